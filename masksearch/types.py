@@ -6,13 +6,13 @@ stand here (`to_json`), and is a contract (see docs/architecture.md, "Files").
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MASK = "[mask]"
-TRAJECTORY_FORMAT = "masksearch-trajectory/1"
-RESULTS_FORMAT = "masksearch-results/1"
+TRAJECTORY_FORMAT: Final = "masksearch-trajectory/1"
+RESULTS_FORMAT: Final = "masksearch-results/1"
 
 
 class Record(BaseModel):

@@ -1,0 +1,238 @@
+"""The settings of every stage, typed; a recipe's table, a command's flags and a test all fill the same models.
+
+Fields marked `Ref` name another stage of the recipe or a path; the pipeline replaces a stage's name by the
+path of its product before the stage runs. What the paper leaves open (see docs/architecture.md) is a field
+here with a default of ours.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+
+class _Reference:
+    """Marks a field that may name another stage of the recipe."""
+
+
+Ref = Annotated[str, _Reference()]
+Refs = Annotated[tuple[str, ...], _Reference()]
+
+DEFAULT_CORPUS = "wiki-summaries:en"
+DEFAULT_MODEL = "smollm2-135m"
+
+
+class Settings(BaseModel):
+    """Base of all stage settings: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def mask_range(text: str) -> tuple[int, int]:
+    """`"1-4"` -> (1, 4), `"2"` -> (2, 2). Raises ValueError outside 1 to 4."""
+    match = re.fullmatch(r"([1-4])(?:-([1-4]))?", text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if low > high:
+        raise ValueError(f"'{text}' is no number of masks; write a number from 1 to 4, or a range such as 1-4")
+    return low, high
+
+
+class ModelSettings(Settings):
+    """Makes a plain checkpoint folder of a model."""
+
+    source: str = DEFAULT_MODEL
+    """`smollm2-135m` (the packaged one), a checkpoint folder, or a model hub's name."""
+
+
+class IndexSettings(Settings):
+    """Cuts a corpus into passages and indexes them."""
+
+    corpus: str = DEFAULT_CORPUS
+    kind: Literal["bm25"] = "bm25"
+    max_words: int = Field(60, ge=0)
+    """Longest passage in words, cut at sentence ends; 0 keeps each document whole."""
+    limit: int | None = Field(None, ge=1)
+    """Use the first documents only."""
+    language: Literal["en", "es", "fr"] = "en"
+    """Stemmer and stop words."""
+
+
+class MaskSettings(Settings):
+    """Turns a corpus into RAMP tasks."""
+
+    corpus: str = DEFAULT_CORPUS
+    index: Ref = ""
+    """Index to verify against, built from the same corpus; empty: one is built in memory."""
+    max_words: int = Field(60, ge=0)
+    """As in IndexSettings; used only where no index is given (an index knows its own)."""
+    masks: str = "1-4"
+    """How many masks a task has, spread evenly over the range."""
+    weights: tuple[float, ...] = ()
+    """Relative shares of the mask counts in `masks`, instead of evenly."""
+    limit: int | None = Field(None, ge=1)
+    """Stop at so many tasks; None: one task of every passage that allows one."""
+    tasks_per_document: int = Field(1, ge=1)
+    split: Literal["train", "heldout", "all"] = "all"
+    heldout_share: float = Field(0.2, gt=0, lt=1)
+    """Share of the articles (by a hash of the title) that is kept apart."""
+    extractors: tuple[Literal["ner", "dates", "numbers"], ...] = ("ner", "dates", "numbers")
+    retrieve_k: int = Field(5, ge=1)
+    """The evidence must stand within so many results of a search with visible words; only the first `query_words` of them are used."""
+    exclude: Refs = ()
+    """Task files whose articles are not to be used again."""
+    seed: int = 1
+
+    @field_validator("masks")
+    @classmethod
+    def _masks(cls, value: str) -> str:
+        mask_range(value)
+        return value
+
+
+class AgentSettings(Settings):
+    """What the agent may do; shared by synthesis, RL and evaluation so that they cannot drift apart."""
+
+    top_k: int = Field(2, ge=1)
+    """Search results shown."""
+    passage_words: int = Field(70, ge=1)
+    """Words shown of each result."""
+    max_searches: int = Field(4, ge=0)
+    max_tokens: int = Field(320, ge=1)
+    """Model tokens of a whole trajectory."""
+    turn_tokens: int = Field(160, ge=1)
+    """Model tokens of one turn."""
+    max_length: int = Field(1024, ge=16)
+    """Tokens of prompt, model and tool together."""
+    answer_form: Literal["spans", "paragraph"] = "spans"
+
+
+class SynthesizeSettings(Settings):
+    """Turns tasks or questions into trajectories."""
+
+    tasks: Ref
+    """A RAMP task file or a question file."""
+    index: Ref
+    teacher: Literal["oracle"] = "oracle"
+    limit: int | None = Field(None, ge=1)
+    """Stop at so many kept trajectories."""
+    agent: AgentSettings = AgentSettings()
+    seed: int = 1
+
+
+class SftSettings(Settings):
+    """Supervised fine-tuning on trajectories."""
+
+    model: Ref
+    trajectories: Refs
+    learning_rate: float = Field(3e-4, gt=0)
+    batch_size: int = Field(8, ge=1)
+    micro_batch_size: int | None = Field(None, ge=1)
+    """Rows in memory at a time; None: the whole batch."""
+    epochs: float = Field(1.0, gt=0)
+    max_steps: int | None = Field(None, ge=1)
+    """Stop after so many optimizer steps, going round the data if need be; None: `epochs` decides."""
+    warmup_ratio: float = Field(0.05, ge=0, le=1)
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = Field(0.0, ge=0)
+    max_length: int = Field(1024, ge=16)
+    """Longer trajectories are left out (and counted), never cut."""
+    save_steps: int = Field(25, ge=1)
+    """A state to resume from is saved so often."""
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Compute type; weights and optimizer stay in float32. auto: bfloat16."""
+    seed: int = 1
+
+
+class RewardSettings(Settings):
+    """Reward = f1 * span F1 + format * valid + length shaping (DAPO's soft overlong penalty on model tokens)."""
+
+    f1: float = 1.0
+    format: float = 0.2
+    overlong: float = 1.0
+    """Weight of the length penalty, which lies in [-1, 0]."""
+    max_tokens: int = Field(320, ge=1)
+    """L_max of the length penalty, in model tokens."""
+    cache_tokens: int = Field(80, ge=1)
+    """L_cache: the penalty begins at max_tokens - cache_tokens."""
+    solved_at: float = Field(0.5, gt=0, le=1)
+    """A rollout counts as correct, for dynamic sampling, from this F1 on."""
+
+
+class RlSettings(Settings):
+    """Reinforcement learning with DAPO."""
+
+    model: Ref
+    tasks: Ref
+    index: Ref
+    steps: int = Field(3, ge=1)
+    prompts_per_step: int = Field(5, ge=1)
+    group_size: int = Field(8, ge=2)
+    learning_rate: float = Field(1e-6, gt=0)
+    warmup_steps: int = Field(0, ge=0)
+    weight_decay: float = Field(0.1, ge=0)
+    max_grad_norm: float = Field(1.0, gt=0)
+    clip_low: float = Field(0.2, gt=0)
+    clip_high: float = Field(0.28, gt=0)
+    temperature: float = Field(1.0, gt=0)
+    dynamic_sampling: bool = True
+    max_refills: int = Field(3, ge=0)
+    """How often more prompts are sampled for a step before it is trained with groups that say nothing."""
+    reward: RewardSettings = RewardSettings()
+    agent: AgentSettings = AgentSettings()
+    micro_batch_size: int = Field(8, ge=1)
+    decode_slots: int = Field(48, ge=1)
+    save_steps: int = Field(1, ge=1)
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    seed: int = 1
+
+
+class EvalSettings(Settings):
+    """Measures a model on tasks or questions."""
+
+    questions: Ref
+    """A RAMP task file or a question file."""
+    model: Ref
+    """A checkpoint folder, or `openai:NAME` with `llm` set."""
+    index: Ref = ""
+    """Needed by the methods that search."""
+    method: Literal["agent", "rag", "closed-book"] = "agent"
+    suite: str = ""
+    """Name in tables; empty: the questions' file name."""
+    llm: str = ""
+    """Base URL of an OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY."""
+    limit: int | None = Field(None, ge=1)
+    not_trained_on: Refs = ()
+    """Task files of training; an article in one of them must not be evaluated on (checked)."""
+    temperature: float = Field(0.0, ge=0)
+    agent: AgentSettings = AgentSettings()
+    decode_slots: int = Field(48, ge=1)
+    chunk: int = Field(128, ge=1)
+    """Results are written down after so many questions; a resumed run repeats whole chunks only, so that its figures are the same."""
+    concurrency: int = Field(8, ge=1)
+    """Requests at a time to an endpoint."""
+    bootstrap: int = Field(2000, ge=100)
+    """Resamples of the 95% intervals."""
+    seed: int = 1
+
+
+class CompareSettings(Settings):
+    """Sets results side by side."""
+
+    results: Refs
+    baseline: Ref = ""
+    """Result that the others are compared with, paired by question; empty: the first of the same suite."""
+    groups: dict[str, Refs] = {}
+    """Arms to compare over seeds and suites: name -> results."""
+    allow_different_retrievers: bool = False
+    bootstrap: int = Field(2000, ge=100)
+    seed: int = 1
+
+
+class ReportSettings(Settings):
+    """One HTML page of a run."""
+
+    title: str = ""
+    trajectories_per_stage: int = Field(200, ge=1)
+    """Most trajectories of one stage that the viewer holds."""

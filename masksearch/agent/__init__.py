@@ -1,0 +1,1 @@
+"""The one agent loop: think, search, information, answer."""

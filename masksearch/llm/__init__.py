@@ -1,0 +1,1 @@
+"""Models: checkpoints in this process, OpenAI-compatible endpoints, scripts."""

@@ -1,0 +1,82 @@
+"""What the agent loop asks of a model: open a session, generate until a stop string, append what a tool said.
+
+A session is one conversation that grows; a policy opens sessions. Three kinds exist: `llm.local` (a checkpoint in
+this process, token in and token out), `llm.endpoint` (any OpenAI-compatible server) and `llm.scripted` (fixed
+replies, for tests and for the scripted teacher).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, TypedDict
+
+from masksearch.types import Hit
+
+
+class Message(TypedDict):
+    """One message of a chat."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How to sample. Temperature 0 is greedy; equal seeds give equal samples from an in-process model."""
+
+    temperature: float = 0.0
+    seed: int = 0
+    max_length: int = 1024
+    """Most tokens a session may hold (prompt, model and tool together)."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One stretch of model text, stop string included. `full` means that the session has no room left."""
+
+    text: str
+    finish: Literal["stop", "end", "length", "full"]
+    tokens: int
+
+
+@dataclass
+class TokenRecord:
+    """The tokens of a session exactly as the model saw and wrote them.
+
+    `ids`, `mask` and `logprobs` are of equal length and start after the prompt; mask is 1 for model tokens and 0
+    for tool tokens, whose logprob is 0.
+    """
+
+    prompt_ids: list[int] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    mask: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class Session(Protocol):
+    """One growing conversation."""
+
+    @property
+    def record(self) -> TokenRecord | None:
+        """Tokens so far, where the policy knows them."""
+
+    async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
+        """The model writes until one of `stop` stands in its text, it ends its turn, or `max_tokens`."""
+
+    async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
+        """Adds a tool's text and returns its number of tokens. `hits` are for teachers that look at what was found."""
+
+    def close(self) -> None:
+        """Frees what the session holds."""
+
+
+class Policy(Protocol):
+    """A model that can hold sessions."""
+
+    @property
+    def name(self) -> str:
+        """Name stamped on trajectories."""
+
+    async def open(self, messages: Sequence[Message], sampling: Sampling) -> Session:
+        """Starts a session; may wait until there is room."""

@@ -1,0 +1,210 @@
+"""Decoding many sessions at once in this process: slots are refilled as sessions end, tool text is prefilled alone.
+
+Sessions are asyncio coroutines; while they wait for the next stretch of text, the engine runs one forward pass
+after another over all that wait, and lets the others (a search, say) go on in between: a slow tool never holds up
+the batch. Everything is seeded per session. The order of the work depends only on the order of the requests.
+
+Several times faster on a CPU than `generate` on padded batches (measured: benchmarks/decode.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from masksearch.llm.slots import ATTENTION, SlotCache
+
+PREFILL_TOKENS = 4096
+
+
+@dataclass(eq=False)
+class Stream:
+    """A running sequence: `cached` tokens are in its slot, `pending` ones are not yet."""
+
+    slot: int
+    temperature: float
+    random: random.Random
+    cached: int = 0
+    pending: list[int] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class Request:
+    """A stretch to generate. `accept(token)` returns whether the stretch ends with it."""
+
+    sequence: Stream
+    max_tokens: int
+    done: asyncio.Future[None]
+    accept: Any
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+
+
+class Engine:
+    """Runs a causal language model over `slots` sequences of up to `max_length` tokens."""
+
+    def __init__(self, model: Any, slots: int = 48, max_length: int = 1024) -> None:
+        self.model, self.max_length, self.slots = model, max_length, slots
+        model.eval()
+        model.config._attn_implementation = ATTENTION
+        weight = next(model.parameters())
+        self.device = weight.device
+        self.cache = SlotCache(model.config.get_text_config(), slots, min(max_length, 512), weight.dtype, self.device)
+        self.running: dict[int, Stream] = {}
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self.requests: list[Request] = []
+        self.driver: asyncio.Task[None] | None = None
+        self.decoded = 0
+
+    # -- sessions come and go ------------------------------------------------------------------------------------
+
+    async def admit(self, temperature: float, seed: int) -> Stream:
+        """Waits for a free slot, first come first served."""
+        while len(self.running) >= self.slots:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self.waiting.append(turn)
+            await turn
+        slot = next(slot for slot in range(self.slots) if slot not in self.running)
+        sequence = Stream(slot, temperature, random.Random(seed))
+        self.running[slot] = sequence
+        return sequence
+
+    def release(self, sequence: Stream) -> None:
+        """Frees the slot. With no one waiting, the last slot moves into the gap, so that those in use stay a prefix."""
+        if self.running.get(sequence.slot) is not sequence:
+            return
+        del self.running[sequence.slot]
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        last = max(self.running, default=-1)
+        if last > sequence.slot:
+            moved = self.running.pop(last)
+            self.cache.move(last, sequence.slot, moved.cached)
+            moved.slot = sequence.slot
+            self.running[sequence.slot] = moved
+
+    async def generate(self, sequence: Stream, max_tokens: int, accept: Any) -> tuple[list[int], list[float]]:
+        """Token ids and their log-probabilities, until `accept` says stop or `max_tokens` are written."""
+        request = Request(sequence, max_tokens, asyncio.get_running_loop().create_future(), accept)
+        self.requests.append(request)
+        if self.driver is None or self.driver.done():
+            self.driver = asyncio.get_running_loop().create_task(self._drive())
+        await request.done
+        return request.ids, request.logprobs
+
+    async def _drive(self) -> None:
+        while self.requests:
+            # Sessions that were just answered get the chance to search and to ask again before the next pass.
+            for _ in range(3):
+                await asyncio.sleep(0)
+            try:
+                self._step()
+            except Exception as error:
+                failed, self.requests = self.requests, []
+                for request in failed:
+                    if not request.done.done():
+                        request.done.set_exception(error)
+                return
+
+    # -- one forward pass ----------------------------------------------------------------------------------------
+
+    def _step(self) -> None:
+        self.requests = [request for request in self.requests if not request.done.done()]
+        fresh = [request for request in self.requests if len(request.sequence.pending) != 1]
+        if fresh:
+            self._prefill(fresh)
+        elif self.requests:
+            self._decode(self.requests)
+
+    def _prefill(self, requests: Sequence[Request]) -> None:
+        """Runs pending tokens of several sequences, longest first so that little is padded."""
+        ordered = sorted(requests, key=lambda request: -len(request.sequence.pending))
+        while ordered:
+            longest = len(ordered[0].sequence.pending)
+            count = max(1, PREFILL_TOKENS // longest)
+            batch, ordered = ordered[:count], ordered[count:]
+            sequences = [request.sequence for request in batch]
+            tokens = torch.zeros((len(batch), longest), dtype=torch.long)
+            positions = torch.zeros((len(batch), longest), dtype=torch.long)
+            for row, sequence in enumerate(sequences):
+                size = len(sequence.pending)
+                tokens[row, :size] = torch.tensor(sequence.pending)
+                # Padding is written to the positions after the real tokens and overwritten by what really comes there.
+                positions[row] = torch.arange(sequence.cached, sequence.cached + longest)
+            last = torch.tensor([len(sequence.pending) - 1 for sequence in sequences])
+            rows = torch.tensor([sequence.slot for sequence in sequences])
+            logits = self._forward(tokens, positions, rows, last)
+            for sequence in sequences:
+                sequence.cached += len(sequence.pending)
+                sequence.pending = []
+            self._sample(batch, logits)
+
+    def _decode(self, requests: Sequence[Request]) -> None:
+        """One token for every request. Slots in use are a prefix; those that wait for a tool ride along unread."""
+        width = max(self.running) + 1
+        tokens = torch.zeros((width, 1), dtype=torch.long)
+        positions = torch.zeros((width, 1), dtype=torch.long)
+        for slot, sequence in self.running.items():
+            # An idle slot writes to the place its next token will overwrite.
+            positions[slot, 0] = sequence.cached
+        for request in requests:
+            tokens[request.sequence.slot, 0] = request.sequence.pending[0]
+        logits = self._forward(tokens, positions, width, torch.zeros(width, dtype=torch.long))
+        for request in requests:
+            request.sequence.cached += 1
+            request.sequence.pending = []
+        self._sample(requests, logits[[request.sequence.slot for request in requests]])
+
+    @torch.inference_mode()
+    def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | int, last: torch.Tensor) -> torch.Tensor:
+        """Logits (batch, vocabulary) in float32 after token `last` of each row."""
+        span = int(positions.max()) + 1
+        self.cache.grow(span)
+        tokens, positions = tokens.to(self.device), positions.to(self.device)
+        rows = rows.to(self.device) if isinstance(rows, torch.Tensor) else rows
+        self.cache.aim(rows, positions, span)
+        mask = torch.arange(span, device=self.device)[None, None, None, :] <= positions[:, None, :, None]
+        hidden = self.model.base_model(input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True).last_hidden_state
+        picked = hidden[torch.arange(len(tokens), device=self.device), last.to(self.device)]
+        logits: torch.Tensor = self.model.get_output_embeddings()(picked)
+        return logits.float()
+
+    def _sample(self, requests: Sequence[Request], logits: torch.Tensor) -> None:
+        """Draws a token a row, each with its own seeded random numbers, and ends the stretches that are complete."""
+        tokens, logprobs = sample(logits, [request.sequence.temperature for request in requests], [request.sequence.random for request in requests])
+        self.decoded += len(requests)
+        for request, token, logprob in zip(requests, tokens, logprobs, strict=True):
+            request.ids.append(token)
+            request.logprobs.append(logprob)
+            # The token is not in the cache yet: it goes in first, before whatever follows it.
+            request.sequence.pending = [token]
+            if request.accept(token) or len(request.ids) >= request.max_tokens:
+                request.done.set_result(None)
+
+
+def sample(logits: torch.Tensor, temperatures: Sequence[float], randoms: Sequence[random.Random]) -> tuple[list[int], list[float]]:
+    """Tokens and log-probabilities for logits (batch, vocabulary); temperature 0 takes the largest (first on ties).
+
+    Sampling inverts the cumulative distribution at one uniform number a row. The log-probability is that of the
+    distribution sampled from (of temperature 1 where greedy).
+    """
+    scale = torch.tensor([temperature if temperature > 0 else 1.0 for temperature in temperatures], device=logits.device)
+    logp = torch.log_softmax(logits / scale[:, None], dim=-1)
+    if all(temperature == 0 for temperature in temperatures):
+        picked = logits.argmax(dim=-1)
+    else:
+        cumulative = logp.exp().double().cumsum(dim=-1)
+        uniform = torch.tensor([rng.random() for rng in randoms], dtype=torch.float64, device=logits.device)
+        drawn = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+        greedy = torch.tensor([temperature == 0 for temperature in temperatures], device=logits.device)
+        picked = torch.where(greedy, logits.argmax(dim=-1), drawn)
+    return picked.tolist(), logp.gather(1, picked[:, None])[:, 0].tolist()

@@ -1,0 +1,53 @@
+"""A policy that answers from a script: for tests, and the frame in which the scripted teacher runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
+from masksearch.types import Hit
+
+Script = Callable[[Sequence[str]], str]
+"""Given the tool texts so far, the model's next turn."""
+
+
+class ScriptedPolicy:
+    """Every session gets its script from `make(messages)`; a list of strings is played in order, then "" for ever."""
+
+    def __init__(self, make: Callable[[Sequence[Message]], Script | Sequence[str]], name: str = "scripted") -> None:
+        self.make, self.name = make, name
+
+    async def open(self, messages: Sequence[Message], sampling: Sampling) -> ScriptedSession:
+        """Starts a session; there is always room."""
+        script = self.make(messages)
+        return ScriptedSession(script if callable(script) else _play(script))
+
+
+class ScriptedSession:
+    """Plays a script; counts words as tokens."""
+
+    record: TokenRecord | None = None
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.tool_texts: list[str] = []
+
+    async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
+        """The script's next turn, cut behind its first stop string."""
+        text = self.script(self.tool_texts)
+        ends = [text.index(word) + len(word) for word in stop if word in text]
+        text = text[: min(ends)] if ends else text
+        return Generation(text, "stop" if ends else "end", len(text.split()))
+
+    async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
+        """Remembers a tool's text."""
+        self.tool_texts.append(text)
+        return len(text.split())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _play(turns: Sequence[str]) -> Script:
+    rest = iter(turns)
+    return lambda tool_texts: next(rest, "")

@@ -1,0 +1,22 @@
+"""Metrics and rewards: one implementation for training and evaluation."""
+
+from masksearch.scoring.fills import parse_fills
+from masksearch.scoring.metrics import free_recall, normalise, score_answer, score_fills, score_paragraph, score_task
+from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages, group_is_informative, reward, reward_answer, soft_overlong
+
+__all__ = [
+    "Ledger",
+    "dapo_objective",
+    "free_recall",
+    "group_advantages",
+    "group_is_informative",
+    "normalise",
+    "parse_fills",
+    "reward",
+    "reward_answer",
+    "score_answer",
+    "score_fills",
+    "score_paragraph",
+    "score_task",
+    "soft_overlong",
+]

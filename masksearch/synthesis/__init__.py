@@ -1,0 +1,41 @@
+"""Tasks to trajectories: stage `synthesize`.
+
+Every trajectory is rolled out through the agent loop with real searches; kept are those in valid form whose answer
+scores full marks. The share dropped, and why, is reported.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import DataError
+from masksearch.settings import SynthesizeSettings
+
+
+def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Writes trajectories of a task or question file. Raises DataError where not one could be made."""
+    from masksearch.files import write_json, write_json_lines
+    from masksearch.synthesis.synthesize import synthesize
+    from masksearch.synthesis.tasks import read_tasks
+
+    tasks = read_tasks(settings.tasks)
+    dropped: Counter[str] = Counter()
+    lines = [trajectory.to_json() for trajectory in synthesize(tasks, settings, dropped)]
+    if not lines:
+        reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.most_common())
+        raise DataError(f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({reasons}).")
+    write_json_lines(output, lines)
+    tried = len(lines) + dropped.total()
+    summary = {
+        "text": f"{len(lines)} trajectories of {tried} tasks",
+        "kept": len(lines),
+        "tried": tried,
+        "dropped": dict(dropped),
+        "share_dropped": round(dropped.total() / tried, 4),
+        "searches": round(sum(line["usage"]["searches"] for line in lines) / len(lines), 3),
+    }
+    if str(output) != "-":
+        write_json(work / "synthesize-report.json", summary)
+    return summary

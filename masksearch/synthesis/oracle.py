@@ -1,0 +1,190 @@
+"""The scripted (oracle) teacher: knows the gold, but must earn the evidence through the ordinary agent loop.
+
+It is a policy like any model. It searches with visible words only, reads what really came back (as shown to a model,
+cut and made harmless), quotes the evidence, and gives up where it was not found; the task is then dropped. A query that
+would hold a gold word not visible by then is never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from masksearch.agent.prompts import shown, task_prompt
+from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
+from masksearch.ramp.query import alternative_queries, visible_query
+from masksearch.settings import AgentSettings
+from masksearch.synthesis.wording import around, find_span, leaks, mask_places, numbered, turn, words_of
+from masksearch.types import Hit, MaskedTask, Question, Task
+
+NAME = "oracle"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A search result as the model sees it."""
+
+    number: int
+    passage_id: str
+    doc_id: str
+    title: str
+    text: str
+
+
+Turns = Iterator[str]
+"""The teacher's turns, written as a generator: it reads `Oracle.results` after each search."""
+
+
+class Oracle:
+    """A policy for one task; its own only session."""
+
+    record: TokenRecord | None = None
+    name = NAME
+
+    def __init__(self, task: Task, settings: AgentSettings) -> None:
+        self.task, self.settings = task, settings
+        self.visible = task_prompt(task, settings.answer_form)
+        self.results: list[Shown] = []
+        self.turns: Turns = ramp_turns(self, task) if isinstance(task, MaskedTask) else question_turns(self, task)
+
+    async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
+        """The teacher is its own session."""
+        return self
+
+    async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
+        """The next turn; an empty one where the teacher gives up."""
+        text = next(self.turns, "")
+        return Generation(text, "stop" if text else "end", len(text.split()))
+
+    async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
+        """Reads results."""
+        self.visible += text
+        words = self.settings.passage_words
+        self.results = [
+            Shown(number, hit.passage.id, hit.passage.doc_id, hit.passage.title, shown(hit.passage.text, words)) for number, hit in enumerate(hits, 1)
+        ]
+        return len(text.split())
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def may_ask(self, query: str) -> bool:
+        """Whether a query gives nothing away."""
+        golds = self.task.answers
+        return bool(query.strip()) and not leaks(query, golds, self.visible)
+
+
+# -- masked texts ---------------------------------------------------------------------------------------------------
+
+
+def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
+    """Names the places of the masks, searches for each that is still open, quotes each that was found, and fills them."""
+    places = mask_places(task.text)
+    quotes: dict[int, str] = {}
+    thought = " ".join(f'{number}: "{place}".' for number, place in enumerate(places, 1))
+    for query in _ramp_queries(oracle, task, quotes):
+        yield turn(thought, "search", query)
+        found = {index: quote for index in range(task.masks) if index not in quotes and (quote := _ramp_quote(oracle, task, index))}
+        quotes |= found
+        parts = [f'{index + 1}: {quote}.' for index, quote in found.items()]
+        if len(quotes) == task.masks:
+            answer = numbered(task.answers) if oracle.settings.answer_form == "spans" else task.original
+            yield turn(" ".join(parts), "answer", answer)
+            return
+        still = next(index for index in range(task.masks) if index not in quotes)
+        thought = " ".join([*parts, f'{still + 1} is open: "{places[still]}".'])
+
+
+def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
+    """Queries for the first mask that is open, each asked once, until the searches are used up."""
+    asked: set[str] = set()
+    while len(asked) < oracle.settings.max_searches:
+        index = next(index for index in range(task.masks) if index not in found)
+        candidates = [visible_query(task.text, index, task.title), *alternative_queries(task.text, index, task.title)]
+        query = next((query for query in candidates if query not in asked and oracle.may_ask(query)), None)
+        if query is None:
+            return
+        asked.add(query)
+        yield query
+
+
+def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
+    """The evidence for a mask among the results, or "": the text's own passage, else one that speaks of the same thing.
+
+    Evidence is matched by passage: the same words elsewhere may be another matter.
+    """
+    place = mask_places(task.text)[index]
+    near = {word for word in words_of(place) if len(word) > 3} - {"mask"}
+    ordered = sorted(oracle.results, key=lambda result: result.passage_id != task.passage_id)
+    for result in ordered:
+        span = find_span(result.text, task.answers[index])
+        own = result.passage_id == task.passage_id
+        if span and (own or (len(near) >= 2 and near <= words_of(result.text))):
+            return f'[{result.number}] "{around(result.text, *span)}"'
+    return ""
+
+
+# -- questions with known supporting passages -----------------------------------------------------------------------
+
+
+def question_turns(oracle: Oracle, question: Question) -> Turns:
+    """Searches for the question's words, then for each supporting passage whose title has come in sight; quotes them all."""
+    from masksearch.ramp.query import content_words
+
+    words = content_words(question.question)
+    needed = [passage for passage in question.supporting_passages]
+    quoted: dict[str, str] = {}
+    query, thought = " ".join(words[:14]), "I search for the words of the question."
+    for _ in range(oracle.settings.max_searches):
+        if not oracle.may_ask(query):
+            return
+        yield turn(thought, "search", query)
+        found = {support: quote for support in needed if support not in quoted and (quote := _support_quote(oracle, question, support))}
+        quoted |= found
+        missing = [support for support in needed if support not in quoted]
+        told = " ".join(f"{quote}." for quote in found.values())
+        if not missing:
+            if _answered(oracle, question):
+                yield turn(f"{told} So the answer is {question.answers[0]}.", "answer", question.answers[0])
+            return
+        title = _visible_title(oracle, question)
+        if title is None:
+            return
+        query = " ".join(dict.fromkeys([*content_words(title), *words[:4]]))
+        thought = f"{told} I still need {title}.".strip()
+
+
+def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
+    """What a supporting passage among the results tells: the words around the answer, or around the next title, or its first ones."""
+    for result in oracle.results:
+        if support not in (result.passage_id, result.doc_id):
+            continue
+        marks: list[str] = [question.answers[0], *(title for title in question.supporting_titles if title != result.title)]
+        span = next((span for mark in marks if (span := find_span(result.text, _plain(mark)))), None)
+        quote = around(result.text, *span, left=8, right=5) if span else " ".join(result.text.split()[:12])
+        return f'[{result.number}] {_plain(result.title)}: "{quote}"'
+    return ""
+
+
+def _answered(oracle: Oracle, question: Question) -> bool:
+    """Whether the answer can be read off what was shown (a yes or no is concluded from it)."""
+    answer = question.answers[0]
+    return answer.lower() in ("yes", "no") or find_span(oracle.visible, answer) is not None
+
+
+def _visible_title(oracle: Oracle, question: Question) -> str | None:
+    """The first title of a supporting passage that is in sight and not yet among the results."""
+    shown_titles = {result.title for result in oracle.results}
+    for title in question.supporting_titles:
+        plain = _plain(title)
+        if title not in shown_titles and find_span(oracle.visible, plain):
+            return plain
+    return None
+
+
+def _plain(title: str) -> str:
+    """A title without its bracketed qualifier."""
+    return title.split(" (")[0]
+
+
+make: Callable[[Task, AgentSettings], Oracle] = Oracle

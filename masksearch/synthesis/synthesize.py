@@ -1,0 +1,63 @@
+"""Runs the teacher over tasks through the agent loop and keeps what is right."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from masksearch.agent.loop import run_all, run_episode
+from masksearch.agent.protocol import is_valid
+from masksearch.llm.base import Sampling
+from masksearch.progress import Progress
+from masksearch.protocols import Searcher
+from masksearch.scoring.metrics import score_task
+from masksearch.settings import SynthesizeSettings
+from masksearch.synthesis.oracle import Oracle
+from masksearch.types import Task, Trajectory
+
+BATCH = 64
+
+
+def synthesize(tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Counter[str], searcher: Searcher | None = None) -> Iterator[Trajectory]:
+    """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`."""
+    if searcher is None:
+        from masksearch.search import load
+
+        searcher = load(settings.index)
+    order = list(tasks)
+    if settings.limit is not None and settings.limit < len(order):
+        random.Random(settings.seed).shuffle(order)
+    kept = 0
+    with Progress("synthesize", settings.limit or len(order), "trajectories") as progress:
+        for start in range(0, len(order), BATCH):
+            for trajectory in _teach(order[start : start + BATCH], settings, searcher):
+                fault = _fault(trajectory)
+                if fault:
+                    dropped[fault] += 1
+                    continue
+                yield trajectory
+                kept += 1
+                progress.step(note=f"{dropped.total()} dropped")
+                if kept == settings.limit:
+                    return
+
+
+def _teach(tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Searcher) -> list[Trajectory]:
+    episodes = run_all(run_episode(task, Oracle(task, settings.agent), searcher, settings.agent, Sampling()) for task in tasks)
+    scored = []
+    for task, episode in zip(tasks, episodes, strict=True):
+        score = score_task(episode.trajectory.answer, task, settings.agent.answer_form)
+        scored.append(episode.trajectory.model_copy(update={"scores": score.to_json()}))
+    return scored
+
+
+def _fault(trajectory: Trajectory) -> str:
+    """Why a trajectory is not kept, or ""."""
+    if trajectory.status in ("no_answer", "too_many_searches"):
+        return "evidence not found"
+    if trajectory.status != "answered":
+        return trajectory.status
+    if not is_valid(trajectory.turns):
+        return "not in valid form"
+    return "" if trajectory.scores["f1"] == 1.0 else "answer not exact"

@@ -1,0 +1,58 @@
+"""How the scripted teacher words its thoughts: short, regular, and made of words it has really seen.
+
+The form is chosen for small models: a thought first repeats the words around a mask, then quotes the same words
+from the evidence with the gap filled, so that the fill is found by copying along, and its end by the words that follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from masksearch.search.neutralise import neutralise
+from masksearch.types import MASK
+
+LEFT, RIGHT = 4, 3
+"""Words quoted before and after a mask or a span."""
+
+
+def turn(thought: str, action: str, body: str) -> str:
+    """A model turn in the tag protocol."""
+    return f"<think>{thought}</think>\n<{action}>{body}</{action}>"
+
+
+def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT) -> str:
+    """Characters [start, end) of a text with some words before and after, on one line."""
+    before = text[:start].split(" ")
+    after = text[end:].split(" ")
+    head = " ".join(before[-left - 1 :]) if left else before[-1]
+    tail = " ".join(after[: right + 1])
+    return " ".join((head + text[start:end] + tail).split())
+
+
+def mask_places(text: str) -> list[str]:
+    """Each mask of a text with the words around it."""
+    text = neutralise(text)
+    return [around(text, match.start(), match.end()) for match in re.finditer(re.escape(MASK), text)]
+
+
+def find_span(text: str, span: str) -> tuple[int, int] | None:
+    """Where a span stands in a text as whole words, white space and case aside."""
+    words = r"\s+".join(map(re.escape, neutralise(span).split()))
+    match = re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) if words else None
+    return match.span() if match else None
+
+
+def numbered(answers: Sequence[str]) -> str:
+    """Fills in the answer form `spans`."""
+    return "\n".join(f"{number}. {answer}" for number, answer in enumerate(answers, 1))
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text, lower-cased."""
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def leaks(query: str, golds: Sequence[str], visible: str) -> bool:
+    """Whether a query holds a word of a gold answer that stands nowhere in the text visible so far."""
+    return bool(words_of(query) & words_of(" ".join(golds)) - words_of(visible))

@@ -21,7 +21,7 @@ from typing import IO, Any, TypeVar
 from pydantic import ValidationError
 
 from masksearch.errors import DataError, FormatError
-from masksearch.types import Record
+from masksearch.types import Record, Task, task_from_json
 
 R = TypeVar("R", bound=Record)
 
@@ -86,6 +86,27 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
     if not records:
         raise DataError(f"{path} holds no records.")
     return records
+
+
+def read_tasks(path: str | Path) -> list[Task]:
+    """What an agent can be asked to do: all RAMP tasks or questions of a file.
+
+    Raises FormatError naming file and line where a record is not right or repeats an id; DataError where there is none.
+    """
+    tasks: list[Task] = []
+    seen: set[str] = set()
+    for number, value in read_json_lines(path):
+        try:
+            task = task_from_json(value)
+        except ValidationError as error:
+            raise FormatError(f"{path}, line {number} {explain(error)}.") from error
+        if task.id in seen:
+            raise FormatError(f"{path}, line {number} repeats the id '{task.id}'; ids must be unique.")
+        seen.add(task.id)
+        tasks.append(task)
+    if not tasks:
+        raise DataError(f"{path} holds no tasks or questions.")
+    return tasks
 
 
 @contextlib.contextmanager

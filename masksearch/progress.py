@@ -26,6 +26,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+_stage_ends, _after = 0.0, 0.0
+
+
+def plan(stage_seconds: float, after_seconds: float) -> None:
+    """Tells all displays how long the stage that starts now, and those after it, are expected to take."""
+    global _stage_ends, _after
+    _stage_ends, _after = time.monotonic() + stage_seconds, after_seconds
+
+
 class Progress:
     """Counts the steps of one piece of work.
 
@@ -55,7 +64,10 @@ class Progress:
         parts = [f"  {self.label}: {self.done}" + (f"/{self.total}" if self.total else "") + (f" {self.unit}" if self.unit else "")]
         parts.append(human_time(elapsed))
         if self.total and 0 < self.done < self.total:
-            parts.append(f"about {human_time(elapsed / self.done * (self.total - self.done))} left")
+            left = elapsed / self.done * (self.total - self.done)
+            parts.append(f"about {human_time(left)} left")
+            if _after > 0:
+                parts[-1] += f" ({human_time(max(left, _stage_ends - time.monotonic()) + _after)} in all)"
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)

@@ -42,7 +42,7 @@ def messages(task: Task, method: str, answer_form: str, information: str = "") -
 def render_information(hits: Sequence[Hit], words: int) -> str:
     """Search results as the model sees them, each cut to `words` words and made harmless."""
     passages = [{"title": neutralise(hit.passage.title), "text": shown(hit.passage.text, words)} for hit in hits]
-    return render("information", passages=passages) + "\n"
+    return render("information", passages=passages)
 
 
 def shown(text: str, words: int) -> str:

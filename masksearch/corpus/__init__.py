@@ -1,7 +1,7 @@
 """Text in: documents from files or packages, cut into passages at sentence ends (the paper takes paragraphs of Wikipedia).
 
-    for document in read_documents("docs.jsonl.gz"):
-        passages = cut(document, max_words=60)
+for document in read_documents("docs.jsonl.gz"):
+    passages = cut(document, max_words=60)
 """
 
 from __future__ import annotations

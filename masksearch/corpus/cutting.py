@@ -7,6 +7,7 @@ exact slice of the document's text with white space made single, so that offsets
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Iterator
 
@@ -63,7 +64,7 @@ def _pieces(text: str, max_words: int) -> Iterator[Slice]:
         words = [match.span() for match in _WORD.finditer(text, start, end)]
         parts = -(-len(words) // max_words) if len(words) > 2 * max_words else 1
         edges = [round(part * len(words) / parts) for part in range(parts + 1)]
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             yield words[low][0], words[high - 1][1], high - low
 
 

@@ -72,8 +72,8 @@ def read_documents(source: str, limit: int | None = None, skipped: SkipCount | N
             return
         try:
             document = _document(raw, seen)
-        except _Bad as reason:
-            skipped.add(str(reason), where)
+        except _Bad as fault:
+            skipped.add(str(fault), where)
             continue
         seen.add(document.id)
         yield document
@@ -139,7 +139,7 @@ def _files(source: str) -> list[str]:
         raise DataError(f"There is no file or folder {source}; check the path (or write {PREFIX}:en for the packaged Wikipedia summaries).")
     if not path.is_dir():
         if path.suffix in (".parquet", ".xml", ".zst", ".zip", ".txt", ".csv", ".pdf") or path.suffixes[-2:-1] == [".xml"]:
-            raise DataError(f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title and text ({', '.join(SUFFIXES)}, .gz, .bz2).")
+            raise DataError(f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title and text (.jsonl, .jsonl.gz).")
         return [source]
     names = sorted(str(entry) for entry in path.iterdir() if entry.is_file() and _is_json_lines(entry))
     if not names:

@@ -11,15 +11,17 @@ from collections.abc import Iterator
 
 ABBREVIATIONS = frozenset(
     """mr mrs ms dr prof st mt ft fr sr jr rev hon gen col lt sgt capt cmdr adm maj gov sen rep pres supt det insp messrs mme mlle sra dra
-    vs etc al cf ca c approx b d r fl est inc ltd co corp bros no nos vol vols ch sec fig figs ed eds trans pp p op cit art
-    jan feb mar apr jun jul aug sept sep oct nov dec dept univ assn ave blvd rd lit esp var sp ssp subsp lat gr pl sing masc fem pron
-    e.g i.e viz a.m p.m a.k.a q.v n.b ph.d m.d b.a b.s b.sc m.a m.s m.sc d.c u.s u.k u.n e.u a.d b.c b.c.e c.e
-    ee.uu ej pág págs núm art av apdo ud uds vd vds av bd env apr""".split()
+    vs etc al cf ca c approx b d r fl inc ltd co corp bros nos vol vols ch figs ed eds trans pp p op cit
+    dept univ assn ave blvd rd esp var sp ssp subsp lat gr pl e.g i.e viz a.m p.m a.k.a q.v n.b ph.d m.d b.a b.s b.sc m.a m.s m.sc
+    d.c u.s u.k u.n e.u a.d b.c b.c.e c.e ee.uu ej pág págs núm av apdo ud uds vd vds bd""".split()  # noqa: SIM905
 )
-# Abbreviations that also stand at the end of a sentence: they end it when what follows can only begin one.
+# Words as well as abbreviations: abbreviations only before a figure ("No. 5", "Mar. 3").
+_BEFORE_FIGURES = frozenset("no art fig sec jan feb mar apr jun jul aug sept sep oct nov dec".split())  # noqa: SIM905
+# An abbreviation may also end a sentence: it does when what follows can only begin one.
 _STARTERS = frozenset(
-    """the a an it its he she they his her their this that these those there in on at by for from with during after before since while when although
-    however as both some most many other another such under according el la los las un una en es le les il elle ils dans ce cette""".split()
+    """the a an it its he she they his her their this that these those there in on at by for from with during after before since while
+    when although however as both some most many other another such under according el la los las un una en es le les il elle ils
+    dans ce cette""".split()  # noqa: SIM905
 )
 _CLOSERS = "\"'”’»)\\]›"
 _END = re.compile(rf"[.!?…]+[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*")
@@ -56,8 +58,10 @@ def _ends_sentence(text: str, stop: int, end: int) -> bool:
         return True
     found = _LAST_TOKEN.search(text, max(0, stop - 40), stop)
     token = found[0] if found else ""
-    initial = len(token) == 1 and token.isupper() or bool(re.fullmatch(r"(?:\w\.)+\w", token))
+    if token.lower() in _BEFORE_FIGURES:
+        return not next_word[:1].isdigit()
+    initial = (len(token) == 1 and token.isupper()) or bool(re.fullmatch(r"(?:\w\.)+\w", token))
     if initial or token.lower() in ABBREVIATIONS:
         may_end = initial or "." in token or token.lower() in ("inc", "ltd", "co", "corp", "etc", "jr", "sr", "al")
-        return may_end and next_word.lower() in _STARTERS
+        return may_end and next_word.lower() in _STARTERS and not (follow and text[follow.end() : follow.end() + 1] == "." and len(next_word) == 1)
     return True

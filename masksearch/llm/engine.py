@@ -173,8 +173,8 @@ class Engine:
         rows = rows.to(self.device) if isinstance(rows, torch.Tensor) else rows
         self.cache.aim(rows, positions, span)
         mask = torch.arange(span, device=self.device)[None, None, None, :] <= positions[:, None, :, None]
-        hidden = self.model.base_model(input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True).last_hidden_state
-        picked = hidden[torch.arange(len(tokens), device=self.device), last.to(self.device)]
+        output = self.model.base_model(input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True)
+        picked = output.last_hidden_state[torch.arange(len(tokens), device=self.device), last.to(self.device)]
         logits: torch.Tensor = self.model.get_output_embeddings()(picked)
         return logits.float()
 

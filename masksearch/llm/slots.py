@@ -16,7 +16,7 @@ from transformers.cache_utils import Cache
 ATTENTION = "masksearch_slots"
 
 
-class SlotCache(Cache):
+class SlotCache(Cache):  # type: ignore[misc]
     """Keys and values of shape (slots, kv_heads, length, head_dim) for every layer; grows by doubling its length.
 
     Before a forward pass `aim` says which slots the rows of the batch are and at which positions their tokens stand.
@@ -31,7 +31,7 @@ class SlotCache(Cache):
         self.rows: torch.Tensor | int = slots
         self.positions = torch.zeros((slots, 1), dtype=torch.long, device=device)
         self.span = 1
-        self.layers = []
+        self.layers: list[Any] = []
 
     @property
     def length(self) -> int:
@@ -71,7 +71,14 @@ class SlotCache(Cache):
 
 
 def slot_attention(
-    module: torch.nn.Module, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attention_mask: torch.Tensor, scaling: float, dropout: float = 0.0, **kwargs: Any
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor,
+    scaling: float,
+    dropout: float = 0.0,
+    **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
     """Grouped-query attention with the groups laid along the query axis, so that keys and values are never copied.
 

@@ -16,9 +16,8 @@ from masksearch.settings import SynthesizeSettings
 
 def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes trajectories of a task or question file. Raises DataError where not one could be made."""
-    from masksearch.files import write_json, write_json_lines
+    from masksearch.files import read_tasks, write_json, write_json_lines
     from masksearch.synthesis.synthesize import synthesize
-    from masksearch.synthesis.tasks import read_tasks
 
     tasks = read_tasks(settings.tasks)
     dropped: Counter[str] = Counter()

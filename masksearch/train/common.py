@@ -1,0 +1,91 @@
+"""What SFT and RL share: device and number format, seeds, logs, states to resume from."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from masksearch.files import append_json_lines, read_appended, remove, write_text
+from masksearch.progress import Progress
+
+WHOLE = "whole"
+"""A file that is put into a saved state when all of it is written."""
+
+
+def use_bfloat16(dtype: str) -> bool:
+    """Whether to compute in bfloat16: as asked, or wherever it is at hand (`auto`)."""
+    return dtype in ("auto", "bfloat16")
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and torch."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def resumable_state(folder: Path) -> str | None:
+    """The newest state that was saved whole, or None; states torn by a kill are removed."""
+    states = []
+    for state in folder.glob("checkpoint-*"):
+        if (state / WHOLE).exists():
+            states.append(state)
+        else:
+            remove(state)
+    return str(max(states, key=lambda state: int(state.name.split("-")[1]))) if states else None
+
+
+def trim_log(path: Path, step: int) -> None:
+    """Drops the rows of a log that were written after the step a run resumes from, so that none stands twice."""
+    rows = [row for row in read_appended(path) if row.get("step", 0) <= step]
+    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def state_step(state: str | None) -> int:
+    """The optimizer step of a saved state; 0 for none."""
+    return int(Path(state).name.split("-")[1]) if state else 0
+
+
+class Recorder(TrainerCallback):  # type: ignore[misc]
+    """Shows progress, appends each logged row to a file, and marks saved states as whole."""
+
+    def __init__(self, log: Path, label: str, keep: dict[str, str], extra: Callable[[], dict[str, float]] = dict) -> None:
+        self.log, self.label, self.keep, self.extra = log, label, keep, extra
+        self.progress: Progress | None = None
+        self.started = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        self.progress = Progress(self.label, state.max_steps - state.global_step, "steps")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.progress is not None:
+            self.progress.step()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        row = {new: logs[old] for old, new in self.keep.items() if logs and old in logs}
+        if not row:
+            return
+        row |= self.extra()
+        append_json_lines(self.log, [{"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}])
+        if self.progress is not None:
+            self.progress.note = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1"))
+
+    def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if folder.is_dir():
+            os.sync()
+            (folder / WHOLE).touch()
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if self.progress is not None:
+            self.progress.__exit__(None, None, None)

@@ -1,0 +1,60 @@
+"""The language-model head applied only where there is loss.
+
+TRL's fused forward scores every position on a CPU and on devices without Triton; with a vocabulary of 49 thousand
+and loss on a quarter of the tokens, most of that work and memory is for nothing. The forward here projects the
+positions with a label alone, in chunks, and returns what TRL's trainers read.
+"""
+
+from __future__ import annotations
+
+import types
+from typing import Any
+
+import torch
+from torch.utils.checkpoint import checkpoint
+from trl.trainer.utils import FusedCausalLMOutput
+
+CHUNK = 4096
+
+
+def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0) -> tuple[torch.Tensor, ...]:
+    """Log-probability, entropy and whether the label is the likeliest token, for hidden (n, width) and labels (n,).
+
+    Gradients flow through the log-probability alone.
+    """
+    logits = head(hidden).float() / temperature
+    logp = torch.log_softmax(logits, dim=-1)
+    picked = logp.gather(1, labels[:, None])[:, 0]
+    with torch.no_grad():
+        fixed = logp.detach()
+        entropy = -(fixed.exp() * fixed).sum(dim=-1)
+        top = fixed.argmax(dim=-1) == labels
+    return picked, entropy, top
+
+
+def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
+    """Replaces the model's `fused_lm_head=True` forward (installed by TRL's trainers) by one over labelled positions only."""
+    original = model.forward
+
+    def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **kwargs: Any) -> Any:
+        if not fused_lm_head or labels is None:
+            return original(*args, **({} if labels is None else {"labels": labels}), **kwargs)
+        items = kwargs.pop("num_items_in_batch", None)
+        kwargs["use_cache"] = False
+        hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
+        targets = labels[:, 1:].to(hidden.device)
+        mask = targets != -100
+        rows, wanted, head = hidden[mask], targets[mask], self.get_output_embeddings()
+        parts = [
+            checkpoint(score_positions, rows[start : start + CHUNK], wanted[start : start + CHUNK], head, temperature, use_reentrant=False)
+            for start in range(0, max(1, len(rows)), CHUNK)
+        ]
+        columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+        # masked_scatter keeps the graph connected when no position has a label.
+        log_probs, entropy, top = (column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns)
+        loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)
+        return FusedCausalLMOutput(
+            loss=loss, log_probs=log_probs, entropy=entropy, log_sum_sq_probs=None, mean_logits=None, is_top1=top, label_mask=mask, aux_loss=None
+        )
+
+    model.forward = types.MethodType(forward, model)

@@ -1,0 +1,56 @@
+"""Trajectories as tokens: loss on every model token, and on no other (paper: I(y_t) = 0 for prompt and retrieved text).
+
+Each stretch is tokenised by itself, just as in a rollout, where the tool's text is appended to the tokens that the
+model wrote; so training sees the same tokens that decoding will see.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from masksearch.agent.prompts import messages
+from masksearch.llm.local import encode_plain, encode_prompt
+from masksearch.types import Trajectory, Turn, task_from_json
+
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Token ids of a whole trajectory and, of equal length, the labels: the id itself or -100."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+
+def encode_turns(tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None) -> Encoded:
+    """Prompt and turns as tokens; `end_id` (the end of a message) is learnt behind a last turn of the model's."""
+    ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
+    for turn in turns:
+        piece = encode_plain(tokenizer, turn.text)
+        ids += piece
+        labels += piece if turn.role == "model" else [IGNORED] * len(piece)
+    if end_id is not None and turns and turns[-1].role == "model":
+        ids.append(end_id)
+        labels.append(end_id)
+    return Encoded(ids, labels)
+
+
+def message_end(tokenizer: Any) -> int | None:
+    """The token that ends a chat message: the last special one of the template's assistant turn, else the end of text."""
+    if tokenizer.chat_template:
+        chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
+        ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), add_special_tokens=False)["input_ids"]
+        special = set(tokenizer.all_special_ids)
+        ends = [int(token) for token in ids if token in special]
+        if ends:
+            return ends[-1]
+    return None if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)
+
+
+def encode_trajectory(tokenizer: Any, trajectory: Trajectory, answer_form: str = "spans") -> Encoded:
+    """A trajectory of the agent as training tokens."""
+    prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), "agent", answer_form))
+    return encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))

@@ -1,0 +1,197 @@
+"""Metrics against numbers worked out by hand, and properties that hold for any text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masksearch.scoring.fills import paragraph_fills, parse_fills
+from masksearch.scoring.metrics import free_recall, mask_scores, normalise, score_answer, score_fills, score_paragraph, score_task
+from masksearch.types import MaskedTask, Question, Score
+
+
+def task(text: str, *answers: str) -> MaskedTask:
+    original = text
+    for answer in answers:
+        original = original.replace("[mask]", answer, 1)
+    return MaskedTask(id="t", doc_id="d", title="T", text=text, answers=answers, masks=len(answers), original=original)
+
+
+def values(score: Score) -> tuple[float, float, float, float]:
+    return score.recall, score.precision, score.f1, score.em
+
+
+BARTO = task("Andrew Barto received his [mask] with distinction in [mask] from the University of Michigan in 1970.", "B.S.", "mathematics")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("The  Beatles!", "beatles"),
+        ("U.S.A.", "usa"),
+        ("a-the-b", "atheb"),  # punctuation goes before articles
+        ("an A b The", "b"),
+        ("the.", ""),
+        ("Ålesund – Norway", "ålesund – norway"),  # only ASCII punctuation is deleted
+        ("theatre", "theatre"),
+        ("\tNew\nYork ", "new york"),
+    ],
+)
+def test_normaliser(text: str, normal: str) -> None:
+    assert normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("prediction", "golds", "expected"),
+    [
+        ("The Eiffel Tower", ["Eiffel Tower"], (1, 1, 1, 1)),
+        ("the tower in Paris", ["Eiffel Tower"], (1 / 2, 1 / 3, 2 / 5, 0)),
+        ("York York New", ["New York"], (1, 2 / 3, 4 / 5, 0)),  # multiset: the second "york" is not counted twice
+        ("York", ["York York"], (1 / 2, 1, 2 / 3, 0)),
+        ("Boston", ["Paris"], (0, 0, 0, 0)),
+        ("", ["Paris"], (0, 0, 0, 0)),
+        ("yes", ["Yes."], (1, 1, 1, 1)),
+        ("yes it is", ["yes"], (0, 0, 0, 0)),  # would have recall 1 without the rule
+        ("no", ["no way"], (0, 0, 0, 0)),
+        ("noanswer", ["no"], (0, 0, 0, 0)),
+        ("A", ["A"], (1, 1, 1, 1)),  # both normalise to nothing: compared as they stand
+        ("A", ["The"], (0, 0, 0, 0)),
+        ("", ["The"], (0, 0, 0, 0)),
+        ("", [""], (0, 0, 0, 0)),
+        ("東京", ["東京"], (1, 1, 1, 1)),
+        ("Łódź 1920", ["łódź"], (1, 1 / 2, 2 / 3, 0)),
+        ("George Washington Bush", ["George Bush", "Washington"], (1, 2 / 3, 4 / 5, 0)),
+        ("New York City", ["Boston", "New York"], (1, 2 / 3, 4 / 5, 0)),
+    ],
+)
+def test_score_answer(prediction: str, golds: list[str], expected: tuple[float, ...]) -> None:
+    assert values(score_answer(prediction, golds)) == pytest.approx(expected)
+
+
+def test_each_measure_takes_its_own_best_gold() -> None:
+    # against "a b c d" (articles gone: "b c d"): recall 2/3, precision 1; against "b": recall 1, precision 1/2
+    assert values(score_answer("b c", ["b c d", "b"])) == pytest.approx((1, 1, 4 / 5, 0))
+
+
+def test_no_gold_is_an_error() -> None:
+    with pytest.raises(ValueError, match="without a gold"):
+        score_answer("x", [])
+
+
+@pytest.mark.parametrize(
+    ("text", "masks", "fills"),
+    [
+        ("1. Boston\n2. 1970", 2, ["Boston", "1970"]),
+        ("1) Boston\n2: 1970", 2, ["Boston", "1970"]),
+        (" 2. 1970\n 1. Boston ", 2, ["Boston", "1970"]),
+        ("1. Boston; 2. 1970", 2, ["Boston", "1970"]),
+        ("1. Boston; Mass.; 3. x", 2, ["Boston; Mass.; 3. x", ""]),  # after a semicolon only the next number counts
+        ("2. 1970", 2, ["", "1970"]),
+        ("Boston and 1970", 2, ["", ""]),
+        ("1. a\n2. b\n3. c", 2, ["a", "b"]),
+        ("1. first\n1. second", 1, ["first"]),  # guesses beyond the first earn nothing
+        ("1. one\ntwo\n2. x", 2, ["one\ntwo", "x"]),
+        ("Here they are:\n1. a\n2. b", 2, ["a", "b"]),
+        ("Boston", 1, ["Boston"]),
+        ("1. Boston", 1, ["Boston"]),
+        ("1.5 million", 1, ["1.5 million"]),
+        ("12:30", 1, ["12:30"]),
+        ("12. August", 1, ["12. August"]),
+        ("1970", 1, ["1970"]),
+        ("1. 1.5 million", 1, ["1.5 million"]),
+        ("1.\n2. b", 2, ["", "b"]),
+        ("", 1, [""]),
+        ("", 3, ["", "", ""]),
+    ],
+)
+def test_parse_fills(text: str, masks: int, fills: list[str]) -> None:
+    assert parse_fills(text, masks) == fills
+
+
+def test_fills_are_averaged_over_the_gold_masks() -> None:
+    assert values(score_fills("1. Boston\n2. in 1970", ("Boston", "1970"))) == pytest.approx((1, 3 / 4, 5 / 6, 1 / 2))
+    assert values(score_fills("2. 1970", ("Boston", "1970"))) == pytest.approx((1 / 2, 1 / 2, 1 / 2, 1 / 2))
+    assert score_fills("1. 1970\n2. Boston", ("Boston", "1970")).f1 == 0  # aligned by number
+
+
+def test_listing_every_guess_pays_in_precision() -> None:
+    assert score_fills("1. Paris\nBoston\nRome\nOslo", ("Boston",)).f1 == pytest.approx(2 / 5)
+
+
+def test_paragraph_given_back_exactly() -> None:
+    assert values(score_paragraph(BARTO.original, BARTO)) == (1, 1, 1, 1)
+    assert paragraph_fills("  " + BARTO.original.replace(" ", "\n"), BARTO) == ["B.S.", "mathematics"]
+
+
+def test_copying_the_text_earns_nothing() -> None:
+    assert values(score_paragraph(BARTO.text, BARTO)) == (0, 0, 0, 0)
+    wrong = BARTO.text.replace("[mask]", "degree", 1).replace("[mask]", "mathematics")
+    assert values(score_paragraph(wrong, BARTO)) == (1 / 2, 1 / 2, 1 / 2, 1 / 2)
+
+
+def test_paragraph_with_small_deviations_is_aligned_by_words() -> None:
+    said = "andrew barto received B.S. with distinction in mathematics, from University of Michigan in 1970"
+    assert paragraph_fills(said, BARTO) == ["B.S.", "mathematics,"]
+    assert values(score_paragraph(said, BARTO)) == (1, 1, 1, 1)
+
+
+def test_free_text_is_no_filled_paragraph() -> None:
+    assert paragraph_fills("B.S. mathematics", BARTO) == ["", ""]
+    assert paragraph_fills("", BARTO) == ["", ""]
+
+
+def test_neighbouring_masks_split_where_the_gold_splits() -> None:
+    near = task("[mask] [mask] was there.", "New York", "1970")
+    assert paragraph_fills("New York 1970 was there.", near) == ["New York", "1970"]
+    assert paragraph_fills("Los Angeles 1970 was there.", near) == ["Los", "Angeles 1970"]
+    comma = task("In [mask], it rained in [mask]", "Paris, Texas", "May")
+    assert paragraph_fills(comma.original, comma) == ["Paris, Texas", "May"]
+
+
+def test_dispatch() -> None:
+    question = Question(id="q", question="Where?", answers=("Paris", "City of Paris"))
+    assert score_task("Paris", question, "spans").em == 1
+    assert score_task("1. B.S.\n2. mathematics", BARTO, "spans").em == 1
+    assert score_task(BARTO.original, BARTO, "paragraph").em == 1
+    assert [score.em for score in mask_scores("2. mathematics", BARTO, "spans")] == [0, 1]
+    with pytest.raises(ValueError, match="answer form 'verse'"):
+        score_task("x", BARTO, "verse")
+
+
+def test_free_recall() -> None:
+    assert free_recall("I guess he studied Mathematics.", BARTO) == pytest.approx(1 / 2)
+    assert free_recall("nothing", BARTO) == 0
+    assert free_recall("it was york", Question(id="q", question="?", answers=("New York", "Boston"))) == pytest.approx(1 / 2)
+    assert free_recall("the", task("[mask] x", "The")) == 0
+
+
+TEXT = st.text(alphabet=st.sampled_from("ab c.\n12;)[mask]éyesno "), max_size=40) | st.text(max_size=30)
+
+
+@given(TEXT, TEXT)
+def test_scores_are_bounded_symmetric_and_consistent(a: str, b: str) -> None:
+    score, mirrored = score_answer(a, [b]), score_answer(b, [a])
+    assert all(0 <= value <= 1 for value in values(score))
+    assert score.f1 == pytest.approx(mirrored.f1)
+    assert score.recall == pytest.approx(mirrored.precision)
+    assert score.em == mirrored.em
+    if score.em == 1:
+        assert score.f1 == score.recall == score.precision == 1
+
+
+@given(TEXT)
+def test_any_text_is_right_against_itself_or_empty(text: str) -> None:
+    assert score_answer(text, [text]).em == (1 if text.split() else 0)
+
+
+@given(TEXT, st.integers(1, 4))
+def test_any_text_has_as_many_fills_as_masks(text: str, masks: int) -> None:
+    assert len(parse_fills(text, masks)) == masks
+
+
+@given(TEXT, st.lists(st.sampled_from(["a", "b c", ". ", "12"]), min_size=2, max_size=5))
+def test_any_text_is_read_as_a_paragraph(text: str, segments: list[str]) -> None:
+    made = task("[mask]".join(segments), *("gold" for _ in segments[1:]))
+    assert len(paragraph_fills(text, made)) == made.masks
+    assert values(score_paragraph(made.original, made)) == (1, 1, 1, 1)

@@ -123,11 +123,10 @@ def sentence(error: Exception) -> str:
     """What a person is told of an error."""
     if isinstance(error, MaskSearchError):
         return " ".join(str(error).split())
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        full = " (free some space and start the same command again)" if disk_is_full(error, Path(str(error.filename))) else ""
-        return f"{error.filename}: {error.strerror}{full}."
-    if isinstance(error, OSError) and disk_is_full(error, Path()):
+    if disk_is_full(error, Path()):
         return "The disk is full; free some space and start the same command again to go on."
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}."
     where = "".join(f" {note}" for note in getattr(error, "__notes__", []))
     if isinstance(error, MemoryError):
         return f"There is not enough memory{where}; use a smaller batch or a smaller model."

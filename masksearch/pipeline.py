@@ -14,6 +14,7 @@ import errno
 import fcntl
 import gc
 import os
+import re
 import resource
 import shutil
 import sys
@@ -31,6 +32,9 @@ from masksearch.stages import run_stage
 
 SCALE_LIMITS = (0.3, 5.0)
 """This machine is taken to be at most so much faster or slower than the one `expect_seconds` was measured on."""
+
+FULL_DISK = re.compile(r"No space left on device|\d+ requested and \d+ written|file write failed")
+"""How the system, numpy and torch put it where the error carries no number."""
 
 
 def run_recipe(recipe: Recipe, out: str | Path) -> None:
@@ -122,7 +126,7 @@ class _Run:
         row.update(status="done", seconds=round(seconds + spent, 2), summary=summary)
         self._record()
         self.timing.done(stage, seconds, resumed=spent > 0)
-        say(f"      done in {human_time(seconds)}{_told(summary)}")
+        say(f"      done in {human_time(seconds)}{told(summary)}")
 
     def _bound(self, stage: Stage) -> Any:
         """The settings with every stage's name replaced by the path of its product."""
@@ -161,15 +165,15 @@ def disk_is_full(error: BaseException, folder: Path) -> bool:
     """Whether `error` comes from a full disk; libraries that write by themselves say so in words of their own, or not at all."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
-    if "No space left on device" in str(error):
+    if FULL_DISK.search(str(error)):
         return True
     with contextlib.suppress(OSError):
         return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.exists())).free < 4096
     return False
 
 
-def _told(summary: dict[str, Any]) -> str:
-    """`: ` and what came of a stage: its own text, or its first figures."""
+def told(summary: dict[str, Any]) -> str:
+    """`: ` with what came of a stage: its own text, or its first figures."""
     figures = [f"{name.replace('_', ' ')} {value}" for name, value in summary.items() if isinstance(value, int | float) and name not in ("seconds", "bytes")]
     text = summary.get("text") or ", ".join(figures[:4])
     return f": {text}" if text else ""

@@ -18,6 +18,7 @@ from masksearch import files, references
 from masksearch.config import Stage, load_recipe, merge
 from masksearch.errors import UsageError
 from masksearch.flags import given_values, settings_of
+from masksearch.pipeline import told
 from masksearch.products import StageFolder, settings_key
 from masksearch.progress import say
 from masksearch.settings import Settings
@@ -35,8 +36,8 @@ def stage_command(arguments: argparse.Namespace) -> None:
     summary = _do(spec, settings, arguments.output, run_dir)
     if summary.get("table"):
         print(summary["table"])
-    elif summary.get("text"):
-        say(f"{arguments.output}: {summary['text']}")
+    elif arguments.output:
+        say(f"{arguments.output}{told(summary)}")
 
 
 def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch import settings as s
-from masksearch.errors import MissingExtraError
+from masksearch.errors import MaskSearchError, MissingExtraError
 
 EXTRAS: dict[str, str] = {
     "torch": "train",
@@ -88,5 +88,9 @@ def run_stage(spec: StageKind, settings: s.Settings, output: Path, work: Path, r
     """Does one stage and returns its summary. `run_dir` is for stages that look at a whole run."""
     with naming_extras(f"The stage '{spec.kind}'"):
         function = load_function(spec.function)
-        summary = function(run_dir, output, settings) if spec.takes_run else function(settings, output, work)
+        try:
+            summary = function(run_dir, output, settings) if spec.takes_run else function(settings, output, work)
+        except BrokenPipeError as error:
+            # Outside of a stage this means that nobody reads our output any more, which is no failure; here it is one.
+            raise MaskSearchError(f"a process or connection that the stage '{spec.kind}' works with has broken off; start the same command again.") from error
     return dict(summary) if isinstance(summary, Mapping) else {}

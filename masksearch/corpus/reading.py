@@ -98,6 +98,10 @@ def _document(raw: bytes | dict[str, Any], seen: set[str]) -> Document:
         document = Document.model_validate(value)
     except ValidationError as error:
         raise _Bad(f"a record with a bad field '{error.errors()[0]['loc'][0]}'") from None
+    try:
+        f"{document.id}{document.title}{document.text}".encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, written as an escape
+        raise _Bad("a record with characters that are not valid text") from None
     if not document.text.strip():
         raise _Bad("a record with an empty text")
     if document.id in seen:

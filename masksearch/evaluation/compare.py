@@ -56,7 +56,8 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
     comparison["table"] = format_comparison(comparison)
     files.write_text(output.with_suffix(".md"), comparison["table"] + "\n")
     files.write_json(output, comparison)
-    return {"table": comparison["table"], "results": len(shown), "pairs": len(comparison["pairs"]), "arms": len(arms)}
+    text = f"{len(loaded)} results, {len(comparison['pairs']) + len(comparison['arm_pairs'])} paired comparisons"
+    return {"text": text, "table": comparison["table"], "results": len(shown), "pairs": len(comparison["pairs"]), "arms": len(arms)}
 
 
 def check_retrievers(entries: Iterable[Loaded]) -> None:

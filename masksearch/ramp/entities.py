@@ -22,7 +22,9 @@ _ORIGIN = re.compile(
     r"(?:\w+[\s-])?(?:[A-Z]\w+(?:ish|ese|ian|ean|ic|can)|French|Dutch|Greek|Welsh|Swiss|Arab|Muslims?|Christians?|Jews?|Latin|Germans?|Romans?|Thai|Turks?"
     r"|Eastern|Western|Northern|Southern|Biblical|Medieval)"
 )
-_COMMON = frozenset({"earth", "sun", "moon", "god", "bible", "web", "internet", "state", "university", "republic", "west", "east", "north", "south"})
+_COMMON = frozenset(
+    {"earth", "sun", "moon", "god", "bible", "web", "internet", "state", "university", "republic", "west", "east", "north", "south", "bc", "ad", "bce", "ce"}
+)
 
 
 @cache

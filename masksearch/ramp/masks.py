@@ -64,7 +64,7 @@ def refusal(text: str, start: int, end: int, title: str) -> str:
     words = loose_words(text[start:end])
     if not words or not at_boundaries(text, start, end):
         return "inside a word"
-    if all(word in STOP_WORDS or (len(word) == 1 and not word.isdigit()) for word in words):
+    if all(word in STOP_WORDS for word in words) or (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit()):
         return "says nothing"
     if _in_title(words, title):
         return "known from the title"

@@ -26,6 +26,7 @@ MOST_CHARACTERS = 60
 
 _LEADING = re.compile(r"""(?:[\s"'“”‘’«»,;:.!?()\[\]–—-]+|(?:the|a|an|its|his|her|their)\s+(?=\S))+""", re.IGNORECASE)
 _TRAILING = re.compile(r"""(?:['’]s\b|[\s"'“”‘’«»,;:.!?(\[\]–—-])+$""")
+_LINKS = frozenset({"of", "and", "or", "in", "at", "on", "for", "to", "by", "with", "from", "as", "the", "a", "an"})
 # Where spans overlap: names before dates before figures ("Apollo 11" is no number), then the finer-grained.
 _RANKS = {"DATE": 1, "NUMBER": 2}
 
@@ -81,4 +82,7 @@ def usable(text: str, span: Span) -> bool:
         return False
     if piece.count("(") != piece.count(")") or piece.count('"') % 2:
         return False
-    return 1 <= len(SURFACE.findall(piece)) <= MOST_WORDS and at_boundaries(text, span.start, span.end)
+    words = SURFACE.findall(piece)
+    if words and (words[0] in _LINKS or words[-1] in _LINKS):  # cut short by the extractor: "Indian Rebellion of"
+        return False
+    return 1 <= len(words) <= MOST_WORDS and at_boundaries(text, span.start, span.end)

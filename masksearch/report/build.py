@@ -27,8 +27,7 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
     run = load_run(run_dir)
     viewer, shown = _viewer(run, settings.trajectories_per_stage)
     page = _render(
-        title=settings.title or f"MaskSearch: {Path(run.recipe).stem or run_dir.resolve().name}",
-        recipe=run.recipe,
+        title=settings.title or f"MaskSearch: {run.name or run_dir.resolve().name}",
         total=human_time(sum(stage.seconds or 0.0 for stage in run.stages)),
         notes=run.notes,
         stages=[_stage_row(stage) for stage in run.stages],
@@ -71,9 +70,10 @@ def _stage_row(stage: Stage) -> Row:
 
 
 def _summary(value: Any) -> list[tuple[str, str]]:
-    """The short facts of a stage's summary; tables and lists have their own places on the page."""
-    if isinstance(value, str):
-        return [("", value)] if value else []
+    """A stage's summary: its own text, or else its short facts; tables and lists have their own places on the page."""
+    text = value.get("text") if isinstance(value, dict) else value
+    if isinstance(text, str) and text:
+        return [("", text)]
     if not isinstance(value, dict):
         return []
     facts = []

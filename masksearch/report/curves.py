@@ -9,10 +9,13 @@ from masksearch.report.load import Row, Stage
 
 _RL_CHARTS = (
     ("Reward", ("reward",), None),
-    ("F1, valid, solved", ("f1", "valid", "solved"), (0.0, 1.0)),
+    ("F1, valid format", ("f1", "valid"), (0.0, 1.0)),
     ("Loss", ("loss",), None),
     ("Model tokens a rollout", ("model_tokens",), None),
-    ("Groups kept", ("groups_kept",), None),
+    ("Groups", ("groups_sampled", "groups_kept"), None),
+    ("Searches a rollout", ("searches",), None),
+    ("Log-probability of right rollouts, a token", ("right_logprob",), None),
+    ("Entropy", ("entropy",), None),
 )
 
 

@@ -1,6 +1,6 @@
 """Reads what a run has left behind so far. Missing parts are no error: a run may be half done, or killed.
 
-    RUN/run.json                       {"recipe", "stages": [{"name", "kind", "status", "seconds", "summary"}]}
+    RUN/run.json                       {"name" or "recipe", "stages": [{"name", "kind", "status", "seconds", "summary"}]}
     RUN/stages/NAME/done.json          {"kind", "seconds", "summary"} of a finished stage
     RUN/stages/NAME/log.jsonl          sft, rl: one row a logged step
     RUN/stages/NAME/trajectories.jsonl synthesize, eval;  rollouts.jsonl: rl (trajectories with "step" and the reward's ledger)
@@ -44,13 +44,16 @@ class Stage:
 class Run:
     """A run: its recipe's name, its stages in order, and what could not be read."""
 
-    recipe: str
+    name: str
     stages: list[Stage]
     notes: list[str] = field(default_factory=list)
 
 
 def load_run(run_dir: Path) -> Run:
-    """The stages of run.json in its order, then folders it does not list, by name. Raises DataError where there are none."""
+    """The stages of run.json in its order, then folders it does not list, by name; without the report, which is being made.
+
+    Raises DataError where there are none.
+    """
     if not run_dir.is_dir():
         raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
     notes: list[str] = []
@@ -62,8 +65,9 @@ def load_run(run_dir: Path) -> Run:
     entries = listed + [{"name": name} for name in found if name not in names]
     if not entries:
         raise DataError(f"{run_dir} holds no stages; give the folder that 'masksearch run' wrote to.")
-    recipe = record.get("recipe")
-    return Run(Path(recipe).name if isinstance(recipe, str) else "", [_load_stage(entry, folder, notes) for entry in entries], notes)
+    name = record.get("name") or record.get("recipe")
+    stages = [_load_stage(entry, folder, notes) for entry in entries if entry.get("kind") != "report"]
+    return Run(Path(name).stem if isinstance(name, str) else "", stages, notes)
 
 
 def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:

@@ -101,7 +101,7 @@
     made.append(element("span", "quiet", `${state.index + 1} of ${shown.length}`));
     const outcome = item.verdict === "invalid" ? `invalid: ${item.status}` : item.verdict;
     made.append(element("span", "verdict " + item.verdict, outcome));
-    if (item.step !== null) made.append(element("span", "quiet", `step ${item.step}`));
+    if (item.step !== null) made.append(element("span", "quiet", `step ${item.step}` + (item.fate ? `, ${item.fate}` : "")));
     const keys = element("span", "keys");
     const present = new Set(item.segments.map((segment) => segment[0]));
     Object.keys(KINDS).filter((kind) => kind !== "other" || present.has(kind)).forEach((kind) => keys.append(element("span", "k-" + kind, KINDS[kind])));
@@ -199,7 +199,11 @@
     option.value = String(place);
     $("stage").append(option);
   });
-  $("stage").addEventListener("change", (event) => { state.stage = Number(event.target.value); state.index = 0; state.focus = -1; refresh(); });
+  $("stage").addEventListener("change", (event) => { 
+    Object.assign(state, { stage: Number(event.target.value), index: 0, focus: -1 });
+    if (!matching(state.filter).length) state.filter = "all";
+    refresh();
+  });
   $("query").addEventListener("input", (event) => { state.query = event.target.value; state.index = 0; state.focus = -1; refresh(); });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;

@@ -17,7 +17,6 @@ from masksearch.types import Trajectory, Turn
 
 _BLOCK = re.compile(r"<(think|search|answer)>(.*?)(?:</\1>|(?=<(?:think|search|answer)>)|\Z)", re.DOTALL)
 _INFORMATION = re.compile(r"\s*<information>(.*?)(?:</information>)?\s*", re.DOTALL)
-_FIELDS = frozenset(Trajectory.model_fields)
 
 
 def segments(turn: Turn) -> list[list[str]]:
@@ -80,19 +79,16 @@ def _item(trajectory: Trajectory, row: dict[str, Any]) -> dict[str, Any]:
         "scores": _numbers(trajectory.scores),
         "reward": _reward(row),
         "step": row.get("step") if isinstance(row.get("step"), int) else None,
+        "fate": row["fate"] if isinstance(row.get("fate"), str) else "",
         "usage": _numbers(trajectory.usage.to_json()),
         "segments": [segment for turn in trajectory.turns for segment in segments(turn)],
     }
 
 
 def _reward(row: dict[str, Any]) -> dict[str, float]:
-    """The reward's components, wherever the rollout file keeps them: a nested object, or plain numbers beside the trajectory."""
-    found: dict[str, float] = {}
-    for key, value in row.items():
-        if key in _FIELDS or key == "step":
-            continue
-        found |= _numbers(value) if isinstance(value, dict) else _numbers({key: value})
-    return found
+    """The reward's components: an object beside the trajectory's own fields (`reward`), or a plain number."""
+    reward = row.get("reward")
+    return _numbers(reward if isinstance(reward, dict) else {"total": reward})
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:

@@ -81,18 +81,18 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
     """Names the places of the masks, searches for each that is still open, quotes each that was found, and fills them."""
     places = mask_places(task.text)
     quotes: dict[int, str] = {}
-    thought = " ".join(f'{number}: "{place}".' for number, place in enumerate(places, 1))
+    thought = "\n".join(f"{number}: {place}" for number, place in enumerate(places, 1))
     for query in _ramp_queries(oracle, task, quotes):
         yield turn(thought, "search", query)
         found = {index: quote for index in range(task.masks) if index not in quotes and (quote := _ramp_quote(oracle, task, index))}
         quotes |= found
-        parts = [f'{index + 1}: {quote}.' for index, quote in found.items()]
+        parts = [f"{index + 1} in {quote}" for index, quote in found.items()]
         if len(quotes) == task.masks:
             answer = numbered(task.answers) if oracle.settings.answer_form == "spans" else task.original
-            yield turn(" ".join(parts), "answer", answer)
+            yield turn("\n".join(parts), "answer", answer)
             return
         still = next(index for index in range(task.masks) if index not in quotes)
-        thought = " ".join([*parts, f'{still + 1} is open: "{places[still]}".'])
+        thought = "\n".join([*parts, f"{still + 1} is open: {places[still]}"])
 
 
 def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
         span = find_span(result.text, task.answers[index])
         own = result.passage_id == task.passage_id
         if span and (own or (len(near) >= 2 and near <= words_of(result.text))):
-            return f'[{result.number}] "{around(result.text, *span)}"'
+            return f"[{result.number}]: {around(result.text, *span, marks=('[', ']'))}"
     return ""
 
 

@@ -1,7 +1,9 @@
 """How the scripted teacher words its thoughts: short, regular, and made of words it has really seen.
 
-The form is chosen for small models: a thought first repeats the words around a mask, then quotes the same words
-from the evidence with the gap filled, so that the fill is found by copying along, and its end by the words that follow.
+The form is chosen for small models: a thought first repeats the words around a mask, then quotes the same words from the
+evidence with the fill in brackets, where the mask stood: the fill is found by copying along, and its end by the words
+that follow. Two words before a mask and no more: a model finds the word before "[mask]" at once, but not the one four
+words before (measured: docs/log.md).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from masksearch.ramp.words import STOP_WORDS, SURFACE
 from masksearch.search.neutralise import neutralise
 from masksearch.types import MASK
 
-LEFT, RIGHT = 4, 3
+LEFT, RIGHT = 2, 3
 """Words quoted before and after a mask or a span."""
 
 
@@ -22,13 +24,11 @@ def turn(thought: str, action: str, body: str) -> str:
     return f"<think>{thought}</think>\n<{action}>{body}</{action}>"
 
 
-def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT) -> str:
-    """Characters [start, end) of a text with some words before and after, on one line."""
-    before = text[:start].split(" ")
-    after = text[end:].split(" ")
-    head = " ".join(before[-left - 1 :]) if left else before[-1]
-    tail = " ".join(after[: right + 1])
-    return " ".join((head + text[start:end] + tail).split())
+def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT, marks: tuple[str, str] = ("", "")) -> str:
+    """Characters [start, end) of a text between `marks`, with some words before and after, on one line."""
+    head = " ".join(text[:start].split(" ")[-left - 1 :])
+    tail = " ".join(text[end:].split(" ")[: right + 1])
+    return " ".join((head + marks[0] + text[start:end] + marks[1] + tail).split())
 
 
 def mask_places(text: str) -> list[str]:

@@ -58,7 +58,7 @@ def run_dir(tmp_path: Path) -> Path:
     (stages / "compare").mkdir()
     run_compare(CompareSettings(results=(before, after), bootstrap=100), stages / "compare" / "comparison.json", tmp_path)
     done = {"status": "done", "seconds": 61, "summary": {"kept": 12, "table": "x\ny"}}
-    listed = [{"name": "before", "kind": "eval", **done}, {"name": "sft", "kind": "sft", **done}]
+    listed = [{"name": "before", "kind": "eval", **done}, {"name": "sft", "kind": "sft", **done, "summary": {"text": "5 steps", "steps": 5}}]
     (run / "run.json").write_text(json.dumps({"recipe": "recipes/demo.toml", "stages": [*listed, {"name": "later", "kind": "report", "status": "waiting"}]}))
     return run
 
@@ -72,10 +72,11 @@ def data_of(page: str) -> list[dict[str, Any]]:
 def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     summary = build_report(run_dir, tmp_path / "report.html", ReportSettings())
     page = (tmp_path / "report.html").read_text()
-    assert summary == {"stages": 6, "evaluations": 2, "trajectories": 5, "bytes": len(page.encode())}
+    assert summary == {"stages": 5, "evaluations": 2, "trajectories": 5, "bytes": len(page.encode())}
     assert "<h1>MaskSearch: demo</h1>" in page
     assert "1m01s" in page
     assert "kept</b> 12" in page
+    assert "<span>5 steps</span>" in page
     assert "sft: Loss" in page
     assert "rl: Reward" in page
     assert "Each result against its baseline" in page
@@ -139,10 +140,11 @@ def test_trajectories_are_spread_over_the_file() -> None:
 
 
 def test_an_item_of_the_viewer() -> None:
-    row = trajectory("r1", em=0.0, f1=0.5, step=3, reward={"total": 0.123456, "note": "x"}, advantage=-1.0)
+    row = trajectory("r1", em=0.0, f1=0.5, step=3, reward={"total": 0.123456, "note": "x"}, fate="trained")
     (item,), _ = viewer_items([row], 5)
     assert (item["verdict"], item["step"], item["golds"], item["ramp"]) == ("partial", 3, ["gold"], True)
-    assert item["reward"] == {"total": 0.1235, "advantage": -1.0}
+    assert item["fate"] == "trained"
+    assert item["reward"] == {"total": 0.1235}
     assert [kind for kind, _ in item["segments"]] == ["think", "search", "information", "answer"]
 
 

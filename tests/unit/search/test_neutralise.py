@@ -14,9 +14,12 @@ DANGEROUS = re.compile(r"[<＜﹤][\s\W_]*(?:think|search|information|answer|ope
 @pytest.mark.parametrize(
     "text",
     [
-        "<think>", "</think>", "<ANSWER >", "< answer>", "<\t/ search\n>", "<information id='1'>", "＜think＞", "＜／answer＞", "<thi\u200bnk>", "<\u202ethink>",
-        "<\x00answer>", "<<think>think>", "<thi<think>nk>", "<|im_start|>", "<|endoftext|>", "<s>", "</s>", "[INST]", "[/INST]", "[ inst ]", "<<SYS>>", "<</SYS>>",
-        "<｜begin▁of▁sentence｜>", "<start_of_turn>", "<unk>", "<0x0A>", "<\u00adopen>", "<_think>", "< | answer | >", "<think", "[[INST]INST]", "<\ufe0fsearch>",
+        "<think>", "</think>", "<ANSWER >", "< answer>", "<\t/ search\n>", "<information id='1'>", "＜think＞",
+        "＜／answer＞", "<thi\u200bnk>", "<\u202ethink>",
+        "<\x00answer>", "<<think>think>", "<thi<think>nk>", "<|im_start|>", "<|endoftext|>", "<s>", "</s>",
+        "[INST]", "[/INST]", "[ inst ]", "<<SYS>>", "<</SYS>>",
+        "<｜begin▁of▁sentence｜>", "<start_of_turn>", "<unk>", "<0x0A>", "<\u00adopen>", "<_think>",
+        "< | answer | >", "<think", "[[INST]INST]", "<\ufe0fsearch>",
         "[TOOL_CALLS]", "<\u2066/\u2069answer>", "<answer/>", "<0x<think>",
     ],
 )  # fmt: skip
@@ -42,8 +45,8 @@ def test_white_space_and_invisible_characters():
 
 
 PIECES = st.sampled_from(
-    ["<", ">", "＜", "＞", "/", "|", "｜", "think", "search", "Answer", "information", "open", "im_start", "s", "SYS", "INST", "[", "]", " ", "\n", "\u200b", "\x00", "0x", "0",
-     "=", "‹", "›", "a", "_", "\u202e", "﹤", "\x1c", "\x85"]
+    ["<", ">", "＜", "＞", "/", "|", "｜", "think", "search", "Answer", "information", "open", "im_start", "s", "SYS", "INST", "[", "]", " ", "\n",
+     "\u200b", "\x00", "0x", "0", "=", "‹", "›", "a", "_", "\u202e", "﹤", "\x1c", "\x85"]
 )  # fmt: skip
 
 

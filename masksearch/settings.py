@@ -79,7 +79,7 @@ class MaskSettings(Settings):
     """Share of the articles (by a hash of the title) that is kept apart."""
     extractors: tuple[Literal["ner", "dates", "numbers"], ...] = ("ner", "dates", "numbers")
     retrieve_k: int = Field(5, ge=1)
-    """The evidence must stand within so many results of a search with visible words; only the first `query_words` of them are used."""
+    """The evidence must stand within so many results of a search with visible words."""
     exclude: Refs = ()
     """Task files whose articles are not to be used again."""
     seed: int = 1

@@ -5,3 +5,34 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("WANDB_DISABLED", "true")
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder of a tiny random Llama."""
+    from tiny import make_tiny_checkpoint
+
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    make_tiny_checkpoint(folder, ["Marie Curie discovered radium in Paris in 1898."])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tiny_checkpoint: Path) -> Any:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(str(tiny_checkpoint))
+
+
+@pytest.fixture
+def tiny_model(tiny_checkpoint: Path) -> Any:
+    """A fresh model for each test, in float32."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32)

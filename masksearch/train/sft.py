@@ -136,7 +136,6 @@ def make_trainer(settings: SftSettings, model: Any, tokenizer: Any, order: list[
         use_cpu=not torch.cuda.is_available(),
         max_length=None,
         packing=False,
-        gradient_checkpointing=False,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",

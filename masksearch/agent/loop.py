@@ -17,7 +17,7 @@ from masksearch.errors import ModelError, SearchError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
 from masksearch.protocols import Searcher
 from masksearch.settings import AgentSettings
-from masksearch.types import Status, Task, Trajectory, Turn, Usage, task_json
+from masksearch.types import MaskedTask, Status, Task, Trajectory, Turn, Usage, task_json
 
 T = TypeVar("T")
 
@@ -60,7 +60,7 @@ async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: 
     finally:
         if session is not None:
             session.close()
-    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id)
+    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings.answer_form)
 
 
 async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run) -> Status:
@@ -84,15 +84,17 @@ async def _converse(session: Session, searcher: Searcher, settings: AgentSetting
             return "too_long"
 
 
-def finish_episode(task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str) -> Episode:
-    """Puts the record of an episode together."""
+def finish_episode(
+    task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str, answer_form: str
+) -> Episode:
+    """Puts the record of an episode together. The answer form goes with a RAMP task: the prompt cannot be told without it."""
     record = session.record if session is not None else None
     usage = Usage(
         searches=run.searches, model_tokens=run.model_tokens, tool_tokens=run.tool_tokens, prompt_tokens=len(record.prompt_ids) if record is not None else 0
     )
     trajectory = Trajectory(
         id=episode_id or task.id,
-        task=task_json(task),
+        task={**task_json(task), **({"answer_form": answer_form} if isinstance(task, MaskedTask) else {})},
         turns=tuple(run.turns),
         answer=run.answer,
         status=status,
@@ -134,7 +136,8 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
     finally:
         if session is not None:
             session.close()
-    return finish_episode(task, run, status, policy.name, searcher.fingerprint if searcher is not None else "", session, task.id)
+    retriever = searcher.fingerprint if searcher is not None else ""
+    return finish_episode(task, run, status, policy.name, retriever, session, task.id, settings.answer_form)
 
 
 def run_all(jobs: Iterable[Coroutine[Any, Any, T]], limit: int | None = None, on_done: Callable[[T], None] | None = None) -> list[T]:

@@ -59,15 +59,14 @@ class EndpointPolicy:
 
 
 def _restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
-    """Servers leave the stop string out (some do not stop at all): puts back the one whose opening tag stands open, or cuts behind it."""
+    """Servers leave the stop string out (some do not stop at all): puts back the one whose tag was opened last, or cuts behind it."""
     ends = [text.index(word) + len(word) for word in stop if word in text]
     if ends:
         return text[: min(ends)], "stop"
     if reason == "stop":
-        for word in stop:
-            opening = word.replace("</", "<")
-            if opening != word and text.count(opening) > text.count(word):
-                return text + word, "stop"
+        open_ = [(text.rfind(opening), word) for word in stop if (opening := word.replace("</", "<")) != word and opening in text]
+        if open_:
+            return text + max(open_)[1], "stop"
     return text, "length" if reason == "length" else "end"
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from masksearch.agent.prompts import shown, task_prompt
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.ramp.query import alternative_queries, visible_query
+from masksearch.search.neutralise import neutralise
 from masksearch.settings import AgentSettings
 from masksearch.synthesis.wording import around, content_words, find_span, leaks, mask_places, numbered, turn, words_of
 from masksearch.types import Hit, MaskedTask, Question, Task
@@ -132,6 +133,7 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
     words = content_words(question.question)
     needed = list(question.supporting_passages)
     quoted: dict[str, str] = {}
+    titles: set[str] = set()
     query, thought = " ".join(words[:14]), "I search for the words of the question."
     for _ in range(oracle.settings.max_searches):
         if not oracle.may_ask(query):
@@ -139,13 +141,14 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
         yield turn(thought, "search", query)
         found = {support: quote for support in needed if support not in quoted and (quote := _support_quote(oracle, question, support))}
         quoted |= found
+        titles |= {result.title for result in oracle.results if found.keys() & {result.passage_id, result.doc_id}}
         missing = [support for support in needed if support not in quoted]
         told = " ".join(f"{quote}." for quote in found.values())
         if not missing:
             if _answered(oracle, question):
                 yield turn(f"{told} So the answer is {question.answers[0]}.", "answer", question.answers[0])
             return
-        title = _visible_title(oracle, question)
+        title = _visible_title(oracle, question, titles)
         if title is None:
             return
         query = " ".join(dict.fromkeys([*content_words(title), *words[:4]]))
@@ -170,9 +173,9 @@ def _answered(oracle: Oracle, question: Question) -> bool:
     return answer.lower() in ("yes", "no") or find_span(oracle.visible, answer) is not None
 
 
-def _visible_title(oracle: Oracle, question: Question) -> str | None:
-    """The first title of a supporting passage that is in sight and not yet among the results."""
-    shown_titles = {result.title for result in oracle.results}
+def _visible_title(oracle: Oracle, question: Question, quoted: set[str]) -> str | None:
+    """The first title of a supporting passage that is in sight, but neither quoted yet nor among the results."""
+    shown_titles = quoted | {result.title for result in oracle.results}
     for title in question.supporting_titles:
         plain = _plain(title)
         if title not in shown_titles and find_span(oracle.visible, plain):
@@ -181,5 +184,5 @@ def _visible_title(oracle: Oracle, question: Question) -> str | None:
 
 
 def _plain(title: str) -> str:
-    """A title without its bracketed qualifier."""
-    return title.split(" (")[0]
+    """A title without its bracketed qualifier, made harmless."""
+    return neutralise(title).split(" (")[0]

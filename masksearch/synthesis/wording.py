@@ -26,15 +26,21 @@ def turn(thought: str, action: str, body: str) -> str:
 
 def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT, marks: tuple[str, str] = ("", "")) -> str:
     """Characters [start, end) of a text between `marks`, with some words before and after, on one line."""
+    # A piece of a word that clings to the span, such as a bracket, comes along and does not count as a word.
     head = " ".join(text[:start].split(" ")[-left - 1 :])
     tail = " ".join(text[end:].split(" ")[: right + 1])
     return " ".join((head + marks[0] + text[start:end] + marks[1] + tail).split())
 
 
 def mask_places(text: str) -> list[str]:
-    """Each mask of a text with the words around it."""
+    """Each mask of a text with the words that follow it, and those before it in parentheses."""
     text = neutralise(text)
-    return [around(text, match.start(), match.end()) for match in re.finditer(re.escape(MASK), text)]
+    places = []
+    for match in re.finditer(re.escape(MASK), text):
+        following = " ".join(text[match.start() :].split()[: RIGHT + 1])
+        before = " ".join(text[: match.start()].split()[-LEFT:])
+        places.append(f"{following} (after {before})" if before else following)
+    return places
 
 
 def find_span(text: str, span: str) -> tuple[int, int] | None:

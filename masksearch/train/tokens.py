@@ -50,7 +50,8 @@ def message_end(tokenizer: Any) -> int | None:
     return None if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)
 
 
-def encode_trajectory(tokenizer: Any, trajectory: Trajectory, answer_form: str = "spans") -> Encoded:
-    """A trajectory of the agent as training tokens."""
+def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
+    """A trajectory of the agent as training tokens, behind the prompt it was made with."""
+    answer_form = str(trajectory.task.get("answer_form", "spans"))
     prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), "agent", answer_form))
     return encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))

@@ -190,7 +190,8 @@ def test_a_slow_search_holds_up_no_one():
     assert time.monotonic() - started < 2
     assert [done.trajectory.id for done in episodes] == ["0", "1", "2", "3"]
     assert order[-1] == "0"
-    assert searcher.finished == ["fast 0"] * 3 + ["fast 1"] * 3 + ["fast 2"] * 3 + ["slow 0"]
+    assert sorted(searcher.finished[:-1]) == sorted(3 * ["fast 0", "fast 1", "fast 2"])
+    assert searcher.finished[-1] == "slow 0"
 
 
 def test_run_all_keeps_order_and_limit():

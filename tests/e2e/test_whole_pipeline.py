@@ -1,0 +1,189 @@
+"""Every command of the pipeline, one after the other, on a few real articles with a tiny random model.
+
+The model learns nothing; what is checked is that each stage takes what the one before it wrote, and that the figures add up.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from masksearch.cli import main
+from tiny import make_tiny_checkpoint
+
+pytestmark = pytest.mark.e2e
+DATA = Path(__file__).parents[2] / "data" / "hotpotqa"
+ARTICLES = 160
+SMALL = ["--agent.max-tokens", "24", "--agent.turn-tokens", "12", "--agent.passage-words", "12"]
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def run(*arguments: object) -> None:
+    assert main([str(argument) for argument in arguments]) == 0, arguments
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a corpus of real articles (the gold ones of some training questions among them), questions and a tiny model."""
+    folder = tmp_path_factory.mktemp("e2e")
+    with gzip.open(DATA / "train_questions.jsonl.gz", "rt", encoding="utf-8") as stream:
+        questions = [json.loads(line) for line in stream][:40]
+    gold = {passage for question in questions for passage in question["supporting_passages"]}
+    with gzip.open(DATA / "corpus.jsonl.gz", "rt", encoding="utf-8") as stream:
+        passages = [json.loads(line) for line in stream]
+    chosen = [passage for number, passage in enumerate(passages) if passage["id"] in gold or number % 300 == 0][:ARTICLES]
+    (folder / "docs.jsonl").write_text("".join(json.dumps(passage) + "\n" for passage in chosen), encoding="utf-8")
+    (folder / "questions.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions), encoding="utf-8")
+    make_tiny_checkpoint(folder / "tiny", [passage["text"] for passage in chosen[:30]])
+    return folder
+
+
+def test_every_command_in_turn(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    docs, index, tiny = place / "docs.jsonl", place / "index", place / "tiny"
+    run("index", docs, "-o", index)
+    run("search", index, "american actress", "-k", 3, "--json")
+    found = json.loads(capsys.readouterr().out)
+    assert found["hits"]
+    assert found["retriever"].startswith("bm25-")
+
+    run("mask", docs, "-o", place / "tasks.jsonl", "--index", index, "--split", "train", "--masks", "1-4", "--limit", 16)
+    run("mask", docs, "-o", place / "heldout.jsonl", "--index", index, "--split", "heldout", "--masks", "1", "--limit", 6)
+    tasks = rows(place / "tasks.jsonl")
+    assert [sum(task["masks"] == count for task in tasks) for count in (1, 2, 3, 4)] == [4, 4, 4, 4]
+    assert all(task["text"].count("[mask]") == task["masks"] == len(task["answers"]) for task in tasks)
+    assert not {task["title"] for task in tasks} & {task["title"] for task in rows(place / "heldout.jsonl")}
+
+    run("synthesize", place / "tasks.jsonl", "-o", place / "ramp.jsonl", "--index", index)
+    run("synthesize", place / "questions.jsonl", "-o", place / "downstream.jsonl", "--index", index)
+    ramp, downstream = rows(place / "ramp.jsonl"), rows(place / "downstream.jsonl")
+    assert len(ramp) >= 12
+    assert len(downstream) >= 5
+    assert {row["retriever"] for row in ramp + downstream} == {found["retriever"]}
+    assert all(row["scores"]["em"] == 1.0 and row["usage"]["searches"] >= 1 for row in ramp + downstream)
+
+    trajectories = ["--trajectories", place / "ramp.jsonl", place / "downstream.jsonl"]
+    run("sft", "--model", tiny, *trajectories, "-o", place / "sft", "--batch-size", 4, "--max-steps", 3, "--max-length", 4096, "--learning-rate", "1e-3")
+    assert (place / "sft" / "model.safetensors").exists()
+    run(
+        *("rl", "--model", place / "sft", "--tasks", place / "tasks.jsonl", "--index", index, "-o", place / "rl", "--steps", 2),
+        *("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 1, "--agent.max-length", 2048, *SMALL),
+    )
+    rollouts = rows(place / "rl.work" / "rollouts.jsonl")
+    assert {row["step"] for row in rollouts} == {1, 2}
+    assert all({"f1", "format", "overlong", "total"} <= row["reward"].keys() for row in rollouts)
+
+    for method in ("agent", "rag", "closed-book"):
+        run("eval", place / "heldout.jsonl", "--index", index, "--model", place / "rl", "--method", method, "-o", place / f"{method}.json", *SMALL)
+    results = json.loads((place / "agent.json").read_text())
+    assert results["format"] == "masksearch-results/1"
+    assert results["n"] == len(results["per_question"]) == 6
+    assert results["intervals"]["f1"][0] <= results["metrics"]["f1"] <= results["intervals"]["f1"][1]
+    run("compare", place / "agent.json", place / "closed-book.json")
+    assert "closed-book" in capsys.readouterr().out
+
+
+RECIPE = """
+name = "tiny"
+corpus = "docs.jsonl"
+model = "tiny"
+[agent]
+max_tokens = 16
+turn_tokens = 8
+passage_words = 12
+max_length = 2048
+[stages.index]
+kind = "index"
+[stages.tasks]
+kind = "mask"
+index = "index"
+split = "train"
+masks = "1"
+limit = 12
+[stages.heldout]
+kind = "mask"
+index = "index"
+split = "heldout"
+masks = "1"
+limit = 6
+[stages.trajectories]
+kind = "synthesize"
+tasks = "tasks"
+index = "index"
+[stages.sft]
+kind = "sft"
+model = "tiny"
+trajectories = ["trajectories"]
+max_length = 4096
+batch_size = 2
+max_steps = 12
+save_steps = 2
+dtype = "float32"
+[stages.after]
+kind = "eval"
+questions = "heldout"
+model = "sft"
+index = "index"
+not_trained_on = ["tasks"]
+[stages.comparison]
+kind = "compare"
+results = ["after"]
+[stages.report]
+kind = "report"
+"""
+
+
+def start(place: Path, out: str, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "masksearch", "run", "tiny.toml", "--out", out, *more]
+    return subprocess.Popen(command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+def result(place: Path, out: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((place / out / "stages" / "after" / "results.json").read_text())
+    loaded["settings"] = {key: value for key, value in loaded["settings"].items() if key not in ("questions", "model", "index", "not_trained_on")}
+    return loaded
+
+
+def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Path) -> None:
+    (place / "tiny.toml").write_text(RECIPE, encoding="utf-8")
+    whole = start(place, "whole")
+    _, said = whole.communicate(timeout=240)
+    assert whole.returncode == 0, said
+
+    broken = start(place, "broken")
+    states = place / "broken" / "stages" / "sft" / "states"
+    deadline = time.monotonic() + 200
+    while not list(states.glob("checkpoint-*/whole")) and broken.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert broken.poll() is None, "it ended before it could be killed"
+    broken.send_signal(signal.SIGKILL)
+    broken.communicate()
+    assert not (place / "broken" / "stages" / "sft" / "checkpoint").exists()
+
+    again = start(place, "broken")
+    _, said = again.communicate(timeout=240)
+    assert again.returncode == 0, said
+    assert "going on from step" in said
+    assert "done already" in said
+    assert result(place, "broken") == result(place, "whole")
+    steps = [row["step"] for row in rows(place / "broken" / "stages" / "sft" / "log.jsonl") if "loss" in row]
+    assert steps == list(range(1, 13))
+
+    changed = start(place, "broken", "--set", "stages.after.limit=3")
+    printed, said = changed.communicate(timeout=240)
+    assert changed.returncode == 0, said
+    assert said.count("done already") == 5, "only the evaluation and what hangs on it runs again"
+    assert result(place, "broken")["n"] == 3
+    assert (place / "broken" / "stages" / "report" / "report.html").stat().st_size > 10_000
+    assert "report.html" in printed

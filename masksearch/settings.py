@@ -140,6 +140,8 @@ class SftSettings(Settings):
     """Longer trajectories are left out (and counted), never cut."""
     save_steps: int = Field(25, ge=1)
     """A state to resume from is saved so often."""
+    activation_checkpointing: bool = False
+    """Compute activations again in the backward pass: a third slower, for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Compute type; weights and optimizer stay in float32. auto: bfloat16."""
     seed: int = 1
@@ -184,6 +186,8 @@ class RlSettings(Settings):
     micro_batch_size: int = Field(8, ge=1)
     decode_slots: int = Field(48, ge=1)
     save_steps: int = Field(1, ge=1)
+    activation_checkpointing: bool = False
+    """Compute activations again in the backward pass: a third slower, for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     seed: int = 1
 

@@ -6,6 +6,7 @@ into an ordinary checkpoint. `masksearch model -o DIR` runs this alone.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -39,7 +40,8 @@ def _packaged() -> tuple[Any, Any]:
 
     folder = Path(spec.origin).parent
     file = next(folder.glob("*.gguf")).name
-    with quiet():
+    # The unpacking draws a bar of its own, whatever it is told.
+    with quiet(), open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype="float32")
         # transformers refuses to save a model that was loaded from GGUF: the weights move into a plain one.
@@ -83,8 +85,9 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(source))
             model = AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(f"The model {source} cannot be loaded: {str(error).splitlines()[0]}") from error
+    except Exception as error:  # whatever the readers of damaged weights, configurations and tokenizers raise
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ModelError(f"The model {source} cannot be loaded: {reason}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu")), tokenizer

@@ -38,11 +38,11 @@ def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> 
     if not tasks:
         raise DataError(f"No task could be made of {settings.corpus}: {_why(passages, chosen, stats)}.")
     write_json_lines(output, (task.to_json() for task in tasks))
-    summary = {**stats.summary(), "passages": len(passages), "eligible": len(chosen), "retriever": searcher.fingerprint, "seconds": round(seconds, 2)}
+    told = f"{stats.kept} tasks of {stats.passages} passages looked at; dropped: {_reasons(stats)}"
+    summary = {"text": told, **stats.summary(), "passages": len(passages), "eligible": len(chosen), "retriever": searcher.fingerprint, "seconds": round(seconds, 2)}
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
         write_json(work / REPORT, {"settings": settings.model_dump(mode="json"), **summary})
-    say(f"  {stats.kept} tasks of {stats.passages} passages looked at; dropped: {_reasons(stats)}.")
     if settings.limit is not None and stats.kept < settings.limit:
         say(f"  The text allows no more: {settings.limit} tasks were asked for.")
     return summary

@@ -42,6 +42,7 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
     say(f"  Indexing {len(passages)} passages.")
     manifest = build(passages, output, settings)
     return {
+        "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
         "documents": manifest["documents"],
         "passages": manifest["passages"],
         "words_per_passage": round(sum(len(passage.text.split()) for passage in passages) / len(passages), 1),

@@ -115,7 +115,7 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
     Evidence is matched by passage: the same words elsewhere may be another matter.
     """
     place = mask_places(task.text)[index]
-    near = {word for word in words_of(place) if len(word) > 3} - {"mask"}
+    near = {word for word in words_of(place) if len(word) > 3} - {"mask", "after"}
     ordered = sorted(oracle.results, key=lambda result: result.passage_id != task.passage_id)
     for result in ordered:
         span = find_span(result.text, task.answers[index])

@@ -174,6 +174,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         max_grad_norm=settings.max_grad_norm,
         bf16=use_bfloat16(settings.dtype),
         use_cpu=not torch.cuda.is_available(),
+        activation_checkpointing=settings.activation_checkpointing,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",

@@ -136,6 +136,7 @@ def make_trainer(settings: SftSettings, model: Any, tokenizer: Any, order: list[
         use_cpu=not torch.cuda.is_available(),
         max_length=None,
         packing=False,
+        activation_checkpointing=settings.activation_checkpointing,
         logging_steps=1,
         logging_nan_inf_filter=False,
         save_strategy="steps",

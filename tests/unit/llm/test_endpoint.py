@@ -44,7 +44,7 @@ class Server:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                outer.requests.append((self.path, dict(self.headers), body))
+                outer.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
                 reply = outer.replies.pop(0) if len(outer.replies) > 1 else outer.replies[0]
                 status, content = reply if isinstance(reply, tuple) else (200, reply)
                 data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
@@ -88,7 +88,7 @@ def test_a_normal_answer(server):
     assert (generation.text, generation.finish, generation.tokens) == ("Hello.", "end", 2)
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
-    assert headers["Authorization"] == f"Bearer {KEY}"
+    assert headers["authorization"] == f"Bearer {KEY}"
     assert body == {"model": "m", "messages": MESSAGES, "max_tokens": 64, "temperature": 0.3, "seed": 5, "stop": list(STOPS)}
 
 

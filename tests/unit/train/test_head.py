@@ -1,0 +1,76 @@
+"""The head on labelled positions alone gives what the whole logits give."""
+
+import types
+
+import pytest
+import torch
+
+from masksearch.train import head as module
+from masksearch.train.head import apply_head_where_loss
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(3, 300, (3, 11), generator=generator)
+    attention = torch.ones_like(ids)
+    attention[0, 8:] = 0
+    labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.5, ids, -100)
+    labels[attention == 0] = -100
+    labels[:, 0] = ids[:, 0]  # has no position before it and must not count
+    return {"input_ids": ids, "attention_mask": attention, "labels": labels}
+
+
+def whole(model, batch, temperature=1.0, items=None):
+    """Log-probs, entropies, top-1 and loss from full logits."""
+    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float() / temperature
+    targets = batch["labels"][:, 1:]
+    mask = targets != -100
+    logp = torch.log_softmax(logits, dim=-1)
+    picked = logp.gather(2, targets.clamp(min=0)[..., None])[..., 0] * mask
+    entropy = -(logp.exp() * logp).sum(-1) * mask
+    return picked, entropy, (logits.argmax(-1) == targets) & mask, -picked.sum() / (mask.sum() if items is None else items)
+
+
+def gradients(model):
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+    return found
+
+
+@pytest.mark.parametrize("chunk", [4096, 4, 1])
+@pytest.mark.parametrize(("temperature", "items"), [(1.0, None), (0.7, None), (1.0, 40)])
+def test_equals_full_logits(tiny_model, batch, monkeypatch, chunk, temperature, items):
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    picked, entropy, top, loss = whole(tiny_model, batch, temperature, items)
+    loss.backward()
+    expected = gradients(tiny_model)
+    apply_head_where_loss(tiny_model, temperature)
+    out = tiny_model(**batch, fused_lm_head=True, **({"num_items_in_batch": items} if items else {}))
+    out.loss.backward()
+    assert torch.allclose(out.log_probs, picked, atol=1e-5)
+    assert torch.allclose(out.entropy, entropy, atol=1e-5)
+    assert torch.equal(out.is_top1.bool(), top)
+    assert torch.equal(out.label_mask, batch["labels"][:, 1:] != -100)
+    assert out.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    for name, gradient in gradients(tiny_model).items():
+        assert torch.allclose(gradient, expected[name], atol=1e-6), name
+
+
+def test_without_any_label_the_loss_is_zero_and_gradients_exist(tiny_model, batch):
+    apply_head_where_loss(tiny_model)
+    out = tiny_model(**{**batch, "labels": torch.full_like(batch["labels"], -100)}, fused_lm_head=True)
+    assert out.loss.item() == 0
+    out.loss.backward()
+    assert all(torch.all(gradient == 0) for gradient in gradients(tiny_model).values())
+    assert out.log_probs.shape == batch["labels"][:, 1:].shape
+
+
+def test_an_ordinary_forward_pass_stays_as_it_was(tiny_model, batch):
+    before = tiny_model(**batch)
+    apply_head_where_loss(tiny_model)
+    after = tiny_model(**batch)
+    assert torch.equal(before.logits, after.logits)
+    assert torch.equal(before.loss, after.loss)
+    assert torch.equal(tiny_model(input_ids=batch["input_ids"], fused_lm_head=True).logits, tiny_model(input_ids=batch["input_ids"]).logits)
+    assert isinstance(tiny_model.forward, types.MethodType)

@@ -1,0 +1,167 @@
+"""Dynamic sampling by fakes: batches are filled, silent groups carry no loss, lengths agree."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from masksearch.agent.loop import Episode
+from masksearch.llm.base import Generation, TokenRecord
+from masksearch.scoring.rewards import Ledger
+from masksearch.settings import RlSettings
+from masksearch.train.rollout import Group, Rollout, TaskStream, collect_step, step_figures, to_batch
+from masksearch.types import Question, Trajectory, Usage, task_json
+
+TASKS = [Question(id=f"q{number}", question=f"Question {number}?", answers=("right",)) for number in range(7)]
+
+
+def rl_settings(**given):
+    base = {"model": "m", "tasks": "t", "index": "i", "prompts_per_step": 3, "group_size": 2, "max_refills": 2, "seed": 5}
+    return RlSettings.model_validate({**base, **given})
+
+
+class Searcher:
+    fingerprint = "none"
+
+    async def asearch(self, query, k):
+        return []
+
+
+class Answering:
+    """Answers rightly where `right(question number, place in its group)` says so; the record names the question."""
+
+    name = "answering"
+
+    def __init__(self, right):
+        self.right, self.asked, self.samplings = right, [], []
+
+    async def open(self, messages, sampling):
+        number = int(messages[-1]["content"].split("Question ")[1].split("?")[0])
+        place = sum(asked == number for asked in self.asked) % 2
+        self.asked.append(number)
+        self.samplings.append(sampling)
+        return _Session(number, self.right(number, place))
+
+
+class _Session:
+    def __init__(self, number, right):
+        self.right = right
+        self.record = TokenRecord(prompt_ids=[1, number])
+
+    async def generate(self, stop, max_tokens):
+        await asyncio.sleep(0)
+        self.record.ids += [7, 8, 9]
+        self.record.mask += [1, 0, 1]
+        self.record.logprobs += [-1.0, 0.0, -0.5]
+        return Generation(f"<think>t</think><answer>{'right' if self.right else 'wrong'}</answer>", "stop", 2)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_stream_passes_over_all_tasks_again_and_again(seed):
+    stream = TaskStream(TASKS, seed)
+    passes = [[stream[7 * turn + place].id for place in range(7)] for turn in range(4)]
+    assert all(sorted(one) == [task.id for task in TASKS] for one in passes)
+    assert len({tuple(one) for one in passes}) > 1
+    again = TaskStream(TASKS, seed)
+    assert [again[place].id for place in range(27, -1, -1)] == [identity for one in reversed(passes) for identity in reversed(one)]
+    assert [TaskStream(TASKS, 3)[place].id for place in range(14)] != passes[0] + passes[1]
+
+
+def test_a_batch_of_informative_groups_needs_no_refill():
+    policy = Answering(lambda number, place: place == 0)
+    batch, put_back = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(), step=0)
+    assert (len(batch), put_back, len(policy.asked)) == (3, [], 6)
+    assert all(group.trained for group in batch)
+    assert all([rollout.ledger.f1 for rollout in group.rollouts] == [1.0, 0.0] for group in batch)
+    assert len({sampling.seed for sampling in policy.samplings}) == 6
+    assert all(len({rollout.episode.trajectory.id for rollout in group.rollouts}) == 1 for group in batch)
+
+
+def test_groups_without_a_difference_are_put_back_and_others_sampled():
+    stream = TaskStream(TASKS, 1)
+    dull = {int(stream[place].id[1:]) for place in (0, 2)}
+    policy = Answering(lambda number, place: number in dull or place == 0)
+    batch, put_back = collect_step(stream, policy, Searcher(), rl_settings(), step=0)
+    assert [group.rollouts[0].episode.trajectory.id for group in batch] == [stream[place].id for place in (1, 3, 4)]
+    assert [group.attempt for group in batch] == [0, 1, 1]
+    assert {int(group.rollouts[0].episode.trajectory.id[1:]) for group in put_back} == dull
+    figures = step_figures(batch, put_back)
+    assert (figures["groups_sampled"], figures["groups_kept"]) == (5, 3)
+    assert figures["f1"] == pytest.approx(0.7)
+    assert figures["valid"] == 1.0
+    assert figures["model_tokens"] == 2
+    assert figures["right_logprob"] == pytest.approx(-0.75)
+
+
+def test_a_batch_that_cannot_be_filled_gets_silent_groups():
+    policy = Answering(lambda number, place: number == 3 and place == 0)
+    stream = TaskStream(TASKS, 1)
+    batch, put_back = collect_step(stream, policy, Searcher(), rl_settings(), step=0)
+    kept = [group for group in batch if group.trained]
+    assert len(batch) == 3
+    assert all(group.rollouts[0].episode.trajectory.id == "q3" for group in kept)
+    columns = to_batch(batch, pad_id=0)
+    assert [any(mask) for mask in columns["env_mask"]] == [group.trained for group in batch for _ in group.rollouts]
+    sampled = Counter(policy.asked).total() // 2
+    assert len(batch) + len(put_back) == sampled
+    assert 3 <= sampled <= 9
+
+
+def test_without_refills_and_without_dynamic_sampling():
+    policy = Answering(lambda number, place: False)
+    batch, put_back = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0)
+    assert [group.trained for group in batch] == [False] * 3
+    assert put_back == []
+    batch, put_back = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(dynamic_sampling=False), step=0)
+    assert [group.trained for group in batch] == [True] * 3
+    assert put_back == []
+
+
+def test_a_step_depends_on_seed_and_step_alone():
+    def seen(step, seed=5):
+        policy = Answering(lambda number, place: place == 0)
+        collect_step(TaskStream(TASKS, seed), policy, Searcher(), rl_settings(seed=seed), step)
+        return policy.asked, [sampling.seed for sampling in policy.samplings]
+
+    assert seen(4) == seen(4)
+    assert seen(4)[1] != seen(5)[1]
+    assert seen(4)[1] != seen(4, seed=6)[1]
+
+
+def test_steps_never_share_a_place_of_the_stream():
+    class Places:
+        def __init__(self):
+            self.asked = []
+
+        def __getitem__(self, place):
+            self.asked.append(place)
+            return TASKS[place % 7]
+
+    settings = rl_settings()
+    seen = []
+    for step in range(3):
+        stream = Places()
+        collect_step(stream, Answering(lambda number, place: False), Searcher(), settings, step)
+        seen += stream.asked
+    assert seen == sorted(set(seen))
+
+
+def test_batches_hold_the_records_as_they_are():
+    ledger = Ledger(f1=1, format=1, overlong=0, weighted_f1=1, weighted_format=0.2, weighted_overlong=0, total=1.2)
+
+    def rollout(record):
+        trajectory = Trajectory(id="x", task=task_json(TASKS[0]), turns=(), answer="", status="answered", usage=Usage())
+        return Rollout(Episode(trajectory, record), ledger)
+
+    full = TokenRecord([1, 2], [3, 4, 5], [1, 0, 1], [-0.1, 0.0, -0.2])
+    groups = [Group((rollout(full), rollout(TokenRecord([1, 2, 3]))), 0), Group((rollout(full), rollout(None)), 0, trained=False)]
+    assert to_batch(groups, pad_id=99) == {
+        "prompt_ids": [[1, 2], [1, 2, 3], [1, 2], [99]],
+        "completion_ids": [[3, 4, 5], [99], [3, 4, 5], [99]],
+        "logprobs": [[-0.1, 0.0, -0.2], [0.0], [-0.1, 0.0, -0.2], [0.0]],
+        "env_mask": [[1, 0, 1], [0], [0, 0, 0], [0]],
+        "carried_reward": [1.2] * 4,
+    }

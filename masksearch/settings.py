@@ -216,6 +216,8 @@ class EvalSettings(Settings):
     """Results are written down after so many questions; a resumed run repeats whole chunks only, so that its figures are the same."""
     concurrency: int = Field(8, ge=1)
     """Requests at a time to an endpoint."""
+    allow_failed: float = Field(0.0, ge=0, le=1)
+    """Share of the questions that an endpoint may fail to answer; they score zero. Above it there is no result."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of the 95% intervals."""
     seed: int = 1

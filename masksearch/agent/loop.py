@@ -84,9 +84,7 @@ async def _converse(session: Session, searcher: Searcher, settings: AgentSetting
             return "too_long"
 
 
-def finish_episode(
-    task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str, answer_form: str
-) -> Episode:
+def finish_episode(task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str, answer_form: str) -> Episode:
     """Puts the record of an episode together. The answer form goes with a RAMP task: the prompt cannot be told without it."""
     record = session.record if session is not None else None
     usage = Usage(

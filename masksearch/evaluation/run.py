@@ -6,12 +6,13 @@ it ends, and a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 from masksearch.agent.loop import Episode, run_all, run_episode, run_single_turn
-from masksearch.agent.protocol import is_valid
+from masksearch.agent.protocol import CONTROL, is_valid
 from masksearch.errors import DataError, ModelError, UsageError
 from masksearch.evaluation.results import is_guessable, save, summarise
 from masksearch.files import append_json_lines, read_appended, read_tasks, write_json_lines
@@ -22,6 +23,8 @@ from masksearch.scoring.metrics import free_recall, score_task
 from masksearch.settings import EvalSettings
 from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
 
+EPISODES = "episodes.jsonl"
+"""What has been rolled out so far; kept until the results are written."""
 Job = Callable[[Task], Coroutine[Any, Any, Episode]]
 
 
@@ -44,6 +47,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         seed=settings.seed,
     )
     save(results, output)
+    (work / EPISODES).unlink(missing_ok=True)
     metrics, low_high = results.metrics, results.intervals["f1"]
     return {
         "text": f"{suite}, {settings.method}: F1 {metrics['f1']:.3f} [{low_high[0]:.2f}, {low_high[1]:.2f}], EM {metrics['em']:.3f}, "
@@ -90,12 +94,15 @@ def load_policy(settings: EvalSettings) -> Policy:
 
 def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) -> Job:
     """What to do with one task, by method."""
-    sampling = Sampling(settings.temperature, settings.seed)
+
+    def sampling(task: Task) -> Sampling:
+        return Sampling(settings.temperature, random.Random(f"{settings.seed}:{task.id}").getrandbits(31))
+
     if settings.method == "agent":
         if searcher is None:
             raise UsageError("The agent needs an index.")
-        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling)
-    return lambda task: run_single_turn(task, policy, searcher, settings.agent, sampling, retrieval_query(task))
+        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling(task))
+    return lambda task: run_single_turn(task, policy, searcher, settings.agent, sampling(task), retrieval_query(task))
 
 
 def retrieval_query(task: Task) -> str:
@@ -109,7 +116,7 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
     An in-process model decodes chunk by chunk, and a chunk that was not finished is run again as a whole: rounding
     depends a little on what else is in a batch, and so the figures come out the same however often a run is stopped.
     """
-    log = work / "episodes.jsonl"
+    log = work / EPISODES
     done = {row["id"]: row for row in read_appended(log) if row.get("model") == model}
     by_request = settings.model.startswith("openai:")
     with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
@@ -126,10 +133,9 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
             done |= {row["id"]: row for row in fresh}
     trajectories = [Trajectory.model_validate(done[task.id]) for task in tasks]
     failed = [trajectory for trajectory in trajectories if trajectory.status == "model_failed"]
-    if len(failed) == len(trajectories):
-        raise ModelError(failed[0].error)
+    if len(failed) > settings.allow_failed * len(trajectories):
+        raise ModelError(f"{failed[0].error} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
-    log.unlink(missing_ok=True)
     return trajectories
 
 
@@ -160,7 +166,8 @@ def row(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]:
     whether the model failed at the form or at the task.
     """
     task = task_from_json(trajectory.task)
-    said = " ".join(turn.text for turn in trajectory.turns if turn.role == "model")
+    # The metric drops punctuation: a tag would stick to the word beside it.
+    said = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
     extra: dict[str, Any] = {"masks": task.masks} if isinstance(task, MaskedTask) else {"type": task.type, "guessable": int(is_guessable(task))}
     return {
         "id": trajectory.id,

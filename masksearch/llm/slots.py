@@ -38,6 +38,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         """Tokens a slot can hold at present."""
         return self.keys.shape[3]
 
+    # Tensors made in inference mode may be changed in it alone, and a forward pass may have grown these.
+    @torch.inference_mode()
     def grow(self, length: int) -> None:
         """Makes room for `length` tokens a slot."""
         if length <= self.length:
@@ -46,6 +48,7 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.keys = torch.nn.functional.pad(self.keys, (0, 0, 0, extra))
         self.values = torch.nn.functional.pad(self.values, (0, 0, 0, extra))
 
+    @torch.inference_mode()
     def move(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` tokens of a slot into another one."""
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]

@@ -39,7 +39,8 @@ def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> 
         raise DataError(f"No task could be made of {settings.corpus}: {_why(passages, chosen, stats)}.")
     write_json_lines(output, (task.to_json() for task in tasks))
     told = f"{stats.kept} tasks of {stats.passages} passages looked at; dropped: {_reasons(stats)}"
-    summary = {"text": told, **stats.summary(), "passages": len(passages), "eligible": len(chosen), "retriever": searcher.fingerprint, "seconds": round(seconds, 2)}
+    summary = {"text": told, **stats.summary(), "passages": len(passages), "eligible": len(chosen), "retriever": searcher.fingerprint}
+    summary["seconds"] = round(seconds, 2)
     if work is not None:
         work.mkdir(parents=True, exist_ok=True)
         write_json(work / REPORT, {"settings": settings.model_dump(mode="json"), **summary})

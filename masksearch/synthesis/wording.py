@@ -69,4 +69,7 @@ def content_words(text: str) -> list[str]:
     """Words of a text worth searching for, in order, each once."""
     words = [word.removesuffix("'s").removesuffix("’s") for word in SURFACE.findall(text)]
     kept = [word for word in words if word.casefold() not in STOP_WORDS and (len(word) > 1 or word.isdigit())]
-    return list({word.casefold(): word for word in reversed(kept)}.values())[::-1]
+    first: dict[str, str] = {}
+    for word in kept:
+        first.setdefault(word.casefold(), word)
+    return list(first.values())

@@ -72,10 +72,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             self.progress.step()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        row = {new: logs[old] for old, new in self.keep.items() if logs and old in logs}
-        if not row:
-            return
-        row |= self.extra()
+        if not logs or "loss" not in logs:
+            return  # the trainer's own summary at the end
+        row = {new: logs[old] for old, new in self.keep.items() if old in logs} | self.extra()
         append_json_lines(self.log, [{"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}])
         if self.progress is not None:
             self.progress.note = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1"))
@@ -83,7 +82,9 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if folder.is_dir():
-            os.sync()
+            for file in folder.iterdir():
+                with open(file, "rb") as stream:
+                    os.fsync(stream.fileno())
             (folder / WHOLE).touch()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

@@ -8,6 +8,7 @@ the old ones of the importance ratio: what sampled the tokens is what the update
 from __future__ import annotations
 
 import copy
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -186,6 +187,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         dataloader_num_workers=0,
     )
     # The worker has its own order of tasks; the rows here only set the size of a batch.
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     rows = Dataset.from_dict({"prompt": [task_prompt(task, settings.agent.answer_form) for task in _first(worker, settings.prompts_per_step)]})
     recorder = Recorder(work / "log.jsonl", "train", LOGGED, worker.logged)
     with quiet():

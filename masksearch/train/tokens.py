@@ -39,14 +39,15 @@ def encode_turns(tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn
 
 
 def message_end(tokenizer: Any) -> int | None:
-    """The token that ends a chat message: the last special one of the template's assistant turn, else the end of text."""
+    """The token that ends a chat message: the first special one behind the template's assistant text, else the end of text."""
     if tokenizer.chat_template:
-        chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-        ids = tokenizer(tokenizer.apply_chat_template(chat, tokenize=False), add_special_tokens=False)["input_ids"]
-        special = set(tokenizer.all_special_ids)
-        ends = [int(token) for token in ids if token in special]
+        chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "zzz"}]
+        behind = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("zzz")[2]
+        # Not all special tokens have a role and stand in `all_special_ids`.
+        special = {*tokenizer.all_special_ids, *(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)}
+        ends = [int(token) for token in tokenizer(behind, add_special_tokens=False)["input_ids"] if token in special]
         if ends:
-            return ends[-1]
+            return ends[0]
     return None if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny import make_tiny_checkpoint
 
 from masksearch.cli import main
-from tiny import make_tiny_checkpoint
 
 pytestmark = pytest.mark.e2e
 DATA = Path(__file__).parents[2] / "data" / "hotpotqa"

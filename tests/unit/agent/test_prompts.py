@@ -18,7 +18,9 @@ def hit(title, text):
 
 
 HOSTILE = st.lists(
-    st.sampled_from(["<", "</", ">", "information", "think", "answer", "search", "<|im_start|>", "<|im_end|>", "</information>", "\0", "\n", " ", "{{ x }}", "a"]),
+    st.sampled_from(
+        ["<", "</", ">", "information", "think", "answer", "search", "<|im_start|>", "<|im_end|>", "</information>", "\0", "\n", " ", "{{ x }}", "a"]
+    ),
     max_size=20,
 ).map("".join)
 
@@ -39,7 +41,8 @@ def test_hostile_passages_stay_inside_one_block(title, text):
 
 
 def test_information_as_the_model_sees_it():
-    assert render_information([hit("Radium", "one  two\nthree four"), hit("Paris", "a b")], 3) == "\n<information>\n[1] Radium: one two three\n[2] Paris: a b\n</information>\n"
+    block = render_information([hit("Radium", "one  two\nthree four"), hit("Paris", "a b")], 3)
+    assert block == "\n<information>\n[1] Radium: one two three\n[2] Paris: a b\n</information>\n"
     assert render_information([], 3) == "\n<information>\nNothing was found.\n</information>\n"
 
 

@@ -75,8 +75,8 @@ def test_greedy_equals_a_plain_forward_pass(tiny_model, reference_model, slots):
 
 
 def test_sequences_that_end_at_different_times_move_without_harm(tiny_model, reference_model):
-    """Slots are compacted when the first ones end; while tools take their time, idle slots ride along."""
-    engine = Engine(tiny_model, 8, 256)
+    """Slots are compacted when the first ones end; while tools take their time, idle slots ride along; the cache has grown by then."""
+    engine = Engine(tiny_model, 8, 8)
     plans = [[(1, [])], [(12, [70, 71]), (5, [])], [(2, [1, 2, 3]), (9, [])], [(1, [])], [(7, []), (7, [])], [(3, [9] * 20), (12, [])]]
     moves = []
     move = engine.cache.move

@@ -1,0 +1,191 @@
+"""Stage eval with scripted and tiny models: what it refuses, how it resumes, and what its rows hold."""
+
+import json
+
+import pytest
+
+from masksearch.errors import DataError, ModelError, SearchError, UsageError
+from masksearch.evaluation import run
+from masksearch.evaluation.results import load_results
+from masksearch.evaluation.run import check_not_trained_on, load_policy, make_job, retrieval_query, roll_out_resumably, row, run_eval
+from masksearch.files import append_json_lines, read_appended, write_json_lines
+from masksearch.llm.scripted import ScriptedPolicy
+from masksearch.search.bm25 import Bm25Searcher, build
+from masksearch.settings import AgentSettings, EvalSettings, IndexSettings
+from masksearch.types import MaskedTask, Passage, Question
+
+PASSAGES = [Passage(id=f"p{number}", doc_id=f"d{number}", title=f"Town{number}", text=f"Town{number} lies on the river Flow{number}.") for number in range(8)]
+SEARCHER = Bm25Searcher.in_memory(PASSAGES)
+TASKS = [
+    MaskedTask(
+        id=f"t{number}",
+        doc_id=f"d{number}",
+        title=f"Town{number}",
+        text=f"Town{number} lies on the river [mask].",
+        answers=(f"Flow{number}",),
+        masks=1,
+        original="x",
+    )
+    for number in range(8)
+]
+QUESTIONS = [
+    Question(id="q0", question="Is it so?", answers=("yes",), type="comparison"),
+    Question(id="q1", question="Which river?", answers=("Flow1",), type="bridge"),
+]
+
+
+def eval_settings(**given):
+    return EvalSettings.model_validate({"questions": "q", "model": "m", "bootstrap": 100, **given})
+
+
+class Counting(ScriptedPolicy):
+    """Searches for the town and reads its river off the result; counts the sessions."""
+
+    def __init__(self, fail=()):
+        super().__init__(self._script)
+        self.opened, self.fail = [], fail
+
+    def _script(self, messages):
+        user = messages[-1]["content"]
+        town = next((number for number in range(8) if f"Town{number} lies" in user.split("\n")[-1]), None)
+        self.opened.append(town)
+        if town in self.fail:
+            raise ModelError("The endpoint is gone.")
+        answer = f"<think>it is there</think>\n<answer>1. Flow{town}</answer>"
+        if "<information>" in user:
+            return [answer]
+        return [f"<think>look</think>\n<search>Town{town} river</search>", answer]
+
+
+def job(policy, settings, searcher=SEARCHER):
+    return make_job(policy, searcher, settings)
+
+
+def test_articles_that_were_trained_on_are_refused(tmp_path):
+    write_json_lines(tmp_path / "train.jsonl", [task.to_json() for task in TASKS[3:5]])
+    check_not_trained_on(TASKS[:3], [str(tmp_path / "train.jsonl")])
+    check_not_trained_on(QUESTIONS, [str(tmp_path / "train.jsonl")])
+    with pytest.raises(DataError, match=r"2 of the 8 articles to evaluate on are trained on in .*train.jsonl \(such as 'Town3'\)"):
+        check_not_trained_on(TASKS, [str(tmp_path / "train.jsonl")])
+    write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
+    with pytest.raises(DataError, match="are trained on"):
+        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), not_trained_on=(str(tmp_path / "train.jsonl"),)), tmp_path / "r.json", tmp_path)
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_methods(tmp_path):
+    for method, searches in (("agent", 1), ("rag", 1)):
+        settings = eval_settings(method=method)
+        found = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path, "scripted")
+        assert [trajectory.id for trajectory in found] == [task.id for task in TASKS]
+        assert all(trajectory.scores["em"] == 1.0 and trajectory.usage.searches == searches for trajectory in found)
+    settings = eval_settings(method="closed-book")
+    policy = ScriptedPolicy(lambda messages: ["I think Flow2"])
+    found = roll_out_resumably(TASKS, job(policy, settings, None), settings, tmp_path, "scripted")
+    rows = [row(trajectory, settings) for trajectory in found]
+    assert [one["free_recall"] for one in rows] == [0, 0, 1, 0, 0, 0, 0, 0]
+    assert all(one["valid"] == 0 and one["status"] == "no_answer" and one["searches"] == 0 for one in rows)
+    with pytest.raises(UsageError, match="needs an index"):
+        make_job(policy, None, eval_settings())
+    with pytest.raises(UsageError, match="give one with --index"):
+        run.load_searcher(eval_settings(method="rag"))
+
+
+def test_rag_searches_for_the_visible_words():
+    assert retrieval_query(TASKS[0]) == "Town0 lies on the river  ."
+    assert retrieval_query(QUESTIONS[0]) == "Is it so?"
+
+
+def test_rows():
+    settings = eval_settings()
+    policy = Counting()
+    from masksearch.agent.loop import run_all
+
+    [episode] = run_all([job(policy, settings)(TASKS[2])])
+    scored = episode.trajectory.model_copy(update={"scores": {"recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0}})
+    found = row(scored, settings)
+    expected = {"id": "t2", "prediction": "1. Flow2", "answers": ["Flow2"], "recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0, "valid": 1}
+    expected |= {"free_recall": 1.0, "status": "answered", "searches": 1, "masks": 1}
+    assert {name: found[name] for name in expected} == expected
+    assert {"model_tokens", "tool_tokens", "prompt_tokens"} <= found.keys()
+    [episode] = run_all([job(ScriptedPolicy(lambda messages: ["<answer>yes</answer>"]), settings)(QUESTIONS[0])])
+    found = row(episode.trajectory, settings)
+    assert (found["type"], found["guessable"], found["status"], found["valid"]) == ("comparison", 1, "answered", 0)  # no thought: not in valid form
+    assert "masks" not in found
+
+
+def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
+    settings = eval_settings(chunk=3)
+    whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
+    assert not (tmp_path / "a" / "episodes.jsonl").exists()
+    # As after a kill: one chunk is written down, of the second only the first line, and that one torn behind.
+    rows = [trajectory.to_json() for trajectory in whole]
+    append_json_lines(tmp_path / "b" / "episodes.jsonl", rows[:4])
+    with open(tmp_path / "b" / "episodes.jsonl", "a") as stream:
+        stream.write('{"id": "t4", "tor')
+    policy = Counting()
+    again = roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted")
+    assert policy.opened == [3, 4, 5, 6, 7]
+    assert again == whole
+    assert read_appended(tmp_path / "a" / "trajectories.jsonl") == read_appended(tmp_path / "b" / "trajectories.jsonl")
+
+
+def test_another_models_episodes_are_not_used(tmp_path):
+    settings = eval_settings()
+    append_json_lines(tmp_path / "episodes.jsonl", [{"id": task.id, "model": "other"} for task in TASKS])
+    policy = Counting()
+    roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path, "scripted")
+    assert len(policy.opened) == len(TASKS)
+
+
+def test_an_endpoint_is_asked_only_for_what_is_open(tmp_path):
+    settings = eval_settings(model="openai:scripted")
+    whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
+    append_json_lines(tmp_path / "b" / "episodes.jsonl", [whole[place].to_json() for place in (1, 6)])
+    policy = Counting()
+    assert roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted") == whole
+    assert sorted(policy.opened) == [0, 2, 3, 4, 5, 7]
+
+
+def test_an_endpoint_that_never_answers_is_an_error(tmp_path):
+    settings = eval_settings(model="openai:scripted")
+    with pytest.raises(ModelError, match="The endpoint is gone"):
+        roll_out_resumably(TASKS, job(Counting(fail=range(8)), settings), settings, tmp_path, "scripted")
+    assert not (tmp_path / "trajectories.jsonl").exists()
+    assert read_appended(tmp_path / "episodes.jsonl") == []
+
+
+@pytest.mark.parametrize("method", ["agent", "rag", "closed-book"])
+def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
+    build(PASSAGES, tmp_path / "index", IndexSettings(corpus="x"))
+    write_json_lines(tmp_path / "towns.jsonl", [task.to_json() for task in TASKS[:5]])
+    agent = AgentSettings(max_tokens=12, turn_tokens=6)
+    settings = eval_settings(
+        questions=str(tmp_path / "towns.jsonl"), model=str(tiny_checkpoint), method=method, agent=agent, limit=4, chunk=2, decode_slots=2,
+        index="" if method == "closed-book" else str(tmp_path / "index"),
+    )  # fmt: skip
+    summary = run_eval(settings, tmp_path / "r.json", tmp_path / "work")
+    results = load_results(tmp_path / "r.json")
+    assert summary["n"] == results.n == 4
+    assert (results.suite, results.method, results.model) == ("towns", method, str(tiny_checkpoint))
+    assert results.retriever == ("" if method == "closed-book" else SEARCHER.fingerprint)
+    assert [one["id"] for one in results.per_question] == ["t0", "t1", "t2", "t3"]
+    assert all(one["model_tokens"] > 0 and one["prompt_tokens"] > 0 for one in results.per_question)
+    trajectories = read_appended(tmp_path / "work" / "trajectories.jsonl")
+    assert [one["id"] for one in trajectories] == ["t0", "t1", "t2", "t3"]
+    first = (tmp_path / "r.json").read_text()
+    run_eval(settings, tmp_path / "r.json", tmp_path / "work")
+    assert (tmp_path / "r.json").read_text() == first
+    assert json.loads(first)["settings"]["method"] == method
+
+
+def test_what_cannot_be_loaded(tmp_path, monkeypatch):
+    write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
+    with pytest.raises(SearchError, match="is no index folder"):
+        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), index=str(tmp_path)), tmp_path / "r.json", tmp_path)
+    with pytest.raises(ModelError, match="There is no model"):
+        load_policy(eval_settings(model=str(tmp_path / "none")))
+    with pytest.raises(UsageError, match="--llm needs"):
+        load_policy(eval_settings(model="openai:x"))
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    assert load_policy(eval_settings(model="openai:x", llm="http://127.0.0.1:1/v1")).name == "openai:x"

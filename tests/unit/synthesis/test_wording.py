@@ -1,0 +1,75 @@
+"""How the teacher words things, by hand."""
+
+import pytest
+
+from masksearch.agent.protocol import is_well_formed
+from masksearch.synthesis.wording import around, content_words, find_span, leaks, mask_places, numbered, turn, words_of
+
+
+def test_turns_are_well_formed():
+    assert turn("a", "search", "b") == "<think>a</think>\n<search>b</search>"
+    assert is_well_formed(turn("a", "search", "b"))
+    assert is_well_formed(turn("a\nb", "answer", "1. c"))
+
+
+@pytest.mark.parametrize(
+    ("text", "span", "expected"),
+    [
+        ("born in Paris in 1898", "Paris", "Paris"),
+        ("born in PARIS.", "paris", "PARIS"),
+        ("New   York", "New York", "New   York"),
+        ("Parisian", "Paris", None),
+        ("in 1898", "189", None),
+        ("a (b) c", "(b)", "(b)"),
+        ("x a.c y", "a.c", "a.c"),
+        ("x abc y", "a.c", None),
+        ("anything", "", None),
+        ("anything", "  ", None),
+        ("say ‹think›", "<think>", "‹think›"),
+    ],
+)
+def test_spans_are_whole_words(text, span, expected):
+    found = find_span(text, span)
+    assert (text[slice(*found)] if found else None) == expected
+
+
+def test_words_around_a_span():
+    text = "one two three four five six seven eight"
+    start = text.index("four")
+    assert around(text, start, start + 4) == "two three four five six seven"
+    assert around(text, start, start + 4, left=1, right=0) == "three four"
+    assert around(text, 0, 3) == "one two three four"
+    assert around(text, start, start + 4, 1, 1, ("[", "]")) == "three [four] five"
+    assert around("a (b), c", 3, 4, 1, 1, ("[", "]")) == "a ([b]), c"
+
+
+def test_each_mask_has_its_place():
+    places = mask_places("She was born in [mask] and died in [mask].")
+    assert len(places) == 2
+    assert all("[mask]" in place for place in places)
+    assert "born in" in places[0]
+    assert "died in" in places[1]
+    assert "<" not in mask_places("<think> [mask] </think>")[0]
+    assert mask_places("none") == []
+    assert len(mask_places("[mask]")) == 1
+
+
+def test_small_helpers():
+    assert numbered(["Paris", "1898"]) == "1. Paris\n2. 1898"
+    assert words_of("Curie's 2 Naïve—words") == {"curie", "s", "2", "naïve", "words"}
+    assert content_words("What is the name of Ada's dog, the dog of Ada?") == ["name", "Ada", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("query", "golds", "visible", "expected"),
+    [
+        ("Marie Curie", ["Curie"], "Marie discovered", True),
+        ("Marie Curie", ["Curie"], "CURIE discovered", False),
+        ("Marie", ["Curie"], "", False),
+        ("york city", ["New York"], "a new city", True),
+        ("new city", ["New York"], "a new city", False),
+        ("", ["x"], "", False),
+    ],
+)
+def test_leaks(query, golds, visible, expected):
+    assert leaks(query, golds, visible) is expected

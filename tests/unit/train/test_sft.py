@@ -1,0 +1,145 @@
+"""SFT on a tiny model: the order of rows, what is refused, and that a killed run ends where an undisturbed one does."""
+
+import json
+from collections import Counter
+
+import pytest
+from train_helpers import Killed, farthest, make_trajectory, weights, write_trajectories
+
+from masksearch.errors import DataError, TrainingError
+from masksearch.files import read_appended, write_json_lines
+from masksearch.settings import SftSettings
+from masksearch.train import sft
+from masksearch.train.common import Recorder
+from masksearch.train.sft import arrange, encode_all, run_sft
+from masksearch.train.tokens import Encoded
+
+
+def sft_settings(**given):
+    return SftSettings.model_validate({"model": "m", "trajectories": (), "batch_size": 4, "dtype": "float32", **given})
+
+
+def rows(count):
+    return [Encoded([number] * (1 + number * 7 % 5), [number]) for number in range(count)]
+
+
+def names(arranged):
+    return [row.labels[0] for row in arranged]
+
+
+@pytest.mark.parametrize(
+    ("count", "given", "wanted"), [(8, {}, 8), (10, {}, 12), (10, {"epochs": 2.0}, 20), (3, {}, 4), (5, {"max_steps": 4}, 16), (40, {"epochs": 0.5}, 20)]
+)
+def test_rows_are_used_evenly(count, given, wanted):
+    arranged = arrange(rows(count), sft_settings(**given))
+    assert len(arranged) == wanted
+    used = Counter(names(arranged))
+    assert set(used) <= set(range(count))
+    assert max(used.values()) - min(used.get(name, 0) for name in range(count)) <= 1
+
+
+def test_each_pass_is_a_permutation():
+    arranged = names(arrange(rows(64), sft_settings(epochs=2.0)))  # a window is 32 rows: a pass ends with one
+    assert sorted(arranged[:64]) == sorted(arranged[64:]) == list(range(64))
+    assert arranged[:64] != arranged[64:]
+
+
+def test_the_seed_fixes_the_order():
+    assert names(arrange(rows(50), sft_settings(seed=1))) == names(arrange(rows(50), sft_settings(seed=1)))
+    assert names(arrange(rows(50), sft_settings(seed=1))) != names(arrange(rows(50), sft_settings(seed=2)))
+
+
+def test_like_lengths_share_a_batch():
+    arranged = arrange(rows(32), sft_settings())
+    spread = [max(lengths) - min(lengths) for start in range(0, 32, 4) if (lengths := [len(row.input_ids) for row in arranged[start : start + 4]])]
+    assert max(spread) <= 1
+
+
+def test_too_long_rows_are_left_out_not_cut(tmp_path, tiny_tokenizer):
+    write_json_lines(tmp_path / "t.jsonl", (make_trajectory(number, 60 if number < 2 else 1).to_json() for number in range(5)))
+    found, too_long = encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),), max_length=350), tiny_tokenizer)
+    assert (len(found), too_long) == (3, 2)
+    with pytest.raises(TrainingError, match="5 are longer than max_length = 16"):
+        encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),), max_length=16), tiny_tokenizer)
+
+
+def test_a_trajectory_without_a_model_turn_is_refused(tmp_path, tiny_tokenizer):
+    empty = make_trajectory(0).model_copy(update={"turns": (make_trajectory(0).turns[1],)})
+    write_json_lines(tmp_path / "t.jsonl", [make_trajectory(1).to_json(), empty.to_json()])
+    with pytest.raises(TrainingError, match="trajectory 'q0' has no model turn"):
+        encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),)), tiny_tokenizer)
+    with pytest.raises(DataError, match=r"missing\.jsonl"):
+        encode_all(sft_settings(trajectories=(str(tmp_path / "missing.jsonl"),)), tiny_tokenizer)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, tiny_checkpoint):
+    """A run of seven steps: its settings, its folder and its summary."""
+    folder = tmp_path_factory.mktemp("sft")
+    data = write_trajectories(folder / "t.jsonl")
+    settings = sft_settings(
+        model=str(tiny_checkpoint), trajectories=(data,), max_steps=7, save_steps=2, learning_rate=5e-3, weight_decay=0.01, micro_batch_size=2
+    )
+    return settings, folder, run_sft(settings, folder / "out", folder / "work")
+
+
+def test_a_run_lowers_the_loss(undisturbed, tiny_checkpoint):
+    _, folder, summary = undisturbed
+    log = read_appended(folder / "work" / "log.jsonl")
+    assert [row["step"] for row in log] == list(range(1, 8))
+    assert all({"loss", "learning_rate", "epoch", "token_accuracy", "grad_norm", "seconds"} <= row.keys() for row in log)
+    assert log[-1]["loss"] < 0.9 * log[0]["loss"]
+    assert summary["final_loss"] == pytest.approx(log[-1]["loss"], abs=1e-3)
+    assert (summary["trajectories"], summary["left_out_too_long"], summary["steps"]) == (8, 0, 7)
+    assert json.loads((folder / "work" / "sft-report.json").read_text()) == summary
+    assert json.loads((folder / "out" / "masksearch.json").read_text())["stage"] == "sft"
+    assert not (folder / "work" / "states").exists()
+    assert farthest(weights(folder / "out"), weights(tiny_checkpoint)) > 1e-3
+
+
+def test_the_first_loss_is_the_mean_over_model_tokens(undisturbed, tiny_model, tiny_tokenizer):
+    import torch
+
+    settings, folder, _ = undisturbed
+    first = arrange(encode_all(settings, tiny_tokenizer)[0], settings)[:4]
+    total, count = 0.0, 0
+    for row in first:
+        with torch.no_grad():
+            logp = torch.log_softmax(tiny_model(input_ids=torch.tensor([row.input_ids])).logits[0, :-1], dim=-1)
+        for place, label in enumerate(row.labels[1:]):
+            if label != -100:
+                total -= float(logp[place, label])
+                count += 1
+    assert read_appended(folder / "work" / "log.jsonl")[0]["loss"] == pytest.approx(total / count, rel=1e-3)
+
+
+@pytest.mark.parametrize("killed_at", [1, 5])
+def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path, monkeypatch, killed_at):
+    settings, folder, _ = undisturbed
+    log = Recorder.on_log
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        log(self, args, state, control, logs, **kwargs)
+        if state.global_step == killed_at:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_log", on_log)
+        with pytest.raises(Killed):
+            run_sft(settings, tmp_path / "out", tmp_path / "work")
+    assert not (tmp_path / "out").exists()
+    torn = tmp_path / "work" / "states" / "checkpoint-99"
+    torn.mkdir(parents=True)
+    (torn / "junk").write_text("half written")
+    run_sft(settings, tmp_path / "out", tmp_path / "work")
+    assert farthest(weights(tmp_path / "out"), weights(folder / "out")) < 1e-6
+    resumed, whole = (read_appended(place / "work" / "log.jsonl") for place in (tmp_path, folder))
+    assert [row["step"] for row in resumed] == list(range(1, 8))
+    assert [row["loss"] for row in resumed] == pytest.approx([row["loss"] for row in whole], abs=1e-4)
+
+
+def test_batch_sizes_must_fit(undisturbed, tmp_path):
+    settings, _, _ = undisturbed
+    with pytest.raises(TrainingError, match="must be a multiple of micro_batch_size"):
+        run_sft(settings.model_copy(update={"micro_batch_size": 3}), tmp_path / "out", tmp_path / "work")
+    assert sft.LOGGED["mean_token_accuracy"] == "token_accuracy"

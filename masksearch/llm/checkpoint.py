@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,14 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
 
 
 class quiet:
-    """Keeps transformers' own progress bars and advice off the screen while a block runs."""
+    """Keeps transformers' own progress bars, advice and deprecations off the screen while a block runs."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging
+
+        self.caught = warnings.catch_warnings()
+        self.caught.__enter__()
+        warnings.simplefilter("ignore", FutureWarning)
 
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         self.level = logging.get_verbosity()
@@ -107,5 +112,6 @@ class quiet:
     def __exit__(self, *error: object) -> None:
         from transformers.utils import logging
 
+        self.caught.__exit__(None, None, None)
         logging.set_verbosity(self.level)
         logging.enable_progress_bar()

@@ -29,7 +29,7 @@ def render(name: str, **values: Any) -> str:
 def task_prompt(task: Task, answer_form: str) -> str:
     """The user's words for a task."""
     if isinstance(task, MaskedTask):
-        return render(f"ramp-{answer_form}", text=neutralise(task.text))
+        return render(f"ramp-{answer_form}", text=neutralise(task.text), masks=task.masks)
     return render("question", question=neutralise(task.question))
 
 

@@ -51,7 +51,9 @@ def find_span(text: str, span: str) -> tuple[int, int] | None:
 
 
 def numbered(answers: Sequence[str]) -> str:
-    """Fills in the answer form `spans`."""
+    """Fills in the answer form `spans`: numbered where there are several, so that one fill looks like an answer to any question."""
+    if len(answers) == 1:
+        return answers[0]
     return "\n".join(f"{number}. {answer}" for number, answer in enumerate(answers, 1))
 
 

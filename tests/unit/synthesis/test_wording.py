@@ -56,6 +56,7 @@ def test_each_mask_has_its_place():
 
 def test_small_helpers():
     assert numbered(["Paris", "1898"]) == "1. Paris\n2. 1898"
+    assert numbered(["Paris"]) == "Paris"
     assert words_of("Curie's 2 Naïve—words") == {"curie", "s", "2", "naïve", "words"}
     assert content_words("What is the name of Ada's dog, the dog of Ada?") == ["name", "Ada", "dog"]
 

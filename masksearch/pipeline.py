@@ -140,6 +140,10 @@ class _Run:
             if table:
                 print(f"\n{table}")
         for stage in self.recipe.stages:
+            note = self.rows[stage.name]["summary"].get("note")
+            if note:
+                print(f"\n{stage.name}: {note}")
+        for stage in self.recipe.stages:
             if stage.spec.takes_run:
                 print(f"\nReport: {self.products[stage.name]}")
         sys.stdout.flush()

@@ -7,6 +7,7 @@ Writes `comparison.json` (the contract of the report) and the same tables as Mar
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,16 +105,20 @@ def result_row(entry: Loaded) -> dict[str, Any]:
 
 
 def baseline_pairs(entries: Sequence[Loaded], settings: CompareSettings) -> list[dict[str, Any]]:
-    """Every result against the baseline of its suite, over the questions that both answered; nothing where none is shared."""
+    """Every result against the baseline of its suite and against the result listed before it, over the questions that both
+    answered; nothing where none is shared."""
     pairs = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
         members = [entry for entry in entries if entry.results.suite == suite]
         base = _baseline(members, entries, settings.baseline)
-        for entry in members:
-            shared = pair_metrics(entry.results, base.results, settings) if entry is not base else None
+        others = [(entry, base) for entry in members if entry is not base]
+        others += [(entry, before) for before, entry in pairwise(members) if before is not base and entry is not base]
+        for entry, against in others:
+            shared = pair_metrics(entry.results, against.results, settings)
             if shared:
                 names = {"suite": suite, "label": label(entry.results), "method": entry.results.method, "source": entry.source}
-                pairs.append({**names, "baseline": label(base.results), "baseline_method": base.results.method, "baseline_source": base.source, **shared})
+                other = {"baseline": label(against.results), "baseline_method": against.results.method, "baseline_source": against.source}
+                pairs.append({**names, **other, **shared})
     return pairs
 
 
@@ -148,6 +153,8 @@ def format_comparison(comparison: Mapping[str, Any]) -> str:
     parts = []
     if comparison["rows"]:
         parts.append(score_table(comparison["rows"]))
+        if any("guessable_share" in row["metrics"] for row in comparison["rows"]):
+            parts.append("Where guessing scores (the answer is yes/no, or stands in the question):\n\n" + guessable_table(comparison["rows"]))
     if comparison["pairs"]:
         names = [[pair["suite"], _named(pair), _named(pair, "baseline")] for pair in comparison["pairs"]]
         parts.append("Paired differences by question:\n\n" + difference_table(names, comparison["pairs"]))
@@ -167,9 +174,18 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         metrics, intervals = row["metrics"], row["intervals"]
         scores = _scores(metrics, intervals)
-        costs = [_figure(metrics, "searches", ".1f"), _figure(metrics, "model_tokens", ".0f")]
+        costs = [_figure(metrics, "free_recall", ".2f"), _figure(metrics, "searches", ".1f"), _figure(metrics, "model_tokens", ".0f")]
         cells.append([row["suite"], row["method"], row["label"], str(row["n"]), *scores, *costs])
-    return format_table(("suite", "method", "model", "n", "recall", "F1", "EM", "valid", "searches", "tokens"), cells, "lllrrrrrrr")
+    return format_table(("suite", "method", "model", "n", "recall", "F1", "EM", "valid", "said", "searches", "tokens"), cells, "lllrrrrrrrr") + (
+        "\n\nsaid: recall of the gold words in all that the model wrote, in whatever form; tokens: written by the model, a question."
+    )
+
+
+def guessable_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The share of questions that can be guessed, and F1 on them and on the others."""
+    keys = ("guessable_share", "f1_guessable", "f1_not_guessable")
+    cells = [[row["suite"], row["label"], *(_figure(row["metrics"], key, ".2f") for key in keys)] for row in rows if "guessable_share" in row["metrics"]]
+    return format_table(("suite", "model", "share", "F1 there", "F1 elsewhere"), cells, "llrrr")
 
 
 def difference_table(names: Sequence[Sequence[str]], pairs: Sequence[Mapping[str, Any]]) -> str:

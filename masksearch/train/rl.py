@@ -222,5 +222,5 @@ def _summary(rows: Sequence[dict[str, Any]], steps: int, seconds: float) -> dict
         "first_reward": rows[0].get("reward") if rows else None,
         "last_reward": last.get("reward"),
         "seconds": round(seconds, 1),
-        "note": "So few steps show the machinery, not a gain." if steps < 20 else "",
+        "note": f"{steps} steps show that the machinery works; they cannot show a gain." if steps < 20 else "",
     }

@@ -48,7 +48,8 @@ def test_a_named_baseline(tmp_path: Path) -> None:
     first, second = make(tmp_path / "a.json", {"1": 0.0}, name="x"), make(tmp_path / "b.json", {"1": 1.0}, name="y")
     base = make(tmp_path / "base.json", {"1": 0.5}, name="base")
     _, found = compare(tmp_path, results=[first, second], baseline=base)
-    assert [(pair["label"], pair["baseline"], pair["metrics"]["f1"]["difference"]) for pair in found["pairs"]] == [("x", "base", -0.5), ("y", "base", 0.5)]
+    pairs = [(pair["label"], pair["baseline"], pair["metrics"]["f1"]["difference"]) for pair in found["pairs"]]
+    assert pairs == [("x", "base", -0.5), ("y", "base", 0.5), ("y", "x", 1.0)]  # and each against the one before it
 
 
 def test_the_baseline_of_another_suite_is_the_same_model(tmp_path: Path) -> None:

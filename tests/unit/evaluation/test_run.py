@@ -76,12 +76,12 @@ def test_articles_that_were_trained_on_are_refused(tmp_path):
 def test_methods(tmp_path):
     for method, searches in (("agent", 1), ("rag", 1)):
         settings = eval_settings(method=method)
-        found = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path, "scripted")
+        found = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / method, "scripted")
         assert [trajectory.id for trajectory in found] == [task.id for task in TASKS]
         assert all(trajectory.scores["em"] == 1.0 and trajectory.usage.searches == searches for trajectory in found)
     settings = eval_settings(method="closed-book")
     policy = ScriptedPolicy(lambda messages: ["I think Flow2"])
-    found = roll_out_resumably(TASKS, job(policy, settings, None), settings, tmp_path, "scripted")
+    found = roll_out_resumably(TASKS, job(policy, settings, None), settings, tmp_path / "closed-book", "scripted")
     rows = [row(trajectory, settings) for trajectory in found]
     assert [one["free_recall"] for one in rows] == [0, 0, 1, 0, 0, 0, 0, 0]
     assert all(one["valid"] == 0 and one["status"] == "no_answer" and one["searches"] == 0 for one in rows)
@@ -117,7 +117,7 @@ def test_rows():
 def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     settings = eval_settings(chunk=3)
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
-    assert not (tmp_path / "a" / "episodes.jsonl").exists()
+    assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(TASKS)  # until the results are written
     # As after a kill: one chunk is written down, of the second only the first line, and that one torn behind.
     rows = [trajectory.to_json() for trajectory in whole]
     append_json_lines(tmp_path / "b" / "episodes.jsonl", rows[:4])

@@ -98,11 +98,6 @@ RECIPE = """
 name = "tiny"
 corpus = "docs.jsonl"
 model = "tiny"
-[agent]
-max_tokens = 16
-turn_tokens = 8
-passage_words = 12
-max_length = 2048
 [stages.index]
 kind = "index"
 [stages.tasks]
@@ -136,6 +131,7 @@ questions = "heldout"
 model = "sft"
 index = "index"
 not_trained_on = ["tasks"]
+agent = { max_tokens = 16, turn_tokens = 8, passage_words = 12, max_length = 2048 }
 [stages.comparison]
 kind = "compare"
 results = ["after"]

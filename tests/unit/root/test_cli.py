@@ -166,7 +166,9 @@ def test_a_closed_pipe_is_no_error(here: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_how_to_go_on(here: Path, number: int) -> None:
-    child = subprocess.Popen([*COMMAND, "index", "-", "-o", "index"], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    # A shell starts background jobs with SIGINT ignored, and children inherit that.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    child = subprocess.Popen([*COMMAND, "index", "-", "-o", "index"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, **heeding)
     deadline = time.monotonic() + 30
     while not Path("index.work/stage.json").exists() and time.monotonic() < deadline:
         time.sleep(0.02)

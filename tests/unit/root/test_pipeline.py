@@ -226,7 +226,9 @@ def test_killed_in_the_middle_of_a_stage_it_ends_in_the_same_files(tmp_path: Pat
     monkeypatch.chdir(tmp_path)
     Path("slow.toml").write_text(SLOW)
     Path("script.py").write_text(textwrap.dedent(SCRIPT))
-    child = subprocess.Popen([sys.executable, "script.py", "out"], stderr=subprocess.PIPE)
+    # A shell starts background jobs with SIGINT ignored, and children inherit that.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    child = subprocess.Popen([sys.executable, "script.py", "out"], stderr=subprocess.PIPE, **heeding)
     steps = Path("out/stages/sft/steps.jsonl")
     deadline = time.monotonic() + 30
     while not (steps.exists() and len(steps.read_text().splitlines()) >= 3) and time.monotonic() < deadline:

@@ -2,8 +2,8 @@
 
 The form is chosen for small models: a thought first repeats the words around a mask, then quotes the same words from the
 evidence with the fill in brackets, where the mask stood: the fill is found by copying along, and its end by the words
-that follow. Two words before a mask and no more: a model finds the word before "[mask]" at once, but not the one four
-words before (measured: docs/log.md).
+that follow. One word before a mask and no more: a model finds the word before "[mask]" at once, but not one further
+back (measured: docs/log.md).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from masksearch.ramp.words import STOP_WORDS, SURFACE
 from masksearch.search.neutralise import neutralise
 from masksearch.types import MASK
 
-LEFT, RIGHT = 2, 3
+LEFT, RIGHT = 1, 3
 """Words quoted before and after a mask or a span."""
 
 

@@ -141,7 +141,7 @@ class SftSettings(Settings):
     save_steps: int = Field(25, ge=1)
     """A state to resume from is saved so often."""
     activation_checkpointing: bool = False
-    """Compute activations again in the backward pass: a third slower, for models that would not fit in memory otherwise."""
+    """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Compute type; weights and optimizer stay in float32. auto: bfloat16."""
     seed: int = 1
@@ -187,7 +187,7 @@ class RlSettings(Settings):
     decode_slots: int = Field(48, ge=1)
     save_steps: int = Field(1, ge=1)
     activation_checkpointing: bool = False
-    """Compute activations again in the backward pass: a third slower, for models that would not fit in memory otherwise."""
+    """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     seed: int = 1
 

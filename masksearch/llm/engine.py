@@ -4,7 +4,8 @@ Sessions are asyncio coroutines; while they wait for the next stretch of text, t
 after another over all that wait, and lets the others (a search, say) go on in between: a slow tool never holds up
 the batch. Everything is seeded per session. The order of the work depends only on the order of the requests.
 
-Several times faster on a CPU than `generate` on padded batches (measured: benchmarks/decode.py).
+The gain over `generate` on padded batches is in uneven lengths: about twice as fast there, no faster where all sequences
+are equally long (benchmarks/decode.py; figures in docs/log.md).
 """
 
 from __future__ import annotations

@@ -25,12 +25,18 @@ class Record(BaseModel):
         return self.model_dump(mode="json")
 
 
+Link = tuple[int, int, str]
+"""An internal link of a text: characters [start, end), and the title of the article it leads to."""
+
+
 class Document(Record):
-    """One text of a corpus."""
+    """One text of a corpus. `language` is the corpus's own word for it (en, es, fr, zh); empty where it has none."""
 
     id: str = Field(min_length=1)
     title: str
     text: str
+    language: str = ""
+    links: tuple[Link, ...] = ()
 
 
 class Passage(Record):
@@ -40,6 +46,9 @@ class Passage(Record):
     doc_id: str
     title: str
     text: str
+    language: str = ""
+    links: tuple[Link, ...] = ()
+    """Offsets in the passage's own text."""
 
 
 class Hit(Record):
@@ -72,6 +81,13 @@ class MaskedTask(Record):
     retriever: str = ""
     ranks: tuple[int, ...] = ()
     """1-based rank of the first evidence passage for each mask, in the search that verified it."""
+    language: str = ""
+    strategy: str = ""
+    """How the masks were chosen among the spans that may be masked."""
+    source_hidden: bool = False
+    """The article this text is from is to be hidden from every search for this task."""
+    verdicts: dict[str, Any] = {}
+    """What each check that was asked for said of the task, by the check's name."""
 
     @model_validator(mode="after")
     def _count_masks(self) -> MaskedTask:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from random import Random
 
+from masksearch.ramp.draw import Preference, draw, spread
 from masksearch.ramp.words import STOP_WORDS, SURFACE, akin, at_boundaries, base_title, has_sequence, loose_words
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
@@ -82,16 +83,15 @@ def refusal(text: str, start: int, end: int, title: str) -> str:
 
 def most_masks(passage: Passage, spans: Sequence[Span]) -> int:
     """How many of the usable spans can be masked together: of neighbours without a word between, one."""
-    return len(_spread(passage.text, spans))
+    return len(spread(passage.text, spans))
 
 
-def mask_passage(passage: Passage, spans: Sequence[Span], k: int, rng: Random) -> MaskedTask | None:
-    """A task with exactly k masks drawn without replacement from `spans` (any spans; the usable ones are taken), or None.
+def mask_passage(passage: Passage, spans: Sequence[Span], k: int, rng: Random, preference: Preference | None = None) -> MaskedTask | None:
+    """A task with exactly k masks drawn without replacement from usable `spans` (see `usable_spans`), or None.
 
     `fill(task.text, task.answers) == task.original` always.
     """
-    spans = usable_spans(passage, spans)
-    chosen = _draw(passage.text, spans, k, rng)
+    chosen = draw(passage.text, spans, k, rng, preference)
     if chosen is None:
         return None
     original, shift = shown_text(passage)
@@ -155,29 +155,3 @@ def _is_converted(text: str, start: int, end: int) -> bool:
     if not any(char.isdigit() for char in text[start:end]):
         return False
     return bool(_CONVERSION_AFTER.match(text, end) or _CONVERSION_BEFORE.search(text[max(0, start - 40) : start]))
-
-
-def _apart(text: str, first: Span, second: Span) -> bool:
-    """Whether a word stands between two spans that follow each other."""
-    return bool(SURFACE.search(text[first.end : second.start]))
-
-
-def _spread(text: str, spans: Sequence[Span]) -> list[Span]:
-    """The most spans that can stand together, from the left."""
-    kept: list[Span] = []
-    for span in spans:
-        if not kept or (kept[-1].end <= span.start and _apart(text, kept[-1], span)):
-            kept.append(span)
-    return kept
-
-
-def _draw(text: str, spans: Sequence[Span], k: int, rng: Random) -> list[Span] | None:
-    """k spans in text order, any two with a word between; None where there are not so many."""
-    most = _spread(text, spans)
-    if not 0 < k <= len(most):
-        return None
-    for _ in range(20):
-        drawn = sorted(rng.sample(list(spans), k), key=lambda span: span.start)
-        if len(_spread(text, drawn)) == k:
-            return drawn
-    return sorted(rng.sample(most, k), key=lambda span: span.start)

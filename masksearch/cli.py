@@ -19,7 +19,7 @@ from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError
 from masksearch.flags import DEST, Parser, add_flags
 from masksearch.pipeline import disk_is_full, run_recipe
-from masksearch.single import search_command, stage_command
+from masksearch.single import search_command, stage_command, stats_command
 from masksearch.stages import STAGES
 
 Command = Callable[[argparse.Namespace], None]
@@ -74,6 +74,11 @@ def build_parser() -> Parser:
     search.add_argument("-k", type=int, default=5, help="how many results (default: 5)")
     search.add_argument("--json", action="store_true", help="print one JSON object")
     search.set_defaults(function=search_command)
+    stats = commands.add_parser("stats", help="say what a file or folder of tasks holds", parents=[common])
+    stats.add_argument("tasks", metavar="TASKS")
+    stats.add_argument("--examples", type=int, default=3, help="how many tasks to show (default: 3)")
+    stats.add_argument("--json", action="store_true", help="print one JSON object")
+    stats.set_defaults(function=stats_command)
     return parser
 
 
@@ -86,6 +91,8 @@ def _add_stage(parser: argparse.ArgumentParser, kind: str) -> None:
         field, name, count = positional
         parser.add_argument(DEST + field, metavar=name, nargs=count, default=argparse.SUPPRESS if count == "?" else [])
     where = f"folder to write ({spec.product})" if spec.marker else f"file to write ({spec.product}), or - for standard output"
+    if spec.folder_marker:
+        where += "; a name without a suffix is a folder of shards"
     parser.add_argument("-o", "--output", metavar="PATH", required=kind != "compare", help=where)
     parser.add_argument("--recipe", metavar="RECIPE.toml", help="take the settings of a recipe's stage; flags win over it")
     parser.add_argument("--stage", metavar="NAME", help="which stage of the recipe, where it has several of this kind")

@@ -2,6 +2,7 @@
 
 Whole files and folders are written under a temporary name beside the target and renamed; records
 that arrive over time are appended a line each, and a torn last line (after a kill) is dropped on reading.
+What is packed (`.gz`, `.bz2`, `.zst`) is opened here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,41 +11,149 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import io
+import itertools
 import json
 import os
 import shutil
 import sys
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from pydantic import ValidationError
 
-from masksearch.errors import DataError, FormatError
-from masksearch.types import Record, Task, task_from_json
+from masksearch.errors import DataError, FormatError, MissingExtraError
+from masksearch.types import MaskedTask, Record, Task, task_from_json
 
 R = TypeVar("R", bound=Record)
 
+PACKED = (".gz", ".bz2", ".zst")
+SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
+"""Endings of the files that are read where a folder is given for a file of records."""
+PARQUET_ROWS = 5000
+"""Rows of a group when Parquet is written."""
+
+
+def inner_name(path: str | Path) -> str:
+    """A file's name without the ending of its packing: `docs.jsonl.gz` -> `docs.jsonl`."""
+    path = Path(path)
+    return path.stem if path.suffix in PACKED else path.name
+
 
 @contextlib.contextmanager
-def open_text(path: str | Path) -> Iterator[IO[str]]:
-    """A UTF-8 text file for reading; `.gz` and `.bz2` are unpacked, `-` is standard input. Raises DataError."""
+def open_binary(path: str | Path) -> Iterator[BinaryIO]:
+    """A file's bytes for reading; packed ones are unpacked, `-` is standard input.
+
+    Raises DataError, also in the middle of reading where the file breaks off or is damaged: what came before was whole. Its cause is the
+    fault itself. MissingExtraError for a `.zst` file without the package.
+    """
     if str(path) == "-":
-        yield sys.stdin
+        yield sys.stdin.buffer
         return
     path = Path(path)
     if not path.exists():
         raise DataError(f"There is no file {path}; check the path.")
     if path.is_dir():
         raise DataError(f"{path} is a folder, but a file is needed here.")
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
+    faults: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    if path.suffix == ".zst":
+        faults += (_zstd().ZstdError,)
     try:
-        with opener(path, "rt", encoding="utf-8") as stream:
+        with _unpacked(path) as stream:
             yield stream
+    except faults as error:
+        raise DataError(f"{path} could not be read: {error}.") from error
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    # No further buffering around these: it would lose what was unpacked just before a fault.
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if path.suffix == ".bz2":
+        return io.BufferedReader(_Bz2Streams(path))
+    if path.suffix == ".zst":
+        return cast(BinaryIO, _zstd().open(path, "rb"))
+    return open(path, "rb")
+
+
+class _Bz2Streams(io.RawIOBase):
+    """The streams of a `.bz2` file one after the other. The library's own reader takes a damaged second stream for padding, and ends without a word."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._unpacker = bz2.BZ2Decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while not data:
+            packed = b""
+            if self._unpacker.eof:
+                packed = self._unpacker.unused_data or self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not packed:
+                    return 0
+                self._unpacker = bz2.BZ2Decompressor()
+            elif self._unpacker.needs_input:
+                packed = self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not packed:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            data = self._unpacker.decompress(packed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextlib.contextmanager
+def _packing(file: Path, suffix: str) -> Iterator[BinaryIO]:
+    """A file to write to, packed after `suffix`. The same content gives the same bytes: no name and no time of day is written down."""
+    with open(file, "wb") as raw, contextlib.ExitStack() as stack:
+        packer: Any = raw
+        if suffix == ".gz":
+            packer = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+        elif suffix == ".bz2":
+            packer = stack.enter_context(bz2.open(raw, "wb"))
+        elif suffix == ".zst":
+            packer = stack.enter_context(_zstd().open(raw, "wb"))
+        yield packer
+
+
+def _zstd() -> Any:
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14 and later
+    except ImportError:
+        try:
+            from backports import zstd
+        except ImportError as error:
+            raise MissingExtraError("backports.zstd", "readers", "A .zst file") from error
+    return zstd
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "readers", "A .parquet file") from error
+    return pyarrow
+
+
+@contextlib.contextmanager
+def open_text(path: str | Path) -> Iterator[IO[str]]:
+    """A UTF-8 text file for reading; packed ones are unpacked, `-` is standard input. Raises DataError."""
+    if str(path) == "-":
+        yield sys.stdin
+        return
+    try:
+        with open_binary(path) as stream, io.TextIOWrapper(stream, encoding="utf-8") as text:
+            yield text
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv.") from error
-    except (gzip.BadGzipFile, EOFError, OSError) as error:
-        raise DataError(f"{path} could not be read: {error}.") from error
 
 
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -75,38 +184,97 @@ def explain(error: ValidationError) -> str:
     return f"has a bad field '{field}': {message}" if field else f"is not valid: {message}"
 
 
+def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSON Lines file, a Parquet file, or a folder of such shards (in the order of their names), each with its place.
+
+    Raises DataError for what is not there or not readable, FormatError for a line that is no JSON object.
+    """
+    if str(path) != "-" and Path(path).is_dir():
+        shards = sorted(entry for entry in Path(path).iterdir() if entry.name.endswith(SHARDS) and not entry.name.startswith(".") and entry.is_file())
+        if not shards:
+            raise DataError(f"The folder {path} holds no shards (files that end in {', '.join(SHARDS)}).")
+        for shard in shards:
+            yield from read_rows(shard)
+    elif Path(path).suffix == ".parquet":
+        yield from _parquet_rows(Path(path))
+    else:
+        yield from ((f"{path}, line {number}", value) for number, value in read_json_lines(path))
+
+
 def read_records(path: str | Path, kind: type[R]) -> list[R]:
-    """All records of a JSON Lines file. Raises FormatError naming file, line and field; DataError when there is none."""
+    """All records of a file or a folder of shards. Raises FormatError naming file, line and field; DataError when there is none."""
     records = []
-    for number, value in read_json_lines(path):
+    for place, value in read_rows(path):
         try:
             records.append(kind.model_validate(value))
         except ValidationError as error:
-            raise FormatError(f"{path}, line {number} {explain(error)}.") from error
+            raise FormatError(f"{place} {explain(error)}.") from error
     if not records:
         raise DataError(f"{path} holds no records.")
     return records
 
 
 def read_tasks(path: str | Path) -> list[Task]:
-    """What an agent can be asked to do: all RAMP tasks or questions of a file.
+    """What an agent can be asked to do: all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
 
     Raises FormatError naming file and line where a record is not right or repeats an id; DataError where there is none.
     """
     tasks: list[Task] = []
     seen: set[str] = set()
-    for number, value in read_json_lines(path):
+    for place, value in read_rows(path):
         try:
             task = task_from_json(value)
         except ValidationError as error:
-            raise FormatError(f"{path}, line {number} {explain(error)}.") from error
+            raise FormatError(f"{place} {explain(error)}.") from error
         if task.id in seen:
-            raise FormatError(f"{path}, line {number} repeats the id '{task.id}'; ids must be unique.")
+            raise FormatError(f"{place} repeats the id '{task.id}'; ids must be unique.")
         seen.add(task.id)
         tasks.append(task)
     if not tasks:
         raise DataError(f"{path} holds no tasks or questions.")
     return tasks
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a Parquet file of records. A column that is empty in a row is left out; `verdicts` is JSON in a string."""
+    arrow = _pyarrow()
+    if not path.exists():
+        raise DataError(f"There is no file {path}; check the path.")
+    number = 0
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    place = f"{path}, row {number}"
+                    value = {name: field for name, field in row.items() if field is not None}
+                    if isinstance(value.get("verdicts"), str):
+                        value["verdicts"] = _verdicts(value["verdicts"], place)
+                    yield place, value
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} could not be read as Parquet: {' '.join(str(error).split()).rstrip('.')}.") from error
+
+
+def _verdicts(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FormatError(f"{place} has a column 'verdicts' that is not valid JSON ({error}).") from error
+
+
+def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
+    """Writes RAMP tasks (as `MaskedTask.to_json` gives them) as a whole Parquet file; returns how many. `verdicts` becomes JSON in a string."""
+    arrow = _pyarrow()
+    text, texts = arrow.string(), arrow.list_(arrow.string())
+    kinds = {"answers": texts, "masks": arrow.int32(), "categories": texts, "ranks": arrow.list_(arrow.int32()), "source_hidden": arrow.bool_()}
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in MaskedTask.model_fields])
+    count, iterator = 0, iter(records)
+    with atomic_path(path) as temporary, arrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        while block := list(itertools.islice(iterator, PARQUET_ROWS)):
+            rows = [{**record, "verdicts": json.dumps(record.get("verdicts", {}), ensure_ascii=False)} for record in block]
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+            count += len(rows)
+    return count
 
 
 @contextlib.contextmanager
@@ -155,13 +323,11 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 def write_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
-    """Writes a whole JSON Lines file (`.gz` is packed, `-` is standard output); returns how many lines."""
+    """Writes a whole JSON Lines file (`.gz`, `.bz2` and `.zst` are packed, `-` is standard output); returns how many lines."""
     if str(path) == "-":
         return _dump_lines(sys.stdout, values)
-    with atomic_path(path) as temporary:
-        opener: Any = gzip.open if str(path).endswith(".gz") else open
-        with opener(temporary, "wt", encoding="utf-8") as stream:
-            return _dump_lines(stream, values)
+    with atomic_path(path) as temporary, _packing(temporary, Path(path).suffix) as raw, io.TextIOWrapper(raw, encoding="utf-8") as stream:
+        return _dump_lines(stream, values)
 
 
 def _dump_lines(stream: IO[str], values: Iterable[dict[str, Any]]) -> int:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from types import NoneType
-from typing import Any, Literal, NoReturn, TypeVar, get_args
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -88,9 +88,17 @@ def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
         return {"action": "append", "metavar": "NAME=FILE,FILE"}
     if field.annotation is bool:
         return {"action": argparse.BooleanOptionalAction}
+    if _is_pairs(kind, name):
+        return {"action": "append", "metavar": "NAME=NUMBER[,...]"}
     choices = [str(choice) for choice in _choices(field.annotation)]
     metavar = "|".join(choices) if choices else name.rpartition("_")[2].upper()
     return {"action": "append", "metavar": f"{metavar}[,...]"} if isinstance(field.default, tuple) else {"metavar": metavar}
+
+
+def _is_pairs(kind: type[Settings], name: str) -> bool:
+    """Whether a field is a table of numbers by name."""
+    field = kind.model_fields.get(name)
+    return field is not None and get_origin(field.annotation) is dict and get_args(field.annotation) == (str, float)
 
 
 def _choices(annotation: Any) -> list[Any]:
@@ -114,12 +122,21 @@ def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[st
         shape = references.fields(kind).get(name) if not path else None
         if shape == "groups":
             value = dict(_group(text) for text in value)
+        elif not path and _is_pairs(kind, name):
+            value = dict(_pair(item, flag(name)) for text in value for item in text.split(",") if item.strip())
         elif isinstance(value, list) and shape != "many":
             value = [item.strip() for text in value for item in text.split(",") if item.strip()]
         elif isinstance(value, str) and value.lower() == "none" and not path and kind.model_fields[name].default is None:
             value = None
         table[name] = value
     return values
+
+
+def _pair(text: str, name: str) -> tuple[str, str]:
+    key, equals, number = text.strip().partition("=")
+    if not (key and equals and number):
+        raise UsageError(f"--{name} {text} is not of the form NAME=NUMBER.")
+    return key, number
 
 
 def _group(text: str) -> tuple[str, list[str]]:

@@ -12,7 +12,8 @@ from masksearch.settings import Ref, Refs, Settings
 
 Shape = Literal["one", "many", "groups"]
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
-PACKAGED = "wiki-summaries"
+NAMED_CORPORA = ("wiki-summaries", "hf")
+"""What stands before the first colon of a corpus that is no path: the packaged text, a hub's data set."""
 
 
 @cache
@@ -64,8 +65,13 @@ def inputs(kind: type[Settings], settings: Settings) -> Iterator[tuple[str, str]
     """(field, value) of everything a stage reads: its references, and its corpus."""
     yield from values(kind, settings)
     corpus = getattr(settings, "corpus", "")
-    if corpus and corpus != "-" and corpus.partition(":")[0] != PACKAGED:
+    if corpus and corpus_is_path(corpus):
         yield "corpus", corpus
+
+
+def corpus_is_path(corpus: str) -> bool:
+    """Whether a corpus is a file or folder, and not standard input, the packaged text or a hub's data set."""
+    return corpus != "-" and corpus.partition(":")[0] not in NAMED_CORPORA
 
 
 def locate(value: str, roots: Sequence[Path]) -> str:

@@ -61,6 +61,8 @@ class IndexSettings(Settings):
     """Use the first documents only."""
     language: Language = "en"
     """Stemmer and stop words; also the language of documents that do not name their own."""
+    workers: int = Field(1, ge=1)
+    """Processes that parse a dump; the index is the same for any number."""
 
 
 class MaskSettings(Settings):
@@ -96,7 +98,8 @@ class MaskSettings(Settings):
     ppl_batch: int = Field(16, ge=1)
     """Passages scored at a time."""
     verify: tuple[CheckName, ...] = ("retrievable", "unique", "not-inferable")
-    """Checks a task must pass: a search finds the evidence; `guess_model` cannot fill it without searching; the span stands once; nothing gives it away. `none`: no check."""
+    """Checks a task must pass: a search finds the evidence; `guess_model` cannot fill it without searching; the span stands once; nothing gives
+    it away. `none`: no check."""
     retrieve_k: int = Field(5, ge=1)
     """The evidence must stand within so many results of a search with visible words."""
     guess_model: Ref = ""
@@ -123,6 +126,8 @@ class MaskSettings(Settings):
     engine: Literal["local", "ray"] = "local"
     shard_size: int = Field(1000, ge=1)
     """Documents worked at a time, and most that a broken-off run does again (for each worker)."""
+    format: Literal["jsonl", "parquet"] = "jsonl"
+    """Of the shards, where the output is a folder."""
     seed: int = 1
 
     @field_validator("masks")

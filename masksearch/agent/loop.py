@@ -11,11 +11,12 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from masksearch.agent.prompts import messages, render_information
+from masksearch.agent.prompts import messages, render_information, task_language
 from masksearch.agent.protocol import STOPS, Answer, Search, parse_turn
 from masksearch.errors import ModelError, SearchError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
 from masksearch.protocols import Searcher
+from masksearch.search.hiding import as_seen_by
 from masksearch.settings import AgentSettings
 from masksearch.types import MaskedTask, Status, Task, Trajectory, Turn, Usage, task_json
 
@@ -47,12 +48,15 @@ class _Run:
 
 
 async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "") -> Episode:
-    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status."""
+    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status.
+
+    Where the task hides its source, its searches do too. The trajectory names the searcher all the same: what was hidden stands in its task.
+    """
     run = _Run()
     session: Session | None = None
     try:
         session = await policy.open(messages(task, "agent", settings.answer_form), replace(sampling, max_length=settings.max_length))
-        status = await _converse(session, searcher, settings, run)
+        status = await _converse(session, as_seen_by(task, searcher), settings, run, task_language(task))
     except SearchError as error:
         status, run.error = "search_failed", str(error)
     except ModelError as error:
@@ -63,7 +67,7 @@ async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: 
     return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings.answer_form)
 
 
-async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run) -> Status:
+async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> Status:
     while True:
         generation = await session.generate(STOPS, min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
         run.add("model", generation.text, generation.tokens)
@@ -78,7 +82,7 @@ async def _converse(session: Session, searcher: Searcher, settings: AgentSetting
             return "too_many_searches"
         run.searches += 1
         hits = await searcher.asearch(action.query, settings.top_k)
-        text = render_information(hits, settings.passage_words)
+        text = render_information(hits, settings.passage_words, language)
         run.add("tool", text, await session.append(text, hits))
         if run.model_tokens >= settings.max_tokens:
             return "too_long"
@@ -116,7 +120,7 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
         information = ""
         if searcher is not None:
             run.searches = 1
-            information = render_information(await searcher.asearch(query, settings.top_k), settings.passage_words)
+            information = render_information(await as_seen_by(task, searcher).asearch(query, settings.top_k), settings.passage_words, task_language(task))
             run.add("tool", information, 0)
         chat = messages(task, "rag" if searcher is not None else "closed-book", settings.answer_form, information)
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))

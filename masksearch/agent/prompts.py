@@ -1,17 +1,28 @@
 """What the model is shown: prompts are files in `prompts/`, and an undefined variable in one is an error.
 
+A task that names its language is put in that language, the system's words included: `ramp-spans.zh.j2` is what `ramp-spans.j2` is in Chinese.
+English, and a task without a language, have the files without a code. The tags are the same in all.
+
 Text of a corpus, whether task or search result, passes through `neutralise`, the one place that makes it harmless.
 """
 
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from masksearch.corpus.sentences import UNSPACED
 from masksearch.llm.base import Message
 from masksearch.search.neutralise import neutralise
 from masksearch.types import Hit, MaskedTask, Task
+
+TRANSLATED = ("es", "fr", "zh")
+"""Languages that the prompts exist in, beside English."""
+# What `corpus.cut` counts as a word: in scripts without spaces each character.
+_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 @functools.cache
@@ -21,30 +32,39 @@ def _environment() -> Any:
     return jinja2.Environment(loader=jinja2.PackageLoader("masksearch.agent", "prompts"), undefined=jinja2.StrictUndefined, autoescape=False)
 
 
-def render(name: str, **values: Any) -> str:
-    """A prompt file with its variables filled in."""
-    return str(_environment().get_template(f"{name}.j2").render(**values))
+def render(name: str, language: str = "", **values: Any) -> str:
+    """A prompt file with its variables filled in, in a language that it exists in, otherwise in English."""
+    file = f"{name}.{language}.j2" if language in TRANSLATED else f"{name}.j2"
+    return str(_environment().get_template(file).render(**values))
 
 
 def task_prompt(task: Task, answer_form: str) -> str:
     """The user's words for a task."""
     if isinstance(task, MaskedTask):
-        return render(f"ramp-{answer_form}", text=neutralise(task.text), masks=task.masks)
+        return render(f"ramp-{answer_form}", task.language, text=neutralise(task.text), masks=task.masks)
     return render("question", question=neutralise(task.question))
 
 
 def messages(task: Task, method: str, answer_form: str, information: str = "") -> list[Message]:
     """The chat that a session starts with; `information` stands before the task where it was retrieved beforehand."""
     user = task_prompt(task, answer_form)
-    return [{"role": "system", "content": render(method)}, {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user}]
+    system = render(method, task_language(task))
+    return [{"role": "system", "content": system}, {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user}]
 
 
-def render_information(hits: Sequence[Hit], words: int) -> str:
+def task_language(task: Task) -> str:
+    """The language a task names; questions are English."""
+    return task.language if isinstance(task, MaskedTask) else ""
+
+
+def render_information(hits: Sequence[Hit], words: int, language: str = "") -> str:
     """Search results as the model sees them, each cut to `words` words and made harmless."""
     passages = [{"title": neutralise(hit.passage.title), "text": shown(hit.passage.text, words)} for hit in hits]
-    return render("information", passages=passages)
+    return render("information", passages=passages, nothing=render("nothing", language))
 
 
 def shown(text: str, words: int) -> str:
-    """What is shown of a passage."""
-    return " ".join(neutralise(text).split()[:words])
+    """What is shown of a passage: so many words; of Chinese, characters."""
+    text = neutralise(text)
+    last = next(itertools.islice(_WORD.finditer(text), words - 1, None), None)
+    return text[: last.end()] if last else text

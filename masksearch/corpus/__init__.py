@@ -1,6 +1,6 @@
 """Text in: documents from files or packages, cut into passages at sentence ends (the paper takes paragraphs of Wikipedia).
 
-for document in read_documents("docs.jsonl.gz"):
+for document in read_documents("docs.jsonl.gz"):  # or a dump, Parquet, a folder, hf:OWNER/NAME (see reading.py)
     passages = cut(document, max_words=60)
 """
 

@@ -20,7 +20,10 @@ _FILES = {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "sum
 
 
 def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Records of `wiki-summaries[:LANGUAGE]` with their place. Raises UsageError for another language, MissingExtraError, DataError."""
+    """Records of `wiki-summaries[:LANGUAGE]` (English unless another is named) with their place.
+
+    Raises UsageError for a language that there is not, MissingExtraError, DataError.
+    """
     language = source.partition(":")[2] or "en"
     if language not in _FILES:
         raise UsageError(f"There are no packaged summaries '{source}'; choose one of {', '.join(f'{PREFIX}:{name}' for name in _FILES)}.")
@@ -31,7 +34,7 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is not the summaries file it should be ({error}); reinstall the package '{PACKAGE}'.") from error
     for number, (title, text) in enumerate(rows):
-        yield f"{path}, article {number + 1}", {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text}
+        yield f"{path}, article {number + 1}", {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text, "language": language}
 
 
 def _locate(language: str) -> Path:

@@ -1,178 +1,250 @@
-"""Passages into verified tasks, with mask counts spread as asked (the paper: 0 < k < 5; its released data is mostly k = 4).
+"""Documents into verified tasks. What becomes of a document depends on the document and the settings alone.
 
-What becomes of a passage depends on its own generator, seeded by (seed, passage id), and on the counts so far; so the same passages in
-the same order give the same tasks. Each passage gets the k that is lacking most among those it allows. With a limit every k has its
-quota: a passage that only serves a full one is put aside, and used at the end only if the text runs out.
+Every choice is drawn from a generator seeded by the run's seed and the id of the document or passage, so one process, many, or a
+cluster write the same tasks. Documents are worked many at a time only because models, searches and endpoints are quicker so.
+
+for each passage of a document, in a seeded order, until it has given its tasks:
+    excluded or a near-copy?  ->  salient spans  ->  which may be masked  ->  how many  ->  which  ->  does a search find them?  ->  task
 """
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from masksearch.corpus import normal_title, side_of
-from masksearch.errors import UsageError
-from masksearch.protocols import Searcher
-from masksearch.ramp.masks import SHORTEST, mask_passage, most_masks, usable_spans
-from masksearch.ramp.spans import extract_spans
-from masksearch.ramp.verify import verify
-from masksearch.settings import MaskSettings, mask_range
+from masksearch.corpus import side_of
+from masksearch.ramp.counts import Shares, draw_count
+from masksearch.ramp.draw import Preference
+from masksearch.ramp.masks import mask_passage, most_masks, too_short, usable_spans
+from masksearch.ramp.spans import Extractor, Failure, dropped_spans, extract_spans
+from masksearch.ramp.strategies import Strategy
+from masksearch.ramp.tally import MaskStats
+from masksearch.ramp.verdict import Verdict
+from masksearch.settings import MaskSettings
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
-BATCH = 64
-"""Passages whose spans are found at a time: small enough to stop soon after the limit is reached."""
+
+@dataclass(frozen=True)
+class Source:
+    """A document as it comes to be worked: its passages."""
+
+    id: str
+    passages: tuple[Passage, ...]
+    copies: frozenset[str] = frozenset()
+    """Ids of passages that are near-copies of others met before."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A task that is still to be checked, with what it was made of."""
+
+    task: MaskedTask
+    passage: Passage
+    spans: tuple[Span, ...]
+    """All that were found in the passage, usable or not."""
+
+
+Check = Callable[[Sequence[Candidate]], Sequence[Verdict | Failure]]
+"""Judges tasks. One that does not pass drops its task; a Failure sets the document aside."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a process needs to make tasks."""
+
+    settings: MaskSettings
+    shares: Shares
+    extractors: Sequence[Extractor]
+    strategy: Strategy
+    checks: Sequence[tuple[str, Check]] = ()
+    """In the order they are made: the cheap ones first."""
+    excluded: Callable[[Passage], str] = lambda passage: ""
+    """Why a passage must not be used, or ""."""
+    retriever: str = ""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The checks that decide whether a span may be masked at all."""
+        return tuple(name for name in self.settings.verify if name in ("unique", "not-inferable"))
 
 
 @dataclass
-class MaskStats:
-    """What became of the passages."""
+class Worked:
+    """What came of some documents."""
 
-    passages: int = 0
-    """Looked at."""
-    kept: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    """Reason -> passages."""
-    masks: Counter[int] = field(default_factory=Counter)
-    """k -> tasks."""
-    categories: Counter[str] = field(default_factory=Counter)
-    spans_refused: Counter[str] = field(default_factory=Counter)
-    """Reason -> spans that were found and may not be masked."""
-    ranks: Counter[int] = field(default_factory=Counter)
-    """Rank of the evidence -> masks."""
-
-    def summary(self) -> dict[str, Any]:
-        """As plain JSON."""
-        lost = sum(self.dropped.values())
-        verified = self.kept + self.dropped["not retrievable"]
-        return {
-            "passages_seen": self.passages,
-            "tasks": self.kept,
-            "dropped": dict(self.dropped.most_common()),
-            "share_dropped": round(lost / self.passages, 4) if self.passages else 0.0,
-            "retrievable": round(self.kept / verified, 4) if verified else 0.0,
-            "masks": {str(k): self.masks[k] for k in sorted(self.masks)},
-            "spans_refused": dict(self.spans_refused.most_common()),
-            "categories": dict(self.categories.most_common()),
-            "evidence_ranks": {str(rank): self.ranks[rank] for rank in sorted(self.ranks)},
-        }
+    tasks: list[MaskedTask] = field(default_factory=list)
+    """In the order of the documents."""
+    rejects: dict[str, str] = field(default_factory=dict)
+    """Document id -> why it was set aside."""
+    stats: MaskStats = field(default_factory=MaskStats)
 
 
-def select(passages: Sequence[Passage], settings: MaskSettings, excluded: Iterable[str] = ()) -> list[Passage]:
-    """The passages tasks may be made of, in a seeded order: on the right side of the split, not of an excluded document (id or title)."""
-    banned = {normal_title(name) for name in excluded}
-    chosen = [
-        passage
-        for passage in passages
-        if settings.split in ("all", side_of(passage.title, settings.heldout_share))
-        and not (banned and (normal_title(passage.title) in banned or normal_title(passage.doc_id) in banned))
-    ]
-    Random(f"{settings.seed}:order").shuffle(chosen)
-    return chosen
+class _Document:
+    """A document while it is worked."""
+
+    def __init__(self, source: Source, settings: MaskSettings) -> None:
+        self.source, self.wanted = source, settings.tasks_per_document
+        self.waiting = list(source.passages)
+        Random(f"{settings.seed}:{source.id}").shuffle(self.waiting)
+        self.waiting.reverse()  # taken from the end
+        self.tasks: list[MaskedTask] = []
+        self.stats = MaskStats(documents=1)
+        self.fault = ""
+
+    def take(self) -> list[Passage]:
+        """The next passages to be tried."""
+        number = 0 if self.fault else self.wanted - len(self.tasks)
+        taken = [self.waiting.pop() for _ in range(min(number, len(self.waiting)))]
+        self.stats.passages += len(taken)
+        return taken
 
 
-class _Quotas:
-    """Which k is lacking most."""
-
-    def __init__(self, settings: MaskSettings) -> None:
-        low, high = mask_range(settings.masks)
-        ks = range(low, high + 1)
-        weights = settings.weights or (1.0,) * len(ks)
-        if len(weights) != len(ks) or min(weights) < 0 or sum(weights) <= 0:
-            raise UsageError(f"'weights' must be {len(ks)} shares, one for each number of masks in {settings.masks}, not all 0; it is {list(weights)}.")
-        self.shares = {k: weight / sum(weights) for k, weight in zip(ks, weights, strict=True) if weight > 0}
-        self.least = min(self.shares)
-        self.left = _apportion(self.shares, settings.limit) if settings.limit else None
-
-    def choose(self, most: int, counts: Counter[int], rng: Random) -> int | None:
-        """The k to give a passage that allows up to `most`; None where it serves none that is wanted."""
-        wanted = [k for k in self.shares if k <= most and (self.left is None or counts[k] < self.left[k])]
-        rng.shuffle(wanted)
-        return min(wanted, key=lambda k: counts[k] / self.shares[k], default=None)
-
-
-def _apportion(shares: dict[int, float], total: int) -> dict[int, int]:
-    """Whole numbers in these shares that add up to `total` (largest remainders)."""
-    quotas = {k: int(share * total) for k, share in shares.items()}
-    rest = sorted(shares, key=lambda k: (quotas[k] - shares[k] * total, k))
-    for k in itertools.islice(itertools.cycle(rest), total - sum(quotas.values())):
-        quotas[k] += 1
-    return quotas
+def work(sources: Sequence[Source], tools: Tools) -> Worked:
+    """All tasks of some documents. A pure function of each document (models and endpoints aside)."""
+    settings = tools.settings
+    documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
+    before = dropped_spans(tools.extractors)
+    while batch := [(document, passage) for document in documents for passage in document.take()]:
+        _make(batch, tools)
+    done = Worked()
+    for document in documents:
+        if document.fault:
+            done.rejects[document.source.id] = document.fault
+            done.stats.set_aside += 1
+            continue
+        done.tasks += document.tasks
+        done.stats.merge(document.stats)
+    done.stats.spans_dropped.update(dropped_spans(tools.extractors) - before)
+    return done
 
 
-def make_tasks(passages: Iterable[Passage], searcher: Searcher, settings: MaskSettings, stats: MaskStats | None = None) -> Iterator[MaskedTask]:
-    """Verified tasks from passages, in their order, until `settings.limit`; `stats` is filled as they come. Pass `select`ed passages."""
-    stats = MaskStats() if stats is None else stats
-    quotas = _Quotas(settings)
-    per_document: Counter[str] = Counter()
-    put_aside: list[tuple[Passage, list[Span]]] = []
+def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int]:
+    """How many masks the first passage of each document would allow: what the shares are tilted by."""
+    firsts = [document.take() for document in (_Document(source, tools.settings) for source in sources) if _on_side(document.source, tools.settings)]
+    passages = [taken[0] for taken in firsts if taken]
+    for passage, spans in zip(passages, extract_spans(passages, tools.extractors, tools.settings.language), strict=True):
+        if not isinstance(spans, Failure):
+            yield most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
 
-    def attempt(passage: Passage, spans: list[Span]) -> MaskedTask | None:
-        rng = Random(f"{settings.seed}:{passage.id}")
-        most = most_masks(passage, spans)
-        if most < quotas.least:
-            stats.dropped[_too_few(passage, spans)] += 1
-            return None
-        k = quotas.choose(most, stats.masks, rng)
+
+def _on_side(source: Source, settings: MaskSettings) -> bool:
+    return bool(source.passages) and settings.split in ("all", side_of(source.passages[0].title, settings.heldout_share))
+
+
+Item = tuple[_Document, Passage]
+
+
+def _make(batch: Sequence[Item], tools: Tools) -> None:
+    """Tries one passage or more of each document and gives the documents their tasks."""
+    eligible = [item for item in batch if not _dismissed(*item, tools)]
+    drawn = _draw(eligible, tools)
+    preferences = tools.strategy.prefer([(draw.passage, draw.usable) for draw in drawn])
+    owners: list[_Document] = []
+    candidates: list[Candidate] = []
+    for draw, preference in zip(drawn, preferences, strict=True):
+        candidate = _candidate(draw, preference, tools)
+        if candidate is None:
+            draw.document.stats.dropped["too short"] += 1
+            continue
+        owners.append(draw.document)
+        candidates.append(candidate)
+    for document, task in _checked(owners, candidates, tools):
+        document.tasks.append(task)
+        document.stats.add_task(task.to_json())
+
+
+def _dismissed(document: _Document, passage: Passage, tools: Tools) -> bool:
+    """Whether a passage is not to be used at all; counted."""
+    reason = "near-copy of another" if passage.id in document.source.copies else tools.excluded(passage)
+    if reason:
+        document.stats.dropped[reason] += 1
+    return bool(reason)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A passage that allows masks: the spans found, those that may be masked, and how many of them are to be."""
+
+    document: _Document
+    passage: Passage
+    found: Sequence[Span]
+    usable: Sequence[Span]
+    k: int
+    rng: Random
+
+
+def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
+    """The passages that allow masks."""
+    drawn: list[_Drawn] = []
+    for (document, passage), spans in zip(items, extract_spans([passage for _, passage in items], tools.extractors, tools.settings.language), strict=True):
+        if isinstance(spans, Failure):
+            document.fault = document.fault or spans.reason
+            continue
+        usable = usable_spans(passage, spans, document.stats.spans_refused, checks=tools.rules)
+        rng = Random(f"{tools.settings.seed}:{passage.id}")
+        k = draw_count(tools.shares, most_masks(passage, usable), rng)
         if k is None:
-            put_aside.append((passage, spans))
-            return None
-        return _task(passage, spans, k, rng, searcher, settings, stats)
-
-    def count(task: MaskedTask) -> MaskedTask:
-        per_document[task.doc_id] += 1
-        stats.kept += 1
-        stats.masks[task.masks] += 1
-        stats.categories.update(task.categories)
-        stats.ranks.update(task.ranks)
-        return task
-
-    wanted = (passage for passage in passages if per_document[passage.doc_id] < settings.tasks_per_document)
-    for passage, spans in _with_spans(wanted, settings, stats):
-        if per_document[passage.doc_id] >= settings.tasks_per_document:
-            continue  # another passage of the same batch was first
-        if settings.limit is not None and stats.kept >= settings.limit:
-            break
-        stats.passages += 1
-        task = attempt(passage, spans)
-        if task:
-            yield count(task)
-    quotas.left = None  # the text ran out: take what is there
-    for passage, spans in put_aside:
-        if settings.limit is not None and stats.kept >= settings.limit:
-            stats.dropped["only for a number of masks that was full"] += 1
-        elif per_document[passage.doc_id] < settings.tasks_per_document and (task := attempt(passage, spans)):
-            yield count(task)
+            document.stats.dropped[_too_few(passage, usable)] += 1
+        else:
+            drawn.append(_Drawn(document, passage, spans, usable, k, rng))
+    return drawn
 
 
-def _task(passage: Passage, spans: list[Span], k: int, rng: Random, searcher: Searcher, settings: MaskSettings, stats: MaskStats) -> MaskedTask | None:
-    """One task, if its masks can be filled by searching."""
-    task = mask_passage(passage, spans, k, rng)
+def _candidate(drawn: _Drawn, preference: Preference, tools: Tools) -> Candidate | None:
+    task = mask_passage(drawn.passage, drawn.usable, drawn.k, drawn.rng, preference)
     if task is None:
-        stats.dropped["too short"] += 1
         return None
-    ranks = verify(task, searcher, settings.retrieve_k)
-    if ranks is None:
-        stats.dropped["not retrievable"] += 1
-        return None
-    return task.model_copy(update={"ranks": ranks, "retriever": searcher.fingerprint})
+    known = {
+        "strategy": tools.strategy.name,
+        "retriever": tools.retriever,
+        "source_hidden": tools.settings.hide_source,
+        "verdicts": {rule: {"passed": True} for rule in tools.rules},
+    }
+    return Candidate(task.model_copy(update=known), drawn.passage, tuple(drawn.found))
+
+
+def _checked(documents: Sequence[_Document], candidates: Sequence[Candidate], tools: Tools) -> Iterator[tuple[_Document, MaskedTask]]:
+    """The tasks that pass every check, each with its verdicts."""
+    left = list(zip(documents, candidates, strict=True))
+    for name, check in tools.checks:
+        passed = []
+        verdicts = check([candidate for _, candidate in left])
+        for (document, candidate), verdict in zip(left, verdicts, strict=True):
+            if isinstance(verdict, Failure):
+                document.fault = document.fault or verdict.reason
+                continue
+            _count(document.stats, name, candidate.task, verdict)
+            if verdict.passed:
+                passed.append((document, _with_verdict(candidate, name, verdict)))
+            else:
+                document.stats.dropped[verdict.reason or name] += 1
+        left = passed
+    for document, candidate in left:
+        yield document, candidate.task
+
+
+def _with_verdict(candidate: Candidate, name: str, verdict: Verdict) -> Candidate:
+    task = candidate.task
+    changes: dict[str, Any] = {"verdicts": {**task.verdicts, name: {"passed": True, **verdict.data}}}
+    if "ranks" in verdict.data:
+        changes["ranks"] = tuple(verdict.data["ranks"])
+    return replace(candidate, task=task.model_copy(update=changes))
+
+
+def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> None:
+    """The figures of the search for evidence, and how far each mask came where the source was hidden."""
+    if name in ("retrievable", "elsewhere"):
+        stats.verified += 1
+        stats.found += verdict.passed
+    for category, test in verdict.survived:
+        stats.survival[f"{category}: {test}"] += 1
 
 
 def _too_few(passage: Passage, spans: Sequence[Span]) -> str:
     if MASK in passage.text or MASK in passage.title:
         return f"contains {MASK}"
-    if len(passage.text.split()) < SHORTEST:
+    if too_short(passage):
         return "too short"
     return "fewer spans than masks" if spans else "no span that may be masked"
-
-
-def _with_spans(passages: Iterable[Passage], settings: MaskSettings, stats: MaskStats) -> Iterator[tuple[Passage, list[Span]]]:
-    """Passages with their usable spans, a batch at a time."""
-    iterator = iter(passages)
-    while batch := list(itertools.islice(iterator, BATCH)):
-        found = extract_spans([passage.text for passage in batch], settings.extractors)
-        for passage, spans in zip(batch, found, strict=True):
-            yield passage, usable_spans(passage, spans, stats.spans_refused)

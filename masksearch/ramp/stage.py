@@ -1,104 +1,281 @@
-"""The stage `mask`: a corpus and its index into a file of tasks, with a report of what was dropped and why.
+"""The stage `mask`: a corpus into verified tasks, with a report of what was dropped and why.
 
-The one place of this room that opens a search index (`masksearch.search` comes later in the import order, so it is imported when the
-stage runs); everything else takes whatever answers `search`.
+    1. the text: an index that is given, or one that is built (or, where no search is asked for, just the passages cut)
+    2. near-copies are marked, the order of the documents is drawn, the shares of the mask counts are fitted to a sample
+    3. shards of documents are worked, by this process, by several, or by a cluster; each is written whole or not at all
+    4. their tasks are put together, as many as were asked for
+
+Every step leaves its outcome in the work folder, so that a run that was broken off goes on and ends in the same bytes.
 """
 
 from __future__ import annotations
 
+import json
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import Random
+from typing import Any
 
+import numpy as np
+
+from masksearch.corpus import SkipCount, corpus_hash, cut_all, read_documents
+from masksearch.corpus.identity import source_hash
 from masksearch.errors import DataError, SearchError
-from masksearch.files import read_json_lines, write_json, write_json_lines
+from masksearch.files import atomic_path, remove, write_json, write_json_lines
 from masksearch.progress import Progress, say
-from masksearch.ramp.generate import MaskStats, make_tasks, select
+from masksearch.ramp.counts import Selection, tilted, wanted_shares
+from masksearch.ramp.engines import Engine, open_engine
+from masksearch.ramp.generate import sample_most
+from masksearch.ramp.product import check_output, is_folder_product, write_folder, write_tasks
+from masksearch.ramp.shards import ShardFile, shard_folder
+from masksearch.ramp.tally import MaskStats
+from masksearch.ramp.tools import COPIES, ORDER, Plan, build_tools
+from masksearch.search import build_index, load
+from masksearch.search.storage import write_passages
 from masksearch.settings import IndexSettings, MaskSettings
-from masksearch.types import MaskedTask, Passage
 
-if TYPE_CHECKING:
-    from masksearch.search import Bm25Searcher
-
-REPORT = "mask-report.json"
+REPORT, REJECTS, SHARES = "mask-report.json", "rejects.jsonl", "shares.json"
+SAMPLE = 256
+"""Passages the shares of the mask counts are fitted to."""
+LEAST_SHARD = 100
+_PLACE = 1 << 24
+"""A task's place is shard * _PLACE + its number there."""
 
 
 def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> dict[str, Any]:
-    """Writes the task file `output` (`.gz` is packed, `-` is standard output) and `mask-report.json` in `work`; returns the summary.
+    """Writes tasks to `output`: a file (`.jsonl`, also `.gz`, `.bz2`, `.zst`; `.parquet`; `-`), or a folder of shards where the name has no suffix.
 
-    Raises SearchError when the index was built from another corpus, DataError when not one task came out.
+    Keeps what it needs to resume in `work`, and the report at the end; returns the summary. Raises SearchError when the index was built
+    from another corpus, DataError when not one task came out.
     """
-    started = time.monotonic()
-    passages, searcher = _environment(settings)
-    chosen = select(passages, settings, _excluded(settings.exclude))
-    stats = MaskStats()
-    tasks = _make(chosen, searcher, settings, stats)
-    seconds = time.monotonic() - started
-    if not tasks:
-        raise DataError(f"No task could be made of {settings.corpus}: {_why(passages, chosen, stats)}.")
-    write_json_lines(output, (task.to_json() for task in tasks))
-    told = f"{stats.kept} tasks of {stats.passages} passages looked at; dropped: {_reasons(stats)}"
-    summary = {"text": told, **stats.summary(), "passages": len(passages), "eligible": len(chosen), "retriever": searcher.fingerprint}
-    summary["seconds"] = round(seconds, 2)
-    if work is not None:
-        work.mkdir(parents=True, exist_ok=True)
-        write_json(work / REPORT, {"settings": settings.model_dump(mode="json"), **summary})
-    if settings.limit is not None and stats.kept < settings.limit:
-        say(f"  The text allows no more: {settings.limit} tasks were asked for.")
-    return summary
+    check_output(Path(output))
+    if work is None:
+        with tempfile.TemporaryDirectory() as folder:
+            return _Run(settings, Path(output), Path(folder)).go()
+    work.mkdir(parents=True, exist_ok=True)
+    return _Run(settings, Path(output), work).go()
 
 
-def _make(chosen: list[Passage], searcher: Bm25Searcher, settings: MaskSettings, stats: MaskStats) -> list[MaskedTask]:
-    """All tasks, with a display that counts tasks where there is a limit, else passages."""
-    tasks = []
-    if settings.limit is not None:
-        with Progress("Masking", settings.limit, "tasks") as progress:
-            for task in make_tasks(chosen, searcher, settings, stats):
-                tasks.append(task)
-                progress.step(note=f"{stats.passages} passages looked at")
-        return tasks
-    with Progress("Masking", len(chosen), "passages") as progress:
-        for task in make_tasks(chosen, searcher, settings, stats):
-            tasks.append(task)
-            progress.step(stats.passages - progress.done, note=f"{stats.kept} tasks")
-        progress.step(len(chosen) - progress.done)
-    return tasks
+class _Run:
+    """One run of the stage."""
+
+    def __init__(self, settings: MaskSettings, output: Path, work: Path) -> None:
+        self.settings, self.output, self.work = settings, output, work
+        self.wanted = wanted_shares(settings)
+        self.selection = Selection(self.wanted, settings.limit)
+        self.stats = MaskStats()
+        self.rejects: dict[str, str] = {}
+        self.started = time.monotonic()
+
+    def go(self) -> dict[str, Any]:
+        """All steps."""
+        self.plan = prepare(self.settings, self.wanted, self.work)
+        with open_engine(self.plan) as engine:
+            self._write(engine)
+        return self._conclude()
+
+    def _write(self, engine: Engine) -> None:
+        tasks = self._tasks(engine)
+        first = next(tasks, None)
+        if first is None:
+            raise DataError(f"No task could be made of {self.settings.corpus}: {self._why()}.")
+
+        def everything() -> Iterator[dict[str, Any]]:
+            yield first
+            yield from tasks
+
+        if is_folder_product(self.output):
+            write_folder(self.output, everything(), self.settings.format, self._report)
+        else:
+            write_tasks(self.output, everything())
+
+    def _tasks(self, engine: Engine) -> Iterator[dict[str, Any]]:
+        """The tasks that are wanted, in the order of the shards; shards are worked as far as that needs."""
+        done, limit = 0, self.settings.limit
+        with Progress("Masking", self.plan.shards if limit is None else limit, "shards" if limit is None else "tasks") as bar:
+            while done < self.plan.shards and not self.selection.full:
+                window = range(done, min(self.plan.shards, done + self._window(done)))
+                for _ in engine.run(self._to_do(window)):
+                    if limit is None:
+                        bar.step(note=f"{self.plan.shard_size} documents each")
+                for shard in window:
+                    if self.selection.full:
+                        break
+                    yield from self._selected(shard)
+                    done += 1
+                if limit is not None:
+                    bar.step(self.selection.taken - bar.done, note=f"{self.stats.passages} passages looked at")
+            for place in self.selection.fill_up():
+                yield self._count(next(islice(ShardFile(self._shards, place // _PLACE).tasks(), place % _PLACE, None)))
+
+    def _window(self, done: int) -> int:
+        """How many shards to work next: all, or as many as the limit seems to need."""
+        if self.settings.limit is None:
+            return self.plan.shards
+        if not done:
+            return self.settings.workers
+        left = self.settings.limit - self.selection.taken
+        return max(self.settings.workers, round(done * left / max(1, self.selection.taken)))
+
+    @property
+    def _shards(self) -> Path:
+        return shard_folder(self.work)
+
+    def _to_do(self, window: range) -> list[int]:
+        """The shards that are missing, and those of an earlier run in which documents were set aside."""
+        files = {shard: ShardFile(self._shards, shard) for shard in window}
+        return [shard for shard, file in files.items() if not file.done or file.record()[1]]
+
+    def _selected(self, shard: int) -> Iterator[dict[str, Any]]:
+        file = ShardFile(self._shards, shard)
+        stats, rejects = file.record()
+        self.stats.merge(stats.without_tasks())
+        self.rejects |= rejects
+        for number, task in enumerate(file.tasks()):
+            if self.selection.wants(task["masks"], shard * _PLACE + number):
+                yield self._count(task)
+
+    def _count(self, task: dict[str, Any]) -> dict[str, Any]:
+        self.stats.add_task(task)
+        return task
+
+    def _report(self) -> dict[str, Any]:
+        """What is written beside the tasks."""
+        summary = self.stats.summary()
+        if self.plan.searches:
+            summary["retriever"] = load(self.plan.store).fingerprint
+        return {"settings": self.settings.model_dump(mode="json"), "shares_drawn_with": dict(self.plan.shares), "versions": _versions(), **summary}
+
+    def _conclude(self) -> dict[str, Any]:
+        report = self._report()
+        told = f"{self.stats.kept} tasks of {self.stats.passages} passages looked at; dropped: {self._lost() or 'none'}"
+        summary = {"text": told, **self.stats.summary(), "passages": len(self.plan.passages), "retriever": report.get("retriever", "")}
+        summary["seconds"] = round(time.monotonic() - self.started, 2)
+        write_json(self.work / REPORT, {**report, "text": told, "seconds": summary["seconds"]})
+        if self.settings.limit is not None and self.stats.kept < self.settings.limit:
+            say(f"  The text allows no more: {self.settings.limit} tasks were asked for.")
+        if self.rejects:
+            write_json_lines(self.work / REJECTS, ({"doc_id": name, "reason": reason} for name, reason in self.rejects.items()))
+            say(f"  {len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))}); start the same command again to try them again.")
+            summary["unfinished"] = len(self.rejects)
+        else:
+            for leftover in ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES):
+                remove(self.work / leftover)
+        return summary
+
+    def _lost(self) -> str:
+        return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())
+
+    def _why(self) -> str:
+        if self.rejects:
+            return f"{len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))})"
+        if not self.stats.passages:
+            return "none of its documents is on the chosen side of the split"
+        return f"of {self.stats.passages} passages, {self._lost()}"
 
 
-def _environment(settings: MaskSettings) -> tuple[list[Passage], Bm25Searcher]:
-    """The passages and the index to verify against: the given one, if it is of the same text, or one in memory."""
-    from masksearch.corpus import corpus_hash
-    from masksearch.search import Bm25Searcher, load, read_passages
+# -- what is done before the shards are worked -------------------------------------------------------------------------
 
-    if not settings.index:
-        wanted = IndexSettings(corpus=settings.corpus, max_words=settings.max_words)
-        passages = read_passages(wanted)
-        return passages, Bm25Searcher.in_memory(passages, wanted)
+
+def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
+    """The plan of a run, with everything in place that it refers to. What an earlier attempt has left is used again."""
+    shard_folder(work).mkdir(parents=True, exist_ok=True)
+    store, searches = _store(settings, work)
+    plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
+    _mark_copies(plan)
+    _draw_order(plan)
+    return Plan(settings, store, work, _shares(plan, wanted), searches, plan.shard_size)
+
+
+def _shard_size(settings: MaskSettings) -> int:
+    """A limit far below a shard's yield makes shards smaller, so that little is made in vain."""
+    if settings.limit is None:
+        return settings.shard_size
+    side = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}[settings.split]
+    return min(settings.shard_size, max(LEAST_SHARD, round(settings.limit / side)))
+
+
+def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
+    """The folder with the passages, and whether it is an index to search."""
+    searches = "retrievable" in settings.verify or settings.hide_source
+    if settings.index:
+        _check_same_text(settings)
+        return Path(settings.index), searches
+    folder = work / ("index" if searches else "corpus")
+    wanted = IndexSettings(corpus=settings.corpus, max_words=settings.max_words, language=settings.language, workers=settings.workers)
+    if folder.exists():
+        return folder, searches
+    if searches:
+        build_index(wanted, folder, work)
+    else:
+        _spool(wanted, folder)
+    return folder, searches
+
+
+def _spool(settings: IndexSettings, folder: Path) -> None:
+    """The passages alone, one document at a time."""
+    skipped = SkipCount()
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        with Progress("Reading the corpus", None, "documents") as bar:
+
+            def counted() -> Iterator[Any]:
+                for document in read_documents(settings.corpus, None, skipped, settings.language, settings.workers):
+                    bar.step()
+                    yield document
+
+            write_passages(temporary, cut_all(counted(), settings.max_words))
+    if skipped.total:
+        say(skipped.table())
+
+
+def _check_same_text(settings: MaskSettings) -> None:
+    """Raises SearchError where the index holds another text than the corpus."""
     searcher = load(settings.index)
-    passages = read_passages(searcher.settings.model_copy(update={"corpus": settings.corpus}))
-    if corpus_hash(passages) != searcher.manifest["corpus_hash"]:
+    if searcher.manifest.get("source_hash") == source_hash(settings.corpus):
+        return
+    wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
+    if corpus_hash(cut_all(read_documents(wanted.corpus, wanted.limit, None, wanted.language), wanted.max_words)) != searcher.manifest["corpus_hash"]:
         raise SearchError(
             f"The index {settings.index} was built from another corpus ({searcher.manifest['corpus']}) than {settings.corpus}, or the text has changed since; "
             f"build it again with: masksearch index {settings.corpus} -o {settings.index}."
         )
-    return passages, searcher
 
 
-def _excluded(files: Iterable[str]) -> set[str]:
-    """Document ids and titles in task files."""
-    found: set[str] = set()
-    for file in files:
-        for _, record in read_json_lines(file):
-            found.update(str(record[name]) for name in ("doc_id", "title") if record.get(name))
-    return found
+def _mark_copies(plan: Plan) -> None:
+    from masksearch.ramp.duplicates import find_duplicates
+
+    if plan.settings.near_duplicates and not (plan.work / COPIES).exists():
+        _save(plan.work / COPIES, find_duplicates(plan.passages, plan.settings.near_duplicates, plan.work, plan.settings.workers))
 
 
-def _reasons(stats: MaskStats) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in stats.dropped.most_common()) or "none"
+def _draw_order(plan: Plan) -> None:
+    """With a limit the documents are worked in a drawn order, so that the tasks are a sample of the whole corpus; else as they stand."""
+    if plan.settings.limit is not None and not (plan.work / ORDER).exists():
+        seed = Random(f"{plan.settings.seed}:order").getrandbits(64)
+        _save(plan.work / ORDER, np.random.default_rng(seed).permutation(len(plan.passages.document_starts)))
 
 
-def _why(passages: list[Passage], chosen: list[Passage], stats: MaskStats) -> str:
-    if not chosen:
-        return f"none of its {len(passages)} passages is on the chosen side of the split and not excluded"
-    return f"of {stats.passages} passages, {_reasons(stats)}"
+def _save(path: Path, array: Any) -> None:
+    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
+        np.save(stream, array)
+
+
+def _shares(plan: Plan, wanted: dict[int, float]) -> dict[int, float]:
+    """The shares to draw mask counts with; kept, so that a resumed run draws with the same ones."""
+    if len(wanted) == 1:
+        return wanted
+    path = plan.work / SHARES
+    if not path.exists():
+        step = max(1, len(plan.order) // SAMPLE)
+        sources = [plan.source(int(document)) for document in islice(plan.order[::step], SAMPLE)]
+        write_json(path, tilted(wanted, sample_most(sources, build_tools(plan))))
+    return {int(k): float(share) for k, share in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def _versions() -> dict[str, str]:
+    return {"masksearch": version("masksearch")}

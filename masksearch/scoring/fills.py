@@ -1,6 +1,6 @@
 """Reads the fills of masks out of a model's answer, in either answer form. Never fails: what cannot be read is an empty fill.
 
-spans       numbered fills, one a line: "1. Boston", "2. 1970". Also read: "1) Boston", "1: Boston", and "1. Boston; 2. 1970" on one line.
+spans       numbered fills, one a line: "1. Boston", "2. 1970". Also read: "1) Boston", "1: Boston", "1、北京", and "1. Boston; 2. 1970" on one line.
 paragraph   the whole text again; the visible text around the masks says where the fills stand.
 """
 
@@ -10,10 +10,12 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+from masksearch.corpus.sentences import UNSPACED
 from masksearch.types import MASK, MaskedTask
 
-_NUMBERED = re.compile(r"(?P<start>^|;)[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:](?!\d)|\))[ \t]*", re.MULTILINE)
-_TOKEN = re.compile(re.escape(MASK) + r"|\w+|[^\w\s]")
+_NUMBERED = re.compile(r"(?P<start>^|[;；])[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:．：](?!\d)|[)）、])[ \t]*", re.MULTILINE)
+# A word, in scripts without spaces a character; or a punctuation mark.
+_TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
 """Of a predicted paragraph, when it must be aligned word by word (which takes quadratic time)."""
 LEAST_COPIED = 0.5
@@ -45,7 +47,7 @@ def _marks(text: str) -> list[tuple[int, int, int]]:
     marks: list[tuple[int, int, int]] = []
     for match in _NUMBERED.finditer(text):
         number = int(match["number"])
-        if match["start"] == ";" and (not marks or number != marks[-1][0] + 1):
+        if match["start"] and (not marks or number != marks[-1][0] + 1):
             continue
         marks.append((number, match.start(), match.end()))
     return marks

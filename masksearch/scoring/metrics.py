@@ -1,7 +1,8 @@
 """The one metric implementation: rewards, evaluation and trajectory filters all call it (the paper's section on evaluation).
 
 Normalisation and token overlap are HotpotQA's, so that figures compare with published ones. It differs from the
-published script at one point only: where both sides normalise to nothing, see `score_answer`.
+published script at one point only: where both sides normalise to nothing, see `score_answer`. Tasks in Spanish, French and
+Chinese have normalisers that do the same for their language (as MLQA's and CMRC's do); text of no named language is English.
 How a model's text is read as fills of masks is in `scoring.fills`.
 """
 
@@ -9,26 +10,52 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
+from masksearch.corpus.sentences import UNSPACED
 from masksearch.scoring.fills import paragraph_fills, parse_fills
 from masksearch.types import MaskedTask, Question, Score
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
+_OTHER_ARTICLES = {"es": re.compile(r"\b(?:el|la|los|las|un|una|unos|unas)\b"), "fr": re.compile(r"\b(?:le|la|les|un|une|des)\b")}
+_ELISION = re.compile(r"\b[ld]['’](?=\w)")
+_CHINESE_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 CLOSED_ANSWERS = frozenset({"yes", "no", "noanswer"})
 ZERO = Score(recall=0.0, precision=0.0, f1=0.0, em=0.0)
 ONE = Score(recall=1.0, precision=1.0, f1=1.0, em=1.0)
 
 
-def normalise(text: str) -> str:
-    """HotpotQA's normaliser: lower-case, delete ASCII punctuation, replace a/an/the by a space, collapse white space."""
+class _Punctuation(dict[int, int | None]):
+    """For str.translate: deletes Unicode's punctuation, in whatever width, and ASCII's signs."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = None if unicodedata.category(chr(code)).startswith("P") or chr(code) in string.punctuation else code
+        return self[code]
+
+
+_ANY_PUNCTUATION = _Punctuation()
+
+
+def normalise(text: str, language: str = "") -> str:
+    """HotpotQA's normaliser: lower-case, delete ASCII punctuation, replace a/an/the by a space, collapse white space.
+
+    Spanish, French and Chinese lose all punctuation that Unicode knows, and their own articles ("l'", "d'" among them). Chinese is put in
+    half width, with a space between any two characters: each is a token.
+    """
+    if language == "zh":
+        bare = unicodedata.normalize("NFKC", text).lower().translate(_ANY_PUNCTUATION)
+        return " ".join(_CHINESE_TOKEN.findall(bare))
+    if language in _OTHER_ARTICLES:
+        lower = _ELISION.sub(" ", text.lower()) if language == "fr" else text.lower()
+        return " ".join(_OTHER_ARTICLES[language].sub(" ", lower.translate(_ANY_PUNCTUATION)).split())
     bare = text.lower().translate(_PUNCTUATION)
     return " ".join(_ARTICLES.sub(" ", bare).split())
 
 
-def score_answer(prediction: str, golds: Sequence[str]) -> Score:
+def score_answer(prediction: str, golds: Sequence[str], language: str = "") -> Score:
     """Agreement of one answer with equally acceptable golds; each measure is the maximum over the golds by itself.
 
     With m = size of the multiset intersection of the normalised tokens: recall = m / gold tokens, precision =
@@ -40,7 +67,7 @@ def score_answer(prediction: str, golds: Sequence[str]) -> Score:
     golds = (golds,) if isinstance(golds, str) else golds
     if not golds:
         raise ValueError("an answer cannot be scored without a gold answer")
-    scores = [_score_pair(prediction, gold) for gold in golds]
+    scores = [_score_pair(prediction, gold, language) for gold in golds]
     return Score(
         recall=max(score.recall for score in scores),
         precision=max(score.precision for score in scores),
@@ -49,8 +76,8 @@ def score_answer(prediction: str, golds: Sequence[str]) -> Score:
     )
 
 
-def _score_pair(prediction: str, gold: str) -> Score:
-    said, wanted = normalise(prediction), normalise(gold)
+def _score_pair(prediction: str, gold: str, language: str) -> Score:
+    said, wanted = normalise(prediction, language), normalise(gold, language)
     if not said and not wanted:
         raw = " ".join(prediction.lower().split())
         return ONE if raw and raw == " ".join(gold.lower().split()) else ZERO
@@ -87,13 +114,13 @@ def mask_scores(prediction: str, task: MaskedTask, answer_form: str) -> list[Sco
         fills = paragraph_fills(prediction, task)
     else:
         raise ValueError(f"there is no answer form '{answer_form}'; the forms are spans and paragraph")
-    return [score_answer(fill, (gold,)) for fill, gold in zip(fills, task.answers, strict=True)]
+    return [score_answer(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)]
 
 
-def score_fills(prediction: str, answers: Sequence[str]) -> Score:
+def score_fills(prediction: str, answers: Sequence[str], language: str = "") -> Score:
     """Numbered fills against one gold a mask: the mean over the masks, a missing fill counting 0."""
     fills = parse_fills(prediction, len(answers))
-    return mean_score([score_answer(fill, (gold,)) for fill, gold in zip(fills, answers, strict=True)])
+    return mean_score([score_answer(fill, (gold,), language) for fill, gold in zip(fills, answers, strict=True)])
 
 
 def score_paragraph(prediction: str, task: MaskedTask) -> Score:
@@ -114,11 +141,12 @@ def free_recall(text: str, task: MaskedTask | Question) -> float:
     Needs no format at all: shown beside a model that never writes an answer tag, to tell missing format from missing knowledge.
     Each mask is looked for on its own, so two masks may be found in the same words.
     """
-    said = Counter(normalise(text).split())
-    recalls = [_token_recall(said, gold) for gold in task.answers]
+    language = task.language if isinstance(task, MaskedTask) else ""
+    said = Counter(normalise(text, language).split())
+    recalls = [_token_recall(said, normalise(gold, language)) for gold in task.answers]
     return max(recalls) if isinstance(task, Question) else sum(recalls) / len(recalls)
 
 
 def _token_recall(said: Counter[str], gold: str) -> float:
-    wanted = Counter(normalise(gold).split())
+    wanted = Counter(gold.split())
     return (said & wanted).total() / wanted.total() if wanted else 0.0

@@ -26,11 +26,11 @@ def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> 
     passages: list[Passage] = []
     skipped = SkipCount() if skipped is None else skipped
     with Progress("Reading the corpus", settings.limit, "documents") as progress:
-        for document in read_documents(settings.corpus, settings.limit, skipped):
+        for document in read_documents(settings.corpus, settings.limit, skipped, settings.language, settings.workers):
             passages += cut(document, settings.max_words)
             progress.step()
     if skipped.total:
-        say(f"  {skipped.summary()}.")
+        say(skipped.table())
     return passages
 
 

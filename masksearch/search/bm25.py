@@ -2,7 +2,8 @@
 
 bm25s computes every term's score in every passage at build time; a query then adds up the columns of its terms. That sum and the
 choice of the best are done here, in numpy: no just-in-time compilation at the first query of a process, no lock, and equal scores are
-ordered by passage id, so that a ranking never depends on the machine.
+ordered by passage id, so that a ranking never depends on the machine. Only passages that hold a term of the query are looked at: a query
+costs as much as its terms have passages, however large the index is.
 
     masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch.corpus import corpus_hash
+from masksearch.corpus.identity import source_hash
 from masksearch.errors import DataError, SearchError
 from masksearch.files import atomic_path, write_json
 from masksearch.search.storage import StoredPassages, write_passages
@@ -33,6 +36,7 @@ ORDER = "order.npy"
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
 IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
 
 
 class Bm25Searcher:
@@ -40,12 +44,13 @@ class Bm25Searcher:
 
     def __init__(self, engine: Any, passages: Sequence[Passage], order: IntArray, manifest: dict[str, Any], directory: Path | None = None) -> None:
         # Plain arrays, not numpy.memmap objects: the same mapped memory without the subclass's cost on every slice.
-        self._scores: npt.NDArray[np.float32] = np.asarray(engine.scores["data"])
+        self._scores: FloatArray = np.asarray(engine.scores["data"])
         self._rows: IntArray = np.asarray(engine.scores["indices"])
         self._columns: list[int] = np.asarray(engine.scores["indptr"]).tolist()
         self._vocabulary: dict[str, int] = engine.vocab_dict
         self._order = np.asarray(order)
         self._tokeniser = Tokeniser(manifest["settings"]["language"])
+        self._local = threading.local()
         self.passages = passages
         self.manifest = manifest
         self.directory = directory
@@ -74,23 +79,51 @@ class Bm25Searcher:
         """`search` for one query. Not in a thread: it takes less than a millisecond, and so episodes are batched the same way in every run."""
         return self._search(query, k)
 
+    def document_frequency(self, text: str) -> int:
+        """How many passages hold the rarest term of a text; 0 where one of its terms is in no passage, or it has none."""
+        terms = set(self._tokeniser.terms(text))
+        if not terms or not terms <= self._vocabulary.keys():
+            return 0
+        return min(self._columns[term + 1] - self._columns[term] for term in map(self._vocabulary.__getitem__, terms))
+
     def _search(self, query: str, k: int) -> list[Hit]:
         known = {self._vocabulary[term] for term in self._tokeniser.terms(query) if term in self._vocabulary}
         if not known or k < 1:
             return []
-        totals = np.zeros(len(self.passages), dtype=np.float32)
-        for term in sorted(known):  # a fixed order: floating-point sums depend on it
-            low, high = self._columns[term], self._columns[term + 1]
-            totals[self._rows[low:high]] += self._scores[low:high]
-        return [Hit(passage=self.passages[row], score=float(totals[row])) for row in self._best(totals, k)]
+        rows, totals = self._totals(sorted(known))  # a fixed order: floating-point sums depend on it
+        return [Hit(passage=self.passages[row], score=score) for row, score in self._best(rows, totals, k)]
 
-    def _best(self, totals: npt.NDArray[np.float32], k: int) -> list[int]:
-        """Rows of the k highest totals above 0. All rows that tie with the k-th take part, then ids decide."""
-        floor = np.float32(0)
-        if k < len(totals):
-            floor = np.partition(totals, len(totals) - k)[len(totals) - k]
-        rows = np.flatnonzero(totals >= floor if floor > 0 else totals > 0)
-        return [int(row) for row in rows[np.lexsort((self._order[rows], -totals[rows]))][:k]]
+    def _totals(self, terms: Sequence[int]) -> tuple[IntArray, FloatArray]:
+        """The rows that hold any of the terms, each once, and the sum of their scores. Every score of a term in a passage is above 0."""
+        sums = self._sums()
+        touched: list[IntArray] = []
+        try:
+            for term in terms:
+                low, high = self._columns[term], self._columns[term + 1]
+                rows = self._rows[low:high]
+                before = sums[rows]
+                touched.append(rows[before == 0])
+                sums[rows] = before + self._scores[low:high]
+            found = np.concatenate(touched)
+            return found, sums[found]
+        finally:
+            for rows in touched:
+                sums[rows] = 0
+
+    def _sums(self) -> FloatArray:
+        """A zero for each passage: one array a thread, which `_totals` leaves as it was."""
+        sums: FloatArray | None = getattr(self._local, "sums", None)
+        if sums is None:
+            sums = self._local.sums = np.zeros(len(self.passages), dtype=np.float32)
+        return sums
+
+    def _best(self, rows: IntArray, totals: FloatArray, k: int) -> list[tuple[int, float]]:
+        """The rows of the k highest totals, with these. All rows that tie with the k-th take part, then ids decide."""
+        if k < len(rows):
+            kept = totals >= np.partition(totals, len(totals) - k)[len(totals) - k]
+            rows, totals = rows[kept], totals[kept]
+        best = np.lexsort((self._order[rows], -totals))[:k]
+        return list(zip(rows[best].tolist(), totals[best].tolist(), strict=True))
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         if self.directory is None:
@@ -180,6 +213,7 @@ def _manifest(passages: Sequence[Passage], settings: IndexSettings) -> dict[str,
         "fingerprint": f"bm25-{digest[:12]}",
         "corpus": settings.corpus,
         "corpus_hash": texts,
+        "source_hash": source_hash(settings.corpus),
         "documents": len({passage.doc_id for passage in passages}),
         "passages": len(passages),
         "settings": settings.model_dump(mode="json"),

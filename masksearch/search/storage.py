@@ -1,4 +1,4 @@
-"""Passages on disk that are read one at a time: a JSON Lines file, and where each line begins.
+"""Passages on disk that are read one at a time: a JSON Lines file, where each line begins, and at which row each document does.
 
 Opening an index of a million passages costs no more than opening one of ten; the operating system keeps what is in use.
 """
@@ -6,11 +6,14 @@ Opening an index of a million passages costs no more than opening one of ten; th
 from __future__ import annotations
 
 import mmap
+from array import array
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import ValidationError
 
 from masksearch.errors import SearchError
@@ -18,21 +21,44 @@ from masksearch.types import Passage
 
 TEXTS = "passages.jsonl"
 OFFSETS = "passages.offsets.npy"
+DOCUMENTS = "documents.npy"
+
+Rows = npt.NDArray[np.int64]
 
 
 def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
-    """Writes both files. Offsets: int64, one more than there are passages, in bytes."""
-    offsets = [0]
+    """Writes the three files, one passage in memory at a time (and 8 bytes for each passage and document).
+
+    Offsets: int64, one more than there are passages, in bytes. Documents: int64, the first row of each document.
+    """
+    offsets, starts = array("q", [0]), array("q")
+    document = None
     with open(directory / TEXTS, "wb") as stream:
-        for passage in passages:
-            offsets.append(offsets[-1] + stream.write(passage.model_dump_json().encode() + b"\n"))
-    np.save(directory / OFFSETS, np.asarray(offsets, dtype=np.int64))
+        for row, passage in enumerate(passages):
+            if passage.doc_id != document:
+                document = passage.doc_id
+                starts.append(row)
+            # Defaults are left out: most passages have no links, and many no language of their own.
+            offsets.append(offsets[-1] + stream.write(passage.model_dump_json(exclude_defaults=True).encode() + b"\n"))
+    np.save(directory / OFFSETS, np.frombuffer(offsets, dtype=np.int64))
+    np.save(directory / DOCUMENTS, np.frombuffer(starts, dtype=np.int64) if starts else np.empty(0, dtype=np.int64))
+
+
+def document_starts(passages: Iterable[Passage]) -> Rows:
+    """int64: the rows at which each document begins, that is, where `doc_id` differs from the row before."""
+    starts, document = array("q"), None
+    for row, passage in enumerate(passages):
+        if passage.doc_id != document:
+            document = passage.doc_id
+            starts.append(row)
+    return np.array(starts, dtype=np.int64)
 
 
 class StoredPassages(Sequence[Passage]):
     """The passages of an index folder, memory-mapped. Safe to read from several threads."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._path = directory / TEXTS
         self._offsets = np.asarray(np.load(directory / OFFSETS, mmap_mode="r"))
         with open(self._path, "rb") as stream:
@@ -42,6 +68,13 @@ class StoredPassages(Sequence[Passage]):
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
+
+    @cached_property
+    def document_starts(self) -> Rows:
+        """int64: the rows at which each document begins; of an index without this list by one pass over its passages."""
+        if (self._directory / DOCUMENTS).exists():
+            return np.asarray(np.load(self._directory / DOCUMENTS, mmap_mode="r"))
+        return document_starts(self)
 
     @overload
     def __getitem__(self, index: int) -> Passage: ...

@@ -1,5 +1,8 @@
 """Text into index terms: words, lower case, no stop words, stemmed, accents folded. The same for passages and queries.
 
+Chinese has no spaces, and needs no segmenter to be searched: terms are each character and each pair of neighbours. The pairs stand for
+words (most have two characters), the single ones for what no pair can say. Words in other scripts are terms as they stand.
+
 Change the outcome of anything here and raise `TOKENISER`: it is part of every index's fingerprint.
 """
 
@@ -12,17 +15,25 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+from masksearch.corpus.sentences import UNSPACED
+
 TOKENISER = 1
 
 # A run of letters and digits; in scripts without spaces, each character.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+")
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
 _STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
 _CLITICS = {"en": ("s", "t", "d", "ll", "re", "ve"), "es": (), "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu")}
+STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
+"""Chinese characters that are hardly ever part of a name: no terms, and no part of one. (Those of "共和国" and "以色列" must stay.)"""
+_RUN = re.compile(rf"[{UNSPACED}]+")
+_CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACTERS}])[{UNSPACED}])+")
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """Words that are not indexed: bm25s' lists, and what an apostrophe leaves behind ("l'", "'s")."""
+    """Words that are not indexed: bm25s' lists, and what an apostrophe leaves behind ("l'", "'s"); in Chinese, characters."""
+    if language == "zh":
+        return frozenset(STOP_CHARACTERS)
     from bm25s import stopwords
 
     lists = {"en": stopwords.STOPWORDS_EN, "es": stopwords.STOPWORDS_SPANISH, "fr": stopwords.STOPWORDS_FRENCH}
@@ -56,7 +67,10 @@ class Tokeniser:
         return stemmer
 
     def located(self, text: str) -> Iterator[tuple[str, int, int]]:
-        """Terms with the place of their word: (term, start, end)."""
+        """Terms with the place of their word: (term, start, end). In Chinese the single characters only, so that no two overlap."""
+        if self.language == "zh":
+            yield from (term for term in _chinese_terms(text) if term[2] - term[1] == 1 or not _RUN.match(term[0]))
+            return
         stemmer = self._stemmer()
         for match in _WORD.finditer(text):
             word = match[0].lower()
@@ -65,5 +79,20 @@ class Tokeniser:
 
     def terms(self, text: str) -> list[str]:
         """The terms of a text, in order, with repetitions."""
+        if self.language == "zh":
+            return [term for term, _, _ in _chinese_terms(text)]
         words = [word for word in _WORD.findall(text.lower()) if word not in self._stop]
         return [fold(term) for term in self._stemmer().stemWords(words)]
+
+
+def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each character and each pair of neighbours between stop characters; words in other scripts, lower-case and without accents."""
+    for match in _CHINESE.finditer(text):
+        run, start = match[0], match.start()
+        if not _RUN.match(run):
+            yield fold(run.lower()), start, match.end()
+            continue
+        for place, char in enumerate(run):
+            yield char, start + place, start + place + 1
+            if place + 1 < len(run):
+                yield run[place : place + 2], start + place, start + place + 2

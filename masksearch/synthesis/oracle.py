@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from masksearch.agent.prompts import shown, task_prompt
+from masksearch.agent.prompts import shown, task_language, task_prompt
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.ramp.query import alternative_queries, visible_query
+from masksearch.ramp.words import stop_words
 from masksearch.search.neutralise import neutralise
 from masksearch.settings import AgentSettings
-from masksearch.synthesis.wording import around, content_words, find_span, leaks, mask_places, numbered, turn, words_of
-from masksearch.types import Hit, MaskedTask, Question, Task
+from masksearch.synthesis.wording import Place, around, content_words, find_span, leaks, mask_places, numbered, phrases, surroundings, turn, words_of
+from masksearch.types import MASK, Hit, MaskedTask, Question, Task
 
 NAME = "oracle"
 
@@ -72,7 +73,7 @@ class Oracle:
     def may_ask(self, query: str) -> bool:
         """Whether a query gives nothing away."""
         golds = self.task.answers
-        return bool(query.strip()) and not leaks(query, golds, self.visible)
+        return bool(query.strip()) and not leaks(query, golds, self.visible, task_language(self.task))
 
 
 # -- masked texts ---------------------------------------------------------------------------------------------------
@@ -80,20 +81,20 @@ class Oracle:
 
 def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
     """Names the places of the masks, searches for each that is still open, quotes each that was found, and fills them."""
-    places = mask_places(task.text)
+    places, words = mask_places(task.text, task.language), phrases(task.language)
     quotes: dict[int, str] = {}
     thought = "\n".join(f"{number}: {place}" for number, place in enumerate(places, 1))
     for query in _ramp_queries(oracle, task, quotes):
         yield turn(thought, "search", query)
         found = {index: quote for index in range(task.masks) if index not in quotes and (quote := _ramp_quote(oracle, task, index))}
         quotes |= found
-        parts = [f"{index + 1} in {quote}" for index, quote in found.items()]
+        parts = [words.found.format(number=index + 1, quote=quote) for index, quote in found.items()]
         if len(quotes) == task.masks:
             answer = numbered(task.answers) if oracle.settings.answer_form == "spans" else task.original
             yield turn("\n".join(parts), "answer", answer)
             return
         still = next(index for index in range(task.masks) if index not in quotes)
-        thought = "\n".join([*parts, f"{still + 1} is open: {places[still]}"])
+        thought = "\n".join([*parts, words.open.format(number=still + 1, place=places[still])])
 
 
 def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
@@ -101,7 +102,8 @@ def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> It
     asked: set[str] = set()
     while len(asked) < oracle.settings.max_searches:
         index = next(index for index in range(task.masks) if index not in found)
-        candidates = [visible_query(task.text, index, task.title), *alternative_queries(task.text, index, task.title)]
+        first = visible_query(task.text, index, task.title, language=task.language)
+        candidates = [first, *alternative_queries(task.text, index, task.title, language=task.language)]
         query = next((query for query in candidates if query not in asked and oracle.may_ask(query)), None)
         if query is None:
             return
@@ -110,19 +112,26 @@ def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> It
 
 
 def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
-    """The evidence for a mask among the results, or "": the text's own passage, else one that speaks of the same thing.
+    """The evidence for a mask among the results, or "": a passage known to hold it, else one that speaks of the same thing.
 
-    Evidence is matched by passage: the same words elsewhere may be another matter.
+    Evidence is matched by passage: the same words elsewhere may be another matter. Known are the text's own passage and, where that is
+    hidden, the one that the check found in another article.
     """
-    place = mask_places(task.text)[index]
-    near = {word for word in words_of(place) if len(word) > 3} - {"mask", "after"}
-    ordered = sorted(oracle.results, key=lambda result: result.passage_id != task.passage_id)
+    near = _words_near(surroundings(task.text, task.language)[index], task.language)
+    verified = task.verdicts.get("elsewhere", {}).get("evidence", [])
+    known = {task.passage_id, *verified[index : index + 1]}
+    ordered = sorted(oracle.results, key=lambda result: result.passage_id not in known)
     for result in ordered:
         span = find_span(result.text, task.answers[index])
-        own = result.passage_id == task.passage_id
-        if span and (own or (len(near) >= 2 and near <= words_of(result.text))):
-            return f"[{result.number}]: {around(result.text, *span, marks=('[', ']'))}"
+        if span and (result.passage_id in known or (len(near) >= 2 and near <= words_of(result.text, task.language))):
+            return f"[{result.number}]: {around(result.text, *span, marks=('[', ']'), language=task.language)}"
     return ""
+
+
+def _words_near(place: Place, language: str) -> set[str]:
+    """The words beside a mask that tell what is spoken of: long ones; of a Chinese text, characters that are no stops."""
+    words = words_of(f"{place.before} {place.following.removeprefix(MASK)}", language)
+    return words - stop_words("zh") - {"mask"} if language == "zh" else {word for word in words if len(word) > 3} - {"mask", "after"}
 
 
 # -- questions with known supporting passages -----------------------------------------------------------------------

@@ -10,13 +10,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from masksearch.ramp.words import STOP_WORDS, SURFACE
+from masksearch.corpus.sentences import UNSPACED
+from masksearch.ramp.words import STOP_WORDS, SURFACE, surface
 from masksearch.search.neutralise import neutralise
 from masksearch.types import MASK
 
 LEFT, RIGHT = 1, 3
 """Words quoted before and after a mask or a span."""
+LEFT_ZH, RIGHT_ZH = 4, 8
+"""In Chinese, characters: about two words, and four."""
+# Of a Chinese text: a character, or a mask, a Latin word or a figure.
+_CHARACTER = re.compile(rf"{re.escape(MASK)}|{surface('zh').pattern}")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The few words of the teacher's own, in one language."""
+
+    after: str
+    """Where a mask stands, after the words before it."""
+    found: str
+    """Which mask a quote fills."""
+    open: str
+    """Which mask is still to be found."""
+
+
+_ENGLISH = Phrases("{following} (after {before})", "{number} in {quote}", "{number} is open: {place}")
+_PHRASES = {
+    "es": Phrases("{following} (tras {before})", "{number} en {quote}", "{number} sigue abierto: {place}"),
+    "fr": Phrases("{following} (après {before})", "{number} dans {quote}", "{number} reste ouvert : {place}"),
+    "zh": Phrases("{following}（前面是“{before}”）", "{number}见{quote}", "{number}还没有找到：{place}"),
+}
+
+
+def phrases(language: str = "") -> Phrases:
+    """The teacher's words in the language of a task; English where it names none."""
+    return _PHRASES.get(language, _ENGLISH)
 
 
 def turn(thought: str, action: str, body: str) -> str:
@@ -24,29 +55,69 @@ def turn(thought: str, action: str, body: str) -> str:
     return f"<think>{thought}</think>\n<{action}>{body}</{action}>"
 
 
-def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT, marks: tuple[str, str] = ("", "")) -> str:
-    """Characters [start, end) of a text between `marks`, with some words before and after, on one line."""
-    # A piece of a word that clings to the span, such as a bracket, comes along and does not count as a word.
-    head = " ".join(text[:start].split(" ")[-left - 1 :])
-    tail = " ".join(text[end:].split(" ")[: right + 1])
+def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT, marks: tuple[str, str] = ("", ""), language: str = "") -> str:
+    """Characters [start, end) of a text between `marks`, with some words before and after, on one line.
+
+    In Chinese `left` and `right` do not count: it is `LEFT_ZH` and `RIGHT_ZH` characters of the same sentence, a Latin word or a figure being one.
+    """
+    if language == "zh":
+        head, tail = _before_zh(text, start), _after_zh(text, end)
+    else:
+        # A piece of a word that clings to the span, such as a bracket, comes along and does not count as a word.
+        head = " ".join(text[:start].split(" ")[-left - 1 :])
+        tail = " ".join(text[end:].split(" ")[: right + 1])
     return " ".join((head + marks[0] + text[start:end] + marks[1] + tail).split())
 
 
-def mask_places(text: str) -> list[str]:
-    """Each mask of a text with the words that follow it, and those before it in parentheses."""
+def _before_zh(text: str, start: int) -> str:
+    """The last characters of a sentence before a place."""
+    words = [match.start() for match in _CHARACTER.finditer(text, 0, start)][-LEFT_ZH:]
+    return re.split("[。！？；]", text[words[0] if len(words) == LEFT_ZH else 0 : start])[-1]
+
+
+def _after_zh(text: str, end: int) -> str:
+    """The first characters of a sentence after a place."""
+    words = [match.end() for match in _CHARACTER.finditer(text, end)][:RIGHT_ZH]
+    return re.split("(?<=[。！？；])", text[end : words[-1] if len(words) == RIGHT_ZH else len(text)])[0]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a mask stands: the words before it, and the mask with those that follow."""
+
+    before: str
+    following: str
+
+
+def surroundings(text: str, language: str = "") -> list[Place]:
+    """The place of each mask of a text."""
     text = neutralise(text)
-    places = []
+    found = []
     for match in re.finditer(re.escape(MASK), text):
-        following = " ".join(text[match.start() :].split()[: RIGHT + 1])
-        before = " ".join(text[: match.start()].split()[-LEFT:])
-        places.append(f"{following} (after {before})" if before else following)
-    return places
+        if language == "zh":
+            before, following = _before_zh(text, match.start()).strip(), (MASK + _after_zh(text, match.end())).strip()
+        else:
+            head, clings = text[: match.start()].split(), language == "fr" and text[: match.start()].endswith(("'", "’"))
+            following = " ".join(text[match.start() :].split()[: RIGHT + 1])
+            before = " ".join(head[-LEFT - clings :])  # "chefs d'" rather than "d'"
+        found.append(Place(before, following))
+    return found
+
+
+def mask_places(text: str, language: str = "") -> list[str]:
+    """Each mask of a text with the words that follow it, and those before it in parentheses."""
+    after = phrases(language).after
+    return [after.format(following=place.following, before=place.before) if place.before else place.following for place in surroundings(text, language)]
+
+
+# Any two Chinese characters have an edge between them.
+_EDGE = rf"(?<=[{UNSPACED}])|(?=[{UNSPACED}])"
 
 
 def find_span(text: str, span: str) -> tuple[int, int] | None:
     """Where a span stands in a text as whole words, white space and case aside."""
     words = r"\s+".join(map(re.escape, neutralise(span).split()))
-    match = re.search(rf"(?<!\w){words}(?!\w)", text, re.IGNORECASE) if words else None
+    match = re.search(rf"(?:(?<!\w)|{_EDGE}){words}(?:(?!\w)|{_EDGE})", text, re.IGNORECASE) if words else None
     return match.span() if match else None
 
 
@@ -57,14 +128,17 @@ def numbered(answers: Sequence[str]) -> str:
     return "\n".join(f"{number}. {answer}" for number, answer in enumerate(answers, 1))
 
 
-def words_of(text: str) -> set[str]:
-    """The words of a text, lower-cased."""
-    return set(re.findall(r"\w+", text.lower()))
+def words_of(text: str, language: str = "") -> set[str]:
+    """The words of a text, lower-cased; of a Chinese one, its characters."""
+    return set(_WORD[language == "zh"].findall(text.lower()))
 
 
-def leaks(query: str, golds: Sequence[str], visible: str) -> bool:
+_WORD = (re.compile(r"\w+"), re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+"))
+
+
+def leaks(query: str, golds: Sequence[str], visible: str, language: str = "") -> bool:
     """Whether a query holds a word of a gold answer that stands nowhere in the text visible so far."""
-    return bool(words_of(query) & words_of(" ".join(golds)) - words_of(visible))
+    return bool(words_of(query, language) & words_of(" ".join(golds), language) - words_of(visible, language))
 
 
 def content_words(text: str) -> list[str]:

@@ -68,6 +68,53 @@ def test_task_prompts_are_harmless_and_differ_by_form():
         assert "{{ b }}" in prompt
 
 
+def test_passages_in_chinese_are_cut_to_characters():
+    assert shown("长江发源于青藏高原。UNESCO 2003年", 4) == "长江发源"
+    assert shown("长江发源于青藏高原。 UNESCO 2003年", 11) == "长江发源于青藏高原。 UNESCO"
+    assert shown("one two, three", 2) == "one two,"
+
+
+def masked(language, count=1):
+    answers = ("x",) * count
+    return MaskedTask(id="t", doc_id="d", title="A", text="A" + " [mask]" * count, answers=answers, masks=count, original="A", language=language)
+
+
+# English prompts are what models were trained on: they must not change by accident.
+ENGLISH = {
+    "agent": "You find things out with a search tool. Think in <think></think>, then search with <search>a few words</search>. "
+    "Results come in <information></information>. When you know enough, give the result in <answer></answer>.",
+    "rag": "Answer from the search results below. Give only the result, in <answer></answer>.",
+    "closed-book": "Answer from what you know. Give only the result, in <answer></answer>.",
+}
+
+
+@pytest.mark.parametrize("language", ["", "en", "de", "../zh"])
+def test_english_and_no_language_have_the_plain_prompts(language):
+    for method, system in ENGLISH.items():
+        assert messages(masked(language), method, "spans")[0]["content"] == system
+    assert task_prompt(masked(language), "spans") == "Fill in each [mask]. Answer with the missing words only.\n\nA [mask]"
+    assert task_prompt(masked(language, 2), "spans") == "Fill in each [mask]. Answer with the missing words only, numbered in order.\n\nA [mask] [mask]"
+    assert task_prompt(masked(language), "paragraph") == "Fill in each [mask]. Answer with the whole text, otherwise unchanged.\n\nA [mask]"
+
+
+@pytest.mark.parametrize(("language", "word"), [("es", "búsqueda"), ("fr", "recherche"), ("zh", "搜索")])
+def test_a_task_is_put_in_its_language(language, word):
+    tags = ["<think></think>", "<search>", "</search>", "<information></information>", "<answer></answer>"]
+    system, user = messages(masked(language), "agent", "spans")
+    assert word in system["content"]
+    assert all(tag in system["content"] for tag in tags)
+    systems = {messages(masked(language), method, "spans")[0]["content"] for method in ("agent", "rag", "closed-book")}
+    assert len(systems) == 3
+    assert all("<answer></answer>" in content for content in systems)
+    prompts = [user["content"], task_prompt(masked(language, 2), "spans"), task_prompt(masked(language), "paragraph")]
+    assert len(set(prompts)) == 3
+    assert all(prompt.split("\n\n")[1].startswith("A [mask]") for prompt in prompts)
+    nothing = render_information([], 3, language)
+    assert nothing != render_information([], 3)
+    assert nothing.count("<information>") == nothing.count("</information>") == 1
+    assert messages(Question(id="q", question="Who?", answers=("x",)), "agent", "spans")[0]["content"] == ENGLISH["agent"]
+
+
 def test_messages_hold_information_before_the_question():
     question = Question(id="q", question="Who?", answers=("x",))
     system, user = messages(question, "rag", "spans", "\n<information>\n[1] A: b\n</information>\n")

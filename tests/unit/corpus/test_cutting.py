@@ -92,6 +92,56 @@ def test_any_text_can_be_cut(text, most):
     assert "".join("".join(passage.text.split()) for passage in cut(document(text), most)) == "".join(normal.split())
 
 
+def test_language_and_links_come_along():
+    text = "  Marie  Curie lived in\nParis.\n\n Pierre lived there too. "
+    links = ((2, 14, "Marie Curie"), (23, 29, "Paris"), (33, 40, "Pierre Curie"), (15, 53, "across the cut"), (0, 2, "nothing"))
+    curie = Document(id="d", title="T", text=text, language="fr", links=links)
+    first, second = cut(curie, 6)
+    assert (first.text, second.text) == ("Marie Curie lived in Paris.", "Pierre lived there too.")
+    assert first.links == ((0, 11, "Marie Curie"), (21, 26, "Paris"))
+    assert second.links == ((0, 6, "Pierre Curie"),)
+    assert first.language == second.language == "fr"
+    assert len(cut(curie, 0)[0].links) == 4
+
+
+SPACED = st.text(alphabet="ab. \n\t\u3000\x85é。", min_size=1, max_size=120)
+
+
+@given(SPACED, st.lists(st.tuples(st.integers(0, 119), st.integers(1, 40)), max_size=8), st.integers(0, 12))
+def test_links_hold_what_they_held_in_the_document(text, places, most):
+    links = tuple((start, min(start + length, len(text)), f"{number}") for number, (start, length) in enumerate(places) if start < len(text))
+    passages = cut(Document(id="d", title="T", text=text, links=links), most)
+    found = {}
+    for passage in passages:
+        for start, end, target in passage.links:
+            found[target] = passage.text[start:end]
+    anchors = {target: " ".join(text[start:end].split()) for start, end, target in links}
+    assert found == {target: anchors[target] for target in found}
+    if most == 0:
+        assert set(found) == {target for target, anchor in anchors.items() if anchor}
+
+
+def test_cuts_are_made_at_paragraphs_where_these_are_near():
+    def paragraphs(*groups):
+        return document("\n\n".join(numbered(*group) for group in groups))
+
+    assert words(cut(paragraphs([10] * 8), 60)) == [40, 40]
+    assert words(cut(paragraphs([10] * 3, [10] * 5), 60)) == [30, 50]
+    assert words(cut(paragraphs([10], [10] * 7), 60)) == [40, 40]  # the first would be shorter than a third
+    assert words(cut(paragraphs([20], [20], [20]), 60)) == [60]  # not one passage more than is needed
+
+
+def test_a_heading_stays_with_the_text_below_it():
+    text = f"{numbered(15, 15)}\n\nEarly life\n\n{numbered(15, 13)}"
+    first, second = cut(document(text), 32)
+    assert words([first, second]) == [30, 30]
+    assert second.text.startswith("Early life S w")
+
+
+def test_a_paragraph_without_a_full_stop_ends_a_sentence():
+    assert [passage.text[:1] for passage in cut(document("A" + " a" * 30 + "\n\n" + "b" + " b" * 30), 40)] == ["A", "b"]
+
+
 def test_corpus_hash_sees_order_and_every_field():
     first, second = cut(document(numbered(50, 50)), 60)
     base = corpus_hash([first, second])

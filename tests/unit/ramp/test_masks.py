@@ -6,14 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch.ramp import fill, mask_passage, usable_spans
-from masksearch.ramp.masks import most_masks, shown_text
-from masksearch.ramp.words import has_sequence, loose_words
+from masksearch.ramp.masks import fill, mask_passage, most_masks, shown_text, too_short, usable_spans
+from masksearch.ramp.words import folded, has_sequence, located_words, loose_words
 from masksearch.types import MASK, Passage, Span
 
 
-def passage(text, title="Andrew Barto", name="p"):
-    return Passage(id=name, doc_id=name, title=title, text=text)
+def passage(text, title="Andrew Barto", name="p", language=""):
+    return Passage(id=name, doc_id=name, title=title, text=text, language=language)
 
 
 def spans_of(text, *pieces, category="X"):
@@ -21,8 +20,8 @@ def spans_of(text, *pieces, category="X"):
     return [Span(start=text.index(piece), end=text.index(piece) + len(piece), category=category) for piece in pieces]
 
 
-def allowed(text, *pieces, title="Andrew Barto"):
-    return [text[span.start : span.end] for span in usable_spans(passage(text, title), spans_of(text, *pieces))]
+def allowed(text, *pieces, title="Andrew Barto", language="", **checks):
+    return [text[span.start : span.end] for span in usable_spans(passage(text, title, language=language), spans_of(text, *pieces), **checks)]
 
 
 BARTO = "Andrew Barto received his B.S. with distinction in mathematics from the University of Michigan in 1970."
@@ -30,7 +29,9 @@ BARTO = "Andrew Barto received his B.S. with distinction in mathematics from the
 
 def test_the_figure_of_the_paper():
     spans = spans_of(BARTO, "Andrew Barto", "B.S.", "mathematics", "University of Michigan", "1970")
-    task = mask_passage(passage(BARTO), spans, 4, Random(0))
+    usable = usable_spans(passage(BARTO), spans)
+    assert usable == spans[1:]
+    task = mask_passage(passage(BARTO), usable, 4, Random(0))
     assert task.text == "Andrew Barto received his [mask] with distinction in [mask] from the [mask] in [mask]."
     assert task.answers == ("B.S.", "mathematics", "University of Michigan", "1970")
     assert (task.masks, task.id, task.original) == (4, "p:4", BARTO)
@@ -141,10 +142,12 @@ def test_every_task_keeps_every_rule(text, places, k, seed):
     spans = [Span(start=start % len(text), end=min(start % len(text) + size, len(text)), category="X") for start, size in places]
     # Random places hardly ever fall on words: every word is a candidate as well.
     spans += [Span(start=text.index(word), end=text.index(word) + len(word), category="W") for word in set(text.split())]
-    task = mask_passage(passage(text), spans, k, Random(seed))
+    usable = usable_spans(passage(text), spans)
+    assert usable == usable_spans(passage(text), list(reversed(spans)))
+    task = mask_passage(passage(text), usable, k, Random(seed))
     if task is None:
         return
-    assert task == mask_passage(passage(text), spans, k, Random(seed))
+    assert task == mask_passage(passage(text), usable, k, Random(seed))
     assert fill(task.text, task.answers) == task.original
     assert task.original.endswith(text)
     assert task.masks == k == task.text.count(MASK) == len(task.answers) == len(task.categories)
@@ -158,3 +161,158 @@ def test_every_task_keeps_every_rule(text, places, k, seed):
     for before, after in zip(task.text.split(MASK), task.text.split(MASK)[1:], strict=False):
         assert not before[-1:].isalnum()
         assert not after[:1].isalnum()
+
+
+# -- rules that can be switched off -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "piece", "unique", "inferable"),
+    [
+        ("It has 12 of them, or 12.", "12", False, False),
+        ("Once Albert Einstein taught. Einstein's work won.", "Albert Einstein", True, False),  # a part of it stands elsewhere
+        ("He saw Rome in May. Later Rome fell.", "Rome", False, False),
+        ("Johnny Smith ran. So did Johnny, and Smithers.", "Johnny Smith", True, False),
+        ("The body (NPO) is old.", "NPO", True, False),
+        ("It has 422,000 km2 (163,000 sq mi) of land.", "422,000 km2", True, False),
+        ("It grew in Hungary.", "Hungary", True, False),  # the title tells
+        ("He lived in Vienna then.", "Vienna", True, True),
+    ],
+)
+def test_rules_are_switched_off(text, piece, unique, inferable):
+    def may(*checks):
+        return allowed(text + FILLER, piece, title="Hungarian cuisine", checks=checks) == [piece]
+
+    assert may()
+    assert may("unique") is unique
+    assert may("not-inferable") is inferable
+    assert may("unique", "not-inferable") is (unique and inferable)
+
+
+def test_what_always_holds():
+    text = "The Barto Foundation (ABF) gave ANSI 3.5 of it to the Andrew Barto House." + FILLER
+    assert allowed(text, "Barto Foundation", "Andrew Barto House", "3", "the", "Barto", checks=()) == ["Barto Foundation"]
+    assert allowed(text, "ABF", checks=()) == ["ABF"]
+
+
+def test_only_the_given_occurrence_is_masked():
+    text = "He saw Rome in May. Later Rome fell." + FILLER
+    usable = usable_spans(passage(text), spans_of(text, "Rome"), checks=())
+    assert mask_passage(passage(text), usable, 1, Random(0)).text.startswith("Andrew Barto: He saw [mask] in May. Later Rome fell.")
+
+
+# -- other languages --------------------------------------------------------------------------------------------------------
+
+
+ES = " Después pasaron muchas más cosas a todos los que estaban allí en aquel tiempo."
+FR = " Ensuite il arriva beaucoup d'autres choses à tous ceux qui vivaient là en ce temps."
+ZH = "后来在那里又发生了许多别的事情，大家都记得很清楚。"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "title", "piece", "may"),
+    [
+        ("fr", "Il traversa l'Allemagne à pied.", "T", "Allemagne", True),
+        ("fr", "La duchesse d'Orléans arriva.", "T", "Orléans", True),
+        ("fr", "Il dit qu'Alger brûle.", "T", "Alger", True),
+        ("fr", "Il vit O'Neil ici.", "T", "Neil", False),
+        ("fr", "Il arriva aujourd'hui même.", "T", "hui", False),
+        ("", "The duchess of d'Orléans came.", "T", "Orléans", False),  # as ever in English
+        ("fr", "Ce lac a 344 400 km2 environ.", "T", "400 km2", False),
+        ("fr", "Ce lac a 344 400 km2 environ.", "T", "344", False),
+        ("fr", "Ce lac a 344 400 km2 environ.", "T", "344 400 km2", True),
+        ("fr", "L'Organisation des Nations unies (ONU) siège là.", "T", "Organisation des Nations unies", False),
+        ("fr", "L'Organisation des Nations unies (ONU) siège là.", "T", "ONU", False),
+        ("fr", "Les Belges aiment la Belgique.", "T", "Belgique", False),
+        ("fr", "Les Anglais aiment l'Angleterre.", "T", "Angleterre", False),
+        ("fr", "Du XVIIIe siècle au XXe siècle.", "T", "XXe siècle", False),
+        ("es", "Los ingleses aman Inglaterra.", "T", "Inglaterra", False),
+        ("es", "Los polacos aman Polonia.", "T", "Polonia", False),
+        ("es", "Desde el siglo XX hasta el siglo XXI.", "T", "siglo XXI", False),
+        ("es", "La población es de 3 983 540 personas.", "T", "983", False),
+        ("es", "Él vivía del río.", "T", "del", False),
+        ("es", "La Constitución de España rige.", "Constitución española", "España", False),
+        ("zh", "他在1970年毕业于清华大学。", "张三", "清华大学", True),
+        ("zh", "他在1970年毕业于清华大学。", "张三", "1970年", True),
+        ("zh", "他在1970年毕业于清华大学。", "张三", "1970", True),
+        ("zh", "他在1970年毕业于清华大学。", "北京大学", "清华大学", False),  # half of it stands in the title
+        ("zh", "他二十三岁时到了维也纳。", "张三", "二十", False),  # in the middle of a figure
+        ("zh", "他有3万本书。", "张三", "3", False),
+        ("zh", "他用iPhone拍照。", "张三", "Phone", False),
+        ("zh", "他用iPhone拍照。", "张三", "iPhone", True),
+        ("zh", "北京大学在北京，大学里有湖。", "张三", "北京大学", False),  # its parts stand elsewhere
+        ("zh", "他到过长安，又回到长安。", "张三", "长安", False),
+        ("zh", "他到过长安，很安心。", "张三", "长安", True),  # a single character gives nothing away
+        ("zh", "中国人口众多。", "中华人民共和国", "中国", False),
+        ("zh", "总部在柏林（德语：Berlin）市中心。", "某公司", "柏林", False),
+        ("zh", "总部在柏林（德语：Berlin）市中心。", "某公司", "Berlin", False),
+        ("zh", "世界卫生组织（WHO）成立了。", "某公司", "世界卫生组织", False),
+        ("zh", "体重为80至120公斤（176至265磅）。", "大熊猫", "80", False),
+        ("zh", "体重为80至120公斤（176至265磅）。", "大熊猫", "265", False),
+        ("zh", "始建于永乐四年（1406年），1420年建成。", "故宫", "1406年", True),
+        ("zh", "人口为514819人（2023年）。", "某市", "514819", True),
+        ("zh", "他是的了。", "张三", "的了", False),
+        ("zh", "他姓李。", "张三", "李", False),
+    ],
+)
+def test_rules_in_other_languages(language, text, title, piece, may):
+    filler = {"es": ES, "fr": FR, "zh": ZH}.get(language, FILLER)
+    assert allowed(text + filler, piece, title=title, language=language) == [piece] * may
+
+
+def test_chinese_is_counted_by_characters():
+    text = "他一八七九年生于德国乌尔姆，后来移居美国。"
+    assert not too_short(passage(text, language="zh"))
+    assert too_short(passage(text, language="en"))
+    assert too_short(passage("他生于德国。", language="zh"))
+    found = passage(text, "爱因斯坦", language="zh")
+    assert shown_text(found) == ("爱因斯坦：" + text, 5)
+    task = mask_passage(found, usable_spans(found, spans_of(text, "德国", "乌尔姆", "美国")), 2, Random(2))
+    assert (task.language, task.masks) == ("zh", 2)
+    assert fill(task.text, task.answers) == "爱因斯坦：" + text
+    neighbours = usable_spans(found, spans_of(text, "德国", "乌尔姆"))
+    assert most_masks(found, neighbours) == 1  # nothing stands between them
+    short = "他1879年生于德国的乌尔姆。"
+    assert mask_passage(passage(short, language="zh"), spans_of(short, "1879年", "德国", "乌尔姆"), 3, Random(0)) is None
+
+
+def test_the_title_stands_before_a_text_as_its_language_has_it():
+    assert shown_text(passage("Il naquit ici.", "Louis XIV", language="fr"))[0] == "Louis XIV : Il naquit ici."
+    assert shown_text(passage("Nació aquí.", "Alfonso X", language="es"))[0] == "Alfonso X: Nació aquí."
+    assert shown_text(passage("水星是行星。", "水星（行星）", language="zh"))[1] == 0
+
+
+@given(st.text(max_size=80), st.sampled_from(["", "zh"]))
+def test_words_keep_their_places(text, language):
+    words, starts, ends = located_words(text, language)
+    assert words == loose_words(text, language)
+    assert starts == sorted(starts)
+    for word, start, end in zip(words, starts, ends, strict=True):
+        assert word in folded(text[start:end])
+
+
+def test_places_where_folding_changes_the_length():
+    text = "Die Straße zum Cafe\u0301 ½ km² ﬁn"
+    words, starts, ends = located_words(text)
+    assert words == ["die", "strasse", "zum", "cafe", "1", "2", "km2", "fin"]
+    assert [text[start:end] for start, end in zip(starts, ends, strict=True)][:4] == ["Die", "Straße", "zum", "Cafe"]
+
+
+PARTS = [*"德国美国生于在的是，。（）", "爱因斯坦", "1879年", "UNESCO", "[", "·", "二十", " "]
+CHINESE = st.lists(st.sampled_from(PARTS), min_size=5, max_size=40).map("".join)
+
+
+@given(CHINESE, st.lists(st.tuples(st.integers(0, 80), st.integers(1, 6)), max_size=20), st.integers(1, 3), st.integers())
+def test_every_chinese_task_keeps_every_rule(text, places, k, seed):
+    spans = [Span(start=start % len(text), end=min(start % len(text) + size, len(text)), category="X") for start, size in places]
+    found = passage(text, "爱因斯坦", language="zh")
+    task = mask_passage(found, usable_spans(found, spans), k, Random(seed))
+    if task is None:
+        return
+    assert fill(task.text, task.answers) == task.original
+    pieces = [loose_words(piece, "zh") for piece in task.text.split(MASK)]
+    assert all(pieces[1:-1])
+    for answer in task.answers:
+        words = loose_words(answer, "zh")
+        assert not any(has_sequence(piece, words) for piece in pieces)
+        assert not set(words) <= set("爱因斯坦")

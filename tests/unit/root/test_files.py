@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
+from backports import zstd
 
 from masksearch import files
 from masksearch.errors import DataError, FormatError
-from masksearch.types import Document
+from masksearch.types import Document, MaskedTask
 
 
 def broken_write(target: Path, begin: Callable[[Path], object]) -> None:
@@ -54,10 +57,83 @@ def test_a_torn_line_is_passed_over_and_the_next_one_is_whole(tmp_path: Path) ->
 
 def test_json_lines_packed_and_plain(tmp_path: Path) -> None:
     rows = [{"id": "1", "title": "Ä", "text": "x"}, {"id": "2", "title": "", "text": "y"}]
-    for name in ("a.jsonl", "a.jsonl.gz"):
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.bz2", "a.jsonl.zst"):
         assert files.write_json_lines(tmp_path / name, rows) == 2
         assert [document.title for document in files.read_records(tmp_path / name, Document)] == ["Ä", ""]
-    assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()) == (tmp_path / "a.jsonl").read_bytes()
+    plain = (tmp_path / "a.jsonl").read_bytes()
+    for suffix, unpack in ((".gz", gzip.decompress), (".bz2", bz2.decompress), (".zst", zstd.decompress)):
+        packed = (tmp_path / f"a.jsonl{suffix}").read_bytes()
+        assert unpack(packed) == plain
+        files.write_json_lines(tmp_path / f"other.jsonl{suffix}", rows)
+        assert (tmp_path / f"other.jsonl{suffix}").read_bytes() == packed  # neither the name nor the time is in it
+
+
+TASK = MaskedTask(
+    id="t1",
+    doc_id="d",
+    title="Ä",
+    text="[mask] lived in [mask].",
+    answers=("Curie", "Paris"),
+    masks=2,
+    original="Curie lived in Paris.",
+    categories=("PERSON", "GPE"),
+    ranks=(1, 3),
+    language="fr",
+    strategy="uniform",
+    source_hidden=True,
+    verdicts={"retrievable": {"ranks": [1, 3]}, "unique": True},
+)
+BARE = MaskedTask(id="t2", doc_id="d", title="", text="[mask]", answers=("x",), masks=1, original="x")
+
+
+def test_tasks_in_parquet_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.parquet"
+    assert files.write_task_parquet(path, [TASK.to_json(), BARE.to_json()]) == 2
+    assert files.read_tasks(path) == [TASK, BARE]
+    assert files.read_records(path, MaskedTask) == [TASK, BARE]
+    assert pyarrow.parquet.read_schema(path).names == list(MaskedTask.model_fields)
+    again = tmp_path / "again.parquet"
+    files.write_task_parquet(again, iter([TASK.to_json(), BARE.to_json()]))
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_tasks_in_a_folder_of_shards_come_in_the_order_of_names(tmp_path: Path) -> None:
+    tasks = [BARE.model_copy(update={"id": f"t{number}"}) for number in range(5)]
+    files.write_task_parquet(tmp_path / "shard-00001.parquet", [tasks[1].to_json()])
+    for number, suffix in ((0, ""), (2, ".gz"), (3, ".zst"), (4, ".bz2")):
+        files.write_json_lines(tmp_path / f"shard-0000{number}.jsonl{suffix}", [tasks[number].to_json()])
+    for name in ("manifest.json", "README.md", ".shard-00009.jsonl.123.tmp"):
+        (tmp_path / name).write_text("not a task")
+    assert files.read_tasks(tmp_path) == tasks
+    files.write_json_lines(tmp_path / "shard-00005.jsonl", [tasks[0].to_json()])
+    with pytest.raises(FormatError, match=r"shard-00005.jsonl, line 1 repeats the id 't0'"):
+        files.read_tasks(tmp_path)
+
+
+def test_bad_parquet_of_tasks_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "tasks.parquet"
+    with pytest.raises(DataError, match="There is no file"):
+        files.read_tasks(path)
+    path.write_bytes(b"PAR1 but no more than that")
+    with pytest.raises(DataError, match="could not be read as Parquet"):
+        files.read_tasks(path)
+    files.write_task_parquet(path, [{**BARE.to_json(), "masks": 2}])
+    with pytest.raises(FormatError, match=r"tasks.parquet, row 1 is not valid: 'masks' is 2"):
+        files.read_tasks(path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="holds no shards"):
+        files.read_tasks(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".zst", zstd.compress)])
+def test_a_packed_file_that_breaks_off_is_one_sentence(tmp_path: Path, suffix: str, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / f"a.jsonl{suffix}"
+    path.write_bytes(pack(b'{"n": 1}\n' * 10)[:-4])
+    with pytest.raises(DataError, match="could not be read: Compressed file ended"):
+        list(files.read_json_lines(path))
+    path.write_bytes(b"nonsense, not packed")
+    with pytest.raises(DataError, match="could not be read"):
+        list(files.read_json_lines(path))
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,44 @@ def test_each_measure_takes_its_own_best_gold() -> None:
     assert values(score_answer("b c", ["b c d", "b"])) == pytest.approx((1, 1, 4 / 5, 0))
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "normal"),
+    [
+        ("es", "¡La  Ciudad de los Ángeles!", "ciudad de ángeles"),
+        ("es", "«El Greco»", "greco"),
+        ("es", "un a the", "a the"),  # articles of other languages stay
+        ("fr", "L’Orléanais", "orléanais"),
+        ("fr", "d'Orléans", "orléans"),
+        ("fr", "la Guerre des Gaules…", "guerre gaules"),
+        ("fr", "vitamine D", "vitamine d"),
+        ("fr", "aujourd'hui", "aujourdhui"),
+        ("zh", "北京大学。", "北 京 大 学"),
+        ("zh", "“１９７０年”（ＷＨＯ）", "1970 年 who"),
+        ("zh", "让-雅克·卢梭 the", "让 雅 克 卢 梭 the"),
+        ("en", "¡La L'A!", "¡la la"),
+        ("de", "The Ort", "ort"),
+    ],
+)
+def test_normaliser_by_language(language: str, text: str, normal: str) -> None:
+    assert normalise(text, language) == normal
+
+
+def test_scores_by_language() -> None:
+    assert values(score_answer("清华大学", ["北京大学"], "zh")) == pytest.approx((1 / 2, 1 / 2, 1 / 2, 0))
+    assert values(score_answer("北京大学。", ["北京大学"], "zh")) == (1, 1, 1, 1)
+    assert values(score_answer("北京大学", ["清华大学"])) == (0, 0, 0, 0)  # one word, without a language
+    assert values(score_answer("Orléans", ["d'Orléans"], "fr")) == (1, 1, 1, 1)
+    assert values(score_answer("la Ciudad de México", ["Ciudad de Lima"], "es")) == pytest.approx((2 / 3, 2 / 3, 2 / 3, 0))
+    assert values(score_answer("El", ["El"], "es")) == (1, 1, 1, 1)  # nothing is left: as it stands
+    chinese = task("他在[mask]毕业于[mask]。", "1970年", "北京大学").model_copy(update={"language": "zh"})
+    assert values(score_task("1. 1970年\n2. 清华大学", chinese, "spans")) == pytest.approx((3 / 4, 3 / 4, 3 / 4, 1 / 2))
+    assert values(score_task("1、1970年；2、北京大学。", chinese, "spans")) == (1, 1, 1, 1)
+    assert values(score_task(chinese.original, chinese, "paragraph")) == (1, 1, 1, 1)
+    assert paragraph_fills("他却在1970年毕业于北京大学。", chinese) == ["1970年", "北京大学"]
+    assert free_recall("我想是北大", chinese) == pytest.approx((0 + 2 / 4) / 2)
+    assert score_fills("1. d'Orléans\n2. x", ("Orléans", "y"), "fr").em == pytest.approx(1 / 2)
+
+
 def test_no_gold_is_an_error() -> None:
     with pytest.raises(ValueError, match="without a gold"):
         score_answer("x", [])
@@ -101,6 +139,8 @@ def test_no_gold_is_an_error() -> None:
         ("1970", 1, ["1970"]),
         ("1. 1.5 million", 1, ["1.5 million"]),
         ("1.\n2. b", 2, ["", "b"]),
+        ("1、北京\n2．上海", 2, ["北京", "上海"]),
+        ("1：北京；2）上海", 2, ["北京", "上海"]),
         ("", 1, [""]),
         ("", 3, ["", "", ""]),
     ],
@@ -169,9 +209,9 @@ def test_free_recall() -> None:
 TEXT = st.text(alphabet=st.sampled_from("ab c.\n12;)[mask]éyesno "), max_size=40) | st.text(max_size=30)
 
 
-@given(TEXT, TEXT)
-def test_scores_are_bounded_symmetric_and_consistent(a: str, b: str) -> None:
-    score, mirrored = score_answer(a, [b]), score_answer(b, [a])
+@given(TEXT, TEXT, st.sampled_from(["", "es", "fr", "zh"]))
+def test_scores_are_bounded_symmetric_and_consistent(a: str, b: str, language: str) -> None:
+    score, mirrored = score_answer(a, [b], language), score_answer(b, [a], language)
     assert all(0 <= value <= 1 for value in values(score))
     assert score.f1 == pytest.approx(mirrored.f1)
     assert score.recall == pytest.approx(mirrored.precision)
@@ -180,9 +220,9 @@ def test_scores_are_bounded_symmetric_and_consistent(a: str, b: str) -> None:
         assert score.f1 == score.recall == score.precision == 1
 
 
-@given(TEXT)
-def test_any_text_is_right_against_itself_or_empty(text: str) -> None:
-    assert score_answer(text, [text]).em == (1 if text.split() else 0)
+@given(TEXT, st.sampled_from(["", "es", "fr", "zh"]))
+def test_any_text_is_right_against_itself_or_empty(text: str, language: str) -> None:
+    assert score_answer(text, [text], language).em == (1 if text.split() else 0)
 
 
 @given(TEXT, st.integers(1, 4))

@@ -6,7 +6,10 @@ import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from masksearch.errors import DataError, SearchError
 from masksearch.protocols import Searcher
@@ -109,7 +112,7 @@ def test_damage_is_one_sentence(tmp_path):
     folder = tmp_path / "index"
     build(PASSAGES, folder, IndexSettings())
     names = [path.name for path in folder.iterdir() if path.name != "masksearch.json"]
-    assert len(names) == 8
+    assert len(names) == 9
     for name in names:
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:-3])
@@ -141,3 +144,33 @@ def test_build_index_stage(tmp_path):
 
 def test_highlight():
     assert highlight("Radium was discovered.", "discovering radium", before="<", after=">") == "<Radium> was <discovered>."
+
+
+def plain_search(searcher, query, k):
+    """The ranking as it is defined: every passage scored, term after term, then sorted."""
+    known = sorted({searcher._vocabulary[term] for term in searcher._tokeniser.terms(query) if term in searcher._vocabulary})
+    totals = np.zeros(len(searcher.passages), dtype=np.float32)
+    for term in known:
+        column = slice(searcher._columns[term], searcher._columns[term + 1])
+        totals[searcher._rows[column]] += searcher._scores[column]
+    rows = sorted(np.flatnonzero(totals > 0).tolist(), key=lambda row: (-totals[row], searcher.passages[row].id))
+    return [(searcher.passages[row].id, float(totals[row])) for row in rows[:k]]
+
+
+WORDS = st.sampled_from("radium polonium curie paris element chemical the of a rare word twin".split())  # noqa: SIM905
+TEXTS = st.lists(WORDS, max_size=12).map(" ".join)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(TEXTS, min_size=1, max_size=25), st.lists(TEXTS, max_size=6), st.integers(0, 30))
+def test_same_rankings_and_scores_as_the_plain_definition(texts, queries, k):
+    searcher = Bm25Searcher.in_memory([passage(f"{(number * 7) % 25}-{number}", "", text) for number, text in enumerate(texts)])
+    for query in [*queries, *queries]:  # nothing is left behind by a query
+        assert [(hit.passage.id, hit.score) for hit in searcher.search([query], k)[0]] == plain_search(searcher, query, k)
+
+
+def test_document_frequency_is_that_of_the_rarest_term(searcher):
+    assert searcher.document_frequency("radium") == 2
+    assert searcher.document_frequency("Radium discovered") == 1
+    assert searcher.document_frequency("exactly the same words") == 2
+    assert [searcher.document_frequency(text) for text in ("", "the", "unheard", "radium unheard")] == [0, 0, 0, 0]

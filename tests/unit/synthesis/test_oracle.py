@@ -249,3 +249,48 @@ def test_the_stage(tmp_path):
     with pytest.raises(DataError, match="not one became a trajectory"):
         run_synthesize(none, tmp_path / "none.jsonl", tmp_path)
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def check_language(language, texts, masked, expected):
+    """One task of a corpus in that language, taught from start to end."""
+    passages = [Passage(id=f"p{number}", doc_id=f"d{number}", title=title, text=text, language=language) for number, (title, text) in enumerate(texts)]
+    answers = masked[1]
+    task = MaskedTask(
+        id="t", doc_id="d0", passage_id="p0", title=texts[0][0], text=masked[0], answers=answers, masks=len(answers), original=texts[0][1], language=language
+    )
+    kept, dropped = teach([task], Bm25Searcher.in_memory(passages, IndexSettings(language=language)))
+    assert not dropped
+    trajectory = kept[0]
+    assert trajectory.status == "answered"
+    assert is_valid(trajectory.turns)
+    assert trajectory.scores["em"] == 1.0
+    assert expected in trajectory.turns[-1].text
+    visible = task_prompt(task, "spans")
+    for turn in trajectory.turns:
+        if turn.role == "model" and isinstance(action := parse_turn(turn.text), Search):
+            assert not leaks(action.query, answers, visible, language)
+        visible += turn.text
+    assert max(len(line) for turn in trajectory.turns if turn.role == "model" for line in turn.text.splitlines()) < 90
+
+
+def test_chinese_is_taught():
+    texts = [
+        ("居里夫人", "居里夫人原名玛丽·斯克沃多夫斯卡，1867年生于华沙，是波兰裔法国物理学家和化学家，她发现了钋和镭两种元素，两次获得诺贝尔奖。"),
+        ("长江", "长江发源于青藏高原的唐古拉山脉，在上海注入东海，全长6300公里，是亚洲最长的河流，也是世界第三长河。"),
+        ("故宫", "故宫位于北京中轴线的中心，是明清两代的皇家宫殿，旧称紫禁城，1925年成立了博物院。"),
+    ]
+    text = texts[0][1].replace("1867年", MASK).replace("华沙", MASK)
+    check_language("zh", texts, (text, ("1867年", "华沙")), "2见[1]: 1867年生于[华沙]，是波兰裔法国物理")
+
+
+def test_spanish_and_french_are_taught():
+    texts = [
+        ("Jeanne d'Arc", "Jeanne d'Arc libéra la ville d'Orléans en mai 1429, puis mena le roi à Reims, où il fut sacré peu après."),
+        ("Orléans", "La ville est sur la Loire, au centre du pays, et compte beaucoup de ponts."),
+    ]
+    check_language("fr", texts, (texts[0][1].replace("Orléans", MASK), ("Orléans",)), "1 dans [1]: ville d'[Orléans] en mai 1429,")
+    texts = [
+        ("Machu Picchu", "Machu Picchu es una antigua ciudad del Imperio incaico, construida antes del siglo XV en la cordillera de los Andes."),
+        ("Cuzco", "La ciudad fue la capital de aquel imperio durante muchos años."),
+    ]
+    check_language("es", texts, (texts[0][1].replace("siglo XV", MASK), ("siglo XV",)), "1 en [1]: del [siglo XV] en la cordillera")

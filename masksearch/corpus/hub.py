@@ -1,0 +1,57 @@
+"""Data sets of the Hugging Face hub (or a folder of data files), streamed: `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
+
+The columns are those of Parquet files; a row without an id gets NAME#ROW. Nothing is downloaded as a whole. A connection that breaks is an
+error and not a shorter corpus: the same command would give other tasks tomorrow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from masksearch.corpus.parquet import COLUMNS
+from masksearch.errors import DataError, MissingExtraError, UsageError
+
+PREFIX = "hf:"
+_SOURCE = re.compile(rf"{PREFIX}(?P<name>[^:@]+)(?::(?P<config>[^:@]+))?(?:@(?P<split>[^:@]+))?")
+
+
+def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a data set with their places; the split is `train` unless one is named.
+
+    Raises UsageError for a name that cannot be one, DataError where the data set cannot be reached or read, MissingExtraError.
+    """
+    match = _SOURCE.fullmatch(source)
+    if match is None:
+        raise UsageError(f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT.")
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise MissingExtraError("datasets", "readers", f"The data set '{source}'") from error
+    name, number = match["name"], 0
+    try:
+        rows = load_dataset(name, match["config"], split=match["split"] or "train", streaming=True)
+        if rows.column_names is not None:
+            rows = rows.select_columns([column for column in COLUMNS if column in rows.column_names])
+        for number, row in enumerate(rows, 1):
+            if number == 1:
+                _check_columns(source, row)
+            if row.get("id") is None:
+                row = {**row, "id": f"{name}#{number}"}
+            yield f"{source}, row {number}", row
+    except DataError:
+        raise
+    except Exception as error:  # the library raises some thirty kinds, from several packages
+        where = f" after row {number}" if number else ""
+        raise DataError(f"The data set {source} could not be read{where}: {_phrase(error)}; check its name and the connection.") from error
+
+
+def _check_columns(source: str, row: dict[str, Any]) -> None:
+    for column in ("title", "text"):
+        if column not in row:
+            raise DataError(f"The data set {source} has no column '{column}' (of title and text, it has: {', '.join(set(row) & set(COLUMNS)) or 'none'}).")
+
+
+def _phrase(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

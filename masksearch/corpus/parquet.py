@@ -1,0 +1,96 @@
+"""Parquet files: columns id, title, text, and where there are any language and links (structs of start, end, target).
+
+The columns of `wikimedia/wikipedia` (id, url, title, text) fit as they are. One row group after the other is decoded, and only these
+columns. A row without an id gets FILE#ROW. A row group that is damaged is counted, and the next one is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from masksearch.corpus.jsonl import broken_off
+from masksearch.corpus.skipping import SkipCount
+from masksearch.errors import DataError, MissingExtraError
+from masksearch.files import PACKED, open_binary
+
+COLUMNS = ("id", "title", "text", "language", "links")
+BATCH = 64
+"""Rows decoded at a time."""
+
+
+def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The rows of a file with their places; `label` is the file's name in ids. Raises MissingExtraError without pyarrow."""
+    try:
+        import pyarrow
+        from pyarrow.parquet import ParquetFile
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "readers", "A .parquet file") from error
+    number = 0
+    try:
+        # Buffered and not read ahead: a column chunk of hundreds of megabytes is not held as a whole.
+        with _seekable(path) as stream, ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True) as file:
+            if lacking := [name for name in ("title", "text") if name not in file.schema_arrow.names]:
+                skipped.add(f"a Parquet file without the column '{lacking[0]}'", path)
+                return
+            columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+            for group in range(file.num_row_groups):
+                first = number
+                number += file.metadata.row_group(group).num_rows
+                try:
+                    yield from _group_rows(file, group, columns, first, path, label, skipped)
+                except (pyarrow.ArrowException, OSError) as error:
+                    skipped.add(f"a damaged row group ({_phrase(error)})", f"{path}, row group {group + 1}")
+    except DataError as error:
+        skipped.add(broken_off(error), path)
+    except (pyarrow.ArrowException, OSError) as error:
+        skipped.add(f"a file that is no Parquet or is damaged ({_phrase(error)})", path)
+
+
+def _group_rows(file: Any, group: int, columns: list[str], row: int, path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
+    for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
+        for value in _values(batch):
+            row += 1
+            place = f"{path}, row {row}"
+            if value is None:
+                skipped.add("not UTF-8 text", place)
+                continue
+            if value.get("id") is None:
+                value["id"] = f"{label}#{row}"
+            yield place, value
+
+
+def _values(batch: Any) -> list[dict[str, Any] | None]:
+    """The rows of a batch; None for one with a string that is not UTF-8 (Parquet does not check)."""
+    try:
+        return list(batch.to_pylist())
+    except UnicodeDecodeError:
+        rows: list[dict[str, Any] | None] = []
+        for number in range(batch.num_rows):
+            try:
+                rows += batch.slice(number, 1).to_pylist()
+            except UnicodeDecodeError:
+                rows.append(None)
+        return rows
+
+
+@contextlib.contextmanager
+def _seekable(path: str) -> Iterator[IO[bytes] | str]:
+    """The file, or for a packed one a temporary file of its content: Parquet is read from its end."""
+    if Path(path).suffix not in PACKED:
+        yield path
+        return
+    with tempfile.TemporaryFile() as whole:
+        with open_binary(path) as stream:
+            shutil.copyfileobj(stream, whole, 1 << 20)
+        whole.seek(0)
+        yield whole
+
+
+def _phrase(error: Exception) -> str:
+    """An Arrow message without the parts that differ from file to file."""
+    return " ".join(str(error).split()).split(":")[0].rstrip(".")

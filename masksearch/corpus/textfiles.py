@@ -1,0 +1,82 @@
+"""Plain text and Markdown files: each is a document, its id the path within the folder, its title the first heading or the file's name.
+
+Markdown is parsed (markdown-it-py), and the running text of paragraphs, list items and quotations is kept, a paragraph each. Left out: front
+matter, headings, code blocks, tables, images, HTML. A link leaves its anchor, emphasis its words, inline code its characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from masksearch.corpus.jsonl import broken_off
+from masksearch.corpus.skipping import MAX_RECORD, TOO_LONG, SkipCount
+from masksearch.errors import DataError, MissingExtraError
+from masksearch.files import inner_name, open_binary
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.token import Token
+
+PLAIN = (".txt", ".text")
+MARKDOWN = (".md", ".markdown")
+# YAML between ---, TOML between +++; the first line must be a key, for a text may also begin with a rule.
+_FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?=[\w\"'-]+\s*[:=]).*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
+
+
+def read_text_file(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The one document of a file, if it can be read; `label` is its id. Raises MissingExtraError for Markdown without the package."""
+    try:
+        with open_binary(path) as stream:
+            data = stream.read(MAX_RECORD + 1)
+    except DataError as error:
+        skipped.add(broken_off(error), path)
+        return
+    if len(data) > MAX_RECORD:
+        skipped.add(TOO_LONG, path)
+        return
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        skipped.add("not UTF-8 text", path)
+        return
+    name = PurePath(inner_name(label))
+    title = ""
+    if name.suffix.lower() in MARKDOWN:
+        title, text = plain_markdown(text)
+    yield path, {"id": label, "title": title or name.stem, "text": text}
+
+
+def plain_markdown(source: str) -> tuple[str, str]:
+    """The first heading of a Markdown text (empty if there is none), and its running text with an empty line between paragraphs."""
+    tokens = _parser().parse(_FRONT_MATTER.sub("", source.replace("\r\n", "\n"), count=1))
+    title, paragraphs, inside = "", [], ""
+    for token in tokens:
+        if token.type in ("heading_open", "table_open"):
+            inside = token.type
+        elif token.type in ("heading_close", "table_close"):
+            inside = ""
+        elif token.type == "inline":
+            words = _inline(token.children or ())
+            if not inside:
+                paragraphs.append(words)
+            elif inside == "heading_open" and not title:
+                title = " ".join(words.split())
+    return title, "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
+
+
+def _inline(tokens: Sequence[Token]) -> str:
+    kinds = {"softbreak": "\n", "hardbreak": "\n"}
+    return "".join(token.content if token.type in ("text", "code_inline") else kinds.get(token.type, "") for token in tokens).strip()
+
+
+@cache
+def _parser() -> MarkdownIt:
+    try:
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise MissingExtraError("markdown-it-py", "readers", "A Markdown file") from error
+    return MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -1,0 +1,141 @@
+"""Who works the shards: this process, several, or a Ray cluster. All call the same function, so all write the same files."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Protocol
+
+from masksearch.errors import MaskSearchError, MissingExtraError
+from masksearch.ramp.shards import ShardWorker
+from masksearch.ramp.tools import Plan
+
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "RAYON_NUM_THREADS")
+
+
+class Engine(Protocol):
+    """Works shards, in any order."""
+
+    def run(self, shards: Sequence[int]) -> Iterator[int]:
+        """Works and writes these shards; yields the number of each when it is written."""
+
+
+def open_engine(plan: Plan) -> AbstractContextManager[Engine]:
+    """The engine that the settings ask for."""
+    if plan.settings.engine == "ray":
+        return RayEngine(plan)
+    return InProcess(plan) if plan.settings.workers == 1 else Processes(plan)
+
+
+class InProcess(AbstractContextManager["InProcess"]):
+    """This process."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._worker = ShardWorker(plan)
+
+    def run(self, shards: Sequence[int]) -> Iterator[int]:
+        """One after the other."""
+        for shard in shards:
+            yield self._worker(shard)
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing is held."""
+
+
+class Processes(AbstractContextManager["Processes"]):
+    """Several processes of this machine, each with its own models and its own view of the index."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Processes:
+        # Started fresh, not forked: threads and open files of this process must not be inherited.
+        context = multiprocessing.get_context("spawn")
+        self._pool = concurrent.futures.ProcessPoolExecutor(self._plan.settings.workers, context, _start, (self._plan,))
+        return self
+
+    def run(self, shards: Sequence[int]) -> Iterator[int]:
+        """As they get done. Raises MaskSearchError where a process dies."""
+        assert self._pool is not None
+        # One thread each, or the processes would hinder one another.
+        saved = {name: os.environ.get(name) for name in ONE_THREAD}
+        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
+        try:
+            jobs = [self._pool.submit(_work, shard) for shard in shards]
+            for job in concurrent.futures.as_completed(jobs):
+                yield job.result()
+        except BrokenProcessPool as error:
+            raise MaskSearchError(
+                f"One of the {self._plan.settings.workers} worker processes was ended from outside (often for lack of memory); "
+                "start the same command again to go on, with fewer --workers if it happens again."
+            ) from error
+        finally:
+            for name, value in saved.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+_worker: ShardWorker | None = None
+
+
+def _start(plan: Plan) -> None:
+    global _worker
+    _worker = ShardWorker(plan)
+
+
+def _work(shard: int) -> int:
+    assert _worker is not None
+    return _worker(shard)
+
+
+class RayEngine(AbstractContextManager["RayEngine"]):
+    """Ray Data over a cluster (or this machine). The run's folder must be on storage that all nodes see."""
+
+    def __init__(self, plan: Plan) -> None:
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            raise MissingExtraError("ray", "ray", "The engine 'ray'") from error
+        self._ray, self._plan = ray, plan
+        self._stack = ExitStack()
+
+    def __enter__(self) -> RayEngine:
+        if not self._ray.is_initialized():
+            # Where RAY_ADDRESS names a cluster it is joined; otherwise one is started here with the workers asked for.
+            local = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": self._plan.settings.workers, "include_dashboard": False}
+            self._ray.init(log_to_driver=False, logging_level="ERROR", **local)
+            self._stack.callback(self._ray.shutdown)
+        self._ray.data.DataContext.get_current().enable_progress_bars = False
+        return self
+
+    def run(self, shards: Sequence[int]) -> Iterator[int]:
+        """As they get done."""
+        rows = self._ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=max(1, len(shards)))
+        done = rows.map(_RayWorker, fn_constructor_args=(self._plan,), concurrency=min(self._plan.settings.workers, len(shards)), num_cpus=1)
+        for row in done.iter_rows():
+            yield int(row["shard"])
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+
+class _RayWorker:
+    """An actor: loads what it needs once, then works shard after shard."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._worker = ShardWorker(plan)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        return {"shard": self._worker(int(row["shard"]))}

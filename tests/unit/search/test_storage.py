@@ -1,0 +1,46 @@
+"""Passages on disk: what is written, and where documents begin."""
+
+import json
+
+import numpy as np
+import pytest
+
+from masksearch.search.storage import DOCUMENTS, TEXTS, StoredPassages, document_starts, write_passages
+from masksearch.types import Passage
+
+
+def passage(name, document, **fields):
+    return Passage(id=name, doc_id=document, title="T", text="Curie in Paris.", **fields)
+
+
+PASSAGES = [
+    passage("a#1", "a"),
+    passage("a#2", "a", language="fr", links=((9, 14, "Paris"),)),
+    passage("b", "b"),
+    passage("c#1", "c"),
+    passage("c#2", "c"),
+]
+
+
+def test_passages_come_back_and_defaults_are_not_written(tmp_path):
+    write_passages(tmp_path, iter(PASSAGES))
+    stored = StoredPassages(tmp_path)
+    assert list(stored) == PASSAGES
+    assert stored[1:3] == PASSAGES[1:3]
+    rows = [json.loads(line) for line in (tmp_path / TEXTS).read_bytes().splitlines()]
+    assert set(rows[0]) == {"id", "doc_id", "title", "text"}
+    assert (rows[1]["language"], rows[1]["links"]) == ("fr", [[9, 14, "Paris"]])
+    with pytest.raises(IndexError):
+        stored[5]
+
+
+def test_where_documents_begin(tmp_path):
+    write_passages(tmp_path, PASSAGES)
+    written = StoredPassages(tmp_path).document_starts
+    assert written.tolist() == [0, 2, 3]
+    assert written.dtype == np.int64
+    (tmp_path / DOCUMENTS).unlink()  # as in an index of an earlier version
+    found = StoredPassages(tmp_path).document_starts
+    assert found.tolist() == [0, 2, 3]
+    assert found.dtype == np.int64
+    assert document_starts([]).tolist() == []

@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from masksearch.settings import Ref, Refs, Settings
 
 Shape = Literal["one", "many", "groups"]
+MODELS = ("model", "ppl_model", "guess_model")
+"""Fields that name a model, which may also be an endpoint's or a hub's."""
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
 NAMED_CORPORA = ("wiki-summaries", "hf")
 """What stands before the first colon of a corpus that is no path: the packaged text, a hub's data set."""
@@ -86,7 +88,7 @@ def is_there(field: str, value: str) -> bool:
     """Whether an input exists, as far as can be told without loading it: models may also be an endpoint's or a hub's."""
     if Path(value).exists():
         return True
-    if field != "model":
+    if field not in MODELS:
         return False
     hub = HUB_NAME.fullmatch(value)
     # OWNER/NAME looks like a path; where the first part is a folder here, a path was meant.

@@ -24,7 +24,7 @@ import numpy as np
 
 from masksearch.corpus import SkipCount, corpus_hash, cut_all, read_documents
 from masksearch.corpus.identity import source_hash
-from masksearch.errors import DataError, SearchError
+from masksearch.errors import DataError, MaskSearchError, SearchError
 from masksearch.files import atomic_path, remove, write_json, write_json_lines
 from masksearch.progress import Progress, say
 from masksearch.ramp.counts import Selection, tilted, wanted_shares
@@ -32,7 +32,7 @@ from masksearch.ramp.engines import Engine, open_engine
 from masksearch.ramp.generate import sample_most
 from masksearch.ramp.product import check_output, is_folder_product, write_folder, write_tasks
 from masksearch.ramp.shards import ShardFile, shard_folder
-from masksearch.ramp.tally import MaskStats
+from masksearch.ramp.tally import MaskStats, survival_table
 from masksearch.ramp.tools import COPIES, ORDER, Plan, build_tools
 from masksearch.search import build_index, load
 from masksearch.search.storage import write_passages
@@ -99,7 +99,8 @@ class _Run:
         with Progress("Masking", self.plan.shards if limit is None else limit, "shards" if limit is None else "tasks") as bar:
             while done < self.plan.shards and not self.selection.full:
                 window = range(done, min(self.plan.shards, done + self._window(done)))
-                for _ in engine.run(self._to_do(window)):
+                for shard in engine.run(self._to_do(window)):
+                    self._stop_if_all_failed(shard)
                     if limit is None:
                         bar.step(note=f"{self.plan.shard_size} documents each")
                 for shard in window:
@@ -130,6 +131,14 @@ class _Run:
         files = {shard: ShardFile(self._shards, shard) for shard in window}
         return [shard for shard, file in files.items() if not file.done or file.record()[1]]
 
+    def _stop_if_all_failed(self, shard: int) -> None:
+        """An endpoint that answers nothing is no reason to set a whole corpus aside. Raises MaskSearchError."""
+        stats, rejects = ShardFile(self._shards, shard).record()
+        if rejects and not stats.documents:
+            raise MaskSearchError(
+                f"All {len(rejects)} documents of a shard were set aside ({next(iter(rejects.values()))}); start the same command again when this is mended."
+            )
+
     def _selected(self, shard: int) -> Iterator[dict[str, Any]]:
         file = ShardFile(self._shards, shard)
         stats, rejects = file.record()
@@ -156,6 +165,8 @@ class _Run:
         summary = {"text": told, **self.stats.summary(), "passages": len(self.plan.passages), "retriever": report.get("retriever", "")}
         summary["seconds"] = round(time.monotonic() - self.started, 2)
         write_json(self.work / REPORT, {**report, "text": told, "seconds": summary["seconds"]})
+        if self.stats.survival:
+            say(survival_table(self.stats.survival))
         if self.settings.limit is not None and self.stats.kept < self.settings.limit:
             say(f"  The text allows no more: {self.settings.limit} tasks were asked for.")
         if self.rejects:

@@ -17,6 +17,7 @@ class MaskStats:
     """Counts of one shard or of a whole run. Keys are text, so that a count reads back from JSON as it was."""
 
     documents: int = 0
+    """Worked, those set aside not counted."""
     passages: int = 0
     """Looked at."""
     verified: int = 0
@@ -96,6 +97,21 @@ class MaskStats:
             "evidence_ranks": {rank: self.ranks[rank] for rank in sorted(self.ranks, key=int)},
             "survival": _plain(self.survival),
         }
+
+
+def survival_table(survival: Mapping[str, int]) -> str:
+    """How many masks of each category passed each test of evidence from elsewhere, as aligned lines; keys as in `MaskStats.survival`."""
+    counts: dict[str, dict[str, int]] = {}
+    for key, count in survival.items():
+        category, _, test = key.partition(": ")
+        counts.setdefault(test, {})[category] = count
+    tests = sorted(counts, key=lambda test: -sum(counts[test].values()))
+    categories = sorted({category for found in counts.values() for category in found})
+    width = max(map(len, ["evidence elsewhere", *tests]))
+    rows = [["evidence elsewhere", "all", *categories]]
+    rows += [[test, str(sum(counts[test].values())), *(str(counts[test].get(category, 0)) for category in categories)] for test in tests]
+    widths = [max(6, len(head)) for head in rows[0][1:]]
+    return "\n".join("  " + "  ".join([row[0].ljust(width), *map(str.rjust, row[1:], widths)]) for row in rows)
 
 
 def _plain(value: Any) -> Any:

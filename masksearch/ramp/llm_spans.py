@@ -7,7 +7,7 @@ endpoint that refuses the key or does not know the model ends the run instead: n
 
 Requests run on a thread of their own, `concurrency` at a time, while the spans of earlier passages are used. The key is read from OPENAI_API_KEY.
 
-    masksearch mask docs.jsonl -o tasks.jsonl --extractors llm --llm http://127.0.0.1:8000/v1 --llm-model NAME
+    masksearch mask docs.jsonl -o tasks.jsonl --extractor llm --llm http://127.0.0.1:8000/v1 --llm-model NAME
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ MOST_TOKENS = 1024
 """Tokens of an answer; a paragraph's spans take some hundred."""
 MOST_OPENINGS = 100
 """Brackets of an answer that are tried as the beginning of JSON."""
+OUTAGE = 8
+"""So many passages in a row without an answer (or as many as are asked at a time, if that is more) are an outage."""
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "zh": "Chinese"}
 
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
@@ -66,7 +68,7 @@ class _Outage:
 
     @property
     def lasts(self) -> bool:
-        """As many as are asked at a time have failed and none has come back: the rest need not wait for the same."""
+        """So many have failed that the rest need not wait for the same."""
         return self.count >= self.most
 
 
@@ -90,7 +92,7 @@ class LlmSpans:
             self._loop = asyncio.new_event_loop()
             self._places = asyncio.Semaphore(self.settings.concurrency)
             threading.Thread(target=self._loop.run_forever, name="spans", daemon=True).start()
-        outage = _Outage(self.settings.concurrency)
+        outage = _Outage(max(OUTAGE, self.settings.concurrency))
         asked: list[Future[list[Span] | Failure]] = [asyncio.run_coroutine_threadsafe(self._find(passage, outage), self._loop) for passage in passages]
         try:
             for future in asked:

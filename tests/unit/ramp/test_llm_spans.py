@@ -170,11 +170,11 @@ def test_a_busy_endpoint_is_asked_again_when_it_says(serve):
 def test_an_endpoint_that_fails_for_ever(serve):
     server = serve(lambda number, body: (500, {"error": KEY}, {"retry-after-ms": "5"}))
     extract = extractor(server.url, retries=2, concurrency=1)
-    rows = list(extract(passages("a", "b", "c")))
-    assert rows == [Failure(f"The endpoint {server.url} answered 500.")] * 3
-    assert len(server.requests) == 3  # as many as are asked at a time have failed: the rest are not asked
+    rows = list(extract(passages(*"abcdefghijkl")))
+    assert rows == [Failure(f"The endpoint {server.url} answered 500.")] * 12
+    assert len(server.requests) == 8 * 3  # an outage: the rest are not asked
     assert list(extract(passages("a"))) == rows[:1]
-    assert len(server.requests) == 6  # but the next call asks again
+    assert len(server.requests) == 9 * 3  # but the next call asks again
 
 
 def test_an_endpoint_that_fails_for_some(serve):

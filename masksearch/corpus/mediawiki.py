@@ -14,12 +14,10 @@ import collections
 import contextlib
 import functools
 import itertools
-import multiprocessing
 import re
-import signal
 from array import array
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +26,7 @@ from masksearch.corpus.mediawiki_page import Article, Skipped, read_pages, read_
 from masksearch.corpus.mediawiki_stream import Fault, Outside, Part, check_head, cut_pages, read_block, read_chunks
 from masksearch.errors import DataError
 from masksearch.files import open_binary
+from masksearch.workers import worker_pool
 
 if TYPE_CHECKING:
     from masksearch.corpus.skipping import SkipCount
@@ -178,21 +177,14 @@ def _in_order(works: Iterator[Work], workers: int, path: str) -> Iterator[list[A
         for work in works:
             yield work()
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_ignore_interrupts)
     waiting: collections.deque[Future[list[Article | Skipped]]] = collections.deque()
     try:
-        for work in works:
-            waiting.append(pool.submit(work))
-            if len(waiting) >= AHEAD * workers:
+        with worker_pool(workers) as pool:
+            for work in works:
+                waiting.append(pool.submit(work))
+                if len(waiting) >= AHEAD * workers:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise DataError(f"A process that was reading {path} was killed, perhaps for want of memory; run again with fewer workers.") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C ends the main process, which ends the others."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

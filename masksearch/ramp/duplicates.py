@@ -16,10 +16,9 @@ holds one band of at most PART passages, whatever the size of the corpus.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -31,6 +30,7 @@ from masksearch.files import remove
 from masksearch.progress import Progress
 from masksearch.ramp.words import loose_words
 from masksearch.types import Passage
+from masksearch.workers import worker_pool
 
 Flags = npt.NDArray[np.bool_]
 Rows = npt.NDArray[np.int64]
@@ -98,7 +98,7 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
         yield from map(sketch, batches)
         return
     waiting: deque[Future[Bytes]] = deque()
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    with worker_pool(workers) as pool:
         for batch in batches:
             waiting.append(pool.submit(sketch, batch))
             if len(waiting) > 2 * workers:  # no more texts in memory than keep the processes busy

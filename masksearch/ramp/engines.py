@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -13,8 +12,7 @@ from typing import Any, Protocol
 from masksearch.errors import MaskSearchError, MissingExtraError
 from masksearch.ramp.shards import ShardWorker
 from masksearch.ramp.tools import Plan
-
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "RAYON_NUM_THREADS")
+from masksearch.workers import worker_pool
 
 
 class Engine(Protocol):
@@ -51,20 +49,14 @@ class Processes(AbstractContextManager["Processes"]):
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._pool: concurrent.futures.ProcessPoolExecutor | None = None
+        self._stack = ExitStack()
 
     def __enter__(self) -> Processes:
-        # Started fresh, not forked: threads and open files of this process must not be inherited.
-        context = multiprocessing.get_context("spawn")
-        self._pool = concurrent.futures.ProcessPoolExecutor(self._plan.settings.workers, context, _start, (self._plan,))
+        self._pool = self._stack.enter_context(worker_pool(self._plan.settings.workers, _start, self._plan))
         return self
 
     def run(self, shards: Sequence[int]) -> Iterator[int]:
         """As they get done. Raises MaskSearchError where a process dies."""
-        assert self._pool is not None
-        # One thread each, or the processes would hinder one another.
-        saved = {name: os.environ.get(name) for name in ONE_THREAD}
-        os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
         try:
             jobs = [self._pool.submit(_work, shard) for shard in shards]
             for job in concurrent.futures.as_completed(jobs):
@@ -74,16 +66,9 @@ class Processes(AbstractContextManager["Processes"]):
                 f"One of the {self._plan.settings.workers} worker processes was ended from outside (often for lack of memory); "
                 "start the same command again to go on, with fewer --workers if it happens again."
             ) from error
-        finally:
-            for name, value in saved.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
 
     def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        self._stack.close()
 
 
 _worker: ShardWorker | None = None

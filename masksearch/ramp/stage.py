@@ -195,6 +195,8 @@ class _Run:
 def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
     """The plan of a run, with everything in place that it refers to. What an earlier attempt has left is used again."""
     shard_folder(work).mkdir(parents=True, exist_ok=True)
+    for leftover in shard_folder(work).glob(".*.tmp"):  # of a process that was killed while it wrote
+        remove(leftover)
     store, searches = _store(settings, work)
     plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
     _mark_copies(plan)

@@ -16,8 +16,8 @@ from masksearch.files import write_json_lines
 pytestmark = pytest.mark.e2e
 
 KILLS = 20
-DOCUMENTS, SHARDS = 1800, 30
-COMMON = ("--extractor", "dates,numbers", "--shard-size", "60", "--max-words", "40", "--masks", "1-3")
+DOCUMENTS, SHARDS = 6000, 300
+COMMON = ("--extractor", "dates,numbers", "--shard-size", "20", "--max-words", "40", "--masks", "1-3")
 
 
 def command(corpus: Path, output: Path, *more: str) -> list[str]:
@@ -46,7 +46,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(corpus: Path, whole:
     kills, midway = 0, 0
     while kills < KILLS:
         before = {file.name for file in shards.glob("0*.jsonl")}
-        if run_for(rng.choice((rng.uniform(0.1, 1.5), rng.uniform(1.5, 5.0))), command(corpus, output, "--workers", "2")):
+        if run_for(rng.choice((rng.uniform(0.1, 1.5), rng.uniform(1.5, 6.0))), command(corpus, output, "--workers", "2")):
             assert output.read_bytes() == whole
             output.unlink()
             continue

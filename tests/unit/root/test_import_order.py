@@ -12,7 +12,7 @@ import masksearch
 
 PACKAGE = Path(masksearch.__file__).parent
 ROOMS = ["corpus", "search", "llm", "agent", "scoring", "ramp", "synthesis", "train", "evaluation", "report"]
-SHARED = {"types", "errors", "files", "progress", "settings", "protocols"}
+SHARED = {"types", "errors", "files", "progress", "settings", "protocols", "workers"}
 HEAVY = {"torch", "transformers", "trl", "spacy", "bm25s", "datasets", "accelerate", "numba"}
 HEAVY_ROOMS = {"train", "llm"}
 ALLOWED: dict[tuple[str, str], str] = {}

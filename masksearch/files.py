@@ -262,6 +262,11 @@ def _verdicts(text: str, place: str) -> Any:
         raise FormatError(f"{place} has a column 'verdicts' that is not valid JSON ({error}).") from error
 
 
+def check_parquet() -> None:
+    """Raises MissingExtraError where Parquet cannot be written."""
+    _pyarrow()
+
+
 def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
     """Writes RAMP tasks (as `MaskedTask.to_json` gives them) as a whole Parquet file; returns how many. `verdicts` becomes JSON in a string."""
     arrow = _pyarrow()

@@ -19,6 +19,8 @@ from masksearch.errors import DataError
 from masksearch.settings import Settings
 from masksearch.stages import StageKind
 
+HOW = ("workers", "engine", "concurrency")
+"""Settings that say only how the work is done: with others the same work goes on."""
 PRODUCT_FORMAT = 1
 """Raised when products made before must not be used again."""
 
@@ -46,6 +48,8 @@ def settings_key(spec: StageKind, settings: Settings, keys: Mapping[str, str], *
     for field in ("corpus", "source"):
         if values.get(field):
             values[field] = content(values[field])
+    for field in HOW:
+        values.pop(field, None)
     return files.hash_json([PRODUCT_FORMAT, spec.kind, values, *more])
 
 

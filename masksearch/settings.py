@@ -130,6 +130,13 @@ class MaskSettings(Settings):
     """Of the shards, where the output is a folder."""
     seed: int = 1
 
+    @field_validator("verify")
+    @classmethod
+    def _verify(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if "none" in value and len(value) > 1:
+            raise ValueError(f"'none' stands alone, but here it stands beside {', '.join(name for name in value if name != 'none')}")
+        return value
+
     @field_validator("masks")
     @classmethod
     def _masks(cls, value: str) -> str:

@@ -7,6 +7,7 @@ something of use afterwards (trajectories, logs); started again with other setti
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import shutil
 import sys
@@ -64,9 +65,13 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
     if folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
         files.remove(work)
     folder.prepare()
+    for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):  # of an attempt that was killed while it wrote
+        files.remove(leftover)
     try:
         summary = run_stage(spec, settings, output, work, run_dir)
-        if not summary.get("unfinished"):  # otherwise the same command goes on with what is left
+        if summary.get("unfinished"):
+            say("Start the same command again to go on with what is left.")
+        else:
             folder.finish({"kind": spec.kind, "summary": summary})
     finally:
         if {entry.name for entry in work.iterdir()} <= {"stage.json", "done.json"}:
@@ -77,6 +82,8 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
 def _checked(spec: StageKind, output: Path) -> Path:
     """The output path, if writing there destroys nothing else. Raises UsageError."""
     marker = spec.marker or ("" if output.suffix else spec.folder_marker)
+    if output.exists() and not output.is_dir() and not output.is_file():
+        raise UsageError(f"-o {output} is neither a file nor a folder; choose another name, or - for standard output.")
     if output.is_dir() and not marker:
         raise UsageError(f"-o {output} is a folder, but this command writes a file; name a file in it, such as {output / spec.product}.")
     if output.is_file() and marker:

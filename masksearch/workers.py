@@ -13,21 +13,38 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
+
+from masksearch.errors import MaskSearchError
 
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "RAYON_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @contextlib.contextmanager
 def worker_pool(workers: int, prepare: Callable[..., None] | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool of so many processes, each of which first calls `prepare(*arguments)`; what is not begun when the block ends is given up."""
+    """A pool of so many processes, each of which first calls `prepare(*arguments)`; what is not begun when the block ends is given up.
+
+    Raises MaskSearchError where a process dies.
+    """
     # Started fresh, not forked: threads and open files of this process must not be inherited.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, _start, (prepare, arguments))
+    before = set(multiprocessing.active_children())
     try:
         # Processes are started when work arrives, with the environment of that moment.
         with _environment(dict.fromkeys(ONE_THREAD, "1")):
             yield pool
+    except BaseException as error:
+        # What is under way is not waited for: it is written whole or not at all.
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        if isinstance(error, BrokenProcessPool):
+            raise MaskSearchError(
+                f"One of {workers} worker processes was ended from outside, often for lack of memory; start the same command again to go on, "
+                "with fewer --workers if it happens again."
+            ) from error
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

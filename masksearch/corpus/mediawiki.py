@@ -18,7 +18,6 @@ import re
 from array import array
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +132,7 @@ def _outcomes(path: str, skipped: SkipCount, workers: int, index: str | None) ->
         works: Iterator[Work] = (functools.partial(read_pages_of_block, path, start, end) for start, end in itertools.pairwise(starts))
     else:
         works = (functools.partial(read_pages, batch) for batch in _batches(itertools.chain(first, parts)))
-    for outcomes in _in_order(works, workers, path):
+    for outcomes in _in_order(works, workers):
         yield from outcomes
 
 
@@ -171,20 +170,17 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
     yield batch
 
 
-def _in_order(works: Iterator[Work], workers: int, path: str) -> Iterator[list[Article | Skipped]]:
+def _in_order(works: Iterator[Work], workers: int) -> Iterator[list[Article | Skipped]]:
     """The results of pieces of work, in order; done here where there is one worker, else in processes of their own."""
     if workers <= 1:
         for work in works:
             yield work()
         return
     waiting: collections.deque[Future[list[Article | Skipped]]] = collections.deque()
-    try:
-        with worker_pool(workers) as pool:
-            for work in works:
-                waiting.append(pool.submit(work))
-                if len(waiting) >= AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
+    with worker_pool(workers) as pool:
+        for work in works:
+            waiting.append(pool.submit(work))
+            if len(waiting) >= AHEAD * workers:
                 yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError(f"A process that was reading {path} was killed, perhaps for want of memory; run again with fewer workers.") from error
+        while waiting:
+            yield waiting.popleft().result()

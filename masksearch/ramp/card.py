@@ -69,8 +69,7 @@ def render_card(report: Mapping[str, Any], files: Sequence[Mapping[str, Any]], k
 def _how(settings: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- spans: {', '.join(settings['extractors'])}; masks: {settings['masks']}, strategy `{settings['strategy']}`",
-        f"- checks: {', '.join(settings['verify'])}; evidence within {settings['retrieve_k']} results"
-        + ("; the source article hidden" if settings["hide_source"] else ""),
+        f"- checks: {', '.join(settings['verify'])}" + _evidence(settings, report),
         f"- split: {settings['split']} (held-out share {settings['heldout_share']}, by a hash of the title); seed {settings['seed']}",
     ]
     if settings["exclude"]:
@@ -78,6 +77,12 @@ def _how(settings: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
     if report.get("retriever"):
         lines.append(f"- retriever: `{report['retriever']}`")
     return lines
+
+
+def _evidence(settings: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    if settings["hide_source"]:
+        return f"; evidence in another article, the source hidden, within {settings['retrieve_k']} results"
+    return f"; evidence within {settings['retrieve_k']} results" if report.get("retriever") else ""
 
 
 def _size(tasks: int) -> str:

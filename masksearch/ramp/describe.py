@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from masksearch.errors import DataError, FormatError
 from masksearch.files import explain, read_rows
 from masksearch.ramp.product import MANIFEST
+from masksearch.ramp.tally import survival_table
 from masksearch.types import MaskedTask
 
 LARGEST_SAMPLE = 100_000
@@ -24,7 +25,6 @@ WHY_NOT = (
     ("dropped", "passages dropped because"),
     ("spans_refused", "spans refused because"),
     ("spans_dropped", "spans dropped because"),
-    ("survival", "evidence from elsewhere"),
 )
 
 
@@ -97,6 +97,7 @@ def _made(path: Path) -> dict[str, Any]:
     """The report of the run that made the tasks, if it lies beside them."""
     from masksearch.ramp.stage import REPORT
 
+    path = path.resolve()
     for place in (path / MANIFEST, path.with_name(path.name + ".work") / REPORT, path.with_name(REPORT)):
         if place.is_file():
             value = json.loads(place.read_text(encoding="utf-8"))
@@ -120,6 +121,8 @@ def _lines(stats: Mapping[str, Any]) -> Iterator[str]:
     for name, title in WHY_NOT:
         if name in stats:
             yield from _table(title, stats[name].items(), stats["passages_seen"] if name == "dropped" else sum(stats[name].values()))
+    if stats.get("survival"):
+        yield f"\n{survival_table(stats['survival'])}"
     if stats.get("set_aside"):
         yield f"\n{stats['set_aside']} documents set aside"
     for example in stats["examples"]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import concurrent.futures
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
-from masksearch.errors import MaskSearchError, MissingExtraError
+from masksearch.errors import MissingExtraError
 from masksearch.ramp.shards import ShardWorker
 from masksearch.ramp.tools import Plan
 from masksearch.workers import worker_pool
@@ -56,16 +55,10 @@ class Processes(AbstractContextManager["Processes"]):
         return self
 
     def run(self, shards: Sequence[int]) -> Iterator[int]:
-        """As they get done. Raises MaskSearchError where a process dies."""
-        try:
-            jobs = [self._pool.submit(_work, shard) for shard in shards]
-            for job in concurrent.futures.as_completed(jobs):
-                yield job.result()
-        except BrokenProcessPool as error:
-            raise MaskSearchError(
-                f"One of the {self._plan.settings.workers} worker processes was ended from outside (often for lack of memory); "
-                "start the same command again to go on, with fewer --workers if it happens again."
-            ) from error
+        """As they get done."""
+        jobs = [self._pool.submit(_work, shard) for shard in shards]
+        for job in concurrent.futures.as_completed(jobs):
+            yield job.result()
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
@@ -84,16 +77,21 @@ def _work(shard: int) -> int:
     return _worker(shard)
 
 
+def check_ray() -> Any:
+    """Ray, with its Data library. Raises MissingExtraError."""
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "The engine 'ray'") from error
+    return ray
+
+
 class RayEngine(AbstractContextManager["RayEngine"]):
     """Ray Data over a cluster (or this machine). The run's folder must be on storage that all nodes see."""
 
     def __init__(self, plan: Plan) -> None:
-        try:
-            import ray
-            import ray.data
-        except ImportError as error:
-            raise MissingExtraError("ray", "ray", "The engine 'ray'") from error
-        self._ray, self._plan = ray, plan
+        self._ray, self._plan = check_ray(), plan
         self._stack = ExitStack()
 
     def __enter__(self) -> RayEngine:
@@ -107,6 +105,8 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
     def run(self, shards: Sequence[int]) -> Iterator[int]:
         """As they get done."""
+        if not shards:
+            return
         rows = self._ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=max(1, len(shards)))
         done = rows.map(_RayWorker, fn_constructor_args=(self._plan,), concurrency=min(self._plan.settings.workers, len(shards)), num_cpus=1)
         for row in done.iter_rows():

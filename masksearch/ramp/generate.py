@@ -31,9 +31,9 @@ class Source:
     """A document as it comes to be worked: its passages."""
 
     id: str
-    passages: tuple[Passage, ...]
-    copies: frozenset[str] = frozenset()
-    """Ids of passages that are near-copies of others met before."""
+    passages: Sequence[Passage]
+    copies: frozenset[int] = frozenset()
+    """Which of the passages (from 0) are near-copies of others met before."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class _Document:
 
     def __init__(self, source: Source, settings: MaskSettings) -> None:
         self.source, self.wanted = source, settings.tasks_per_document
-        self.waiting = list(source.passages)
+        self.waiting = list(range(len(source.passages)))
         Random(f"{settings.seed}:{source.id}").shuffle(self.waiting)
         self.waiting.reverse()  # taken from the end
         self.tasks: list[MaskedTask] = []
@@ -94,10 +94,15 @@ class _Document:
         self.fault = ""
 
     def take(self) -> list[Passage]:
-        """The next passages to be tried."""
-        number = 0 if self.fault else self.wanted - len(self.tasks)
-        taken = [self.waiting.pop() for _ in range(min(number, len(self.waiting)))]
-        self.stats.passages += len(taken)
+        """The next passages to be tried; near-copies are counted and passed over."""
+        taken: list[Passage] = []
+        while self.waiting and not self.fault and len(taken) < self.wanted - len(self.tasks):
+            place = self.waiting.pop()
+            self.stats.passages += 1
+            if place in self.source.copies:
+                self.stats.dropped["near-copy of another"] += 1
+            else:
+                taken.append(self.source.passages[place])
         return taken
 
 
@@ -120,13 +125,12 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
     return done
 
 
-def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int]:
-    """How many masks the first passage of each document would allow: what the shares are tilted by."""
+def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failure]:
+    """How many masks the first passage of each document would allow: what the shares are tilted by. A Failure where that cannot be told."""
     firsts = [document.take() for document in (_Document(source, tools.settings) for source in sources) if _on_side(document.source, tools.settings)]
     passages = [taken[0] for taken in firsts if taken]
     for passage, spans in zip(passages, extract_spans(passages, tools.extractors, tools.settings.language), strict=True):
-        if not isinstance(spans, Failure):
-            yield most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
+        yield spans if isinstance(spans, Failure) else most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
 
 
 def _on_side(source: Source, settings: MaskSettings) -> bool:
@@ -157,7 +161,7 @@ def _make(batch: Sequence[Item], tools: Tools) -> None:
 
 def _dismissed(document: _Document, passage: Passage, tools: Tools) -> bool:
     """Whether a passage is not to be used at all; counted."""
-    reason = "near-copy of another" if passage.id in document.source.copies else tools.excluded(passage)
+    reason = tools.excluded(passage)
     if reason:
         document.stats.dropped[reason] += 1
     return bool(reason)

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,13 +25,17 @@ import numpy as np
 from masksearch.corpus import SkipCount, corpus_hash, cut_all, read_documents
 from masksearch.corpus.identity import source_hash
 from masksearch.errors import DataError, MaskSearchError, SearchError
-from masksearch.files import atomic_path, remove, write_json, write_json_lines
+from masksearch.files import atomic_path, check_parquet, remove, write_json, write_json_lines
 from masksearch.progress import Progress, say
 from masksearch.ramp.counts import Selection, tilted, wanted_shares
-from masksearch.ramp.engines import Engine, open_engine
+from masksearch.ramp.decontaminate import Decontaminator
+from masksearch.ramp.engines import Engine, check_ray, open_engine
 from masksearch.ramp.generate import sample_most
+from masksearch.ramp.guess import make_guesser
 from masksearch.ramp.product import check_output, is_folder_product, write_folder, write_tasks
 from masksearch.ramp.shards import ShardFile, shard_folder
+from masksearch.ramp.spans import Failure, make_extractors
+from masksearch.ramp.strategies import make_strategy
 from masksearch.ramp.tally import MaskStats, survival_table
 from masksearch.ramp.tools import COPIES, ORDER, Plan, build_tools
 from masksearch.search import build_index, load
@@ -42,6 +46,8 @@ REPORT, REJECTS, SHARES = "mask-report.json", "rejects.jsonl", "shares.json"
 SAMPLE = 256
 """Passages the shares of the mask counts are fitted to."""
 LEAST_SHARD = 100
+OUTAGE = 20
+"""So many documents set aside, and none worked between them, end the run."""
 _PLACE = 1 << 24
 """A task's place is shard * _PLACE + its number there."""
 
@@ -69,10 +75,16 @@ class _Run:
         self.selection = Selection(self.wanted, settings.limit)
         self.stats = MaskStats()
         self.rejects: dict[str, str] = {}
+        self.failed = 0
+        """Documents set aside since the last shard in which one was worked."""
         self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:
-        """All steps."""
+        """All steps; none where an earlier attempt was broken off after its product was written."""
+        if self.output.exists() and (summary := self._written()):
+            self._tidy()
+            return summary
+        check_early(self.settings, self.output)
         self.plan = prepare(self.settings, self.wanted, self.work)
         with open_engine(self.plan) as engine:
             self._write(engine)
@@ -110,8 +122,11 @@ class _Run:
                     done += 1
                 if limit is not None:
                     bar.step(self.selection.taken - bar.done, note=f"{self.stats.passages} passages looked at")
-            for place in self.selection.fill_up():
-                yield self._count(next(islice(ShardFile(self._shards, place // _PLACE).tasks(), place % _PLACE, None)))
+            for shard, places in groupby(self.selection.fill_up(), lambda place: place // _PLACE):
+                chosen = {place % _PLACE for place in places}
+                for number, task in enumerate(ShardFile(self._shards, shard).tasks()):
+                    if number in chosen:
+                        yield self._count(task)
 
     def _window(self, done: int) -> int:
         """How many shards to work next: all, or as many as the limit seems to need."""
@@ -134,9 +149,10 @@ class _Run:
     def _stop_if_all_failed(self, shard: int) -> None:
         """An endpoint that answers nothing is no reason to set a whole corpus aside. Raises MaskSearchError."""
         stats, rejects = ShardFile(self._shards, shard).record()
-        if rejects and not stats.documents:
+        self.failed = 0 if stats.documents else self.failed + len(rejects)
+        if self.failed >= OUTAGE:
             raise MaskSearchError(
-                f"All {len(rejects)} documents of a shard were set aside ({next(iter(rejects.values()))}); start the same command again when this is mended."
+                f"{self.failed} documents in a row were set aside ({next(iter(rejects.values()))}); start the same command again when this is mended."
             )
 
     def _selected(self, shard: int) -> Iterator[dict[str, Any]]:
@@ -164,19 +180,37 @@ class _Run:
         told = f"{self.stats.kept} tasks of {self.stats.passages} passages looked at; dropped: {self._lost() or 'none'}"
         summary = {"text": told, **self.stats.summary(), "passages": len(self.plan.passages), "retriever": report.get("retriever", "")}
         summary["seconds"] = round(time.monotonic() - self.started, 2)
-        write_json(self.work / REPORT, {**report, "text": told, "seconds": summary["seconds"]})
+        if self.rejects:
+            summary["unfinished"] = len(self.rejects)
+        write_json(self.work / REPORT, {**report, "text": told, "seconds": summary["seconds"], "summary": summary})
         if self.stats.survival:
             say(survival_table(self.stats.survival))
         if self.settings.limit is not None and self.stats.kept < self.settings.limit:
             say(f"  The text allows no more: {self.settings.limit} tasks were asked for.")
         if self.rejects:
             write_json_lines(self.work / REJECTS, ({"doc_id": name, "reason": reason} for name, reason in self.rejects.items()))
-            say(f"  {len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))}); start the same command again to try them again.")
-            summary["unfinished"] = len(self.rejects)
+            say(f"  {len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))}): {self.work / REJECTS}.")
         else:
-            for leftover in ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES):
-                remove(self.work / leftover)
+            self._tidy()
         return summary
+
+    def _written(self) -> dict[str, Any]:
+        """The summary of a run with these settings whose product is whole; empty if there is none."""
+        try:
+            report = json.loads((self.work / REPORT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        same = report.get("settings") == self.settings.model_dump(mode="json") and not report.get("set_aside")
+        return dict(report.get("summary", {})) if same else {}
+
+    def _tidy(self) -> None:
+        """Removes what only served to resume. Renamed first: a kill must not leave half a folder that is taken for a whole one."""
+        for name in ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES):
+            if (self.work / name).exists():
+                doomed = self.work / f".{name}.done.tmp"
+                remove(doomed)
+                (self.work / name).rename(doomed)
+                remove(doomed)
 
     def _lost(self) -> str:
         return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())
@@ -190,6 +224,20 @@ class _Run:
 
 
 # -- what is done before the shards are worked -------------------------------------------------------------------------
+
+
+def check_early(settings: MaskSettings, output: Path) -> None:
+    """Meets wrong settings, bad files and missing extras before any work is done. Raises what each of them raises."""
+    make_extractors(settings)
+    make_strategy(settings)
+    if "not-guessable" in settings.verify:
+        make_guesser(settings)
+    if settings.exclude or settings.exclude_corpus:
+        Decontaminator.from_files(settings.exclude, (), settings.exclude_ngram)
+    if settings.engine == "ray":
+        check_ray()
+    if output.suffix == ".parquet" or (is_folder_product(output) and settings.format == "parquet"):
+        check_parquet()
 
 
 def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
@@ -249,7 +297,8 @@ def _spool(settings: IndexSettings, folder: Path) -> None:
 def _check_same_text(settings: MaskSettings) -> None:
     """Raises SearchError where the index holds another text than the corpus."""
     searcher = load(settings.index)
-    if searcher.manifest.get("source_hash") == source_hash(settings.corpus):
+    known = searcher.manifest.get("source_hash")
+    if known and known == source_hash(settings.corpus):
         return
     wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
     if corpus_hash(cut_all(read_documents(wanted.corpus, wanted.limit, None, wanted.language), wanted.max_words)) != searcher.manifest["corpus_hash"]:
@@ -286,7 +335,12 @@ def _shares(plan: Plan, wanted: dict[int, float]) -> dict[int, float]:
     if not path.exists():
         step = max(1, len(plan.order) // SAMPLE)
         sources = [plan.source(int(document)) for document in islice(plan.order[::step], SAMPLE)]
-        write_json(path, tilted(wanted, sample_most(sources, build_tools(plan))))
+        found = list(sample_most(sources, build_tools(plan)))
+        failures = [one for one in found if isinstance(one, Failure)]
+        if 2 * len(failures) > len(found):
+            told = f"Of {len(found)} passages tried {len(failures)} failed ({failures[0].reason})"
+            raise MaskSearchError(f"{told}; start the same command again when this is mended.")
+        write_json(path, tilted(wanted, (one for one in found if not isinstance(one, Failure))))
     return {int(k): float(share) for k, share in json.loads(path.read_text(encoding="utf-8")).items()}
 
 

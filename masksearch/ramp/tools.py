@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -76,14 +76,33 @@ class Plan:
         starts = self.passages.document_starts
         end = int(starts[document + 1]) if document + 1 < len(starts) else len(self.passages)
         rows = range(int(starts[document]), end)
-        passages = [self.passages[row] for row in rows]
         copies = self.copies
-        marked = frozenset(passage.id for row, passage in zip(rows, passages, strict=True) if copies is not None and copies[row])
-        return Source(passages[0].doc_id, tuple(passages), marked)
+        marked = frozenset(place for place, row in enumerate(rows) if copies is not None and copies[row])
+        return Source(self.passages[rows[0]].doc_id, _Stored(self.passages, rows), marked)
 
     def __getstate__(self) -> dict[str, object]:
         """Open files stay in the process that opened them."""
         return {name: value for name, value in self.__dict__.items() if name not in ("passages", "order", "copies")}
+
+
+class _Stored(Sequence["Passage"]):
+    """Passages of one document that are read when they are asked for: of a whole book only a few may be."""
+
+    def __init__(self, passages: StoredPassages, rows: range) -> None:
+        self._passages, self._rows = passages, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Passage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Passage]: ...
+
+    def __getitem__(self, index: int | slice) -> Passage | list[Passage]:
+        rows = self._rows[index]
+        return self._passages[rows] if isinstance(rows, int) else [self._passages[row] for row in rows]
 
 
 def build_tools(plan: Plan) -> Tools:
@@ -102,7 +121,9 @@ def build_tools(plan: Plan) -> Tools:
 
 
 def _excluded(settings: MaskSettings) -> Decontaminator | _Nothing:
-    return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram) if settings.exclude else _Nothing()
+    if not (settings.exclude or settings.exclude_corpus):
+        return _Nothing()
+    return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)
 
 
 class _Nothing:

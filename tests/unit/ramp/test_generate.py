@@ -79,7 +79,7 @@ def test_tasks_per_document_and_a_second_try():
 
 
 def test_near_copies_and_excluded_texts_are_not_used():
-    twins = source(passage(1, 4, "d"), passage(2, 4, "d"), copies={"p2"})
+    twins = source(passage(1, 4, "d"), passage(2, 4, "d"), copies={1})
     assert [task.passage_id for task in work([twins], tools(tasks_per_document=2)).tasks] == ["p1"]
     done = work(SOURCES[:5], tools(excluded=lambda each: "shares its title" if each.title == "Town3" else ""))
     assert [task.passage_id for task in done.tasks] == ["p0", "p1", "p2", "p4"]

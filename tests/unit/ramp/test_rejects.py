@@ -63,13 +63,13 @@ def test_a_later_run_of_the_same_command_takes_up_what_was_set_aside(tmp_path, e
 
 def test_an_endpoint_that_answers_nothing_ends_the_run_and_the_next_one_goes_on(tmp_path, endpoint):
     corpus = write_corpus(tmp_path / "c.jsonl", RICH[:40])
-    settings = MaskSettings(corpus=corpus, extractors=("llm",), llm=endpoint.url, llm_model="m", shard_size=10, max_words=0, masks="1")
-    endpoint.ill.update(range(10, 20))
-    with pytest.raises(MaskSearchError, match="All 10 documents of a shard were set aside"):
+    settings = MaskSettings(corpus=corpus, extractors=("llm",), llm=endpoint.url, llm_model="m", shard_size=20, max_words=0, masks="1")
+    endpoint.ill.update(range(20, 40))
+    with pytest.raises(MaskSearchError, match="20 documents in a row were set aside"):
         run_mask(settings, tmp_path / "t.jsonl", tmp_path / "work")
     assert not (tmp_path / "t.jsonl").exists()
     endpoint.ill.clear()
     asked = len(endpoint.requests)
     run_mask(settings, tmp_path / "t.jsonl", tmp_path / "work")
     assert len((tmp_path / "t.jsonl").read_text().splitlines()) == 40
-    assert len(endpoint.requests) - asked == 30  # the first ten were done
+    assert len(endpoint.requests) - asked == 20  # the first twenty were done

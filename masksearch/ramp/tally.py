@@ -101,11 +101,13 @@ class MaskStats:
 
 def survival_table(survival: Mapping[str, int]) -> str:
     """How many masks of each category passed each test of evidence from elsewhere, as aligned lines; keys as in `MaskStats.survival`."""
+    from masksearch.ramp.elsewhere import TESTS
+
     counts: dict[str, dict[str, int]] = {}
     for key, count in survival.items():
         category, _, test = key.partition(": ")
         counts.setdefault(test, {})[category] = count
-    tests = sorted(counts, key=lambda test: -sum(counts[test].values()))
+    tests = sorted(counts, key=("tried", *TESTS).index)
     categories = sorted({category for found in counts.values() for category in found})
     width = max(map(len, ["evidence elsewhere", *tests]))
     rows = [["evidence elsewhere", "all", *categories]]

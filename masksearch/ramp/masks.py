@@ -69,7 +69,7 @@ def usable_spans(passage: Passage, spans: Sequence[Span], refused: Counter[str] 
     reading = Reading(text, passage.title, passage.language)
     kept: list[Span] = []
     answers: list[set[str]] = []
-    for span in sorted(spans, key=lambda span: (span.start, span.end)):
+    for span in sorted(spans, key=lambda span: (span.start, span.end, span.category)):
         words = set(reading.span_words(span.start + shift, span.end + shift))
         reason = "overlaps another" if kept and span.start < kept[-1].end else refusal(reading, span.start + shift, span.end + shift, checks)
         # An answer that is part of another one would give it away.

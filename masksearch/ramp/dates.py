@@ -7,13 +7,12 @@ one is tried; dates that begin with a word have patterns of their own, each begi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from masksearch.ramp.numbers import FIGURES
-from masksearch.ramp.spans import Extractor, language_of
+from masksearch.ramp.spans import Extractor, by_text
 from masksearch.settings import MaskSettings
-from masksearch.types import Passage, Span
+from masksearch.types import Span
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,7 @@ _COUNTED = re.compile(
 
 def make(settings: MaskSettings) -> Extractor:
     """The extractor; passages in a language without patterns have no spans."""
-
-    def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
-        for passage in passages:
-            yield find(passage.text, language_of(passage, settings))
-
-    return extract
+    return by_text(find, settings)
 
 
 def find(text: str, language: str) -> list[Span]:

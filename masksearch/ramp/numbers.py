@@ -7,12 +7,11 @@ A bare figure below 20 says too little to be searched for ("3 of them") and is l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from masksearch.ramp.spans import Extractor, language_of
+from masksearch.ramp.spans import Extractor, by_text
 from masksearch.settings import MaskSettings
-from masksearch.types import Passage, Span
+from masksearch.types import Span
 
 LEAST = 20
 """Smallest bare figure."""
@@ -84,12 +83,7 @@ _NO_COUNT_AFTER = re.compile(r"\.?[ºª°]|\s?(?:年|月|日|世纪|号|届)")
 
 def make(settings: MaskSettings) -> Extractor:
     """The extractor; passages in a language without patterns have no spans."""
-
-    def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
-        for passage in passages:
-            yield find(passage.text, language_of(passage, settings))
-
-    return extract
+    return by_text(find, settings)
 
 
 def find(text: str, language: str) -> list[Span]:

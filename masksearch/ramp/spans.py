@@ -84,6 +84,16 @@ def language_of(passage: Passage, settings: MaskSettings) -> str:
     return passage.language or settings.language
 
 
+def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> Extractor:
+    """An extractor that looks at nothing but a passage's text and language."""
+
+    def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
+        for passage in passages:
+            yield find(passage.text, language_of(passage, settings))
+
+    return extract
+
+
 def extract_spans(passages: Sequence[Passage], extractors: Sequence[Extractor], default_language: str = "en") -> Iterator[list[Span] | Failure]:
     """The spans of each passage that could be masked, by all the extractors, in text order, without overlaps; or why there are none to be had.
 

@@ -191,12 +191,14 @@ class SftSettings(Settings):
     weight_decay: float = Field(0.0, ge=0)
     max_length: int = Field(1024, ge=16)
     """Longer trajectories are left out (and counted), never cut."""
+    frozen_layers: int = Field(0, ge=0)
+    """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
     save_steps: int = Field(25, ge=1)
     """A state to resume from is saved so often."""
     activation_checkpointing: bool = False
     """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Compute type; weights and optimizer stay in float32. auto: bfloat16."""
+    """Compute type; weights and optimizer stay in float32. auto: bfloat16 where the hardware multiplies it, else float32."""
     seed: int = 1
 
 
@@ -238,6 +240,8 @@ class RlSettings(Settings):
     agent: AgentSettings = AgentSettings()
     micro_batch_size: int = Field(8, ge=1)
     decode_slots: int = Field(48, ge=1)
+    frozen_layers: int = Field(0, ge=0)
+    """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
     save_steps: int = Field(1, ge=1)
     activation_checkpointing: bool = False
     """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
@@ -264,6 +268,8 @@ class EvalSettings(Settings):
     """Task files of training; an article in one of them must not be evaluated on (checked)."""
     temperature: float = Field(0.0, ge=0)
     agent: AgentSettings = AgentSettings()
+    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    """Number format of a checkpoint in this process; the one used is in the results."""
     decode_slots: int = Field(48, ge=1)
     chunk: int = Field(128, ge=1)
     """Results are written down after so many questions; a resumed run repeats whole chunks only, so that its figures are the same."""

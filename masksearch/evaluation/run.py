@@ -42,7 +42,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         method=settings.method,
         model=policy.name,
         retriever=searcher.fingerprint if searcher is not None else "",
-        settings=settings.model_dump(mode="json"),
+        settings=recorded(settings),
         bootstrap=settings.bootstrap,
         seed=settings.seed,
     )
@@ -55,6 +55,16 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         "n": results.n,
         "metrics": metrics,
     }
+
+
+def recorded(settings: EvalSettings) -> dict[str, Any]:
+    """The settings of a results file: for a checkpoint in this process with the number format that was found."""
+    values = settings.model_dump(mode="json")
+    if settings.model.startswith("openai:"):
+        return values
+    from masksearch.llm.device import dtype_name, find_dtype
+
+    return values | {"dtype": dtype_name(find_dtype(settings.dtype))}
 
 
 def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
@@ -83,12 +93,11 @@ def load_policy(settings: EvalSettings) -> Policy:
         from masksearch.llm.endpoint import EndpointPolicy
 
         return EndpointPolicy(settings.model.removeprefix("openai:"), settings.llm)
-    import torch
-
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
+    from masksearch.llm.device import find_dtype
     from masksearch.llm.local import LocalPolicy
 
-    model, tokenizer = load_checkpoint(settings.model, torch.bfloat16)
+    model, tokenizer = load_checkpoint(settings.model, find_dtype(settings.dtype))
     return LocalPolicy(model, tokenizer, checkpoint_name(settings.model), settings.decode_slots, settings.agent.max_length)
 
 

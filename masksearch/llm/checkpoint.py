@@ -72,8 +72,9 @@ def checkpoint_name(path: str | Path) -> str:
 
 def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
     """Model and tokenizer of a checkpoint folder or a hub's name, on the device at hand. Raises ModelError."""
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from masksearch.llm.device import find_device
 
     folder = Path(source)
     if folder.is_dir() and not (folder / "config.json").exists():
@@ -91,7 +92,7 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
         raise ModelError(f"The model {source} cannot be loaded: {reason}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu")), tokenizer
+    return model.to(find_device()), tokenizer
 
 
 class quiet:

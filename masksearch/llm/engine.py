@@ -2,7 +2,9 @@
 
 Sessions are asyncio coroutines; while they wait for the next stretch of text, the engine runs one forward pass
 after another over all that wait, and lets the others (a search, say) go on in between: a slow tool never holds up
-the batch. Everything is seeded per session. The order of the work depends only on the order of the requests.
+the batch. A new session takes over the keys and values of the prompt's beginning from one that has it in its slot (the
+whole prompt in a group of rollouts, the instruction in an evaluation). Everything is seeded per session. The order of the
+work depends only on the order of the requests.
 
 The gain over `generate` on padded batches is in uneven lengths: about twice as fast there, no faster where all sequences
 are equally long (benchmarks/decode.py; figures in docs/log.md).
@@ -22,17 +24,29 @@ import torch
 from masksearch.llm.slots import ATTENTION, SlotCache
 
 PREFILL_TOKENS = 4096
+SHARED_TOKENS = 16
+"""A common beginning of fewer tokens is not worth copying."""
 
 
 @dataclass(eq=False)
 class Stream:
-    """A running sequence: `cached` tokens are in its slot, `pending` ones are not yet."""
+    """A running sequence: the `held` tokens are in its slot, the `pending` ones are not yet."""
 
     slot: int
     temperature: float
     random: random.Random
-    cached: int = 0
+    held: list[int] = field(default_factory=list)
     pending: list[int] = field(default_factory=list)
+
+    @property
+    def cached(self) -> int:
+        """Tokens in its slot."""
+        return len(self.held)
+
+    def advance(self) -> None:
+        """What was pending is in the slot now."""
+        self.held += self.pending
+        self.pending = []
 
 
 @dataclass(eq=False)
@@ -89,7 +103,7 @@ class Engine:
         last = max(self.running, default=-1)
         if last > sequence.slot:
             moved = self.running.pop(last)
-            self.cache.move(last, sequence.slot, moved.cached)
+            self.cache.copy(last, sequence.slot, moved.cached)
             moved.slot = sequence.slot
             self.running[sequence.slot] = moved
 
@@ -127,7 +141,39 @@ class Engine:
             self._decode(self.requests)
 
     def _prefill(self, requests: Sequence[Request]) -> None:
-        """Runs pending tokens of several sequences, longest first so that little is padded."""
+        """Runs pending tokens of several sequences; of those that begin alike, one before the others."""
+        waiting = list(requests)
+        while waiting:
+            ready, waiting = self._share_beginnings(waiting)
+            self._run_pending(ready)
+
+    def _share_beginnings(self, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
+        """Copies what others hold into new slots; returns who can run now, and who waits for one of these to hold more of its beginning."""
+        ready: list[Request] = []
+        waiting: list[Request] = []
+        holders = [stream for stream in self.running.values() if stream.held]
+        starting: list[list[int]] = []
+        for request in requests:
+            stream = request.sequence
+            if stream.held:
+                ready.append(request)
+                continue
+            soon = max((common_beginning(stream.pending, other) for other in starting), default=0)
+            donor = max(holders, key=lambda holder: common_beginning(stream.pending, holder.held), default=None)
+            # One token is left to run: its logits are what the first sampled token is drawn from.
+            now = min(common_beginning(stream.pending, donor.held), len(stream.pending) - 1) if donor else 0
+            if soon >= SHARED_TOKENS and soon > now + 1:
+                waiting.append(request)
+                continue
+            starting.append(stream.pending)
+            if donor and now >= SHARED_TOKENS:
+                self.cache.copy(donor.slot, stream.slot, now)
+                stream.held, stream.pending = stream.pending[:now], stream.pending[now:]
+            ready.append(request)
+        return ready, waiting
+
+    def _run_pending(self, requests: Sequence[Request]) -> None:
+        """Runs pending tokens in batches, longest first so that little is padded."""
         ordered = sorted(requests, key=lambda request: -len(request.sequence.pending))
         while ordered:
             longest = len(ordered[0].sequence.pending)
@@ -145,8 +191,7 @@ class Engine:
             rows = torch.tensor([sequence.slot for sequence in sequences])
             logits = self._forward(tokens, positions, rows, last)
             for sequence in sequences:
-                sequence.cached += len(sequence.pending)
-                sequence.pending = []
+                sequence.advance()
             self._sample(batch, logits)
 
     def _decode(self, requests: Sequence[Request]) -> None:
@@ -161,8 +206,7 @@ class Engine:
             tokens[request.sequence.slot, 0] = request.sequence.pending[0]
         logits = self._forward(tokens, positions, width, torch.zeros(width, dtype=torch.long))
         for request in requests:
-            request.sequence.cached += 1
-            request.sequence.pending = []
+            request.sequence.advance()
         self._sample(requests, logits[[request.sequence.slot for request in requests]])
 
     @torch.inference_mode()
@@ -190,6 +234,11 @@ class Engine:
             request.sequence.pending = [token]
             if request.accept(token) or len(request.ids) >= request.max_tokens:
                 request.done.set_result(None)
+
+
+def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens two sequences begin with alike."""
+    return next((place for place, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other)))
 
 
 def sample(logits: torch.Tensor, temperatures: Sequence[float], randoms: Sequence[random.Random]) -> tuple[list[int], list[float]]:

@@ -49,7 +49,7 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.values = torch.nn.functional.pad(self.values, (0, 0, 0, extra))
 
     @torch.inference_mode()
-    def move(self, source: int, target: int, length: int) -> None:
+    def copy(self, source: int, target: int, length: int) -> None:
         """Copies the first `length` tokens of a slot into another one."""
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
         self.values[:, target, :, :length] = self.values[:, source, :, :length]

@@ -21,11 +21,6 @@ WHOLE = "whole"
 """A file that is put into a saved state when all of it is written."""
 
 
-def use_bfloat16(dtype: str) -> bool:
-    """Whether to compute in bfloat16: as asked, or wherever it is at hand (`auto`)."""
-    return dtype in ("auto", "bfloat16")
-
-
 def seed_everything(seed: int) -> None:
     """Seeds Python, NumPy and torch."""
     import numpy as np

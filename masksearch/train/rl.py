@@ -21,12 +21,14 @@ from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
 from masksearch.files import append_json_lines, read_appended, read_tasks, remove, write_json
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.protocols import Searcher
 from masksearch.search import load
 from masksearch.settings import RlSettings
-from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log, use_bfloat16
+from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.rollout import Group, TaskStream, collect_step, step_figures, to_batch
 
@@ -126,10 +128,10 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     started = time.monotonic()
     seed_everything(settings.seed)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
-    dtype = torch.bfloat16 if use_bfloat16(settings.dtype) else torch.float32
-    decoder = copy.deepcopy(model).to(dtype)
+    decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
     name = f"{checkpoint_name(settings.model)}+rl"
     policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
+    freeze_layers(model, settings.frozen_layers)
     worker = RolloutWorker(settings, policy, load(settings.index), work)
     state = resumable_state(work / "states")
     for log in ("log.jsonl", "rollouts.jsonl"):
@@ -141,7 +143,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
         trainer.train(resume_from_checkpoint=state)
     save_checkpoint(trainer.model.float(), tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
     remove(work / "states")
-    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
+    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started) | {"dtype": dtype_name(find_dtype(settings.dtype))}
     write_json(work / "rl-report.json", summary)
     return summary
 
@@ -173,8 +175,8 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         warmup_steps=settings.warmup_steps,
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.max_grad_norm,
-        bf16=use_bfloat16(settings.dtype),
-        use_cpu=not torch.cuda.is_available(),
+        bf16=find_dtype(settings.dtype) is torch.bfloat16,
+        use_cpu=find_device().type == "cpu",
         activation_checkpointing=settings.activation_checkpointing,
         logging_steps=1,
         logging_nan_inf_filter=False,

@@ -18,9 +18,11 @@ from trl import SFTConfig, SFTTrainer
 from masksearch.errors import TrainingError
 from masksearch.files import read_records, remove, write_json
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.progress import say
 from masksearch.settings import SftSettings
-from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log, use_bfloat16
+from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.tokens import IGNORED, Encoded, encode_trajectory
 from masksearch.types import Trajectory
@@ -44,6 +46,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     started = time.monotonic()
     seed_everything(settings.seed)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
+    freeze_layers(model, settings.frozen_layers)
     rows, too_long = encode_all(settings, tokenizer)
     order = arrange(rows, settings)
     steps = len(order) // settings.batch_size
@@ -66,6 +69,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "steps": steps,
         "tokens": tokens,
         "loss_tokens": sum(label != IGNORED for row in order for label in row.labels),
+        "dtype": dtype_name(find_dtype(settings.dtype)),
         "seconds": round(seconds, 1),
         "tokens_per_second": round(tokens / seconds, 1),
         "final_loss": _last_loss(trainer),
@@ -132,8 +136,8 @@ def make_trainer(settings: SftSettings, model: Any, tokenizer: Any, order: list[
         warmup_steps=round(settings.warmup_ratio * steps),
         weight_decay=settings.weight_decay,
         max_grad_norm=1.0,
-        bf16=use_bfloat16(settings.dtype),
-        use_cpu=not torch.cuda.is_available(),
+        bf16=find_dtype(settings.dtype) is torch.bfloat16,
+        use_cpu=find_device().type == "cpu",
         max_length=None,
         packing=False,
         activation_checkpointing=settings.activation_checkpointing,

@@ -79,8 +79,8 @@ def test_sequences_that_end_at_different_times_move_without_harm(tiny_model, ref
     engine = Engine(tiny_model, 8, 8)
     plans = [[(1, [])], [(12, [70, 71]), (5, [])], [(2, [1, 2, 3]), (9, [])], [(1, [])], [(7, []), (7, [])], [(3, [9] * 20), (12, [])]]
     moves = []
-    move = engine.cache.move
-    engine.cache.move = lambda *args: moves.append(args) or move(*args)
+    copy = engine.cache.copy
+    engine.cache.copy = lambda *args: moves.append(args) or copy(*args)
 
     async def run():
         jobs = [converse(engine, prompt, turns, pause=0.002 * (place % 3)) for place, (prompt, turns) in enumerate(zip(PROMPTS, plans, strict=False))]
@@ -105,6 +105,42 @@ def test_the_cache_grows_beyond_its_first_length(tiny_model, reference_model):
 def test_long_prefills_are_split(tiny_model, reference_model, monkeypatch):
     monkeypatch.setattr("masksearch.llm.engine.PREFILL_TOKENS", 10)
     for prompt, found in zip(PROMPTS, together(Engine(tiny_model, 8, 64), PROMPTS), strict=True):
+        assert_close(found, greedy_reference(reference_model, prompt, TURNS))
+
+
+def prompts_that_begin_alike():
+    """Two groups of three equal prompts and one more, all behind one instruction of 20 tokens."""
+    instruction = [100 + place for place in range(20)]
+    texts = [[5, 6, 7] * 8, [9, 8] * 11, [33, 34, 35]]
+    return [instruction + texts[place] for place in (0, 0, 0, 1, 1, 1, 2)]
+
+
+@pytest.mark.parametrize("slots", [2, 16])
+def test_a_common_beginning_is_run_once_and_changes_nothing(tiny_model, reference_model, slots):
+    engine = Engine(tiny_model, slots, 256)
+    ran, forward = [], engine._forward
+    engine._forward = lambda tokens, *rest: ran.append(tokens.numel()) or forward(tokens, *rest)
+    prompts = prompts_that_begin_alike()
+    written = together(engine, prompts, turns=[(1, [])])
+    for prompt, found in zip(prompts, written, strict=True):
+        assert_close(found, greedy_reference(reference_model, prompt, [(1, [])]))
+    if slots == 16:
+        # The first prompt whole; its two copies (a token each), and the other two texts behind the instruction; the second text's copies.
+        assert sorted(ran) == [2, 44, 4 * 22]
+    assert sum(ran) < sum(map(len, prompts)) * 0.7
+
+
+def test_a_beginning_comes_from_a_session_under_way(tiny_model, reference_model):
+    """Its slot holds tool text and written tokens behind the common part, and another session has ended and been moved over."""
+    engine = Engine(tiny_model, 4, 256)
+    first, second = prompts_that_begin_alike()[0], prompts_that_begin_alike()[3]
+
+    async def run():
+        early = [asyncio.create_task(converse(engine, prompt, TURNS, pause=0.01)) for prompt in ([7, 7], first)]
+        await asyncio.sleep(0.02)
+        return await asyncio.gather(*early, converse(engine, second), converse(engine, first))
+
+    for prompt, found in zip(([7, 7], first, second, first), asyncio.run(run()), strict=True):
         assert_close(found, greedy_reference(reference_model, prompt, TURNS))
 
 

@@ -148,6 +148,13 @@ class Spy:
     def __init__(self, engine):
         self.engine, self.of = engine, {}
         self.forward, engine._forward = engine._forward, self
+        self.copy, engine.cache.copy = engine.cache.copy, self.copied
+
+    def copied(self, source, target, length):
+        """A new session takes over what another one's slot holds (a slot that moves keeps its stream)."""
+        seen = self.of[id(self.engine.running[source])]
+        self.of.setdefault(id(self.engine.running[target]), {}).update({place: seen[place] for place in range(length)})
+        self.copy(source, target, length)
 
     def __call__(self, tokens, positions, rows, last):
         asking = {request.sequence.slot for request in self.engine.requests}

@@ -138,6 +138,18 @@ def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path, monkeypa
     assert [row["loss"] for row in resumed] == pytest.approx([row["loss"] for row in whole], abs=1e-4)
 
 
+def test_frozen_layers_stay_as_they_are(undisturbed, tmp_path, tiny_checkpoint):
+    settings, _, _ = undisturbed
+    layers = len({name.split(".")[2] for name in weights(tiny_checkpoint) if name.startswith("model.layers.")})
+    run_sft(settings.model_copy(update={"frozen_layers": 1, "max_steps": 2}), tmp_path / "out", tmp_path / "work")
+    before, after = weights(tiny_checkpoint), weights(tmp_path / "out")
+    changed = {name for name in before if not before[name].equal(after[name])}
+    assert not any(name.startswith(("model.embed_tokens.", "model.layers.0.")) for name in changed)
+    assert all(any(name.startswith(f"model.layers.{layer}.") for name in changed) for layer in range(1, layers))
+    with pytest.raises(TrainingError, match=f"frozen_layers is {layers}, but the model has {layers} layers; freeze at most {layers - 1}"):
+        run_sft(settings.model_copy(update={"frozen_layers": layers}), tmp_path / "no", tmp_path / "work2")
+
+
 def test_batch_sizes_must_fit(undisturbed, tmp_path):
     settings, _, _ = undisturbed
     with pytest.raises(TrainingError, match="must be a multiple of micro_batch_size"):

@@ -7,6 +7,7 @@ masksearch search index/ "QUERY" -k 5      load(...).search
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +22,34 @@ from masksearch.types import Passage
 __all__ = ["Bm25Searcher", "build", "build_index", "highlight", "load", "neutralise", "read_passages"]
 
 
-def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> list[Passage]:
-    """The passages an index with these settings holds, read from its corpus, with a progress display."""
-    passages: list[Passage] = []
+def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
+    """The passages an index with these settings holds, read from its corpus one document at a time, with a progress display."""
     skipped = SkipCount() if skipped is None else skipped
     with Progress("Reading the corpus", settings.limit, "documents") as progress:
         for document in read_documents(settings.corpus, settings.limit, skipped, settings.language, settings.workers):
-            passages += cut(document, settings.max_words)
+            yield from cut(document, settings.max_words)
             progress.step()
     if skipped.total:
         say(skipped.table())
-    return passages
 
 
 def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
     """The stage `index`: a corpus into an index folder at `output`; returns its summary. `work` is not needed."""
     started = time.monotonic()
-    skipped = SkipCount()
-    passages = read_passages(settings, skipped)
-    say(f"  Indexing {len(passages)} passages.")
-    manifest = build(passages, output, settings)
+    skipped, words = SkipCount(), 0
+
+    def counted() -> Iterator[Passage]:
+        nonlocal words
+        for passage in read_passages(settings, skipped):
+            words += len(passage.text.split())
+            yield passage
+
+    manifest = build(counted(), output, settings)
     return {
         "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
         "documents": manifest["documents"],
         "passages": manifest["passages"],
-        "words_per_passage": round(sum(len(passage.text.split()) for passage in passages) / len(passages), 1),
+        "words_per_passage": round(words / manifest["passages"], 1),
         "skipped": skipped.counts,
         "fingerprint": manifest["fingerprint"],
         "seconds": round(time.monotonic() - started, 2),

@@ -1,6 +1,7 @@
-"""BM25 in process: built and scored eagerly by bm25s, saved as plain files, memory-mapped when loaded.
+"""BM25 in process: scored eagerly as bm25s does, saved in its files, memory-mapped when loaded.
 
-bm25s computes every term's score in every passage at build time; a query then adds up the columns of its terms. That sum and the
+Every term's score in every passage is computed at build time (in memory by bm25s itself; on disk by postings.py, which gives the same bytes
+with flat memory); a query then adds up the columns of its terms. That sum and the
 choice of the best are done here, in numpy: no just-in-time compilation at the first query of a process, no lock, and equal scores are
 ordered by passage id, so that a ranking never depends on the machine. Only passages that hold a term of the query are looked at: a query
 costs as much as its terms have passages, however large the index is.
@@ -12,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +27,9 @@ from masksearch.corpus import corpus_hash
 from masksearch.corpus.identity import source_hash
 from masksearch.errors import DataError, SearchError
 from masksearch.files import atomic_path, write_json
-from masksearch.search.storage import StoredPassages, write_passages
+from masksearch.progress import Progress
+from masksearch.search.postings import Postings, id_order
+from masksearch.search.storage import TEXTS, StoredPassages, document_starts, write_passages
 from masksearch.search.text import TOKENISER, Tokeniser
 from masksearch.settings import IndexSettings
 from masksearch.types import Hit, Passage
@@ -33,6 +37,8 @@ from masksearch.types import Hit, Passage
 INDEX_FORMAT: Final = "masksearch-index/1"
 MANIFEST = "masksearch.json"
 ORDER = "order.npy"
+SCORES, ROWS = "data.csc.index.npy", "indices.csc.index.npy"
+"""Names of bm25s."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
 IntArray = npt.NDArray[np.int32]
@@ -59,7 +65,8 @@ class Bm25Searcher:
     def in_memory(cls, passages: Sequence[Passage], settings: IndexSettings | None = None) -> Bm25Searcher:
         """An index that is not written down; the same ranking and the same fingerprint as the one on disk."""
         settings = settings or IndexSettings()
-        return cls(_index(passages, settings.language), passages, _id_order(passages), _manifest(passages, settings))
+        order = id_order((passage.id for passage in passages), len(passages), Path())
+        return cls(_index(passages, settings.language), passages, order, _manifest(passages, settings))
 
     @property
     def fingerprint(self) -> str:
@@ -131,18 +138,41 @@ class Bm25Searcher:
         return load, (self.directory,)
 
 
-def build(passages: Sequence[Passage], directory: str | Path, settings: IndexSettings) -> dict[str, Any]:
-    """Indexes passages and writes the folder, whole or not at all; returns its manifest. Raises DataError without passages."""
-    manifest = _manifest(passages, settings)
-    engine = _index(passages, settings.language)
+def build(passages: Iterable[Passage], directory: str | Path, settings: IndexSettings) -> dict[str, Any]:
+    """Indexes passages, of which few are in memory at a time, and writes the folder, whole or not at all; returns its manifest.
+
+    Raises DataError without passages.
+    """
     with atomic_path(directory) as folder:
         folder.mkdir()
-        engine.save(folder, show_progress=False)
         write_passages(folder, passages)
-        np.save(folder / ORDER, _id_order(passages))
+        if not (folder / TEXTS).stat().st_size:
+            raise _nothing_to_index(settings)
+        stored = StoredPassages(folder)
+        with tempfile.TemporaryDirectory(dir=folder, prefix="runs-") as runs:
+            _write_engine(stored, folder, Path(runs), settings.language)
+            np.save(folder / ORDER, id_order((passage.id for passage in stored), len(stored), Path(runs)))
+        manifest = _manifest(stored, settings)
         manifest["files"] = {file.name: file.stat().st_size for file in sorted(folder.iterdir())}
         write_json(folder / MANIFEST, manifest)
     return manifest
+
+
+def _write_engine(passages: Sequence[Passage], folder: Path, runs: Path, language: str) -> None:
+    """The files that bm25s saves, with the postings made on disk instead of in memory."""
+    import bm25s
+
+    tokeniser, postings = Tokeniser(language), Postings(runs)
+    with Progress("Indexing", len(passages), "passages") as progress:
+        for passage in passages:
+            postings.add(tokeniser.terms(_indexed(passage)))
+            progress.step()
+    engine = bm25s.BM25(**BM25, backend="numpy")
+    starts = postings.write(folder / SCORES, folder / ROWS, engine.k1, engine.b)
+    empty = {"data": np.empty(0, dtype=np.float32), "indices": np.empty(0, dtype=np.int32)}
+    engine.scores = {**empty, "indptr": starts, "num_docs": len(passages)}
+    engine.vocab_dict, engine.nonoccurrence_array = postings.vocabulary, None
+    engine.save(folder, data_name=f"{runs.name}/none", indices_name=f"{runs.name}/none", show_progress=False)
 
 
 def load(directory: str | Path) -> Bm25Searcher:
@@ -179,31 +209,33 @@ def _read_manifest(directory: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
+def _indexed(passage: Passage) -> str:
+    """What of a passage can be found."""
+    return f"{passage.title}\n{passage.text}"
+
+
 def _index(passages: Sequence[Passage], language: str) -> Any:
-    """The scored bm25s index over title and text of each passage."""
+    """The scored bm25s index over title and text of each passage, in memory."""
     import bm25s
 
     tokeniser = Tokeniser(language)
     vocabulary: dict[str, int] = {"": 0}  # in order of appearance, not of a set; "" stands in passages without any term
     rows = []
     for passage in passages:
-        terms = tokeniser.terms(f"{passage.title}\n{passage.text}") or [""]
+        terms = tokeniser.terms(_indexed(passage)) or [""]
         rows.append([vocabulary.setdefault(term, len(vocabulary)) for term in terms])
     engine = bm25s.BM25(**BM25, backend="numpy")
     engine.index((rows, vocabulary), show_progress=False)
     return engine
 
 
-def _id_order(passages: Sequence[Passage]) -> IntArray:
-    """For each passage, the place of its id among all ids in order."""
-    order = np.empty(len(passages), dtype=np.int32)
-    order[sorted(range(len(passages)), key=lambda row: passages[row].id)] = np.arange(len(passages), dtype=np.int32)
-    return order
+def _nothing_to_index(settings: IndexSettings) -> DataError:
+    return DataError(f"There is nothing to index: {settings.corpus} holds no text.")
 
 
 def _manifest(passages: Sequence[Passage], settings: IndexSettings) -> dict[str, Any]:
     if not passages:
-        raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
+        raise _nothing_to_index(settings)
     texts = corpus_hash(passages)
     identity = {"kind": "bm25", "corpus": texts, "language": settings.language, "tokeniser": TOKENISER, "bm25s": version("bm25s"), **BM25}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -214,7 +246,7 @@ def _manifest(passages: Sequence[Passage], settings: IndexSettings) -> dict[str,
         "corpus": settings.corpus,
         "corpus_hash": texts,
         "source_hash": source_hash(settings.corpus),
-        "documents": len({passage.doc_id for passage in passages}),
+        "documents": len(document_starts(passages)),
         "passages": len(passages),
         "settings": settings.model_dump(mode="json"),
         "versions": {name: version(name) for name in ("bm25s", "PyStemmer", "numpy")},

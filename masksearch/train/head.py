@@ -2,7 +2,8 @@
 
 TRL's fused forward scores every position on a CPU and on devices without Triton; with a vocabulary of 49 thousand
 and loss on a quarter of the tokens, most of that work and memory is for nothing. The forward here projects the
-positions with a label alone, in chunks, and returns what TRL's trainers read.
+positions with a label alone and returns what TRL's trainers read. More than `CHUNK` of them are scored in chunks whose
+logits are computed again in the backward pass, so that memory stays bounded.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
-CHUNK = 4096
+CHUNK = 1024
 
 
 def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0) -> tuple[torch.Tensor, ...]:
@@ -22,7 +23,9 @@ def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.M
 
     Gradients flow through the log-probability alone.
     """
-    logits = head(hidden).float() / temperature
+    logits = head(hidden).float()
+    if temperature != 1.0:
+        logits = logits / temperature
     logp = torch.log_softmax(logits, dim=-1)
     picked = logp.gather(1, labels[:, None])[:, 0]
     with torch.no_grad():
@@ -30,6 +33,17 @@ def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.M
         entropy = -(fixed.exp() * fixed).sum(dim=-1)
         top = fixed.argmax(dim=-1) == labels
     return picked, entropy, top
+
+
+def score_all(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float) -> list[torch.Tensor]:
+    """`score_positions` for any number of positions; one chunk is scored as it is, several are checkpointed."""
+    if len(hidden) <= CHUNK:
+        return list(score_positions(hidden, labels, head, temperature))
+    parts = [
+        checkpoint(score_positions, hidden[start : start + CHUNK], labels[start : start + CHUNK], head, temperature, use_reentrant=False)
+        for start in range(0, len(hidden), CHUNK)
+    ]
+    return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
 def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
@@ -45,11 +59,7 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
         targets = labels[:, 1:].to(hidden.device)
         mask = targets != -100
         rows, wanted, head = hidden[mask], targets[mask], self.get_output_embeddings()
-        parts = [
-            checkpoint(score_positions, rows[start : start + CHUNK], wanted[start : start + CHUNK], head, temperature, use_reentrant=False)
-            for start in range(0, max(1, len(rows)), CHUNK)
-        ]
-        columns = [torch.cat(column) for column in zip(*parts, strict=True)]
+        columns = score_all(rows, wanted, head, temperature)
         # masked_scatter keeps the graph connected when no position has a label.
         log_probs, entropy, top = (column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns)
         loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)

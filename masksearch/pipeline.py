@@ -19,14 +19,14 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from masksearch import files, progress, references
 from masksearch.config import Recipe, Stage, check_inputs
 from masksearch.errors import MaskSearchError, UsageError
-from masksearch.products import StageFolder, stage_keys
+from masksearch.products import stage_folders
 from masksearch.progress import human_time, say
 from masksearch.stages import run_stage
 
@@ -72,15 +72,20 @@ class _Run:
 
     def __init__(self, recipe: Recipe, out: Path) -> None:
         self.recipe, self.out = recipe, out
-        keys = stage_keys(recipe)
-        self.products = {stage.name: str(out / "stages" / stage.name / stage.spec.product) for stage in recipe.stages}
-        self.folders = {stage.name: StageFolder(out / "stages" / stage.name, Path(self.products[stage.name]), keys[stage.name]) for stage in recipe.stages}
         self.rows: dict[str, dict[str, Any]] = {}
-        for stage in recipe.stages:
+        self._look(recipe.stages, again=True)
+        self.products = {name: str(folder.product) for name, folder in self.folders.items()}
+        self.timing = _Timing([stage for stage in recipe.stages if self.rows[stage.name]["status"] != "done"])
+
+    def _look(self, stages: Sequence[Stage], again: bool = False) -> None:
+        """What is done of these stages; with `again` one that ended unfinished counts as not done."""
+        self.folders = stage_folders(self.recipe, self.out)
+        for stage in stages:
             done = self.folders[stage.name].done()
+            if done and again and done.get("unfinished"):
+                done = None
             row = {"status": "done", "seconds": done["seconds"], "summary": done["summary"]} if done else {"status": "waiting", "seconds": None, "summary": {}}
             self.rows[stage.name] = {"name": stage.name, "kind": stage.spec.kind, **row}
-        self.timing = _Timing([stage for stage in recipe.stages if self.rows[stage.name]["status"] != "done"])
 
     def go(self) -> None:
         """All stages."""
@@ -94,6 +99,9 @@ class _Run:
                 continue
             say(f"{place}  — {stage.description or stage.spec.about}{self.timing.outlook(stage)}")
             self._do(stage)
+            if self.folders[stage.name].seen() != self.folders[stage.name].key:
+                self._look(self.recipe.stages[number:])
+                self.timing.waiting = [later for later in self.recipe.stages[number:] if self.rows[later.name]["status"] != "done"]
             gc.collect()
         progress.plan(0, 0)
         self._conclude()
@@ -107,6 +115,7 @@ class _Run:
         row["status"] = "running"
         self._record()
         started, spent = time.monotonic(), 0.0
+        retried = folder.unfinished()
         try:
             with _naming(stage, folder.folder):
                 spent = folder.prepare()
@@ -115,7 +124,9 @@ class _Run:
                     raise MaskSearchError(f"it ended without writing {folder.product}.")
                 seconds = round(time.monotonic() - started, 2)
                 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-                folder.finish({"kind": stage.spec.kind, "seconds": round(seconds + spent, 2), "summary": summary, "peak_memory_mb": peak})
+                record = {"kind": stage.spec.kind, "seconds": round(seconds + spent, 2), "summary": summary, "peak_memory_mb": peak}
+                marks = {"unfinished": bool(summary.get("unfinished")), "retried": retried}
+                folder.finish({**record, **{name: True for name, value in marks.items() if value}})
         except BaseException as error:
             row.update(status="interrupted" if isinstance(error, KeyboardInterrupt) else "failed", seconds=round(time.monotonic() - started + spent, 2))
             # A full disk must not hide the error that is on its way up.
@@ -133,12 +144,19 @@ class _Run:
         values = references.change(stage.spec.settings, stage.settings, lambda field, value, many: [self.products.get(value, value)])
         return stage.spec.settings.model_validate(values)
 
+    @property
+    def unfinished(self) -> list[str]:
+        """The stages that ended without some of what they should have done."""
+        return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
+
     def _conclude(self) -> None:
         """The results, on standard output."""
         for stage in self.recipe.stages:
             table = self.rows[stage.name]["summary"].get("table")
             if table:
                 print(f"\n{table}")
+        if self.unfinished:
+            say(f"Not all could be done in {', '.join(self.unfinished)}; start the same command again to go on with what is left.")
         for stage in self.recipe.stages:
             note = self.rows[stage.name]["summary"].get("note")
             if note:

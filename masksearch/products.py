@@ -3,6 +3,9 @@
 A stage's key is a hash of everything its product depends on: its kind and settings, the keys of the stages it builds on, and
 the contents of the files it reads. `done.json`, written last, holds the key of the finished product; `stage.json`, written
 first, that of work under way. The same key means: skip, or go on where the work stopped. Another key means: start afresh.
+
+A stage may end `unfinished`, with a product that lacks what could not be done (documents an endpoint did not answer for). A later run takes
+up the rest; as its key does not tell one product from the next, stages that build on it go by the product's content as well.
 """
 
 from __future__ import annotations
@@ -53,15 +56,6 @@ def settings_key(spec: StageKind, settings: Settings, keys: Mapping[str, str], *
     return files.hash_json([PRODUCT_FORMAT, spec.kind, values, *more])
 
 
-def stage_keys(recipe: Recipe) -> dict[str, str]:
-    """The key of every stage, in order."""
-    keys: dict[str, str] = {}
-    for stage in recipe.stages:
-        more = [recipe.name, recipe.description, {need: keys[need] for need in stage.needs}] if stage.spec.takes_run else []
-        keys[stage.name] = settings_key(stage.spec, stage.settings, keys, *more)
-    return keys
-
-
 class StageFolder:
     """The folder a stage works in, marked with the key of what lies there."""
 
@@ -73,6 +67,15 @@ class StageFolder:
         """What was recorded when the product was finished, if it is there and was made with the same key."""
         record = _read(self.done_file)
         return record if record.get("key") == self.key and self.product.exists() else None
+
+    def unfinished(self) -> bool:
+        """Whether the product was finished without some of what it should hold, now or at an earlier time."""
+        record = self.done() or {}
+        return bool(record.get("unfinished") or record.get("retried"))
+
+    def seen(self) -> str:
+        """The key as stages see it that build on this one."""
+        return files.hash_json([self.key, content_hash(self.product)]) if self.unfinished() else self.key
 
     def prepare(self) -> float:
         """Makes the folder ready to work in; returns the seconds an earlier, broken-off attempt has already spent.
@@ -95,8 +98,20 @@ class StageFolder:
         files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2)})
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Notes that the product is whole."""
+        """Notes that the product is whole, as far as could be done."""
         files.write_json(self.done_file, {"key": self.key, **record, "finished": time.strftime("%Y-%m-%dT%H:%M:%S%z")})
+
+
+def stage_folders(recipe: Recipe, out: Path) -> dict[str, StageFolder]:
+    """The folder of every stage of a run, in order, each with its key."""
+    folders: dict[str, StageFolder] = {}
+    seen: dict[str, str] = {}
+    for stage in recipe.stages:
+        more = [recipe.name, recipe.description, {need: seen[need] for need in stage.needs}] if stage.spec.takes_run else []
+        folder = out / "stages" / stage.name
+        folders[stage.name] = StageFolder(folder, folder / stage.spec.product, settings_key(stage.spec, stage.settings, seen, *more))
+        seen[stage.name] = folders[stage.name].seen()
+    return folders
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class Bm25Searcher:
     def in_memory(cls, passages: Sequence[Passage], settings: IndexSettings | None = None) -> Bm25Searcher:
         """An index that is not written down; the same ranking and the same fingerprint as the one on disk."""
         settings = settings or IndexSettings()
-        order = id_order((passage.id for passage in passages), len(passages), Path())
+        order = id_order((passage.id for passage in passages), len(passages))
         return cls(_index(passages, settings.language), passages, order, _manifest(passages, settings))
 
     @property

@@ -134,14 +134,18 @@ def _npy_header(stream: IO[bytes], dtype: np.dtype[Any], length: int) -> None:
     np.lib.format.write_array_header_1_0(stream, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)})
 
 
-def id_order(ids: Iterator[str], count: int, folder: Path) -> Ints:
-    """For each of `count` passages, the place of its id among all ids in order; equal ids by row. Sorted runs lie in `folder`, which is not cleaned."""
+def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints:
+    """For each of `count` passages, the place of its id among all ids in order; equal ids by row.
+
+    Sorted runs lie in `folder`, which is not cleaned; without one all ids are sorted in memory.
+    """
+    size = ID_RUN if folder else count
     order = np.empty(count, dtype=np.int32)
     runs: list[Path] = []
     row = 0
-    while part := sorted((name, row + place) for place, name in zip(range(ID_RUN), ids, strict=False)):
+    while part := sorted((name, row + place) for place, name in zip(range(size), ids, strict=False)):
         row += len(part)
-        if len(part) == count:
+        if folder is None or len(part) == count:
             order[[number for _, number in part]] = np.arange(count, dtype=np.int32)
             return order
         path = folder / f"ids-{len(runs)}"

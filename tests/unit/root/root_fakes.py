@@ -40,6 +40,11 @@ class JoinSettings(Settings):
     groups: dict[str, Refs] = Field({})
 
 
+class AskSettings(Settings):
+    answers: str
+    """A file with what can be answered, not counted as an input."""
+
+
 class PageSettings(Settings):
     title: str = ""
 
@@ -76,6 +81,14 @@ def run_join(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]
     return {"table": "| the table |"}
 
 
+def run_ask(settings: AskSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Writes what is answered of two questions, and tells how many are not."""
+    note(output, "asked")
+    answered = Path(settings.answers).read_text(encoding="utf-8").split()
+    files.write_text(output, " ".join(answered))
+    return {"unfinished": 2 - len(answered)} if len(answered) < 2 else {}
+
+
 def run_full(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]:
     raise OSError(28, "No space left on device", str(output))
 
@@ -99,6 +112,7 @@ _KINDS = (
     StageKind("make", MakeSettings, "root_fakes:run_make", "made.json", "making"),
     StageKind("train", TrainSettings, "root_fakes:run_train", "trained.json", "training"),
     StageKind("join", JoinSettings, "root_fakes:run_join", "joined.json", "joining"),
+    StageKind("ask", AskSettings, "root_fakes:run_ask", "answers.txt", "asking"),
     StageKind("full", JoinSettings, "root_fakes:run_full", "full.json", "filling the disk"),
     StageKind("missing", JoinSettings, "root_fakes:run_missing", "x.json", "needing a package"),
     StageKind("empty", JoinSettings, "root_fakes:run_empty", "x.json", "forgetting to write"),

@@ -74,6 +74,34 @@ def read(path: str) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def test_what_could_not_be_done_is_taken_up_by_a_later_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what builds on it is done again only if that changed something."""
+    (here / "r.toml").write_text('''
+name = "small"
+[stages.other]
+kind = "make"
+[stages.asked]
+kind = "ask"
+answers = "answers.txt"
+[stages.after]
+kind = "train"
+model = "asked"
+[stages.all]
+kind = "join"
+inputs = ["after", "other"]
+''')
+    answers = here / "answers.txt"
+    answers.write_text("one")
+    assert names(run()) == ["other", "asked", "after", "all"]
+    assert "Not all could be done in asked; start the same command again" in capsys.readouterr().err
+    assert names(run()) == ["asked"]
+    answers.write_text("one two")
+    assert names(run()) == ["asked", "after", "all"]
+    assert json.loads(Path("out/stages/after/trained.json").read_text())["inputs"] == ["one two"]
+    assert "Not all could be done" not in capsys.readouterr().err.rsplit("[4/4]")[-1]
+    assert names(run()) == []
+
+
 def test_a_whole_run_and_what_it_leaves(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert names(run()) == ["base", "other", "sft", "after", "all", "page"]
     record = read("out/run.json")

@@ -9,7 +9,12 @@ os.environ.setdefault("WANDB_DISABLED", "true")
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# A shared machine is slow at times: how long an example takes proves nothing.
+hypothesis.settings.register_profile("masksearch", deadline=None)
+hypothesis.settings.load_profile("masksearch")
 
 
 @pytest.fixture(scope="session")

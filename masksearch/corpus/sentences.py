@@ -60,11 +60,13 @@ _STARTERS_FR = frozenset(
 _MAY_END_FR = frozenset("etc cie jr al hab sq sqq".split())  # noqa: SIM905
 
 _CLOSERS = "\"'”’»)\\]›"
-_END = re.compile(rf"[.!?…]+[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*")
+# A run of marks is looked at once, from its first: "...................." takes no longer than as many letters.
+_MARKS = "(?<![.!?…])[.!?…]++"
+_END = re.compile(rf"{_MARKS}[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*")
 # French puts a space before its closing quotation mark.
-_END_FR = re.compile(rf"[.!?…]+(?:[{_CLOSERS}]|\s»)*(?=\s)|[。！？]+[”’」』）]*")
+_END_FR = re.compile(rf"{_MARKS}(?:[{_CLOSERS}]|\s»)*(?=\s)|[。！？]+[”’」』）]*")
 # Chinese needs no white space after a sentence. A semicolon parts sentences that could stand alone.
-_END_ZH = re.compile(rf"[.!?…]+[{_CLOSERS}」』）]*(?=\s)|[!?]+[{_CLOSERS}」』）]*(?=[{UNSPACED}])|[。！？；｡．]+[{_CLOSERS}」』）》]*")
+_END_ZH = re.compile(rf"{_MARKS}[{_CLOSERS}」』）]*(?=\s)|(?<![!?])[!?]++[{_CLOSERS}」』）]*(?=[{UNSPACED}])|[。！？；｡．]+[{_CLOSERS}」』）》]*")
 _SURE = "。！？；｡．"
 _LAST_TOKEN = re.compile(r"[^\s(\[\"'“‘«]*$")
 _LAST_TOKEN_ZH = re.compile(rf"[^\s(\[\"'“‘«（《「『：，、·{UNSPACED}]*$")
@@ -112,7 +114,7 @@ def sentence_spans(text: str, language: str = "") -> Iterator[tuple[int, int]]:
     start = 0
     for match in rules.end.finditer(text):
         end = match.end()
-        if _ends_sentence(text, match.start(), end, rules) and text[start:end].strip():
+        if _ends_sentence(text, match.start(), end, rules):
             yield _trim(text, start, end)
             start = end
     if text[start:].strip():

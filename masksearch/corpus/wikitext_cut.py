@@ -25,7 +25,7 @@ FORMULA = "\ue005"
 MAX_DEPTH = 20
 """Templates nested deeper are left out."""
 
-PRIVATE = re.compile("[\ue000-\ue00f\ud800-\udfff\U000f0000-\U000fffff]")
+PRIVATE = re.compile("[\ue000-\ue00f\ud800-\udfff\U000f0000-\U0010ffff]")
 _TAG = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)(\s[^<>]*?)?\s*(/?)>")
 _SUPERSCRIPT = re.compile(r"<sup>\s*([+−-]?[0-9]{1,6}|[+−])\s*</sup>", re.IGNORECASE)
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)

@@ -49,3 +49,15 @@ def test_sentences_cover_any_text_in_order(text, language):
     spans = list(sentence_spans(text, language))
     assert "".join("".join(text[start:end].split()) for start, end in spans) == "".join(text.split())
     assert all(first[1] <= second[0] for first, second in itertools.pairwise(spans))
+
+
+@pytest.mark.parametrize("language", ["en", "es", "fr", "zh"])
+@pytest.mark.parametrize("unit", [".", "?!", "...)", '".'])
+def test_long_runs_of_marks_are_looked_at_once(language, unit):
+    """Two million marks: a second at most where each is looked at once, days where each begins a search of its own."""
+    text = "So it began" + unit * (2_000_000 // len(unit)) + "x"
+    assert list(sentence_spans(text, language)) == [(0, len(text))]
+
+
+def test_marks_of_two_kinds_before_a_chinese_character():
+    assert sentences("真的..!?好。", "zh") == ["真的..!?", "好。"]

@@ -73,16 +73,16 @@ class _Run:
     def __init__(self, recipe: Recipe, out: Path) -> None:
         self.recipe, self.out = recipe, out
         self.rows: dict[str, dict[str, Any]] = {}
-        self._look(recipe.stages, again=True)
+        self._look(recipe.stages)
         self.products = {name: str(folder.product) for name, folder in self.folders.items()}
         self.timing = _Timing([stage for stage in recipe.stages if self.rows[stage.name]["status"] != "done"])
 
-    def _look(self, stages: Sequence[Stage], again: bool = False) -> None:
-        """What is done of these stages; with `again` one that ended unfinished counts as not done."""
+    def _look(self, stages: Sequence[Stage]) -> None:
+        """What is done of these stages, none of which this run has come to yet: one that ended unfinished is to be done again."""
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
             done = self.folders[stage.name].done()
-            if done and again and done.get("unfinished"):
+            if done and done.get("unfinished"):
                 done = None
             row = {"status": "done", "seconds": done["seconds"], "summary": done["summary"]} if done else {"status": "waiting", "seconds": None, "summary": {}}
             self.rows[stage.name] = {"name": stage.name, "kind": stage.spec.kind, **row}

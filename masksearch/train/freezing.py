@@ -13,10 +13,12 @@ from masksearch.errors import TrainingError
 
 
 def freeze_layers(model: Any, count: int) -> None:
-    """Freezes the embeddings and the lowest `count` layers; 0 trains everything. Raises TrainingError where no layer would be left."""
+    """Freezes the embeddings and the lowest `count` layers; 0 trains everything. Raises TrainingError where no layer would be left, or the model keeps its layers elsewhere."""
     if not count:
         return
-    layers = model.base_model.layers
+    layers = getattr(model.base_model, "layers", None)
+    if layers is None:
+        raise TrainingError(f"frozen_layers is {count}, but the layers of a {type(model).__name__} are not known here; leave it 0.")
     if count >= len(layers):
         raise TrainingError(f"frozen_layers is {count}, but the model has {len(layers)} layers; freeze at most {len(layers) - 1}.")
     for part in (model.get_input_embeddings(), *layers[:count]):

@@ -89,16 +89,19 @@ model = "asked"
 [stages.all]
 kind = "join"
 inputs = ["after", "other"]
+[stages.asked2]
+kind = "ask"
+answers = "answers.txt"
 ''')
     answers = here / "answers.txt"
     answers.write_text("one")
-    assert names(run()) == ["other", "asked", "after", "all"]
-    assert "Not all could be done in asked; start the same command again" in capsys.readouterr().err
-    assert names(run()) == ["asked"]
+    assert names(run()) == ["other", "asked", "after", "all", "asked2"]
+    assert "Not all could be done in asked, asked2; start the same command again" in capsys.readouterr().err
+    assert names(run()) == ["asked", "asked2"]
     answers.write_text("one two")
-    assert names(run()) == ["asked", "after", "all"]
+    assert names(run()) == ["asked", "after", "all", "asked2"]
     assert json.loads(Path("out/stages/after/trained.json").read_text())["inputs"] == ["one two"]
-    assert "Not all could be done" not in capsys.readouterr().err.rsplit("[4/4]")[-1]
+    assert "Not all could be done" not in capsys.readouterr().err.rsplit("[5/5]")[-1]
     assert names(run()) == []
 
 

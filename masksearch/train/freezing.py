@@ -13,7 +13,10 @@ from masksearch.errors import TrainingError
 
 
 def freeze_layers(model: Any, count: int) -> None:
-    """Freezes the embeddings and the lowest `count` layers; 0 trains everything. Raises TrainingError where no layer would be left, or the model keeps its layers elsewhere."""
+    """Freezes the embeddings and the lowest `count` layers; 0 trains everything.
+
+    Raises TrainingError where no layer would be left, or the model keeps its layers elsewhere.
+    """
     if not count:
         return
     layers = getattr(model.base_model, "layers", None)

@@ -16,6 +16,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -31,13 +32,14 @@ from masksearch.progress import Progress
 from masksearch.search.postings import Postings, id_order
 from masksearch.search.storage import TEXTS, StoredPassages, document_starts, write_passages
 from masksearch.search.text import TOKENISER, Tokeniser
+from masksearch.search.vocabulary import Vocabulary
 from masksearch.settings import IndexSettings
 from masksearch.types import Hit, Passage
 
-INDEX_FORMAT: Final = "masksearch-index/1"
+INDEX_FORMAT: Final = "masksearch-index/2"
 MANIFEST = "masksearch.json"
 ORDER = "order.npy"
-SCORES, ROWS = "data.csc.index.npy", "indices.csc.index.npy"
+SCORES, ROWS, COLUMNS, VOCABULARY = "data.csc.index.npy", "indices.csc.index.npy", "indptr.csc.index.npy", "vocab.index.json"
 """Names of bm25s."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 
@@ -45,16 +47,28 @@ IntArray = npt.NDArray[np.int32]
 FloatArray = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True)
+class _Postings:
+    """Scores and rows by term. Plain arrays, not numpy.memmap objects: the same mapped memory without the subclass's cost on every slice."""
+
+    scores: FloatArray
+    rows: IntArray
+    columns: npt.NDArray[np.int64]
+    """Where each term's scores begin, and the end of the last."""
+    vocabulary: Vocabulary
+
+    @classmethod
+    def load(cls, directory: Path) -> _Postings:
+        scores, rows, columns = (_mapped(directory / name) for name in (SCORES, ROWS, COLUMNS))
+        return cls(scores, rows, columns, Vocabulary.load(directory))
+
+
 class Bm25Searcher:
     """A `Searcher` over an index, in memory or on disk. Safe to share between threads; pickles where it was loaded from a folder."""
 
-    def __init__(self, engine: Any, passages: Sequence[Passage], order: IntArray, manifest: dict[str, Any], directory: Path | None = None) -> None:
-        # Plain arrays, not numpy.memmap objects: the same mapped memory without the subclass's cost on every slice.
-        self._scores: FloatArray = np.asarray(engine.scores["data"])
-        self._rows: IntArray = np.asarray(engine.scores["indices"])
-        self._columns: list[int] = np.asarray(engine.scores["indptr"]).tolist()
-        self._vocabulary: dict[str, int] = engine.vocab_dict
-        self._order = np.asarray(order)
+    def __init__(self, postings: _Postings, passages: Sequence[Passage], order: IntArray, manifest: dict[str, Any], directory: Path | None = None) -> None:
+        self._scores, self._rows, self._columns, self._vocabulary = postings.scores, postings.rows, postings.columns, postings.vocabulary
+        self._order = order
         self._tokeniser = Tokeniser(manifest["settings"]["language"])
         self._local = threading.local()
         self.passages = passages
@@ -89,12 +103,13 @@ class Bm25Searcher:
     def document_frequency(self, text: str) -> int:
         """How many passages hold the rarest term of a text; 0 where one of its terms is in no passage, or it has none."""
         terms = set(self._tokeniser.terms(text))
-        if not terms or not terms <= self._vocabulary.keys():
+        known = self._vocabulary.known(terms)
+        if not terms or len(known) < len(terms):
             return 0
-        return min(self._columns[term + 1] - self._columns[term] for term in map(self._vocabulary.__getitem__, terms))
+        return min(int(self._columns[term + 1] - self._columns[term]) for term in known)
 
     def _search(self, query: str, k: int) -> list[Hit]:
-        known = {self._vocabulary[term] for term in self._tokeniser.terms(query) if term in self._vocabulary}
+        known = self._vocabulary.known(set(self._tokeniser.terms(query)))
         if not known or k < 1:
             return []
         rows, totals = self._totals(sorted(known))  # a fixed order: floating-point sums depend on it
@@ -106,7 +121,7 @@ class Bm25Searcher:
         touched: list[IntArray] = []
         try:
             for term in terms:
-                low, high = self._columns[term], self._columns[term + 1]
+                low, high = int(self._columns[term]), int(self._columns[term + 1])
                 rows = self._rows[low:high]
                 before = sums[rows]
                 touched.append(rows[before == 0])
@@ -171,8 +186,12 @@ def _write_engine(passages: Sequence[Passage], folder: Path, runs: Path, languag
     starts = postings.write(folder / SCORES, folder / ROWS, engine.k1, engine.b)
     empty = {"data": np.empty(0, dtype=np.float32), "indices": np.empty(0, dtype=np.int32)}
     engine.scores = {**empty, "indptr": starts, "num_docs": len(passages)}
-    engine.vocab_dict, engine.nonoccurrence_array = postings.vocabulary, None
-    engine.save(folder, data_name=f"{runs.name}/none", indices_name=f"{runs.name}/none", show_progress=False)
+    engine.vocab_dict, engine.nonoccurrence_array = {}, None
+    nowhere = f"{runs.name}/none"
+    engine.save(folder, data_name=nowhere, indices_name=nowhere, vocab_name=nowhere, show_progress=False)
+    # bm25s can open the folder too: this file is for it alone.
+    postings.vocabulary.write_json(folder / VOCABULARY)
+    postings.vocabulary.terms.save(folder)
 
 
 def load(directory: str | Path) -> Bm25Searcher:
@@ -183,16 +202,17 @@ def load(directory: str | Path) -> Bm25Searcher:
         for name, size in manifest["files"].items():
             if (directory / name).stat().st_size != size:
                 raise ValueError(f"{name} has not the size it was written with")
-        import bm25s
-
-        engine = bm25s.BM25.load(directory, mmap=True, show_progress=False, backend="numpy")
         passages = StoredPassages(directory)
-        order = np.load(directory / ORDER, mmap_mode="r")
+        order = _mapped(directory / ORDER)
         if not len(passages) == len(order) == manifest["passages"]:
             raise ValueError("the files differ in the number of passages")
-        return Bm25Searcher(engine, passages, order, manifest, directory)
+        return Bm25Searcher(_Postings.load(directory), passages, order, manifest, directory)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SearchError(f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}.") from error
+
+
+def _mapped(path: Path) -> Any:
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
@@ -214,8 +234,8 @@ def _indexed(passage: Passage) -> str:
     return f"{passage.title}\n{passage.text}"
 
 
-def _index(passages: Sequence[Passage], language: str) -> Any:
-    """The scored bm25s index over title and text of each passage, in memory."""
+def _index(passages: Sequence[Passage], language: str) -> _Postings:
+    """What bm25s makes of title and text of each passage, in memory."""
     import bm25s
 
     tokeniser = Tokeniser(language)
@@ -226,7 +246,8 @@ def _index(passages: Sequence[Passage], language: str) -> Any:
         rows.append([vocabulary.setdefault(term, len(vocabulary)) for term in terms])
     engine = bm25s.BM25(**BM25, backend="numpy")
     engine.index((rows, vocabulary), show_progress=False)
-    return engine
+    scores = engine.scores
+    return _Postings(scores["data"], scores["indices"], np.asarray(scores["indptr"], dtype=np.int64), Vocabulary.of(vocabulary))
 
 
 def _nothing_to_index(settings: IndexSettings) -> DataError:

@@ -3,8 +3,8 @@
     occurrences (term, row, count)  ->  runs on disk, each sorted by term  ->  merged, one range of terms after another
 
 The scores are BM25's as bm25s computes them (its method `lucene`: IDF log(1 + (N - df + 0.5) / (df + 0.5)), term part
-tf / (tf + k1 (1 - b + b l / mean l))), to the last bit, and stand in files of its format. What grows with the corpus in memory is the vocabulary
-and 8 bytes a passage.
+tf / (tf + k1 (1 - b + b l / mean l))), to the last bit, and stand in files of its format. What grows with the corpus in memory: 8 bytes a passage, and some
+40 bytes a term of the vocabulary (at most; while it is extended).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from masksearch.search.vocabulary import GrowingVocabulary
+
 RUN = 1 << 22
 """Occurrences (12 bytes each) sorted in memory at a time."""
 ID_RUN = 500_000
@@ -35,11 +37,13 @@ class Postings:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.vocabulary: dict[str, int] = {"": 0}
-        """Term -> number, in order of appearance; "" stands in passages without any term."""
+        self.vocabulary = GrowingVocabulary(folder)
+        """Terms in order of appearance, first of all "", which stands in passages without any term."""
         self.lengths = array("i")
         """Terms of each passage."""
-        self._frequencies = array("i", [0])
+        self._frequencies = np.zeros(0, dtype=np.int32)
+        self._numbers = {"": 0}
+        """Terms of this run, numbered by themselves."""
         self._distinct = array("i")
         self._terms, self._counts = array("i"), array("i")
         self._runs: list[tuple[Path, int]] = []
@@ -50,11 +54,7 @@ class Postings:
         self.lengths.append(len(terms))
         counts = Counter(terms)
         for term, count in counts.items():
-            number = self.vocabulary.setdefault(term, len(self.vocabulary))
-            if number == len(self._frequencies):
-                self._frequencies.append(0)
-            self._frequencies[number] += 1
-            self._terms.append(number)
+            self._terms.append(self._numbers.setdefault(term, len(self._numbers)))
             self._counts.append(count)
         self._distinct.append(len(counts))
         if len(self._terms) >= RUN:
@@ -64,7 +64,10 @@ class Postings:
         """Writes the occurrences held as a run of three columns, sorted by term; rows stay in order within a term."""
         if not self._terms:
             return
-        terms = np.frombuffer(self._terms, dtype=np.int32)
+        terms = self.vocabulary.add(list(self._numbers))[np.frombuffer(self._terms, dtype=np.int32)]
+        frequencies = np.bincount(terms, minlength=len(self.vocabulary.terms)).astype(np.int32)
+        frequencies[: len(self._frequencies)] += self._frequencies
+        self._frequencies = frequencies
         first = len(self.lengths) - len(self._distinct)
         rows = np.repeat(np.arange(first, len(self.lengths), dtype=np.int32), np.frombuffer(self._distinct, dtype=np.int32))
         order = np.argsort(terms, kind="stable")
@@ -73,14 +76,13 @@ class Postings:
             for column in (terms, rows, np.frombuffer(self._counts, dtype=np.int32)):
                 stream.write(column[order].tobytes())
         self._runs.append((path, len(terms)))
-        self._terms, self._counts, self._distinct = array("i"), array("i"), array("i")
+        self._terms, self._counts, self._distinct, self._numbers = array("i"), array("i"), array("i"), {"": 0}
 
     def write(self, scores: Path, rows: Path, k1: float, b: float) -> npt.NDArray[np.int64]:
         """Writes float32 scores and int32 rows by term as .npy files; returns where each term's begin (int64, one more than there are terms)."""
         self._flush()
-        frequencies = np.frombuffer(self._frequencies, dtype=np.int32)
-        starts = np.concatenate([[0], np.cumsum(frequencies, dtype=np.int64)])
-        weigh = _Bm25(frequencies, np.frombuffer(self.lengths, dtype=np.int32), k1, b)
+        starts = np.concatenate([[0], np.cumsum(self._frequencies, dtype=np.int64)])
+        weigh = _Bm25(self._frequencies, np.frombuffer(self.lengths, dtype=np.int32), k1, b)
         with open(scores, "wb") as score_file, open(rows, "wb") as row_file:
             _npy_header(score_file, np.dtype(np.float32), int(starts[-1]))
             _npy_header(row_file, np.dtype(np.int32), int(starts[-1]))

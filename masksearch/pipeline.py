@@ -11,9 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import gc
-import os
 import re
 import resource
 import shutil
@@ -26,6 +24,7 @@ from typing import Any
 from masksearch import files, progress, references
 from masksearch.config import Recipe, Stage, check_inputs
 from masksearch.errors import MaskSearchError, UsageError
+from masksearch.locking import locked
 from masksearch.products import stage_folders
 from masksearch.progress import human_time, say
 from masksearch.stages import run_stage
@@ -45,26 +44,11 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
     """
     out = Path(out)
     check_inputs(recipe)
-    with locked(out):
-        _Run(recipe, out).go()
-
-
-@contextlib.contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keeps a second run out of the same folder; the lock goes with the process, however that ends. Raises UsageError."""
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, but the run needs a folder; choose another --out.")
     out.mkdir(parents=True, exist_ok=True)
-    with open(out / ".lock", "a+", encoding="utf-8") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            raise UsageError(f"Another run (process {stream.read().strip() or 'unknown'}) is working in {out}; wait for it, or choose another --out.") from None
-        stream.truncate(0)
-        stream.write(f"{os.getpid()}\n")
-        stream.flush()
-        yield
+    with locked(out / ".lock", str(out), "choose another --out"):
+        _Run(recipe, out).go()
 
 
 class _Run:

@@ -19,6 +19,7 @@ from masksearch import files, references
 from masksearch.config import Stage, load_recipe, merge
 from masksearch.errors import UsageError
 from masksearch.flags import given_values, settings_of
+from masksearch.locking import locked
 from masksearch.pipeline import told
 from masksearch.products import StageFolder, settings_key
 from masksearch.progress import say
@@ -56,6 +57,13 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
 
 
 def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
+    """The stage with its product at `output` and its work beside it, out of reach of any other command with the same output."""
+    output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with locked(output.with_name(f".{output.name}.lock"), f"{output}.work", "choose another -o"):
+        return _locked_into(spec, settings, output, run_dir)
+
+
+def _locked_into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
     work = output.with_name(output.name + ".work")
     # Standard input cannot be read twice, so such work is never taken up again.
     key = settings_key(spec, settings, {}, str(run_dir))

@@ -17,7 +17,8 @@ from root_fakes import FAKES
 
 from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError, MissingExtraError, UsageError
-from masksearch.pipeline import locked, rough_time, run_recipe
+from masksearch.locking import locked
+from masksearch.pipeline import rough_time, run_recipe
 
 RECIPE = """
 name = "small"
@@ -219,12 +220,14 @@ def test_an_unexpected_error_says_in_which_stage(here: Path, monkeypatch: pytest
 
 
 def test_two_runs_do_not_share_a_folder(here: Path) -> None:
-    with locked(Path("out")), pytest.raises(UsageError, match=rf"process {os.getpid()}.*working in out"):
+    Path("out").mkdir()
+    with locked(Path("out/.lock"), "out", "wait"), pytest.raises(UsageError, match=rf"process {os.getpid()}.*working in out"):
         run()
     assert names(run())
+    assert not Path("out/.lock").exists()
     (here / "file").write_text("")
-    with pytest.raises(UsageError, match="is a file"), locked(Path("file")):
-        pass
+    with pytest.raises(UsageError, match="is a file"):
+        run_recipe(load_recipe("r.toml", (), FAKES), "file")
 
 
 SLOW = """

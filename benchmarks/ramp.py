@@ -28,9 +28,10 @@ from masksearch.corpus import cut, read_documents, sentence_spans
 from masksearch.ramp.counts import wanted_shares
 from masksearch.ramp.engines import open_engine
 from masksearch.ramp.generate import Source, work
+from masksearch.ramp.prepare import prepare
 from masksearch.ramp.shards import ShardFile, shard_folder
 from masksearch.ramp.spans import make_extractors
-from masksearch.ramp.stage import prepare, run_mask
+from masksearch.ramp.stage import run_mask
 from masksearch.ramp.tools import Plan, build_tools
 from masksearch.ramp.verify import verify_retrievable
 from masksearch.search import build, load

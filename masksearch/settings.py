@@ -68,7 +68,8 @@ class IndexSettings(Settings):
 class MaskSettings(Settings):
     """Turns a corpus into RAMP tasks."""
 
-    corpus: str = DEFAULT_CORPUS
+    corpus: str = ""
+    """Empty: the text of the index that is given; without one, wiki-summaries:en."""
     index: Ref = ""
     """Index to verify against, built from the same corpus; empty: one is built."""
     max_words: int = Field(60, ge=0)

@@ -88,7 +88,7 @@ def check_ray() -> Any:
 
 
 class RayEngine(AbstractContextManager["RayEngine"]):
-    """Ray Data over a cluster (or this machine). The run's folder must be on storage that all nodes see."""
+    """Ray Data over a cluster (or this machine). The folder the run is started in, and all its settings name, must be on storage that all nodes see."""
 
     def __init__(self, plan: Plan) -> None:
         self._ray, self._plan = check_ray(), plan
@@ -108,7 +108,7 @@ class RayEngine(AbstractContextManager["RayEngine"]):
         if not shards:
             return
         rows = self._ray.data.from_items([{"shard": shard} for shard in shards], override_num_blocks=max(1, len(shards)))
-        done = rows.map(_RayWorker, fn_constructor_args=(self._plan,), concurrency=min(self._plan.settings.workers, len(shards)), num_cpus=1)
+        done = rows.map(_RayWorker, fn_constructor_args=(self._plan, os.getcwd()), concurrency=min(self._plan.settings.workers, len(shards)), num_cpus=1)
         for row in done.iter_rows():
             yield int(row["shard"])
 
@@ -117,9 +117,10 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
 
 class _RayWorker:
-    """An actor: loads what it needs once, then works shard after shard."""
+    """An actor: loads what it needs once, then works shard after shard. In the folder the run was started in, which its paths are relative to."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, folder: str) -> None:
+        os.chdir(folder)
         self._worker = ShardWorker(plan)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:

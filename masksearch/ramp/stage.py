@@ -5,7 +5,7 @@
     3. shards of documents are worked, by this process, by several, or by a cluster; each is written whole or not at all
     4. their tasks are put together, as many as were asked for
 
-Every step leaves its outcome in the work folder, so that a run that was broken off goes on and ends in the same bytes.
+Steps 1 and 2 are in prepare.py. Every step leaves its outcome in the work folder, so that a run that was broken off goes on and ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -15,37 +15,23 @@ import tempfile
 import time
 from collections.abc import Iterator
 from importlib.metadata import version
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
-from random import Random
 from typing import Any
 
-import numpy as np
-
-from masksearch.corpus import SkipCount, corpus_hash, cut_all, read_documents
-from masksearch.corpus.identity import source_hash
-from masksearch.errors import DataError, MaskSearchError, SearchError
-from masksearch.files import atomic_path, check_parquet, remove, write_json, write_json_lines
+from masksearch.errors import DataError, MaskSearchError
+from masksearch.files import write_json, write_json_lines
 from masksearch.progress import Progress, say
-from masksearch.ramp.counts import Selection, tilted, wanted_shares
-from masksearch.ramp.decontaminate import Decontaminator
-from masksearch.ramp.engines import Engine, check_ray, open_engine
-from masksearch.ramp.generate import sample_most
-from masksearch.ramp.guess import make_guesser
+from masksearch.ramp.counts import Selection, wanted_shares
+from masksearch.ramp.engines import Engine, open_engine
+from masksearch.ramp.prepare import REJECTS, check_early, check_same_text, forget_other_work, prepare, tidy, with_corpus
 from masksearch.ramp.product import check_output, is_folder_product, write_folder, write_tasks
 from masksearch.ramp.shards import ShardFile, shard_folder
-from masksearch.ramp.spans import Failure, make_extractors
-from masksearch.ramp.strategies import make_strategy
 from masksearch.ramp.tally import MaskStats, survival_table
-from masksearch.ramp.tools import COPIES, ORDER, Plan, build_tools
-from masksearch.search import build_index, load
-from masksearch.search.storage import write_passages
-from masksearch.settings import IndexSettings, MaskSettings
+from masksearch.search import load
+from masksearch.settings import MaskSettings
 
-REPORT, REJECTS, SHARES = "mask-report.json", "rejects.jsonl", "shares.json"
-SAMPLE = 256
-"""Passages the shares of the mask counts are fitted to."""
-LEAST_SHARD = 100
+REPORT = "mask-report.json"
 OUTAGE = 20
 """So many documents set aside, and none worked between them, end the run."""
 _PLACE = 1 << 24
@@ -70,7 +56,8 @@ class _Run:
     """One run of the stage."""
 
     def __init__(self, settings: MaskSettings, output: Path, work: Path) -> None:
-        self.settings, self.output, self.work = settings, output, work
+        self.settings, self.output, self.work = with_corpus(settings), output, work
+        self.check_text = bool(settings.corpus and settings.index)
         self.wanted = wanted_shares(settings)
         self.selection = Selection(self.wanted, settings.limit)
         self.stats = MaskStats()
@@ -82,9 +69,12 @@ class _Run:
     def go(self) -> dict[str, Any]:
         """All steps; none where an earlier attempt was broken off after its product was written."""
         if self.output.exists() and (summary := self._written()):
-            self._tidy()
+            tidy(self.work)
             return summary
         check_early(self.settings, self.output)
+        if self.check_text:
+            check_same_text(self.settings)
+        forget_other_work(self.settings, self.work)
         self.plan = prepare(self.settings, self.wanted, self.work)
         with open_engine(self.plan) as engine:
             self._write(engine)
@@ -191,7 +181,7 @@ class _Run:
             write_json_lines(self.work / REJECTS, ({"doc_id": name, "reason": reason} for name, reason in self.rejects.items()))
             say(f"  {len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))}): {self.work / REJECTS}.")
         else:
-            self._tidy()
+            tidy(self.work)
         return summary
 
     def _written(self) -> dict[str, Any]:
@@ -203,15 +193,6 @@ class _Run:
         same = report.get("settings") == self.settings.model_dump(mode="json") and not report.get("set_aside")
         return dict(report.get("summary", {})) if same else {}
 
-    def _tidy(self) -> None:
-        """Removes what only served to resume. Renamed first: a kill must not leave half a folder that is taken for a whole one."""
-        for name in ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES):
-            if (self.work / name).exists():
-                doomed = self.work / f".{name}.done.tmp"
-                remove(doomed)
-                (self.work / name).rename(doomed)
-                remove(doomed)
-
     def _lost(self) -> str:
         return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())
 
@@ -221,127 +202,6 @@ class _Run:
         if not self.stats.passages:
             return "none of its documents is on the chosen side of the split"
         return f"of {self.stats.passages} passages, {self._lost()}"
-
-
-# -- what is done before the shards are worked -------------------------------------------------------------------------
-
-
-def check_early(settings: MaskSettings, output: Path) -> None:
-    """Meets wrong settings, bad files and missing extras before any work is done. Raises what each of them raises."""
-    make_extractors(settings)
-    make_strategy(settings)
-    if "not-guessable" in settings.verify:
-        make_guesser(settings)
-    if settings.exclude or settings.exclude_corpus:
-        Decontaminator.from_files(settings.exclude, (), settings.exclude_ngram)
-    if settings.engine == "ray":
-        check_ray()
-    if output.suffix == ".parquet" or (is_folder_product(output) and settings.format == "parquet"):
-        check_parquet()
-
-
-def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
-    """The plan of a run, with everything in place that it refers to. What an earlier attempt has left is used again."""
-    shard_folder(work).mkdir(parents=True, exist_ok=True)
-    for leftover in shard_folder(work).glob(".*.tmp"):  # of a process that was killed while it wrote
-        remove(leftover)
-    store, searches = _store(settings, work)
-    plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
-    _mark_copies(plan)
-    _draw_order(plan)
-    return Plan(settings, store, work, _shares(plan, wanted), searches, plan.shard_size)
-
-
-def _shard_size(settings: MaskSettings) -> int:
-    """A limit far below a shard's yield makes shards smaller, so that little is made in vain."""
-    if settings.limit is None:
-        return settings.shard_size
-    side = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}[settings.split]
-    return min(settings.shard_size, max(LEAST_SHARD, round(settings.limit / side)))
-
-
-def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
-    """The folder with the passages, and whether it is an index to search."""
-    searches = "retrievable" in settings.verify or settings.hide_source
-    if settings.index:
-        _check_same_text(settings)
-        return Path(settings.index), searches
-    folder = work / ("index" if searches else "corpus")
-    wanted = IndexSettings(corpus=settings.corpus, max_words=settings.max_words, language=settings.language, workers=settings.workers)
-    if folder.exists():
-        return folder, searches
-    if searches:
-        build_index(wanted, folder, work)
-    else:
-        _spool(wanted, folder)
-    return folder, searches
-
-
-def _spool(settings: IndexSettings, folder: Path) -> None:
-    """The passages alone, one document at a time."""
-    skipped = SkipCount()
-    with atomic_path(folder) as temporary:
-        temporary.mkdir()
-        with Progress("Reading the corpus", None, "documents") as bar:
-
-            def counted() -> Iterator[Any]:
-                for document in read_documents(settings.corpus, None, skipped, settings.language, settings.workers):
-                    bar.step()
-                    yield document
-
-            write_passages(temporary, cut_all(counted(), settings.max_words))
-    if skipped.total:
-        say(skipped.table())
-
-
-def _check_same_text(settings: MaskSettings) -> None:
-    """Raises SearchError where the index holds another text than the corpus."""
-    searcher = load(settings.index)
-    known = searcher.manifest.get("source_hash")
-    if known and known == source_hash(settings.corpus):
-        return
-    wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
-    if corpus_hash(cut_all(read_documents(wanted.corpus, wanted.limit, None, wanted.language), wanted.max_words)) != searcher.manifest["corpus_hash"]:
-        raise SearchError(
-            f"The index {settings.index} was built from another corpus ({searcher.manifest['corpus']}) than {settings.corpus}, or the text has changed since; "
-            f"build it again with: masksearch index {settings.corpus} -o {settings.index}."
-        )
-
-
-def _mark_copies(plan: Plan) -> None:
-    from masksearch.ramp.duplicates import find_duplicates
-
-    if plan.settings.near_duplicates and not (plan.work / COPIES).exists():
-        _save(plan.work / COPIES, find_duplicates(plan.passages, plan.settings.near_duplicates, plan.work, plan.settings.workers))
-
-
-def _draw_order(plan: Plan) -> None:
-    """With a limit the documents are worked in a drawn order, so that the tasks are a sample of the whole corpus; else as they stand."""
-    if plan.settings.limit is not None and not (plan.work / ORDER).exists():
-        seed = Random(f"{plan.settings.seed}:order").getrandbits(64)
-        _save(plan.work / ORDER, np.random.default_rng(seed).permutation(len(plan.passages.document_starts)))
-
-
-def _save(path: Path, array: Any) -> None:
-    with atomic_path(path) as temporary, open(temporary, "wb") as stream:
-        np.save(stream, array)
-
-
-def _shares(plan: Plan, wanted: dict[int, float]) -> dict[int, float]:
-    """The shares to draw mask counts with; kept, so that a resumed run draws with the same ones."""
-    if len(wanted) == 1:
-        return wanted
-    path = plan.work / SHARES
-    if not path.exists():
-        step = max(1, len(plan.order) // SAMPLE)
-        sources = [plan.source(int(document)) for document in islice(plan.order[::step], SAMPLE)]
-        found = list(sample_most(sources, build_tools(plan)))
-        failures = [one for one in found if isinstance(one, Failure)]
-        if 2 * len(failures) > len(found):
-            told = f"Of {len(found)} passages tried {len(failures)} failed ({failures[0].reason})"
-            raise MaskSearchError(f"{told}; start the same command again when this is mended.")
-        write_json(path, tilted(wanted, (one for one in found if not isinstance(one, Failure))))
-    return {int(k): float(share) for k, share in json.loads(path.read_text(encoding="utf-8")).items()}
 
 
 def _versions() -> dict[str, str]:

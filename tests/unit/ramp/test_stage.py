@@ -168,3 +168,40 @@ def test_no_task_at_all_says_why(tmp_path):
     with pytest.raises(DataError, match="side of the split"):
         run_mask(settings(corpus=str(path), split="heldout" if side_of("X", 0.2) == "train" else "train"), tmp_path / "a.jsonl", None)
     assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_without_a_corpus_the_text_is_that_of_the_index(tmp_path, corpus):
+    build_index(IndexSettings(corpus=corpus, max_words=0), tmp_path / "index", tmp_path)
+    run_mask(settings(corpus=corpus, index=str(tmp_path / "index"), limit=5), tmp_path / "a.jsonl", None)
+    Path(corpus).unlink()
+    summary = run_mask(settings(index=str(tmp_path / "index"), limit=5), tmp_path / "b.jsonl", tmp_path / "work")
+    assert tasks_of(tmp_path / "b.jsonl") == tasks_of(tmp_path / "a.jsonl")
+    assert summary["tasks"] == 5
+    assert json.loads((tmp_path / "work" / "mask-report.json").read_text())["settings"]["corpus"] == corpus
+
+
+def test_work_of_other_settings_is_not_taken_up(tmp_path, corpus):
+    work = tmp_path / "work"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("masksearch.ramp.stage.write_tasks", None)  # broken off when the shards are done
+        with pytest.raises(TypeError):
+            run_mask(settings(corpus=corpus, masks="1"), tmp_path / "a.jsonl", work)
+    assert list((work / "shards").iterdir())
+    run_mask(settings(corpus=corpus, masks="2", workers=2), tmp_path / "a.jsonl", work)
+    assert {task.masks for task in tasks_of(tmp_path / "a.jsonl")} == {2}
+
+
+@pytest.mark.parametrize(
+    ("given", "need"),
+    [
+        ({"ppl_model": "x"}, "ppl_model has no effect without the strategy 'ppl'"),
+        ({"category_weights": {"DATE": 2.0}}, "category_weights has no effect without the strategy 'weighted'"),
+        ({"ner_model": "x"}, "ner_model has no effect without the extractor 'ner'"),
+        ({"llm": "http://127.0.0.1:1/v1"}, "llm has no effect without the extractor 'llm', or the check"),
+        ({"llm_model": "x"}, "llm_model has no effect without the extractor 'llm'"),
+        ({"guess_model": "x"}, "guess_model has no effect without the check 'not-guessable'"),
+    ],
+)
+def test_a_setting_that_nothing_looks_at_is_refused(tmp_path, corpus, given, need):
+    with pytest.raises(UsageError, match=need):
+        run_mask(settings(corpus=corpus, **given), tmp_path / "a.jsonl", None)

@@ -26,6 +26,7 @@ from typing import Any
 
 from masksearch.corpus import cut, read_documents, sentence_spans
 from masksearch.ramp.counts import wanted_shares
+from masksearch.ramp.duplicates import find_duplicates
 from masksearch.ramp.engines import open_engine
 from masksearch.ramp.generate import Source, work
 from masksearch.ramp.prepare import prepare
@@ -226,17 +227,38 @@ def llm(arguments: argparse.Namespace) -> Iterator[Row]:
     yield "  share of the ideal rate", f"{rate / ideal:.2f}", "0.95"
 
 
+SIZES = (1_000, 10_000, 100_000)
+NER_MOST = 10_000
+"""spaCy needs a quarter of an hour for 100,000 passages."""
+
+
 def growth(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The whole stage, verification by search included, from 1,000 to 100,000 documents."""
-    for number in (1_000, 10_000, 100_000):
+    """Each work from 1,000 to 100,000 documents, one process, one round: linear where the rate stays. A search costs as much as its words have passages."""
+    for number in SIZES:
         with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            corpus = write_corpus(folder / "c.jsonl", recombined(number))
-            settings = MaskSettings(corpus=corpus, extractors=("dates", "numbers"), workers=arguments.workers, max_words=0)
-            started = time.perf_counter()
-            run_mask(settings, folder / "tasks.jsonl", folder / "work")
-            seconds = time.perf_counter() - started
-        yield f"whole stage, {number:,} documents", f"{seconds:,.1f} s, {number / seconds:,.0f} documents/s", ""
+            for what, run in _works(number, Path(name)):
+                started = time.perf_counter()
+                done = run()
+                seconds = time.perf_counter() - started
+                yield f"{number:>7,}: {what}", f"{seconds:,.1f} s, {done / seconds:,.0f} a second", ""
+
+
+def _works(number: int, folder: Path) -> Iterator[tuple[str, Callable[[], int]]]:
+    """What is done with so many documents of one passage each; every function says how many it has done."""
+    corpus = write_corpus(folder / "c.jsonl", recombined(number))
+    texts = [passage for document in read_documents(corpus) for passage in cut(document, 0)]
+    plain = MaskSettings(corpus=corpus, max_words=0, near_duplicates=0, verify=("unique", "not-inferable"))
+    with shards(plain.model_copy(update={"extractors": ("links", "dates", "numbers")}), folder / "patterns") as run:
+        yield "links+dates+numbers, passages", run
+    if number <= NER_MOST:
+        extract = make_extractors(plain.model_copy(update={"extractors": ("ner",)}))[0]
+        yield "ner, passages", lambda: sum(1 for _ in extract(texts))
+    yield "near-copies, passages", lambda: len(find_duplicates(texts, 0.8, folder / "copies"))
+    yield "index, passages", lambda: int(build(texts, folder / "index", IndexSettings(corpus=corpus, max_words=0))["passages"])
+    tasks, searcher = made_tasks(texts[:3000])[:1000], load(folder / "index")
+    yield "retrievable, tasks in an index of so many passages", lambda: len(verify_retrievable(tasks, searcher, 5))
+    whole = MaskSettings(corpus=corpus, extractors=("dates", "numbers"), max_words=0)
+    yield "whole stage, documents", lambda: run_mask(whole, folder / "t.jsonl", folder / "work") and number
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {

@@ -119,13 +119,12 @@ class _Run:
                         yield self._count(task)
 
     def _window(self, done: int) -> int:
-        """How many shards to work next: all, or as many as the limit seems to need."""
+        """How many shards to work next: all, or as many as the limit seems to need, but no more than have been worked: few tasks say little."""
         if self.settings.limit is None:
             return self.plan.shards
-        if not done:
-            return self.settings.workers
         left = self.settings.limit - self.selection.taken
-        return max(self.settings.workers, round(done * left / max(1, self.selection.taken)))
+        needed = round(done * left / max(1, self.selection.taken))
+        return max(self.settings.workers, min(needed, done))
 
     @property
     def _shards(self) -> Path:

@@ -11,6 +11,7 @@ from masksearch.corpus import side_of
 from masksearch.errors import DataError, SearchError, UsageError
 from masksearch.files import read_records
 from masksearch.ramp.describe import describe, render
+from masksearch.ramp.engines import InProcess
 from masksearch.ramp.stage import run_mask
 from masksearch.search import build_index
 from masksearch.settings import IndexSettings, MaskSettings
@@ -205,3 +206,24 @@ def test_work_of_other_settings_is_not_taken_up(tmp_path, corpus):
 def test_a_setting_that_nothing_looks_at_is_refused(tmp_path, corpus, given, need):
     with pytest.raises(UsageError, match=need):
         run_mask(settings(corpus=corpus, **given), tmp_path / "a.jsonl", None)
+
+
+def test_a_poor_beginning_does_not_make_a_limit_work_the_whole_corpus(tmp_path, monkeypatch):
+    """Nothing in the first 12 shards of 10 documents, a task in every document after that."""
+    monkeypatch.setattr("masksearch.ramp.prepare.LEAST_SHARD", 10)
+    monkeypatch.setattr("masksearch.ramp.prepare._draw_order", lambda plan: None)
+    texts = [RICH[number % 200].text if number >= 120 else "Nothing here that could be masked, whatever one looks for in it." for number in range(2000)]
+    with open(tmp_path / "c.jsonl", "w") as stream:
+        for number, text in enumerate(texts):
+            stream.write(json.dumps({"id": str(number), "title": f"T{number}", "text": text}) + "\n")
+    worked = []
+    plain = InProcess.run
+
+    def counted(self, shards):
+        worked.extend(shards)
+        return plain(self, shards)
+
+    monkeypatch.setattr(InProcess, "run", counted)
+    summary = run_mask(settings(corpus=str(tmp_path / "c.jsonl"), masks="1", verify=("none",), near_duplicates=0, limit=4), tmp_path / "a.jsonl", None)
+    assert summary["tasks"] == 4
+    assert 13 <= len(worked) <= 17

@@ -4,6 +4,7 @@
     +-- DataError                1   a file: missing, unreadable, malformed, empty (names file and line)
     |   +-- FormatError          1   one record is not what it should be
     +-- SearchError              1   the index or a search back end failed
+    |   +-- SearchUnavailableError 1  ... for now: a time-out, too many requests, a server's own fault
     +-- ModelError               1   a model cannot be loaded or does not answer
     +-- TrainingError            1   training cannot start or cannot go on
     +-- UsageError               2   wrong use: a flag, a recipe key, a value
@@ -32,6 +33,18 @@ class FormatError(DataError):
 
 class SearchError(MaskSearchError):
     """The index or a search back end failed."""
+
+
+class SearchUnavailableError(SearchError):
+    """A search back end failed in a way that may pass: worth another try, after `retry_after` seconds where it said so."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    def __reduce__(self) -> tuple[type[SearchUnavailableError], tuple[str, float | None]]:
+        """So that it can come back from a worker process."""
+        return type(self), (str(self), self.retry_after)
 
 
 class ModelError(MaskSearchError):

@@ -58,6 +58,15 @@ class Hit(Record):
     score: float
 
 
+class Page(Record):
+    """A whole document, as `open` shows it part by part."""
+
+    doc_id: str
+    title: str
+    text: str
+    language: str = ""
+
+
 class Span(Record):
     """A salient span of a text: characters [start, end), with its category (e.g. PERSON, DATE, NUMBER)."""
 

@@ -19,7 +19,8 @@ from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError
 from masksearch.flags import DEST, Parser, add_flags
 from masksearch.pipeline import disk_is_full, run_recipe
-from masksearch.single import search_command, stage_command, stats_command
+from masksearch.settings import AskSettings, ServeSettings
+from masksearch.single import search_command, serve_command, stage_command, stats_command
 from masksearch.stages import STAGES
 
 Command = Callable[[argparse.Namespace], None]
@@ -34,6 +35,7 @@ POSITIONALS: dict[str, tuple[str, str, str]] = {
 }
 """Stage -> the field that stands without a flag, its name in the help, how many."""
 
+INDEX_HELP = "an index folder, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE"
 HELP = {
     "model": "make a checkpoint folder of a model",
     "index": "build a search index of a corpus",
@@ -68,12 +70,18 @@ def build_parser() -> Parser:
     run.set_defaults(function=run_command)
     for kind in STAGES:
         _add_stage(commands.add_parser(kind, help=HELP[kind], description=STAGES[kind].settings.__doc__, parents=[common]), kind)
-    search = commands.add_parser("search", help="ask an index", parents=[common])
-    search.add_argument("index", metavar="DIR")
+    search = commands.add_parser("search", help="ask an index, or a search over the network", parents=[common])
+    search.add_argument("index", metavar="INDEX", help=INDEX_HELP)
     search.add_argument("query", metavar="QUERY")
     search.add_argument("-k", type=int, default=5, help="how many results (default: 5)")
-    search.add_argument("--json", action="store_true", help="print one JSON object")
+    search.add_argument("--json", action="store_true", help="print one JSON object, with all that the ranking depends on")
+    add_flags(search.add_argument_group("settings"), AskSettings)
     search.set_defaults(function=search_command)
+    serve = commands.add_parser("serve", help="answer searches over HTTP as Search-R1's server does, or as an MCP server", parents=[common])
+    serve.add_argument("index", metavar="INDEX", help=INDEX_HELP)
+    serve.add_argument("--mcp", action="store_true", help="speak the Model Context Protocol on standard input and output instead of HTTP")
+    add_flags(serve.add_argument_group("settings"), ServeSettings)
+    serve.set_defaults(function=serve_command)
     stats = commands.add_parser("stats", help="say what a file or folder of tasks holds", parents=[common])
     stats.add_argument("tasks", metavar="TASKS")
     stats.add_argument("--examples", type=int, default=3, help="how many tasks to show (default: 3)")

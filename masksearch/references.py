@@ -13,6 +13,10 @@ from masksearch.settings import Ref, Refs, Settings
 Shape = Literal["one", "many", "groups"]
 MODELS = ("model", "ppl_model", "guess_model")
 """Fields that name a model, which may also be an endpoint's or a hub's."""
+SEARCHED = ("index",)
+"""Fields that name what is searched, which may also be over a network."""
+NETWORK_SEARCH = ("http://", "https://", "web:", "wikipedia:")
+"""How the name of a search over a network begins."""
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
 NAMED_CORPORA = ("wiki-summaries", "hf")
 """What stands before the first colon of a corpus that is no path: the packaged text, a hub's data set."""
@@ -88,6 +92,8 @@ def is_there(field: str, value: str) -> bool:
     """Whether an input exists, as far as can be told without loading it: models may also be an endpoint's or a hub's."""
     if Path(value).exists():
         return True
+    if field in SEARCHED:
+        return value.startswith(NETWORK_SEARCH)
     if field not in MODELS:
         return False
     hub = HUB_NAME.fullmatch(value)

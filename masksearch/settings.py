@@ -12,6 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from masksearch.types import SEARCH_ONLY, Tools
+
 
 class _Reference:
     """Marks a field that may name another stage of the recipe."""
@@ -52,7 +54,7 @@ class ModelSettings(Settings):
 
 
 class DenseSettings(Settings):
-    """How passages become vectors, and where these are looked for; used by the kinds dense and hybrid, and by lancedb with an encoder."""
+    """How passages become vectors, and where these are looked for; used by the kinds dense and hybrid."""
 
     encoder: str = DEFAULT_ENCODER
     """`minilm` (the packaged all-MiniLM-L6-v2), a sentence-transformers folder, or a model hub's name."""
@@ -135,6 +137,12 @@ class SearchSettings(Settings):
     """Seconds until a search over the network counts as failed."""
     url: str = ""
     """Another base URL for a web provider or a wiki: a proxy, a mirror."""
+
+
+class AskSettings(Settings):
+    """Asks an index, or a search over the network."""
+
+    search: SearchSettings = SearchSettings()
 
 
 class MaskSettings(Settings):
@@ -225,6 +233,10 @@ class AgentSettings(Settings):
     passage_words: int = Field(70, ge=1)
     """Words shown of each result."""
     max_searches: int = Field(4, ge=0)
+    max_opens: int = Field(0, ge=0)
+    """Pages, or further parts of pages, that may be opened by title; 0: the tool `open` is not offered."""
+    open_words: int = Field(120, ge=1)
+    """Words shown of a page at a time."""
     max_tokens: int = Field(320, ge=1)
     """Model tokens of a whole trajectory."""
     turn_tokens: int = Field(160, ge=1)
@@ -233,6 +245,11 @@ class AgentSettings(Settings):
     """Tokens of prompt, model and tool together."""
     answer_form: Literal["spans", "paragraph"] = "spans"
 
+    @property
+    def tools(self) -> Tools:
+        """What the agent is offered."""
+        return ("search", "open") if self.max_opens else SEARCH_ONLY
+
 
 class SynthesizeSettings(Settings):
     """Turns tasks or questions into trajectories."""
@@ -240,9 +257,11 @@ class SynthesizeSettings(Settings):
     tasks: Ref
     """A RAMP task file or a question file."""
     index: Ref
+    """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     teacher: Literal["oracle"] = "oracle"
     limit: int | None = Field(None, ge=1)
     """Stop at so many kept trajectories."""
+    search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     seed: int = 1
 
@@ -296,6 +315,7 @@ class RlSettings(Settings):
     model: Ref
     tasks: Ref
     index: Ref
+    """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     steps: int = Field(3, ge=1)
     prompts_per_step: int = Field(5, ge=1)
     group_size: int = Field(8, ge=2)
@@ -310,6 +330,7 @@ class RlSettings(Settings):
     max_refills: int = Field(3, ge=0)
     """How often more prompts are sampled for a step before it is trained with groups that say nothing."""
     reward: RewardSettings = RewardSettings()
+    search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     micro_batch_size: int = Field(8, ge=1)
     decode_slots: int = Field(48, ge=1)
@@ -330,7 +351,7 @@ class EvalSettings(Settings):
     model: Ref
     """A checkpoint folder, or `openai:NAME` with `llm` set."""
     index: Ref = ""
-    """Needed by the methods that search."""
+    """What is searched, for the methods that do: an index folder, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE."""
     method: Literal["agent", "rag", "closed-book"] = "agent"
     suite: str = ""
     """Name in tables; empty: the questions' file name."""
@@ -340,6 +361,7 @@ class EvalSettings(Settings):
     not_trained_on: Refs = ()
     """Task files of training; an article in one of them must not be evaluated on (checked)."""
     temperature: float = Field(0.0, ge=0)
+    search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of a checkpoint in this process; the one used is in the results."""
@@ -349,7 +371,7 @@ class EvalSettings(Settings):
     concurrency: int = Field(8, ge=1)
     """Requests at a time to an endpoint."""
     allow_failed: float = Field(0.0, ge=0, le=1)
-    """Share of the questions that an endpoint may fail to answer; they score zero. Above it there is no result."""
+    """Share of the questions that an endpoint or a search may fail; they count as they came out. Above it there is no result."""
     bootstrap: int = Field(2000, ge=100)
     """Resamples of the 95% intervals."""
     seed: int = 1

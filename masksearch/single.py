@@ -23,8 +23,8 @@ from masksearch.locking import locked
 from masksearch.pipeline import told
 from masksearch.products import StageFolder, settings_key
 from masksearch.progress import say
-from masksearch.settings import Settings
-from masksearch.stages import STAGES, StageKind, run_stage
+from masksearch.settings import AskSettings, ServeSettings, Settings
+from masksearch.stages import STAGES, StageKind, naming_extras, run_stage
 from masksearch.types import Hit
 
 
@@ -137,23 +137,44 @@ def printable_lines(text: str) -> str:
 
 def search_command(arguments: argparse.Namespace) -> None:
     """`masksearch search`: ranked passages as text, or one JSON object."""
-    from masksearch.search import highlight, load
+    from masksearch.search import describe, highlight, open_searcher
 
+    settings = settings_of(AskSettings, given_values(arguments, AskSettings))
     if arguments.k < 1:
         raise UsageError(f"-k {arguments.k} is too few; ask for at least 1 result.")
     if not arguments.query.strip():
         raise UsageError("The query is empty; write a few words to search for.")
-    searcher = load(Path(arguments.index))
-    hits = searcher.search([arguments.query], arguments.k)[0]
+    with naming_extras("This search"):
+        searcher = open_searcher(arguments.index, settings.search)
+        hits = searcher.search([arguments.query], arguments.k)[0]
+    known = describe(arguments.index)
     if arguments.json:
         rows = [{"id": hit.passage.id, "title": hit.passage.title, "text": hit.passage.text, "score": hit.score} for hit in hits]
-        print(json.dumps({"query": arguments.query, "retriever": searcher.fingerprint, "hits": rows}, ensure_ascii=False))
+        print(json.dumps({"query": arguments.query, "retriever": searcher.fingerprint, "index": known, "hits": rows}, ensure_ascii=False))
         return
+    language = known.get("settings", {}).get("language", "en")
     for rank, hit in enumerate(hits, 1):
         text = printable(hit.passage.text)
-        print(_shown(rank, hit, highlight(text, arguments.query, searcher.settings.language) if sys.stdout.isatty() else text))
+        print(_shown(rank, hit, highlight(text, arguments.query, language) if sys.stdout.isatty() else text))
     if not hits:
         say("Nothing was found.")
+
+
+def serve_command(arguments: argparse.Namespace) -> None:
+    """`masksearch serve`: over HTTP until it is told to stop, or with --mcp until standard input ends."""
+    from masksearch.search import open_searcher
+
+    settings = settings_of(ServeSettings, given_values(arguments, ServeSettings))
+    with naming_extras("The server"):
+        searcher = open_searcher(arguments.index, settings.search)
+        if arguments.mcp:
+            from masksearch.serving.mcp import serve_mcp
+
+            serve_mcp(searcher, settings)
+        else:
+            from masksearch.serving.run import serve
+
+            serve(searcher, settings)
 
 
 def _shown(rank: int, hit: Hit, text: str) -> str:

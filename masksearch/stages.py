@@ -37,6 +37,17 @@ EXTRAS: dict[str, str] = {
     "jieba": "terms",
     "ray": "ray",
     "openai": "llm",
+    "faiss": "dense",
+    "sentence_transformers": "dense",
+    "lancedb": "lancedb",
+    "opensearchpy": "opensearch",
+    "httpx": "web",
+    "diskcache": "web",
+    "tenacity": "web",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "mcp": "mcp",
 }
 """Third-party module -> the extra of this package that brings it."""
 

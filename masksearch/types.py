@@ -132,6 +132,7 @@ class Usage(Record):
     """What a trajectory cost."""
 
     searches: int = 0
+    opens: int = 0
     prompt_tokens: int = 0
     model_tokens: int = 0
     tool_tokens: int = 0
@@ -139,6 +140,11 @@ class Usage(Record):
 
 Status = Literal["answered", "no_answer", "too_long", "too_many_searches", "search_failed", "model_failed"]
 """How a trajectory ended. Everything but `answered` counts as not valid."""
+
+
+Tools = tuple[Literal["search", "open"], ...]
+"""What the agent is offered."""
+SEARCH_ONLY: Final[Tools] = ("search",)
 
 
 class Trajectory(Record):
@@ -155,6 +161,10 @@ class Trajectory(Record):
     retriever: str = ""
     usage: Usage = Usage()
     error: str = ""
+    tools: Tools = SEARCH_ONLY
+    """What was offered; the prompt cannot be told without it."""
+    search_errors: tuple[str, ...] = ()
+    """What the searches that failed said; the agent was shown that they failed."""
 
 
 class Score(Record):

@@ -11,14 +11,14 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from masksearch.agent.prompts import messages, render_information, task_language
-from masksearch.agent.protocol import STOPS, Answer, Search, parse_turn
-from masksearch.errors import ModelError, SearchError
+from masksearch.agent.prompts import messages, method_prompt, render_failure, render_information, render_page, task_language
+from masksearch.agent.protocol import Answer, Invalid, Open, Search, parse_turn, stops
+from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
-from masksearch.protocols import Searcher
+from masksearch.protocols import PageReader, Searcher
 from masksearch.search.hiding import as_seen_by
 from masksearch.settings import AgentSettings
-from masksearch.types import MaskedTask, Status, Task, Trajectory, Turn, Usage, task_json
+from masksearch.types import SEARCH_ONLY, Hit, MaskedTask, Status, Task, Tools, Trajectory, Turn, Usage, task_json
 
 T = TypeVar("T")
 
@@ -36,8 +36,11 @@ class _Run:
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
-        self.searches = self.model_tokens = self.tool_tokens = 0
+        self.searches = self.opens = self.model_tokens = self.tool_tokens = 0
         self.answer, self.error = "", ""
+        self.search_errors: list[str] = []
+        self.parts: dict[str, int] = {}
+        """How many parts have been shown of each page that was opened."""
 
     def add(self, role: Any, text: str, tokens: int) -> None:
         self.turns.append(Turn(role=role, text=text))
@@ -47,56 +50,96 @@ class _Run:
             self.tool_tokens += tokens
 
 
-async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "") -> Episode:
-    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status.
+def check_tools(searcher: Searcher, settings: AgentSettings) -> None:
+    """Raises UsageError where the agent is offered what the searcher cannot do."""
+    if settings.max_opens and not isinstance(searcher, PageReader):
+        raise UsageError(f"The search '{searcher.fingerprint}' cannot open pages; leave agent.max_opens at 0, or search an index folder or Wikipedia.")
 
-    Where the task hides its source, its searches do too. The trajectory names the searcher all the same: what was hidden stands in its task.
+
+async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "") -> Episode:
+    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status and Trajectory.search_errors.
+
+    A search that fails is shown to the model as failed, and the episode goes on. Where the task hides its source, its searches do too. The
+    trajectory names the searcher all the same: what was hidden stands in its task.
     """
     run = _Run()
     session: Session | None = None
     try:
-        session = await policy.open(messages(task, "agent", settings.answer_form), replace(sampling, max_length=settings.max_length))
+        chat = messages(task, method_prompt(settings.tools), settings.answer_form)
+        session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         status = await _converse(session, as_seen_by(task, searcher), settings, run, task_language(task))
-    except SearchError as error:
-        status, run.error = "search_failed", str(error)
     except ModelError as error:
         status, run.error = "model_failed", str(error)
     finally:
         if session is not None:
             session.close()
-    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings.answer_form)
+    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings, settings.tools)
 
 
 async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> Status:
     while True:
-        generation = await session.generate(STOPS, min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
+        generation = await session.generate(stops(settings.tools), min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
         run.add("model", generation.text, generation.tokens)
-        action = parse_turn(generation.text)
+        action = parse_turn(generation.text, settings.tools)
         if isinstance(action, Answer):
             run.answer = action.text
             return "answered"
-        if not isinstance(action, Search):
+        if isinstance(action, Invalid):
             run.error = action.reason
             return "too_long" if generation.finish in ("length", "full") else "no_answer"
-        if run.searches == settings.max_searches:
+        if run.searches == settings.max_searches if isinstance(action, Search) else run.opens == settings.max_opens:
             return "too_many_searches"
-        run.searches += 1
-        hits = await searcher.asearch(action.query, settings.top_k)
-        text = render_information(hits, settings.passage_words, language)
+        text, hits = await _use(action, searcher, settings, run, language)
         run.add("tool", text, await session.append(text, hits))
         if run.model_tokens >= settings.max_tokens:
             return "too_long"
 
 
-def finish_episode(task: Task, run: _Run, status: Status, model: str, retriever: str, session: Session | None, episode_id: str, answer_form: str) -> Episode:
+async def _use(action: Search | Open, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> tuple[str, list[Hit]]:
+    """What a tool says, and what it found. A failure is said, and noted."""
+    try:
+        if isinstance(action, Open):
+            return await _open(action.title, searcher, settings, run, language), []
+        run.searches += 1
+        hits = await searcher.asearch(action.query, settings.top_k)
+        return render_information(hits, settings.passage_words, language), hits
+    except SearchError as error:
+        run.search_errors.append(str(error))
+        return render_failure(language), []
+
+
+async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> str:
+    """The first part of a page, or the one behind that which was shown last."""
+    run.opens += 1
+    page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
+    if page is not None:
+        run.parts[page.doc_id] = run.parts.get(page.doc_id, 0) + 1
+    return render_page(page, run.parts[page.doc_id] if page is not None else 1, settings.open_words, language)
+
+
+def finish_episode(
+    task: Task,
+    run: _Run,
+    status: Status,
+    model: str,
+    retriever: str,
+    session: Session | None,
+    episode_id: str,
+    settings: AgentSettings,
+    tools: Tools = SEARCH_ONLY,
+) -> Episode:
     """Puts the record of an episode together. The answer form goes with a RAMP task: the prompt cannot be told without it."""
     record = session.record if session is not None else None
     usage = Usage(
-        searches=run.searches, model_tokens=run.model_tokens, tool_tokens=run.tool_tokens, prompt_tokens=len(record.prompt_ids) if record is not None else 0
+        searches=run.searches,
+        opens=run.opens,
+        model_tokens=run.model_tokens,
+        tool_tokens=run.tool_tokens,
+        prompt_tokens=len(record.prompt_ids) if record is not None else 0,
     )
     trajectory = Trajectory(
         id=episode_id or task.id,
-        task={**task_json(task), **({"answer_form": answer_form} if isinstance(task, MaskedTask) else {})},
+        task={**task_json(task), **({"answer_form": settings.answer_form} if isinstance(task, MaskedTask) else {})},
         turns=tuple(run.turns),
         answer=run.answer,
         status=status,
@@ -104,6 +147,8 @@ def finish_episode(task: Task, run: _Run, status: Status, model: str, retriever:
         retriever=retriever,
         usage=usage,
         error=run.error,
+        tools=tools,
+        search_errors=tuple(run.search_errors),
     )
     return Episode(trajectory, record)
 
@@ -133,13 +178,14 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
             run.answer, status = generation.text.replace("<answer>", " ").strip(), "no_answer"
     except SearchError as error:
         status, run.error = "search_failed", str(error)
+        run.search_errors.append(str(error))
     except ModelError as error:
         status, run.error = "model_failed", str(error)
     finally:
         if session is not None:
             session.close()
     retriever = searcher.fingerprint if searcher is not None else ""
-    return finish_episode(task, run, status, policy.name, retriever, session, task.id, settings.answer_form)
+    return finish_episode(task, run, status, policy.name, retriever, session, task.id, settings)
 
 
 def run_all(jobs: Iterable[Coroutine[Any, Any, T]], limit: int | None = None, on_done: Callable[[T], None] | None = None) -> list[T]:

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from collections.abc import Sequence
 from typing import Any
 
-from masksearch.corpus.sentences import UNSPACED
 from masksearch.llm.base import Message
 from masksearch.search.neutralise import neutralise
-from masksearch.types import Hit, MaskedTask, Task
+from masksearch.search.pages import WORD, part_of
+from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 
 TRANSLATED = ("es", "fr", "zh")
 """Languages that the prompts exist in, beside English."""
-# What `corpus.cut` counts as a word: in scripts without spaces each character.
-_WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 
 
 @functools.cache
@@ -52,6 +49,11 @@ def messages(task: Task, method: str, answer_form: str, information: str = "") -
     return [{"role": "system", "content": system}, {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user}]
 
 
+def method_prompt(tools: Tools) -> str:
+    """The prompt file of the agent that is offered these tools."""
+    return "agent-open" if "open" in tools else "agent"
+
+
 def task_language(task: Task) -> str:
     """The language a task names; questions are English."""
     return task.language if isinstance(task, MaskedTask) else ""
@@ -60,11 +62,31 @@ def task_language(task: Task) -> str:
 def render_information(hits: Sequence[Hit], words: int, language: str = "") -> str:
     """Search results as the model sees them, each cut to `words` words and made harmless."""
     passages = [{"title": neutralise(hit.passage.title), "text": shown(hit.passage.text, words)} for hit in hits]
-    return render("information", passages=passages, nothing=render("nothing", language))
+    return _information(passages, "nothing", language)
+
+
+def render_failure(language: str = "") -> str:
+    """What the model sees of a search that failed."""
+    return _information([], "failed", language)
+
+
+def render_page(page: Page | None, part: int, words: int, language: str = "") -> str:
+    """The `part`-th part (from 1) of an opened page, `words` words long; or that there is no such page, or part."""
+    if page is None:
+        return _information([], "no-page", language)
+    text, parts = part_of(page.text, part, words)
+    if not text:
+        return _information([], "page-end", language)
+    return _information([{"title": f"{neutralise(page.title)} ({part}/{parts})", "text": text}], "", language)
+
+
+def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:
+    """An information block with these passages, or with the words of the prompt file `otherwise`."""
+    return render("information", passages=passages, nothing=render(otherwise, language) if otherwise else "")
 
 
 def shown(text: str, words: int) -> str:
     """What is shown of a passage: so many words; of Chinese, characters."""
     text = neutralise(text)
-    last = next(itertools.islice(_WORD.finditer(text), words - 1, None), None)
+    last = next(itertools.islice(WORD.finditer(text), words - 1, None), None)
     return text[: last.end()] if last else text

@@ -1,7 +1,8 @@
 """The tag protocol: what a model turn asks for, and whether a trajectory keeps to the form.
 
 A turn is `<think>...</think>` and then one `<search>...</search>` or `<answer>...</answer>`; the tool's reply is
-`<information>...</information>`. Any text at all can be parsed; what does not fit is `Invalid`, never an error.
+`<information>...</information>`. Where the tool `open` is offered, a turn may end with `<open>title</open>` as well; elsewhere that tag is
+text. Any text at all can be parsed; what does not fit is `Invalid`, never an error.
 """
 
 from __future__ import annotations
@@ -9,16 +10,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
-from masksearch.types import Turn
+from masksearch.types import SEARCH_ONLY, Tools, Turn
 
-STOPS = ("</search>", "</answer>", "<information>")
-"""A turn ends here. A model that begins to write its own information is stopped at once."""
-
-CONTROL = re.compile(r"</?(?:think|search|information|answer)>")
-WELL_FORMED = re.compile(r"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>search|answer)>(?P<body>.+?)</(?P=action)>", re.DOTALL)
+CONTROL = re.compile(r"</?(?:think|search|open|information|answer)>")
+"""Every tag there is."""
 MAX_QUERY = 400
-"""Characters of a query that are searched."""
+"""Characters of a query that are searched, or of a title that is opened."""
+
+
+def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:
+    """Where a turn ends. A model that begins to write its own information is stopped at once."""
+    return (*(f"</{tool}>" for tool in tools), "</answer>", "<information>")
+
+
+@cache
+def _patterns(tools: Tools) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A well-formed turn, and any tag, where these tools are offered."""
+    actions = "|".join((*tools, "answer"))
+    form = re.compile(rf"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>{actions})>(?P<body>.+?)</(?P=action)>", re.DOTALL)
+    return form, re.compile(rf"</?(?:think|information|{actions})>")
 
 
 @dataclass(frozen=True)
@@ -26,6 +38,13 @@ class Search:
     """The turn asks for a search."""
 
     query: str
+
+
+@dataclass(frozen=True)
+class Open:
+    """The turn asks for a page."""
+
+    title: str
 
 
 @dataclass(frozen=True)
@@ -42,10 +61,13 @@ class Invalid:
     reason: str
 
 
-def parse_turn(text: str) -> Search | Answer | Invalid:
+Action = Search | Open | Answer | Invalid
+
+
+def parse_turn(text: str, tools: Tools = SEARCH_ONLY) -> Action:
     """The first complete action of a turn; what stands behind it is ignored."""
     forged = text.find("<information>")
-    closings = [(text.find(f"</{tag}>"), tag) for tag in ("search", "answer") if f"</{tag}>" in text]
+    closings = [(text.find(f"</{tag}>"), tag) for tag in (*tools, "answer") if f"</{tag}>" in text]
     if forged >= 0 and all(forged < place for place, _ in closings):
         return Invalid("the model wrote information of its own")
     if not closings:
@@ -57,16 +79,19 @@ def parse_turn(text: str) -> Search | Answer | Invalid:
     body = text[opening + len(tag) + 2 : place].strip()
     if not body:
         return Invalid(f"an empty {tag}")
-    return Search(body[:MAX_QUERY]) if tag == "search" else Answer(body)
+    if tag == "answer":
+        return Answer(body)
+    return Search(body[:MAX_QUERY]) if tag == "search" else Open(body[:MAX_QUERY])
 
 
-def is_well_formed(text: str) -> bool:
+def is_well_formed(text: str, tools: Tools = SEARCH_ONLY) -> bool:
     """Whether a model turn is one thought and one action, with no other control tag inside either."""
-    match = WELL_FORMED.match(text)
-    return match is not None and not CONTROL.search(match["think"]) and not CONTROL.search(match["body"])
+    form, control = _patterns(tools)
+    match = form.match(text)
+    return match is not None and not control.search(match["think"]) and not control.search(match["body"])
 
 
-def is_valid(turns: Iterable[Turn]) -> bool:
+def is_valid(turns: Iterable[Turn], tools: Tools = SEARCH_ONLY) -> bool:
     """Whether every model turn is well-formed and the last one answers."""
     texts = [turn.text for turn in turns if turn.role == "model"]
-    return bool(texts) and all(map(is_well_formed, texts)) and isinstance(parse_turn(texts[-1]), Answer)
+    return bool(texts) and all(is_well_formed(text, tools) for text in texts) and isinstance(parse_turn(texts[-1], tools), Answer)

@@ -11,9 +11,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
-from masksearch.agent.loop import Episode, run_all, run_episode, run_single_turn
+from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, run_single_turn
 from masksearch.agent.protocol import CONTROL, is_valid
-from masksearch.errors import DataError, ModelError, UsageError
+from masksearch.errors import DataError, ModelError, SearchError, UsageError
 from masksearch.evaluation.results import is_guessable, save, summarise
 from masksearch.files import append_json_lines, read_appended, read_tasks, write_json_lines
 from masksearch.llm.base import Policy, Sampling
@@ -82,9 +82,12 @@ def load_searcher(settings: EvalSettings) -> Searcher | None:
         return None
     if not settings.index:
         raise UsageError(f"The method '{settings.method}' searches, so it needs an index; give one with --index.")
-    from masksearch.search import load
+    from masksearch.search import open_searcher
 
-    return load(settings.index)
+    searcher = open_searcher(settings.index, settings.search)
+    if settings.method == "agent":
+        check_tools(searcher, settings.agent)
+    return searcher
 
 
 def load_policy(settings: EvalSettings) -> Policy:
@@ -126,7 +129,7 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
     depends a little on what else is in a batch, and so the figures come out the same however often a run is stopped.
     """
     log = work / EPISODES
-    done = {row["id"]: row for row in read_appended(log) if row.get("model") == model}
+    done = {row["id"]: row for row in read_appended(log) if row.get("model") == model and not is_failed(row, settings)}
     by_request = settings.model.startswith("openai:")
     with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
         size = len(tasks) if by_request else settings.chunk
@@ -141,9 +144,11 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
                 append_json_lines(log, fresh)
             done |= {row["id"]: row for row in fresh}
     trajectories = [Trajectory.model_validate(done[task.id]) for task in tasks]
-    failed = [trajectory for trajectory in trajectories if trajectory.status == "model_failed"]
+    failed = [trajectory for trajectory in trajectories if is_failed(trajectory.to_json(), settings)]
     if len(failed) > settings.allow_failed * len(trajectories):
-        raise ModelError(f"{failed[0].error} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
+        told = failed[0].error or failed[0].search_errors[0]
+        kind = ModelError if failed[0].status == "model_failed" else SearchError
+        raise kind(f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return trajectories
 
@@ -154,11 +159,16 @@ def _run_chunk(tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Pat
     def on_done(episode: Episode) -> None:
         progress.step()
         # What an endpoint could not answer is left open, so that the next start asks again.
-        if log is not None and episode.trajectory.status != "model_failed":
+        if log is not None and not is_failed(episode.trajectory.to_json(), settings):
             append_json_lines(log, [scored(episode, by_id[episode.trajectory.id], settings)])
 
     episodes = run_all((job(task) for task in tasks), settings.concurrency if log is not None else None, on_done)
     return [scored(episode, by_id[episode.trajectory.id], settings) for episode in episodes]
+
+
+def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
+    """Whether an endpoint or a search failed a trajectory, other than on purpose."""
+    return row["status"] == "model_failed" or bool(row.get("search_errors") and not settings.search.noise.fail)
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
@@ -183,9 +193,10 @@ def row(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]:
         "prediction": trajectory.answer,
         "answers": list(task.answers),
         **trajectory.scores,
-        "valid": int(trajectory.status == "answered" and (settings.method != "agent" or is_valid(trajectory.turns))),
+        "valid": int(trajectory.status == "answered" and (settings.method != "agent" or is_valid(trajectory.turns, trajectory.tools))),
         "free_recall": free_recall(said, task),
         "status": trajectory.status,
+        "failed_searches": len(trajectory.search_errors),
         **trajectory.usage.model_dump(),
         **extra,
     }

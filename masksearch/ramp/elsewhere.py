@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise, takewhile
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from masksearch.protocols import Searcher
 from masksearch.ramp.duplicates import shingles
@@ -41,6 +41,7 @@ NEARBY = 10
 SHARED = 2
 
 
+@runtime_checkable
 class CountingSearcher(Searcher, Protocol):
     """A searcher that can say how rare a word is."""
 

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 import numpy.typing as npt
 
+from masksearch.errors import UsageError
 from masksearch.ramp.counts import wanted_shares
 from masksearch.ramp.decontaminate import Decontaminator
-from masksearch.ramp.elsewhere import verify_elsewhere
+from masksearch.ramp.elsewhere import CountingSearcher, verify_elsewhere
 from masksearch.ramp.generate import Candidate, Check, Source, Tools
 from masksearch.ramp.guess import make_guesser
 from masksearch.ramp.spans import Failure, make_extractors
 from masksearch.ramp.strategies import make_strategy
 from masksearch.ramp.verdict import Verdict
 from masksearch.ramp.verify import verify_retrievable
-from masksearch.search import Bm25Searcher, load
+from masksearch.search import LocalSearcher, load
 from masksearch.search.storage import StoredPassages
 from masksearch.settings import MaskSettings
 
@@ -133,10 +134,12 @@ class _Nothing:
         return ""
 
 
-def _checks(settings: MaskSettings, searcher: Bm25Searcher | None) -> list[tuple[str, Check]]:
+def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tuple[str, Check]]:
     checks: list[tuple[str, Check]] = []
     if searcher is not None:
         if settings.hide_source:
+            if not isinstance(searcher, CountingSearcher):
+                raise UsageError("--hide-source needs to know how rare a word is: use an index of the kind bm25 or hybrid.")
             checks.append(("elsewhere", _Elsewhere(searcher, settings.retrieve_k)))
         else:
             checks.append(("retrievable", _Retrievable(searcher, settings.retrieve_k)))
@@ -148,7 +151,7 @@ def _checks(settings: MaskSettings, searcher: Bm25Searcher | None) -> list[tuple
 
 @dataclass(frozen=True)
 class _Retrievable:
-    searcher: Bm25Searcher
+    searcher: LocalSearcher
     k: int
 
     def __call__(self, candidates: Sequence[Candidate]) -> Sequence[Verdict | Failure]:
@@ -157,7 +160,7 @@ class _Retrievable:
 
 @dataclass(frozen=True)
 class _Elsewhere:
-    searcher: Bm25Searcher
+    searcher: CountingSearcher
     k: int
 
     def __call__(self, candidates: Sequence[Candidate]) -> Sequence[Verdict | Failure]:

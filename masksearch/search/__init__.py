@@ -13,13 +13,16 @@ from typing import Any
 
 from masksearch.corpus import SkipCount, cut, read_documents
 from masksearch.progress import Progress, say
-from masksearch.search.bm25 import Bm25Searcher, build, load
+from masksearch.search.bm25 import Bm25Searcher
+from masksearch.search.building import build
+from masksearch.search.local import LocalSearcher
 from masksearch.search.neutralise import neutralise
+from masksearch.search.opening import STORES, describe, load, open_searcher
 from masksearch.search.text import Tokeniser
 from masksearch.settings import IndexSettings
 from masksearch.types import Passage
 
-__all__ = ["Bm25Searcher", "build", "build_index", "highlight", "load", "neutralise", "read_passages"]
+__all__ = ["Bm25Searcher", "LocalSearcher", "build", "build_index", "describe", "highlight", "load", "neutralise", "open_searcher", "read_passages"]
 
 
 def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
@@ -34,7 +37,7 @@ def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> 
 
 
 def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
-    """The stage `index`: a corpus into an index folder at `output`; returns its summary. `work` is not needed."""
+    """The stage `index`: a corpus into an index folder at `output`; returns its summary. What has been encoded so far is kept in `work`."""
     started = time.monotonic()
     skipped, words = SkipCount(), 0
 
@@ -44,7 +47,12 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
             words += len(passage.text.split())
             yield passage
 
-    manifest = build(counted(), output, settings)
+    if settings.kind in STORES:
+        from masksearch.search.stores import build_store
+
+        manifest = build_store(counted(), output, settings)
+    else:
+        manifest = build(counted(), output, settings, work)
     return {
         "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
         "documents": manifest["documents"],

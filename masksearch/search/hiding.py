@@ -13,8 +13,8 @@ import json
 from collections.abc import Collection, Sequence
 
 from masksearch.corpus import normal_title
-from masksearch.protocols import Searcher
-from masksearch.types import Hit, MaskedTask, Passage, Task
+from masksearch.protocols import PageReader, Searcher
+from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
 SPARE = 8
 """Results asked for beyond those wanted, at first; four times as many each time they do not suffice."""
@@ -64,6 +64,17 @@ class HiddenSource:
                 return seen
             asked *= 4
         return []
+
+    def page(self, title: str) -> Page | None:
+        """As `PageReader.page`, where the searcher below is one; None for a hidden article."""
+        return self._page(self.searcher.page(title)) if isinstance(self.searcher, PageReader) else None
+
+    async def apage(self, title: str) -> Page | None:
+        """As `page`."""
+        return self._page(await self.searcher.apage(title)) if isinstance(self.searcher, PageReader) else None
+
+    def _page(self, page: Page | None) -> Page | None:
+        return None if page is None or page.doc_id in self.doc_ids or normal_title(page.title) in self.titles else page
 
     def _seen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         return [hit for hit in hits if not self.hides(hit.passage)][:k]

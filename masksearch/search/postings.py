@@ -14,13 +14,14 @@ import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from masksearch.errors import DataError
 from masksearch.search.vocabulary import GrowingVocabulary
 
 RUN = 1 << 22
@@ -137,9 +138,9 @@ def _npy_header(stream: IO[bytes], dtype: np.dtype[Any], length: int) -> None:
 
 
 def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints:
-    """For each of `count` passages, the place of its id among all ids in order; equal ids by row.
+    """For each of `count` passages, the place of its id among all ids in order.
 
-    Sorted runs lie in `folder`, which is not cleaned; without one all ids are sorted in memory.
+    Sorted runs lie in `folder`, which is not cleaned; without one all ids are sorted in memory. Raises DataError where two are the same.
     """
     size = ID_RUN if folder else count
     order = np.empty(count, dtype=np.int32)
@@ -148,15 +149,22 @@ def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints
     while part := sorted((name, row + place) for place, name in zip(range(size), ids, strict=False)):
         row += len(part)
         if folder is None or len(part) == count:
-            order[[number for _, number in part]] = np.arange(count, dtype=np.int32)
+            _place(part, order)
             return order
         path = folder / f"ids-{len(runs)}"
         with open(path, "w", encoding="ascii") as stream:
             stream.writelines(json.dumps(pair) + "\n" for pair in part)
         runs.append(path)
-    for place, (_, number) in enumerate(heapq.merge(*map(_id_run, runs))):
-        order[number] = place
+    _place(heapq.merge(*map(_id_run, runs)), order)
     return order
+
+
+def _place(ids: Iterable[tuple[str, int]], order: Ints) -> None:
+    before = None
+    for place, (name, row) in enumerate(ids):
+        if name == before:
+            raise DataError(f"The id '{name}' stands for two texts of the corpus (the second is passage {row + 1}); ids must be unique.")
+        order[row], before = place, name
 
 
 def _id_run(path: Path) -> Iterator[tuple[str, int]]:

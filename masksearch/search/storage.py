@@ -1,4 +1,4 @@
-"""Passages on disk that are read one at a time: a JSON Lines file, where each line begins, and at which row each document does.
+"""Passages on disk that are read one at a time: a JSON Lines file, where each line begins, at which row each document does, and its title.
 
 Opening an index of a million passages costs no more than opening one of ten; the operating system keeps what is in use.
 """
@@ -16,32 +16,43 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
+from masksearch.corpus import normal_title
 from masksearch.errors import SearchError
-from masksearch.types import Passage
+from masksearch.search.vocabulary import Vocabulary, term_hashes
+from masksearch.types import Page, Passage
 
 TEXTS = "passages.jsonl"
 OFFSETS = "passages.offsets.npy"
 DOCUMENTS = "documents.npy"
+TITLES = "titles"
+"""What the files are called after that say which document has a title."""
 
 Rows = npt.NDArray[np.int64]
 
 
 def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
-    """Writes the three files, one passage in memory at a time (and 8 bytes for each passage and document).
+    """Writes the files, one passage in memory at a time (and 8 bytes for each passage, 16 for each document).
 
-    Offsets: int64, one more than there are passages, in bytes. Documents: int64, the first row of each document.
+    Offsets: int64, one more than there are passages, in bytes. Documents: int64, the first row of each document. Titles: their hashes, and the
+    number of the document that each is the title of.
     """
-    offsets, starts = array("q", [0]), array("q")
+    offsets, starts, titles = array("q", [0]), array("q"), array("Q")
     document = None
     with open(directory / TEXTS, "wb") as stream:
         for row, passage in enumerate(passages):
             if passage.doc_id != document:
                 document = passage.doc_id
                 starts.append(row)
+                titles.append(int(_title_hash(passage.title)))
             # Defaults are left out: most passages have no links, and many no language of their own.
             offsets.append(offsets[-1] + stream.write(passage.model_dump_json(exclude_defaults=True).encode() + b"\n"))
     np.save(directory / OFFSETS, np.frombuffer(offsets, dtype=np.int64))
-    np.save(directory / DOCUMENTS, np.frombuffer(starts, dtype=np.int64) if starts else np.empty(0, dtype=np.int64))
+    np.save(directory / DOCUMENTS, np.array(starts, dtype=np.int64))
+    Vocabulary.of_hashes(np.array(titles, dtype=np.uint64)).save(directory, TITLES)
+
+
+def _title_hash(title: str) -> np.uint64:
+    return np.uint64(term_hashes([normal_title(title)])[0])
 
 
 def document_starts(passages: Iterable[Passage]) -> Rows:
@@ -52,6 +63,12 @@ def document_starts(passages: Iterable[Passage]) -> Rows:
             document = passage.doc_id
             starts.append(row)
     return np.array(starts, dtype=np.int64)
+
+
+def page_of(passages: Sequence[Passage]) -> Page:
+    """The passages of one document, in order, as a page."""
+    first = passages[0]
+    return Page(doc_id=first.doc_id, title=first.title, text="\n".join(passage.text for passage in passages), language=first.language)
 
 
 class StoredPassages(Sequence[Passage]):
@@ -71,10 +88,23 @@ class StoredPassages(Sequence[Passage]):
 
     @cached_property
     def document_starts(self) -> Rows:
-        """int64: the rows at which each document begins; of an index without this list by one pass over its passages."""
-        if (self._directory / DOCUMENTS).exists():
-            return np.asarray(np.load(self._directory / DOCUMENTS, mmap_mode="r"))
-        return document_starts(self)
+        """int64: the rows at which each document begins."""
+        return np.asarray(np.load(self._directory / DOCUMENTS, mmap_mode="r"))
+
+    @cached_property
+    def _titles(self) -> Vocabulary:
+        return Vocabulary.load(self._directory, TITLES)
+
+    def page(self, title: str) -> Page | None:
+        """The first document with a title (compared as `normal_title` writes it); None where there is none, or no title is given."""
+        if not normal_title(title):
+            return None
+        number = int(self._titles.find(term_hashes([normal_title(title)]))[0])
+        if number < 0:
+            return None
+        starts = self.document_starts
+        page = page_of(self[int(starts[number]) : int(starts[number + 1]) if number + 1 < len(starts) else len(self)])
+        return page if normal_title(page.title) == normal_title(title) else None
 
     @overload
     def __getitem__(self, index: int) -> Passage: ...

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-HASHES, NUMBERS = "terms.hashes.npy", "terms.numbers.npy"
+TERMS = "terms"
+"""What the two files of an index's vocabulary are called after."""
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int32]
@@ -38,22 +39,26 @@ class Vocabulary:
     @classmethod
     def of(cls, terms: Collection[str]) -> Vocabulary:
         """Terms that are numbered in their order."""
-        hashes = term_hashes(terms)
+        return cls.of_hashes(term_hashes(terms))
+
+    @classmethod
+    def of_hashes(cls, hashes: Hashes) -> Vocabulary:
+        """As `of`, where the hashes are at hand. Of equal ones the first is found."""
         order = np.argsort(hashes, kind="stable")
         return cls(hashes[order], order.astype(np.int32))
 
     @classmethod
-    def load(cls, folder: Path) -> Vocabulary:
+    def load(cls, folder: Path, name: str = TERMS) -> Vocabulary:
         """What `save` wrote, memory-mapped."""
-        hashes, numbers = (np.asarray(np.load(folder / name, mmap_mode="r")) for name in (HASHES, NUMBERS))
+        hashes, numbers = (np.asarray(np.load(path, mmap_mode="r")) for path in _files(folder, name))
         if len(hashes) != len(numbers):
-            raise ValueError(f"{HASHES} and {NUMBERS} do not fit together")
+            raise ValueError(f"the two files of its {name} do not fit together")
         return cls(hashes, numbers)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, name: str = TERMS) -> None:
         """Writes the two arrays."""
-        np.save(folder / HASHES, self.hashes)
-        np.save(folder / NUMBERS, self.numbers)
+        for path, values in zip(_files(folder, name), (self.hashes, self.numbers), strict=True):
+            np.save(path, values)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -75,6 +80,10 @@ class Vocabulary:
         places = np.searchsorted(self.hashes, hashes[order])
         numbers = (len(self) + order).astype(np.int32)
         return Vocabulary(np.insert(self.hashes, places, hashes[order]), np.insert(self.numbers, places, numbers))
+
+
+def _files(folder: Path, name: str) -> tuple[Path, Path]:
+    return folder / f"{name}.hashes.npy", folder / f"{name}.numbers.npy"
 
 
 class GrowingVocabulary:

@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from masksearch.agent.loop import run_all, run_episode
+from masksearch.agent.loop import check_tools, run_all, run_episode
 from masksearch.agent.protocol import is_valid
 from masksearch.llm.base import Sampling
 from masksearch.progress import Progress
@@ -22,9 +22,10 @@ BATCH = 64
 def synthesize(tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Counter[str], searcher: Searcher | None = None) -> Iterator[Trajectory]:
     """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`."""
     if searcher is None:
-        from masksearch.search import load
+        from masksearch.search import open_searcher
 
-        searcher = load(settings.index)
+        searcher = open_searcher(settings.index, settings.search)
+        check_tools(searcher, settings.agent)
     order = list(tasks)
     if settings.limit is not None and settings.limit < len(order):
         random.Random(settings.seed).shuffle(order)
@@ -54,10 +55,12 @@ def _teach(tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Search
 
 def _fault(trajectory: Trajectory) -> str:
     """Why a trajectory is not kept, or ""."""
+    if trajectory.search_errors:
+        return "search_failed"
     if trajectory.status in ("no_answer", "too_many_searches"):
         return "evidence not found"
     if trajectory.status != "answered":
         return trajectory.status
-    if not is_valid(trajectory.turns):
+    if not is_valid(trajectory.turns, trajectory.tools):
         return "not in valid form"
     return "" if trajectory.scores["f1"] == 1.0 else "answer not exact"

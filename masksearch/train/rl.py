@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from trl import GRPOConfig, GRPOTrainer
 
+from masksearch.agent.loop import check_tools
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
 from masksearch.files import append_json_lines, read_appended, read_tasks, remove, write_json
@@ -25,7 +26,7 @@ from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.protocols import Searcher
-from masksearch.search import load
+from masksearch.search import open_searcher
 from masksearch.settings import RlSettings
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.freezing import freeze_layers
@@ -127,12 +128,14 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `rl`: writes a checkpoint folder, `log.jsonl` (a row a step) and `rollouts.jsonl` (every rollout with its reward ledger)."""
     started = time.monotonic()
     seed_everything(settings.seed)
+    searcher = open_searcher(settings.index, settings.search)
+    check_tools(searcher, settings.agent)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
     name = f"{checkpoint_name(settings.model)}+rl"
     policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
     freeze_layers(model, settings.frozen_layers)
-    worker = RolloutWorker(settings, policy, load(settings.index), work)
+    worker = RolloutWorker(settings, policy, searcher, work)
     state = resumable_state(work / "states")
     for log in ("log.jsonl", "rollouts.jsonl"):
         trim_log(work / log, state_step(state))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from masksearch.agent.loop import Episode, roll_out
 from masksearch.agent.protocol import is_valid
+from masksearch.errors import TrainingError
 from masksearch.llm.base import Policy, Sampling
 from masksearch.protocols import Searcher
 from masksearch.scoring.metrics import score_task
@@ -55,7 +56,7 @@ def score_episode(episode: Episode, settings: RlSettings) -> Rollout:
     """Rewards an episode with the evaluation's own metric, and writes the score into its trajectory."""
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task_from_json(trajectory.task), settings.agent.answer_form)
-    ledger = reward(score, is_valid(trajectory.turns), trajectory.usage.model_tokens, settings.reward)
+    ledger = reward(score, is_valid(trajectory.turns, trajectory.tools), trajectory.usage.model_tokens, settings.reward)
     return Rollout(Episode(trajectory.model_copy(update={"scores": score.to_json()}), episode.record), ledger)
 
 
@@ -76,6 +77,20 @@ def informative(group: Group, settings: RlSettings) -> bool:
     return group_is_informative([rollout.ledger.f1 for rollout in group.rollouts], settings.reward.solved_at)
 
 
+def undisturbed(group: Group, settings: RlSettings) -> bool:
+    """Whether no search of a group failed, other than on purpose: what a back end did is not to be learnt from."""
+    return settings.search.noise.fail > 0 or not any(rollout.episode.trajectory.search_errors for rollout in group.rollouts)
+
+
+def check_searches(groups: Sequence[Group], settings: RlSettings) -> None:
+    """Raises TrainingError where more than half of the rollouts met a search that failed."""
+    disturbed = [rollout for group in groups if not undisturbed(group, settings) for rollout in group.rollouts if rollout.episode.trajectory.search_errors]
+    total = sum(len(group.rollouts) for group in groups)
+    if 2 * len(disturbed) > total:
+        told = disturbed[0].episode.trajectory.search_errors[0]
+        raise TrainingError(f"Searches failed in {len(disturbed)} of {total} rollouts: {told} Start the same command again when this is mended.")
+
+
 def collect_step(stream: TaskStream, policy: Policy, searcher: Searcher, settings: RlSettings, step: int) -> tuple[list[Group], list[Group]]:
     """The batch of a step (`prompts_per_step` groups), and the groups that were sampled and put back."""
     kept: list[Group] = []
@@ -85,10 +100,11 @@ def collect_step(stream: TaskStream, policy: Policy, searcher: Searcher, setting
         need = settings.prompts_per_step - len(kept)
         groups = sample_groups([stream[place + offset] for offset in range(need)], policy, searcher, settings, step, attempt)
         place += need
+        check_searches(groups, settings)
         if not settings.dynamic_sampling:
-            return groups, []
+            return [replace(group, trained=undisturbed(group, settings)) for group in groups], []
         for group in groups:
-            (kept if informative(group, settings) else spare).append(group)
+            (kept if informative(group, settings) and undisturbed(group, settings) else spare).append(group)
         if len(kept) == settings.prompts_per_step:
             return kept, spare
     missing = settings.prompts_per_step - len(kept)
@@ -129,6 +145,7 @@ def step_figures(batch: Sequence[Group], put_back: Sequence[Group]) -> dict[str,
         "overlong": sum(rollout.ledger.overlong for rollout in rollouts) / count,
         "model_tokens": sum(rollout.episode.trajectory.usage.model_tokens for rollout in rollouts) / count,
         "searches": sum(rollout.episode.trajectory.usage.searches for rollout in rollouts) / count,
+        "failed_searches": sum(len(rollout.episode.trajectory.search_errors) for rollout in rollouts) / count,
         "groups_sampled": len(groups),
         "groups_kept": sum(group.trained for group in batch),
     }

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from masksearch.agent.prompts import messages
+from masksearch.agent.prompts import messages, method_prompt
 from masksearch.llm.local import encode_plain, encode_prompt
 from masksearch.types import Trajectory, Turn, task_from_json
 
@@ -54,5 +54,5 @@ def message_end(tokenizer: Any) -> int | None:
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
     """A trajectory of the agent as training tokens, behind the prompt it was made with."""
     answer_form = str(trajectory.task.get("answer_form", "spans"))
-    prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), "agent", answer_form))
+    prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form))
     return encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))

@@ -10,7 +10,7 @@ from masksearch.evaluation.results import load_results
 from masksearch.evaluation.run import check_not_trained_on, load_policy, make_job, retrieval_query, roll_out_resumably, row, run_eval
 from masksearch.files import append_json_lines, read_appended, write_json_lines
 from masksearch.llm.scripted import ScriptedPolicy
-from masksearch.search.bm25 import Bm25Searcher, build
+from masksearch.search import Bm25Searcher, build
 from masksearch.settings import AgentSettings, EvalSettings, IndexSettings
 from masksearch.types import MaskedTask, Passage, Question
 

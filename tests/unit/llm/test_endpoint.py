@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from masksearch.agent.loop import run_all, run_episode
-from masksearch.agent.protocol import STOPS
+from masksearch.agent.protocol import stops
 from masksearch.errors import ModelError, UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import EndpointPolicy, _restore_stop
@@ -73,7 +73,7 @@ def server(monkeypatch):
     server.http.server_close()
 
 
-def ask(server, stop=STOPS, retries=0):
+def ask(server, stop=stops(), retries=0):
     async def run():
         policy = EndpointPolicy("m", server.url, timeout=5, retries=retries)
         session = await policy.open(MESSAGES, Sampling(temperature=0.3, seed=5))
@@ -89,7 +89,7 @@ def test_a_normal_answer(server):
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
     assert headers["authorization"] == f"Bearer {KEY}"
-    assert body == {"model": "m", "messages": MESSAGES, "max_tokens": 64, "temperature": 0.3, "seed": 5, "stop": list(STOPS)}
+    assert body == {"model": "m", "messages": MESSAGES, "max_tokens": 64, "temperature": 0.3, "seed": 5, "stop": list(stops())}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_normal_answer(server):
     ],
 )
 def test_stop_strings_are_put_back(server, text, reason, expected):
-    assert _restore_stop(text, STOPS, reason) == expected
+    assert _restore_stop(text, stops(), reason) == expected
     server.replies = [completion(text, reason)]
     generation = ask(server)
     assert (generation.text, generation.finish) == expected

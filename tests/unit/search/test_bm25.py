@@ -112,7 +112,7 @@ def test_damage_is_one_sentence(tmp_path):
     folder = tmp_path / "index"
     build(PASSAGES, folder, IndexSettings())
     names = [path.name for path in folder.iterdir() if path.name != "masksearch.json"]
-    assert len(names) == 11
+    assert len(names) == 13
     for name in names:
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:-3])

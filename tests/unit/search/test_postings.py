@@ -32,7 +32,7 @@ def test_the_same_bytes_as_the_library(tmp_path, monkeypatch, run):
     build(iter(passages), tmp_path / "disk", IndexSettings(corpus="x"))
     found, expected = load(tmp_path / "disk"), Bm25Searcher.in_memory(passages, IndexSettings(corpus="x"))
     assert found.fingerprint == expected.fingerprint
-    both = [(getattr(found, name), getattr(expected, name)) for name in ("_columns", "_rows", "_scores", "_order")]
+    both = [(getattr(found, name), getattr(expected, name)) for name in ("_columns", "_rows", "_scores", "order")]
     both += [(getattr(found._vocabulary, name), getattr(expected._vocabulary, name)) for name in ("hashes", "numbers")]
     for mine, theirs in both:
         assert mine.dtype == theirs.dtype

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masksearch.search.vocabulary import HASHES, GrowingVocabulary, Vocabulary, term_hashes
+from masksearch.search.vocabulary import GrowingVocabulary, Vocabulary, term_hashes
 
 TERMS = st.lists(st.text(max_size=6), max_size=20, unique=True)
 
@@ -38,6 +38,6 @@ def test_the_same_numbers_as_a_dictionary(tmp_path_factory, runs, others):
 
 def test_files_that_do_not_fit_together(tmp_path):
     Vocabulary.of(["one", "two"]).save(tmp_path)
-    np.save(tmp_path / HASHES, np.zeros(3, dtype=np.uint64))
+    np.save(tmp_path / "terms.hashes.npy", np.zeros(3, dtype=np.uint64))
     with pytest.raises(ValueError, match="do not fit together"):
         Vocabulary.load(tmp_path)

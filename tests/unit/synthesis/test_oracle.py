@@ -12,7 +12,7 @@ from masksearch.agent.prompts import task_prompt
 from masksearch.agent.protocol import Answer, Search, is_valid, parse_turn
 from masksearch.errors import DataError
 from masksearch.files import read_appended, write_json_lines
-from masksearch.search.bm25 import Bm25Searcher, build
+from masksearch.search import Bm25Searcher, build
 from masksearch.settings import AgentSettings, IndexSettings, SynthesizeSettings
 from masksearch.synthesis import run_synthesize
 from masksearch.synthesis.synthesize import synthesize

@@ -6,7 +6,7 @@ import torch
 
 from masksearch.files import write_json_lines
 from masksearch.llm.checkpoint import load_checkpoint
-from masksearch.search.bm25 import build
+from masksearch.search import build
 from masksearch.settings import IndexSettings
 from masksearch.types import Passage, Question, Trajectory, Turn, task_json
 

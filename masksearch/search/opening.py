@@ -1,0 +1,81 @@
+"""Opens what a search is to be done with: an index folder, or a back end over the network by its name.
+
+    DIR                      an index of `masksearch index`, of any kind
+    http://HOST:PORT         a server that speaks Search-R1's protocol, such as `masksearch serve`
+    web:NAME                 a web search provider: serper, serpapi, brave, tavily
+    wikipedia:LANGUAGE       the live Wikipedia
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import SearchError, UsageError
+from masksearch.protocols import Searcher
+from masksearch.search.bm25 import Bm25Searcher
+from masksearch.search.building import ORDER
+from masksearch.search.local import LocalSearcher, mapped
+from masksearch.search.manifest import MANIFEST, check_files, read_manifest
+from masksearch.search.storage import StoredPassages
+from masksearch.settings import SearchSettings
+
+
+STORES = ("lancedb", "opensearch")
+"""Kinds of indexes whose passages an engine keeps."""
+
+
+def load(directory: str | Path) -> LocalSearcher:
+    """Opens an index folder with its passages in it, memory-mapped. Raises SearchError: no index, another version's, or damaged."""
+    directory = Path(directory)
+    manifest = read_manifest(directory)
+    kind = manifest["kind"]
+    if kind in STORES:
+        raise UsageError(f"The index {directory} keeps its passages elsewhere (kind {kind}); this needs one of the kind bm25, dense or hybrid.")
+    try:
+        check_files(directory, manifest)
+        passages = StoredPassages(directory)
+        order = mapped(directory / ORDER)
+        if not len(passages) == len(order) == manifest["passages"]:
+            raise ValueError("the files differ in the number of passages")
+        if kind == "bm25":
+            return Bm25Searcher.open(directory, passages, order, manifest)
+        from masksearch.search.dense import DenseSearcher
+
+        meaning = DenseSearcher(passages, order, manifest, directory)
+        if kind == "dense":
+            return meaning
+        from masksearch.search.hybrid import HybridSearcher
+
+        return HybridSearcher(Bm25Searcher.open(directory, passages, order, manifest), meaning)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SearchError(f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}.") from error
+
+
+def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher:
+    """Whatever `spec` names, with what the settings put round it. Raises SearchError, UsageError, MissingExtraError."""
+    from masksearch.search.remote import is_remote, open_remote
+    from masksearch.search.wrappers import Replay, check, wrapped
+
+    settings = settings or SearchSettings()
+    check(settings)
+    remote = is_remote(spec)
+    if settings.replay:
+        return wrapped(Replay(Path(settings.replay)), settings.model_copy(update={"replay": "", "cache": "", "rate": 0.0, "concurrency": 0}), False)
+    return wrapped(open_remote(spec, settings.timeout, settings.url) if remote else _folder(spec), settings, remote)
+
+
+def _folder(spec: str) -> Searcher:
+    if read_manifest(Path(spec))["kind"] in STORES:
+        from masksearch.search.stores import open_store
+
+        return open_store(Path(spec))
+    return load(spec)
+
+
+def describe(spec: str) -> dict[str, Any]:
+    """What is known of a search beside its fingerprint: for an index folder all that its results depend on; empty for a search over the network."""
+    if not (Path(spec) / MANIFEST).is_file():
+        return {}
+    manifest = read_manifest(Path(spec))
+    return {name: manifest[name] for name in ("format", "kind", "fingerprint", "corpus", "corpus_hash", "documents", "passages", "depends_on", "versions", "settings")}

@@ -1,0 +1,171 @@
+"""One JSON request over HTTP: one attempt, and every failure told apart from an answer and named.
+
+What may pass (time-outs, lost connections, 408, 425, 429, 5xx) is a SearchUnavailableError; all else is a SearchError. Trying again is the
+business of whoever calls. The HTTP library's own errors are not passed on: their texts may quote what the server sent, and so the key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from masksearch import __version__
+from masksearch.errors import MissingExtraError, SearchError, SearchUnavailableError
+from masksearch.search.remote.answers import LONGEST_MESSAGE, UnexpectedShape, printable
+from masksearch.search.remote.keys import Secret
+from masksearch.search.remote.records import Complaint, Request, Service
+
+if TYPE_CHECKING:
+    import httpx
+
+T = TypeVar("T")
+MAX_BYTES = 10_000_000
+"""Longest answer that is read, unpacked."""
+MAY_PASS = frozenset({408, 425, 429})
+"""Besides 5xx."""
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class JsonClient:
+    """Asks one service. Safe to call from several threads, which share its connections; these are made at the first request.
+
+    `timeout` is in seconds: for each wait, and for an answer in pieces. Raises MissingExtraError without httpx, UsageError without the service's key.
+    """
+
+    def __init__(self, service: Service, timeout: float, max_bytes: int = MAX_BYTES) -> None:
+        try:
+            import httpx  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("httpx", "web", "A search over the network") from error
+        self.service, self.timeout, self.max_bytes = service, timeout, max_bytes
+        self._secret = Secret(service.key.variable) if service.key else None
+        self._lock = threading.Lock()
+        self._pool: httpx.Client | None = None
+
+    def ask(self, request: Request, complaint: Callable[[Any], Complaint | None], read: Callable[[Any], T], timeout: float | None = None) -> T:
+        """What `read` makes of the JSON answer.
+
+        `complaint` finds the error a service reports in its JSON; `read` raises UnexpectedShape where the answer is not what is documented.
+        Raises SearchError, SearchUnavailableError.
+        """
+        payload = self._payload(self._answer(request, timeout or self.timeout), complaint)
+        try:
+            return read(payload)
+        except UnexpectedShape as error:
+            raise SearchError(f"{self._who} answered in a form it does not document: expected {error}.") from None
+
+    def close(self) -> None:
+        """Gives the connections back; the next request makes new ones."""
+        with self._lock:
+            pool, self._pool = self._pool, None
+        if pool:
+            pool.close()
+
+    @property
+    def _who(self) -> str:
+        return f"The search {self.service.name} at {self.service.base}"
+
+    def _connections(self) -> httpx.Client:
+        with self._lock:
+            if self._pool is None:
+                from masksearch.search.remote.transport import connections
+
+                self._pool = connections(self.service, self._secret)
+                weakref.finalize(self, self._pool.close)
+            return self._pool
+
+    def _answer(self, request: Request, timeout: float) -> _Answer:
+        import httpx
+
+        try:
+            return self._exchange(request, timeout)
+        except httpx.TimeoutException:
+            failure: SearchError = SearchUnavailableError(f"{self._who} did not answer within {timeout:g} seconds.")
+        except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
+            failure = SearchUnavailableError(f"{self._who} cannot be reached ({self._shown(str(error))}).")
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for a host's name that is none
+            failure = SearchError(f"{self._who} cannot be asked ({type(error).__name__}: {self._shown(str(error))}).")
+        raise failure  # out here, so that the library's error is not its context either
+
+    def _exchange(self, request: Request, timeout: float) -> _Answer:
+        import httpx
+
+        deadline = time.monotonic() + timeout
+        body = bytearray()
+        url, params = self.service.base + request.path, dict(request.params) or None
+        with self._connections().stream(request.method, url, params=params, json=request.body, timeout=timeout) as response:
+            for chunk in response.iter_bytes():
+                body += chunk
+                if len(body) > self.max_bytes:
+                    raise SearchError(f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too much to read.")
+                if time.monotonic() > deadline:  # each wait was short enough, but not all together
+                    raise httpx.ReadTimeout("", request=response.request)
+            return _Answer(response.status_code, response.headers, bytes(body))
+
+    def _payload(self, answer: _Answer, complaint: Callable[[Any], Complaint | None]) -> Any:
+        """The JSON of an answer that is none of an error. Raises SearchError, SearchUnavailableError."""
+        try:
+            payload, is_json = json.loads(answer.body), True
+        except (ValueError, RecursionError):
+            payload, is_json = None, False
+        said = complaint(payload) if is_json else None
+        if not 200 <= answer.status < 300 or said:
+            self._fail(answer, said)
+        if not is_json:
+            kind = self._shown(answer.headers.get("content-type", "") or "of no stated type", 60)
+            beginning = self._shown(answer.body.decode("utf-8", "replace"), 80)
+            raise SearchError(f"{self._who} answered with something other than JSON ({kind}), which begins: '{beginning}'.")
+        return payload
+
+    def _fail(self, answer: _Answer, said: Complaint | None) -> NoReturn:
+        status, kind = answer.status, said.kind if said else ""
+        detail = f"{status}: {self._shown(said.message)}" if said else str(status)
+        if 300 <= status < 400:
+            # Following it would carry the key elsewhere.
+            target = self._shown(answer.headers.get("location", "").partition("?")[0])
+            raise SearchError(f"{self._who} sends requests on to '{target}' ({status}), which is not followed; check the URL.")
+        if status in MAY_PASS or status >= 500 or kind == "passing":
+            raise SearchUnavailableError(f"{self._who} does not answer for now ({detail}).", retry_after(answer.headers.get("retry-after", "")))
+        if status in (401, 403) or kind == "access":
+            raise SearchError(f"{self._who} refused access ({detail}); {self.service.remedy}.")
+        raise SearchError(f"{self._who} answered with an error ({detail}).")
+
+    def _shown(self, text: str, longest: int = LONGEST_MESSAGE) -> str:
+        """A server's words for a message of ours. The key goes before they are cut, or half of it would stay."""
+        text = self._secret.scrub(text) if self._secret else text
+        text = printable(text[: 10 * longest])
+        return text if len(text) <= longest else f"{text[:longest]} ..."
+
+
+def user_agent(contact: str = "") -> str:
+    """How this program names itself to servers."""
+    return f"masksearch/{__version__}" + (f" ({contact})" if contact else "")
+
+
+def retry_after(value: str, now: float | None = None) -> float | None:
+    """Seconds to wait by a Retry-After header (seconds, or an HTTP date); None where it says nothing of use. `now` is in Unix time."""
+    value = value.strip()
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
+    try:
+        moment = parsedate_to_datetime(value)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - (time.time() if now is None else now)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return max(0.0, seconds)

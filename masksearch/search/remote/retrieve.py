@@ -1,0 +1,138 @@
+"""Client of any server that speaks Search-R1's retrieval protocol, such as `masksearch serve`.
+
+POST /retrieve  {"queries": [..], "topk": k, "return_scores": true}
+                {"result": [[{"document": {"id", "contents": "\\"Title\\"\\ntext"}, "score": x}, ..], ..]}
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from masksearch.errors import SearchError
+from masksearch.search.remote.answers import UnexpectedShape, encodable, member, message, one_line, rows, score, text
+from masksearch.search.remote.client import JsonClient, user_agent
+from masksearch.search.remote.records import Complaint, Request, Service, base_url, short_hash
+from masksearch.search.threads import in_thread
+from masksearch.types import Hit, Passage
+
+QUERIES_AT_A_TIME = 256
+MAX_BYTES = 64_000_000
+"""Longest answer that is read: to 256 queries, with whole passages."""
+HEALTH_TIMEOUT = 3.0
+"""Seconds that the question for the fingerprint may take."""
+REMEDY = "it asks for credentials, which this protocol has none of"
+
+
+class RetrieveSearcher:
+    """A `Searcher` over such a server. One attempt a request; safe to share between threads; pickles. `timeout` is in seconds."""
+
+    def __init__(self, url: str, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
+        self.url = base_url(url).removesuffix("/retrieve").rstrip("/")
+        headers = {"User-Agent": user_agent(), "Accept": "application/json"}
+        self.client = JsonClient(Service("http", self.url, REMEDY, headers=headers), timeout, max_bytes)
+        self._lock = threading.Lock()
+        self._fingerprint = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """`http-` and the server's own fingerprint, where its `/health` tells one, else a hash of the URL. Asked once, at the first use."""
+        with self._lock:
+            if not self._fingerprint:
+                self._fingerprint = f"http-{self._retriever() or short_hash(self.url)}"
+            return self._fingerprint
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """As `Searcher.search`; up to 256 queries a request."""
+        cleaned = [one_line(encodable(query)) for query in queries]
+        asked = [query for query in cleaned if query] if k > 0 else []
+        found: list[list[Hit]] = []
+        for start in range(0, len(asked), QUERIES_AT_A_TIME):
+            found += self._retrieve(asked[start : start + QUERIES_AT_A_TIME], k)
+        answers = iter(found)
+        return [next(answers) if query and k > 0 else [] for query in cleaned]
+
+    async def asearch(self, query: str, k: int) -> list[Hit]:
+        """As `Searcher.asearch`."""
+        return (await in_thread(self.search, [query], k))[0]
+
+    def close(self) -> None:
+        """Gives the connections back; the next search makes new ones."""
+        self.client.close()
+
+    def _retrieve(self, queries: list[str], k: int) -> list[list[Hit]]:
+        request = Request("POST", "/retrieve", body={"queries": queries, "topk": k, "return_scores": True})
+        return self.client.ask(request, _complaint, partial(_results, count=len(queries), k=k))
+
+    def _retriever(self) -> str:
+        try:
+            return self.client.ask(Request("GET", "/health"), lambda payload: None, _named, min(HEALTH_TIMEOUT, self.client.timeout))
+        except SearchError:
+            return ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # With the fingerprint, so that one run names its retriever in one way.
+        return _rebuilt, (self.url, self.client.timeout, self.client.max_bytes, self._fingerprint)
+
+
+def _rebuilt(url: str, timeout: float, max_bytes: int, fingerprint: str) -> RetrieveSearcher:
+    searcher = RetrieveSearcher(url, timeout, max_bytes)
+    searcher._fingerprint = fingerprint
+    return searcher
+
+
+def _named(payload: Any) -> str:
+    name = member(payload, "retriever")
+    if not isinstance(name, str) or not re.fullmatch(r"[\w.:+/@-]{1,200}", name, re.ASCII):
+        raise UnexpectedShape("a fingerprint in 'retriever'")
+    return name
+
+
+def _complaint(payload: Any) -> Complaint | None:
+    """Servers made with FastAPI say `detail`."""
+    if not isinstance(payload, dict) or "result" in payload:
+        return None
+    found = message(payload.get("detail")) or message(payload.get("error"))
+    return Complaint(found) if found else None
+
+
+def _results(payload: Any, count: int, k: int) -> list[list[Hit]]:
+    result = member(payload, "result")
+    if not isinstance(result, list) or len(result) != count:
+        raise UnexpectedShape(f"a list of {count} lists in 'result', one for each query")
+    return [[_hit(row, rank) for rank, row in enumerate(rows(found, "result")[:k], 1)] for found in result]
+
+
+def _hit(row: Mapping[str, Any], rank: int) -> Hit:
+    """A row is `{"document", "score"}`, or a document alone from a server that gives no scores."""
+    document = row.get("document", row)
+    if not isinstance(document, dict):
+        raise UnexpectedShape("an object in 'document'")
+    title, body = _title_and_text(document)
+    name = _identity(document, "id") or short_hash(f"{title}\n{body}")
+    passage = Passage(id=name, doc_id=_identity(document, "doc_id") or name, title=title, text=body)
+    return Hit(passage=passage, score=score(row, rank))
+
+
+def _title_and_text(document: Mapping[str, Any]) -> tuple[str, str]:
+    """From fields of their own, or from `contents`: the title on the first line, mostly in quotes, then the text."""
+    if "contents" not in document and "text" not in document:
+        raise UnexpectedShape("a document with 'contents' or 'text'")
+    title, body, contents = one_line(text(document, "title")), one_line(text(document, "text")), text(document, "contents").strip()
+    head, newline, rest = contents.partition("\n")
+    head = one_line(head)
+    if len(head) > 1 and head[0] == head[-1] == '"':
+        head = head[1:-1].strip()
+    if title and head != title:  # the contents are the text alone
+        rest = contents
+    elif not newline:
+        head, rest = "", contents
+    return title or head, body or one_line(rest)
+
+
+def _identity(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    return encodable(str(value)) if isinstance(value, str | int) else ""

@@ -1,0 +1,73 @@
+"""Passages kept by an engine that grows past the memory and the disk of one machine.
+
+The index folder holds the manifest alone (and, for lancedb without a `store`, the engine's files). An engine is given terms that were cut and
+stemmed here (search/text.py), so that every language is searched alike, whichever engine does it.
+
+    masksearch index docs.jsonl -o index/ --kind lancedb                                     in the index folder
+    masksearch index docs.jsonl -o index/ --kind lancedb --store s3://bucket/path            on object storage, read by any number of machines
+    masksearch index docs.jsonl -o index/ --kind opensearch --store http://host:9200/name    in a cluster
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from masksearch.corpus import corpus_hash
+from masksearch.errors import DataError, SearchError, UsageError
+from masksearch.files import atomic_path
+from masksearch.search.manifest import check_files, make_manifest, read_manifest, write_manifest
+from masksearch.search.postings import id_order
+from masksearch.search.storage import TEXTS, StoredPassages, write_passages
+from masksearch.search.stores.base import Engine, StoreSearcher, identity
+from masksearch.settings import IndexSettings
+from masksearch.types import Passage
+
+__all__ = ["build_store", "open_store"]
+
+
+def build_store(passages: Iterable[Passage], directory: str | Path, settings: IndexSettings) -> dict[str, Any]:
+    """Gives passages to the engine and writes the index folder, last of all its manifest; returns it.
+
+    Raises DataError without passages or where two have the same id, SearchError where the engine fails.
+    """
+    if settings.kind == "opensearch" and not settings.store:
+        raise UsageError("The kind opensearch needs --store http://HOST:9200/INDEX.")
+    with atomic_path(directory) as folder, tempfile.TemporaryDirectory(prefix="masksearch-") as name:
+        folder.mkdir()
+        aside = Path(name)
+        write_passages(aside, passages)
+        if not (aside / TEXTS).stat().st_size:
+            raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
+        stored = StoredPassages(aside)
+        id_order((passage.id for passage in stored), len(stored), aside)
+        engine_type = _engine_type(settings.kind)
+        manifest = make_manifest(settings, corpus_hash(stored), len(stored.document_starts), len(stored), identity(settings, engine_type), engine_type.packages)
+        # The name goes by the content: what a broken-off build has left is overwritten, and an older index stays whole until then.
+        manifest["table"] = f"{settings.kind}-{manifest['fingerprint'].rpartition('-')[2]}"
+        engine_type.connect(settings.store or str(folder), manifest["table"]).fill(stored, settings.language)
+        return write_manifest(folder, manifest)
+
+
+def open_store(directory: Path) -> StoreSearcher:
+    """Opens an index folder whose passages an engine keeps. Raises SearchError."""
+    manifest = read_manifest(directory)
+    settings = IndexSettings.model_validate(manifest["settings"])
+    try:
+        check_files(directory, manifest)
+    except (OSError, ValueError) as error:
+        raise SearchError(f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}.") from error
+    engine = _engine_type(settings.kind).connect(settings.store or str(directory), manifest["table"])
+    return StoreSearcher(engine, manifest, directory)
+
+
+def _engine_type(kind: str) -> type[Engine]:
+    if kind == "lancedb":
+        from masksearch.search.stores.lance import LanceEngine
+
+        return LanceEngine
+    from masksearch.search.stores.opensearch import OpenSearchEngine
+
+    return OpenSearchEngine

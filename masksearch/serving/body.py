@@ -1,0 +1,38 @@
+"""Bodies of requests: bounded in size and in time, whatever their headers say. Knows ASGI and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from masksearch.serving.wire import Refused
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+CLOSE = {"connection": "close"}
+"""What is left of the body is not read."""
+
+
+async def read_body(receive: Receive, headers: Mapping[str, str], longest: int, seconds: float) -> bytes:
+    """The body of a request. Raises Refused where it has more than `longest` bytes, or is not whole after so many seconds."""
+    said = headers.get("content-length", "")
+    if said.isdecimal() and int(said) > longest:
+        raise _too_long(longest)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    raise Refused(400, "The connection ended before the request did.")
+                body += message.get("body", b"")
+                if len(body) > longest:
+                    raise _too_long(longest)
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused(408, f"The request did not arrive within {seconds:g} seconds.", CLOSE) from None
+
+
+def _too_long(longest: int) -> Refused:
+    return Refused(413, f"The body of the request has more than {longest:,} bytes; send fewer queries at a time.", CLOSE)

@@ -1,0 +1,104 @@
+"""Connections that would never end: uvicorn bounds neither the time nor the length of a request's head, nor reading on behind an answer.
+
+The timer of a connection runs while a request arrives (from its first byte, or from the connection on), first for the head, then for the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from pydantic_core import to_json
+
+from masksearch.errors import MissingExtraError
+from masksearch.serving.settings import ServeSettings
+
+LONGEST_HEAD = 65_536
+"""Bytes of a request line with all headers."""
+GRACE = 2.0
+"""Seconds beyond `read_timeout` that a body may take before the connection is cut; until then the application can answer."""
+STATUS = {408: b"408 Request Timeout", 431: b"431 Request Header Fields Too Large", 503: b"503 Service Unavailable"}
+
+
+def answer(status: int, detail: str, headers: bytes = b"") -> bytes:
+    """A whole HTTP answer that closes the connection."""
+    body = to_json({"detail": detail})
+    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s" % (STATUS[status], len(body), headers, body)
+
+
+def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
+    """uvicorn's HTTP protocol with these limits, as a class for `uvicorn.Config(http=...)`. Raises MissingExtraError."""
+    try:
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "uvicorn", "serve", "The server") from error
+
+    class Guarded(HttpToolsProtocol):
+        _timer: asyncio.TimerHandle | None = None
+        _in_head = True
+        _overhead = 0
+        """Bytes of the request so far that are not its body: the head, the sizes of chunks, trailers."""
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > settings.connections:
+                self._cut(503, "The server has too many connections; try again later.", b"retry-after: 1\r\n")
+            else:
+                self._wait(settings.read_timeout)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._stop()
+            super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            if self.transport.is_closing():
+                return
+            self._overhead += len(data)
+            super().data_received(data)
+            if self._overhead > (LONGEST_HEAD if self._in_head else LONGEST_HEAD + settings.max_body):
+                self._cut(431, f"The head of the request has more than {LONGEST_HEAD:,} bytes.")
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._in_head = True
+            if self._timer is None:
+                self._wait(settings.read_timeout)
+
+        def on_headers_complete(self) -> None:
+            self._in_head = False
+            self._wait(settings.read_timeout + GRACE)
+            super().on_headers_complete()
+
+        def on_body(self, body: bytes) -> None:
+            self._overhead -= len(body)
+            super().on_body(body)
+
+        def on_message_complete(self) -> None:
+            self._overhead = 0
+            self._stop()
+            super().on_message_complete()
+
+        def _wait(self, seconds: float) -> None:
+            self._stop()
+            self._timer = self.loop.call_later(seconds, self._late)
+
+        def _stop(self) -> None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+
+        def _late(self) -> None:
+            if self.flow.read_paused:  # it is we who do not read on
+                self._wait(settings.read_timeout)
+            else:
+                self._cut(408, f"The request did not arrive within {settings.read_timeout:g} seconds.")
+
+        def _cut(self, status: int, detail: str, headers: bytes = b"") -> None:
+            """Closes the connection, with an answer where none has been begun."""
+            self._stop()
+            if not self.transport.is_closing():
+                if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+                    self.transport.write(answer(status, detail, headers))
+                self.transport.close()
+
+    return Guarded

@@ -1,0 +1,50 @@
+"""What the server counts, for Prometheus. A registry for each server: several may live in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from masksearch.errors import MissingExtraError
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """Counters and histograms. `waiting` tells how many queries wait, on the loop that asks for the metrics. Raises MissingExtraError."""
+
+    def __init__(self, waiting: Callable[[], int]) -> None:
+        try:
+            from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+        except ModuleNotFoundError as error:
+            raise MissingExtraError("prometheus-client", "serve", "The server") from error
+        self._registry = registry = CollectorRegistry()
+        self._requests = Counter("masksearch_http_requests", "Requests answered.", ["path", "status"], registry=registry)
+        self._seconds = Histogram("masksearch_http_request_duration_seconds", "Time to answer.", ["path"], buckets=SECONDS, registry=registry)
+        self._queries = Counter("masksearch_queries", "Queries asked for.", registry=registry)
+        self._batches = Histogram("masksearch_batch_queries", "Queries searched together.", buckets=SIZES, registry=registry)
+        self._failures = Counter("masksearch_search_failures", "Requests that failed in the search.", registry=registry)
+        Gauge("masksearch_waiting_queries", "Queries that wait for their turn.", registry=registry).set_function(waiting)
+
+    def request(self, path: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+        self._requests.labels(path, status).inc()
+        self._seconds.labels(path).observe(seconds)
+
+    def queries(self, count: int) -> None:
+        """So many queries were asked for."""
+        self._queries.inc(count)
+
+    def batch(self, size: int) -> None:
+        """So many queries are searched together."""
+        self._batches.observe(size)
+
+    def failure(self) -> None:
+        """A search failed."""
+        self._failures.inc()
+
+    def text(self) -> tuple[bytes, str]:
+        """All of them in Prometheus' text format, and its content type."""
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST

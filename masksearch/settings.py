@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from masksearch.types import SEARCH_ONLY, Tools
 
@@ -143,6 +143,46 @@ class AskSettings(Settings):
     """Asks an index, or a search over the network."""
 
     search: SearchSettings = SearchSettings()
+
+
+class ServeSettings(Settings):
+    """Answers searches of other programs over HTTP, or over the Model Context Protocol."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on. The default is for programs on this machine only; there is no authentication."""
+    port: int = Field(8000, ge=0, le=65535)
+    """0: any that is free."""
+    default_k: int = Field(3, ge=1)
+    """Results of a query where the request does not say."""
+    max_k: int = Field(1000, ge=1)
+    """Most results of a query that may be asked for."""
+    max_query: int = Field(10_000, ge=1)
+    """Longest query, in characters."""
+    max_queries: int = Field(2048, ge=1)
+    """Most queries of a request."""
+    max_results: int = Field(100_000, ge=1)
+    """Most results of all queries of a request together."""
+    max_body: int = Field(8_000_000, ge=1)
+    """Longest body of a request, in bytes."""
+    max_batch: int = Field(64, ge=1)
+    """Most queries, of all requests that wait, that are searched together."""
+    max_waiting: int = Field(10_000, ge=1)
+    """Queries that may wait; requests beyond are told to come again later (503)."""
+    connections: int = Field(900, ge=1)
+    """Most open connections; below the 1,024 files that a process may usually have open."""
+    read_timeout: float = Field(10.0, gt=0)
+    """Seconds within which a request must have arrived: its head, and then its body."""
+    drain: int = Field(30, ge=0)
+    """Seconds that requests have to finish once the server is told to stop."""
+    open_words: int = Field(120, ge=1)
+    """Words of one part of an opened page."""
+    search: SearchSettings = SearchSettings()
+
+    @model_validator(mode="after")
+    def _default_k(self) -> ServeSettings:
+        if self.default_k > self.max_k:
+            raise ValueError(f"'default_k' is {self.default_k}, but 'max_k' allows {self.max_k} results only")
+        return self
 
 
 class MaskSettings(Settings):

@@ -9,17 +9,18 @@ Text of a corpus, whether task or search result, passes through `neutralise`, th
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from masksearch.llm.base import Message
 from masksearch.search.neutralise import neutralise
-from masksearch.search.pages import WORD, part_of
+from masksearch.search.pages import beginning, part_of
 from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 
 TRANSLATED = ("es", "fr", "zh")
 """Languages that the prompts exist in, beside English."""
+TITLE_WORDS = 40
+"""Words shown of a title."""
 
 
 @functools.cache
@@ -61,7 +62,7 @@ def task_language(task: Task) -> str:
 
 def render_information(hits: Sequence[Hit], words: int, language: str = "") -> str:
     """Search results as the model sees them, each cut to `words` words and made harmless."""
-    passages = [{"title": neutralise(hit.passage.title), "text": shown(hit.passage.text, words)} for hit in hits]
+    passages = [{"title": beginning(hit.passage.title, TITLE_WORDS), "text": beginning(hit.passage.text, words)} for hit in hits]
     return _information(passages, "nothing", language)
 
 
@@ -77,16 +78,9 @@ def render_page(page: Page | None, part: int, words: int, language: str = "") ->
     text, parts = part_of(page.text, part, words)
     if not text:
         return _information([], "page-end", language)
-    return _information([{"title": f"{neutralise(page.title)} ({part}/{parts})", "text": text}], "", language)
+    return _information([{"title": f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})", "text": text}], "", language)
 
 
 def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:
     """An information block with these passages, or with the words of the prompt file `otherwise`."""
     return render("information", passages=passages, nothing=render(otherwise, language) if otherwise else "")
-
-
-def shown(text: str, words: int) -> str:
-    """What is shown of a passage: so many words; of Chinese, characters."""
-    text = neutralise(text)
-    last = next(itertools.islice(WORD.finditer(text), words - 1, None), None)
-    return text[: last.end()] if last else text

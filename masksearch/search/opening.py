@@ -20,7 +20,6 @@ from masksearch.search.manifest import MANIFEST, check_files, read_manifest
 from masksearch.search.storage import StoredPassages
 from masksearch.settings import SearchSettings
 
-
 STORES = ("lancedb", "opensearch")
 """Kinds of indexes whose passages an engine keeps."""
 
@@ -78,4 +77,4 @@ def describe(spec: str) -> dict[str, Any]:
     if not (Path(spec) / MANIFEST).is_file():
         return {}
     manifest = read_manifest(Path(spec))
-    return {name: manifest[name] for name in ("format", "kind", "fingerprint", "corpus", "corpus_hash", "documents", "passages", "depends_on", "versions", "settings")}
+    return {name: value for name, value in manifest.items() if name not in ("files", "source_hash", "table")}

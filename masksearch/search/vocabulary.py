@@ -57,8 +57,9 @@ class Vocabulary:
 
     def save(self, folder: Path, name: str = TERMS) -> None:
         """Writes the two arrays."""
-        for path, values in zip(_files(folder, name), (self.hashes, self.numbers), strict=True):
-            np.save(path, values)
+        hashes, numbers = _files(folder, name)
+        np.save(hashes, self.hashes)
+        np.save(numbers, self.numbers)
 
     def __len__(self) -> int:
         return len(self.numbers)

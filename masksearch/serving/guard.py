@@ -1,6 +1,6 @@
-"""Connections that would never end: uvicorn bounds neither the time nor the length of a request's head, nor reading on behind an answer.
+"""Connections that would never end: uvicorn bounds neither the time nor the length of a request's head, nor how long an answer may lie unread.
 
-The timer of a connection runs while a request arrives (from its first byte, or from the connection on), first for the head, then for the rest.
+The timer of a connection runs while a request arrives (from its first byte, or from the connection on), first for the head, then for the body.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ LONGEST_HEAD = 65_536
 """Bytes of a request line with all headers."""
 GRACE = 2.0
 """Seconds beyond `read_timeout` that a body may take before the connection is cut; until then the application can answer."""
+UNREAD = 30.0
+"""Seconds within which a client must have read some of an answer that does not fit into the buffers on the way."""
 STATUS = {408: b"408 Request Timeout", 431: b"431 Request Header Fields Too Large", 503: b"503 Service Unavailable"}
 
 
@@ -54,6 +56,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             if self.transport.is_closing():
                 return
             self._overhead += len(data)
+            if self._timer is None:
+                self._wait(settings.read_timeout)
             super().data_received(data)
             if self._overhead > (LONGEST_HEAD if self._in_head else LONGEST_HEAD + settings.max_body):
                 self._cut(431, f"The head of the request has more than {LONGEST_HEAD:,} bytes.")
@@ -78,6 +82,21 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             self._stop()
             super().on_message_complete()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._watch(self.transport.get_write_buffer_size())
+
+        def _watch(self, unsent: int) -> None:
+            if unsent:
+                self.loop.call_later(UNREAD, self._unread, unsent)
+
+        def _unread(self, before: int) -> None:
+            unsent = self.transport.get_write_buffer_size()
+            if unsent < before:
+                self._watch(unsent)
+            else:
+                self.transport.abort()
+
         def _wait(self, seconds: float) -> None:
             self._stop()
             self._timer = self.loop.call_later(seconds, self._late)
@@ -88,8 +107,11 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self._timer = None
 
         def _late(self) -> None:
-            if self.flow.read_paused:  # it is we who do not read on
+            answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+            if answering or self.flow.read_paused:  # it is the client who waits
                 self._wait(settings.read_timeout)
+            elif not self._overhead:  # nothing was asked
+                self.transport.close()
             else:
                 self._cut(408, f"The request did not arrive within {settings.read_timeout:g} seconds.")
 

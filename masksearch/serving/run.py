@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.progress import say
@@ -33,9 +34,10 @@ def serve(searcher: Searcher, settings: ServeSettings) -> None:
     if not ipaddress.ip_address(host).is_loopback:
         say(f"Warning: whoever can reach {host} can search here; there is no authentication.")
     say(f"Serving {searcher.fingerprint} at {url(host, port)}; its pages: {url(host, port)}/docs. Ctrl-C ends it.")
-    given_up = run(app, listener, settings)
-    if given_up:
-        say(f"Gave up {given_up} requests that were not answered within {settings.drain} seconds.")
+    server = make_server(app, settings)
+    server.run([listener])
+    if server.given_up:
+        say(f"Ended with requests unanswered after {settings.drain} seconds: {server.given_up}.")
         sys.stdout.flush()
         os._exit(1)
 
@@ -62,8 +64,8 @@ def url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: App, listener: socket.socket, settings: ServeSettings) -> int:
-    """Serves an application on a socket until SIGTERM or SIGINT; how many requests were left unanswered."""
+def make_server(app: App, settings: ServeSettings) -> Any:
+    """A `uvicorn.Server` for an application; `given_up` tells afterwards how many requests it left unanswered. Raises MissingExtraError."""
     try:
         import uvicorn
     except ModuleNotFoundError as error:
@@ -74,7 +76,7 @@ def run(app: App, listener: socket.socket, settings: ServeSettings) -> int:
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            """As uvicorn's, which raises the signal again in the end; but here a signal is how a server is properly ended."""
+            """As uvicorn's, which raises the signal again in the end; but a signal is how this server is properly ended."""
             with super().capture_signals():
                 yield
                 self._captured_signals.clear()
@@ -96,6 +98,4 @@ def run(app: App, listener: socket.socket, settings: ServeSettings) -> int:
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=settings.drain,
     )
-    server = Server(config)
-    server.run([listener])
-    return server.given_up
+    return Server(config)

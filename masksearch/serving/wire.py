@@ -119,15 +119,15 @@ def results_wanted(asked: Retrieve, settings: ServeSettings) -> int:
         raise Refused(422, f"'topk' is {k}; at most {settings.max_k:,} results of a query can be asked for.")
     if k * count > settings.max_results:
         raise Refused(422, f"{count:,} queries with {k:,} results each are too many; at most {settings.max_results:,} results can be asked for at a time.")
-    check_queries(asked.queries, settings.max_query)
+    for number, query in enumerate(asked.queries):
+        check_length(f"queries.{number}", query, settings.max_query)
     return k
 
 
-def check_queries(queries: Sequence[str], longest: int) -> None:
-    """Raises Refused (422) where a query has more than `longest` characters."""
-    for number, query in enumerate(queries, 1):
-        if len(query) > longest:
-            raise Refused(422, f"Query {number} has {len(query):,} characters; at most {longest:,} are allowed.")
+def check_length(name: str, text: str, longest: int) -> None:
+    """Raises Refused (422) where a text has more than `longest` characters."""
+    if len(text) > longest:
+        raise Refused(422, f"'{name}' has {len(text):,} characters; at most {longest:,} are allowed.")
 
 
 async def retrieved(found: Sequence[Sequence[Hit]], with_scores: bool) -> bytes:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from masksearch.agent.prompts import shown, task_language, task_prompt
+from masksearch.agent.prompts import task_language, task_prompt
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.ramp.query import alternative_queries, visible_query
 from masksearch.ramp.words import stop_words
 from masksearch.search.neutralise import neutralise
+from masksearch.search.pages import beginning
 from masksearch.settings import AgentSettings
 from masksearch.synthesis.wording import Place, around, content_words, find_span, leaks, mask_places, numbered, phrases, surroundings, turn, words_of
 from masksearch.types import MASK, Hit, MaskedTask, Question, Task
@@ -63,7 +64,7 @@ class Oracle:
         self.visible += text
         words = self.settings.passage_words
         self.results = [
-            Shown(number, hit.passage.id, hit.passage.doc_id, hit.passage.title, shown(hit.passage.text, words)) for number, hit in enumerate(hits, 1)
+            Shown(number, hit.passage.id, hit.passage.doc_id, hit.passage.title, beginning(hit.passage.text, words)) for number, hit in enumerate(hits, 1)
         ]
         return len(text.split())
 

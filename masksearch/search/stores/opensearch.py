@@ -92,7 +92,8 @@ class OpenSearchEngine(Engine):
         """The rows of an answer that is whole: results of some shards alone would be silently wrong."""
         failed = found.get("_shards", {}).get("failed", 0)
         if found.get("timed_out") or failed:
-            raise SearchUnavailableError(f"OpenSearch at {self._where} answered in part only ({failed} shards failed); try again, and look at the cluster's health.")
+            told = f"OpenSearch at {self._where} answered in part only ({failed} shards failed)"
+            raise SearchUnavailableError(f"{told}; try again, and look at the cluster's health.")
         return list(found["hits"]["hits"])
 
     def _ask(self, doing: str, request: Any) -> Any:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from masksearch.agent.prompts import messages, render, render_information, shown, task_prompt
+from masksearch.agent.prompts import messages, render, render_information, task_prompt
+from masksearch.search.pages import beginning
 from masksearch.types import Hit, MaskedTask, Passage, Question
 
 CONTROL = re.compile(r"</?(?:think|search|information|answer)>|<\|")
@@ -48,8 +49,8 @@ def test_information_as_the_model_sees_it():
 
 @given(st.text(), st.integers(1, 10))
 def test_passages_are_cut_to_words(text, words):
-    assert len(shown(text, words).split()) <= words
-    assert shown(text, 10_000).startswith(shown(text, words))
+    assert len(beginning(text, words).split()) <= words
+    assert beginning(text, 10_000).startswith(beginning(text, words))
 
 
 @pytest.mark.parametrize(("name", "given_"), [("question", {}), ("ramp-spans", {"txt": "a"}), ("ramp-paragraph", {}), ("information", {})])
@@ -69,9 +70,9 @@ def test_task_prompts_are_harmless_and_differ_by_form():
 
 
 def test_passages_in_chinese_are_cut_to_characters():
-    assert shown("长江发源于青藏高原。UNESCO 2003年", 4) == "长江发源"
-    assert shown("长江发源于青藏高原。 UNESCO 2003年", 11) == "长江发源于青藏高原。 UNESCO"
-    assert shown("one two, three", 2) == "one two,"
+    assert beginning("长江发源于青藏高原。UNESCO 2003年", 4) == "长江发源"
+    assert beginning("长江发源于青藏高原。 UNESCO 2003年", 11) == "长江发源于青藏高原。 UNESCO"
+    assert beginning("one two, three", 2) == "one two,"
 
 
 def masked(language, count=1):

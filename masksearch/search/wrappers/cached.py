@@ -1,0 +1,121 @@
+"""Answers are kept on disk and looked up there, by any number of processes at once (diskcache, which is SQLite).
+
+Values are bytes of JSON. Nothing is ever unpickled: what is not such bytes counts as not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from masksearch.errors import MissingExtraError, SearchError
+from masksearch.protocols import Searcher
+from masksearch.search.wrappers.answers import HITS, PAGE
+from masksearch.search.wrappers.base import Wrapper
+from masksearch.types import Hit, Page
+
+T = TypeVar("T")
+FORMAT = 1
+"""Part of every key: raised when answers kept before must not be used again."""
+MODE_RAW = 1
+"""diskcache's mark of a value that is kept as it is."""
+
+
+class Cached(Wrapper):
+    """Asks the searcher inside only what has not been asked before. Failures are not kept. `hits` and `misses` count."""
+
+    def __init__(self, inner: Searcher, folder: str | Path) -> None:
+        super().__init__(inner)
+        self.folder = Path(folder)
+        self.hits = self.misses = 0
+        self._store = _open(self.folder)
+        self._prefix = f"{FORMAT}\n{inner.fingerprint}\n"
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """As `Searcher.search`; what is not known is asked in one batch."""
+        keys = [self._key("search", query, k) for query in queries]
+        known = [self._get(key, HITS) for key in keys]
+        missing = [place for place, hits in enumerate(known) if hits is None]
+        if missing:
+            for place, hits in zip(missing, self.inner.search([queries[place] for place in missing], k), strict=True):
+                known[place] = self._put(keys[place], hits, HITS)
+        return [hits for hits in known if hits is not None]
+
+    async def asearch(self, query: str, k: int) -> list[Hit]:
+        """As `Searcher.asearch`. The look-up is done on the loop: it takes a fraction of a millisecond."""
+        key = self._key("search", query, k)
+        hits = self._get(key, HITS)
+        return self._put(key, await self.inner.asearch(query, k), HITS) if hits is None else hits
+
+    def _page(self, title: str) -> Page | None:
+        key = self._key("page", title, 0)
+        known = self._get(key, PAGE)
+        return self._put(key, self.pages.page(title), PAGE) if known is None else known
+
+    async def _apage(self, title: str) -> Page | None:
+        key = self._key("page", title, 0)
+        known = self._get(key, PAGE)
+        return self._put(key, await self.pages.apage(title), PAGE) if known is None else known
+
+    def _key(self, what: str, text: str, k: int) -> bytes:
+        return hashlib.blake2b(f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass"), digest_size=20).digest()
+
+    def _get(self, key: bytes, kind: TypeAdapter[T]) -> T | None:
+        try:
+            found = self._store.get(key)
+        except Exception as error:  # of SQLite, of the file system, or of a pickle that somebody put there
+            raise _damaged(self.folder, error) from error
+        if isinstance(found, bytes):
+            try:
+                value = kind.validate_json(found)
+            except ValidationError:
+                pass
+            else:
+                self.hits += 1
+                return value
+        self.misses += 1
+        return None
+
+    def _put(self, key: bytes, value: T, kind: TypeAdapter[T]) -> T:
+        try:
+            self._store.set(key, kind.dump_json(value, exclude_defaults=True))
+        except Exception as error:
+            raise _damaged(self.folder, error) from error
+        return value
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_store"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        super().__setstate__(state)
+        self._store = _open(self.folder)
+
+
+def _open(folder: Path) -> Any:
+    try:
+        import diskcache
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("diskcache", "web", "A cache of searches") from error
+
+    class Plain(diskcache.Disk):  # type: ignore[misc]
+        """Bytes as they are; a row that claims to be anything else is nothing."""
+
+        def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+            return super().fetch(mode, filename, value, read) if mode in (0, MODE_RAW, 2) else None
+
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "cache.db").exists())):
+        raise SearchError(f"{folder} is not a folder of cached searches; choose another one.")
+    try:
+        # No eviction, no counting of its own: a look-up must write nothing.
+        return diskcache.Cache(str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60)
+    except Exception as error:
+        raise _damaged(folder, error) from error
+
+
+def _damaged(folder: Path, error: Exception) -> SearchError:
+    told = " ".join(str(error).split())[:200]
+    return SearchError(f"The cache {folder} cannot be used ({type(error).__name__}: {told}); remove it, or choose another folder.")

@@ -1,0 +1,86 @@
+"""The first results of a search, ordered anew by a cross-encoder, which reads query and passage together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import MissingExtraError, ModelError
+from masksearch.files import hash_file, hash_json
+from masksearch.protocols import Searcher
+from masksearch.search.local import indexed
+from masksearch.search.threads import in_thread
+from masksearch.search.wrappers.base import Wrapper
+from masksearch.types import Hit
+
+Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]
+"""Pairs of a query and a passage's title and text -> how well they fit."""
+BATCH = 32
+DIGITS = 5
+"""Digits of a score that count: the last bits differ with what a pair is scored beside, and a ranking must not."""
+
+
+class Reranked(Wrapper):
+    """Asks for `depth` results (or k, if that is more), orders them by the scorer, equal scores by passage id, and returns k."""
+
+    def __init__(self, inner: Searcher, scorer: Scorer, name: str, depth: int) -> None:
+        super().__init__(inner)
+        self.scorer, self.name, self.depth = scorer, name, depth
+
+    @property
+    def fingerprint(self) -> str:
+        """The searcher's own, and a hash of the scorer's name and the depth."""
+        return f"{self.inner.fingerprint}-rerank-{hash_json([self.name, self.depth])[:8]}"
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """As `Searcher.search`; all pairs are scored together."""
+        found = self.inner.search(queries, max(k, self.depth)) if k > 0 else [[] for _ in queries]
+        return self._order(queries, found, k)
+
+    async def asearch(self, query: str, k: int) -> list[Hit]:
+        """As `search`, for one query; the scorer works in a thread."""
+        if k < 1:
+            return []
+        found = await self.inner.asearch(query, max(k, self.depth))
+        return (await in_thread(self._order, [query], [found], k))[0]
+
+    def _order(self, queries: Sequence[str], found: Sequence[Sequence[Hit]], k: int) -> list[list[Hit]]:
+        pairs = [(query, indexed(hit.passage)) for query, hits in zip(queries, found, strict=True) for hit in hits]
+        scores = [round(float(score), DIGITS) for score in self.scorer(pairs)] if pairs else []
+        bounds = pairwise(accumulate(map(len, found), initial=0))
+        return [_best(hits, scores[low:high], k) for hits, (low, high) in zip(found, bounds, strict=True)]
+
+
+def _best(hits: Sequence[Hit], scores: Sequence[float], k: int) -> list[Hit]:
+    scored = [hit.model_copy(update={"score": score}) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(scored, key=lambda hit: (-hit.score, hit.passage.id))[:k]
+
+
+def load_cross_encoder(model: str) -> tuple[Scorer, str]:
+    """A sentence-transformers cross-encoder (a folder, or a model hub's name), and a name that says which revision it is. Raises ModelError."""
+    try:
+        from sentence_transformers import CrossEncoder
+        from transformers.utils.logging import disable_progress_bar
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("sentence-transformers", "dense", "Ordering results anew") from error
+    disable_progress_bar()
+    try:
+        encoder = CrossEncoder(model)
+    except (OSError, ValueError) as error:
+        told = " ".join(str(error).split())[:200]
+        raise ModelError(f"The cross-encoder '{model}' could not be loaded ({told}); name a sentence-transformers folder or a hub's name.") from error
+
+    def score(pairs: list[tuple[str, str]]) -> Sequence[float]:
+        return list(map(float, encoder.predict(pairs, batch_size=BATCH, show_progress_bar=False)))
+
+    return score, f"{Path(model).name}-{_revision(model, encoder)}"
+
+
+def _revision(model: str, encoder: Any) -> str:
+    """12 hex digits of a folder's weights, or the hub's commit."""
+    weights = sorted([*Path(model).glob("*.safetensors"), *Path(model).glob("*.bin")]) if Path(model).is_dir() else []
+    if weights:
+        return hash_json([hash_file(path) for path in weights])[:12]
+    return str(getattr(getattr(encoder.model, "config", None), "_commit_hash", None) or "unknown")

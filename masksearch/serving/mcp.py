@@ -1,0 +1,92 @@
+"""The search as tools of the Model Context Protocol, on standard input and output: any agent that speaks it can search, and open pages."""
+
+# Without postponed annotations: the SDK reads those of the tools, whose names are local to `mcp_server`.
+
+import signal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from masksearch import __version__
+from masksearch.errors import MissingExtraError, SearchError
+from masksearch.protocols import PageReader, Searcher
+from masksearch.search import neutralise
+from masksearch.serving.service import opened
+from masksearch.serving.settings import ServeSettings
+from masksearch.serving.wire import Open, Part, Refused
+from masksearch.types import Hit
+
+
+class Result(BaseModel):
+    """A passage. The score is the retriever's own, higher is better."""
+
+    id: str
+    title: str
+    text: str
+    score: float
+
+
+class Results(BaseModel):
+    """Passages, best first."""
+
+    results: list[Result]
+
+
+def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
+    """Serves until standard input ends. Standard output is the protocol's alone. To be called in the main thread. Raises MissingExtraError."""
+    server = mcp_server(searcher, settings)
+    # A signal ends the process at once: an exception would wait for a thread that waits for standard input.
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run("stdio")
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
+    """The SDK's server with the tool `search`, and `open` where the searcher is a PageReader. Raises MissingExtraError."""
+    try:
+        from mcp.server.mcpserver import MCPServer
+        from mcp.server.mcpserver.exceptions import ToolError
+        from mcp.types import CallToolResult, TextContent, ToolAnnotations
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("mcp", "mcp", "An MCP server") from error
+
+    server = MCPServer("masksearch", version=__version__, instructions=f"Searches {searcher.fingerprint}.", log_level="ERROR")
+    reads = ToolAnnotations(read_only_hint=True)
+    query_field = Field(min_length=1, max_length=settings.max_query, description="What to search for.")
+    k_field = Field(ge=1, le=settings.max_k, description="How many passages.")
+
+    def answer(text: str, data: BaseModel) -> CallToolResult:
+        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data.model_dump())
+
+    @server.tool(annotations=reads)
+    async def search(query: Annotated[str, query_field], k: Annotated[int, k_field] = 5) -> Annotated[CallToolResult, Results]:
+        """Find passages. Answers with the best, each with its title, text and score."""
+        try:
+            found = [_result(hit) for hit in await searcher.asearch(query, k)]
+        except SearchError as error:
+            raise ToolError(str(error)) from error
+        return answer("\n\n".join(f"{rank}. {one.title}\n{one.text}" for rank, one in enumerate(found, 1)) or "Nothing was found.", Results(results=found))
+
+    if not isinstance(searcher, PageReader):
+        return server
+    reader = searcher
+    title_field = Field(min_length=1, max_length=settings.max_query, description="The page's title, as `search` shows it.")
+    part_field = Field(ge=1, description="Which part, from 1.")
+
+    @server.tool(name="open", annotations=reads)
+    async def open_page(title: Annotated[str, title_field], part: Annotated[int, part_field] = 1) -> Annotated[CallToolResult, Part]:
+        """Open a page by its title and read one part of it."""
+        try:
+            shown = await opened(reader, Open(title=title, part=part), settings.open_words)
+        except (SearchError, Refused) as error:
+            raise ToolError(str(error)) from error
+        return answer(f"{shown.title} ({shown.part}/{shown.parts})\n{shown.text}", shown)
+
+    return server
+
+
+def _result(hit: Hit) -> Result:
+    return Result(id=hit.passage.id, title=neutralise(hit.passage.title), text=neutralise(hit.passage.text), score=hit.score)

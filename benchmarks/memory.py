@@ -3,8 +3,9 @@
     python benchmarks/memory.py [--sizes 10000,100000,1000000] [--tasks 20000]
 
 Each command runs as a process of its own, with one worker. `peak MB` is its greatest resident set, pages of mapped files included, which the system
-takes back when it needs them; `own MB` is the greatest part of it that belongs to the process alone, looked at ten times a second. The texts are sentences of the shipped sets put together anew, one passage a document, each with a word that
-stands nowhere else: the vocabulary grows as fast as the corpus, faster than that of any real text.
+takes back when it needs them; `own MB` is the greatest part of it that belongs to the process alone, looked at ten times a second. The texts are
+sentences of the shipped sets put together anew, one passage a document, each with a word that stands nowhere else: the vocabulary grows as fast as
+the corpus, faster than that of any real text.
 """
 
 from __future__ import annotations

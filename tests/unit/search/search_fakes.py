@@ -8,7 +8,10 @@ from typing import Any
 from masksearch.search import Bm25Searcher
 from masksearch.types import Hit, Page, Passage
 
-WORDS = "radium polonium element chemical curie paris france capital river mountain city king queen war peace river lake".split()
+WORDS = [
+    *("radium", "polonium", "element", "chemical", "curie", "paris", "france", "capital", "river"),
+    *("mountain", "city", "king", "queen", "war", "peace", "river", "lake"),
+]
 PASSAGES = [
     Passage(id=f"p{number:03d}", doc_id=f"d{number // 2}", title=f"Title {number // 2}", text=f"{WORDS[number % 17]} and {WORDS[number % 5]} number {number}.")
     for number in range(60)

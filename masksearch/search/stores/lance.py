@@ -42,7 +42,7 @@ class LanceEngine(Engine):
 
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         import pyarrow
-        from lancedb.index import FTS
+        from lancedb.index import FTS, BTree
 
         text = pyarrow.string()
         schema = pyarrow.schema([("id", text), ("number", pyarrow.int64()), ("doc_id", text), ("title_key", text), ("terms", text), ("record", text)])
@@ -58,7 +58,7 @@ class LanceEngine(Engine):
                 table = self._database.create_table(self._name, data=batches(), schema=schema, mode="overwrite")
                 plain = {"stem": False, "remove_stop_words": False, "ascii_folding": False, "lower_case": False, "max_token_length": LONGEST}
                 table.create_index("terms", config=FTS(base_tokenizer="whitespace", with_position=False, **plain))
-                table.create_scalar_index("title_key")
+                table.create_index("title_key", config=BTree())
             except Exception as error:
                 raise _failed("writing the table", error) from error
 

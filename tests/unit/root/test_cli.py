@@ -63,7 +63,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         ("index broken.jsonl -o i", 1, "broken.jsonl, line 1"),
         ("index docs.jsonl -o folder", 2, "other things"),
         ("index docs.jsonl -o docs.jsonl", 2, "is a file"),
-        ("index docs.jsonl -o i --kind dense", 2, "--kind has a wrong value ('dense')"),
+        ("index docs.jsonl -o i --kind fuzzy", 2, "--kind has a wrong value ('fuzzy')"),
         ("index docs.jsonl -o i --max-words many", 2, "--max-words has a wrong value ('many')"),
         ("index docs.jsonl", 2, "-o/--output"),
         ("mask docs.jsonl -o folder", 2, "is a folder"),

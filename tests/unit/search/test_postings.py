@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from masksearch.errors import DataError
 from masksearch.search import Bm25Searcher, build, load, postings, read_passages
 from masksearch.search.postings import id_order
 from masksearch.settings import IndexSettings
@@ -69,9 +70,17 @@ def test_the_library_opens_the_folder(tmp_path, monkeypatch):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(max_size=4), max_size=30), st.integers(1, 8))
+@given(st.lists(st.text(max_size=4), max_size=30, unique=True), st.integers(1, 8))
 def test_ids_are_ordered_as_sorting_them_does(tmp_path_factory, ids, run):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postings, "ID_RUN", run)
         order = id_order(iter(ids), len(ids), tmp_path_factory.mktemp("ids"))
     assert [row for _, row in sorted((int(place), row) for row, place in enumerate(order))] == sorted(range(len(ids)), key=lambda row: ids[row])
+
+
+@pytest.mark.parametrize("run", [2, 100])
+def test_an_id_that_stands_twice_is_an_error(tmp_path, monkeypatch, run):
+    monkeypatch.setattr(postings, "ID_RUN", run)
+    for folder in (None, tmp_path):
+        with pytest.raises(DataError, match=r"The id 'b' stands for two texts of the corpus \(the second is passage 5\)"):
+            id_order(iter(["c", "b", "a", "d", "b"]), 5, folder)

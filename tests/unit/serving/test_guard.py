@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
@@ -40,10 +41,8 @@ def chunked(*chunks: bytes) -> bytes:
 
 
 def send(connection: socket.socket, data: bytes) -> None:
-    try:
+    with contextlib.suppress(ConnectionError):  # the server has had enough
         connection.sendall(data)
-    except ConnectionError:
-        pass  # the server has had enough
 
 
 def status(answer: bytes) -> int:

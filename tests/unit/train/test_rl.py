@@ -80,7 +80,7 @@ async def _search_at_once(self, query, k):
 def _search_once():
     from masksearch.agent.protocol import Invalid, Search
 
-    def parse(text):
+    def parse(text, tools):
         # About half of all texts, by their content: the same text always does the same.
         return Search("Ada Bob Cid") if random.Random(text).random() < 0.6 else Invalid("nothing")
 
@@ -91,7 +91,7 @@ def test_logs_are_complete(ran):
     _, folder, summary, handed, _ = ran
     log = read_appended(folder / "work" / "log.jsonl")
     assert [row["step"] for row in log] == [1, 2]
-    wanted = {"loss", "grad_norm", "learning_rate", "entropy", "clipped", "logprob_gap", "reward", "f1", "valid", "overlong", "model_tokens", "searches"}
+    wanted = {"loss", "grad_norm", "learning_rate", "entropy", "clipped", "logprob_gap", "reward", "f1", "valid", "overlong", "model_tokens", "searches", "failed_searches"}
     for row in log:
         assert wanted | {"groups_sampled", "groups_kept", "rollout_seconds", "seconds"} <= row.keys()
         assert row["logprob_gap"] < 1e-3

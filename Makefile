@@ -15,7 +15,8 @@ demo: install
 	$(BIN)/masksearch run recipes/demo.toml --out runs/demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/e2e
 
 check: install-dev
 	$(BIN)/ruff check .
@@ -34,7 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[dev,readers,terms,ray,ner-fr]'
+	$(PIP) -e '.[dev,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
 	@touch $@
 
 clean:

@@ -24,7 +24,7 @@ from masksearch.stages import StageKind
 
 HOW = ("workers", "engine", "concurrency")
 """Settings that say only how the work is done: with others the same work goes on."""
-PRODUCT_FORMAT = 2
+PRODUCT_FORMAT = 3
 """Raised when products made before must not be used again."""
 
 

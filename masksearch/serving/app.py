@@ -17,7 +17,7 @@ from masksearch.serving import wire
 from masksearch.serving.body import Receive
 from masksearch.serving.metrics import Metrics
 from masksearch.serving.service import Service, refusal
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from masksearch.errors import MissingExtraError
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 LONGEST_HEAD = 65_536
 """Bytes of a request line with all headers."""

@@ -12,8 +12,8 @@ from masksearch.errors import MissingExtraError, SearchError
 from masksearch.protocols import PageReader, Searcher
 from masksearch.search import neutralise
 from masksearch.serving.service import opened
-from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Open, Part, Refused
+from masksearch.settings import ServeSettings
 from masksearch.types import Hit
 
 

@@ -16,7 +16,7 @@ from masksearch.progress import say
 from masksearch.protocols import Searcher
 from masksearch.serving.app import App, create_app
 from masksearch.serving.guard import guarded
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 KEEP_ALIVE = 30
 """Seconds that a connection may be idle between two requests."""

@@ -16,8 +16,8 @@ from masksearch.search.threads import in_thread
 from masksearch.serving import wire
 from masksearch.serving.body import Receive, read_body
 from masksearch.serving.metrics import Metrics
-from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Refused
+from masksearch.settings import ServeSettings
 
 INLINE_SIZE = 8
 """Queries searched on the event loop before others have their turn; for BM25 more at a time would save nothing."""

@@ -18,13 +18,13 @@ from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
 from masksearch.search.neutralise import neutralise
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 from masksearch.types import Hit, Passage
 
 Body = TypeVar("Body", bound=BaseModel)
 ROWS_AT_A_TIME = 250
 """Rows written before others have their turn."""
-LONGEST_KEPT = 4000
+LONGEST_KEPT = 2000
 """Characters of a text that is kept in its harmless form: the same passages are found again and again."""
 
 
@@ -102,7 +102,7 @@ def parse(body: bytes, model: type[Body]) -> Body:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         message = first["msg"]
         if first["type"] == "json_invalid":
-            raise Refused(400, f"The body of the request is no JSON in UTF-8: {message}.") from None
+            raise Refused(400, f"The body of the request is no JSON in UTF-8: {message.removeprefix('Invalid JSON: ')}.") from None
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refused(422, f"'{where}' of the request is wrong: {message}.") from None
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksearch.search import neutralise
-from masksearch.search.pages import beginning, part_of
+from masksearch.search.pages import LONGEST, PER_WORD, beginning, part_of
 
 TEXT = "one two three four five six seven"
 
@@ -53,3 +53,13 @@ def test_the_parts_together_are_the_text(text: str, words: int) -> None:
     assert "".join(parts).translate(plain) == neutralise(text).translate(plain)
     assert all(parts)
     assert part_of(text, count + 1, words)[0] == ""
+
+
+def test_an_endless_word_does_not_fill_a_part() -> None:
+    word = "x" * 10_000
+    assert part_of(f"{word} end", 1, 2) == ("x" * 2 * PER_WORD, 1)
+    assert beginning(f"{word} end", 2) == "x" * 2 * PER_WORD
+
+
+def test_a_page_ends_somewhere() -> None:
+    assert part_of("ab " * LONGEST, 1, 1) == ("ab", -(-LONGEST // 3))

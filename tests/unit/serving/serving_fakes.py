@@ -15,7 +15,7 @@ from masksearch.protocols import Searcher
 from masksearch.search import Bm25Searcher
 from masksearch.serving.app import create_app
 from masksearch.serving.run import listen, make_server
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 from masksearch.types import Hit, Passage
 
 TEXTS = [

@@ -13,7 +13,7 @@ from serving_fakes import Gated, Server, index, read_all, running
 from test_retrieve import wait_for
 
 from masksearch.serving import guard
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 QUESTION = json.dumps({"queries": ["radium"], "topk": 1}).encode()
 

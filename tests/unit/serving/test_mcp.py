@@ -16,14 +16,14 @@ from serving_fakes import Broken, index
 
 from masksearch.errors import MissingExtraError
 from masksearch.serving.mcp import mcp_server
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 SCRIPT = f"""
 import os, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from serving_fakes import index
 from masksearch.serving.mcp import serve_mcp
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 searcher = index()
 class Noisy(type(searcher)):

@@ -13,7 +13,7 @@ from serving_fakes import PASSAGES, Broken, Gated, Server, index, running
 
 from masksearch.search import neutralise
 from masksearch.search.remote.retrieve import RetrieveSearcher
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 LIMITS = ServeSettings(drain=0, max_body=2000, max_queries=5, max_query=50, max_k=12, max_results=20)
 JSON = {"Content-Type": "application/json", "Accept": "application/json"}

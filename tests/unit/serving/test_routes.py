@@ -10,7 +10,7 @@ from serving_fakes import PASSAGES, Broken, Server, index, running
 
 from masksearch.errors import MissingExtraError
 from masksearch.serving.app import create_app
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from test_retrieve import wait_for
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.serving.app import create_app
 from masksearch.serving.run import listen, make_server, url
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 SCRIPT = """
 import sys, threading, time
@@ -31,7 +31,7 @@ from pathlib import Path
 sys.path.insert(0, {helpers!r})
 from serving_fakes import Broken
 from masksearch.serving.run import serve
-from masksearch.serving.settings import ServeSettings
+from masksearch.settings import ServeSettings
 
 class Waiting(Broken):
     def search(self, queries, k):

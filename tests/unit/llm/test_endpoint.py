@@ -22,6 +22,8 @@ pytest.importorskip("openai")
 KEY = "sk-very-secret-4711"
 MESSAGES = [{"role": "system", "content": "s"}, {"role": "user", "content": "u"}]
 
+STOPS = stops()
+
 
 def completion(text, finish="stop", tokens=7):
     return {
@@ -73,7 +75,7 @@ def server(monkeypatch):
     server.http.server_close()
 
 
-def ask(server, stop=stops(), retries=0):
+def ask(server, stop=STOPS, retries=0):
     async def run():
         policy = EndpointPolicy("m", server.url, timeout=5, retries=retries)
         session = await policy.open(MESSAGES, Sampling(temperature=0.3, seed=5))

@@ -32,7 +32,7 @@ class Searcher(Protocol):
 
 @runtime_checkable
 class PageReader(Protocol):
-    """Opens pages by title. Titles are compared as `corpus.normal_title` writes them."""
+    """Opens pages by title, whatever its case and white space, and whether it is the title as it stands or as it was shown."""
 
     def page(self, title: str) -> Page | None:
         """The page with this title; None where there is none. Raises SearchError where the back end fails."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from masksearch.types import SEARCH_ONLY, Tools
 
@@ -74,8 +74,10 @@ class DenseSettings(Settings):
     """Passages encoded at a time."""
     shard: int = Field(4096, ge=1)
     """Passages encoded between two savings: most that a broken-off build does again."""
-    rrf_k: int = Field(60, ge=1)
-    """k of reciprocal rank fusion (hybrid): a passage at rank r adds 1 / (k + r)."""
+    rrf_k: int = Field(10, ge=1)
+    """k of reciprocal rank fusion (hybrid): a passage at rank r of the words' ranking adds 1 / (k + r)."""
+    rrf_weight: float = Field(0.5, ge=0)
+    """What a rank among the vectors counts, where one among the words counts 1 (hybrid)."""
     rrf_depth: int = Field(100, ge=1)
     """Results of each of the two that are fused (hybrid)."""
 
@@ -178,11 +180,12 @@ class ServeSettings(Settings):
     """Words of one part of an opened page."""
     search: SearchSettings = SearchSettings()
 
-    @model_validator(mode="after")
-    def _default_k(self) -> ServeSettings:
-        if self.default_k > self.max_k:
-            raise ValueError(f"'default_k' is {self.default_k}, but 'max_k' allows {self.max_k} results only")
-        return self
+    @field_validator("max_k")
+    @classmethod
+    def _max_k(cls, value: int, info: ValidationInfo) -> int:
+        if value < info.data.get("default_k", 1):
+            raise ValueError(f"it should be at least default_k, which is {info.data['default_k']}")
+        return value
 
 
 class MaskSettings(Settings):

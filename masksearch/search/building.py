@@ -50,7 +50,7 @@ def build(passages: Iterable[Passage], directory: str | Path, settings: IndexSet
             depends |= _add_vectors(stored, folder, settings, texts, work)
             packages += _dense_packages()
         if settings.kind == "hybrid":
-            depends |= {"rrf_k": settings.dense.rrf_k, "rrf_depth": settings.dense.rrf_depth}
+            depends |= {name: getattr(settings.dense, name) for name in ("rrf_k", "rrf_weight", "rrf_depth")}
         manifest = make_manifest(settings, texts, len(stored.document_starts), len(stored), depends, packages)
         write_manifest(folder, manifest)
     if work is not None:

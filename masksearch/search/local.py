@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from masksearch.corpus import normal_title
-from masksearch.search.storage import StoredPassages, page_of
+from masksearch.search.storage import StoredPassages, page_key, page_of
 from masksearch.settings import IndexSettings
 from masksearch.types import Hit, Page, Passage
 
@@ -58,7 +57,7 @@ class LocalSearcher(ABC):
         """As `PageReader.page`."""
         if isinstance(self.passages, StoredPassages):
             return self.passages.page(title)
-        rows = self._titles.get(normal_title(title))
+        rows = self._titles.get(page_key(title))
         return page_of([self.passages[row] for row in rows]) if rows else None
 
     async def apage(self, title: str) -> Page | None:
@@ -70,7 +69,7 @@ class LocalSearcher(ABC):
         """Title -> the rows of the first document that has it."""
         found: dict[str, list[int]] = {}
         for row, passage in enumerate(self.passages):
-            rows = found.setdefault(normal_title(passage.title), [])
+            rows = found.setdefault(page_key(passage.title), [])
             if not rows or self.passages[rows[0]].doc_id == passage.doc_id:
                 rows.append(row)
         found.pop("", None)

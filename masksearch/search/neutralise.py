@@ -37,13 +37,17 @@ _SPECIAL = re.compile(
 )
 # The tokens of one family of models: `]~b]`, `]~!b[`, `]!p~[`, `[e~[`.
 _FENCE = re.compile(rf"[{_LEFT}{_RIGHT}](?=(?:[~～][!！]?\w|[!！]\w[~～]|\w[~～])[{_LEFT}{_RIGHT}])")
+_BRACKET = re.compile(rf"[{_LESS}{_GREATER}{_LEFT}{_RIGHT}‹]")
 # The bracket that closes a replaced one is replaced as well, for the look of it.
 _CLOSE = re.compile(rf"(‹[^{_LESS}{_GREATER}‹›]*+)[{_GREATER}]")
 
 
 def neutralise(text: str) -> str:
     """`text` on one line, without anything a model's tokeniser or the tag parser could take for more than text. Idempotent."""
-    text = _SQUARE.sub(_without_token, _FENCE.sub("‹", _visible(text)))
+    text = _visible(text)
+    if not _BRACKET.search(text):
+        return text
+    text = _SQUARE.sub(_without_token, _FENCE.sub("‹", text))
     text = _LOOSE.sub(_without_tag, _TIGHT.sub("‹", text))
     return _CLOSE.sub(r"\1›", text)
 

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from masksearch.corpus import normal_title
 from masksearch.errors import SearchError
+from masksearch.search.neutralise import neutralise
 from masksearch.search.vocabulary import Vocabulary, term_hashes
 from masksearch.types import Page, Passage
 
@@ -51,8 +52,13 @@ def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
     Vocabulary.of_hashes(np.array(titles, dtype=np.uint64)).save(directory, TITLES)
 
 
+def page_key(title: str) -> str:
+    """What a page is opened by: titles are the same as they stand and as they are shown, whatever their case and white space."""
+    return normal_title(neutralise(title))
+
+
 def _title_hash(title: str) -> np.uint64:
-    return np.uint64(term_hashes([normal_title(title)])[0])
+    return np.uint64(term_hashes([page_key(title)])[0])
 
 
 def document_starts(passages: Iterable[Passage]) -> Rows:
@@ -96,15 +102,15 @@ class StoredPassages(Sequence[Passage]):
         return Vocabulary.load(self._directory, TITLES)
 
     def page(self, title: str) -> Page | None:
-        """The first document with a title (compared as `normal_title` writes it); None where there is none, or no title is given."""
-        if not normal_title(title):
+        """The first document with a title (compared by `page_key`); None where there is none, or no title is given."""
+        if not page_key(title):
             return None
-        number = int(self._titles.find(term_hashes([normal_title(title)]))[0])
+        number = int(self._titles.find(term_hashes([page_key(title)]))[0])
         if number < 0:
             return None
         starts = self.document_starts
         page = page_of(self[int(starts[number]) : int(starts[number + 1]) if number + 1 < len(starts) else len(self)])
-        return page if normal_title(page.title) == normal_title(title) else None
+        return page if page_key(page.title) == page_key(title) else None
 
     @overload
     def __getitem__(self, index: int) -> Passage: ...

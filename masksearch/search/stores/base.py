@@ -8,9 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from masksearch.corpus import normal_title
 from masksearch.search.local import indexed
-from masksearch.search.storage import page_of
+from masksearch.search.storage import page_key, page_of
 from masksearch.search.text import TOKENISER, Tokeniser
 from masksearch.search.threads import in_thread
 from masksearch.settings import IndexSettings
@@ -43,7 +42,7 @@ class Engine(ABC):
 
     @abstractmethod
     def document(self, title_key: str) -> list[Passage]:
-        """The passages of the documents with a title (as `normal_title` writes it), in order; of the first document, where there are several."""
+        """The passages of the documents with a title (as `page_key` writes it), in order; of the first document, where there are several."""
 
 
 class StoreSearcher:
@@ -73,7 +72,7 @@ class StoreSearcher:
 
     def page(self, title: str) -> Page | None:
         """As `PageReader.page`."""
-        passages = self.engine.document(normal_title(title)) if normal_title(title) else []
+        passages = self.engine.document(page_key(title)) if page_key(title) else []
         return page_of(passages) if passages else None
 
     async def apage(self, title: str) -> Page | None:
@@ -105,7 +104,7 @@ def rows(passages: Sequence[Passage], language: str) -> Iterator[dict[str, Any]]
             "id": passage.id,
             "number": number,
             "doc_id": passage.doc_id,
-            "title_key": normal_title(passage.title),
+            "title_key": page_key(passage.title),
             "terms": " ".join(tokeniser.terms(indexed(passage))),
             "record": passage.model_dump_json(exclude_defaults=True),
         }

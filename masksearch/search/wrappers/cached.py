@@ -38,33 +38,34 @@ class Cached(Wrapper):
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """As `Searcher.search`; what is not known is asked in one batch."""
         keys = [self._key("search", query, k) for query in queries]
-        known = [self._get(key, HITS) for key in keys]
-        missing = [place for place, hits in enumerate(known) if hits is None]
+        known = {key: self._get(key, HITS) for key in keys}
+        missing = {key: query for key, query in zip(keys, queries, strict=True) if not known[key]}
         if missing:
-            for place, hits in zip(missing, self.inner.search([queries[place] for place in missing], k), strict=True):
-                known[place] = self._put(keys[place], hits, HITS)
-        return [hits for hits in known if hits is not None]
+            for key, hits in zip(missing, self.inner.search(list(missing.values()), k), strict=True):
+                known[key] = (self._put(key, hits, HITS),)
+        return [known[key][0] for key in keys]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """As `Searcher.asearch`. The look-up is done on the loop: it takes a fraction of a millisecond."""
         key = self._key("search", query, k)
-        hits = self._get(key, HITS)
-        return self._put(key, await self.inner.asearch(query, k), HITS) if hits is None else hits
+        known = self._get(key, HITS)
+        return known[0] if known else self._put(key, await self.inner.asearch(query, k), HITS)
 
     def _page(self, title: str) -> Page | None:
         key = self._key("page", title, 0)
         known = self._get(key, PAGE)
-        return self._put(key, self.pages.page(title), PAGE) if known is None else known
+        return known[0] if known else self._put(key, self.pages.page(title), PAGE)
 
     async def _apage(self, title: str) -> Page | None:
         key = self._key("page", title, 0)
         known = self._get(key, PAGE)
-        return self._put(key, await self.pages.apage(title), PAGE) if known is None else known
+        return known[0] if known else self._put(key, await self.pages.apage(title), PAGE)
 
     def _key(self, what: str, text: str, k: int) -> bytes:
         return hashlib.blake2b(f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass"), digest_size=20).digest()
 
-    def _get(self, key: bytes, kind: TypeAdapter[T]) -> T | None:
+    def _get(self, key: bytes, kind: TypeAdapter[T]) -> tuple[T, ...]:
+        """What is kept, in a tuple: that there is no such page can be known, too. Empty where nothing is."""
         try:
             found = self._store.get(key)
         except Exception as error:  # of SQLite, of the file system, or of a pickle that somebody put there
@@ -76,9 +77,9 @@ class Cached(Wrapper):
                 pass
             else:
                 self.hits += 1
-                return value
+                return (value,)
         self.misses += 1
-        return None
+        return ()
 
     def _put(self, key: bytes, value: T, kind: TypeAdapter[T]) -> T:
         try:
@@ -107,15 +108,15 @@ def _open(folder: Path) -> Any:
         def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
             return super().fetch(mode, filename, value, read) if mode in (0, MODE_RAW, 2) else None
 
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "cache.db").exists())):
-        raise SearchError(f"{folder} is not a folder of cached searches; choose another one.")
     try:
-        # No eviction, no counting of its own: a look-up must write nothing.
-        return diskcache.Cache(str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60)
+        if not folder.exists() or (folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))):
+            # No eviction, no counting of its own: a look-up must write nothing.
+            return diskcache.Cache(str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60)
     except Exception as error:
         raise _damaged(folder, error) from error
+    raise SearchError(f"{folder} is not a folder of cached searches; choose another one.")
 
 
 def _damaged(folder: Path, error: Exception) -> SearchError:
     told = " ".join(str(error).split())[:200]
-    return SearchError(f"The cache {folder} cannot be used ({type(error).__name__}: {told}); remove it, or choose another folder.")
+    return SearchError(f"The cache {folder} cannot be used ({type(error).__name__}: {told}); make it writable, remove it, or choose another folder.")

@@ -53,7 +53,8 @@ class Noisy(Wrapper):
         return DEPTH * k if self.settings.distract else k
 
     def _draw(self, query: str, what: str) -> Random:
-        return Random(f"{self.settings.seed}:{what}:{query}")
+        # Of bytes, for a query may hold half a surrogate pair, which a model can write and UTF-8 cannot.
+        return Random(f"{self.settings.seed}:{what}:{query}".encode("utf-8", "surrogatepass"))
 
     def _fail(self, query: str) -> None:
         if self._draw(query, "fail").random() < self.settings.fail:

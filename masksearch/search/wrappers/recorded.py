@@ -1,10 +1,11 @@
 """A run's searches as a fixture: written down as they are asked, and answered from the record later, without any network.
 
     {"format": "masksearch-searches/1", "retriever": FINGERPRINT}
-    {"query": .., "k": .., "hits": [..]}        or "error": what the failure said
+    {"query": .., "k": .., "hits": [..]}
     {"title": .., "page": {..} or null}
 
-The same query with the same k is written once. A record answers only what stands in it: with another k, some back ends rank otherwise.
+In place of what was found, a failure: {"error": what it said, "kind": "SearchError" or "SearchUnavailableError"}. Each question is written once, and
+once more where it failed at first and was answered later. A record answers only what stands in it: with another k, some back ends rank otherwise.
 """
 
 from __future__ import annotations
@@ -13,25 +14,31 @@ import json
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from masksearch.errors import DataError, SearchError
-from masksearch.files import append_json_lines, open_text, read_appended
+from masksearch.errors import DataError, SearchError, SearchUnavailableError, UsageError
+from masksearch.files import PACKED, append_json_lines, open_binary, read_appended
 from masksearch.protocols import Searcher
+from masksearch.search.remote.answers import encodable
 from masksearch.search.threads import in_thread
 from masksearch.search.wrappers.answers import HITS, PAGE
 from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit, Page
 
+T = TypeVar("T")
 SEARCHES_FORMAT: Final = "masksearch-searches/1"
-Key = tuple[str, int]
-"""A query and its k; a title and 0."""
+Row = dict[str, Any]
+Key = tuple[str, int | None]
+"""A query and its k; a title and None."""
 
 
 class Recorder(Wrapper):
-    """Asks the searcher inside and writes down what it says. Several threads may ask; several processes may not share one file."""
+    """Asks the searcher inside and writes down what it says. Several threads may ask; several processes may not share one file.
+
+    Raises DataError where the file cannot be written, or is a record of another search; UsageError for a name such as `x.gz`.
+    """
 
     def __init__(self, inner: Searcher, path: str | Path) -> None:
         super().__init__(inner)
@@ -39,60 +46,88 @@ class Recorder(Wrapper):
         self._open()
 
     def _open(self) -> None:
+        if self.path.suffix in PACKED:
+            raise UsageError(f"A record is written line by line, and so not packed: leave {self.path.suffix} out of {self.path}; it may be packed afterwards.")
         self._lock = threading.Lock()
-        rows = read_appended(self.path)
+        try:
+            rows = read_appended(self.path)
+        except OSError as error:
+            raise self._unwritable(error) from error
         head = {"format": SEARCHES_FORMAT, "retriever": self.inner.fingerprint}
         if rows and rows[0] != head:
             told = f"of the search {rows[0].get('retriever')}" if rows[0].get("format") == SEARCHES_FORMAT else "of something else"
             raise DataError(f"{self.path} holds a record {told}, not of {self.inner.fingerprint}; name another file.")
         if not rows:
-            append_json_lines(self.path, [head])
-        self._known = {key for row in rows[1:] if (key := _key(row))}
+            self._append(head)
+        self._written = {key: "error" not in row for row in rows[1:] if (key := _key(row))}
+        """Whether what was asked was answered, the last time it was written down."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """As `Searcher.search`; one query after the other, so that each failure is that of one query."""
         return [self._search(query, k) for query in queries]
 
     def _search(self, query: str, k: int) -> list[Hit]:
+        asked = _search_row(query, k)
         try:
             hits = self.inner.search([query], k)[0]
         except SearchError as error:
-            self._write((query, k), {"query": query, "k": k, "error": str(error)})
+            self._write(asked | _failure(error))
             raise
-        self._write((query, k), {"query": query, "k": k, "hits": HITS.dump_python(hits, mode="json", exclude_defaults=True)})
+        self._write(asked | _found("hits", hits, HITS))
         return hits
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """As `Searcher.asearch`."""
+        asked = _search_row(query, k)
         try:
             hits = await self.inner.asearch(query, k)
         except SearchError as error:
-            await in_thread(self._write, (query, k), {"query": query, "k": k, "error": str(error)})
+            await in_thread(self._write, asked | _failure(error))
             raise
-        row = {"query": query, "k": k, "hits": HITS.dump_python(hits, mode="json", exclude_defaults=True)}
-        await in_thread(self._write, (query, k), row)
+        await in_thread(self._write, asked | _found("hits", hits, HITS))
         return hits
 
     def _page(self, title: str) -> Page | None:
-        return self._noted(title, self.pages.page(title))
-
-    async def _apage(self, title: str) -> Page | None:
-        return await in_thread(self._noted, title, await self.pages.apage(title))
-
-    def _noted(self, title: str, page: Page | None) -> Page | None:
-        self._write((title, 0), {"title": title, "page": PAGE.dump_python(page, mode="json", exclude_defaults=True)})
+        asked = _page_row(title)
+        try:
+            page = self.pages.page(title)
+        except SearchError as error:
+            self._write(asked | _failure(error))
+            raise
+        self._write(asked | _found("page", page, PAGE))
         return page
 
-    def _write(self, key: Key, row: dict[str, Any]) -> None:
+    async def _apage(self, title: str) -> Page | None:
+        asked = _page_row(title)
+        try:
+            page = await self.pages.apage(title)
+        except SearchError as error:
+            await in_thread(self._write, asked | _failure(error))
+            raise
+        await in_thread(self._write, asked | _found("page", page, PAGE))
+        return page
+
+    def _write(self, row: Row) -> None:
+        key, answered = _key(row), "error" not in row
+        assert key is not None
         with self._lock:
-            # A failure may pass: what it was answered with afterwards is written as well, and counts.
-            if key not in self._known:
-                append_json_lines(self.path, [row])
-            if "error" not in row:
-                self._known.add(key)
+            # A failure may pass: the answer that comes afterwards is written as well, and counts.
+            if key not in self._written or (answered and not self._written[key]):
+                self._append(row)
+                self._written[key] = answered
+
+    def _append(self, row: Row) -> None:
+        try:
+            append_json_lines(self.path, [row])
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> DataError:
+        # Not a SearchError, which a run would outlive: it would end with a record that has holes.
+        return DataError(f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or see to it that there is room.")
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_lock", "_known")}
+        return {name: value for name, value in super().__getstate__().items() if name not in ("_lock", "_written")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
@@ -100,11 +135,12 @@ class Recorder(Wrapper):
 
 
 class Replay:
-    """A `Searcher` and `PageReader` that answers from a record, and asks nothing else."""
+    """A `Searcher` and `PageReader` that answers from a record, and asks nothing else. Raises DataError where the file is none."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        with open_text(self.path) as stream:
+        # Bytes: a line may have been torn in the middle of a character.
+        with open_binary(self.path) as stream:
             rows = [row for line in stream if (row := _row(line))]
         if not rows or rows[0].get("format") != SEARCHES_FORMAT:
             raise DataError(f"{self.path} is no record of searches (its first line does not say {SEARCHES_FORMAT}); make one with --search.record.")
@@ -118,39 +154,56 @@ class Replay:
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """What was answered then. Raises SearchError: as it was then, or for a query that is not in the record."""
-        return [self._search(query, k) for query in queries]
+        return [self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS) for query in queries]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """`search` for one query."""
-        return self._search(query, k)
+        return self.search([query], k)[0]
 
     def page(self, title: str) -> Page | None:
-        """What was opened then. Raises SearchError for a title that is not in the record."""
-        row = self._rows.get((title, 0))
-        if row is None:
-            raise SearchError(f"The page '{title}' is not in the record {self.path}; record the run again with --search.record.")
-        return PAGE.validate_python(row["page"])
+        """What was opened then. Raises SearchError: as it was then, or for a title that is not in the record."""
+        return self._answer(_page_row(title), f"page '{title}'", "page", PAGE)
 
     async def apage(self, title: str) -> Page | None:
         """As `page`."""
         return self.page(title)
 
-    def _search(self, query: str, k: int) -> list[Hit]:
-        row = self._rows.get((query, k))
+    def _answer(self, asked: Row, what: str, field: str, kind: TypeAdapter[T]) -> T:
+        key = _key(asked)
+        row = self._rows.get(key) if key else None
         if row is None:
-            raise SearchError(f"The query '{query}' (k = {k}) is not in the record {self.path}; record the run again with --search.record.")
+            raise SearchError(f"The {what} is not in the record {self.path}; record the run again with --search.record.")
         if "error" in row:
-            raise SearchError(str(row["error"]))
+            failed = SearchUnavailableError if row.get("kind") == SearchUnavailableError.__name__ else SearchError
+            raise failed(str(row["error"]))
         try:
-            return HITS.validate_python(row["hits"])
+            return kind.validate_python(row[field])
         except (KeyError, ValidationError) as error:
-            raise SearchError(f"The answer to '{query}' in the record {self.path} is damaged; record the run again with --search.record.") from error
+            raise SearchError(f"The answer to the {what} in the record {self.path} is damaged; record the run again with --search.record.") from error
 
     def __reduce__(self) -> tuple[type[Replay], tuple[Path]]:
         return Replay, (self.path,)
 
 
-def _row(line: str) -> dict[str, Any]:
+def _search_row(query: str, k: int) -> Row:
+    # A model can write half a surrogate pair, which no file can hold.
+    return {"query": encodable(query), "k": k}
+
+
+def _page_row(title: str) -> Row:
+    return {"title": encodable(title)}
+
+
+def _failure(error: SearchError) -> Row:
+    kind = SearchUnavailableError if isinstance(error, SearchUnavailableError) else SearchError
+    return {"error": encodable(str(error)), "kind": kind.__name__}
+
+
+def _found(field: str, value: T, kind: TypeAdapter[T]) -> Row:
+    return {field: kind.dump_python(value, mode="json", exclude_defaults=True)}
+
+
+def _row(line: bytes) -> Row:
     """A line of a record; a torn one is nothing."""
     try:
         value = json.loads(line)
@@ -159,7 +212,7 @@ def _row(line: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _key(row: dict[str, Any]) -> Key | None:
+def _key(row: Row) -> Key | None:
     if "query" in row and isinstance(row.get("k"), int):
         return str(row["query"]), row["k"]
-    return (str(row["title"]), 0) if "title" in row else None
+    return (str(row["title"]), None) if "title" in row else None

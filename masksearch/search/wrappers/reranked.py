@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -58,7 +59,26 @@ def _best(hits: Sequence[Hit], scores: Sequence[float], k: int) -> list[Hit]:
     return sorted(scored, key=lambda hit: (-hit.score, hit.passage.id))[:k]
 
 
-def load_cross_encoder(model: str) -> tuple[Scorer, str]:
+class CrossEncoderScorer:
+    """A `Scorer`. One call at a time: each uses all cores, and tokenizers do not like to be shared. Pickles as the model's name."""
+
+    def __init__(self, model: str, encoder: Any, batch: int) -> None:
+        self.model, self.batch = model, batch
+        self._encoder, self._lock = encoder, threading.Lock()
+
+    def __call__(self, pairs: list[tuple[str, str]]) -> Sequence[float]:
+        with self._lock:
+            return list(map(float, self._encoder.predict(pairs, batch_size=self.batch, show_progress_bar=False)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reloaded, (self.model, self.batch)
+
+
+def _reloaded(model: str, batch: int) -> Scorer:
+    return load_cross_encoder(model, batch)[0]
+
+
+def load_cross_encoder(model: str, batch: int = BATCH) -> tuple[Scorer, str]:
     """A sentence-transformers cross-encoder (a folder, or a model hub's name), and a name that says which revision it is. Raises ModelError."""
     try:
         from sentence_transformers import CrossEncoder
@@ -68,19 +88,17 @@ def load_cross_encoder(model: str) -> tuple[Scorer, str]:
     disable_progress_bar()
     try:
         encoder = CrossEncoder(model)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # files that are damaged fail in as many ways as there are libraries that read them
         told = " ".join(str(error).split())[:200]
         raise ModelError(f"The cross-encoder '{model}' could not be loaded ({told}); name a sentence-transformers folder or a hub's name.") from error
-
-    def score(pairs: list[tuple[str, str]]) -> Sequence[float]:
-        return list(map(float, encoder.predict(pairs, batch_size=BATCH, show_progress_bar=False)))
-
-    return score, f"{Path(model).name}-{_revision(model, encoder)}"
+    if encoder.num_labels != 1:
+        raise ModelError(f"The cross-encoder '{model}' gives {encoder.num_labels} numbers a pair, but results are ordered by one; name a model for ranking.")
+    return CrossEncoderScorer(model, encoder, batch), f"{Path(model).name}-{_revision(model, encoder)}"
 
 
 def _revision(model: str, encoder: Any) -> str:
     """12 hex digits of a folder's weights, or the hub's commit."""
-    weights = sorted([*Path(model).glob("*.safetensors"), *Path(model).glob("*.bin")]) if Path(model).is_dir() else []
+    weights = sorted([*Path(model).rglob("*.safetensors"), *Path(model).rglob("*.bin")]) if Path(model).is_dir() else []
     if weights:
         return hash_json([hash_file(path) for path in weights])[:12]
     return str(getattr(getattr(encoder.model, "config", None), "_commit_hash", None) or "unknown")

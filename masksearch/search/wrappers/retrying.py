@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -19,29 +20,42 @@ PATIENCE = 60.0
 
 
 class Retrying(Wrapper):
-    """Tries up to `retries` times more. Several queries are asked one by one, so that only what failed is asked again."""
+    """Tries up to `retries` times more, after `pause` seconds at least, or as many as the back end asks for.
 
-    def __init__(self, inner: Searcher, retries: int, pause: float = FIRST_PAUSE) -> None:
+    Several queries are asked together; where that fails, nobody knows which of them are to blame, and each is asked by itself, with tries of its own.
+    """
+
+    def __init__(
+        self,
+        inner: Searcher,
+        retries: int,
+        pause: float = FIRST_PAUSE,
+        sleep: Callable[[float], None] = time.sleep,
+        asleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         super().__init__(inner)
         self.retries, self.pause = retries, pause
+        self._sleep, self._asleep = sleep, asleep
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """As `Searcher.search`."""
+        failures: list[SearchUnavailableError] = []
         if len(queries) > 1:
             try:
                 return self.inner.search(queries, k)
             except SearchUnavailableError as error:
-                if (error.retry_after or 0) > PATIENCE:
-                    raise self._given_up(error) from error
-                time.sleep(self.pause if error.retry_after is None else error.retry_after)
-        return [self._again(self._one, query, k) for query in queries]
+                failures.append(error)
+
+        def one(query: str) -> list[Hit]:
+            if failures:  # what was tried together was the first query's first try: the pause comes after it
+                raise failures.pop()
+            return self.inner.search([query], k)[0]
+
+        return [self._again(one, query) for query in queries]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """As `Searcher.asearch`."""
         return await self._aagain(self.inner.asearch, query, k)
-
-    def _one(self, query: str, k: int) -> list[Hit]:
-        return self.inner.search([query], k)[0]
 
     def _page(self, title: str) -> Page | None:
         return self._again(self.pages.page, title)
@@ -51,25 +65,25 @@ class Retrying(Wrapper):
 
     def _again(self, function: Callable[..., T], *arguments: Any) -> T:
         try:
-            found: T = _tenacity().Retrying(**self._options())(function, *arguments)
+            found: T = _tenacity().Retrying(sleep=self._sleep, **self._options())(function, *arguments)
             return found
         except SearchUnavailableError as error:
             raise self._given_up(error) from error
 
     async def _aagain(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         try:
-            found: T = await _tenacity().AsyncRetrying(**self._options())(function, *arguments)
+            found: T = await _tenacity().AsyncRetrying(sleep=self._asleep, **self._options())(function, *arguments)
             return found
         except SearchUnavailableError as error:
             raise self._given_up(error) from error
 
     def _options(self) -> dict[str, Any]:
         tenacity = _tenacity()
-        growing = tenacity.wait_random_exponential(multiplier=self.pause, max=LONGEST_PAUSE)
+        growing = tenacity.wait_random_exponential(multiplier=2 * self.pause, min=self.pause, max=LONGEST_PAUSE)
 
         def wait(state: Any) -> float:
-            told = state.outcome.exception().retry_after
-            return float(growing(state)) if told is None else float(told)
+            # A pause of 0 seconds would use up all tries at once.
+            return float(state.outcome.exception().retry_after or growing(state))
 
         return {
             "retry": tenacity.retry_if_exception(lambda error: isinstance(error, SearchUnavailableError) and (error.retry_after or 0) <= PATIENCE),
@@ -81,7 +95,7 @@ class Retrying(Wrapper):
     def _given_up(self, error: SearchUnavailableError) -> SearchError:
         if (error.retry_after or 0) > PATIENCE:
             return SearchUnavailableError(f"{error} (It asks for a pause of {error.retry_after:.0f} s, which is not waited for.)", error.retry_after)
-        return SearchUnavailableError(f"{error} (Tried {1 + self.retries} times.)", error.retry_after) if self.retries else error
+        return SearchUnavailableError(f"{error} (Tried {1 + self.retries} time{'s' if self.retries else ''}.)", error.retry_after)
 
 
 def _tenacity() -> Any:

@@ -130,6 +130,37 @@ def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     assert read_appended(tmp_path / "a" / "trajectories.jsonl") == read_appended(tmp_path / "b" / "trajectories.jsonl")
 
 
+class Broken:
+    """Fails for some towns."""
+
+    fingerprint = "broken"
+
+    def __init__(self, towns):
+        self.towns = towns
+
+    async def asearch(self, query, k):
+        if any(f"Town{town} " in query for town in self.towns):
+            raise SearchError("The network is gone.")
+        return SEARCHER.search([query], k)[0]
+
+
+@pytest.mark.parametrize("model", ["m", "openai:m"])
+def test_questions_whose_searches_failed_are_asked_again(tmp_path, model):
+    settings = eval_settings(model=model, chunk=4)
+    policy = Counting()
+    with pytest.raises(SearchError, match=r"The network is gone\. \(2 of 8 questions failed; start the same command again"):
+        roll_out_resumably(TASKS, job(policy, settings, Broken({1, 2})), settings, tmp_path, "scripted")
+    again = Counting()
+    found = roll_out_resumably(TASKS, job(again, settings), settings, tmp_path, "scripted")
+    assert again.opened == ([0, 1, 2, 3] if model == "m" else [1, 2])
+    assert [trajectory.search_errors for trajectory in found] == [()] * 8
+    allowed = eval_settings(model=model, allow_failed=0.25)
+    found = roll_out_resumably(TASKS, job(Counting(), allowed, Broken({1, 2})), allowed, tmp_path / "b", "scripted")
+    assert [row(trajectory, allowed)["failed_searches"] for trajectory in found] == [0, 1, 1, 0, 0, 0, 0, 0]
+    noisy = eval_settings(model=model, search={"noise": {"fail": 0.1}})
+    assert len(roll_out_resumably(TASKS, job(Counting(), noisy, Broken({1, 2})), noisy, tmp_path / "c", "scripted")) == 8
+
+
 def test_another_models_episodes_are_not_used(tmp_path):
     settings = eval_settings()
     append_json_lines(tmp_path / "episodes.jsonl", [{"id": task.id, "model": "other"} for task in TASKS])

@@ -177,21 +177,21 @@ def test_an_id_that_stands_twice_is_an_error(tmp_path, encoder):
 def test_fusion_is_the_sum_of_reciprocal_ranks():
     order = np.array([3, 2, 1, 0], dtype=np.int32)
     words, meaning = [(0, 9.0), (1, 5.0), (2, 1.0)], [(1, 0.9), (3, 0.8), (0, 0.1)]
-    fused = fuse([words, meaning], 60, order, 10)
-    expected = {0: 1 / 61 + 1 / 63, 1: 1 / 62 + 1 / 61, 2: 1 / 63, 3: 1 / 62}
+    fused = fuse([words, meaning], (1.0, 0.5), 60, order, 10)
+    expected = {0: 1 / 61 + 0.5 / 63, 1: 1 / 62 + 0.5 / 61, 2: 1 / 63, 3: 0.5 / 62}
     assert dict(fused) == pytest.approx(expected)
-    assert [row for row, _ in fused] == [1, 0, 3, 2]
-    assert [row for row, _ in fuse([[(0, 1.0)], [(1, 1.0)]], 60, order, 10)] == [1, 0]  # a tie goes by the ids' order
-    assert fuse([[], []], 60, order, 3) == []
+    assert [row for row, _ in fused] == [0, 1, 2, 3]
+    assert [row for row, _ in fuse([[(0, 1.0)], [(1, 1.0)]], (1.0, 1.0), 60, order, 10)] == [1, 0]  # a tie goes by the ids' order
+    assert fuse([[], []], (1.0, 1.0), 60, order, 3) == []
 
 
 def test_hybrid_is_both_rankings_fused(tmp_path, encoder):
-    build(PASSAGES, tmp_path / "index", settings_for(encoder, "hybrid", rrf_k=10))
+    build(PASSAGES, tmp_path / "index", settings_for(encoder, "hybrid"))
     searcher = load(tmp_path / "index")
     for query in QUERIES:
         both = [searcher.words.rank([query], 100)[0], searcher.meaning.rank([query], 100)[0]]
         hits = searcher.search([query], 4)[0]
-        assert [(hit.passage, hit.score) for hit in hits] == [(PASSAGES[row], score) for row, score in fuse(both, 10, searcher.order, 4)]
+        assert [(hit.passage, hit.score) for hit in hits] == [(PASSAGES[row], score) for row, score in fuse(both, (1.0, 0.5), 10, searcher.order, 4)]
     assert searcher.document_frequency("radium") == 2
     assert searcher.page("marie  CURIE").text == TEXTS["z"][1]
     assert pickle.loads(pickle.dumps(searcher)).search(QUERIES, 2) == searcher.search(QUERIES, 2)

@@ -41,3 +41,18 @@ def test_where_documents_begin(tmp_path):
     assert written.dtype == np.int64
     assert document_starts(PASSAGES).tolist() == [0, 2, 3]
     assert document_starts([]).tolist() == []
+
+
+def test_pages_are_found_by_their_titles_as_they_stand_or_as_they_are_shown(tmp_path):
+    passages = [
+        Passage(id="a#1", doc_id="a", title="vector<int>", text="One."),
+        Passage(id="a#2", doc_id="a", title="vector<int>", text="Two."),
+        Passage(id="b", doc_id="b", title="Vector‹INT›", text="Of the same title."),
+        Passage(id="c", doc_id="c", title="", text="Untitled."),
+    ]
+    write_passages(tmp_path, passages)
+    for title in ("vector<int>", " VECTOR<INT> ", "vector‹int›"):
+        page = StoredPassages(tmp_path).page(title)
+        assert (page.doc_id, page.title, page.text) == ("a", "vector<int>", "One.\nTwo.")
+    assert StoredPassages(tmp_path).page("") is None
+    assert StoredPassages(tmp_path).page("vector") is None

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from masksearch.agent.loop import Episode
+from masksearch.errors import SearchError, TrainingError
 from masksearch.llm.base import Generation, TokenRecord
 from masksearch.scoring.rewards import Ledger
 from masksearch.settings import RlSettings
@@ -57,6 +58,64 @@ class _Session:
 
     def close(self):
         pass
+
+
+class Touched:
+    """Answers as `Answering` does; the searches of some questions fail."""
+
+    fingerprint = "touched"
+
+    def __init__(self, numbers):
+        self.numbers = numbers
+
+    async def asearch(self, query, k):
+        if int(query) in self.numbers:
+            raise SearchError("The network is gone.")
+        return []
+
+
+class Searching(Answering):
+    """Searches for the number of the question first."""
+
+    async def open(self, messages, sampling):
+        session = await super().open(messages, sampling)
+        number, generate, turns = self.asked[-1], session.generate, []
+
+        async def searching(stop, max_tokens):
+            if turns:
+                return await generate(stop, max_tokens)
+            turns.append(1)
+            return Generation(f"<think>t</think><search>{number}</search>", "stop", 2)
+
+        async def append(text, hits=()):
+            return 3
+
+        session.generate, session.append = searching, append
+        return session
+
+
+def test_what_a_failed_search_touched_is_not_trained_on():
+    stream = TaskStream(TASKS, 1)
+    touched = int(stream[0].id[1:])
+    batch, put_back = collect_step(stream, Searching(lambda number, place: place == 0), Touched({touched}), rl_settings(), step=0)
+    assert all(group.trained for group in batch)
+    assert [int(group.rollouts[0].episode.trajectory.id[1:]) for group in put_back] == [touched]
+    assert step_figures(batch, put_back)["failed_searches"] == pytest.approx(0.25)
+    settings = rl_settings(dynamic_sampling=False)
+    batch, _ = collect_step(stream, Searching(lambda number, place: place == 0), Touched({touched}), settings, step=0)
+    assert [group.trained for group in batch] == [False, True, True]
+
+
+def test_where_most_searches_fail_training_stops():
+    with pytest.raises(TrainingError, match=r"Searches failed in 6 of 6 rollouts: The network is gone\."):
+        collect_step(TaskStream(TASKS, 1), Searching(lambda number, place: place == 0), Touched(range(7)), rl_settings(), step=0)
+
+
+def test_failures_on_purpose_are_part_of_the_training():
+    settings = rl_settings(search={"noise": {"fail": 0.5}})
+    batch, put_back = collect_step(TaskStream(TASKS, 1), Searching(lambda number, place: place == 0), Touched(range(7)), settings, step=0)
+    assert [group.trained for group in batch] == [True] * 3
+    assert put_back == []
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -83,6 +83,15 @@ def test_the_prompt_is_that_of_the_answer_form():
     assert encode_trajectory(tokenizer, trajectory(turns, MASKED)) == encode_trajectory(tokenizer, trajectory(turns, MASKED, answer_form="spans"))
 
 
+def test_the_prompt_names_the_tools_that_were_offered():
+    tokenizer = tokenizers()["tiny"]
+    turns = [Turn(role="model", text="x")]
+    row = encode_trajectory(tokenizer, trajectory(turns).model_copy(update={"tools": ("search", "open")}))
+    prompt = encode_prompt(tokenizer, messages(QUESTION, "agent-open", "spans"))
+    assert row.input_ids[: len(prompt)] == prompt
+    assert row != encode_trajectory(tokenizer, trajectory(turns))
+
+
 def test_the_end_of_a_message():
     tokenizer = make_tiny_tokenizer()
     assert message_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|im_end|>")

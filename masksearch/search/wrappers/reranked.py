@@ -67,8 +67,12 @@ class CrossEncoderScorer:
         self._encoder, self._lock = encoder, threading.Lock()
 
     def __call__(self, pairs: list[tuple[str, str]]) -> Sequence[float]:
+        import torch
+
         with self._lock:
-            return list(map(float, self._encoder.predict(pairs, batch_size=self.batch, show_progress_bar=False)))
+            # Without the sigmoid, which makes good scores equal to five digits.
+            scores = self._encoder.predict(pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+            return list(map(float, scores))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reloaded, (self.model, self.batch)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.corpus import SkipCount, cut, read_documents
+from masksearch.errors import UsageError
 from masksearch.progress import Progress, say
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.search.building import build
@@ -38,6 +39,8 @@ def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> 
 
 def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
     """The stage `index`: a corpus into an index folder at `output`; returns its summary. What has been encoded so far is kept in `work`."""
+    if settings.store and settings.kind not in STORES:
+        raise UsageError(f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind {' or '.join(STORES)}.")
     started = time.monotonic()
     skipped, words = SkipCount(), 0
 

@@ -1,10 +1,9 @@
 """BM25 in process: scored eagerly as bm25s does, saved in its files, memory-mapped when loaded.
 
 Every term's score in every passage is computed at build time (in memory by bm25s itself; on disk by postings.py, which gives the same bytes
-with flat memory); a query then adds up the columns of its terms. That sum and the
-choice of the best are done here, in numpy: no just-in-time compilation at the first query of a process, no lock, and equal scores are
-ordered by passage id, so that a ranking never depends on the machine. Only passages that hold a term of the query are looked at: a query
-costs as much as its terms have passages, however large the index is.
+with flat memory); a query then adds up the columns of its terms. That sum and the choice of the best are done here: without a lock, and equal scores
+are ordered by passage id, so that a ranking never depends on the machine. In numpy for small indexes, which never wait for a compiler, and for rare
+words, where only the passages that hold them are looked at; for frequent words in large indexes compiled (kernel.py), with the same results to the last bit.
 
     masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
 """
@@ -23,6 +22,7 @@ import numpy.typing as npt
 
 from masksearch.corpus import corpus_hash
 from masksearch.progress import Progress
+from masksearch.search.kernel import compiled
 from masksearch.search.local import Floats, Ints, LocalSearcher, Ranked, best, indexed, mapped
 from masksearch.search.manifest import make_manifest
 from masksearch.search.postings import Postings, id_order
@@ -36,6 +36,10 @@ SCORES, ROWS, COLUMNS, VOCABULARY = "data.csc.index.npy", "indices.csc.index.npy
 """Names of bm25s."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
+COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
+"""Passages of an index, occurrences of the words for each passage, and results of a query, between which compiled code is the faster one."""
+
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _Postings:
 
     scores: Floats
     rows: Ints
-    columns: npt.NDArray[np.int64]
+    columns: Numbers
     """Where each term's scores begin, and the end of the last."""
     vocabulary: Vocabulary
 
@@ -93,15 +97,25 @@ class Bm25Searcher(LocalSearcher):
         known = self._vocabulary.known(set(self._tokeniser.terms(query)))
         if not known or k < 1:
             return []
-        rows, totals = self._totals(sorted(known))  # a fixed order: floating-point sums depend on it
+        terms = np.array(sorted(known), dtype=np.int64)  # a fixed order: floating-point sums depend on it
+        size = len(self.passages)
+        occurrences = int((self._columns[terms + 1] - self._columns[terms]).sum())
+        if size >= COMPILED_FROM and occurrences >= size * COMPILED_SHARE and k <= COMPILED_MOST:
+            return self._compiled_best(terms, min(k, size))
+        rows, totals = self._totals(terms)
         return best(rows, totals, self.order, k)
 
-    def _totals(self, terms: Sequence[int]) -> tuple[Ints, Floats]:
+    def _compiled_best(self, terms: Numbers, k: int) -> Ranked:
+        scores, rows, places = np.zeros(k, dtype=np.float32), np.empty(k, dtype=np.int32), np.empty(k, dtype=np.int32)
+        found = compiled()(self._scores, self._rows, self._columns, terms, self._sums(), self.order, scores, rows, places)
+        return list(zip(rows[:found].tolist(), scores[:found].tolist(), strict=True))
+
+    def _totals(self, terms: Numbers) -> tuple[Ints, Floats]:
         """The rows that hold any of the terms, each once, and the sum of their scores. Every score of a term in a passage is above 0."""
         sums = self._sums()
         touched: list[Ints] = []
         try:
-            for term in terms:
+            for term in terms.tolist():
                 low, high = int(self._columns[term]), int(self._columns[term + 1])
                 rows = self._rows[low:high]
                 before = sums[rows]

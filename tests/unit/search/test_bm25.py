@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from masksearch.errors import DataError, SearchError
 from masksearch.protocols import Searcher
-from masksearch.search import Bm25Searcher, build, build_index, highlight, load
+from masksearch.search import Bm25Searcher, bm25, build, build_index, highlight, load
+from masksearch.search.kernel import best_rows
 from masksearch.settings import IndexSettings
 from masksearch.types import Passage
 
@@ -174,3 +175,19 @@ def test_document_frequency_is_that_of_the_rarest_term(searcher):
     assert searcher.document_frequency("Radium discovered") == 1
     assert searcher.document_frequency("exactly the same words") == 2
     assert [searcher.document_frequency(text) for text in ("", "the", "unheard", "radium unheard")] == [0, 0, 0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(["radium", "paris", "king", "river", "lake"]), max_size=6), min_size=1, max_size=40), st.integers(1, 50), st.data())
+def test_compiled_code_finds_the_same_rows_and_bits(texts, k, data):
+    passages = [passage(f"p{(number * 7) % 40:02d}", "", " ".join(words)) for number, words in enumerate(texts)]
+    searcher = Bm25Searcher.in_memory(passages)
+    queries = data.draw(st.lists(st.sampled_from(["radium", "paris king", "king river lake", "radium paris king river lake", "unheard"]), max_size=4))
+    expected = searcher.rank(queries, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bm25, "COMPILED_FROM", 0)
+        patch.setattr(bm25, "COMPILED_SHARE", 0)
+        assert searcher.rank(queries, k) == expected
+        patch.setattr(bm25, "compiled", lambda: best_rows)  # and as plain Python
+        assert searcher.rank(queries, k) == expected
+    assert searcher.rank(queries, k) == expected

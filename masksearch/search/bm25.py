@@ -10,9 +10,12 @@ words, where only the passages that hold them are looked at; for frequent words 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,8 @@ BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
 """Passages of an index, occurrences of the words for each passage, and results of a query, between which compiled code is the faster one."""
+TOGETHER = 8
+"""Queries from which threads are worth their while."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -90,8 +95,12 @@ class Bm25Searcher(LocalSearcher):
         return min(int(self._columns[term + 1] - self._columns[term]) for term in known)
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
-        """The best `k` rows of each query with a score above 0, equal scores by passage id."""
-        return [self._rank(query, k) for query in queries]
+        """The best `k` rows of each query with a score above 0, equal scores by passage id. Many queries of a large index on all cores."""
+        cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)  # a worker beside others is told to use one
+        if len(queries) < TOGETHER or len(self.passages) < COMPILED_FROM or cores == 1:
+            return [self._rank(query, k) for query in queries]
+        # Compiled code runs without the interpreter's lock.
+        return list(_pool(cores).map(partial(self._rank, k=k), queries))
 
     def _rank(self, query: str, k: int) -> Ranked:
         known = self._vocabulary.known(set(self._tokeniser.terms(query)))
@@ -140,6 +149,11 @@ class Bm25Searcher(LocalSearcher):
         from masksearch.search.opening import load
 
         return load, (self.directory,)
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "bm25")
 
 
 def identity(settings: IndexSettings) -> dict[str, Any]:

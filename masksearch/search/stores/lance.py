@@ -31,7 +31,7 @@ class LanceEngine(Engine):
     def connect(cls, store: str, table: str) -> LanceEngine:
         """Opens the database; the table is opened when it is first searched."""
         try:
-            os.environ.setdefault("LANCE_LOG", "error")  # its notes on every new table
+            os.environ.setdefault("LANCEDB_LOG", "error")  # its notes on every new table
             import lancedb
         except ModuleNotFoundError as error:
             raise MissingExtraError("lancedb", "lancedb", "An index of the kind lancedb") from error

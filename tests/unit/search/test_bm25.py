@@ -188,6 +188,8 @@ def test_compiled_code_finds_the_same_rows_and_bits(texts, k, data):
         patch.setattr(bm25, "COMPILED_FROM", 0)
         patch.setattr(bm25, "COMPILED_SHARE", 0)
         assert searcher.rank(queries, k) == expected
+        patch.setattr(bm25, "TOGETHER", 2)  # in threads
+        assert searcher.rank(queries, k) == expected
         patch.setattr(bm25, "compiled", lambda: best_rows)  # and as plain Python
         assert searcher.rank(queries, k) == expected
     assert searcher.rank(queries, k) == expected

@@ -19,8 +19,8 @@ from masksearch.serving.metrics import Metrics
 from masksearch.serving.wire import Refused
 from masksearch.settings import ServeSettings
 
-INLINE_SIZE = 16
-"""Queries searched on the event loop before others have their turn: a few milliseconds."""
+INLINE_SIZE = 8
+"""Queries searched on the event loop before others have their turn; with more at a time the slowest waited longer, and no more were answered."""
 REMOTE_AT_ONCE = 8
 """Batches under way at a time where the search waits for others."""
 

@@ -91,7 +91,7 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
         ("c.jsonl.zst", b"no zstandard", DataError, "could not be read"),
         ("c.jsonl.gz", gzip.compress(lines(*GOOD))[:12], DataError, "could not be read"),
         ("c.pdf", b"%PDF", DataError, "convert it to JSON Lines"),
-        ("c.tar.gz", gzip.compress(b""), DataError, "convert it to JSON Lines"),
+        ("c.tar.gz", gzip.compress(b"", mtime=0), DataError, "convert it to JSON Lines"),
         ("c.jsonl", lines({**GOOD[0], "language": "de"}), FormatError, "a language other than en, es, fr, zh"),
         ("c.txt", b" \n", FormatError, "a record with an empty text"),
     ],

@@ -89,7 +89,7 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
         ("c.jsonl.gz", b"no gzip", DataError, "could not be read"),
         ("c.jsonl.bz2", b"no bzip2", DataError, "could not be read: it is a file that breaks off or is damaged"),
         ("c.jsonl.zst", b"no zstandard", DataError, "could not be read"),
-        ("c.jsonl.gz", gzip.compress(lines(*GOOD))[:12], DataError, "could not be read"),
+        ("c.jsonl.gz", gzip.compress(lines(*GOOD), mtime=0)[:12], DataError, "could not be read"),
         ("c.pdf", b"%PDF", DataError, "convert it to JSON Lines"),
         ("c.tar.gz", gzip.compress(b"", mtime=0), DataError, "convert it to JSON Lines"),
         ("c.jsonl", lines({**GOOD[0], "language": "de"}), FormatError, "a language other than en, es, fr, zh"),

@@ -19,8 +19,6 @@ from masksearch.serving.metrics import Metrics
 from masksearch.serving.wire import Refused
 from masksearch.settings import ServeSettings
 
-INLINE_SIZE = 8
-"""Queries searched on the event loop before others have their turn; with more at a time the slowest waited longer, and no more were answered."""
 REMOTE_AT_ONCE = 8
 """Batches under way at a time where the search waits for others."""
 
@@ -32,9 +30,8 @@ class Service:
         self.settings = settings
         self.reader = searcher if isinstance(searcher, PageReader) else None
         inline = type(searcher) is Bm25Searcher
-        size = min(settings.max_batch, INLINE_SIZE) if inline else settings.max_batch
         self.metrics = Metrics(lambda: self.batcher.waiting())
-        self.batcher = Batcher(searcher, size, inline, 1 if isinstance(searcher, LocalSearcher) else REMOTE_AT_ONCE, self.metrics.batch)
+        self.batcher = Batcher(searcher, settings.max_batch, inline, 1 if isinstance(searcher, LocalSearcher) else REMOTE_AT_ONCE, self.metrics.batch)
         self.health = to_json(wire.Health(status="ok", retriever=searcher.fingerprint, passages=_count(searcher)))
         """The answer to GET /health."""
 

@@ -126,6 +126,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         print("\nInterrupted; start the same command again to go on.", file=sys.stderr)
+        if argv is None:
+            # Where the signal came in the middle of an import, the interpreter would end itself by SIGINT afterwards, whatever the status.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(130)
         return 130
     except Exception as error:
         if getattr(arguments, "debug", False):

@@ -24,6 +24,10 @@ from masksearch.stages import StageKind
 
 HOW = ("workers", "engine", "concurrency")
 """Settings that say only how the work is done: with others the same work goes on."""
+HOW_SEARCHED = ("rate", "concurrency", "retries", "timeout")
+"""The same of the settings of a search."""
+NAMED = {"search": ("replay", "rerank"), "dense": ("encoder",)}
+"""Fields of nested settings that may name a file or folder."""
 PRODUCT_FORMAT = 3
 """Raised when products made before must not be used again."""
 
@@ -51,8 +55,13 @@ def settings_key(spec: StageKind, settings: Settings, keys: Mapping[str, str], *
     for field in ("corpus", "source"):
         if values.get(field):
             values[field] = content(values[field])
+    for table, names in NAMED.items():
+        for field in names if table in values else ():
+            values[table][field] = content(values[table][field]) if values[table][field] else ""
     for field in HOW:
         values.pop(field, None)
+    for field in HOW_SEARCHED if "search" in values else ():
+        values["search"].pop(field)
     return files.hash_json([PRODUCT_FORMAT, spec.kind, values, *more])
 
 

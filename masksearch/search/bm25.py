@@ -96,7 +96,7 @@ class Bm25Searcher(LocalSearcher):
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
         """The best `k` rows of each query with a score above 0, equal scores by passage id. Many queries of a large index on all cores."""
-        cores = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)  # a worker beside others is told to use one
+        cores = _cores()
         if len(queries) < TOGETHER or len(self.passages) < COMPILED_FROM or cores == 1:
             return [self._rank(query, k) for query in queries]
         # Compiled code runs without the interpreter's lock.
@@ -149,6 +149,12 @@ class Bm25Searcher(LocalSearcher):
         from masksearch.search.opening import load
 
         return load, (self.directory,)
+
+
+def _cores() -> int:
+    """As many as this process may use: a worker beside others is told to use one."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(told) if told.isdigit() and int(told) else os.cpu_count() or 1
 
 
 @cache

@@ -65,12 +65,13 @@ class DenseSearcher(LocalSearcher):
         while True:
             scores, rows = self._index.search(vectors, asked)
             scores = np.round(scores, DIGITS)
-            if asked == total or not (k < asked and bool((scores[:, k - 1] == scores[:, -1]).any())):
+            # Clusters and graphs may find fewer than asked for: then there are no others.
+            if asked == total or not bool(((scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)).any()):
                 return [self._ordered(row, score, k) for row, score in zip(rows, scores, strict=True)]
             asked = min(4 * asked, total)
 
     def _ordered(self, rows: Any, scores: Floats, k: int) -> Ranked:
-        there = rows >= 0  # clusters and graphs may find fewer than asked for
+        there = rows >= 0
         return best(rows[there].astype(np.int32), scores[there], self.order, k)
 
     @cached_property

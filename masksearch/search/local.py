@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from masksearch.search.manifest import Manifested
 from masksearch.search.storage import StoredPassages, page_key, page_of
-from masksearch.settings import IndexSettings
 from masksearch.types import Hit, Page, Passage
 
 Ints = npt.NDArray[np.int32]
@@ -21,7 +21,7 @@ Ranked = list[tuple[int, float]]
 """Rows with their scores, best first."""
 
 
-class LocalSearcher(ABC):
+class LocalSearcher(Manifested, ABC):
     """A `Searcher` and `PageReader` over an index. Safe to share between threads; pickles where it was loaded from a folder."""
 
     def __init__(self, passages: Sequence[Passage], order: Ints, manifest: dict[str, Any], directory: Path | None = None) -> None:
@@ -34,16 +34,6 @@ class LocalSearcher(ABC):
     @abstractmethod
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
         """The best `k` rows of each query, equal scores by passage id."""
-
-    @property
-    def fingerprint(self) -> str:
-        """The kind and 12 hex digits."""
-        return str(self.manifest["fingerprint"])
-
-    @property
-    def settings(self) -> IndexSettings:
-        """What the index was built with."""
-        return IndexSettings.model_validate(self.manifest["settings"])
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """The best `k` passages of each query, best first, equal scores by passage id."""

@@ -18,6 +18,22 @@ INDEX_FORMAT: Final = "masksearch-index/3"
 MANIFEST = "masksearch.json"
 
 
+class Manifested:
+    """What has a manifest is known by it."""
+
+    manifest: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """The kind and 12 hex digits."""
+        return str(self.manifest["fingerprint"])
+
+    @property
+    def settings(self) -> IndexSettings:
+        """What the index was built with."""
+        return IndexSettings.model_validate(self.manifest["settings"])
+
+
 def make_manifest(
     settings: IndexSettings, corpus_hash: str, documents: int, passages: int, identity: Mapping[str, Any], packages: tuple[str, ...]
 ) -> dict[str, Any]:

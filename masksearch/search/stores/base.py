@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from masksearch.search.local import indexed
+from masksearch.search.manifest import Manifested
 from masksearch.search.storage import page_key, page_of
 from masksearch.search.text import TOKENISER, Tokeniser
 from masksearch.search.threads import in_thread
@@ -45,22 +46,12 @@ class Engine(ABC):
         """The passages of the documents with a title (as `page_key` writes it), in order; of the first document, where there are several."""
 
 
-class StoreSearcher:
+class StoreSearcher(Manifested):
     """A `Searcher` and `PageReader` over an engine. Pickles: a process of its own connects anew."""
 
     def __init__(self, engine: Engine, manifest: dict[str, Any], directory: Path) -> None:
         self.engine, self.manifest, self.directory = engine, manifest, directory
         self._tokeniser = Tokeniser(self.settings.language)
-
-    @property
-    def fingerprint(self) -> str:
-        """The kind and 12 hex digits."""
-        return str(self.manifest["fingerprint"])
-
-    @property
-    def settings(self) -> IndexSettings:
-        """What the index was built with."""
-        return IndexSettings.model_validate(self.manifest["settings"])
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """The best `k` passages of each query, best first, equal scores by passage id. Raises SearchError."""

@@ -115,6 +115,10 @@ class Question(Record):
     type: str = ""
     supporting_titles: tuple[str, ...] = ()
     supporting_passages: tuple[str, ...] = ()
+    parts: tuple[tuple[str, ...], ...] = ()
+    """Where the answer is a list: its parts, each in its equally acceptable forms."""
+    false_premise: bool = False
+    """The question takes something for granted that is not so; a right answer says so."""
 
 
 Task = MaskedTask | Question
@@ -165,6 +169,8 @@ class Trajectory(Record):
     """What was offered; the prompt cannot be told without it."""
     search_errors: tuple[str, ...] = ()
     """What the searches that failed said; the agent was shown that they failed."""
+    retrieved: tuple[tuple[str, ...], ...] = ()
+    """Ids of the passages that each search brought, best first; for an opened page the id of its document."""
 
 
 class Score(Record):
@@ -176,12 +182,16 @@ class Score(Record):
     em: float
 
 
+Method = Literal["closed-book", "rag", "agent-prompted", "agent"]
+"""How a model is measured: from memory, from results retrieved once, as an agent by prompt alone, as the agent it was trained to be."""
+
+
 class Results(Record):
     """One evaluation: aggregate figures with 95% intervals, and one row a question."""
 
     format: Literal["masksearch-results/1"] = RESULTS_FORMAT
     suite: str
-    method: Literal["agent", "rag", "closed-book"]
+    method: Method
     model: str
     retriever: str
     n: int
@@ -189,6 +199,10 @@ class Results(Record):
     intervals: dict[str, tuple[float, float]]
     per_question: tuple[dict[str, Any], ...]
     settings: dict[str, Any] = {}
+    failures: dict[str, int] = {}
+    """How many questions came out in which way: kind (`evaluation.failures`) -> count, the right ones as `right`."""
+    provenance: dict[str, Any] = {}
+    """What a stranger needs to repeat it: hash of the prompts, decoding, package versions, hash of the questions and of the checkpoint."""
 
 
 def task_json(task: Task) -> dict[str, Any]:

@@ -10,6 +10,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
+BLOCK = 512
+"""Passages that are looked at together."""
+
 
 @cache
 def compiled() -> Callable[..., int]:
@@ -28,28 +33,36 @@ def best_rows(scores: Any, rows: Any, columns: Any, terms: Any, sums: Any, order
 
     `scores` float32 and `rows` int32 by term, those of term t from `columns[t]` to `columns[t + 1]` (int64); `terms` int64; `sums` float32 zeros, one a
     passage, and zeros again afterwards; `order` int32, one a passage. Time grows with the occurrences of the terms, with all passages (a
-    nanosecond or less each), and with k for each row that is among the best so far.
+    fraction of a nanosecond each), and with k for each row that is among the best so far.
     """
-    least = sums[0]  # zero in single precision: a plain 0 would make the comparisons below double, and four times as slow
+    zero = least = sums[0]  # in single precision: a plain 0 would make the comparisons below double, and four times as slow
     for term in terms:
         for place in range(columns[term], columns[term + 1]):
             sums[rows[place]] += scores[place]
     found, most = 0, len(top_scores)
-    for row in range(len(sums)):
-        score = sums[row]
-        # Nearly always so, and therefore first.
-        if score < least or score == 0:
-            continue
-        position = order[row]
-        if found == most and score == top_scores[most - 1] and position > top_order[most - 1]:
-            continue
-        at = min(found, most - 1)
-        while at > 0 and (score > top_scores[at - 1] or (score == top_scores[at - 1] and position < top_order[at - 1])):
-            top_scores[at], top_rows[at], top_order[at] = top_scores[at - 1], top_rows[at - 1], top_order[at - 1]
-            at -= 1
-        top_scores[at], top_rows[at], top_order[at] = score, row, position
-        found = min(found + 1, most)
+    for first in range(0, len(sums), BLOCK):
+        last = min(first + BLOCK, len(sums))
         if found == most:
-            least = top_scores[most - 1]
+            # Whether there is anything to look at: a sum that does not stop half-way is many comparisons at a time in machine code.
+            worth = np.int32(0)
+            for row in range(first, last):
+                worth += np.int32(sums[row] >= least)
+            if worth == 0:
+                continue
+        for row in range(first, last):
+            score = sums[row]
+            if score < least or score == zero:
+                continue
+            position = order[row]
+            if found == most and score == top_scores[most - 1] and position > top_order[most - 1]:
+                continue
+            at = min(found, most - 1)
+            while at > 0 and (score > top_scores[at - 1] or (score == top_scores[at - 1] and position < top_order[at - 1])):
+                top_scores[at], top_rows[at], top_order[at] = top_scores[at - 1], top_rows[at - 1], top_order[at - 1]
+                at -= 1
+            top_scores[at], top_rows[at], top_order[at] = score, row, position
+            found = min(found + 1, most)
+            if found == most:
+                least = top_scores[most - 1]
     sums[:] = 0
     return found

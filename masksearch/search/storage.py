@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -27,6 +27,8 @@ OFFSETS = "passages.offsets.npy"
 DOCUMENTS = "documents.npy"
 TITLES = "titles"
 """What the files are called after that say which document has a title."""
+KEPT = 8192
+"""Passages that stay in memory once read: a group of rollouts asks nearly the same queries, and finds the same again and again."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -88,6 +90,7 @@ class StoredPassages(Sequence[Passage]):
             self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._data) != int(self._offsets[-1]):
             raise ValueError(f"{TEXTS} and {OFFSETS} do not fit together")
+        self._passage = lru_cache(KEPT)(self._read)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -123,6 +126,9 @@ class StoredPassages(Sequence[Passage]):
             return [self[number] for number in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
             raise IndexError(index)
+        return self._passage(index)
+
+    def _read(self, index: int) -> Passage:
         try:
             return Passage.model_validate_json(self._data[int(self._offsets[index]) : int(self._offsets[index + 1])])
         except ValidationError as error:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
@@ -25,7 +25,7 @@ Body = TypeVar("Body", bound=BaseModel)
 ROWS_AT_A_TIME = 250
 """Rows written before others have their turn."""
 LONGEST_KEPT = 2000
-"""Characters of a text that is kept in its harmless form: the same passages are found again and again."""
+"""Characters of a text that is kept as JSON: the same passages are found again and again."""
 
 
 class Refused(Exception):
@@ -135,7 +135,7 @@ async def retrieved(found: Sequence[Sequence[Hit]], with_scores: bool) -> bytes:
     lists: list[bytes] = []
     rows = 0
     for hits in found:
-        lists.append(to_json([_row(hit, with_scores) for hit in hits]))
+        lists.append(b"[" + b",".join([_row(hit, with_scores) for hit in hits]) + b"]")
         rows += len(hits)
         if rows >= ROWS_AT_A_TIME:
             rows = 0
@@ -143,19 +143,24 @@ async def retrieved(found: Sequence[Sequence[Hit]], with_scores: bool) -> bytes:
     return b'{"result":[' + b",".join(lists) + b"]}"
 
 
-def _row(hit: Hit, with_scores: bool) -> dict[str, Any]:
-    document = {"id": hit.passage.id, "contents": contents(hit.passage)}
-    return {"document": document, "score": hit.score} if with_scores else document
+def _row(hit: Hit, with_scores: bool) -> bytes:
+    document = document_json(hit.passage)
+    return b'{"document":' + document + b',"score":' + to_json(hit.score) + b"}" if with_scores else document
 
 
-def contents(passage: Passage) -> str:
-    """A passage as Search-R1's corpora write it, harmless."""
-    write = _kept_contents if len(passage.title) + len(passage.text) <= LONGEST_KEPT else _contents
-    return write(passage.title, passage.text)
+def document_json(passage: Passage) -> bytes:
+    """A passage as Search-R1's corpora write it, harmless, as JSON."""
+    write = _kept_document if len(passage.title) + len(passage.text) <= LONGEST_KEPT else _document
+    return write(passage.id, passage.title, passage.text)
 
 
-def _contents(title: str, text: str) -> str:
+def _document(passage_id: str, title: str, text: str) -> bytes:
+    return to_json({"id": passage_id, "contents": contents(title, text)})
+
+
+_kept_document = functools.lru_cache(maxsize=16_384)(_document)
+
+
+def contents(title: str, text: str) -> str:
+    """Title and text as one string, each made harmless by itself."""
     return f'"{neutralise(title)}"\n{neutralise(text)}'
-
-
-_kept_contents = functools.lru_cache(maxsize=16_384)(_contents)

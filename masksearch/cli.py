@@ -17,6 +17,7 @@ from pathlib import Path
 from masksearch import __version__, process
 from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError
+from masksearch.evaluation.suites.command import suites_command
 from masksearch.flags import DEST, Parser, add_flags
 from masksearch.pipeline import disk_is_full, run_recipe
 from masksearch.settings import AskSettings, ServeSettings
@@ -82,6 +83,12 @@ def build_parser() -> Parser:
     serve.add_argument("--mcp", action="store_true", help="speak the Model Context Protocol on standard input and output instead of HTTP")
     add_flags(serve.add_argument_group("settings"), ServeSettings)
     serve.set_defaults(function=serve_command)
+    suites = commands.add_parser("suites", help="list the question suites, or write one as files to evaluate on", parents=[common])
+    suites.add_argument("name", metavar="NAME", nargs="?", help="a suite such as hotpotqa, or hotpotqa@train for another split")
+    suites.add_argument("file", metavar="FILE", nargs="?", help="the published file, or hf:OWNER/NAME; without one the suite is read from the hub")
+    suites.add_argument("-o", "--output", metavar="DIR", help="folder to write: questions.jsonl, and corpus.jsonl where the release brings one")
+    suites.add_argument("--json", action="store_true", help="print JSON")
+    suites.set_defaults(function=suites_command)
     stats = commands.add_parser("stats", help="say what a file or folder of tasks holds", parents=[common])
     stats.add_argument("tasks", metavar="TASKS")
     stats.add_argument("--examples", type=int, default=3, help="how many tasks to show (default: 3)")

@@ -22,7 +22,7 @@ from masksearch.errors import DataError
 from masksearch.settings import Settings
 from masksearch.stages import StageKind
 
-HOW = ("workers", "engine", "concurrency")
+HOW = ("workers", "engine", "concurrency", "max_tokens", "max_cost", "price_in", "price_out")
 """Settings that say only how the work is done: with others the same work goes on."""
 HOW_SEARCHED = ("rate", "concurrency", "retries", "timeout")
 """The same of the settings of a search."""

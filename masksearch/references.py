@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from masksearch.settings import Ref, Refs, Settings
+from masksearch.settings import ENDPOINTS, Ref, Refs, Settings
 
 Shape = Literal["one", "many", "groups"]
 MODELS = ("model", "ppl_model", "guess_model")
@@ -98,4 +98,4 @@ def is_there(field: str, value: str) -> bool:
         return False
     hub = HUB_NAME.fullmatch(value)
     # OWNER/NAME looks like a path; where the first part is a folder here, a path was meant.
-    return value.startswith("openai:") or bool(hub and not Path(hub[1]).exists())
+    return value.startswith(ENDPOINTS) or bool(hub and not Path(hub[1]).exists())

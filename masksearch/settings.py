@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from masksearch.types import SEARCH_ONLY, Tools
+from masksearch.types import SEARCH_ONLY, Method, Tools
 
 
 class _Reference:
@@ -26,6 +26,8 @@ Language = Literal["en", "es", "fr", "zh"]
 ExtractorName = Literal["ner", "links", "dates", "numbers", "terms", "llm"]
 CheckName = Literal["retrievable", "not-guessable", "unique", "not-inferable", "none"]
 
+ENDPOINTS = ("openai:", "openai-tools:")
+"""How a model behind an endpoint is named: spoken to in our tags, or with native tool calls."""
 DEFAULT_CORPUS = "wiki-summaries:en"
 DEFAULT_MODEL = "smollm2-135m"
 DEFAULT_ENCODER = "minilm"
@@ -286,12 +288,57 @@ class AgentSettings(Settings):
     """Model tokens of one turn."""
     max_length: int = Field(1024, ge=16)
     """Tokens of prompt, model and tool together."""
+    corrections: int = Field(0, ge=0)
+    """Turns of an episode that ask for nothing that can be done, and are answered by a fixed message; one more ends it. 0, as in the paper: the first does."""
     answer_form: Literal["spans", "paragraph"] = "spans"
 
     @property
     def tools(self) -> Tools:
         """What the agent is offered."""
         return ("search", "open") if self.max_opens else SEARCH_ONLY
+
+
+class RoleSettings(Settings):
+    """Which model plays a role of the teacher `agents`."""
+
+    llm: str = ""
+    """Base URL of an endpoint of its own; empty: the stage's `llm`."""
+    model: str = ""
+    """Name of a model of its own; empty: the stage's `model`."""
+    temperature: float = Field(0.0, ge=0)
+    max_tokens: int = Field(1024, ge=1)
+    """Of a reply."""
+
+
+class AgentsSettings(Settings):
+    """The teacher `agents`: planner, rewriter, observer and judge, models behind endpoints (numbers as in the paper)."""
+
+    planner: RoleSettings = RoleSettings()
+    rewriter: RoleSettings = RoleSettings()
+    observer: RoleSettings = RoleSettings()
+    judge: RoleSettings = RoleSettings()
+    queries: int = Field(3, ge=1)
+    """Least queries that the rewriter makes of what is looked for."""
+    per_query: int = Field(10, ge=1)
+    """Results of each query."""
+    merged: int = Field(10, ge=1)
+    """Results of all queries of a round, merged round-robin, that the observer reads."""
+    max_rounds: int = Field(4, ge=1)
+    """Most rounds of searching."""
+    max_reflections: int = Field(2, ge=0)
+    """Rounds in which nothing was found, after which the observer may go on from its own knowledge."""
+    passage_words: int = Field(100, ge=1)
+    """Words of each result that the roles read."""
+    merged_results: bool = False
+    """Let the tool say the merged results, as in the paper, although no single search brings them; otherwise a trajectory holds what its own searches bring."""
+    language: Literal["en", "zh"] = "en"
+    """Of the prompts, for tasks that do not name theirs."""
+    prompts: str = ""
+    """Folder with prompt files in place of ours (planner.j2, planner.zh.j2, ...: see masksearch/synthesis/prompts)."""
+    timeout: float = Field(120.0, gt=0)
+    """Seconds until a request counts as failed."""
+    retries: int = Field(4, ge=0)
+    """Further tries of a request that failed in a way that may pass (429, 5xx, lost connections)."""
 
 
 class SynthesizeSettings(Settings):
@@ -301,9 +348,28 @@ class SynthesizeSettings(Settings):
     """A RAMP task file or a question file."""
     index: Ref
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
-    teacher: Literal["oracle"] = "oracle"
+    teacher: Literal["oracle", "agents"] = "oracle"
+    """oracle (scripted: knows the answers, but must find the evidence) or agents (models behind `llm` that plan, search, observe and are judged)."""
     limit: int | None = Field(None, ge=1)
     """Stop at so many kept trajectories."""
+    llm: str = ""
+    """Base URL of an OpenAI-compatible endpoint, for the teacher `agents`; its key is read from OPENAI_API_KEY."""
+    model: str = ""
+    """Name of the model at that endpoint."""
+    agents: AgentsSettings = AgentsSettings()
+    concurrency: int = Field(16, ge=1)
+    """Tasks worked at a time by `agents`."""
+    max_tokens: int = Field(0, ge=0)
+    """Begin no further task once so many tokens are used, of prompts and replies together; 0: no limit. A higher limit goes on."""
+    max_cost: float = Field(0.0, ge=0)
+    """The same in US dollars, by the price table; 0: no limit."""
+    price_in: dict[str, float] = {}
+    """US dollars for a million tokens of prompts, by model."""
+    price_out: dict[str, float] = {}
+    """US dollars for a million tokens of replies, by model."""
+    engine: Literal["local", "ray"] = "local"
+    workers: int = Field(1, ge=1)
+    """Processes of the engine `ray`."""
     search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     seed: int = 1
@@ -386,18 +452,48 @@ class RlSettings(Settings):
     seed: int = 1
 
 
+class JudgeSettings(Settings):
+    """A language model as judge of the answers; none without a `url`."""
+
+    url: str = ""
+    """Base URL of an OpenAI-compatible endpoint; its key is read from JUDGE_API_KEY, else from OPENAI_API_KEY."""
+    model: str = ""
+    """Name of the model at that endpoint."""
+    modes: tuple[Literal["strict", "relaxed"], ...] = Field(("strict", "relaxed"), min_length=1)
+    """strict: everything in the answer must be right; relaxed: its main answer. Both are counted where both are asked for."""
+    prompts: str = ""
+    """Folder with prompt files in place of ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2, judge-repair.j2)."""
+    max_tokens: int = Field(512, ge=1)
+    """Of a verdict."""
+    concurrency: int = Field(8, ge=1)
+    """Requests at a time."""
+    timeout: float = Field(120.0, gt=0)
+    """Seconds until a request counts as failed."""
+    retries: int = Field(4, ge=0)
+    """Further tries of a request that failed in a way that may pass."""
+    allow_failed: float = Field(0.0, ge=0, le=1)
+    """Share of the answers that the endpoint may leave without a verdict; above it there is no result."""
+
+
 class EvalSettings(Settings):
     """Measures a model on tasks or questions."""
 
     questions: Ref
-    """A RAMP task file or a question file."""
+    """A RAMP task file; a question file, ours or as a suite publishes it; or a suite's name: its questions are then taken from the hub (`masksearch suites`)."""
     model: Ref
-    """A checkpoint folder, or `openai:NAME` with `llm` set."""
+    """A checkpoint folder; or `openai:NAME`, with native tool calls `openai-tools:NAME`, at the endpoint `llm`."""
     index: Ref = ""
     """What is searched, for the methods that do: an index folder, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE."""
-    method: Literal["agent", "rag", "closed-book"] = "agent"
+    method: Method = "agent"
+    """closed-book (from memory); rag (searched once, with the question); agent-prompted (the protocol explained in the prompt, for models that were
+    never trained on it); agent (the prompt of training)."""
     suite: str = ""
-    """Name in tables; empty: the questions' file name."""
+    """Which suite the questions are of, where the file does not tell, and its name in tables; empty: found, else the file's name."""
+    label: str = ""
+    """What tables call the model; empty: its name."""
+    hide_gold: bool = False
+    """Hide the gold passages of each question from its searches: what is still answered right was known before (contamination)."""
+    judge: JudgeSettings = JudgeSettings()
     llm: str = ""
     """Base URL of an OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY."""
     limit: int | None = Field(None, ge=1)
@@ -423,13 +519,31 @@ class EvalSettings(Settings):
 class CompareSettings(Settings):
     """Sets results side by side."""
 
-    results: Refs
+    results: Refs = ()
     baseline: Ref = ""
     """Result that the others are compared with, paired by question; empty: the first of the same suite."""
     groups: dict[str, Refs] = {}
     """Arms to compare over seeds and suites: name -> results."""
+    metric: tuple[str, ...] = Field(("recall",), min_length=1)
+    """Measures of the main table, one table each: recall, f1, em, cover_em, judge_strict or any other that the results hold."""
+    format: Literal["text", "markdown", "latex", "csv"] = "text"
+    """Of the printed tables, and of the file beside the output; csv holds every measure, one a line and in full precision, and no tables."""
+    tables: tuple[Literal["main", "arms", "details", "kinds", "failures", "robustness", "contamination", "differences"], ...] = ()
+    """Which tables; empty: all that have something to show."""
+    intervals: bool = False
+    """95% intervals in the main tables too (the others always have them)."""
+    digits: int = Field(1, ge=0, le=4)
+    """Decimals of scores, which tables give in percent."""
+    test: Literal["permutation", "bootstrap"] = "permutation"
+    """Paired test over the questions: flips of signs, or a bootstrap of the shifted differences."""
+    correction: Literal["holm", "benjamini-hochberg", "none"] = "holm"
+    """Of p for many comparisons: over all tests of one measure in this comparison."""
     allow_different_retrievers: bool = False
+    """Compare results of one suite that were searched in different ways."""
+    allow_different_questions: bool = False
+    """Compare results of one suite over the questions that they share."""
     bootstrap: int = Field(2000, ge=100)
+    """Resamples of the intervals and of the tests."""
     seed: int = 1
 
 
@@ -437,5 +551,9 @@ class ReportSettings(Settings):
     """One HTML page of a run."""
 
     title: str = ""
-    trajectories_per_stage: int = Field(200, ge=1)
-    """Most trajectories of one stage that the viewer holds."""
+    against: tuple[str, ...] = ()
+    """Folders of other runs whose evaluations are shown beside."""
+    trajectories: int = Field(5000, ge=1)
+    """Most trajectories that the page holds, shared evenly among the stages; it says where it leaves some out."""
+    trajectories_per_stage: int = Field(5000, ge=1)
+    """Most trajectories of one stage that the page holds."""

@@ -137,6 +137,8 @@ class Usage(Record):
 
     searches: int = 0
     opens: int = 0
+    corrections: int = 0
+    """How often the model was told that its turn asked for nothing that can be done."""
     prompt_tokens: int = 0
     model_tokens: int = 0
     tool_tokens: int = 0

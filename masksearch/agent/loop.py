@@ -7,20 +7,24 @@ trajectory's status. Episodes are coroutines, so that while one waits for its se
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from masksearch.agent.prompts import messages, method_prompt, render_failure, render_information, render_page, task_language
+from masksearch.agent.prompts import Style, messages, method_prompt, render_correction, render_failure, render_information, render_page, task_language
 from masksearch.agent.protocol import Answer, Invalid, Open, Search, parse_turn, stops
 from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
+from masksearch.llm.tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
 from masksearch.search.hiding import as_seen_by
 from masksearch.settings import AgentSettings
 from masksearch.types import SEARCH_ONLY, Hit, MaskedTask, Status, Task, Tools, Trajectory, Turn, Usage, task_json
 
 T = TypeVar("T")
+_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,16 +33,20 @@ class Episode:
 
     trajectory: Trajectory
     record: TokenRecord | None
+    seconds: float = 0.0
+    """Wall time from the moment its session was open, the waiting for other episodes' turns included."""
 
 
 class _Run:
     """What has happened so far in one episode."""
 
     def __init__(self) -> None:
+        self.started = time.monotonic()
         self.turns: list[Turn] = []
-        self.searches = self.opens = self.model_tokens = self.tool_tokens = 0
+        self.searches = self.opens = self.corrections = self.model_tokens = self.tool_tokens = 0
         self.answer, self.error = "", ""
         self.search_errors: list[str] = []
+        self.retrieved: list[tuple[str, ...]] = []
         self.parts: dict[str, int] = {}
         """How many parts have been shown of each page that was opened."""
 
@@ -56,18 +64,22 @@ def check_tools(searcher: Searcher, settings: AgentSettings) -> None:
         raise UsageError(f"The search '{searcher.fingerprint}' cannot open pages; leave agent.max_opens at 0, or search an index folder or Wikipedia.")
 
 
-async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "") -> Episode:
+async def run_episode(
+    task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "", style: Style = "agent"
+) -> Episode:
     """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status and Trajectory.search_errors.
 
     A search that fails is shown to the model as failed, and the episode goes on. Where the task hides its source, its searches do too. The
-    trajectory names the searcher all the same: what was hidden stands in its task.
+    trajectory names the searcher all the same: what was hidden stands in its task. `style` is how the model is told what it can do.
     """
     run = _Run()
     session: Session | None = None
     try:
-        chat = messages(task, method_prompt(settings.tools), settings.answer_form)
+        prompt = method_prompt(settings.tools, style)
+        chat = messages(task, prompt, settings.answer_form, max_searches=settings.max_searches, max_opens=settings.max_opens)
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
-        status = await _converse(session, as_seen_by(task, searcher), settings, run, task_language(task))
+        run.started = time.monotonic()
+        status = await _converse(session, as_seen_by(task, searcher), settings, run, task_language(task), style)
     except ModelError as error:
         status, run.error = "model_failed", str(error)
     finally:
@@ -76,20 +88,26 @@ async def run_episode(task: Task, policy: Policy, searcher: Searcher, settings: 
     return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings, settings.tools)
 
 
-async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> Status:
+async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str, style: Style) -> Status:
     while True:
         generation = await session.generate(stops(settings.tools), min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
         run.add("model", generation.text, generation.tokens)
-        action = parse_turn(generation.text, settings.tools)
+        action = Invalid(generation.fault) if isinstance(generation, FaultyGeneration) else parse_turn(generation.text, settings.tools)
         if isinstance(action, Answer):
             run.answer = action.text
             return "answered"
         if isinstance(action, Invalid):
-            run.error = action.reason
-            return "too_long" if generation.finish in ("length", "full") else "no_answer"
-        if run.searches == settings.max_searches if isinstance(action, Search) else run.opens == settings.max_opens:
-            return "too_many_searches"
-        text, hits = await _use(action, searcher, settings, run, language)
+            cut_short = generation.finish in ("length", "full")
+            if cut_short or run.corrections == settings.corrections:
+                run.error = action.reason
+                return "too_long" if cut_short else "no_answer"
+            run.corrections += 1
+            hits: Sequence[Hit] = ()
+            text = render_correction(settings.tools, language, style)
+        else:
+            if run.searches == settings.max_searches if isinstance(action, Search) else run.opens == settings.max_opens:
+                return "too_many_searches"
+            text, hits = await _use(action, searcher, settings, run, language)
         run.add("tool", text, await session.append(text, hits))
         if run.model_tokens >= settings.max_tokens:
             return "too_long"
@@ -102,6 +120,7 @@ async def _use(action: Search | Open, searcher: Searcher, settings: AgentSetting
             return await _open(action.title, searcher, settings, run, language), []
         run.searches += 1
         hits = await searcher.asearch(action.query, settings.top_k)
+        run.retrieved.append(tuple(hit.passage.id for hit in hits))
         return render_information(hits, settings.passage_words, language), hits
     except SearchError as error:
         run.search_errors.append(str(error))
@@ -114,6 +133,7 @@ async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _R
     page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
     if page is not None:
         run.parts[page.doc_id] = run.parts.get(page.doc_id, 0) + 1
+        run.retrieved.append((page.doc_id,))
     return render_page(page, run.parts[page.doc_id] if page is not None else 1, settings.open_words, language)
 
 
@@ -133,6 +153,7 @@ def finish_episode(
     usage = Usage(
         searches=run.searches,
         opens=run.opens,
+        corrections=run.corrections,
         model_tokens=run.model_tokens,
         tool_tokens=run.tool_tokens,
         prompt_tokens=len(record.prompt_ids) if record is not None else 0,
@@ -149,14 +170,15 @@ def finish_episode(
         error=run.error,
         tools=tools,
         search_errors=tuple(run.search_errors),
+        retrieved=tuple(run.retrieved),
     )
-    return Episode(trajectory, record)
+    return Episode(trajectory, record, time.monotonic() - run.started)
 
 
 async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None, settings: AgentSettings, sampling: Sampling, query: str = "") -> Episode:
     """The baselines without an agent: one answer, from results retrieved once with `query` (rag) or from nothing (closed-book).
 
-    Where the model sets no answer tags, its whole text counts as its answer.
+    Where the model sets no answer tags, its whole text but its thoughts counts as its answer.
     """
     run = _Run()
     session: Session | None = None
@@ -165,17 +187,20 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
         information = ""
         if searcher is not None:
             run.searches = 1
-            information = render_information(await as_seen_by(task, searcher).asearch(query, settings.top_k), settings.passage_words, task_language(task))
+            hits = await as_seen_by(task, searcher).asearch(query, settings.top_k)
+            run.retrieved.append(tuple(hit.passage.id for hit in hits))
+            information = render_information(hits, settings.passage_words, task_language(task))
             run.add("tool", information, 0)
         chat = messages(task, "rag" if searcher is not None else "closed-book", settings.answer_form, information)
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
+        run.started = time.monotonic()
         generation = await session.generate(("</answer>",), settings.turn_tokens)
         run.add("model", generation.text, generation.tokens)
         action = parse_turn(generation.text)
         if isinstance(action, Answer):
             run.answer = action.text
         else:
-            run.answer, status = generation.text.replace("<answer>", " ").strip(), "no_answer"
+            run.answer, status = _THOUGHT.sub(" ", generation.text).replace("<answer>", " ").strip(), "no_answer"
     except SearchError as error:
         status, run.error = "search_failed", str(error)
         run.search_errors.append(str(error))

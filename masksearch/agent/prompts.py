@@ -3,14 +3,19 @@
 A task that names its language is put in that language, the system's words included: `ramp-spans.zh.j2` is what `ramp-spans.j2` is in Chinese.
 English, and a task without a language, have the files without a code. The tags are the same in all.
 
+An agent is spoken to in one of three styles: as it was trained (`agent`), with the protocol explained by rules and an example (`agent-prompted`, for
+models that were never trained on it), or as a model that calls tools natively (`agent-tools`).
+
 Text of a corpus, whether task or search result, passes through `neutralise`, the one place that makes it harmless.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from masksearch.llm.base import Message
 from masksearch.search.neutralise import neutralise
@@ -21,6 +26,8 @@ TRANSLATED = ("es", "fr", "zh")
 """Languages that the prompts exist in, beside English."""
 TITLE_WORDS = 40
 """Words shown of a title."""
+Style = Literal["agent", "agent-prompted", "agent-tools"]
+"""How an agent is told what it can do."""
 
 
 @functools.cache
@@ -43,16 +50,28 @@ def task_prompt(task: Task, answer_form: str) -> str:
     return render("question", question=neutralise(task.question))
 
 
-def messages(task: Task, method: str, answer_form: str, information: str = "") -> list[Message]:
-    """The chat that a session starts with; `information` stands before the task where it was retrieved beforehand."""
+def messages(task: Task, method: str, answer_form: str, information: str = "", **limits: int) -> list[Message]:
+    """The chat that a session starts with; `information` stands before the task where it was retrieved beforehand.
+
+    `limits` are `max_searches` and `max_opens`, which the prompts of the styles agent-prompted and agent-tools name.
+    """
     user = task_prompt(task, answer_form)
-    system = render(method, task_language(task))
+    system = render(method, task_language(task), **limits)
     return [{"role": "system", "content": system}, {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user}]
 
 
-def method_prompt(tools: Tools) -> str:
-    """The prompt file of the agent that is offered these tools."""
-    return "agent-open" if "open" in tools else "agent"
+def method_prompt(tools: Tools, style: Style = "agent") -> str:
+    """The prompt file of the agent that is offered these tools. Native tools are described by the request, so they have one file."""
+    return f"{style}-open" if "open" in tools and style != "agent-tools" else style
+
+
+def prompts_hash() -> str:
+    """SHA-256 of all prompt files, names and contents, as hex: equal prompts, equal hash."""
+    digest = hashlib.sha256()
+    for file in sorted((Path(__file__).parent / "prompts").glob("*.j2")):
+        content = file.read_bytes()
+        digest.update(f"{file.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def task_language(task: Task) -> str:
@@ -64,6 +83,12 @@ def render_information(hits: Sequence[Hit], words: int, language: str = "") -> s
     """Search results as the model sees them, each cut to `words` words and made harmless."""
     passages = [{"title": beginning(hit.passage.title, TITLE_WORDS), "text": beginning(hit.passage.text, words)} for hit in hits]
     return _information(passages, "nothing", language)
+
+
+def render_correction(tools: Tools, language: str = "", style: Style = "agent") -> str:
+    """What an agent is told whose turn asked for nothing that can be done; the same words each time, nothing of the turn among them."""
+    name = "correction-tools" if style == "agent-tools" else "correction-open" if "open" in tools else "correction"
+    return f"\n{render(name, language)}\n"
 
 
 def render_failure(language: str = "") -> str:

@@ -9,72 +9,74 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from masksearch import files
 from masksearch.errors import DataError, FormatError
+from masksearch.evaluation.failures import count_failures
 from masksearch.evaluation.statistics import bootstrap_interval
-from masksearch.scoring.metrics import CLOSED_ANSWERS, normalise
-from masksearch.types import Question, Results
+from masksearch.types import RESULTS_FORMAT, Method, Results
 
 Rows = Sequence[dict[str, Any]]
 REQUIRED = ("recall", "f1", "em")
 """What every results file has, of all questions and of each."""
-WITH_INTERVALS = ("recall", "precision", "f1", "em", "valid")
-AVERAGED = (*WITH_INTERVALS, "free_recall", "searches", "model_tokens", "tool_tokens")
-
-
-def is_guessable(question: Question) -> bool:
-    """True if some gold is yes/no, or all its normalised tokens stand in the question, so that guessing can score."""
-    asked = set(normalise(question.question).split())
-    golds = [normalise(gold) for gold in question.answers]
-    return any(gold in CLOSED_ANSWERS or (gold != "" and set(gold.split()) <= asked) for gold in golds)
+SCORES = ("recall", "precision", "f1", "em", "valid")
+"""What every row has to have."""
+AVERAGED = (*SCORES, "cover_em", "free_recall", "answer_tokens", "searches", "opens", "model_tokens", "tool_tokens", "seconds")
+"""Columns that are averaged where every row has them."""
+WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
+"""Columns that are averaged over the rows that have them; `n_NAME` says how many, where those are not all."""
+WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
+BY_KIND = ("f1", "em")
+KINDS = ("yes_no", "in_question", "open")
 
 
 def summarise(
     rows: Rows,
     *,
     suite: str,
-    method: Literal["agent", "rag", "closed-book"],
+    method: Method,
     model: str,
     retriever: str,
     settings: dict[str, Any],
     bootstrap: int,
     seed: int,
+    provenance: dict[str, Any] | None = None,
 ) -> Results:
     """Results of one evaluation: means of the rows, with 95% intervals from `bootstrap` resamples.
 
-    A row has `id`, `prediction`, `recall`, `precision`, `f1`, `em`, `valid` (0 or 1) and whatever else is known of it. Metrics:
-    those of AVERAGED that stand in every row; `total_tokens` = prompt (where counted) + model + tool tokens; and, where rows
-    carry them, f1 split by `guessable` (0 or 1) and by `masks`. Raises DataError without rows, ValueError if a row lacks a score.
+    A row has `id`, `prediction`, those of SCORES (`valid` 0 or 1) and whatever else is known of it (`rows.row`). Metrics: AVERAGED and WHERE_KNOWN;
+    `total_tokens` = prompt (where counted) + model + tool tokens; and, where rows carry what they rest on, the parts of `_parts` and the
+    shares of `_shares`. Raises DataError without rows, ValueError if a row lacks a score.
     """
     if not rows:
         raise DataError(f"No question of the suite '{suite}' was evaluated, so there is nothing to summarise.")
     for row in rows:
-        missing = [key for key in ("id", *WITH_INTERVALS) if key not in row]
+        missing = [key for key in ("id", *SCORES) if key not in row]
         if missing:
             raise ValueError(f"row {row.get('id')!r} lacks {', '.join(missing)}")
     columns = {name: [float(row[name]) for row in rows] for name in AVERAGED if all(name in row for row in rows)}
     if "model_tokens" in columns:
         columns["total_tokens"] = [_total_tokens(row) for row in rows]
-    columns |= _splits(rows)
+    known = {name: [float(row[name]) for row in rows if name in row] for name in WHERE_KNOWN}
+    columns |= {name: values for name, values in known.items() if values} | _parts(rows)
     metrics = {name: sum(values) / len(values) for name, values in columns.items()}
-    guessable = [float(row["guessable"]) for row in rows if "guessable" in row]
-    if len(guessable) == len(rows):
-        metrics["guessable_share"] = sum(guessable) / len(rows)
-    intervals = {name: bootstrap_interval(values, bootstrap, seed) for name, values in columns.items() if name in WITH_INTERVALS or name.startswith("f1_")}
+    metrics |= {f"n_{name}": float(len(values)) for name, values in known.items() if 0 < len(values) < len(rows)}
+    with_interval = [name for name in columns if name in WITH_INTERVALS or name.startswith(tuple(f"{name}_" for name in BY_KIND))]
     return Results(
         suite=suite,
         method=method,
         model=model,
         retriever=retriever,
         n=len(rows),
-        metrics=metrics,
-        intervals=intervals,
+        metrics=metrics | _shares(rows),
+        intervals={name: bootstrap_interval(columns[name], bootstrap, seed) for name in with_interval},
         per_question=tuple(rows),
         settings=settings,
+        failures=count_failures(rows) if all("failure" in row for row in rows) else {},
+        provenance=provenance or {},
     )
 
 
@@ -82,17 +84,50 @@ def _total_tokens(row: dict[str, Any]) -> float:
     return float(sum(row.get(key, 0) for key in ("prompt_tokens", "model_tokens", "tool_tokens")))
 
 
-def _splits(rows: Rows) -> dict[str, list[float]]:
-    """F1 of parts of the rows; a part without rows is left out, and so is the number of masks where it is always the same."""
+def _parts(rows: Rows) -> dict[str, list[float]]:
+    """F1 (and EM) of parts of the rows; a part without rows is left out, and so is the number of masks where it is always the same.
+
+    `f1_given_evidence`: of those whose searches brought all evidence; `f1_guessable` and `f1_not_guessable`; by the answer's kind;
+    `f1_false_premise`; `f1_2_masks` and the like.
+    """
     parts: dict[str, list[float]] = {}
+
+    def add(name: str, row: dict[str, Any], *scores: str) -> None:
+        for score in scores:
+            parts.setdefault(f"{score}_{name}", []).append(float(row[score]))
+
+    counts = {int(row["masks"]) for row in rows if row.get("masks")}
     for row in rows:
+        if row.get("evidence"):
+            add("given_evidence", row, *BY_KIND)
         if "guessable" in row:
-            parts.setdefault("f1_guessable" if row["guessable"] else "f1_not_guessable", []).append(float(row["f1"]))
-    counts = sorted({int(row["masks"]) for row in rows if row.get("masks")})
-    if len(counts) > 1:
-        for count in counts:
-            parts[f"f1_{count}_mask{'s' * (count > 1)}"] = [float(row["f1"]) for row in rows if row.get("masks") == count]
-    return parts
+            add("guessable" if row["guessable"] else "not_guessable", row, "f1")
+        if row.get("answer_kind") in KINDS:
+            add(row["answer_kind"], row, *BY_KIND)
+        if row.get("false_premise"):
+            add("false_premise", row, "f1")
+        if len(counts) > 1 and row.get("masks"):
+            add(f"{row['masks']}_mask{'s' * (row['masks'] > 1)}", row, "f1")
+    return dict(sorted(parts.items()))
+
+
+def _shares(rows: Rows) -> dict[str, float]:
+    """Shares and counts that are no mean of scores, where every row carries what they rest on.
+
+    `yes_no_share` of the answers against `yes_no_gold_share` of the golds: a model that says yes or no too often shows here.
+    """
+    shares: dict[str, float] = {}
+    count = len(rows)
+    if all("guessable" in row for row in rows):
+        shares["guessable_share"] = sum(row["guessable"] for row in rows) / count
+    if all("said_yes_no" in row and "answer_kind" in row for row in rows):
+        shares["yes_no_share"] = sum(row["said_yes_no"] for row in rows) / count
+        shares["yes_no_gold_share"] = sum(row["answer_kind"] == "yes_no" for row in rows) / count
+    if any("evidence" in row for row in rows):
+        shares["n_given_evidence"] = float(sum(bool(row.get("evidence")) for row in rows))
+    if any("judge_strict" in row or "judge_relaxed" in row or "judge_error" in row for row in rows):
+        shares["judge_errors"] = float(sum("judge_error" in row for row in rows))
+    return shares
 
 
 def save(results: Results, path: str | Path) -> None:
@@ -114,6 +149,9 @@ def load_results(path: str | Path) -> Results:
             raise FormatError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(value, dict) or not str(value.get("format", "")).startswith("masksearch-results/"):
         raise FormatError(f"{path} is no results file; make one with 'masksearch eval'.")
+    if value["format"] != RESULTS_FORMAT:
+        told = f"{path} has the format '{value['format']}', but this version reads '{RESULTS_FORMAT}'"
+        raise FormatError(f"{told}; evaluate again, or use the version that wrote it.")
     try:
         results = Results.model_validate(value)
     except ValidationError as error:

@@ -1,6 +1,7 @@
 """Stage `eval`: a model on RAMP tasks or questions, greedy, through the same agent loop that made its training data.
 
-Methods: `agent` (the loop), `rag` (search once, then answer) and `closed-book`. Every trajectory is written down as
+Methods: `agent` (the loop, with the prompt of training), `agent-prompted` (the loop, with the protocol explained), `rag` (search once, then answer)
+and `closed-book`. Every trajectory is written down as
 it ends, and a run that was stopped goes on where it was.
 """
 
@@ -8,20 +9,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, run_single_turn
-from masksearch.agent.protocol import CONTROL, is_valid
+from masksearch.agent.prompts import Style
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
-from masksearch.evaluation.results import is_guessable, save, summarise
+from masksearch.evaluation.judging import judge_all
+from masksearch.evaluation.provenance import provenance
+from masksearch.evaluation.results import save, summarise
+from masksearch.evaluation.rows import AGENTS, row
+from masksearch.evaluation.tasks import load_tasks as load_suite
 from masksearch.files import append_json_lines, read_appended, read_tasks, write_json_lines
 from masksearch.llm.base import Policy, Sampling
 from masksearch.progress import Progress
 from masksearch.protocols import Searcher
-from masksearch.scoring.metrics import free_recall, score_task
-from masksearch.settings import EvalSettings
-from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
+from masksearch.scoring.metrics import score_task
+from masksearch.search.hiding import WithoutGold
+from masksearch.settings import ENDPOINTS, EvalSettings
+from masksearch.types import MaskedTask, Question, Task, Trajectory
 
 EPISODES = "episodes.jsonl"
 """What has been rolled out so far; kept until the results are written."""
@@ -30,21 +37,23 @@ Job = Callable[[Task], Coroutine[Any, Any, Episode]]
 
 def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes a results file, and `trajectories.jsonl` in `work`. Raises DataError where a task's article was trained on."""
-    tasks = read_tasks(settings.questions)[: settings.limit]
+    suite, tasks = load_tasks(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
-    searcher = load_searcher(settings)
+    searcher = load_searcher(settings, tasks)
     policy = load_policy(settings)
-    trajectories = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
-    suite = settings.suite or Path(settings.questions).name.split(".")[0]
+    done = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
+    judged = judge_all([one.trajectory for one in done], settings.judge, work)
+    dtype = recorded_dtype(settings)
     results = summarise(
-        [row(trajectory, settings) for trajectory in trajectories],
+        [row(one.trajectory, settings, one.seconds, columns) for one, columns in zip(done, judged, strict=True)],
         suite=suite,
         method=settings.method,
         model=policy.name,
         retriever=searcher.fingerprint if searcher is not None else "",
-        settings=recorded(settings),
+        settings={**settings.model_dump(mode="json"), **({"dtype": dtype} if dtype else {})},
         bootstrap=settings.bootstrap,
         seed=settings.seed,
+        provenance=provenance(settings, tasks, dtype, policy),
     )
     save(results, output)
     (work / EPISODES).unlink(missing_ok=True)
@@ -57,14 +66,19 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     }
 
 
-def recorded(settings: EvalSettings) -> dict[str, Any]:
-    """The settings of a results file: for a checkpoint in this process with the number format that was found."""
-    values = settings.model_dump(mode="json")
-    if settings.model.startswith("openai:"):
-        return values
+def load_tasks(settings: EvalSettings) -> tuple[str, list[Task]]:
+    """The suite's name in tables, and what is to be answered: RAMP tasks, or questions in our format or as a suite publishes them."""
+    name, tasks = load_suite(settings.questions, settings.suite)
+    return name, tasks[: settings.limit]
+
+
+def recorded_dtype(settings: EvalSettings) -> str:
+    """The number format that was found for a checkpoint in this process; empty for an endpoint."""
+    if settings.model.startswith(ENDPOINTS):
+        return ""
     from masksearch.llm.device import dtype_name, find_dtype
 
-    return values | {"dtype": dtype_name(find_dtype(settings.dtype))}
+    return dtype_name(find_dtype(settings.dtype))
 
 
 def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
@@ -76,8 +90,8 @@ def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None
             raise DataError(f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} (such as '{both[0].title}'); split them.")
 
 
-def load_searcher(settings: EvalSettings) -> Searcher | None:
-    """The index, for methods that search."""
+def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | None:
+    """The index, for methods that search. Raises UsageError where gold passages are to be hidden and a question names none."""
     if settings.method == "closed-book":
         return None
     if not settings.index:
@@ -85,17 +99,27 @@ def load_searcher(settings: EvalSettings) -> Searcher | None:
     from masksearch.search import open_searcher
 
     searcher = open_searcher(settings.index, settings.search)
-    if settings.method == "agent":
+    if settings.method in AGENTS:
         check_tools(searcher, settings.agent)
-    return searcher
+    if not settings.hide_gold:
+        return searcher
+    for task in tasks:
+        if isinstance(task, Question) and not (task.supporting_titles or task.supporting_passages):
+            raise UsageError(f"The question '{task.id}' of {settings.questions} names no gold passages, so they cannot be hidden; leave hide_gold out.")
+    return WithoutGold(searcher)
 
 
 def load_policy(settings: EvalSettings) -> Policy:
-    """The model: an endpoint for `openai:NAME`, else a checkpoint in this process."""
-    if settings.model.startswith("openai:"):
+    """The model: an endpoint for `openai:NAME` and `openai-tools:NAME`, else a checkpoint in this process."""
+    if settings.model.startswith(ENDPOINTS):
+        name = settings.model.partition(":")[2]
+        if style(settings) == "agent-tools":
+            from masksearch.llm.tools import ToolsPolicy
+
+            return ToolsPolicy(name, settings.llm)
         from masksearch.llm.endpoint import EndpointPolicy
 
-        return EndpointPolicy(settings.model.removeprefix("openai:"), settings.llm)
+        return EndpointPolicy(name, settings.llm)
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
     from masksearch.llm.device import find_dtype
     from masksearch.llm.local import LocalPolicy
@@ -110,11 +134,18 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
     def sampling(task: Task) -> Sampling:
         return Sampling(settings.temperature, random.Random(f"{settings.seed}:{task.id}").getrandbits(31))
 
-    if settings.method == "agent":
+    if settings.method in AGENTS:
         if searcher is None:
             raise UsageError("The agent needs an index.")
-        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling(task))
+        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling(task), style=style(settings))
     return lambda task: run_single_turn(task, policy, searcher, settings.agent, sampling(task), retrieval_query(task))
+
+
+def style(settings: EvalSettings) -> Style:
+    """How an agent is told what it can do: with native tools by the request, else by the prompt of its method."""
+    if settings.method in AGENTS and settings.model.startswith("openai-tools:"):
+        return "agent-tools"
+    return "agent-prompted" if settings.method == "agent-prompted" else "agent"
 
 
 def retrieval_query(task: Task) -> str:
@@ -122,7 +153,15 @@ def retrieval_query(task: Task) -> str:
     return task.text.replace("[mask]", " ") if isinstance(task, MaskedTask) else task.question
 
 
-def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str) -> list[Trajectory]:
+@dataclass(frozen=True)
+class Done:
+    """A question that was answered, with the wall time of its episode."""
+
+    trajectory: Trajectory
+    seconds: float | None
+
+
+def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str) -> list[Done]:
     """Trajectories of all tasks in order; those found in `work` from an earlier start are not run again.
 
     An in-process model decodes chunk by chunk, and a chunk that was not finished is run again as a whole: rounding
@@ -130,7 +169,7 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
     """
     log = work / EPISODES
     done = {row["id"]: row for row in read_appended(log) if row.get("model") == model and not is_failed(row, settings)}
-    by_request = settings.model.startswith("openai:")
+    by_request = settings.model.startswith(ENDPOINTS)
     with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
         size = len(tasks) if by_request else settings.chunk
         for start in range(0, len(tasks), size):
@@ -143,14 +182,15 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
             if not by_request:
                 append_json_lines(log, fresh)
             done |= {row["id"]: row for row in fresh}
-    trajectories = [Trajectory.model_validate(done[task.id]) for task in tasks]
+    answered = [Done(Trajectory.model_validate(done[task.id]), done[task.id].get("seconds")) for task in tasks]
+    trajectories = [one.trajectory for one in answered]
     failed = [trajectory for trajectory in trajectories if is_failed(trajectory.to_json(), settings)]
     if len(failed) > settings.allow_failed * len(trajectories):
         told = failed[0].error or failed[0].search_errors[0]
         kind = ModelError if failed[0].status == "model_failed" else SearchError
         raise kind(f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
-    return trajectories
+    return answered
 
 
 def _run_chunk(tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Path | None, progress: Progress) -> list[dict[str, Any]]:
@@ -172,31 +212,7 @@ def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
-    """A trajectory as JSON with its scores."""
+    """A trajectory as JSON with its scores, and the seconds it took."""
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task, settings.agent.answer_form)
-    return trajectory.model_copy(update={"scores": score.to_json()}).to_json()
-
-
-def row(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]:
-    """One question's row of a results file.
-
-    `free_recall` looks for the gold in all that the model wrote, in whatever form: beside a score of zero it tells
-    whether the model failed at the form or at the task.
-    """
-    task = task_from_json(trajectory.task)
-    # The metric drops punctuation: a tag would stick to the word beside it.
-    said = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
-    extra: dict[str, Any] = {"masks": task.masks} if isinstance(task, MaskedTask) else {"type": task.type, "guessable": int(is_guessable(task))}
-    return {
-        "id": trajectory.id,
-        "prediction": trajectory.answer,
-        "answers": list(task.answers),
-        **trajectory.scores,
-        "valid": int(trajectory.status == "answered" and (settings.method != "agent" or is_valid(trajectory.turns, trajectory.tools))),
-        "free_recall": free_recall(said, task),
-        "status": trajectory.status,
-        "failed_searches": len(trajectory.search_errors),
-        **trajectory.usage.model_dump(),
-        **extra,
-    }
+    return {**trajectory.model_copy(update={"scores": score.to_json()}).to_json(), "seconds": round(episode.seconds, 3)}

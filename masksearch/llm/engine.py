@@ -21,9 +21,13 @@ from typing import Any
 
 import torch
 
+from masksearch.llm.graphs import RecordedPasses, graphs_wanted
 from masksearch.llm.slots import ATTENTION, SlotCache
 
 PREFILL_TOKENS = 4096
+PREFILL_TOKENS_GPU = 16384
+PATIENCE_GPU = 8
+"""On a GPU a pass takes about as long whatever its size, so a prefill waits for others: for so many decoding passes, or until so large a part waits."""
 SHARED_TOKENS = 16
 """A common beginning of fewer tokens is not worth copying."""
 
@@ -76,6 +80,12 @@ class Engine:
         self.requests: list[Request] = []
         self.driver: asyncio.Task[None] | None = None
         self.decoded = 0
+        on_gpu = self.device.type != "cpu"
+        self.patience, self.held_back = PATIENCE_GPU if on_gpu else 0, 0
+        self.recorded = RecordedPasses(self._hidden, slots, self.device) if graphs_wanted(self.device) else None
+        if self.device.type == "cuda":
+            # It makes a plan for every length it has not met, and here nearly every pass has a length of its own.
+            torch.backends.cuda.enable_cudnn_sdp(False)
 
     # -- sessions come and go ------------------------------------------------------------------------------------
 
@@ -135,10 +145,12 @@ class Engine:
     def _step(self) -> None:
         self.requests = [request for request in self.requests if not request.done.done()]
         fresh = [request for request in self.requests if len(request.sequence.pending) != 1]
-        if fresh:
+        if fresh and (self.held_back >= self.patience or len(fresh) * self.patience >= len(self.requests)):
+            self.held_back = 0
             self._prefill(fresh)
         elif self.requests:
-            self._decode(self.requests)
+            self.held_back += bool(fresh)
+            self._decode([request for request in self.requests if len(request.sequence.pending) == 1] if fresh else self.requests)
 
     def _prefill(self, requests: Sequence[Request]) -> None:
         """Runs pending tokens of several sequences; of those that begin alike, one before the others."""
@@ -158,10 +170,11 @@ class Engine:
             if stream.held:
                 ready.append(request)
                 continue
-            soon = max((common_beginning(stream.pending, other) for other in starting), default=0)
-            donor = max(holders, key=lambda holder: common_beginning(stream.pending, holder.held), default=None)
+            soon = longest_beginning(stream.pending, starting)[1]
+            place, held = longest_beginning(stream.pending, [holder.held for holder in holders])
+            donor = holders[place] if held else None
             # One token is left to run: its logits are what the first sampled token is drawn from.
-            now = min(common_beginning(stream.pending, donor.held), len(stream.pending) - 1) if donor else 0
+            now = min(held, len(stream.pending) - 1)
             if soon >= SHARED_TOKENS and soon > now + 1:
                 waiting.append(request)
                 continue
@@ -177,7 +190,7 @@ class Engine:
         ordered = sorted(requests, key=lambda request: -len(request.sequence.pending))
         while ordered:
             longest = len(ordered[0].sequence.pending)
-            count = max(1, PREFILL_TOKENS // longest)
+            count = max(1, (PREFILL_TOKENS_GPU if self.patience else PREFILL_TOKENS) // longest)
             batch, ordered = ordered[:count], ordered[count:]
             sequences = [request.sequence for request in batch]
             tokens = torch.zeros((len(batch), longest), dtype=torch.long)
@@ -197,13 +210,13 @@ class Engine:
     def _decode(self, requests: Sequence[Request]) -> None:
         """One token for every request. Slots in use are a prefix; those that wait for a tool ride along unread."""
         width = max(self.running) + 1
-        tokens = torch.zeros((width, 1), dtype=torch.long)
-        positions = torch.zeros((width, 1), dtype=torch.long)
+        written, places = [0] * width, [0] * width
         for slot, sequence in self.running.items():
             # An idle slot writes to the place its next token will overwrite.
-            positions[slot, 0] = sequence.cached
+            places[slot] = sequence.cached
         for request in requests:
-            tokens[request.sequence.slot, 0] = request.sequence.pending[0]
+            written[request.sequence.slot] = request.sequence.pending[0]
+        tokens, positions = torch.tensor(written)[:, None], torch.tensor(places)[:, None]
         logits = self._forward(tokens, positions, width, torch.zeros(width, dtype=torch.long))
         for request in requests:
             request.sequence.advance()
@@ -213,15 +226,23 @@ class Engine:
     def _forward(self, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | int, last: torch.Tensor) -> torch.Tensor:
         """Logits (batch, vocabulary) in float32 after token `last` of each row."""
         span = int(positions.max()) + 1
-        self.cache.grow(span)
-        tokens, positions = tokens.to(self.device), positions.to(self.device)
-        rows = rows.to(self.device) if isinstance(rows, torch.Tensor) else rows
+        if self.cache.grow(span) and self.recorded:
+            self.recorded.clear()
+        hidden = self.recorded(tokens, positions, rows, span, self.cache.length) if self.recorded and isinstance(rows, int) else None
+        if hidden is None:
+            rows = rows.to(self.device) if isinstance(rows, torch.Tensor) else rows
+            hidden = self._hidden(tokens.to(self.device), positions.to(self.device), rows, span)
+        picked = hidden[torch.arange(len(tokens), device=self.device), last.to(self.device)]
+        logits: torch.Tensor = self.model.get_output_embeddings()(picked)
+        return logits.float()
+
+    def _hidden(self, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | int, span: int) -> torch.Tensor:
+        """Hidden states (batch, tokens, size) of one pass; keys and values go to the slots `rows`, of which the first `span` places are read."""
         self.cache.aim(rows, positions, span)
         mask = torch.arange(span, device=self.device)[None, None, None, :] <= positions[:, None, :, None]
         output = self.model.base_model(input_ids=tokens, position_ids=positions, attention_mask=mask, past_key_values=self.cache, use_cache=True)
-        picked = output.last_hidden_state[torch.arange(len(tokens), device=self.device), last.to(self.device)]
-        logits: torch.Tensor = self.model.get_output_embeddings()(picked)
-        return logits.float()
+        hidden: torch.Tensor = output.last_hidden_state
+        return hidden
 
     def _sample(self, requests: Sequence[Request], logits: torch.Tensor) -> None:
         """Draws a token a row, each with its own seeded random numbers, and ends the stretches that are complete."""
@@ -239,6 +260,20 @@ class Engine:
 def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens two sequences begin with alike."""
     return next((place for place, (left, right) in enumerate(zip(one, other, strict=False)) if left != right), min(len(one), len(other)))
+
+
+def longest_beginning(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """Place and length of the longest beginning that `tokens` shares with one of the others, the first of equals; (0, 0) where there is none.
+
+    Most others share only the instruction: that one of them cannot do better shows in a comparison of slices, without counting.
+    """
+    best, length = 0, 0
+    start = tokens[:1]
+    for place, other in enumerate(others):
+        if start and other[: length + 1] == start:
+            best, length = place, common_beginning(tokens, other)
+            start = tokens[: length + 1] if length < len(tokens) else []
+    return best, length
 
 
 def sample(logits: torch.Tensor, temperatures: Sequence[float], randoms: Sequence[random.Random]) -> tuple[list[int], list[float]]:

@@ -40,13 +40,14 @@ class SlotCache(Cache):  # type: ignore[misc]
 
     # Tensors made in inference mode may be changed in it alone, and a forward pass may have grown these.
     @torch.inference_mode()
-    def grow(self, length: int) -> None:
-        """Makes room for `length` tokens a slot."""
+    def grow(self, length: int) -> bool:
+        """Makes room for `length` tokens a slot; whether the tensors had to move for it."""
         if length <= self.length:
-            return
+            return False
         extra = max(length, 2 * self.length) - self.length
         self.keys = torch.nn.functional.pad(self.keys, (0, 0, 0, extra))
         self.values = torch.nn.functional.pad(self.values, (0, 0, 0, extra))
+        return True
 
     @torch.inference_mode()
     def copy(self, source: int, target: int, length: int) -> None:

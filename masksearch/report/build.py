@@ -1,11 +1,13 @@
 """Builds the page: `masksearch report RUN_DIR -o report.html`.
 
 One file without any outside reference (its content security policy forbids them too), so it works offline, from a
-disk and as an attachment. The template, style and script lie beside this module.
+disk and as an attachment. The template, the style and the parts of the script lie in the folder `page`.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,52 +18,83 @@ from markupsafe import Markup
 from masksearch import files
 from masksearch.progress import human_time
 from masksearch.report.curves import curves, plain_words
-from masksearch.report.load import Row, Run, Stage, load_run
-from masksearch.report.scores import comparison_tables, interval_plot, score_table
-from masksearch.report.viewer import script_json, viewer_items
+from masksearch.report.explorer import Explorer, make_explorer
+from masksearch.report.failures import failure_table
+from masksearch.report.load import Row, Run, Stage, load_beside, load_run
+from masksearch.report.scores import background_tables, comparison_tables, interval_plot, provenance, score_table
+from masksearch.report.visible import visible
 from masksearch.settings import ReportSettings
+
+SCRIPTS = ("start.js", "text.js", "store.js", "find.js", "address.js", "list.js", "detail.js", "controls.js", "main.js")
+"""The parts of the page's script, in order; they share one scope."""
 
 
 def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[str, Any]:
     """Writes the page of a run, finished or not; returns how much stands on it. Raises DataError where there is no stage."""
-    run = load_run(run_dir)
-    viewer, shown = _viewer(run, settings.trajectories_per_stage)
+    run, beside = load_run(run_dir), load_beside(settings.against)
+    both = Run(run.name, [*run.stages, *beside.stages], [*run.notes, *beside.notes])
+    explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
     page = _render(
         title=settings.title or f"MaskSearch: {run.name or run_dir.resolve().name}",
         total=human_time(sum(stage.seconds or 0.0 for stage in run.stages)),
-        notes=run.notes,
+        notes=[*both.notes, *explorer.notes],
         stages=[_stage_row(stage) for stage in run.stages],
-        scores=score_table(run),
-        intervals=interval_plot(run),
+        scores=score_table(both),
+        intervals=interval_plot(both),
+        background=background_tables(both),
+        provenance=provenance(both),
+        failures=failure_table(both.stages),
         comparisons=[comparison_tables(stage) for stage in run.stages if stage.comparison],
         charts=[chart for stage in run.stages for chart in curves(stage)],
-        viewer=viewer,
-        data=Markup(script_json(viewer)),
+        explorer=_explorer_values(explorer),
     )
     page = page.encode("utf-8", "replace").decode()
     files.write_text(output, page)
-    evaluations = sum(stage.results is not None for stage in run.stages)
-    return {"stages": len(run.stages), "evaluations": evaluations, "trajectories": shown, "bytes": len(page.encode())}
+    evaluations = sum(stage.results is not None for stage in both.stages)
+    return {"stages": len(run.stages), "evaluations": evaluations, "trajectories": explorer.shown, "bytes": len(page.encode())}
 
 
 def _render(**values: Any) -> str:
-    folder = resources.files("masksearch.report")
-    texts = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html.j2", "page.css", "page.js")}
-    environment = Environment(loader=DictLoader(texts), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    return environment.get_template("page.html.j2").render(css=Markup(texts["page.css"]), js=Markup(texts["page.js"]), **values)
+    folder = resources.files("masksearch.report") / "page"
+    texts = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html.j2", "page.css", "theme.js", *SCRIPTS)}
+    theme = f"\n{texts['theme.js']}"
+    script = "\n(() => {\n" + "\n".join(texts[name] for name in SCRIPTS) + "})();\n"
+    environment = Environment(loader=DictLoader(texts), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_plain)
+    return environment.get_template("page.html.j2").render(
+        css=Markup(texts["page.css"]),
+        theme=Markup(theme),
+        script=Markup(script),
+        hashes=Markup(" ".join(f"'sha256-{_hash(text)}'" for text in (theme, script))),
+        **values,
+    )
 
 
-def _viewer(run: Run, limit: int) -> tuple[list[Row], int]:
-    stages, shown = [], 0
-    for stage in run.stages:
-        if not stage.trajectories:
-            continue
-        items, bad = viewer_items(stage.trajectories, limit)
-        if bad:
-            run.notes.append(f"{bad} rows of the trajectories of '{stage.name}' are no trajectories and were left out.")
-        stages.append({"stage": stage.name, "kind": stage.kind, "total": len(stage.trajectories), "items": items})
-        shown += len(items)
-    return stages, shown
+def _plain(value: Any) -> Any:
+    """A text that others wrote, without characters that would turn the page around or hide (the page's script does the same)."""
+    return visible(value) if type(value) is str else value
+
+
+def _hash(script: str) -> str:
+    """A script's hash as a content security policy names it, so that this script runs and no other."""
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+
+
+def _explorer_values(explorer: Explorer) -> Row:
+    return {
+        "index": Markup(explorer.index),
+        "blocks": sorted(
+            ({"number": number, "text": Markup(text)} for number, text in enumerate(explorer.blocks)), key=lambda block: block["number"] != explorer.first
+        ),
+        "shown": explorer.shown,
+        "cut": _cut(explorer.shown, explorer.total),
+    }
+
+
+def _cut(shown: int, total: int) -> str:
+    """The sentence on what is left out; empty where nothing is."""
+    if shown >= total:
+        return ""
+    return f"The page holds {shown:,} of {total:,} trajectories, taken evenly from each stage; 'masksearch report --trajectories {total}' holds them all."
 
 
 def _stage_row(stage: Stage) -> Row:

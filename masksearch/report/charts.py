@@ -77,7 +77,7 @@ def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour
 def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
     """Dots with 95% intervals on a scale of 0 to 1, one row each, under the headings of their groups."""
     rows = sum(1 + len(intervals) for _, intervals in groups)
-    left, width, row_height = 210, 760, 22
+    left, width, row_height = 262, 820, 22
     height = TOP + rows * row_height + BOTTOM
 
     def place(value: float) -> float:
@@ -99,7 +99,7 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
 
 
 def _interval_row(row: Interval, low: float, middle: float, high: float, y: float, left: int) -> str:
-    name = row.label if len(row.label) <= 32 else row.label[:31] + "…"
+    name = row.label if len(row.label) <= 34 else row.label[:33] + "…"
     return (
         f'<g class="interval s{row.colour % COLOURS}"><title>{escape(row.label)}: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]</title>'
         f'<text class="label" x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'

@@ -6,13 +6,15 @@
     RUN/stages/NAME/trajectories.jsonl synthesize, eval;  rollouts.jsonl: rl (trajectories with "step" and the reward's ledger)
     RUN/stages/NAME/results.json       eval;  comparison.json: compare
 
-What is there but cannot be read becomes a note on the page.
+What is there but cannot be read becomes a note on the page. Of another run whose evaluations are shown beside (`load_beside`)
+only these are read.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,13 @@ class Stage:
     trajectories: list[Row]
     results: Results | None
     comparison: Row | None
+    run: str = ""
+    """The other run it is from; empty for the run that the page is about."""
+
+    @property
+    def title(self) -> str:
+        """Its name on the page, unique there."""
+        return f"{self.run}: {self.name}" if self.run else self.name
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,29 @@ def load_run(run_dir: Path) -> Run:
     name = record.get("name") or record.get("recipe")
     stages = [_load_stage(entry, folder, notes) for entry in entries if entry.get("kind") != "report"]
     return Run(Path(name).stem if isinstance(name, str) else "", stages, notes)
+
+
+def load_beside(run_dirs: Sequence[str | Path]) -> Run:
+    """The evaluations of other runs, under the names of their folders. Raises DataError where one of these is no run's folder."""
+    stages: list[Stage] = []
+    notes: list[str] = []
+    taken: set[str] = set()
+    for run_dir in map(Path, run_dirs):
+        run = load_run(run_dir)
+        name = _free_name(run_dir.resolve().name, taken)
+        found = [replace(stage, run=name) for stage in run.stages if stage.results]
+        stages += found
+        notes += [f"{name}: {note}" for note in run.notes]
+        if not found:
+            notes.append(f"The run '{name}' holds no finished evaluation, so nothing of it is shown.")
+    return Run("", stages, notes)
+
+
+def _free_name(name: str, taken: set[str]) -> str:
+    """`name`, or with a number where it is taken; takes it."""
+    free = next(option for option in (name, *(f"{name} ({count})" for count in range(2, len(taken) + 3))) if option not in taken)
+    taken.add(free)
+    return free
 
 
 def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:

@@ -2,72 +2,171 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
 from markupsafe import Markup
 
-from masksearch.evaluation.compare import label
+from masksearch.evaluation.entries import label, variant
 from masksearch.evaluation.tables import with_interval
 from masksearch.report.charts import COLOURS, Interval, interval_chart
+from masksearch.report.curves import plain_words
 from masksearch.report.load import Row, Run, Stage
+from masksearch.types import Results
 
 _SCORES = (("recall", "Recall"), ("f1", "F1"), ("em", "EM"), ("valid", "Valid"))
-_EXTRAS = (
+_MORE_SCORES = (
+    ("cover_em", "Cover EM"),
+    ("judge_strict", "Judge, strict"),
+    ("judge_relaxed", "Judge, relaxed"),
+    ("parts_recall", "Parts"),
+    ("parts_all", "All parts"),
+    ("f1_false_premise", "F1, false premise"),
+)
+_SEARCHING = (
     ("searches", "Searches", ".1f"),
+    ("evidence_recall", "Evidence found", ".2f"),
+    ("evidence", "All evidence", ".2f"),
+    ("f1_given_evidence", "F1 given all evidence", ".2f"),
+    ("n_given_evidence", "n given all evidence", ".0f"),
     ("model_tokens", "Model tokens", ".0f"),
+    ("tool_tokens", "Tool tokens", ".0f"),
+    ("answer_tokens", "Answer tokens", ".1f"),
+    ("seconds", "Seconds", ".2f"),
+)
+_GUESSING = (
+    ("free_recall", "Free recall", ".2f"),
     ("guessable_share", "Guessable", ".2f"),
     ("f1_not_guessable", "F1, not guessable", ".2f"),
-    ("free_recall", "Free recall", ".2f"),
+    ("yes_no_gold_share", "Golds yes/no", ".2f"),
+    ("yes_no_share", "Answers yes/no", ".2f"),
+    ("f1_yes_no", "F1, yes/no", ".2f"),
+    ("f1_in_question", "F1, in the question", ".2f"),
+    ("f1_open", "F1, open", ".2f"),
+    ("judge_errors", "Judge unreadable", ".0f"),
 )
+_NAMES = ["Suite", "Stage", "Model", "Method", "n"]
 
 
 def score_table(run: Run) -> Row:
-    """Headers and rows of text; columns that no evaluation has are left out."""
-    found = [(stage.name, stage.results) for stage in run.stages if stage.results]
-    extras = [extra for extra in _EXTRAS if any(extra[0] in results.metrics for _, results in found)]
+    """Headers and rows of text; columns that no evaluation has are left out. `words` columns hold words, the others figures."""
+    found = _evaluations(run)
+    shown = [*_SCORES, *(score for score in _MORE_SCORES if any(score[0] in results.metrics for _, results in found))]
     rows = []
-    for name, results in found:
+    for stage, results in found:
         metrics = results.metrics
-        scores = [with_interval(metrics[key], results.intervals.get(key)) if key in metrics else "" for key, _ in _SCORES]
-        costs = [format(metrics[key], digits) if key in metrics else "" for key, _, digits in extras]
-        rows.append([results.suite, name, label(results), results.method, str(results.n), *scores, *costs])
-    headers = ["Suite", "Stage", "Model", "Method", "n", *(name for _, name in _SCORES), *(name for _, name, _ in extras)]
-    return {"headers": headers, "rows": sorted(rows, key=lambda row: [entry[0] for entry in rows].index(row[0])), "words": 4}
+        scores = [with_interval(metrics[key], results.intervals.get(key)) if key in metrics else "" for key, _ in shown]
+        rows.append([*_names(stage, results), *scores])
+    return {"headers": [*_NAMES, *(name for _, name in shown)], "rows": rows, "words": 4}
+
+
+def background_tables(run: Run) -> list[Row]:
+    """What stands behind the scores: what the searches brought and cost, and how much was guessed; tables without figures are left out."""
+    tables = (("What was searched, found and spent", _SEARCHING), ("What can be had without searching", _GUESSING))
+    return [table for caption, columns in tables if (table := _background(run, caption, columns))["headers"][len(_NAMES) :]]
+
+
+def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...]) -> Row:
+    found = _evaluations(run)
+    shown = [column for column in columns if any(column[0] in results.metrics for _, results in found)]
+    rows = [
+        [*_names(stage, results), *(format(results.metrics[key], digits) if key in results.metrics else "" for key, _, digits in shown)]
+        for stage, results in found
+    ]
+    return {"caption": caption, "headers": [*_NAMES, *(name for _, name, _ in shown)], "rows": rows, "words": 4}
+
+
+def _evaluations(run: Run) -> list[tuple[Stage, Results]]:
+    """The evaluations with their results, those of one suite together."""
+    found = [(stage, stage.results) for stage in run.stages if stage.results]
+    suites = [results.suite for _, results in found]
+    return sorted(found, key=lambda pair: suites.index(pair[1].suite))
+
+
+def _names(stage: Stage, results: Results) -> list[str]:
+    return [results.suite, stage.title, label(results), ", ".join([results.method, *conditions(results)]), str(results.n)]
+
+
+def conditions(results: Results) -> list[str]:
+    """What was made worse on purpose, in words."""
+    return [changed.name] if (changed := variant(results)) else []
+
+
+def provenance(run: Run) -> list[Row]:
+    """`{"title", "facts": [(name, text)]}` of every evaluation: what is needed to repeat it."""
+    return [
+        {"title": stage.title, "facts": [("model", label(results)), ("retriever", results.retriever), *_facts("", results.provenance)]}
+        for stage, results in _evaluations(run)
+    ]
+
+
+def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in values.items():
+        name = f"{prefix}{plain_words(str(key))}"
+        if isinstance(value, Mapping):
+            yield from _facts(f"{name}: ", value)
+        elif value not in (None, "", [], ()):
+            yield name, str(value)
 
 
 def interval_plot(run: Run) -> Markup:
-    """F1 of every evaluation, by suite; one colour a model and method."""
-    colours: dict[tuple[str, str], int] = {}
+    """F1 of every evaluation, by suite; one colour a model, method and condition. Rows that would be called the same are called by their stage."""
+    colours: dict[str, int] = {}
     groups: dict[str, list[Interval]] = {}
+    names = Counter((results.suite, results.n, _arm(stage, results)) for stage, results in _evaluations(run))
     for stage in run.stages:
         if not stage.results or "f1" not in stage.results.intervals:
             continue
         results, f1 = stage.results, stage.results.metrics["f1"]
-        colour = colours.setdefault((label(results), results.method), len(colours) % COLOURS)
-        name = label(results) if results.method == "agent" else f"{label(results)}, {results.method}"
+        arm = _arm(stage, results)
+        colour = colours.setdefault(arm, len(colours) % COLOURS)
+        name = arm if names[results.suite, results.n, arm] == 1 else stage.title
         groups.setdefault(f"{results.suite} (n = {results.n})", []).append(Interval(name, f1, *results.intervals["f1"], colour))
     return interval_chart(list(groups.items())) if groups else Markup("")
+
+
+def _arm(stage: Stage, results: Results) -> str:
+    """Model, method, condition and run in a few words."""
+    how = [results.method] if results.method != "agent" else []
+    return ", ".join([label(results), *how, *conditions(results), *([stage.run] if stage.run else [])])
 
 
 def comparison_tables(stage: Stage) -> Row:
     """The tables of a comparison that have rows, as text; `words` columns hold words, the others figures."""
     found = stage.comparison or {}
-    pairs = [_difference_row([pair["suite"], *_models(pair)], pair) for pair in found.get("pairs", [])]
     arms = [
         [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"])]
         + [with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else "" for key, _ in _SCORES]
         + [", ".join(f"{seed['f1']:.2f}" for seed in arm["by_seed"])]
         for arm in found.get("arms", [])
     ]
-    arm_pairs = [_difference_row([pair["suite"], pair["a"], pair["b"]], pair) for pair in found.get("arm_pairs", [])]
-    differences = ["Suite", "Model", "Against", "n", "F1", "p (F1)", "EM", "Recall", "Valid"]
-    tables = [
-        ("Each result against its baseline, paired by question", differences, pairs, 3),
-        ("Arms, averaged over seeds", ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"], arms, 2),
-        ("Arm against arm, paired by question", [*differences[:1], "Arm", *differences[2:]], arm_pairs, 3),
+    others = [
+        ("Each result against its baseline, paired by question", "Model", _differences(found.get("pairs", []), _models)),
+        ("The same, as means over the suites", "Model", _differences(found.get("average_pairs", []), _models)),
+        ("Worse searches against the search as it is, paired by question", "Model", _differences(found.get("robustness", []), _worsened)),
+        ("Arm against arm, paired by question", "Arm", _differences(found.get("arm_pairs", []), lambda pair: (pair["a"], pair["b"]))),
     ]
-    return {
-        "stage": stage.name,
-        "tables": [{"caption": caption, "headers": headers, "rows": rows, "words": words} for caption, headers, rows, words in tables if rows],
-    }
+    tables = [{"caption": caption, "headers": ["Suite", first, "Against", *_DIFFERENCES], "rows": rows, "words": 3} for caption, first, rows in others if rows]
+    if arms:
+        headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
+        tables.append({"caption": "Arms, averaged over seeds", "headers": headers, "rows": arms, "words": 2})
+    return {"stage": stage.title, "tables": tables, "warnings": [str(warning) for warning in found.get("warnings", [])]}
+
+
+_DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
+
+
+def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) -> list[list[str]]:
+    """A row of text for every pair; `names` says what is compared with what."""
+    return [[pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])] for pair in pairs if pair["metrics"]]
+
+
+def _difference(metrics: Row) -> list[str]:
+    shown = {key: with_interval(value["difference"], value["interval"], signed=True) for key, value in metrics.items()}
+    f1 = metrics.get("f1", {})
+    chances = [f"{f1[key]:.3f}" if key in f1 else "" for key in ("p", "p_adjusted")]
+    return [shown.get("f1", ""), *chances, *(shown.get(key, "") for key in ("em", "recall", "valid"))]
 
 
 def _models(pair: Row) -> tuple[str, str]:
@@ -76,7 +175,5 @@ def _models(pair: Row) -> tuple[str, str]:
     return f"{pair['label']}, {pair['method']}", f"{pair['baseline']}, {pair['baseline_method']}"
 
 
-def _difference_row(names: list[str], pair: Row) -> list[str]:
-    metrics = pair["metrics"]
-    shown = {key: with_interval(value["difference"], value["interval"], signed=True) for key, value in metrics.items()}
-    return [*names, str(pair["n"]), shown.get("f1", ""), f"{metrics['f1']['p']:.3f}", *(shown.get(key, "") for key in ("em", "recall", "valid"))]
+def _worsened(pair: Row) -> tuple[str, str]:
+    return f"{pair['label']}, {pair['method']}, {pair['variant']}", "the search as it is"

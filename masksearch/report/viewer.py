@@ -1,26 +1,27 @@
-"""Trajectories as the viewer shows them: cut into coloured segments, judged right, partial, wrong or invalid.
+"""One trajectory as the explorer shows it: cut into coloured segments, judged right, partial, wrong or invalid.
 
-The page holds them as JSON and writes every text by `textContent`, so nothing inside a trajectory is ever read as HTML.
+The page writes every text by `textContent`, so nothing inside a trajectory is ever read as HTML.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Sequence
-from typing import Any
-
-from pydantic import ValidationError
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from masksearch.types import Trajectory, Turn
 
-_BLOCK = re.compile(r"<(think|search|answer)>(.*?)(?:</\1>|(?=<(?:think|search|answer)>)|\Z)", re.DOTALL)
+Verdict = Literal["right", "partial", "wrong", "invalid", "unscored"]
+_BLOCK = re.compile(r"<(think|search|answer|open)>(.*?)(?:</\1>|(?=<(?:think|search|answer|open)>)|\Z)", re.DOTALL)
 _INFORMATION = re.compile(r"\s*<information>(.*?)(?:</information>)?\s*", re.DOTALL)
+_COSTS = ("searches", "opens", "failed_searches", "prompt_tokens", "model_tokens", "tool_tokens", "answer_tokens", "seconds")
+_ELSEWHERE = ("masks", "guessable", "false_premise")
+"""Figures of a row that say something of the question, not of how it went."""
 
 
 def segments(turn: Turn) -> list[list[str]]:
-    """A turn as [kind, text] pairs; kinds are think, search, answer, information, other (a model's text outside its tags).
+    """A turn as [kind, text] pairs; kinds are think, search, open, answer, information, other (a model's text outside its tags).
 
     What the tool wrote is information whatever it contains; what the model wrote never is, even in forged tags.
     """
@@ -35,69 +36,51 @@ def segments(turn: Turn) -> list[list[str]]:
     return [piece for piece in pieces if piece[1] or piece[0] != "other"]
 
 
-def verdict(trajectory: Trajectory) -> str:
-    """`invalid` (not answered), `right` (EM 1), `partial` (F1 above 0), `wrong`, or `unscored`."""
-    if trajectory.status != "answered":
-        return "invalid"
-    if "em" not in trajectory.scores and "f1" not in trajectory.scores:
-        return "unscored"
-    if trajectory.scores.get("em", 0.0) >= 1:
+def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) -> Verdict:
+    """How a question came out.
+
+    Where the evaluation says (`failure`, empty if right), it decides what is right; otherwise EM 1 does. What is not right is
+    `invalid` (not answered), `partial` (F1 above 0) or `wrong`; `unscored` without a score.
+    """
+    if failure == "":
         return "right"
-    return "partial" if trajectory.scores.get("f1", 0.0) > 0 else "wrong"
+    if status != "answered":
+        return "invalid"
+    if "em" not in scores and "f1" not in scores:
+        return "unscored"
+    if failure is None and scores.get("em", 0.0) >= 1:
+        return "right"
+    return "partial" if scores.get("f1", 0.0) > 0 else "wrong"
 
 
-def viewer_items(rows: Sequence[dict[str, Any]], limit: int) -> tuple[list[dict[str, Any]], int]:
-    """At most `limit` trajectories, evenly over the file, as the page's script wants them; and how many rows were no trajectories."""
-    bad, items = 0, []
-    for index in spread(len(rows), limit):
-        try:
-            items.append(_item(Trajectory.model_validate(rows[index]), rows[index]))
-        except ValidationError:
-            bad += 1
-    return items, bad
-
-
-def spread(count: int, limit: int) -> list[int]:
-    """`limit` indices evenly over range(count), the first always among them; all where there are no more."""
-    return list(range(count)) if count <= limit else [place * count // limit for place in range(limit)]
-
-
-def _item(trajectory: Trajectory, row: dict[str, Any]) -> dict[str, Any]:
-    task = trajectory.task
-    ramp = task.get("kind") == "ramp" or "masks" in task
-    golds = task.get("answers") or []
-    return {
-        "id": trajectory.id,
-        "title": str(task.get("title", "")),
-        "task": str(task.get("text" if ramp else "question", "")),
-        "ramp": ramp,
-        "golds": [str(gold) for gold in golds] if isinstance(golds, list | tuple) else [],
-        "answer": trajectory.answer,
-        "status": trajectory.status.replace("_", " "),
-        "error": trajectory.error,
-        "verdict": verdict(trajectory),
-        "scores": _numbers(trajectory.scores),
-        "reward": _reward(row),
-        "step": row.get("step") if isinstance(row.get("step"), int) else None,
-        "fate": row["fate"] if isinstance(row.get("fate"), str) else "",
-        "usage": _numbers(trajectory.usage.to_json()),
-        "segments": [segment for turn in trajectory.turns for segment in segments(turn)],
+def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of one trajectory once it is opened; `row` is the evaluation's (empty: none), `raw` the trajectory's own line."""
+    figures = numbers(row)
+    scores = {key: value for key, value in figures.items() if key not in _COSTS and key not in _ELSEWHERE}
+    cost = {key: value for key, value in figures.items() if key in _COSTS}
+    if trajectory is not None:
+        scores = numbers(trajectory.scores) | scores
+        cost = numbers(trajectory.usage.to_json()) | cost
+    found = {
+        "answer": trajectory.answer if trajectory else str(row.get("prediction", "")),
+        "scores": scores,
+        "cost": {key: value for key, value in cost.items() if value or key == "searches"},
+        "reward": _reward(raw),
+        "error": trajectory.error if trajectory else "",
+        "search_errors": list(trajectory.search_errors) if trajectory else [],
+        "judge_error": str(row.get("judge_error") or ""),
+        "segments": [segment for turn in trajectory.turns for segment in segments(turn)] if trajectory else [],
     }
+    return {key: value for key, value in found.items() if value or key in ("answer", "segments")}
 
 
-def _reward(row: dict[str, Any]) -> dict[str, float]:
+def _reward(raw: Mapping[str, Any]) -> dict[str, float]:
     """The reward's components: an object beside the trajectory's own fields (`reward`), or a plain number."""
-    reward = row.get("reward")
-    return _numbers(reward if isinstance(reward, dict) else {"total": reward})
+    reward = raw.get("reward")
+    return numbers(reward if isinstance(reward, dict) else {"total": reward})
 
 
-def _numbers(values: dict[str, Any]) -> dict[str, float]:
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """The finite numbers among the values, to four places."""
     plain = {key: value for key, value in values.items() if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)}
     return {key: round(value, 4) for key, value in plain.items()}
-
-
-def script_json(value: Any) -> str:
-    """JSON that may stand inside a script element: no "<", ">" or "&" is left in it, so no text can end the element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-    return re.sub("[<>&\u2028\u2029]", lambda match: escapes[match[0]], text)

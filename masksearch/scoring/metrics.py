@@ -135,6 +135,31 @@ def score_task(prediction: str, task: MaskedTask | Question, answer_form: str) -
     return mean_score(mask_scores(prediction, task, answer_form))
 
 
+def covers(prediction: str, golds: Sequence[str], language: str = "") -> bool:
+    """Cover-EM: whether all tokens of some gold stand in the prediction, normalised and one after the other. Yes and no must be the whole prediction."""
+    said = normalise(prediction, language)
+    wanted = [normalise(gold, language) for gold in golds]
+    return any(gold == said if gold in CLOSED_ANSWERS or said in CLOSED_ANSWERS else gold != "" and f" {gold} " in f" {said} " for gold in wanted)
+
+
+def task_fills(prediction: str, task: MaskedTask | Question, answer_form: str) -> list[tuple[str, tuple[str, ...], str]]:
+    """What is scored of a final answer: (text, its golds, language), one a mask; the whole answer of a question."""
+    if isinstance(task, Question):
+        return [(prediction, task.answers, "")]
+    fills = parse_fills(prediction, task.masks) if answer_form == "spans" else paragraph_fills(prediction, task)
+    return [(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)]
+
+
+def covers_task(prediction: str, task: MaskedTask | Question, answer_form: str) -> bool:
+    """Cover-EM of a final answer to any task; of a RAMP task every mask must be covered by its own fill."""
+    return all(covers(fill, golds, language) for fill, golds, language in task_fills(prediction, task, answer_form))
+
+
+def answer_tokens(prediction: str, task: MaskedTask | Question, answer_form: str) -> int:
+    """Normalised tokens of what is scored of a final answer."""
+    return sum(len(normalise(fill, language).split()) for fill, _, language in task_fills(prediction, task, answer_form))
+
+
 def free_recall(text: str, task: MaskedTask | Question) -> float:
     """Token recall of the golds anywhere in a model's free output, in [0, 1]; the mean over masks, the maximum over golds of a question.
 

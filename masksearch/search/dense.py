@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from masksearch.errors import MissingExtraError
+from masksearch.errors import MissingExtraError, ModelError, SearchError
 from masksearch.files import atomic_path
 from masksearch.progress import Progress
 from masksearch.search.batching import Batcher
 from masksearch.search.encoder import Encoder, Vectors
 from masksearch.search.local import Floats, Ints, LocalSearcher, Ranked, best, indexed
+from masksearch.search.manifest import read_manifest
 from masksearch.settings import DenseSettings
 from masksearch.types import Hit, Passage
 
@@ -39,13 +40,14 @@ class DenseSearcher(LocalSearcher):
         super().__init__(passages, order, manifest, directory)
         self.folder = directory
         self.encoder = Encoder(self.settings.dense)
+        self._revision = str(manifest["depends_on"]["revision"])
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
         """The best `k` rows of each query by the cosine, equal ones by passage id; none for a blank query."""
         found: list[Ranked] = [[] for _ in queries]
         asked = [place for place, query in enumerate(queries) if query.strip()]
         if asked and k > 0:
-            vectors = self.encoder.queries([queries[place] for place in asked])
+            vectors = self._same_encoder.queries([queries[place] for place in asked])
             for place, ranked in zip(asked, self._nearest(vectors, k), strict=True):
                 found[place] = ranked
         return found
@@ -64,11 +66,25 @@ class DenseSearcher(LocalSearcher):
         asked = min(k + SPARE, total)
         while True:
             scores, rows = self._index.search(vectors, asked)
+            scores[rows < 0] = -np.inf  # the library's own mark for no result overflows when it is rounded
             scores = np.round(scores, DIGITS)
             # Clusters and graphs may find fewer than asked for: then there are no others.
             if asked == total or not bool(((scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)).any()):
                 return [self._ordered(row, score, k) for row, score in zip(rows, scores, strict=True)]
             asked = min(4 * asked, total)
+
+    @cached_property
+    def _same_encoder(self) -> Encoder:
+        """The encoder, known to be the one that the passages' vectors are from: with another's, results would be wrong without a sign of it."""
+        try:
+            revision = self.encoder.revision
+        except ModelError as error:  # for whoever searches it is the search that failed, not the model that is trained or measured
+            raise SearchError(f"The index {self.folder} cannot be searched. {error}") from error
+        if revision != self._revision:
+            name = self.settings.dense.encoder
+            told = f"was built with the encoder '{name}' of revision {self._revision}, and that is now of revision {revision}"
+            raise SearchError(f"The index {self.folder} {told}; bring that one back, or build the index again.")
+        return self.encoder
 
     def _ordered(self, rows: Any, scores: Floats, k: int) -> Ranked:
         there = rows >= 0
@@ -77,7 +93,13 @@ class DenseSearcher(LocalSearcher):
     @cached_property
     def _index(self) -> Any:
         faiss = _faiss()
-        index = faiss.read_index(str(self.folder / VECTORS), faiss.IO_FLAG_MMAP_IFC)
+        try:
+            index = faiss.read_index(str(self.folder / VECTORS), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise SearchError(f"The vectors of the index {self.folder} cannot be read; build it again, and open it anew.") from error
+        # Read at the first search, long after the passages perhaps: rows of another index would name the wrong ones.
+        if read_manifest(self.folder)["fingerprint"] != self.fingerprint:
+            raise SearchError(f"The index {self.folder} was replaced by another one after it was opened; open it anew.")
         settings = self.settings.dense
         if settings.vectors == "ivf":
             faiss.extract_index_ivf(index).nprobe = settings.nprobe

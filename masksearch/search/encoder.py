@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.files import hash_file, hash_json
+from masksearch.search.remote.answers import encodable
 from masksearch.settings import DEFAULT_ENCODER, DenseSettings
 
 Vectors = npt.NDArray[np.float32]
@@ -73,7 +74,8 @@ class Encoder:
         model = self._model
         prompt = prompt or next((model.prompts[name] for name in names if model.prompts.get(name)), "")
         found = model.encode(
-            list(texts),
+            # A model can write half a surrogate pair, which no tokenizer takes.
+            list(map(encodable, texts)),
             prompt=prompt or None,
             batch_size=self.settings.batch,
             normalize_embeddings=True,

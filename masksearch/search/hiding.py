@@ -12,8 +12,8 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 
-from masksearch.corpus import normal_title
 from masksearch.protocols import PageReader, Searcher
+from masksearch.search.storage import page_key
 from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
 SPARE = 8
@@ -21,14 +21,16 @@ SPARE = 8
 
 
 class HiddenSource:
-    """A `Searcher` without the passages of some articles: by their titles (as `normal_title` compares them) or their documents' ids.
+    """A `Searcher` without the passages of some articles: by their titles (as `page_key` compares them) or their documents' ids.
+
+    A server shows titles made harmless, and no document's id: a title is hidden in that form, too.
 
     An empty title names no article: untitled documents are hidden by id alone.
     """
 
     def __init__(self, searcher: Searcher, titles: Collection[str], doc_ids: Collection[str] = ()) -> None:
         self.searcher = searcher
-        self.titles = frozenset(filter(None, map(normal_title, titles)))
+        self.titles = frozenset(filter(None, map(page_key, titles)))
         self.doc_ids = frozenset(doc_ids)
 
     @property
@@ -39,7 +41,7 @@ class HiddenSource:
 
     def hides(self, passage: Passage) -> bool:
         """Whether a passage is of a hidden article."""
-        return passage.doc_id in self.doc_ids or normal_title(passage.title) in self.titles
+        return passage.doc_id in self.doc_ids or page_key(passage.title) in self.titles
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """As `Searcher.search`, among what is not hidden."""
@@ -74,14 +76,49 @@ class HiddenSource:
         return self._page(await self.searcher.apage(title)) if isinstance(self.searcher, PageReader) else None
 
     def _page(self, page: Page | None) -> Page | None:
-        return None if page is None or page.doc_id in self.doc_ids or normal_title(page.title) in self.titles else page
+        return None if page is None or page.doc_id in self.doc_ids or page_key(page.title) in self.titles else page
 
     def _seen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         return [hit for hit in hits if not self.hides(hit.passage)][:k]
 
 
+class WithoutGold:
+    """A search that `as_seen_by` turns, for each task, into one without the gold passages of that task: what is still answered right was known before.
+
+    Asked directly it hides nothing.
+    """
+
+    def __init__(self, searcher: Searcher) -> None:
+        self.searcher = searcher
+
+    @property
+    def fingerprint(self) -> str:
+        """The searcher's own, marked."""
+        return f"{self.searcher.fingerprint}-without-gold"
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
+        """As `Searcher.search`."""
+        return self.searcher.search(queries, k)
+
+    async def asearch(self, query: str, k: int) -> list[Hit]:
+        """As `Searcher.asearch`."""
+        return await self.searcher.asearch(query, k)
+
+    def page(self, title: str) -> Page | None:
+        """As `PageReader.page`, where the searcher below is one."""
+        return self.searcher.page(title) if isinstance(self.searcher, PageReader) else None
+
+    async def apage(self, title: str) -> Page | None:
+        """As `page`."""
+        return await self.searcher.apage(title) if isinstance(self.searcher, PageReader) else None
+
+
 def as_seen_by(task: Task, searcher: Searcher) -> Searcher:
-    """The search as it is for one task: without its own article, where the task says so."""
+    """The search as it is for one task: without its own article, where the task says so, or without all its gold passages (`WithoutGold`)."""
+    if isinstance(searcher, WithoutGold):
+        if isinstance(task, MaskedTask):
+            return HiddenSource(searcher.searcher, [task.title], [task.doc_id])
+        return HiddenSource(searcher.searcher, task.supporting_titles, task.supporting_passages)
     if isinstance(task, MaskedTask) and task.source_hidden:
         return HiddenSource(searcher, [task.title], [task.doc_id])
     return searcher

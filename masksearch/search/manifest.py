@@ -12,10 +12,13 @@ from typing import Any, Final
 from masksearch.corpus.identity import source_hash
 from masksearch.errors import SearchError
 from masksearch.files import write_json
+from masksearch.search.text import TOKENISER
 from masksearch.settings import IndexSettings
 
 INDEX_FORMAT: Final = "masksearch-index/3"
 MANIFEST = "masksearch.json"
+NEEDED = ("kind", "fingerprint", "passages", "settings", "files")
+"""What no manifest of this format lacks."""
 
 
 class Manifested:
@@ -68,13 +71,21 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     if not path.is_file():
         raise SearchError(f"{directory} is no index folder (it has no {MANIFEST}); build one with: masksearch index CORPUS -o {directory}.")
+    damaged = f"{path} is damaged; build the index again with: masksearch index CORPUS -o {directory}."
     try:
         manifest = json.loads(path.read_bytes())
         found = manifest["format"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SearchError(f"{path} is damaged; build the index again with: masksearch index CORPUS -o {directory}.") from error
+        raise SearchError(damaged) from error
     if found != INDEX_FORMAT:
         raise SearchError(f"The index {directory} has the format '{found}', and this version reads '{INDEX_FORMAT}'; build it again.")
+    depends = manifest.get("depends_on")
+    if not isinstance(depends, dict) or any(name not in manifest for name in NEEDED):
+        raise SearchError(damaged)
+    # Queries would be cut into other terms than the passages were, and find less without a sign of it. Vectors have no terms.
+    if depends.get("tokeniser", TOKENISER) != TOKENISER:
+        told = f"holds terms of the tokeniser {depends['tokeniser']}, and this version asks for those of {TOKENISER}"
+        raise SearchError(f"The index {directory} {told}; build it again.")
     return dict(manifest)
 
 

@@ -22,11 +22,37 @@ from masksearch.settings import SearchSettings
 
 STORES = ("lancedb", "opensearch")
 """Kinds of indexes whose passages an engine keeps."""
+ATTEMPTS = 5
+"""To open an index that is replaced just then."""
 
 
 def load(directory: str | Path) -> LocalSearcher:
     """Opens an index folder with its passages in it, memory-mapped. Raises SearchError: no index, another version's, or damaged."""
     directory = Path(directory)
+    for _ in range(ATTEMPTS):
+        # An index that is built anew meanwhile takes the folder's place: files of both would fit together without a sign of it, or seem damaged.
+        before = _stamp(directory)
+        try:
+            opened = _opened(directory)
+        except SearchError:
+            if _stamp(directory) == before:
+                raise
+            continue
+        if _stamp(directory) == before:
+            return opened
+    raise SearchError(f"The index {directory} was replaced by another one each time it was opened; open it when it is built.")
+
+
+def _stamp(directory: Path) -> tuple[int, int] | None:
+    """Which building of an index stands in a folder; None where none does."""
+    try:
+        found = (directory / MANIFEST).stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _opened(directory: Path) -> LocalSearcher:
     manifest = read_manifest(directory)
     kind = manifest["kind"]
     if kind in STORES:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import overload
 
@@ -83,26 +83,20 @@ class StoredPassages(Sequence[Passage]):
     """The passages of an index folder, memory-mapped. Safe to read from several threads."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
         self._path = directory / TEXTS
         self._offsets = np.asarray(np.load(directory / OFFSETS, mmap_mode="r"))
         with open(self._path, "rb") as stream:
             self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._data) != int(self._offsets[-1]):
             raise ValueError(f"{TEXTS} and {OFFSETS} do not fit together")
+        # Everything is opened at once: the folder may be replaced by another build at any time.
+        self.document_starts: Rows = np.asarray(np.load(directory / DOCUMENTS, mmap_mode="r"))
+        """int64: the rows at which each document begins."""
+        self._titles = Vocabulary.load(directory, TITLES)
         self._passage = lru_cache(KEPT)(self._read)
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
-
-    @cached_property
-    def document_starts(self) -> Rows:
-        """int64: the rows at which each document begins."""
-        return np.asarray(np.load(self._directory / DOCUMENTS, mmap_mode="r"))
-
-    @cached_property
-    def _titles(self) -> Vocabulary:
-        return Vocabulary.load(self._directory, TITLES)
 
     def page(self, title: str) -> Page | None:
         """The first document with a title (compared by `page_key`); None where there is none, or no title is given."""

@@ -89,4 +89,5 @@ def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
 
 
 def _result(hit: Hit) -> Result:
-    return Result(id=hit.passage.id, title=neutralise(hit.passage.title), text=neutralise(hit.passage.text), score=hit.score)
+    # Ids come from the corpus as well; nothing is asked for by them here.
+    return Result(id=neutralise(hit.passage.id), title=neutralise(hit.passage.title), text=neutralise(hit.passage.text), score=hit.score)

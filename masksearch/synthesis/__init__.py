@@ -1,7 +1,7 @@
 """Tasks to trajectories: stage `synthesize`.
 
-Every trajectory is rolled out through the agent loop with real searches; kept are those in valid form whose answer
-scores full marks. The share dropped, and why, is reported.
+Every trajectory is rolled out through the agent loop with real searches. Of the scripted teacher's those are kept that are in valid form and whose answer
+scores full marks; of the agents' (`agents/`) those that are judged correct. The share dropped, and why, is reported.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from masksearch.settings import SynthesizeSettings
 
 def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes trajectories of a task or question file. Raises DataError where not one could be made."""
+    if settings.teacher == "agents":
+        from masksearch.synthesis.agents.stage import run_agents
+
+        return run_agents(settings, output, work)
     from masksearch.files import read_tasks, write_json, write_json_lines
     from masksearch.synthesis.synthesize import synthesize
 

@@ -3,36 +3,31 @@
 It is a policy like any model. It searches with visible words only, reads what really came back (as shown to a model,
 cut and made harmless), quotes the evidence, and gives up where it was not found; the task is then dropped. A query that
 would hold a gold word not visible by then is never sent.
+
+Two versions. The first is in this file: it quotes the span, rewords a query that failed, and goes from one supporting passage to the next by their
+titles, once they are in sight. The second (`second`) quotes why a passage is evidence as well, and follows entities without knowing where they lead.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import Literal
 
-from masksearch.agent.prompts import task_language, task_prompt
+from masksearch.agent.prompts import TITLE_WORDS, task_language, task_prompt
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.ramp.query import alternative_queries, visible_query
-from masksearch.ramp.words import stop_words
 from masksearch.search.neutralise import neutralise
 from masksearch.search.pages import beginning
 from masksearch.settings import AgentSettings
-from masksearch.synthesis.wording import Place, around, content_words, find_span, leaks, mask_places, numbered, phrases, surroundings, turn, words_of
-from masksearch.types import MASK, Hit, MaskedTask, Question, Task
+from masksearch.synthesis import second
+from masksearch.synthesis.evidence import known_evidence, speaks_of
+from masksearch.synthesis.linking import Shown
+from masksearch.synthesis.wording import around, content_words, find_span, leaks, mask_places, numbered, phrases, turn
+from masksearch.types import Hit, MaskedTask, Question, Task
 
-NAME = "oracle"
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A search result as the model sees it."""
-
-    number: int
-    passage_id: str
-    doc_id: str
-    title: str
-    text: str
-
+Version = Literal["first", "second"]
+NAMES = {"first": "oracle", "second": "oracle-2"}
+"""What a trajectory calls its teacher."""
 
 Turns = Iterator[str]
 """The teacher's turns, written as a generator: it reads `Oracle.results` after each search."""
@@ -42,13 +37,23 @@ class Oracle:
     """A policy for one task; its own only session."""
 
     record: TokenRecord | None = None
-    name = NAME
 
-    def __init__(self, task: Task, settings: AgentSettings) -> None:
-        self.task, self.settings = task, settings
-        self.visible = task_prompt(task, settings.answer_form)
+    def __init__(self, task: Task, settings: AgentSettings, version: Version = "first") -> None:
+        self.task, self.settings, self.name = task, settings, NAMES[version]
+        self.visible = self.visible_before = task_prompt(task, settings.answer_form)
         self.results: list[Shown] = []
-        self.turns: Turns = ramp_turns(self, task) if isinstance(task, MaskedTask) else question_turns(self, task)
+        self.gave_up = ""
+        """Why there is no answer; empty in the first version, which knows one reason."""
+        self.unlinked = False
+        """Whether known evidence was shown that nothing visible links to the task."""
+        self.hops: list[bool] = []
+        """Of each search for an entity, whether it brought what was looked for."""
+        self.turns: Turns = self._plan(version)
+
+    def _plan(self, version: Version) -> Turns:
+        if isinstance(self.task, MaskedTask):
+            return second.ramp_turns(self, self.task) if version == "second" else ramp_turns(self, self.task)
+        return second.question_turns(self, self.task) if version == "second" else question_turns(self, self.task)
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
         """The teacher is its own session."""
@@ -61,10 +66,12 @@ class Oracle:
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
         """Reads results."""
+        self.visible_before = self.visible
         self.visible += text
-        words = self.settings.passage_words
+        passages, words = [hit.passage for hit in hits], self.settings.passage_words
         self.results = [
-            Shown(number, hit.passage.id, hit.passage.doc_id, hit.passage.title, beginning(hit.passage.text, words)) for number, hit in enumerate(hits, 1)
+            Shown(number, passage.id, passage.doc_id, passage.title, beginning(passage.text, words), beginning(passage.title, TITLE_WORDS))
+            for number, passage in enumerate(passages, 1)
         ]
         return len(text.split())
 
@@ -118,21 +125,13 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
     Evidence is matched by passage: the same words elsewhere may be another matter. Known are the text's own passage and, where that is
     hidden, the one that the check found in another article.
     """
-    near = _words_near(surroundings(task.text, task.language)[index], task.language)
-    verified = task.verdicts.get("elsewhere", {}).get("evidence", [])
-    known = {task.passage_id, *verified[index : index + 1]}
+    known = known_evidence(task, index)
     ordered = sorted(oracle.results, key=lambda result: result.passage_id not in known)
     for result in ordered:
         span = find_span(result.text, task.answers[index])
-        if span and (result.passage_id in known or (len(near) >= 2 and near <= words_of(result.text, task.language))):
+        if span and (result.passage_id in known or speaks_of(task, index, result)):
             return f"[{result.number}]: {around(result.text, *span, marks=('[', ']'), language=task.language)}"
     return ""
-
-
-def _words_near(place: Place, language: str) -> set[str]:
-    """The words beside a mask that tell what is spoken of: long ones; of a Chinese text, characters that are no stops."""
-    words = words_of(f"{place.before} {place.following.removeprefix(MASK)}", language)
-    return words - stop_words("zh") - {"mask"} if language == "zh" else {word for word in words if len(word) > 3} - {"mask", "after"}
 
 
 # -- questions with known supporting passages -----------------------------------------------------------------------

@@ -9,7 +9,7 @@ back (measured: docs/log.md).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from masksearch.corpus.sentences import UNSPACED
@@ -35,13 +35,34 @@ class Phrases:
     """Which mask a quote fills."""
     open: str
     """Which mask is still to be found."""
+    next: str = "Next: {entity}, in {quote}"
+    """What is searched for next, and the words it was found in."""
+    unhelpful: str = "{entity} did not help."
+    """Said of a search for an entity that brought no evidence."""
+    gap: str = " ... "
+    """Stands for what a quote leaves out."""
 
 
 _ENGLISH = Phrases("{following} (after {before})", "{number} in {quote}", "{number} is open: {place}")
 _PHRASES = {
-    "es": Phrases("{following} (tras {before})", "{number} en {quote}", "{number} sigue abierto: {place}"),
-    "fr": Phrases("{following} (après {before})", "{number} dans {quote}", "{number} reste ouvert : {place}"),
-    "zh": Phrases("{following}（前面是“{before}”）", "{number}见{quote}", "{number}还没有找到：{place}"),
+    "es": Phrases(
+        "{following} (tras {before})", "{number} en {quote}", "{number} sigue abierto: {place}", "Sigue: {entity}, en {quote}", "{entity} no sirvió."
+    ),
+    "fr": Phrases(
+        "{following} (après {before})",
+        "{number} dans {quote}",
+        "{number} reste ouvert : {place}",
+        "Ensuite : {entity}, dans {quote}",
+        "{entity} n'a rien donné.",
+    ),
+    "zh": Phrases(
+        "{following}（前面是“{before}”）",
+        "{number}见{quote}",
+        "{number}还没有找到：{place}",
+        "接着查{entity}，见{quote}",
+        "{entity}没有帮助。",
+        "……",
+    ),
 }
 
 
@@ -60,13 +81,16 @@ def around(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT
 
     In Chinese `left` and `right` do not count: it is `LEFT_ZH` and `RIGHT_ZH` characters of the same sentence, a Latin word or a figure being one.
     """
-    if language == "zh":
-        head, tail = _before_zh(text, start), _after_zh(text, end)
-    else:
-        # A piece of a word that clings to the span, such as a bracket, comes along and does not count as a word.
-        head = " ".join(text[:start].split(" ")[-left - 1 :])
-        tail = " ".join(text[end:].split(" ")[: right + 1])
+    head, tail = beside(text, start, end, left, right, language)
     return " ".join((head + marks[0] + text[start:end] + marks[1] + tail).split())
+
+
+def beside(text: str, start: int, end: int, left: int = LEFT, right: int = RIGHT, language: str = "") -> tuple[str, str]:
+    """What stands right before and right after characters [start, end) of a text, cut as `around` cuts it."""
+    if language == "zh":
+        return _before_zh(text, start), _after_zh(text, end)
+    # A piece of a word that clings to the span, such as a bracket, comes along and does not count as a word.
+    return " ".join(text[:start].split(" ")[-left - 1 :]), " ".join(text[end:].split(" ")[: right + 1])
 
 
 def _before_zh(text: str, start: int) -> str:
@@ -115,10 +139,16 @@ _EDGE = rf"(?<=[{UNSPACED}])|(?=[{UNSPACED}])"
 
 
 def find_span(text: str, span: str) -> tuple[int, int] | None:
-    """Where a span stands in a text as whole words, white space and case aside."""
+    """Where a span first stands in a text as whole words, white space and case aside."""
+    return next(find_spans(text, span), None)
+
+
+def find_spans(text: str, span: str) -> Iterator[tuple[int, int]]:
+    """Where a span stands in a text as whole words, white space and case aside: each place, from left to right."""
     words = r"\s+".join(map(re.escape, neutralise(span).split()))
-    match = re.search(rf"(?:(?<!\w)|{_EDGE}){words}(?:(?!\w)|{_EDGE})", text, re.IGNORECASE) if words else None
-    return match.span() if match else None
+    if words:
+        for match in re.finditer(rf"(?:(?<!\w)|{_EDGE}){words}(?:(?!\w)|{_EDGE})", text, re.IGNORECASE):
+            yield match.span()
 
 
 def numbered(answers: Sequence[str]) -> str:

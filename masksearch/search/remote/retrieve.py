@@ -19,7 +19,8 @@ from masksearch.search.remote.records import Complaint, Request, Service, base_u
 from masksearch.search.threads import in_thread
 from masksearch.types import Hit, Passage
 
-QUERIES_AT_A_TIME = 256
+QUERIES_AT_A_TIME, RESULTS_AT_A_TIME = 256, 100_000
+"""Most of a request; `masksearch serve` refuses more results (its max_results)."""
 MAX_BYTES = 64_000_000
 """Longest answer that is read: to 256 queries, with whole passages."""
 HEALTH_TIMEOUT = 3.0
@@ -46,12 +47,13 @@ class RetrieveSearcher:
             return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; up to 256 queries a request."""
+        """As `Searcher.search`; up to 256 queries a request, fewer where each is to have many results."""
         cleaned = [one_line(encodable(query)) for query in queries]
         asked = [query for query in cleaned if query] if k > 0 else []
         found: list[list[Hit]] = []
-        for start in range(0, len(asked), QUERIES_AT_A_TIME):
-            found += self._retrieve(asked[start : start + QUERIES_AT_A_TIME], k)
+        size = max(1, min(QUERIES_AT_A_TIME, RESULTS_AT_A_TIME // max(k, 1)))
+        for start in range(0, len(asked), size):
+            found += self._retrieve(asked[start : start + size], k)
         answers = iter(found)
         return [next(answers) if query and k > 0 else [] for query in cleaned]
 

@@ -54,12 +54,12 @@ def build_store(passages: Iterable[Passage], directory: str | Path, settings: In
 def open_store(directory: Path) -> StoreSearcher:
     """Opens an index folder whose passages an engine keeps. Raises SearchError."""
     manifest = read_manifest(directory)
-    settings = IndexSettings.model_validate(manifest["settings"])
     try:
+        settings, table = IndexSettings.model_validate(manifest["settings"]), str(manifest["table"])
         check_files(directory, manifest)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SearchError(f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}.") from error
-    engine = _engine_type(settings.kind).connect(settings.store or str(directory), manifest["table"])
+    engine = _engine_type(settings.kind).connect(settings.store or str(directory), table)
     return StoreSearcher(engine, manifest, directory)
 
 

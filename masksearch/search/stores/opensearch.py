@@ -64,6 +64,9 @@ class OpenSearchEngine(Engine):
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         from opensearchpy import helpers
 
+        # Its name goes by its content. Filled anew, it would be empty for a while, or for good where that breaks off, to other folders that know it.
+        if self._ask("making room", lambda: self._client.count(index=self._index, ignore=404)).get("count") == len(passages):
+            return
         self._ask("making room", lambda: self._client.indices.delete(index=self._index, ignore_unavailable=True))
         self._ask("making the index", lambda: self._client.indices.create(index=self._index, body=MAPPING))
         with Progress("Handing over to OpenSearch", len(passages), "passages") as progress:

@@ -29,6 +29,8 @@ from masksearch.types import Hit, Page
 
 T = TypeVar("T")
 SEARCHES_FORMAT: Final = "masksearch-searches/1"
+BEGINNING = f'{{"format": "{SEARCHES_FORMAT}"'.encode()
+"""Of every record."""
 Row = dict[str, Any]
 Key = tuple[str, int | None]
 """A query and its k; a title and None."""
@@ -51,12 +53,16 @@ class Recorder(Wrapper):
         self._lock = threading.Lock()
         try:
             rows = read_appended(self.path)
+            lines = [] if rows or not self.path.exists() else self.path.read_bytes().splitlines()
         except OSError as error:
             raise self._unwritable(error) from error
         head = {"format": SEARCHES_FORMAT, "retriever": self.inner.fingerprint}
         if rows and rows[0] != head:
             told = f"of the search {rows[0].get('retriever')}" if rows[0].get("format") == SEARCHES_FORMAT else "of something else"
             raise DataError(f"{self.path} holds a record {told}, not of {self.inner.fingerprint}; name another file.")
+        # Only the torn head of a run that was killed is written on, not what somebody else has in the file.
+        if not all(line.startswith(BEGINNING) or BEGINNING.startswith(line) for line in lines):
+            raise DataError(f"{self.path} holds something other than a record of searches; name another file.")
         if not rows:
             self._append(head)
         self._written = {key: "error" not in row for row in rows[1:] if (key := _key(row))}

@@ -12,6 +12,7 @@ from masksearch.errors import MissingExtraError, ModelError
 from masksearch.files import hash_file, hash_json
 from masksearch.protocols import Searcher
 from masksearch.search.local import indexed
+from masksearch.search.remote.answers import encodable
 from masksearch.search.threads import in_thread
 from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit
@@ -69,6 +70,8 @@ class CrossEncoderScorer:
     def __call__(self, pairs: list[tuple[str, str]]) -> Sequence[float]:
         import torch
 
+        # A model can write half a surrogate pair, which no tokenizer takes.
+        pairs = [(encodable(query), encodable(text)) for query, text in pairs]
         with self._lock:
             # Without the sigmoid, which makes good scores equal to five digits.
             scores = self._encoder.predict(pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False)

@@ -84,7 +84,7 @@ def masked(language, count=1):
 ENGLISH = {
     "agent": "You find things out with a search tool. Think in <think></think>, then search with <search>a few words</search>. "
     "Results come in <information></information>. When you know enough, give the result in <answer></answer>.",
-    "rag": "Answer from the search results below. Give only the result, in <answer></answer>.",
+    "rag": "Answer from the search results below. If they do not hold the answer, give your best guess. Give only the result, in <answer></answer>.",
     "closed-book": "Answer from what you know. Give only the result, in <answer></answer>.",
 }
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from masksearch.errors import DataError, FormatError
-from masksearch.evaluation.results import is_guessable, load_results, save, summarise
+from masksearch.evaluation.results import load_results, save, summarise
+from masksearch.evaluation.rows import answer_kind
 from masksearch.types import Question, Results
 
 
@@ -53,17 +54,55 @@ def test_nothing_to_summarise() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "answers", "guessable"),
+    ("question", "answers", "kind"),
     [
-        ("Are both Russian?", ("yes",), True),
-        ("Which was first, Arthur's Magazine or First for Women?", ("Arthur’s", "First for Women"), True),
-        ("Which was first, the A or the B?", ("the C",), False),
-        ("Who is the king of Spain?", ("The",), False),
-        ("Who was older, Smith or Jones?", ("John Smith",), False),
+        ("Are both Russian?", ("yes",), "yes_no"),
+        ("Are both Russian, no?", ("no", "neither"), "yes_no"),
+        ("Which was first, Arthur's Magazine or First for Women?", ("Arthur’s", "First for Women"), "in_question"),
+        ("Which was first, the A or the B?", ("the C",), "open"),
+        ("Who is the king of Spain?", ("The",), "open"),
+        ("Who was older, Smith or Jones?", ("John Smith",), "open"),
     ],
 )
-def test_guessable(question: str, answers: tuple[str, ...], guessable: bool) -> None:
-    assert is_guessable(Question(id="q", question=question, answers=answers)) is guessable
+def test_answer_kind(question: str, answers: tuple[str, ...], kind: str) -> None:
+    assert answer_kind(Question(id="q", question=question, answers=answers)) == kind
+
+
+def test_parts_and_shares() -> None:
+    rows = [
+        row("a", 1.0, answer_kind="yes_no", said_yes_no=1, evidence=1, evidence_recall=1.0, failure="", judge_strict=1, judge_relaxed=1, seconds=2.0),
+        row(
+            "b", 0.0, answer_kind="open", said_yes_no=1, evidence=0, evidence_recall=0.5, failure="not_retrieved", judge_strict=0, judge_relaxed=1, seconds=4.0
+        ),
+        row("c", 0.5, answer_kind="open", said_yes_no=0, failure="", judge_error="strict: no verdict", seconds=0.0, false_premise=1),
+        row(
+            "d",
+            0.5,
+            answer_kind="in_question",
+            said_yes_no=0,
+            evidence=1,
+            evidence_recall=1.0,
+            failure="not_used",
+            judge_strict=0,
+            judge_relaxed=0,
+            seconds=2.0,
+        ),
+    ]
+    found = summary(rows)
+    expected = {"f1_yes_no": 1.0, "f1_open": 0.25, "f1_in_question": 0.5, "f1_given_evidence": 0.75, "n_given_evidence": 2.0, "f1_false_premise": 0.5}
+    expected |= {"yes_no_share": 0.5, "yes_no_gold_share": 0.25, "judge_errors": 1.0, "seconds": 2.0}
+    expected |= {"evidence_recall": pytest.approx(2.5 / 3), "evidence": pytest.approx(2 / 3), "n_evidence": 3.0}
+    expected |= {"judge_strict": pytest.approx(1 / 3), "judge_relaxed": pytest.approx(2 / 3), "n_judge_strict": 3.0}
+    assert {name: found.metrics.get(name) for name in expected} == expected
+    assert {"judge_strict", "evidence_recall", "f1_given_evidence", "em_open", "f1_yes_no"} <= found.intervals.keys()
+    assert found.failures == {"right": 2, "not_retrieved": 1, "not_used": 1}
+
+
+def test_another_format_version_is_named(tmp_path: Path) -> None:
+    found = summary([row("a", 1.0)]).to_json()
+    (tmp_path / "r.json").write_text(json.dumps({**found, "format": "masksearch-results/2"}))
+    with pytest.raises(FormatError, match=r"has the format 'masksearch-results/2', but this version reads 'masksearch-results/1'; evaluate again"):
+        load_results(tmp_path / "r.json")
 
 
 def test_saved_results_load_again(tmp_path: Path) -> None:

@@ -1,18 +1,17 @@
 """Stage eval with scripted and tiny models: what it refuses, how it resumes, and what its rows hold."""
 
-import json
-
 import pytest
 
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
 from masksearch.evaluation import run
 from masksearch.evaluation.results import load_results
-from masksearch.evaluation.run import check_not_trained_on, load_policy, make_job, retrieval_query, roll_out_resumably, row, run_eval
+from masksearch.evaluation.rows import row
+from masksearch.evaluation.run import check_not_trained_on, load_policy, make_job, retrieval_query, roll_out_resumably, run_eval
 from masksearch.files import append_json_lines, read_appended, write_json_lines
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.search import Bm25Searcher, build
 from masksearch.settings import AgentSettings, EvalSettings, IndexSettings
-from masksearch.types import MaskedTask, Passage, Question
+from masksearch.types import MaskedTask, Passage, Question, Trajectory
 
 PASSAGES = [Passage(id=f"p{number}", doc_id=f"d{number}", title=f"Town{number}", text=f"Town{number} lies on the river Flow{number}.") for number in range(8)]
 SEARCHER = Bm25Searcher.in_memory(PASSAGES)
@@ -57,6 +56,12 @@ class Counting(ScriptedPolicy):
         return [f"<think>look</think>\n<search>Town{town} river</search>", answer]
 
 
+def without_time(results):
+    """Results but for what a clock said."""
+    rows = [{name: value for name, value in one.items() if name != "seconds"} for one in results.per_question]
+    return {**results.to_json(), "per_question": rows, "metrics": {name: value for name, value in results.metrics.items() if name != "seconds"}}
+
+
 def job(policy, settings, searcher=SEARCHER):
     return make_job(policy, searcher, settings)
 
@@ -77,18 +82,18 @@ def test_methods(tmp_path):
     for method, searches in (("agent", 1), ("rag", 1)):
         settings = eval_settings(method=method)
         found = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / method, "scripted")
-        assert [trajectory.id for trajectory in found] == [task.id for task in TASKS]
-        assert all(trajectory.scores["em"] == 1.0 and trajectory.usage.searches == searches for trajectory in found)
+        assert [one.trajectory.id for one in found] == [task.id for task in TASKS]
+        assert all(one.trajectory.scores["em"] == 1.0 and one.trajectory.usage.searches == searches for one in found)
     settings = eval_settings(method="closed-book")
     policy = ScriptedPolicy(lambda messages: ["I think Flow2"])
     found = roll_out_resumably(TASKS, job(policy, settings, None), settings, tmp_path / "closed-book", "scripted")
-    rows = [row(trajectory, settings) for trajectory in found]
+    rows = [row(one.trajectory, settings, one.seconds) for one in found]
     assert [one["free_recall"] for one in rows] == [0, 0, 1, 0, 0, 0, 0, 0]
     assert all(one["valid"] == 0 and one["status"] == "no_answer" and one["searches"] == 0 for one in rows)
     with pytest.raises(UsageError, match="needs an index"):
         make_job(policy, None, eval_settings())
     with pytest.raises(UsageError, match="give one with --index"):
-        run.load_searcher(eval_settings(method="rag"))
+        run.load_searcher(eval_settings(method="rag"), TASKS)
 
 
 def test_rag_searches_for_the_visible_words():
@@ -103,13 +108,17 @@ def test_rows():
 
     [episode] = run_all([job(policy, settings)(TASKS[2])])
     scored = episode.trajectory.model_copy(update={"scores": {"recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0}})
-    found = row(scored, settings)
+    found = row(scored, settings, 1.5)
     expected = {"id": "t2", "prediction": "1. Flow2", "answers": ["Flow2"], "recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0, "valid": 1}
     expected |= {"free_recall": 1.0, "status": "answered", "searches": 1, "masks": 1}
     assert {name: found[name] for name in expected} == expected
     assert {"model_tokens", "tool_tokens", "prompt_tokens"} <= found.keys()
+    assert (found["cover_em"], found["answer_tokens"], found["evidence_recall"], found["evidence"], found["failure"]) == (1, 1, 1.0, 1, "")
+    assert found["seconds"] == 1.5
     [episode] = run_all([job(ScriptedPolicy(lambda messages: ["<answer>yes</answer>"]), settings)(QUESTIONS[0])])
-    found = row(episode.trajectory, settings)
+    found = row(Trajectory.model_validate(run.scored(episode, QUESTIONS[0], settings)), settings)
+    assert (found["answer_kind"], found["said_yes_no"], found["failure"], found["cover_em"]) == ("yes_no", 1, "", 1)
+    assert "evidence" not in found  # nothing is known that could be looked for
     assert (found["type"], found["guessable"], found["status"], found["valid"]) == ("comparison", 1, "answered", 0)  # no thought: not in valid form
     assert "masks" not in found
 
@@ -119,14 +128,14 @@ def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
     assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(TASKS)  # until the results are written
     # As after a kill: one chunk is written down, of the second only the first line, and that one torn behind.
-    rows = [trajectory.to_json() for trajectory in whole]
+    rows = [one.trajectory.to_json() for one in whole]
     append_json_lines(tmp_path / "b" / "episodes.jsonl", rows[:4])
     with open(tmp_path / "b" / "episodes.jsonl", "a") as stream:
         stream.write('{"id": "t4", "tor')
     policy = Counting()
     again = roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted")
     assert policy.opened == [3, 4, 5, 6, 7]
-    assert again == whole
+    assert [one.trajectory for one in again] == [one.trajectory for one in whole]
     assert read_appended(tmp_path / "a" / "trajectories.jsonl") == read_appended(tmp_path / "b" / "trajectories.jsonl")
 
 
@@ -153,10 +162,10 @@ def test_questions_whose_searches_failed_are_asked_again(tmp_path, model):
     again = Counting()
     found = roll_out_resumably(TASKS, job(again, settings), settings, tmp_path, "scripted")
     assert again.opened == ([0, 1, 2, 3] if model == "m" else [1, 2])
-    assert [trajectory.search_errors for trajectory in found] == [()] * 8
+    assert [one.trajectory.search_errors for one in found] == [()] * 8
     allowed = eval_settings(model=model, allow_failed=0.25)
     found = roll_out_resumably(TASKS, job(Counting(), allowed, Broken({1, 2})), allowed, tmp_path / "b", "scripted")
-    assert [row(trajectory, allowed)["failed_searches"] for trajectory in found] == [0, 1, 1, 0, 0, 0, 0, 0]
+    assert [row(one.trajectory, allowed)["failed_searches"] for one in found] == [0, 1, 1, 0, 0, 0, 0, 0]
     noisy = eval_settings(model=model, search={"noise": {"fail": 0.1}})
     assert len(roll_out_resumably(TASKS, job(Counting(), noisy, Broken({1, 2})), noisy, tmp_path / "c", "scripted")) == 8
 
@@ -172,9 +181,10 @@ def test_another_models_episodes_are_not_used(tmp_path):
 def test_an_endpoint_is_asked_only_for_what_is_open(tmp_path):
     settings = eval_settings(model="openai:scripted")
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
-    append_json_lines(tmp_path / "b" / "episodes.jsonl", [whole[place].to_json() for place in (1, 6)])
+    append_json_lines(tmp_path / "b" / "episodes.jsonl", [whole[place].trajectory.to_json() for place in (1, 6)])
     policy = Counting()
-    assert roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted") == whole
+    again = roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted")
+    assert [one.trajectory for one in again] == [one.trajectory for one in whole]
     assert sorted(policy.opened) == [0, 2, 3, 4, 5, 7]
 
 
@@ -204,10 +214,13 @@ def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
     assert all(one["model_tokens"] > 0 and one["prompt_tokens"] > 0 for one in results.per_question)
     trajectories = read_appended(tmp_path / "work" / "trajectories.jsonl")
     assert [one["id"] for one in trajectories] == ["t0", "t1", "t2", "t3"]
-    first = (tmp_path / "r.json").read_text()
-    run_eval(settings, tmp_path / "r.json", tmp_path / "work")
-    assert (tmp_path / "r.json").read_text() == first
-    assert json.loads(first)["settings"]["method"] == method
+    run_eval(settings, tmp_path / "again.json", tmp_path / "work")
+    assert without_time(load_results(tmp_path / "again.json")) == without_time(results)
+    assert results.settings["method"] == method
+    assert results.provenance["decoding"]["dtype"] in ("float32", "bfloat16")
+    assert {"masksearch", "torch", "bm25s"} <= results.provenance["versions"].keys()
+    assert all(len(results.provenance[name]) == 64 for name in ("prompt_hash", "questions_hash", "model_hash"))
+    assert sum(results.failures.values()) == 4
 
 
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):
@@ -220,3 +233,25 @@ def test_what_cannot_be_loaded(tmp_path, monkeypatch):
         load_policy(eval_settings(model="openai:x"))
     monkeypatch.setenv("OPENAI_API_KEY", "k")
     assert load_policy(eval_settings(model="openai:x", llm="http://127.0.0.1:1/v1")).name == "openai:x"
+
+
+def test_gold_passages_are_hidden(tmp_path):
+    build(PASSAGES, tmp_path / "index", IndexSettings(corpus="x"))
+    settings = eval_settings(index=str(tmp_path / "index"), hide_gold=True)
+    searcher = run.load_searcher(settings, TASKS)
+    assert searcher.fingerprint == f"{SEARCHER.fingerprint}-without-gold"
+    asked = [
+        Question(id="a", question="Which river?", answers=("Flow1",), supporting_titles=("Town1",)),
+        Question(id="b", question="Which river?", answers=("Flow2",), supporting_passages=("d2",)),
+    ]
+    policy = ScriptedPolicy(lambda messages: ["<think>look</think>\n<search>Town1 Town2 river Flow1 Flow2</search>", "<think>so</think><answer>Flow1</answer>"])
+    found = roll_out_resumably(asked, job(policy, settings, searcher), settings, tmp_path / "work", "scripted")
+    shown = [one.trajectory.turns[1].text for one in found]
+    assert ["Town1:" in text for text in shown] == [False, True]
+    assert ["Town2:" in text for text in shown] == [True, False]
+    assert {one.trajectory.retriever for one in found} == {searcher.fingerprint}
+    assert [row(one.trajectory, settings)["evidence_recall"] for one in found] == [0.0, 0.0]
+    found = roll_out_resumably(TASKS[:1], job(Counting(), settings, searcher), settings, tmp_path / "ramp", "scripted")
+    assert "Town0:" not in found[0].trajectory.turns[1].text
+    with pytest.raises(UsageError, match=r"The question 'q0' of q names no gold passages"):
+        run.load_searcher(settings, QUESTIONS)

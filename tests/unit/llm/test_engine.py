@@ -8,7 +8,8 @@ from collections import Counter
 import pytest
 import torch
 
-from masksearch.llm.engine import Engine, sample
+from masksearch.llm.engine import Engine, common_beginning, longest_beginning, sample
+from masksearch.llm.graphs import RecordedPasses, graphs_wanted
 
 PROMPTS = [[5, 6, 7], [9, 8, 7, 6, 5, 4, 3, 11, 12], [20], [40, 41, 42, 43, 44], [7, 7, 7, 7], [100, 3], [30, 31, 32, 33, 34, 35, 36]]
 TURNS = [(4, [50, 51, 52]), (6, [60]), (3, [])]
@@ -271,3 +272,78 @@ class TestSample:
             tokens, logprobs = sample(logits, [1.0], [random.Random(seed)])
             assert tokens[0] in (1, 3)
             assert logprobs[0] == pytest.approx(math.log(0.5))
+
+
+class TestOnAGpu:
+    """What a GPU does differently, on the CPU: recordings are stood in for by passes done again."""
+
+    @staticmethod
+    def engine(model, slots, length, record):
+        engine = Engine(model, slots, length)
+        engine.patience = 8
+        engine.recorded = RecordedPasses(engine._hidden, slots, engine.device, record)
+        return engine
+
+    @pytest.mark.parametrize("slots", [1, 3, 16])
+    def test_waiting_prefills_and_recorded_passes_change_nothing(self, tiny_model, reference_model, slots):
+        recorded = []
+        engine = self.engine(tiny_model, slots, 8, lambda work, pool: recorded.append(work) or work)
+        turns = [(5, [50, 51, 52]), (6, [60] * 9), (7, [])]
+        prompts = PROMPTS * 3
+        for prompt, found in zip(prompts, together(engine, prompts, turns=turns), strict=True):
+            assert_close(found, greedy_reference(reference_model, prompt, turns))
+        assert recorded
+        assert all(span <= engine.cache.length for _, span in engine.recorded.replays)
+
+    def test_a_grown_cache_is_recorded_anew(self, tiny_model):
+        recorded = []
+        engine = self.engine(tiny_model, 2, 8, lambda work, pool: recorded.append(engine.cache.length) or work)
+        together(engine, PROMPTS[:1], turns=[(40, [])])
+        assert recorded == sorted(set(recorded))
+        assert len(recorded) > 1
+
+    def test_where_recording_fails_decoding_goes_on(self, tiny_model, reference_model, capsys):
+        tried = []
+
+        def record(work, pool):
+            tried.append(work)
+            raise RuntimeError("operation not permitted\nwhen capturing")
+
+        engine = self.engine(tiny_model, 4, 64, record)
+        for prompt, found in zip(PROMPTS, together(engine, PROMPTS), strict=True):
+            assert_close(found, greedy_reference(reference_model, prompt, TURNS))
+        assert len(tried) == 1
+        assert "without CUDA graphs, more slowly: operation not permitted" in capsys.readouterr().err
+
+    def test_a_prefill_waits_for_others_but_not_for_ever(self, tiny_model):
+        engine = self.engine(tiny_model, 16, 64, lambda work, pool: work)
+        passes = []
+        prefill, decode = engine._prefill, engine._decode
+        engine._prefill = lambda requests: passes.append(len(requests)) or prefill(requests)
+        engine._decode = lambda requests: passes.append("decode") or decode(requests)
+
+        async def run():
+            long = [asyncio.create_task(converse(engine, prompt, [(30, [])])) for prompt in PROMPTS + PROMPTS[:5]]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+            return await asyncio.gather(*long, converse(engine, [1, 2, 3], [(2, [])]))
+
+        asyncio.run(run())
+        alone = passes.index(1)
+        assert passes[alone - 8 : alone] == ["decode"] * 8
+
+    def test_only_cuda_records_and_only_if_wanted(self, monkeypatch):
+        assert not graphs_wanted(torch.device("cpu"))
+        assert graphs_wanted(torch.device("cuda"))
+        monkeypatch.setenv("MASKSEARCH_CUDA_GRAPHS", "0")
+        assert not graphs_wanted(torch.device("cuda"))
+
+
+def test_the_longest_beginning_is_found_as_by_counting():
+    rng = random.Random(3)
+    for _ in range(300):
+        tokens, *others = [[rng.randrange(3) for _ in range(rng.randrange(9))] for _ in range(6)]
+        lengths = [common_beginning(tokens, other) for other in others]
+        best = max(range(len(others)), key=lengths.__getitem__)
+        assert longest_beginning(tokens, others) == (best if lengths[best] else 0, lengths[best])
+    assert longest_beginning([1], []) == (0, 0)

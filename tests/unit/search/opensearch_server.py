@@ -1,4 +1,4 @@
-"""An OpenSearch node as its client sees it: the index, bulk and search calls, answered as the documentation of OpenSearch 2 and 3 describes.
+"""An OpenSearch node as its client sees it: the index, bulk, count and search calls, answered as the documentation of OpenSearch 2 and 3 describes.
 
 Ranking is BM25 over white-space terms (k1 1.2, b 0.75, IDF log(1 + (N - n + 0.5) / (n + 0.5))), sorted as the request asks.
 """
@@ -58,6 +58,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, self._bulk(text))
         elif path.endswith("/_search"):
             self._search(path.removesuffix("/_search"), json.loads(text))
+        elif path.endswith("/_count"):
+            rows = self.server.indexes.get(path.removesuffix("/_count"))
+            shards = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
+            self._answer(404, _missing(path)) if rows is None else self._answer(200, {"count": len(rows), "_shards": shards})
         elif path.endswith("/_refresh"):
             self._answer(200, {"_shards": {"total": 2, "successful": 1, "failed": 0}})
         elif self.command == "PUT":

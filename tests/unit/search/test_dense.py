@@ -3,6 +3,8 @@
 import asyncio
 import json
 import pickle
+import shutil
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +210,43 @@ def test_the_packaged_encoder_knows_what_is_meant(tmp_path):
     searcher = load(tmp_path / "index")
     assert [hits[0].passage.id for hits in searcher.search(["a famous scientist", "a recipe for soup"], 1)] == ["Physics", "Cooking"]
     assert searcher.encoder.dimension == 384
+
+
+def test_half_a_surrogate_pair_in_a_query_crashes_nothing(tmp_path, encoder):
+    build(PASSAGES, tmp_path / "index", settings_for(encoder))
+    searcher = load(tmp_path / "index")
+    assert len(searcher.search(["radium \ud83d", "\ud83d"], 3)[0]) == 3
+
+
+def test_fewer_found_than_asked_for_is_no_warning(tmp_path, encoder):
+    many = [passage.model_copy(update={"id": f"{passage.id}{number}"}) for number in range(20) for passage in PASSAGES]
+    build(many, tmp_path / "index", settings_for(encoder, vectors="ivf", nprobe=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        assert load(tmp_path / "index").search(["radium"], 100)[0]
+
+
+def test_another_encoder_in_the_place_of_the_one_it_was_built_with(tmp_path):
+    encoder = save_tiny_encoder(tmp_path / "tiny")
+    build(PASSAGES, tmp_path / "index", settings_for(encoder))
+    shutil.rmtree(tmp_path / "tiny")
+    assert save_tiny_encoder(tmp_path / "tiny", seed=1) == encoder
+    with pytest.raises(SearchError, match="was built with the encoder"):
+        load(tmp_path / "index").search(["radium"], 3)
+    shutil.rmtree(tmp_path / "tiny")
+    with pytest.raises(SearchError, match="could not be loaded"):
+        load(tmp_path / "index").search(["radium"], 3)
+
+
+def test_an_index_that_was_replaced_before_its_vectors_were_read(tmp_path, encoder):
+    build(PASSAGES, tmp_path / "index", settings_for(encoder))
+    early, late = load(tmp_path / "index"), load(tmp_path / "index")
+    expected = early.search(QUERIES, 3)
+    build([*PASSAGES[::-1], Passage(id="n", doc_id="n", title="New", text="radium")], tmp_path / "index", settings_for(encoder))
+    assert early.search(QUERIES, 3) == expected
+    with pytest.raises(SearchError, match="was replaced by another one"):
+        late.search(QUERIES, 3)
+    late = load(tmp_path / "index")
+    shutil.rmtree(tmp_path / "index")
+    with pytest.raises(SearchError, match="cannot be read"):
+        late.search(QUERIES, 3)

@@ -11,6 +11,7 @@ from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.protocols import Searcher
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.search.hiding import SPARE, HiddenSource, as_seen_by
+from masksearch.search.neutralise import neutralise
 from masksearch.settings import AgentSettings
 from masksearch.types import MaskedTask, Passage, Question
 
@@ -85,3 +86,9 @@ def test_the_agent_loop_hides_the_source():
             assert ("Other" in shown) is hidden
             assert trajectory.retriever == SEARCHER.fingerprint
             assert trajectory.task["source_hidden"] is hidden
+
+
+def test_hidden_as_a_server_shows_it():
+    title = "Soft\u00adHyphen <b>"
+    shown = [passage("1", neutralise(title), "Radium here."), passage("2", "Other", "Radium there.")]
+    assert ids(HiddenSource(Bm25Searcher.in_memory(shown), [title]).search(["radium"], 5)[0]) == ["2"]

@@ -278,3 +278,9 @@ def test_any_json_is_read_or_refused(payload: Any) -> None:
             assert len(_results(body, 1, 3)) == 1
         except UnexpectedShape as error:
             assert str(error).startswith(("an object", "a list", "text", "a number", "a document"))  # noqa: PT017
+
+
+def test_many_results_are_asked_for_in_requests_that_a_server_answers() -> None:
+    with serving(answer=echo) as server:
+        assert len(client(server.url).search([f"q{number}" for number in range(300)], 1000)) == 300
+    assert [len(request.body["queries"]) for request in server.requests] == [100, 100, 100]

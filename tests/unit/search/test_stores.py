@@ -199,3 +199,27 @@ def test_passwords_come_from_the_environment(tmp_path: Path, node: Node, monkeyp
     with pytest.raises(SearchError) as caught:
         searcher.search(["radium"], 1)
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [{"table": None}, {"settings": None}, {"settings": {"nonsense": 1}}, {"fingerprint": None}])
+def test_a_damaged_manifest(tmp_path: Path, node: Node, change: dict[str, Any]) -> None:
+    opensearch(tmp_path, node, "index")
+    path = tmp_path / "index" / "masksearch.json"
+    manifest = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({name: value for name, value in manifest.items() if value is not None}))
+    with pytest.raises(SearchError, match="is damaged"):
+        open_searcher(str(tmp_path / "index"))
+
+
+def test_a_build_that_fails_leaves_a_whole_index_of_the_same_content_alone(tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    searcher = opensearch(tmp_path, node, "whole")
+    expected = searcher.search(["radium"], 50)
+    items = [{"index": {"_id": "p000", "status": 400, "error": "refused"}}]
+    monkeypatch.setattr(node.RequestHandlerClass, "_bulk", lambda handler, text: {"took": 1, "errors": True, "items": items})
+    settings = IndexSettings(kind="opensearch", store=f"{node.url}/whole")
+    build_store(MORE, tmp_path / "again", settings)
+    assert open_store(tmp_path / "again").search(["radium"], 50) == searcher.search(["radium"], 50) == expected
+    # What is not whole is filled anew.
+    node.indexes[next(name for name in node.indexes if name.startswith("whole-"))].pop("t1")
+    with pytest.raises(SearchError, match="refused"):
+        build_store(MORE, tmp_path / "third", settings)

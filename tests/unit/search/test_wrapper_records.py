@@ -145,3 +145,21 @@ def test_half_a_surrogate_pair_in_a_query_crashes_nothing(tmp_path: Path) -> Non
     assert recorder.search([query], 5) == Replay(tmp_path / "r.jsonl").search([query], 5) == EXPECTED[:1]
     noisy = Noisy(Counting(), NoiseSettings(shuffle=1.0))
     assert sorted(noisy.search([query], 5)[0], key=str) == sorted(EXPECTED[0], key=str)
+
+
+@pytest.mark.parametrize("content", [b"my notes\nof a week\n", b"[1, 2]\n", b"\xff\xfe", b'{"format": "masksearch-s\nnotes\n'])
+def test_what_somebody_else_has_in_the_file_stays(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "notes.txt").write_bytes(content)
+    with pytest.raises(DataError, match="something other than a record"):
+        Recorder(Counting(), tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [0, 1, 20, 45, 60])
+def test_a_head_that_was_torn_is_written_again(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "r.jsonl"
+    Recorder(Counting(), path)
+    for _ in range(2):  # killed twice
+        path.write_bytes(path.read_bytes()[:length])
+        Recorder(Counting(), path).search(["radium", "river"], 5)
+    assert Replay(path).search(["radium", "river"], 5) == EXPECTED

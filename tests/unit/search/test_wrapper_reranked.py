@@ -71,3 +71,7 @@ def test_what_cannot_rank_is_one_sentence(model: str, tmp_path: Path) -> None:
         (folder / name).write_bytes(content)
         with pytest.raises(ModelError, match="could not be loaded"):
             load_cross_encoder(str(folder))
+
+
+def test_half_a_surrogate_pair_in_a_query_crashes_nothing(model: str) -> None:
+    assert len(Reranked(PLAIN, *load_cross_encoder(model), 10).search(["radium \ud83d"], 3)[0]) == 3

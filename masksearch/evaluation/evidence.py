@@ -1,0 +1,61 @@
+"""Whether the searches of a trajectory brought what its answer rests on: gold-passage recall, from the record alone.
+
+Gold passages are a question's `supporting_passages`, known by their documents, or its `supporting_titles`, known by the titles shown; whichever of
+the two finds more counts, as an index of other text knows the one or the other only. Where neither is named, and for RAMP tasks, the evidence is the
+text of the answer itself in what was shown.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from masksearch.agent.prompts import TITLE_WORDS
+from masksearch.scoring.metrics import CLOSED_ANSWERS, normalise
+from masksearch.search.neutralise import neutralise
+from masksearch.search.pages import beginning
+from masksearch.types import MaskedTask, Question, Task, Trajectory
+
+_PASSAGE = re.compile(r"^\[\d+\] (.*)$", re.MULTILINE)
+_PART = re.compile(r" \(\d+/\d+\)$")
+
+
+def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
+    """Share of the evidence that the tools brought, in [0, 1]; None where nothing is known that could be looked for (yes or no, without gold passages)."""
+    shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
+    if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
+        found = {name for names in trajectory.retrieved for name in names}
+        return max(by_document(task.supporting_passages, found), by_title(task.supporting_titles, shown))
+    if isinstance(task, MaskedTask):
+        return _share([stands_in(answer, shown, task.language) for answer in task.answers])
+    open_answers = [answer for answer in task.answers if normalise(answer) not in CLOSED_ANSWERS]
+    return float(any(stands_in(answer, shown) for answer in open_answers)) if open_answers else None
+
+
+def by_document(gold: Sequence[str], found: Collection[str]) -> float:
+    """Share of the documents `gold` of which a passage was found: passages of one are called as it is, or ID#1, ID#2, ..."""
+    return _share([name in found or any(other.startswith(f"{name}#") for other in found) for name in gold])
+
+
+def by_title(gold: Sequence[str], shown: str) -> float:
+    """Share of the titles under which a passage was shown, as the agent saw them."""
+    heads = [match[1] for match in _PASSAGE.finditer(shown)]
+    return _share([any(_is_headed(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold])
+
+
+def _is_headed(head: str, title: str) -> bool:
+    if not title or not head.startswith(title):
+        return False
+    # What follows the title: a colon, or of an opened page the number of its part.
+    rest = head[len(title) :]
+    return rest.startswith(":") or _PART.sub("", rest.partition(":")[0]) == ""
+
+
+def stands_in(answer: str, text: str, language: str = "") -> bool:
+    """Whether the normalised tokens of an answer stand in a text, one after the other."""
+    wanted = normalise(answer, language)
+    return wanted != "" and f" {wanted} " in f" {normalise(neutralise(text), language)} "
+
+
+def _share(found: Sequence[bool]) -> float:
+    return sum(found) / len(found) if found else 0.0

@@ -1,0 +1,78 @@
+"""What a stranger needs to repeat an evaluation: hashes of prompts, questions and checkpoint, decoding, package versions."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from masksearch import __version__
+from masksearch.agent.prompts import prompts_hash
+from masksearch.files import hash_file, hash_json
+from masksearch.llm.base import Policy
+from masksearch.scoring.judge import Judge
+from masksearch.settings import ENDPOINTS, EvalSettings
+from masksearch.types import MaskedTask, Task
+
+PACKAGES = ("torch", "transformers", "tokenizers", "bm25s", "PyStemmer", "numpy", "faiss-cpu", "sentence-transformers", "openai")
+
+
+def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy: Policy) -> dict[str, Any]:
+    """The record that goes into a results file. `dtype` is the number format of a checkpoint in this process, else empty."""
+    local = not settings.model.startswith(ENDPOINTS)
+    return {
+        "prompt_hash": prompt_hash(settings),
+        "questions_hash": questions_hash(tasks),
+        "model_hash": model_hash(settings.model) if local else "",
+        "judge_hashes": judge_hashes(settings),
+        "decoding": decoding(settings, dtype) | {"left_out": sorted(getattr(policy, "left_out", ()))},
+        "versions": versions(),
+    }
+
+
+def judge_hashes(settings: EvalSettings) -> dict[str, str]:
+    """Of the judge's prompts, by mode; empty without a judge."""
+    judge = settings.judge
+    return {mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash for mode in judge.modes} if judge.url else {}
+
+
+def prompt_hash(settings: EvalSettings) -> str:
+    """Of all prompt files, and of what decides which of them the model is shown."""
+    agent = settings.agent
+    shown = [list(agent.tools), agent.answer_form, agent.top_k, agent.passage_words, agent.max_searches, agent.max_opens, agent.corrections]
+    return hash_json([prompts_hash(), settings.method, settings.model.startswith("openai-tools:"), shown])
+
+
+def questions_hash(tasks: Sequence[Task]) -> str:
+    """Of ids, texts and golds, in order."""
+    return hash_json([[task.id, task.text if isinstance(task, MaskedTask) else task.question, list(task.answers)] for task in tasks])
+
+
+def model_hash(model: str) -> str:
+    """Of the files of a checkpoint folder that decide what it writes: weights, configuration, tokenizer. Empty for another model."""
+    folder = Path(model)
+    if not folder.is_dir():
+        return ""
+    names = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"))
+    # Our own note of where a checkpoint comes from changes nothing.
+    return hash_json([[path.name, hash_file(path)] for path in names if path.name != "masksearch.json"])
+
+
+def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
+    """How text is drawn from the model, and where it ends. `left_out`, beside it: what a server would not be told."""
+    agent = settings.agent
+    limits = {name: getattr(agent, name) for name in ("turn_tokens", "max_tokens", "max_length", "max_searches", "corrections")}
+    return {"temperature": settings.temperature, "seed": settings.seed, "dtype": dtype, "answer_form": agent.answer_form, **limits}
+
+
+def versions() -> dict[str, str]:
+    """Of this package, Python and the packages that scores may depend on, where they are installed."""
+    found = {"masksearch": __version__, "python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

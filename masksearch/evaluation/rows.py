@@ -1,0 +1,82 @@
+"""One question's row of a results file, from its trajectory alone: scores, what it cost, what was found, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from masksearch.agent.protocol import CONTROL, is_valid
+from masksearch.evaluation.evidence import evidence_recall
+from masksearch.evaluation.failures import failure
+from masksearch.scoring.lists import list_scores
+from masksearch.scoring.metrics import CLOSED_ANSWERS, answer_tokens, covers_task, free_recall, normalise
+from masksearch.settings import EvalSettings
+from masksearch.types import MaskedTask, Question, Trajectory, task_from_json
+
+AGENTS = ("agent", "agent-prompted")
+
+
+def answer_kind(question: Question) -> str:
+    """`yes_no`, `in_question` (all normalised tokens of a gold stand in the question) or `open`: the first two can be guessed without any search."""
+    asked = set(normalise(question.question).split())
+    golds = [normalise(gold) for gold in question.answers]
+    if any(gold in CLOSED_ANSWERS for gold in golds):
+        return "yes_no"
+    return "in_question" if any(gold != "" and set(gold.split()) <= asked for gold in golds) else "open"
+
+
+def row(trajectory: Trajectory, settings: EvalSettings, seconds: float | None = None, judged: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The row; `seconds` is the episode's wall time, `judged` what `judging.columns` says of it.
+
+    `free_recall` looks for the gold in all that the model wrote, in whatever form: beside a score of zero it tells
+    whether the model failed at the form or at the task.
+    """
+    task = task_from_json(trajectory.task)
+    form = settings.agent.answer_form
+    # The metric drops punctuation: a tag would stick to the word beside it.
+    said = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
+    found: dict[str, Any] = {
+        "id": trajectory.id,
+        "prediction": trajectory.answer,
+        "answers": list(task.answers),
+        **trajectory.scores,
+        "cover_em": int(covers_task(trajectory.answer, task, form)),
+        "valid": int(trajectory.status == "answered" and (settings.method not in AGENTS or in_form(trajectory))),
+        "free_recall": free_recall(said, task),
+        "answer_tokens": answer_tokens(trajectory.answer, task, form),
+        "status": trajectory.status,
+        "failed_searches": len(trajectory.search_errors),
+        **trajectory.usage.model_dump(),
+        **({"seconds": round(seconds, 3)} if seconds is not None else {}),
+        **_evidence(trajectory, task, settings),
+        **(_of_masks(task) if isinstance(task, MaskedTask) else _of_question(task, trajectory.answer)),
+        **(judged or {}),
+    }
+    return {**found, "failure": failure(found, trajectory, task)}
+
+
+def in_form(trajectory: Trajectory) -> bool:
+    """Whether an agent kept to the form. Native tool calls are put into it by us: there it counts that no call had to be corrected."""
+    if trajectory.model.startswith("openai-tools:"):
+        return trajectory.usage.corrections == 0
+    return is_valid(trajectory.turns, trajectory.tools)
+
+
+def _evidence(trajectory: Trajectory, task: MaskedTask | Question, settings: EvalSettings) -> dict[str, Any]:
+    share = evidence_recall(trajectory, task) if settings.method != "closed-book" else None
+    return {} if share is None else {"evidence_recall": round(share, 6), "evidence": int(share >= 1)}
+
+
+def _of_masks(task: MaskedTask) -> dict[str, Any]:
+    return {"masks": task.masks}
+
+
+def _of_question(task: Question, prediction: str) -> dict[str, Any]:
+    kind = answer_kind(task)
+    values: dict[str, Any] = {"type": task.type, "answer_kind": kind, "guessable": int(kind != "open")}
+    values["said_yes_no"] = int(normalise(prediction) in CLOSED_ANSWERS)
+    if task.parts:
+        recall, every = list_scores(prediction, task.parts)
+        values |= {"parts_recall": recall, "parts_all": int(every)}
+    if task.false_premise:
+        values["false_premise"] = 1
+    return values

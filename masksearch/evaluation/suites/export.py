@@ -1,0 +1,93 @@
+"""A suite as files of ours: `questions.jsonl`, and `corpus.jsonl` where the release gives its questions their paragraphs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from masksearch.errors import UsageError
+from masksearch.evaluation.suites.loading import Release, read_release
+from masksearch.evaluation.suites.rows import Item, Paragraph
+from masksearch.files import atomic_path, write_json_lines
+from masksearch.types import Question
+
+QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written. `incomplete` questions need a paragraph that the release does not hold: they name titles only.
+    `empty` paragraphs had no text, and are in no corpus."""
+
+    suite: str
+    questions: int
+    passages: int
+    left_out: dict[str, int]
+    incomplete: int = 0
+    empty: int = 0
+
+
+def write_suite(source: str, suite: str, folder: str | Path) -> Exported:
+    """Writes `questions.jsonl` and, for a suite with a closed corpus, `corpus.jsonl` (id, title, text; each paragraph once) into a folder of that name.
+
+    The folder appears as a whole, in place of an earlier one of such files. The ids of the corpus are `SUITE-` and a hash of title and text: the same
+    paragraph has the same id in every export. Raises what `load_questions` raises, and UsageError for a folder that holds something else.
+    """
+    folder = Path(folder)
+    _check_target(folder)
+    release = read_release(source, suite)
+    corpus = {_passage_id(release.suite, paragraph): paragraph for item in release.items for paragraph in item.paragraphs if paragraph.text}
+    questions = _with_passages(release, corpus)
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        write_json_lines(temporary / QUESTIONS, (question.to_json() for question in questions))
+        if corpus:
+            write_json_lines(temporary / CORPUS, ({"id": key, "title": passage.title, "text": passage.text} for key, passage in corpus.items()))
+    return Exported(
+        suite=release.suite,
+        questions=len(questions),
+        passages=len(corpus),
+        left_out=release.left_out,
+        incomplete=sum(not question.supporting_passages for question in questions) if corpus else 0,
+        empty=len({paragraph.title for item in release.items for paragraph in item.paragraphs if not paragraph.text}),
+    )
+
+
+def _check_target(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"-o {folder} is a file, but this command writes a folder; choose another name.")
+    other = sorted(entry.name for entry in folder.iterdir() if entry.name not in (QUESTIONS, CORPUS)) if folder.exists() else []
+    if other:
+        raise UsageError(f"-o {folder} is a folder with other things in it, such as {other[0]}; choose another name.")
+
+
+def _passage_id(suite: str, paragraph: Paragraph) -> str:
+    digest = hashlib.sha256(f"{paragraph.title}\0{paragraph.text}".encode()).hexdigest()
+    return f"{suite}-{digest[:16]}"
+
+
+def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Question]:
+    """The questions with the ids of their gold paragraphs, in the order of `supporting_titles`."""
+    if not corpus:
+        return [item.question for item in release.items]
+    by_title: dict[str, list[str]] = {}
+    for key, paragraph in corpus.items():
+        by_title.setdefault(paragraph.title, []).append(key)
+    return [item.question.model_copy(update={"supporting_passages": _gold_ids(release.suite, item, by_title)}) for item in release.items]
+
+
+def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:
+    """The ids of all gold paragraphs. HotpotQA's full-wiki contexts lack some: these are taken from other questions, where their title is that of
+    one paragraph only. Empty where one cannot be found, for a share of the gold would pass for all of it."""
+    own: dict[str, list[str]] = {}
+    for paragraph in item.paragraphs:
+        if paragraph.gold and paragraph.text:
+            own.setdefault(paragraph.title, []).append(_passage_id(suite, paragraph))
+    found: list[str] = []
+    for title in item.question.supporting_titles:
+        keys = own.get(title) or by_title.get(title, [])
+        if not keys or (title not in own and len(keys) > 1):
+            return ()
+        found += keys
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,110 @@
+"""Which suite a row is of, told from its fields, and what reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from masksearch.errors import FormatError, UsageError
+from masksearch.evaluation.suites.fanoutqa import answer_parts, read_fanoutqa
+from masksearch.evaluation.suites.multihop import read_hotpot, read_musique
+from masksearch.evaluation.suites.registry import SUITES
+from masksearch.evaluation.suites.rows import Item, Row
+from masksearch.evaluation.suites.sheets import read_bamboogle, read_frames, read_freshqa
+from masksearch.files import explain
+from masksearch.types import Question
+
+Reader = Callable[[Row], Item]
+OWN = "own"
+"""Name of our own question files' layout, which holds questions of any suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of a suite look: fields that all have, fields that none has, the field of the answer, and the reader."""
+
+    needed: frozenset[str]
+    answer: str
+    read: Reader
+    absent: frozenset[str] = frozenset()
+
+    def fits(self, fields: frozenset[str]) -> bool:
+        """Whether a row with these fields may be of this layout."""
+        return self.needed <= fields and not self.absent & fields
+
+
+_PARAGRAPHS = frozenset({"question", "context"})
+LAYOUTS: Mapping[str, Layout] = {
+    "hotpotqa": Layout(_PARAGRAPHS, "answer", read_hotpot, absent=frozenset({"evidences", "evidences_id", "answer_id", "entity_ids"})),
+    "2wikimultihopqa": Layout(_PARAGRAPHS, "answer", read_hotpot, absent=frozenset({"level"})),
+    "musique": Layout(frozenset({"id", "question", "paragraphs"}), "answer", read_musique),
+    "bamboogle": Layout(frozenset({"Question", "Answer"}), "Answer", read_bamboogle),
+    "fanoutqa": Layout(frozenset({"id", "question", "categories"}), "answer", read_fanoutqa),
+    "freshqa": Layout(frozenset({"id", "question", "answer_0", "false_premise"}), "answer_0", read_freshqa),
+    "frames": Layout(frozenset({"Prompt", "Answer"}), "Answer", read_frames),
+}
+
+
+def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> str:
+    """The layout of a file's first row: a suite's name, or OWN. With `trusted` (the hub's own copy) the fields that `suite` needs are enough.
+
+    Raises FormatError where it is none that is known or another than `suite`, UsageError where it may be several and `suite` is empty,
+    or where the file holds RAMP tasks.
+    """
+    fields = frozenset(row.values)
+    if {"masks", "original"} <= fields:
+        raise UsageError(f"{source} holds RAMP tasks, which need no reader; name the file itself as the questions to evaluate on.")
+    found = [name for name, layout in LAYOUTS.items() if layout.fits(fields)]
+    if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
+        return OWN
+    if trusted and suite and LAYOUTS[suite].needed <= fields:
+        found = [suite]
+    _check_found(found, row, source, suite)
+    name = suite or found[0]
+    if LAYOUTS[name].answer not in fields:
+        raise FormatError(
+            f"{source} has no answers ({row.place} lacks the field '{LAYOUTS[name].answer}'): it may be the test set of {SUITES[name].title}, "
+            "whose answers are not published; use the development set."
+        )
+    return name
+
+
+def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
+    """Raises the error of a file that fits no layout, not the one said, or several of which none was said."""
+    if not found:
+        shown = ", ".join(sorted(row.values)[:12]) or "none"
+        wanted = f" of {SUITES[suite].title} ({_described(suite)})" if suite else " of a suite or of our own (id, question, answers)"
+        raise FormatError(f"{source} is no question file{wanted}: {row.place} has the fields {shown}; check that it is the published file.")
+    if suite and suite not in found:
+        raise FormatError(f"{source} is not of {SUITES[suite].title} but of {_either(found)}, by the fields of {row.place}; name that suite, or another file.")
+    if not suite and len(found) > 1:
+        raise UsageError(f"{source} may be of {_either(found)}, which look the same; say which suite it is.")
+
+
+def _described(suite: str) -> str:
+    return ", ".join(sorted(LAYOUTS[suite].needed | {LAYOUTS[suite].answer}))
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(SUITES[name].title for name in names)
+
+
+def read_own(row: Row) -> Item:
+    """A question of ours; `answer_raw` or `answer_parts` of a file without `parts` become the parts. Raises FormatError."""
+    values: dict[str, Any] = {name: value for name, value in row.values.items() if value is not None}
+    if "parts" not in values:
+        raw = values.get("answer_raw", values.get("answer_parts"))
+        values["parts"] = answer_parts(row, raw) if raw is not None else ()
+    try:
+        question = Question.model_validate(values)
+    except ValidationError as error:
+        raise row.fault(explain(error)) from error
+    if not question.question.strip():
+        raise row.fault("has an empty field 'question'")
+    if not all(answer.strip() for answer in question.answers):
+        raise row.fault("has an empty answer")
+    row.encodable("".join((question.id, question.question, *question.answers, *question.supporting_titles)))
+    return Item(question)

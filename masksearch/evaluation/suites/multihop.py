@@ -1,0 +1,140 @@
+"""HotpotQA, 2WikiMultiHopQA and MuSiQue: questions that come with their paragraphs, the gold ones among distractors.
+
+Layouts read, after the authors' descriptions:
+    HotpotQA (hotpotqa.github.io)         _id, question, answer, type, level, supporting_facts [[title, sentence]], context [[title, [sentences]]]
+    2WikiMultiHopQA (Alab-NII)            the same with evidences, and answer_id, whose aliases stand in id_aliases.json
+    both on the hub                       id; supporting_facts {title: [], sent_id: []}, context {title: [], sentences: [[]]}
+    MuSiQue (StonyBrookNLP)               id, question, answer, answer_aliases, answerable, question_decomposition,
+                                          paragraphs [{idx, title, paragraph_text, is_supporting}]
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from masksearch.evaluation.suites.containers import read_file
+from masksearch.evaluation.suites.rows import Item, LeftOut, Paragraph, Row, spaced
+from masksearch.files import PACKED
+from masksearch.types import Question
+
+ALIASES = "id_aliases.json"
+UNANSWERABLE = "not answerable from its paragraphs"
+Aliases = Mapping[str, tuple[str, ...]]
+
+
+def read_hotpot(row: Row, aliases: Aliases | None = None) -> Item:
+    """A HotpotQA or 2WikiMultiHopQA row; `aliases` are 2Wiki's, by `answer_id`. Raises FormatError.
+
+    The official 2Wiki script (v1.1) accepts the answer and all aliases and demonyms of its Wikidata entity, and so do we.
+    """
+    answer = row.text("answer")
+    further = (aliases or {}).get(row.optional("answer_id"), ())
+    titles = tuple(dict.fromkeys(_title(fact) for fact in _names(row, "supporting_facts", "title")))
+    paragraphs = tuple(Paragraph(title, text, title in titles) for title, text in _context(row))
+    question = Question(
+        id=row.text("_id" if row.values.get("_id") is not None else "id"),
+        question=row.text("question"),
+        answers=tuple(dict.fromkeys((answer, *further))),
+        type=row.optional("type"),
+        supporting_titles=titles,
+    )
+    return Item(question, paragraphs)
+
+
+def _title(text: str) -> str:
+    """HotpotQA's titles hold HTML entities ("&amp;")."""
+    return spaced(html.unescape(text))
+
+
+def _names(row: Row, field: str, key: str) -> Iterator[str]:
+    """The titles of `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
+    for entry in row.entries(field):
+        name = _part(entry, 0, key)
+        if not isinstance(name, str):
+            raise row.fault(f"has a field '{field}' without a title in one of its entries")
+        yield row.encodable(name)
+
+
+def _part(entry: Any, index: int, *keys: str) -> Any:
+    """One part of an entry that is a list or an object; None where it has none."""
+    if isinstance(entry, dict):
+        return next((entry[key] for key in keys if key in entry), None)
+    return entry[index] if isinstance(entry, list | tuple) and len(entry) > index else None
+
+
+def _context(row: Row) -> Iterator[tuple[str, str]]:
+    """Titles and texts of the paragraphs that came with a question. The sentences of a text are put together with one space."""
+    for entry in row.entries("context"):
+        title, texts = _part(entry, 0, "title"), _part(entry, 1, "sentences", "content")
+        if not isinstance(title, str) or not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+            raise row.fault("has a field 'context' in which a paragraph is not a title with its sentences")
+        yield row.encodable(_title(title)), row.encodable(spaced(" ".join(texts)))
+
+
+def read_musique(row: Row) -> Item:
+    """A MuSiQue row. Raises LeftOut for an unanswerable one (MuSiQue-Full has one for each question, under the same id), FormatError."""
+    if not row.flag("answerable", True):
+        raise LeftOut(UNANSWERABLE)
+    identity, asked, answer = row.text("id"), row.text("question"), row.text("answer")
+    paragraphs = [_paragraph(row, entry) for entry in row.entries("paragraphs")]
+    order = _hop_order(row)
+    gold = sorted((index for index, paragraph in paragraphs if paragraph.gold), key=lambda index: order.get(index, len(order)))
+    by_index = dict(paragraphs)
+    question = Question(
+        id=identity,
+        question=asked,
+        answers=tuple(dict.fromkeys((answer, *_aliases(row)))),
+        type=identity.partition("__")[0] if "__" in identity else "",
+        supporting_titles=tuple(dict.fromkeys(by_index[index].title for index in gold)),
+    )
+    return Item(question, (*(by_index[index] for index in gold), *(paragraph for _, paragraph in paragraphs if not paragraph.gold)))
+
+
+def _paragraph(row: Row, entry: Any) -> tuple[int, Paragraph]:
+    if not isinstance(entry, dict):
+        raise row.fault("has a field 'paragraphs' with an entry that is no object")
+    index, title, text = entry.get("idx"), entry.get("title"), entry.get("paragraph_text")
+    if not isinstance(index, int) or not isinstance(title, str) or not isinstance(text, str):
+        raise row.fault("has a paragraph without a number 'idx', or without a text in 'title' or 'paragraph_text'")
+    gold = Row(row.place, row.number, entry).flag("is_supporting")
+    return index, Paragraph(row.encodable(spaced(title)), row.encodable(spaced(text)), gold)
+
+
+def _aliases(row: Row) -> tuple[str, ...]:
+    aliases = row.entries("answer_aliases") if row.values.get("answer_aliases") is not None else []
+    if not all(isinstance(alias, str) for alias in aliases):
+        raise row.fault("has a field 'answer_aliases' with an entry that is no text")
+    return tuple(row.encodable(alias.strip()) for alias in aliases if alias.strip())
+
+
+def _hop_order(row: Row) -> dict[int, int]:
+    """Number of a paragraph -> the hop that it answers."""
+    steps = row.entries("question_decomposition") if row.values.get("question_decomposition") is not None else []
+    order: dict[int, int] = {}
+    for hop, step in enumerate(steps):
+        index = step.get("paragraph_support_idx") if isinstance(step, dict) else None
+        if isinstance(index, int):
+            order.setdefault(index, hop)
+    return order
+
+
+def find_aliases(source: str) -> Path | None:
+    """2Wiki's `id_aliases.json` (or a packed one) in the folder of a file; None where there is none."""
+    folder = Path(source).parent
+    return next((folder / f"{ALIASES}{suffix}" for suffix in ("", *PACKED) if (folder / f"{ALIASES}{suffix}").is_file()), None)
+
+
+def read_aliases(path: Path) -> Aliases:
+    """Wikidata id -> its aliases and demonyms, from 2Wiki's file (an object a line: Q_id, aliases, demonyms). Raises DataError, FormatError."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in read_file(str(path)):
+        names: list[str] = []
+        for field in ("aliases", "demonyms"):
+            names += row.entries(field) if row.values.get(field) is not None else []
+        if not all(isinstance(name, str) for name in names):
+            raise row.fault("has an alias that is no text")
+        found[row.text("Q_id")] = tuple(dict.fromkeys(row.encodable(name.strip()) for name in names if name.strip()))
+    return found

@@ -1,0 +1,185 @@
+"""The suites that are known by name: what each is, where its questions come from, and how it is scored.
+
+    name              questions from                          scored by       corpus
+    hotpotqa          the hub, or the authors' JSON           exact           in the release (distractor setting)
+    2wikimultihopqa   the hub (a copy), or the authors' JSON  exact           in the release
+    musique           the hub (a copy), or the authors' JSONL exact           in the release
+    bamboogle         the hub (a copy), or the authors' CSV   exact           the web
+    fanoutqa          the authors' JSON                       list            Wikipedia
+    freshqa           the authors' sheet as CSV, by date      false-premise   the web
+    frames            the hub, or the authors' TSV            exact           Wikipedia
+    ramp              `masksearch mask`, held out             exact           its own index
+
+`exact`: token overlap with the gold answers; `list`: also the share of the gold's parts found (scoring/lists.py); `false-premise`: exact, and
+the questions that take something false for granted are counted apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from masksearch.errors import UsageError
+
+Scoring = Literal["exact", "list", "false-premise"]
+Corpus = Literal["in the release", "Wikipedia", "the web", "its own index"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatedRelease:
+    """One state of a suite whose answers change: its date (ISO), and the address of the sheet."""
+
+    date: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What is known of a suite. It has a corpus of its own where the release gives each question its paragraphs."""
+
+    name: str
+    title: str
+    citation: str
+    """arXiv id of the paper."""
+    licence: str
+    """Of the questions, as its authors state it."""
+    formats: tuple[str, ...]
+    """Published file formats that are read; a column or field of one may come in another container (JSON, JSONL, CSV, TSV, Parquet)."""
+    scoring: Scoring
+    corpus: Corpus
+    home: str = ""
+    """Where the files are published."""
+    hub: str = ""
+    """Name of the data set on the hub; empty where the authors' files are on no hub in a form that can be read."""
+    config: str = ""
+    split: str = ""
+    releases: tuple[DatedRelease, ...] = ()
+    """Dated states, oldest first (some of them: the authors' page has all). An answer is right as of its release's date."""
+
+    @property
+    def has_corpus(self) -> bool:
+        """Whether the release brings the paragraphs that are to be searched."""
+        return self.corpus == "in the release"
+
+    @property
+    def source(self) -> str:
+        """Where `load_questions(name)` takes the questions from, in words."""
+        if self.hub:
+            return ":".join(filter(None, (self.hub, self.config))) + f"@{self.split}"
+        return f"a file from {self.home}" if self.home else "masksearch mask"
+
+
+def _sheet(date: str, key: str) -> DatedRelease:
+    return DatedRelease(date, f"https://docs.google.com/spreadsheets/d/{key}")
+
+
+_ALL = (
+    Suite(
+        name="hotpotqa",
+        title="HotpotQA",
+        citation="1809.09600",
+        licence="CC BY-SA 4.0",
+        formats=("JSON (hotpot_dev_distractor_v1.json, hotpot_dev_fullwiki_v1.json, hotpot_train_v1.1.json)", "Parquet (hub)"),
+        scoring="exact",
+        corpus="in the release",
+        home="https://hotpotqa.github.io",
+        hub="hotpotqa/hotpot_qa",
+        config="distractor",
+        split="validation",
+    ),
+    Suite(
+        name="2wikimultihopqa",
+        title="2WikiMultiHopQA",
+        citation="2011.01060",
+        licence="Apache-2.0",
+        formats=("JSON (dev.json, train.json; aliases from id_aliases.json beside it)", "Parquet (hub)"),
+        scoring="exact",
+        corpus="in the release",
+        home="https://github.com/Alab-NII/2wikimultihop",
+        hub="framolfese/2WikiMultihopQA",
+        split="validation",
+    ),
+    Suite(
+        name="musique",
+        title="MuSiQue",
+        citation="2108.00573",
+        licence="CC BY 4.0",
+        formats=("JSONL (musique_ans_v1.0_dev.jsonl, musique_full_v1.0_dev.jsonl)",),
+        scoring="exact",
+        corpus="in the release",
+        home="https://github.com/StonyBrookNLP/musique",
+        hub="dgslibisey/MuSiQue",
+        split="validation",
+    ),
+    Suite(
+        name="bamboogle",
+        title="Bamboogle",
+        citation="2210.03350",
+        licence="MIT",
+        formats=("CSV (Question, Answer)",),
+        scoring="exact",
+        corpus="the web",
+        home="https://github.com/ofirpress/self-ask",
+        hub="chiayewken/bamboogle",
+        split="test",
+    ),
+    Suite(
+        name="fanoutqa",
+        title="FanOutQA",
+        citation="2402.14116",
+        licence="CC BY-SA 4.0",
+        formats=("JSON (fanout-final-dev.json)",),
+        scoring="list",
+        corpus="Wikipedia",
+        home="https://github.com/zhudotexe/fanoutqa/tree/main/fanoutqa/data",
+    ),
+    Suite(
+        name="freshqa",
+        title="FreshQA",
+        citation="2310.03214",
+        licence="Apache-2.0",
+        formats=("CSV (the sheet of a date)",),
+        scoring="false-premise",
+        corpus="the web",
+        home="https://github.com/freshllms/freshqa",
+        releases=(
+            _sheet("2023-12-19", "1VgNv2e12hyTyHFuZ-7F3QzVcdbenA4Sz-W47VaKKTck"),
+            _sheet("2024-02-26", "1V6nIxVTI9tqZ-wfgK-uFuUPiGEa1Zmnz53OeGbaNtO0"),
+            _sheet("2024-05-27", "1cPtDoCgBG3weih7AuAnXk9jsgEH8XMWYHzKMD1OgX-4"),
+            _sheet("2024-08-26", "1l6gLnJvHPHL80RM2FtNumkD6szsvtp8E7JV7cR61lX0"),
+            _sheet("2024-11-25", "1d7clVEos4LNy0oJ61QYwrXUVN4LG-APtszjAC0As-i8"),
+            _sheet("2025-02-24", "1e_0mORRXJsCgLR2ZaaBWm2tzfWB2msjQ---a9jaBZnE"),
+            _sheet("2025-04-28", "1GjyHES7YDEbcVsrXx8dBxSG6mfYBeBqpRAB5a0MWouA"),
+            _sheet("2025-07-14", "1B9vaXV7K_2WPAxkO4OuLrN1YS8zOQ0bBFPU5apnUpU0"),
+        ),
+    ),
+    Suite(
+        name="frames",
+        title="FRAMES",
+        citation="2409.12941",
+        licence="Apache-2.0",
+        formats=("TSV (test.tsv)",),
+        scoring="exact",
+        corpus="Wikipedia",
+        home="https://huggingface.co/datasets/google/frames-benchmark",
+        hub="google/frames-benchmark",
+        split="test",
+    ),
+    Suite(
+        name="ramp",
+        title="held-out RAMP tasks",
+        citation="2505.20285",
+        licence="that of the masked text",
+        formats=("JSONL or Parquet of `masksearch mask`",),
+        scoring="exact",
+        corpus="its own index",
+    ),
+)
+SUITES = {suite.name: suite for suite in _ALL}
+
+
+def find_suite(name: str) -> Suite:
+    """The suite of that name. Raises UsageError for another name."""
+    if name not in SUITES:
+        raise UsageError(f"There is no suite '{name}'; the suites are {', '.join(SUITES)}.")
+    return SUITES[name]

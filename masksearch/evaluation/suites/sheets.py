@@ -1,0 +1,71 @@
+"""Bamboogle, FreshQA and FRAMES: sheets with a question and its answers a row, and no paragraphs.
+
+Layouts read, after the authors' files:
+    Bamboogle   Question, Answer
+    FreshQA     id, split, question, effective_year, next_review, false_premise, num_hops, fact_type, source, answer_0 .. answer_9, note
+    FRAMES      (number), Prompt, Answer, wikipedia_link_1 .. wikipedia_link_10, wikipedia_link_11+, reasoning_types, wiki_links
+"""
+
+from __future__ import annotations
+
+import ast
+
+from masksearch.evaluation.suites.containers import INDEX
+from masksearch.evaluation.suites.rows import Item, LeftOut, Row, plain
+from masksearch.evaluation.suites.wikilinks import find_addresses, wikipedia_titles
+from masksearch.types import Question
+
+DEVELOPMENT = "of FreshQA's DEV split, whose questions are examples for prompts"
+ANSWERS = tuple(f"answer_{number}" for number in range(10))
+LINKS = (*(f"wikipedia_link_{number}" for number in range(1, 11)), "wikipedia_link_11+")
+
+
+def read_bamboogle(row: Row) -> Item:
+    """A Bamboogle row; its id is its number, for it has none. Raises FormatError."""
+    return Item(Question(id=f"bamboogle-{row.number:03d}", question=row.text("Question"), answers=(row.text("Answer"),), type="2hop"))
+
+
+def read_freshqa(row: Row) -> Item:
+    """A FreshQA row. Raises LeftOut for one of the DEV split (published figures are of TEST), FormatError."""
+    split = row.optional("split").upper() or "TEST"
+    if split not in ("TEST", "DEV"):
+        raise row.fault(f"has the split '{split[:40]}', which is neither TEST nor DEV")
+    if split == "DEV":
+        raise LeftOut(DEVELOPMENT)
+    row.text("answer_0")  # told first, as what is missing
+    answers = tuple(dict.fromkeys(filter(None, map(row.optional, ANSWERS))))
+    question = Question(
+        id=f"freshqa-q{row.text('id').zfill(3)}",
+        question=row.text("question"),
+        answers=answers,
+        type=row.optional("fact_type"),
+        supporting_titles=wikipedia_titles(find_addresses(row.optional("source"))),
+        false_premise=row.flag("false_premise"),
+    )
+    return Item(question)
+
+
+def read_frames(row: Row) -> Item:
+    """A FRAMES row; its id is the number in the first column, else its place in the file. Raises FormatError."""
+    number = row.optional(INDEX) or row.optional("id") or str(row.number)
+    question = Question(
+        id=f"frames-{number.zfill(3)}",
+        question=row.text("Prompt"),
+        answers=(row.text("Answer"),),
+        type=row.optional("reasoning_types"),
+        supporting_titles=wikipedia_titles(_links(row)),
+    )
+    return Item(question)
+
+
+def _links(row: Row) -> list[str]:
+    """The addresses of `wiki_links` (a list, also one written as Python's in a cell), else of the columns of one link each."""
+    links = row.values.get("wiki_links")
+    if isinstance(links, str):
+        try:
+            links = ast.literal_eval(links)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            links = find_addresses(links)
+    if not isinstance(links, list | tuple) or not links:
+        links = [plain(row.values.get(name)) or "" for name in LINKS]
+    return [row.encodable(address) for link in links if isinstance(link, str) for address in find_addresses(link)]

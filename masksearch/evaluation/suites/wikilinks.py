@@ -1,0 +1,34 @@
+"""Titles of English Wikipedia's articles from their addresses."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import parse_qs, unquote
+
+_ADDRESS = re.compile(r"https?://(?:www\.)?en(?:\.m)?\.wikipedia\.org/(?:wiki/(?P<path>[^?#\s]+)|w/index\.php\?(?P<query>[^#\s]+))")
+_START = re.compile(r"(?=https?://)")
+_NOT_ARTICLES = ("Special:", "File:", "Help:", "Talk:", "User:", "Wikipedia:", "Template:")
+
+
+def find_addresses(text: str) -> list[str]:
+    """The addresses in a cell, whatever stands between them (newlines, commas, blanks, a remark)."""
+    return [piece.split()[0].rstrip(",;") for piece in _START.split(text) if piece.startswith("http")]
+
+
+def wikipedia_titles(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The articles that the addresses lead to, each once, in their order. What is no article of English Wikipedia is passed over.
+
+    Sections, queries and escapes are undone: `.../wiki/Pel%C3%A9#Death` is "Pelé", `.../wiki/James_A._Garfield` is "James A. Garfield".
+    """
+    titles = (_title(address) for address in addresses)
+    return tuple(dict.fromkeys(title for title in titles if title))
+
+
+def _title(address: str) -> str:
+    match = _ADDRESS.match(address.strip())
+    if match is None:
+        return ""
+    name = unquote(match["path"]) if match["path"] else parse_qs(match["query"]).get("title", [""])[0]
+    title = " ".join(name.replace("_", " ").split())
+    return "" if title.startswith(_NOT_ARTICLES) else title

@@ -1,0 +1,105 @@
+"""Asks a model behind an endpoint for a JSON object: in the form the server offers, read leniently, repaired once, never evaluated."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from masksearch.llm.base import Sampling
+from masksearch.llm.endpoint import EndpointError, EndpointPolicy, Reply, request
+
+T = TypeVar("T")
+Read = Callable[[Mapping[str, Any]], T | str]
+"""Takes a JSON object apart: what is wanted, or what is wrong with it, as a phrase."""
+MOST_OPENINGS = 100
+"""Brackets of a reply that are tried as the beginning of the object."""
+BAD_REQUEST = (400, 422)
+_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Asked(Generic[T]):
+    """What came of one question. `value` is None where no reply could be read; `fault` then says why."""
+
+    value: T | None
+    fault: str
+    replies: tuple[str, ...]
+    """As the model wrote them: one, or two where the first had to be repaired."""
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Structured:
+    """Questions to one endpoint. How much of a schema it understands is found out once."""
+
+    def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
+        self.policy, self.max_tokens = policy, max_tokens
+        self._level = 0
+
+    async def ask(
+        self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], read: Read[T], repair: str, sampling: Sampling
+    ) -> Asked[T]:
+        """One object. `repair` is what the model is told where the first reply cannot be read, before `fault`. Raises EndpointError."""
+        first = await self._complete(messages, name, schema, sampling)
+        value, fault = _take(first, read)
+        if not fault:
+            return Asked(value, "", (first.text,), _prompt(first), first.tokens)
+        more = [{"role": "assistant", "content": first.text or "(empty)"}, {"role": "user", "content": f"{repair} ({fault})"}]
+        second = await self._complete([*messages, *more], name, schema, sampling)
+        value, fault = _take(second, read)
+        return Asked(value, fault, (first.text, second.text), _prompt(first) + _prompt(second), first.tokens + second.tokens)
+
+    async def _complete(self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], sampling: Sampling) -> Reply:
+        forms: tuple[dict[str, Any], ...] = (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}},
+            {"response_format": {"type": "json_object"}},
+            {},
+        )
+        for level in range(self._level, len(forms)):
+            try:
+                reply = await self.policy.ask(request(messages, self.max_tokens, sampling, **forms[level]))
+            except EndpointError as error:
+                if error.status not in BAD_REQUEST or level + 1 == len(forms):
+                    raise
+                continue
+            # Only what has been answered counts: a request that is bad for another reason says nothing about the form.
+            self._level = max(self._level, level)
+            return reply
+        raise AssertionError("the last form either answers or raises")
+
+
+def _prompt(reply: Reply) -> int:
+    return max(0, reply.total - reply.tokens)
+
+
+def _take(reply: Reply, read: Read[T]) -> tuple[T | None, str]:
+    """What was read, or what is wrong."""
+    if reply.refusal and not reply.text:
+        return None, "the model refused"
+    found = find_object(reply.text)
+    if found is None:
+        cut = "; it was cut short, so raise the role's max_tokens" if reply.finish == "length" else ""
+        return None, f"no JSON object{cut}" if reply.text.strip() else f"an empty reply{cut}"
+    value = read(found)
+    return (None, value) if isinstance(value, str) else (value, "")
+
+
+def find_object(text: str) -> dict[str, Any] | None:
+    """The first JSON object in a reply, whatever stands around it (prose, a fence, a thought); None without one."""
+    text = _THOUGHT.sub("", text)
+    place = text.find("{")
+    for _ in range(MOST_OPENINGS):
+        if place < 0:
+            return None
+        try:
+            value, _end = json.JSONDecoder(strict=False).raw_decode(text, place)
+        except (ValueError, RecursionError):
+            place = text.find("{", place + 1)
+            continue
+        if isinstance(value, dict):
+            return value
+        place = text.find("{", place + 1)
+    return None

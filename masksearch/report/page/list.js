@@ -1,0 +1,79 @@
+// The list of questions: a listbox of which only the rows in sight are in the document, so that any number of them is quick.
+
+const ROW = 52; // height of a row in pixels, as in the style
+const BEYOND = 8; // rows kept above and below those in sight
+const SIGNS = { right: "\u2713", partial: "\u25d0", wrong: "\u2717", invalid: "!", unscored: "?" };
+
+const outcomeOf = (record) => (record.verdict === "invalid" ? `invalid, ${record.status}` : VERDICTS[record.verdict]);
+
+function signOf(record) {
+  const made = element("span", `sign ${record.verdict}`, SIGNS[record.verdict]);
+  made.setAttribute("aria-hidden", "true");
+  return made;
+}
+
+// What stands under a question in the list, and is read out with it.
+function factsOf(record) {
+  const several = store.stages.length > 1 && !state.stage;
+  const searches = record.searches === null ? "" : `${record.searches} ${record.searches === 1 ? "search" : "searches"}`;
+  return [
+    record.step === null ? "" : `step ${record.step}`,
+    record.failure ? plainWords(record.failure) : record.verdict === "invalid" ? record.status : "",
+    searches,
+    several ? record.stage.title : "",
+  ].filter(Boolean);
+}
+
+function rowOf(record, place) {
+  const row = element("div", "row");
+  row.id = `row-${place}`;
+  row.setAttribute("role", "option");
+  row.setAttribute("aria-setsize", String(shown.length));
+  row.setAttribute("aria-posinset", String(place + 1));
+  row.setAttribute("aria-selected", String(record === current));
+  row.style.top = `${place * ROW}px`;
+  const name = visible(nameOf(record).slice(0, 300));
+  const other = partnerOf(record);
+  const outcomes = other ? `${outcomeOf(record)}, the other ${outcomeOf(other)}` : outcomeOf(record);
+  row.setAttribute("aria-label", [name, outcomes, record.f1 === null ? "" : `F1 ${record.f1.toFixed(2)}`, ...factsOf(record)].filter(Boolean).map(visible).join(", "));
+  const signs = element("span", "signs");
+  signs.append(signOf(record), ...(other ? [signOf(other)] : []));
+  const words = element("span", "words");
+  words.append(element("bdi", "name", name), element("bdi", "facts", factsOf(record).join(" · ")));
+  const scores = element("span", "figure");
+  if (record.f1 !== null) scores.append(element("span", "", record.f1.toFixed(2)));
+  if (other && other.f1 !== null) scores.append(element("span", "other", other.f1.toFixed(2)));
+  row.append(signs, words, scores);
+  row.addEventListener("click", () => openRecord(record, { quiet: true }));
+  return row;
+}
+
+// Draws the rows in sight, and the open one wherever it is (the list's aria-activedescendant points to it).
+function drawRows() {
+  const list = $("list");
+  const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
+  const last = Math.min(shown.length, Math.ceil((list.scrollTop + list.clientHeight) / ROW) + BEYOND);
+  const places = new Set(Array.from({ length: Math.max(0, last - first) }, (_, at) => first + at));
+  const active = shown.indexOf(current);
+  if (active >= 0) places.add(active);
+  $("rows").replaceChildren(...[...places].sort((a, b) => a - b).map((place) => rowOf(shown[place], place)));
+  if (active >= 0) list.setAttribute("aria-activedescendant", `row-${active}`); else list.removeAttribute("aria-activedescendant");
+}
+
+// Scrolls the list, never the page, so that the open row is in sight.
+function revealRow() {
+  const list = $("list"), active = shown.indexOf(current);
+  $("rows").style.height = `${shown.length * ROW}px`; // before it is scrolled, or it could not go so far
+  if (active < 0) return;
+  const top = active * ROW;
+  if (top < list.scrollTop) list.scrollTop = top;
+  else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
+}
+
+// Opens the record `step` rows further, or the first or last one.
+function move(step) {
+  if (!shown.length) return;
+  const active = shown.indexOf(current);
+  const next = active < 0 ? 0 : Math.min(shown.length - 1, Math.max(0, active + step));
+  openRecord(shown[next], { quiet: true });
+}

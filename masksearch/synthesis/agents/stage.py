@@ -1,0 +1,123 @@
+"""Stage `synthesize --teacher agents`: tasks in, judged trajectories out, everything else on record.
+
+WORK/outcomes.jsonl   what became of each task, appended as it is known: an interrupted run goes on from here
+WORK/rejects.jsonl    the tasks that were not kept, each with its reason and all that was said
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import DataError
+from masksearch.files import read_tasks, write_json, write_json_lines
+from masksearch.llm.spending import Purse
+from masksearch.progress import Progress, say
+from masksearch.protocols import Searcher
+from masksearch.settings import SynthesizeSettings
+from masksearch.synthesis.agents.engines import teach_with_ray
+from masksearch.synthesis.agents.log import Log
+from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
+from masksearch.types import Task
+
+OUTCOMES, REJECTS = "outcomes.jsonl", "rejects.jsonl"
+
+
+def run_agents(settings: SynthesizeSettings, output: Path, work: Path, searcher: Searcher | None = None) -> dict[str, Any]:
+    """Writes the kept trajectories in the order of the tasks. Raises DataError where not one was kept, ModelError where an endpoint refuses.
+
+    `unfinished` stands in the summary where tasks are left, because an endpoint did not answer or a limit was reached.
+    """
+    tasks = in_order(read_tasks(settings.tasks), settings)
+    with Log(work / OUTCOMES) as log:
+        stopped = _work(tasks, settings, log, searcher)
+        ids = [task.id for task in tasks]
+        kept = 0
+
+        def trajectories() -> Any:
+            nonlocal kept
+            for row in log.rows(ids):
+                if not row["reason"] and (settings.limit is None or kept < settings.limit):
+                    kept += 1
+                    yield row["trajectory"]
+
+        # Before the product: whoever finds that finds these too.
+        write_json_lines(work / REJECTS, (_rejected(row) for row in log.rows(ids) if row["reason"]))
+        if not log.kept:
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(log.reasons.items(), key=lambda item: -item[1]))
+            raise DataError(f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({stopped or reasons}); see {work / REJECTS}.")
+        write_json_lines(output, trajectories())
+        summary = _summary(tasks, settings, log, kept, stopped)
+    if str(output) != "-":
+        write_json(work / "synthesize-report.json", summary)
+    return summary
+
+
+def in_order(tasks: Sequence[Task], settings: SynthesizeSettings) -> list[Task]:
+    """The tasks as they stand; in a seeded order where only some are wanted."""
+    order = list(tasks)
+    if settings.limit is not None and settings.limit < len(order):
+        random.Random(settings.seed).shuffle(order)
+    return order
+
+
+def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searcher: Searcher | None) -> str:
+    """Does what is left; returns why it stopped early, or ""."""
+    left = [task for task in tasks if task.id not in log.places]
+    wanted = settings.limit or len(tasks)
+    if not left or log.kept >= wanted:
+        return ""
+    purse = Purse(settings.max_tokens, settings.max_cost, dict(log.spent))
+    if purse.empty():
+        return f"the limit is reached: {purse.total.tokens:,} tokens, {purse.total.cost:.2f} US dollars"
+    with Progress("synthesize", len(tasks), "tasks") as progress:
+        progress.step(len(log.places))
+
+        def done(outcome: Outcome) -> bool:
+            log.add(outcome.to_json())
+            progress.step(note=f"{log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
+            return log.kept < wanted
+
+        by_ray = settings.engine == "ray"
+        stopped = teach_with_ray(left, settings, purse, done) if by_ray else asyncio.run(_locally(left, settings, purse, done, searcher))
+    if stopped:
+        say(f"Stopped: {stopped}")
+    return stopped
+
+
+async def _locally(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, done: Any, searcher: Searcher | None) -> str:
+    async with opened(settings, searcher or _searcher(settings)) as teacher:
+        return await teach_all(teacher, tasks, purse, done, settings.concurrency)
+
+
+def _searcher(settings: SynthesizeSettings) -> Searcher:
+    from masksearch.search import open_searcher
+
+    return open_searcher(settings.index, settings.search)
+
+
+def _rejected(row: dict[str, Any]) -> dict[str, Any]:
+    return {"id": row["id"], "reason": row["reason"], "spent": row["spent"], **row["record"]}
+
+
+def _summary(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, kept: int, stopped: str) -> dict[str, Any]:
+    total = sum((spent.tokens for spent in log.spent.values()), 0)
+    cost = sum(spent.cost for spent in log.spent.values())
+    done = len(log.places)
+    left = 0 if settings.limit is not None and log.kept >= settings.limit else len(tasks) - done
+    money = f", {cost:.2f} US dollars" if cost else ""
+    text = f"{kept} trajectories of {done} tasks ({log.kept / done:.0%} accepted), {total:,} tokens{money}"
+    summary: dict[str, Any] = {
+        "text": f"{text}; {left} tasks are left: {stopped}" if left else text,
+        "kept": kept,
+        "tried": done,
+        "dropped": dict(log.reasons),
+        "share_dropped": round(1 - log.kept / done, 4),
+        "spent": {role: spent.to_json() for role, spent in sorted(log.spent.items())},
+        "tokens": total,
+        "cost": round(cost, 6),
+    }
+    return summary | ({"unfinished": left} if left else {})

@@ -1,0 +1,128 @@
+"""The team at work on one task: plan, then rounds of rewriting, searching and observing, until there is an answer.
+
+    planner   -> steps, a first thought, a first query
+    rewriter  -> at least three queries for what is looked for        } at most `max_rounds` times
+    search    -> all of them, merged round-robin, each passage once   }
+    observer  -> answer, next step, reflect, or own knowledge         }
+
+`reflect` says that what was looked for was not found; from the second such round on the observer may go on from its own knowledge, and after the last
+round it must answer, from the results or (once it may) from its own knowledge. What happens is told by the roles alone: they never see the gold answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from masksearch.agent.prompts import task_prompt
+from masksearch.errors import SearchError
+from masksearch.llm.spending import Spent
+from masksearch.llm.structured import Read
+from masksearch.protocols import Searcher
+from masksearch.search.hiding import as_seen_by
+from masksearch.settings import SynthesizeSettings
+from masksearch.synthesis.agents.merging import merge
+from masksearch.synthesis.agents.records import (
+    PLAN_SCHEMA,
+    QUERIES_SCHEMA,
+    Observation,
+    Plan,
+    Step,
+    observation_schema,
+    read_observation,
+    read_plan,
+    read_queries,
+)
+from masksearch.synthesis.agents.roles import RoleName, Roles, Said
+from masksearch.types import Hit, MaskedTask, Task
+
+T = TypeVar("T")
+
+
+@dataclass
+class Work:
+    """What has happened on one task."""
+
+    plan: Plan | None = None
+    steps: list[Step] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    spent: dict[str, Spent] = field(default_factory=dict)
+    fault: str = ""
+    """Why there is no answer; "" where there is one."""
+
+    @property
+    def answer(self) -> str:
+        """The last observation's answer."""
+        return self.steps[-1].observation.answer if self.steps else ""
+
+
+class _Stuck(Exception):
+    """The team cannot go on; the reason goes on record."""
+
+
+class Team:
+    """Works tasks. Safe to use for many at a time on one event loop."""
+
+    def __init__(self, roles: Roles, searcher: Searcher, settings: SynthesizeSettings) -> None:
+        self.roles, self.searcher, self.settings = roles, searcher, settings
+
+    async def work(self, task: Task) -> Work:
+        """One task. Raises EndpointError where an endpoint does not answer, however often it is asked: the task is then still to be done."""
+        work = Work()
+        try:
+            await self._converse(task, work)
+        except _Stuck as stuck:
+            work.fault = str(stuck)
+        return work
+
+    async def _converse(self, task: Task, work: Work) -> None:
+        agents, language = self.settings.agents, language_of(task, self.settings)
+        words = task_prompt(task, self.settings.agent.answer_form)
+        searcher = as_seen_by(task, self.searcher)
+        state = self.roles.state(language, words, (), (), "", None)
+        plan = work.plan = await self._ask("planner", {}, state, PLAN_SCHEMA, read_plan, language, work)
+        thought, query, reflections = plan.thought, plan.query, 0
+        for number in range(1, agents.max_rounds + 1):
+            state = self.roles.state(language, words, plan.steps, work.steps, query, None)
+            reader = read_queries(agents.queries)
+            rewritten = await self._ask("rewriter", {"queries": agents.queries}, state, QUERIES_SCHEMA, reader, language, work)
+            queries = tuple(dict.fromkeys((query, *rewritten)))
+            rankings = await self._search(searcher, queries)
+            merged = merge(rankings, agents.merged)
+            last = number == agents.max_rounds
+            allowed = ("answer", *(() if last else ("next", "reflect")), *(("knowledge",) if reflections >= agents.max_reflections else ()))
+            state = self.roles.state(language, words, plan.steps, work.steps, query, merged, last)
+            reader = read_observation(allowed, len(merged))
+            seen: Observation = await self._ask("observer", {"allowed": allowed}, state, observation_schema(allowed), reader, language, work)
+            work.steps.append(Step(thought, query, queries, tuple(map(tuple, rankings)), tuple(merged), seen))
+            if seen.action in ("answer", "knowledge"):
+                return
+            reflections += seen.action == "reflect"
+            thought, query = seen.thought, seen.query
+        raise _Stuck("no answer after the last round")
+
+    async def _ask(self, name: RoleName, values: dict[str, object], state: str, schema: dict[str, object], read: Read[T], language: str, work: Work) -> T:
+        system = self.roles.prompts.render(name, language, **values)
+        asked, said, spent = await self.roles.ask(name, system, state, schema, read, language)
+        work.said.append(said)
+        work.spent[name] = work.spent.get(name, Spent()) + spent
+        if asked.value is None:
+            raise _Stuck(f"{name}: {asked.fault}")
+        return asked.value
+
+    async def _search(self, searcher: Searcher, queries: tuple[str, ...]) -> list[list[Hit]]:
+        """The results of each query, all asked at once. One search that fails does not fail the round; all of them do."""
+        found = await asyncio.gather(*(searcher.asearch(query, self.settings.agents.per_query) for query in queries), return_exceptions=True)
+        for problem in found:
+            if isinstance(problem, BaseException) and not isinstance(problem, SearchError):
+                raise problem
+        if all(isinstance(result, SearchError) for result in found):
+            raise _Stuck(f"search failed: {found[0]}")
+        return [[] if isinstance(result, BaseException) else result for result in found]
+
+
+def language_of(task: Task, settings: SynthesizeSettings) -> str:
+    """Of the prompts, en or zh: the task's own, else the settings'."""
+    own = task.language if isinstance(task, MaskedTask) else ""
+    return "zh" if (own or settings.agents.language) == "zh" else "en"

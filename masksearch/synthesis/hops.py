@@ -1,0 +1,79 @@
+"""Which entity to search for next, judged by nothing but what has been shown.
+
+A candidate is a name that stands in a result and was not known before; in a question, also one that the question names and no result is about.
+It ranks higher the nearer it stands to words that the task asks with ("directed by X" where a director is asked for), in a passage that is linked
+to the task, by its title best, as a name of more than one word, in an earlier result and an earlier place, and in one result rather than in all.
+What the right answer is plays no part: whether the first candidate was right is counted, not arranged (`Oracle.hops`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from masksearch.ramp.words import STEM, base_title, stop_words
+from masksearch.synthesis.linking import Asked, Link, Shown, find_link, near_span, stems, title_links
+from masksearch.synthesis.names import Name, name_words, names
+
+REACH = 8
+"""Words away from a candidate at which a word of the task counts no more."""
+NAMED = 2.5
+"""What it is worth that the question itself names an entity which no result is about."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An entity, and the result it was read in; without one, the question names it."""
+
+    entity: str
+    score: float
+    shown: Shown | None = None
+    span: tuple[int, int] = (0, 0)
+    link: Link | None = None
+
+
+def next_entities(asked: Asked, results: Sequence[Shown], known: str, tried: Collection[str]) -> list[Candidate]:
+    """Candidates, the best first. `known` is the text the task showed, `tried` the entities that were searched for."""
+    over = [name_words(one) for one in [*tried, *(base_title(result.heading) for result in results)]]
+    found: dict[frozenset[str], Candidate] = {}
+    for result in results:
+        for name in names(result.text, asked.language):
+            new = not Asked(known, frozenset(), asked.language).names_it(name.text) and not any(name.words <= words for words in over)
+            link = find_link(asked, result, (name.start, name.end)) if new else None
+            if link is None:
+                continue
+            candidate = Candidate(name.text, _score(asked, result, name, results), result, (name.start, name.end), link)
+            if name.words not in found or found[name.words].score < candidate.score:
+                found[name.words] = candidate
+    # "Grafton" is "Sue Grafton", where both were read.
+    longest = [one for words, one in found.items() if not any(words < other for other in found)]
+    return sorted(longest, key=lambda candidate: -candidate.score)
+
+
+def open_names(question: str, seen: Sequence[str], tried: Collection[str]) -> list[Candidate]:
+    """Entities a question names that no title seen so far is about."""
+    over = [name_words(one) for one in [*tried, *map(base_title, seen)]]
+    left = [name for name in names(question) if not any(name.words <= words or (words and words <= name.words) for words in over)]
+    return [Candidate(name.text, NAMED if name.is_long else 0.0) for name in left]
+
+
+def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) -> float:
+    others = sum(name.words <= name_words(other.text) for other in results if other is not result)
+    place = len(result.text[: name.start].split())
+    worth = 1.0 * title_links(asked, result) + 0.5 * name.is_long - 0.15 * (result.number - 1) - 0.005 * place - 0.3 * others
+    return worth + _company(asked, result, name)
+
+
+def _company(asked: Asked, result: Shown, name: Name) -> float:
+    """What the words of the task that stand near a name are worth together; those of the passage's own title say nothing."""
+    subject = stems(base_title(result.heading), asked.language)
+    if asked.language == "zh":
+        return 0.5 * len((near_span(result.text, (name.start, name.end), "zh", REACH) & asked.near) - subject)
+    near: dict[str, float] = {}
+    for word, start, end in zip(*result.words, strict=True):
+        stem = word[:STEM]
+        if stem not in asked.near or stem in subject or word in stop_words(asked.language) or name.start <= start < name.end:
+            continue
+        apart = len(result.text[min(name.end, end) : max(name.start, start)].split())
+        near[stem] = max(near.get(stem, 0.0), 1 - apart / REACH)
+    return sum(near.values())

@@ -1,0 +1,161 @@
+"""An OpenAI-compatible endpoint on loopback that answers from a script, and misbehaves on demand.
+
+    with Endpoint([too_many(0.01), say("Paris")]) as endpoint:
+        EndpointPolicy("m", endpoint.url)
+
+The script is a list of replies, of which the last is given for ever, or a function of (body, number of the request from 0). A reply is JSON (a dict),
+text that is sent as it is, or one of the functions below. `requests` holds (path, headers in lower case, body); `most` is how many were under way at once.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back over the wire."""
+
+    content: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    wait: float = 0.0
+    """Seconds before anything is sent."""
+    cut: bool = False
+    """Send half of the body, then close the connection."""
+
+
+Reply = Answer | dict[str, Any] | str
+Script = Callable[[dict[str, Any], int], Reply] | Sequence[Reply]
+
+
+def say(text: str | None, finish: str = "stop", tokens: int | None = 7, **message: Any) -> dict[str, Any]:
+    """A chat completion; `message` adds fields such as `reasoning_content`, `refusal` and `tool_calls`. Without `tokens` there is no usage."""
+    usage = {"usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}} if tokens is not None else {}
+    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
+    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **usage}
+
+
+def call(name: str, arguments: Any, id: str | None = "call_a") -> dict[str, Any]:
+    """One native tool call; `arguments` that are no text become JSON."""
+    written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    return {**({"id": id} if id is not None else {}), "type": "function", "function": {"name": name, "arguments": written}}
+
+
+def calls(*made: dict[str, Any], text: str | None = None, finish: str = "tool_calls", **message: Any) -> dict[str, Any]:
+    """A message that calls tools."""
+    return say(text, finish, tool_calls=list(made), **message)
+
+
+def verdict(word: str, reason: str = "r") -> dict[str, Any]:
+    """What a judge should say."""
+    return say(json.dumps({"reason": reason, "verdict": word}))
+
+
+def fail(status: int, message: str = "no", **error: Any) -> Answer:
+    """An error in the form that OpenAI gives it."""
+    return Answer({"error": {"message": message, **error}}, status)
+
+
+def too_many(after: float) -> Answer:
+    """429, with the seconds until another try is welcome."""
+    return Answer({"error": {"message": "slow down"}}, 429, {"retry-after-ms": str(int(after * 1000)), "Retry-After": str(after)})
+
+
+def late(seconds: float, reply: dict[str, Any] | None = None) -> Answer:
+    """An answer after the client has given up."""
+    return Answer(reply or say("late"), wait=seconds)
+
+
+def cut_off(reply: dict[str, Any] | None = None) -> Answer:
+    """The connection breaks in the middle of the answer."""
+    return Answer(reply or say("a longer text, of which half arrives"), cut=True)
+
+
+def truncated(reply: dict[str, Any] | None = None) -> str:
+    """JSON that ends in the middle, over a connection that is all right."""
+    whole = json.dumps(reply or say("a longer text"))
+    return whole[: len(whole) // 2]
+
+
+NO_CHOICES: dict[str, Any] = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
+REFUSAL = say(None, refusal="I can't help with that.")
+
+
+class Endpoint:
+    """The server; runs from its making to `close`."""
+
+    def __init__(self, script: Script = (), wait: float = 0.0) -> None:
+        self.script: Script = script
+        self.replies: list[Reply] = []
+        """A script that can be set later; goes before `script` where it is not empty."""
+        self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.most = 0
+        self._wait, self._busy, self._lock = wait, 0, threading.Lock()
+        self._stop = threading.Event()
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """What was asked."""
+        return [body for _, _, body in self.requests]
+
+    def __enter__(self) -> Endpoint:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the server, and whatever it is waiting for."""
+        self._stop.set()
+        self.http.shutdown()
+        self.http.server_close()
+
+    def _reply(self, body: dict[str, Any], number: int) -> Answer:
+        script = self.replies or self.script
+        reply = script(body, number) if callable(script) else script[min(number, len(script) - 1)]
+        return reply if isinstance(reply, Answer) else Answer(reply)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            timeout = 20
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with outer._lock:
+                    outer._busy += 1
+                    outer.most = max(outer.most, outer._busy)
+                    number = len(outer.requests)
+                    outer.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                answer = outer._reply(body, number)
+                if answer.wait or outer._wait:
+                    outer._stop.wait(answer.wait or outer._wait)
+                with outer._lock:
+                    outer._busy -= 1
+                data = answer.content.encode() if isinstance(answer.content, str) else json.dumps(answer.content).encode()
+                try:
+                    self.send_response(answer.status)
+                    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **answer.headers}.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(data[: len(data) // 2] if answer.cut else data)
+                except OSError:  # the client has given up
+                    self.close_connection = True
+                if answer.cut:
+                    self.close_connection = True
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        return Handler

@@ -1,0 +1,128 @@
+"""What the record tells of a failure, and of the evidence."""
+
+import pytest
+
+from masksearch.evaluation.evidence import evidence_recall
+from masksearch.evaluation.failures import FAILURES, count_failures, is_right
+from masksearch.evaluation.rows import row
+from masksearch.scoring.metrics import score_task
+from masksearch.settings import EvalSettings
+from masksearch.types import MaskedTask, Question, Trajectory, Turn, Usage, task_json
+
+SETTINGS = EvalSettings(questions="q", model="m")
+QUESTION = Question(
+    id="q", question="On which river does Town1 lie?", answers=("Flow One",), supporting_passages=("d1", "d2"), supporting_titles=("Town1", "Flow One")
+)
+MASKED = MaskedTask(
+    id="t", doc_id="d", title="T", text="[mask] lies on the [mask].", answers=("Town1", "Flow One"), masks=2, original="Town1 lies on the Flow One."
+)
+
+
+def trajectory(*texts, answer="", status="answered", task=QUESTION, retrieved=(), errors=()):
+    """Model and tool take turns; what the tool says starts with a bracket."""
+    turns = tuple(Turn(role="tool" if text.lstrip().startswith("<information>") else "model", text=text) for text in texts)
+    searches = sum(turn.role == "tool" for turn in turns)
+    scores = score_task(answer, task, "spans").to_json()
+    return Trajectory(
+        id=task.id, task=task_json(task), turns=turns, answer=answer, status=status, scores=scores, usage=Usage(searches=searches),
+        retrieved=retrieved, search_errors=errors,
+    )  # fmt: skip
+
+
+def information(*passages):
+    lines = "\n".join(f"[{number}] {passage}" for number, passage in enumerate(passages, 1))
+    return f"\n<information>\n{lines}\n</information>\n"
+
+
+SEARCH = "<think>look</think>\n<search>Town1 river</search>"
+BOTH = information("Town1: Town1 lies on the Flow One.", "Flow One: A river.")
+FOUND = (("d1#1", "d9"), ("d2",))
+
+
+def said(text, thought="so"):
+    return f"<think>{thought}</think>\n<answer>{text}</answer>"
+
+
+CASES = {
+    "": trajectory(SEARCH, BOTH, said("the Flow One"), answer="the Flow One", retrieved=FOUND),
+    "failed": trajectory(SEARCH, information("The search failed."), said("Nile"), answer="Nile", errors=("gone",)),
+    "ran_out": trajectory(SEARCH, BOTH, SEARCH, status="too_many_searches", retrieved=FOUND),
+    "bad_format": trajectory("I do not know.", status="no_answer"),
+    "over_long": trajectory(SEARCH, BOTH, said("x"), answer="It is the Flow One or the Nile or the Rhine or the Danube", retrieved=FOUND),
+    "answer_lost": trajectory(SEARCH, BOTH, said("Nile", "it is the Flow One, I read"), answer="Nile", retrieved=FOUND),
+    "never_searched": trajectory(said("Nile"), answer="Nile"),
+    "not_retrieved": trajectory(SEARCH, information("Town9: A town."), said("Nile"), answer="Nile", retrieved=(("d9",),)),
+    "not_used": trajectory(SEARCH, BOTH, said("Nile"), answer="Nile", retrieved=FOUND),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_every_kind(kind):
+    assert row(CASES[kind], SETTINGS)["failure"] == kind
+
+
+def test_every_kind_is_described_and_counted():
+    assert set(CASES) - {""} == set(FAILURES)
+    rows = [row(one, SETTINGS) for one in CASES.values()]
+    assert count_failures([*rows, rows[0]]) == {"right": 2, **dict.fromkeys(FAILURES, 1)}
+
+
+def test_a_judge_decides_where_there_is_one():
+    assert is_right({"f1": 0.5})
+    assert not is_right({"f1": 0.49})
+    assert is_right({"f1": 0.0, "judge_strict": 1})
+    assert not is_right({"f1": 1.0, "judge_strict": 0})
+    assert row(CASES["not_used"], SETTINGS, judged={"judge_strict": 1})["failure"] == ""
+    assert row(CASES["not_used"], SETTINGS, judged={"judge_error": "unreadable"})["failure"] == "not_used"
+
+
+def test_what_stands_in_the_question_is_no_lost_answer():
+    asked = Question(id="q", question="Which is longer, Nile or Rhine?", answers=("Nile",))
+    lost = trajectory(SEARCH, information("Nile: Long."), said("Rhine", "Nile or Rhine"), answer="Rhine", task=asked)
+    assert row(lost, SETTINGS)["failure"] == "not_used"
+    yes = Question(id="q", question="Is it so?", answers=("yes",))
+    assert row(trajectory(said("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"] == "never_searched"
+
+
+def test_without_a_search_tool_nothing_was_retrieved():
+    closed = SETTINGS.model_copy(update={"method": "closed-book"})
+    found = row(CASES["never_searched"], closed)
+    assert "evidence" not in found
+    assert found["failure"] == "never_searched"
+
+
+@pytest.mark.parametrize(
+    ("one", "share"),
+    [
+        (CASES["not_used"], 1.0),
+        (CASES["not_retrieved"], 0.0),
+        (trajectory(SEARCH, information("Elsewhere: text"), retrieved=(("d2#3",),)), 0.5),
+        (trajectory(SEARCH, information("x: y"), retrieved=(("d11", "d1x"),)), 0.0),  # another document whose name begins the same
+        (trajectory(SEARCH, information("Town1: other text, from the web", "Flow One (2/3): a part"), retrieved=(("http://a",),)), 1.0),  # by title
+        (trajectory(SEARCH, information("Town11: no"), retrieved=(("http://a",),)), 0.0),
+        (trajectory(said("x")), 0.0),
+    ],
+)
+def test_gold_passages(one, share):
+    assert evidence_recall(one, QUESTION) == share
+
+
+def test_evidence_without_gold_passages():
+    bare = QUESTION.model_copy(update={"supporting_passages": (), "supporting_titles": ()})
+    assert evidence_recall(trajectory(SEARCH, BOTH, task=bare), bare) == 1.0
+    assert evidence_recall(trajectory(SEARCH, information("Town1: It lies on the Flow."), task=bare), bare) == 0.0
+    assert evidence_recall(trajectory("I say Flow One", task=bare), bare) == 0.0  # what the model says is no evidence
+    assert (
+        evidence_recall(trajectory(SEARCH, BOTH, task=Question(id="q", question="So?", answers=("yes",))), Question(id="q", question="So?", answers=("yes",)))
+        is None
+    )
+    assert evidence_recall(trajectory(SEARCH, information("x: Town1 only."), task=MASKED), MASKED) == 0.5
+
+
+def test_masked_tasks():
+    lost = trajectory(SEARCH, BOTH, said("1. Rome\n2. Nile", "Town1 and Flow One"), answer="1. Rome\n2. Nile", task=MASKED)
+    assert row(lost, SETTINGS)["failure"] == "answer_lost"
+    half = trajectory(SEARCH, BOTH, said("1. Town1\n2. Nile"), answer="1. Town1\n2. Nile", task=MASKED)
+    assert row(half, SETTINGS)["failure"] == ""  # a mean F1 of one half
+    long = trajectory(SEARCH, BOTH, said("x"), answer="1. Town1 or Rome or London or Paris or Bonn\n2. Flow One or Nile or Rhine or Danube or Don", task=MASKED)
+    assert (row(long, SETTINGS)["cover_em"], row(long, SETTINGS)["failure"]) == (1, "over_long")

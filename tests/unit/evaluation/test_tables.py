@@ -1,0 +1,122 @@
+"""Tables in all formats, letter by letter, and that nothing in a cell is taken for a command."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from masksearch.evaluation.tables import WIDE, Cell, Table, cells, format_table, latex_text, render, with_interval
+
+TABLE = Table(
+    "Recall (%)",
+    ("model", "A_1"),
+    "lr",
+    ((Cell("x|y"), Cell("71.9", best=True, star=True, aside="[64.2, 78.8]")), (Cell("50%\n& more"), Cell("-1.5", star=True)), (Cell("模"), Cell("-"))),
+    "* p < 0.05.",
+    frozenset({2}),
+)
+
+TEXT = """\
+Recall (%):
+
+model                       A_1
+----------  -------------------
+x|y         71.9^* [64.2, 78.8]
+50% & more  -1.5*
+----------  -------------------
+模             -
+
+^ best of its column. * p < 0.05.
+
+Note: one
+"""
+
+MARKDOWN = """\
+Recall (%):
+
+| model      |                     A_1 |
+| ---------- | ----------------------: |
+| x\\|y       | **71.9**\\* [64.2, 78.8] |
+| 50% & more |                  -1.5\\* |
+| 模         |                       - |
+
+\\* p \\< 0.05.
+
+- Note: one
+"""
+
+LATEX = r"""\begin{table}[t]
+\centering
+\caption{Recall (\%). * p \textless{} 0.05.}
+\begin{tabular}{lr}
+\toprule
+model & A\_1 \\
+\midrule
+x\textbar{}y & \textbf{71.9}$^{*}$ {\scriptsize [64.2, 78.8]} \\
+50\% \& more & $-$1.5$^{*}$ \\
+\midrule
+模 & -- \\
+\bottomrule
+\end{tabular}
+\end{table}
+
+% Note: one
+"""
+
+
+def test_text() -> None:
+    """The marks of a column take the same room in every row."""
+    assert render([TABLE], ["one"], "text") + "\n" == TEXT
+
+
+def test_markdown() -> None:
+    assert render([TABLE], ["one"], "markdown") + "\n" == MARKDOWN
+
+
+def test_latex() -> None:
+    assert render([TABLE], ["one"], "latex") + "\n" == LATEX
+    wide = Table("c", ("h",) * (WIDE + 1), "l" * (WIDE + 1), ())
+    assert render([wide], [], "latex").startswith("\\begin{table*}[t]\n\\centering\n\\scriptsize\n\\caption{c.}\n")
+    assert render([Table("c", ("h",), "l", (cells(["[x]"]),))], [], "latex").splitlines()[7] == "{[x]} \\\\"
+
+
+def test_latex_of_hostile_names() -> None:
+    assert latex_text(r"a\b{c}_^~ #1 $x$ <|> --" + '"') == (
+        r"a\textbackslash{}b\{c\}\_\textasciicircum{}\textasciitilde{} \#1 \$x\$ \textless{}\textbar{}\textgreater{} -{}-{\char34}"
+    )
+    assert latex_text("Qwen2.5-7B at -3.2 [-1, 2]") == "Qwen2.5-7B at $-$3.2 [$-$1, 2]"
+
+
+@given(st.text())
+def test_no_character_of_a_name_is_a_command(name: str) -> None:
+    bare = re.sub(r"\\text[a-z]+\{\}|\{\\char34\}|-\{\}(?=-)|\$-\$|\\[{}$&#_%]", "", latex_text(name))
+    assert not set(bare) & set("\\{}$&#_%^~\n")
+
+
+@given(st.text())
+def test_a_name_is_one_cell_of_one_line(name: str) -> None:
+    for form in ("text", "markdown", "latex"):
+        found = render([Table("c", ("h", "i"), "ll", (cells([name, "x"]),))], [], form)  # type: ignore[arg-type]
+        assert found.isprintable() or set(found) - {"\n"} <= {char for char in found if char.isprintable()}
+        lines = found.split("\n")
+        assert len(lines) == {"text": 5, "markdown": 5, "latex": 11}[form]
+    row = render([Table("c", ("h", "i"), "ll", (cells([name, "x"]),))], [], "markdown").split("\n")[4]
+    assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 3
+
+
+def test_tables_line_up_and_are_markdown() -> None:
+    assert format_table(("name", "n"), [("a|b", "5"), ("long\nname", "1234")], "lr").splitlines() == [
+        "| name      |    n |",
+        "| --------- | ---: |",
+        "| a\\|b      |    5 |",
+        "| long name | 1234 |",
+    ]
+    assert format_table(("x",), []) == "| x   |\n| --- |"
+
+
+def test_values_with_intervals() -> None:
+    assert with_interval(0.714, (0.6, 0.8)) == "0.71 [0.60, 0.80]"
+    assert with_interval(0.0, (-0.1, 0.1), signed=True) == "+0.000 [-0.100, +0.100]"
+    assert with_interval(1, None) == "1.00"

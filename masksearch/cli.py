@@ -18,10 +18,11 @@ from masksearch import __version__, process
 from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError
 from masksearch.evaluation.suites.command import suites_command
+from masksearch.export.options import ExportSettings
 from masksearch.flags import DEST, Parser, add_flags
 from masksearch.pipeline import disk_is_full, run_recipe
 from masksearch.settings import AskSettings, ServeSettings
-from masksearch.single import search_command, serve_command, stage_command, stats_command
+from masksearch.single import export_command, search_command, serve_command, stage_command, stats_command
 from masksearch.stages import STAGES
 
 Command = Callable[[argparse.Namespace], None]
@@ -89,6 +90,13 @@ def build_parser() -> Parser:
     suites.add_argument("-o", "--output", metavar="DIR", help="folder to write: questions.jsonl, and corpus.jsonl where the release brings one")
     suites.add_argument("--json", action="store_true", help="print JSON")
     suites.set_defaults(function=suites_command)
+    export = commands.add_parser(
+        "export", help="write trajectories as training data for TRL, LLaMA-Factory or verl", description=ExportSettings.__doc__, parents=[common]
+    )
+    export.add_argument(DEST + "trajectories", metavar="TRAJECTORIES", nargs="+", default=[])
+    export.add_argument("-o", "--output", metavar="PATH", required=True, help="file to write (.jsonl, packed or not, or .parquet), or - for standard output")
+    add_flags(export.add_argument_group("settings"), ExportSettings, skip=("trajectories",))
+    export.set_defaults(function=export_command)
     stats = commands.add_parser("stats", help="say what a file or folder of tasks holds", parents=[common])
     stats.add_argument("tasks", metavar="TASKS")
     stats.add_argument("--examples", type=int, default=3, help="how many tasks to show (default: 3)")

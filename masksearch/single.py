@@ -7,6 +7,7 @@ something of use afterwards (trajectories, logs); started again with other setti
 from __future__ import annotations
 
 import argparse
+import contextlib
 import glob
 import json
 import shutil
@@ -118,6 +119,18 @@ def _only(recipe_path: str, kind: str, stages: tuple[Stage, ...]) -> Stage:
         choice = f"several stages of the kind {kind}; choose one with --stage: {', '.join(stage.name for stage in found)}"
         raise UsageError(f"{recipe_path} has {choice if found else f'no stage of the kind {kind}'}.")
     return found[0]
+
+
+def export_command(arguments: argparse.Namespace) -> None:
+    """`masksearch export`: trajectories as training data of another trainer."""
+    from masksearch.export.command import export
+    from masksearch.export.options import ExportSettings
+
+    settings = settings_of(ExportSettings, given_values(arguments, ExportSettings), ("trajectories", "TRAJECTORIES"))
+    output = Path(arguments.output)
+    unlocked = arguments.output == "-" or not output.parent.is_dir()
+    with contextlib.nullcontext() if unlocked else locked(output.with_name(f".{output.name}.lock"), str(output), "choose another -o"):
+        say(export(settings, arguments.output)["text"])
 
 
 def stats_command(arguments: argparse.Namespace) -> None:

@@ -48,6 +48,7 @@ EXTRAS: dict[str, str] = {
     "uvicorn": "serve",
     "prometheus_client": "serve",
     "mcp": "mcp",
+    "inspect_ai": "inspect",
 }
 """Third-party module -> the extra of this package that brings it."""
 

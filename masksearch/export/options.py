@@ -40,7 +40,7 @@ class ExportSettings(Settings):
     """Longer rows of tokens are left out (and counted), never cut; TRL cuts at its own max_length."""
     tool_role: Literal["user", "tool"] | None = None
     """Role of the tool's text in messages. user: as the agent loop shows it to a model behind an endpoint, and as any chat template takes it. tool: for
-    templates that know it, or drop the thoughts before a user's message."""
+    templates that drop the thoughts before a user's message."""
     answer_form: Literal["spans", "paragraph"] | None = None
     """What prompts made of RAMP tasks ask for; trajectories say so themselves. Without it: spans."""
     name: str = ""
@@ -73,6 +73,8 @@ def check(settings: ExportSettings, output: str) -> None:
     for flag, value, has_effect in effects:
         if value and not has_effect:
             raise UsageError(f"{flag} has no effect with --to {settings.to} --shape {shape}; leave it out.")
+    if settings.to == "llamafactory" and "," in (settings.name or stem(output)):
+        raise UsageError("The name of a data set must have no comma in it, since LLaMA-Factory separates names by commas; choose another --name.")
     _check_output(settings.to, output)
 
 

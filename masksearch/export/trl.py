@@ -2,7 +2,9 @@
 
 tokens       `input_ids` and `labels`, -100 where there is no loss. TRL takes `labels` as they are. Set `max_length` high enough: it cuts at 1024.
 messages     one conversation. `assistant_only_loss=True` is needed, or the loss is on everything; it needs a chat template that marks what an
-             assistant writes by `{% generation %}` (TRL brings such templates for well-known models, and refuses others).
+             assistant writes by `{% generation %}`. TRL brings such templates for well-known models, and refuses the others, SmolLM2's among them.
+             With TRL 1.16's own templates the loss is on assistant turns alone; what some of them make of a thought is another matter: Qwen3's set
+             it on lines of its own; those of GLM-4-MoE, LFM2.5 and Nemotron 3 drop it before a user's message, but not before a tool's (tool_role).
 completions  a row for each model turn: all before it as `prompt`, the turn as `completion`. TRL puts the loss on completions by default, whatever the
              template; in exchange, beginnings are computed again for each turn, and a turn weighs the same whatever the length of its trajectory.
 """

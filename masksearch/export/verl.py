@@ -1,9 +1,11 @@
 """verl: Parquet for its MultiTurnSFTDataset (of trajectories) and its RLHFDataset (of tasks and questions).
 
 Fields as verl documents and reads them (docs/preparation/prepare_data.rst, verl/utils/dataset). Of trajectories: `messages`; loss is on assistant
-messages. It renders each message by itself and refuses chat templates for which that makes a difference. Of tasks: `data_source`, `prompt`,
-`ability`, `reward_model` {`style`, `ground_truth`} and `extra_info` {`index`, ...}. `ground_truth.target` is the list of answers, as in Search-R1's
-data; `extra_info.task` is the whole task as JSON, by which `export/verl_reward.py` scores masks one by one.
+messages. It renders each message by itself and refuses chat templates for which that makes a difference (Qwen3's, Llama 3's; not Qwen2.5's or
+SmolLM2's), unless `ignore_input_ids_mismatch` is set.
+
+Of tasks: `data_source`, `prompt`, `ability`, `reward_model` {`style`, `ground_truth`} and `extra_info` {`index`, ...}. `ground_truth.target` is the
+list of answers, as in Search-R1's data; `extra_info.task` is the whole task as JSON, by which `export/verl_reward.py` scores masks one by one.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ def _write_parquet(path: Path, columns: Columns, rows: Iterable[dict[str, Any]])
         while block := list(itertools.islice(iterator, BLOCK)):
             writer.write_table(pyarrow.Table.from_pylist(block, schema=schema))
             count += len(block)
+            del block  # or it would stay until the next one is whole
     return count
 
 

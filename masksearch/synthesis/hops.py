@@ -8,17 +8,20 @@ What the right answer is plays no part: whether the first candidate was right is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from masksearch.ramp.words import STEM, base_title, stop_words
 from masksearch.synthesis.linking import Asked, Link, Shown, find_link, near_span, stems, title_links
 from masksearch.synthesis.names import Name, name_words, names
+from masksearch.synthesis.wording import find_span
 
 REACH = 8
 """Words away from a candidate at which a word of the task counts no more."""
-NAMED = 2.5
-"""What it is worth that the question itself names an entity which no result is about."""
+NAMED, COMPARED, TOLD = 3.0, 5.0, 1.5
+"""What an entity is worth that the question names and no result is about: as a rule; as one of two that it sets side by side; where a result that is
+linked to the question tells of it already."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ def next_entities(asked: Asked, results: Sequence[Shown], known: str, tried: Col
         for name in names(result.text, asked.language):
             new = not Asked(known, frozenset(), asked.language).names_it(name.text) and not any(name.words <= words for words in over)
             link = find_link(asked, result, (name.start, name.end)) if new else None
-            if link is None:
+            if link is None or not link.is_named:
                 continue
             candidate = Candidate(name.text, _score(asked, result, name, results), result, (name.start, name.end), link)
             if name.words not in found or found[name.words].score < candidate.score:
@@ -50,11 +53,25 @@ def next_entities(asked: Asked, results: Sequence[Shown], known: str, tried: Col
     return sorted(longest, key=lambda candidate: -candidate.score)
 
 
-def open_names(question: str, seen: Sequence[str], tried: Collection[str]) -> list[Candidate]:
-    """Entities a question names that no title seen so far is about."""
-    over = [name_words(one) for one in [*tried, *map(base_title, seen)]]
-    left = [name for name in names(question) if not any(name.words <= words or (words and words <= name.words) for words in over)]
-    return [Candidate(name.text, NAMED if name.is_long else 0.0) for name in left]
+def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -> list[Candidate]:
+    """Entities a task names that no result so far is about, and that were not searched for."""
+    over = [name_words(one) for one in [*tried, *(base_title(result.heading) for result in results)]]
+    found: dict[frozenset[str], Candidate] = {}
+    for name in names(asked.text.split("\n", 1)[0], asked.language):
+        # "Nominated" in "Nominated for" is no more a name in a question than elsewhere: a lone word counts where two are set side by side.
+        compared = _is_compared(asked.text, name)
+        if any(name.words <= words or words <= name.words for words in over) or not (name.is_long or compared):
+            continue
+        told = any(find_span(result.text, name.text) and title_links(asked, result) for result in results)
+        found.setdefault(name.words, Candidate(name.text, COMPARED if compared else TOLD if told else NAMED))
+    return sorted(found.values(), key=lambda candidate: -candidate.score)
+
+
+def _is_compared(text: str, name: Name) -> bool:
+    """Whether a name stands beside "or", or beside "and" in a question that asks of both."""
+    beside = (text[: name.start].split()[-1:] + text[name.end :].strip("?,\"” ").split()[:1]) if text.rstrip().endswith("?") else []
+    both = re.search(r"(?i)^(?:are|were|was|is|do|did|does|have|had|has|which|who)\b|\b(?:both|same|common)\b", text)
+    return "or" in beside or ("and" in beside and bool(both))
 
 
 def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) -> float:

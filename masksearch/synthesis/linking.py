@@ -74,6 +74,11 @@ class Link:
     titled: bool
     pieces: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def is_named(self) -> bool:
+        """Whether it is a title or a name of some length, not two single words."""
+        return self.titled or len(self.pieces) == 1
+
 
 def stems(text: str, language: str = "") -> frozenset[str]:
     """The first letters of the content words of a text; of a Chinese one, pairs of neighbours."""
@@ -104,13 +109,13 @@ def near_span(text: str, span: tuple[int, int], language: str = "", reach: int =
 # -- finding ----------------------------------------------------------------------------------------------------------
 
 
-def find_link(asked: Asked, shown: Shown, span: tuple[int, int]) -> Link | None:
-    """The link of a passage to what is asked, seen from a span of its text; None where there is none."""
-    taken = name_words(shown.text[slice(*span)])
+def find_link(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> Link | None:
+    """The link of a passage to what is asked, seen from a span of its text; None where there is none. Without a span, all of the text is near."""
+    taken = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
     if title_links(asked, shown) and not name_words(base_title(shown.heading)) <= taken:
         return Link(titled=True)
     if asked.language == "zh":
-        return _link_zh(asked, shown.text, span)
+        return _link_zh(asked, shown.text, span or (0, 0))
     near = [name for name in _shared_names(asked, shown, span) if not name.words <= taken]
     strong = next((name for name in near if name.is_long), None)
     if strong:
@@ -126,23 +131,25 @@ def title_links(asked: Asked, shown: Shown) -> bool:
     return says and asked.names_it(base)
 
 
-def _apart(text: str, span: tuple[int, int], other: tuple[int, int]) -> int:
+def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> int:
     """Words between two places of a text; -1 where they overlap."""
+    if span is None:
+        return 0
     if other[0] < span[1] and span[0] < other[1]:
         return -1
     return len(text[min(span[1], other[1]) : max(span[0], other[0])].split())
 
 
-def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int]) -> list[Name]:
+def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> list[Name]:
     """Names near a span that the task has as well, the nearest first."""
     places = [(_apart(shown.text, span, (name.start, name.end)), name) for name in names(shown.text, asked.language)]
     near = [(apart, name) for apart, name in places if 0 <= apart <= FAR and asked.names_it(name.text)]
     return [name for _, name in sorted(near, key=lambda pair: pair[0])]
 
 
-def _singles(asked: Asked, shown: Shown, span: tuple[int, int], shared: list[Name]) -> Iterator[tuple[int, int]]:
+def _singles(asked: Asked, shown: Shown, span: tuple[int, int] | None, shared: list[Name]) -> Iterator[tuple[int, int]]:
     """Single things near a span that the task has as well, the nearest first, each once: names, figures, words beside the mask."""
-    taken = {word[:STEM] for word in name_words(shown.text[slice(*span)])}
+    taken = {word[:STEM] for word in name_words(shown.text[slice(*span)])} if span else set[str]()
     places = {(name.start, name.end): name.text for name in shared}
     for match in re.finditer(rf"{BEFORE}\d[\d.,]*\d\d(?!\d)", shown.text):
         if asked.names_it(match[0]):
@@ -187,15 +194,27 @@ def _apart_zh(span: tuple[int, int], other: tuple[int, int]) -> int:
 # -- quoting ----------------------------------------------------------------------------------------------------------
 
 
-def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "") -> str:
-    """A passage's number, its link, and the span in brackets with the words beside it, in the order of the passage."""
-    head, tail = beside(shown.text, *span, language=language)
-    window = (span[0] - len(head), span[1] + len(tail))
-    parts = _merged(shown.text, [window, *link.pieces], language)
+def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "", titled: bool = False) -> str:
+    """A passage's number, its link, and the span in brackets with the words beside it, in the order of the passage.
+
+    The title goes before where it is the link, or where it is asked for (`titled`).
+    """
+    parts = _merged(shown.text, [window(shown.text, span, language), *link.pieces], language)
     said = [_marked(shown.text, part, span) for part in parts]
-    if link.titled:
-        said.insert(0, " ".join(shown.heading.split()[:TITLE_SHOWN]))
+    if link.titled or titled:
+        said.insert(0, heading(shown))
     return f"[{shown.number}]: {phrases(language).gap.join(said)}"
+
+
+def heading(shown: Shown) -> str:
+    """The beginning of a title as it is shown."""
+    return " ".join(shown.heading.split()[:TITLE_SHOWN])
+
+
+def window(text: str, span: tuple[int, int], language: str = "") -> tuple[int, int]:
+    """A span with the words beside it."""
+    head, tail = beside(text, *span, language=language)
+    return span[0] - len(head), span[1] + len(tail)
 
 
 def _marked(text: str, part: tuple[int, int], span: tuple[int, int]) -> str:

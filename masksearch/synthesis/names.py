@@ -18,6 +18,8 @@ from masksearch.ramp.words import SURFACE, folded, stop_words
 # What may stand between two words of a name, beside a space: an initial's full stop, an ampersand, small words.
 _SMALL = "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|van|van der|van den|von|von der|y|et|&"
 _BETWEEN = re.compile(rf"\s+|(?<=\b\w)\.\s?|\s(?:{_SMALL})\s|\s(?:de l|d|l)['’]")
+# What goes on with a name, but begins none: a short figure, "d'Agoult".
+_GOES_ON = re.compile(r"\d{1,3}|[dl]['’][^\W\d_a-z].*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _PEOPLE = re.compile(r".*(?:[^aeiou]ian|ican|ean|ish|ese)|french|german|dutch|greek|swiss|welsh|czech|thai|iraqi|israeli|pakistani|arab|roman")
 _CALENDAR = frozenset(
@@ -64,7 +66,7 @@ def names(text: str, language: str = "") -> list[Name]:
     # A lone word that begins a sentence is a name where the text writes it so elsewhere.
     sure = {word for start, end, opens in runs if not (opens and _is_one(text[start:end])) for word in name_words(text[start:end])}
     kept = [Name(text[start:end], start, end) for start, end, opens in runs if not (opens and _is_one(text[start:end])) or folded(text[start:end]) in sure]
-    return [name for name in kept if name.is_long or (len(name.text) > 2 and not _PEOPLE.fullmatch(folded(name.text)))]
+    return [name for name in kept if len(name.text) > 2 and not all(map(_PEOPLE.fullmatch, re.split("[-‐‑ ]", folded(name.text))))]
 
 
 def _is_one(text: str) -> bool:
@@ -75,8 +77,8 @@ def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
     """Runs of capitalised words: where each begins and ends, and whether it opens a sentence."""
     run: list[re.Match[str]] = []
     for word in SURFACE.finditer(text):
-        capital = (word[0][0].isupper() and word[0].casefold() not in _CALENDAR) or bool(run and word[0].isdigit() and len(word[0]) < 4)
-        joined = bool(run) and bool(_BETWEEN.fullmatch(text[run[-1].end() : word.start()])) and not run[-1][0].endswith(("'s", "’s"))
+        capital = (word[0][0].isupper() and word[0].casefold() not in _CALENDAR) or bool(run and _GOES_ON.fullmatch(word[0]))
+        joined = bool(run) and bool(_BETWEEN.fullmatch(text, run[-1].end(), word.start())) and not run[-1][0].endswith(("'s", "’s"))
         if capital and joined:
             run.append(word)
         elif capital or not _small_word(text, word):

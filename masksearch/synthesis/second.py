@@ -17,14 +17,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from masksearch.ramp.query import alternative_queries, visible_query
-from masksearch.ramp.words import base_title
+from masksearch.ramp.words import base_title, folded
 from masksearch.search.neutralise import neutralise
 from masksearch.synthesis.evidence import known_evidence, speaks_of
 from masksearch.synthesis.hops import Candidate, next_entities, open_names
-from masksearch.synthesis.linking import Asked, Link, Shown, find_link, near_mask, near_span, quote, stems
+from masksearch.synthesis.linking import Asked, Link, Shown, find_link, heading, near_mask, near_span, quote, stems, window
 from masksearch.synthesis.names import names
 from masksearch.synthesis.wording import content_words, find_span, find_spans, mask_places, numbered, phrases, turn
-from masksearch.types import MaskedTask, Question
+from masksearch.types import MASK, MaskedTask, Question
 
 if TYPE_CHECKING:
     from masksearch.synthesis.oracle import Oracle
@@ -57,12 +57,13 @@ class _Trail:
         self.results = [*results, *(result for result in self.results if result.passage_id not in {one.passage_id for one in results})] if known else [*results]
 
 
-def _told(oracle: Oracle, candidate: Candidate, language: str = "") -> str:
+def _next_line(oracle: Oracle, candidate: Candidate, language: str = "") -> str:
     """Where a candidate was read; a number only where it is one of the results just shown."""
     if candidate.shown is None or candidate.link is None:
-        return ""
+        return phrases(language).next.format(entity=candidate.entity)
     told = quote(candidate.shown, candidate.span, candidate.link, language)
-    return told if any(candidate.shown is result for result in oracle.results) else told.split(": ", 1)[1]
+    shown = any(candidate.shown is result for result in oracle.results)
+    return phrases(language).read.format(quote=told if shown else told.split(": ", 1)[1])
 
 
 # -- masked texts ---------------------------------------------------------------------------------------------------
@@ -97,12 +98,11 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
         first = bool(found) and aim in found
         aim = next(index for index in range(task.masks) if index not in quotes)
         lines.append(words.open.format(number=aim + 1, place=places[aim]))
-        hop, query = (None, "") if first else _next_of(oracle, task, aim, trail, asked_before)
+        hop, query = (None, "") if first else _next_step(oracle, task, aim, trail, asked_before)
+        query = query or _worded(oracle, task, aim, asked_before)
         if hop is not None:
             trail.tried.append(hop.entity)
-            lines.append(words.next.format(entity=hop.entity, quote=_told(oracle, hop, task.language)))
-        else:
-            query = _worded(oracle, task, aim, asked_before)
+            lines.append(_next_line(oracle, hop, task.language))
     oracle.gave_up = NO_LINK if oracle.unlinked else NO_EVIDENCE
 
 
@@ -118,15 +118,34 @@ def _asked(task: MaskedTask, index: int, trail: _Trail, *more: str) -> Asked:
     return Asked("\n".join([text, *trail.helped, *more]), near_mask(text, index, task.language), task.language)
 
 
-def _next_of(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before: set[str]) -> tuple[Candidate | None, str]:
+import os
+ORDER = os.environ.get("ORDER","reword new named reword").split()
+def _next_step(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before: set[str]) -> tuple[Candidate | None, str]:
     """The best entity to follow for a mask, and the query for it."""
+    step = ORDER[len(before) - 1]
     context = visible_query(task.text, index, "", max_words=CONTEXT, language=task.language).split()
-    for candidate in next_entities(_asked(task, index, trail), trail.results, neutralise(task.text), trail.tried):
+    asked = _asked(task, index, trail)
+    if step == "reword":
+        return None, ""
+    candidates = _open_near(asked, task, index, trail) if step == "named" else next_entities(asked, trail.results, neutralise(task.text), trail.tried)
+    for candidate in candidates:
         name = [candidate.entity] if task.language == "zh" else content_words(candidate.entity)
         query = " ".join(dict.fromkeys([*name, *context]))
         if query not in before and oracle.may_ask(query):
             return candidate, query
     return None, ""
+
+
+def _open_near(asked: Asked, task: MaskedTask, index: int, trail: _Trail) -> list[Candidate]:
+    """Names near a mask that no result is about, the nearest first."""
+    text = neutralise(task.text)
+    pieces = text.split(MASK)
+    place = len(MASK.join(pieces[: index + 1]))
+    def apart(one: Candidate) -> int:
+        start = text.find(one.entity)
+        return len(text[min(start, place) : max(start, place)].split())
+    found = [one for one in open_names(asked, trail.results, trail.tried) if apart(one) <= 12]
+    return sorted(found, key=apart)
 
 
 def _evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
@@ -154,9 +173,8 @@ def _company(asked: Asked, result: Shown, span: tuple[int, int]) -> float:
 
 
 def _to_the_point(asked: Asked, result: Shown, span: tuple[int, int], link: Link) -> bool:
-    named = link.titled or len(link.pieces) == 1
     subject = stems(base_title(result.heading), asked.language)
-    return named and len((near_span(result.text, span, asked.language) & asked.near) - subject) >= SHARED
+    return link.is_named and len((near_span(result.text, span, asked.language) & asked.near) - subject) >= SHARED
 
 
 # -- questions with known supporting passages -----------------------------------------------------------------------
@@ -191,13 +209,12 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
             yield turn("\n".join([*lines, f"So the answer is {question.answers[0]}."]), "answer", question.answers[0])
             return
         hop = _next_for(oracle, question, trail, seen)
-        lines += [_supporting(question, result, link, quoted) for result, link in found.values() if hop is None or hop.shown is not result]
+        lines += [_supporting(question, result, link, quoted) for result, link in found.values() if not (hop and hop.shown and hop.shown.doc_id == result.doc_id)]
         if hop is None:
             oracle.gave_up = NO_ENTITY
             return
         trail.tried.append(hop.entity)
-        told = _told(oracle, hop)
-        lines.append(phrases().next.format(entity=hop.entity, quote=told) if told else f"Next: {hop.entity}, of the question.")
+        lines.append(_next_line(oracle, hop))
         query = _query_for(hop, question, seen)
     missing = len(quoted) < len(question.supporting_passages)
     oracle.gave_up = NO_LINK if missing and oracle.unlinked else NO_EVIDENCE if missing else NO_ANSWER
@@ -205,7 +222,7 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
 
 def _plan(question: Question) -> str:
     """What is looked for first."""
-    named = list(dict.fromkeys(name.text for name in names(neutralise(question.question))))
+    named = list(dict.fromkeys(name.text for name in names(neutralise(question.question)) if name.is_long))
     return f"I look for {', '.join(named)}." if named else "I search for the words of the question."
 
 
@@ -217,7 +234,7 @@ def _question_asked(question: Question, trail: _Trail, *more: str) -> Asked:
 def _next_for(oracle: Oracle, question: Question, trail: _Trail, seen: Sequence[str]) -> Candidate | None:
     """The best entity to follow."""
     asked, text = _question_asked(question, trail), neutralise(question.question)
-    candidates = [*open_names(text, seen, trail.tried), *next_entities(asked, trail.results, text, [*trail.tried, *seen])]
+    candidates = [*open_names(asked, trail.results, trail.tried), *next_entities(asked, trail.results, text, [*trail.tried, *seen])]
     ranked = sorted(candidates, key=lambda candidate: -candidate.score)
     return next((candidate for candidate in ranked if oracle.may_ask(_query_for(candidate, question, seen))), None)
 
@@ -236,11 +253,13 @@ def _supports(oracle: Oracle, question: Question, quoted: dict[str, Shown], trai
         texts = [result.text for result in [*quoted.values(), *(result for result, _ in found.values())]]
         asked = _question_asked(question, trail, *([hop.entity] if hop else []))
         chained = replace(asked, text="\n".join([asked.text, *texts]))
+        # Of two passages of an article, the one with the answer, else the earlier one.
+        ordered = sorted(oracle.results, key=lambda result: (find_span(result.text, question.answers[0]) is None, result.number))
         new = {
             support: (result, link)
             for support in question.supporting_passages
             if support not in quoted.keys() | found.keys()
-            for result in oracle.results
+            for result in reversed(ordered)
             if support in (result.passage_id, result.doc_id) and (link := _support_link(asked, chained, question, result))
         }
         if not new:
@@ -252,7 +271,7 @@ def _supports(oracle: Oracle, question: Question, quoted: dict[str, Shown], trai
 
 def _support_link(asked: Asked, chained: Asked, question: Question, result: Shown) -> Link | None:
     """By the question where that will do; else by the title, as an earlier passage names it."""
-    span = find_span(result.text, question.answers[0]) or (0, 0)
+    span = find_span(result.text, question.answers[0])
     link = find_link(asked, result, span)
     if link is None:
         link = find_link(chained, result, span)
@@ -261,14 +280,20 @@ def _support_link(asked: Asked, chained: Asked, question: Question, result: Show
 
 
 def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str, Shown]) -> str:
-    """What a supporting passage tells: its link, and the answer, or the title of another one, in brackets; or how it begins."""
+    """What a supporting passage tells: its title, its link, and the answer, or the title of another one, in brackets; or how it begins."""
+    base, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
     others = [base_title(other.heading) for other in quoted.values() if other is not result]
-    answer = question.answers[0]
-    spans = (find_span(result.text, mark) for mark in ([] if answer.lower() in ("yes", "no") else [answer]) + others)
-    span = next((span for span in spans if span), None)
+    marks = ([] if answer.lower() in ("yes", "no") else [answer]) + others
+    span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
+    if folded(base) == folded(answer) and not link.titled:
+        link_told = gap.join(result.text[slice(*window(result.text, piece))].strip() for piece in link.pieces)
+        return f"[{result.number}]: [{heading(result)}]{gap}{link_told}"
     if span is not None:
-        return f"{quote(result, span, link)}."
-    return f"[{result.number}]: {result.heading}{phrases().gap}{' '.join(result.text.split()[:BEGINNING])}."
+        return quote(result, span, link, titled=True)
+    start = " ".join(result.text.split()[:BEGINNING])
+    if link.titled:
+        return f"[{result.number}]: {start if base.casefold() in start.casefold() else heading(result) + gap + start}"
+    return f"[{result.number}]: {heading(result)}{gap}{gap.join(result.text[slice(*window(result.text, piece))].strip() for piece in link.pieces)}"
 
 
 def _answered(question: Question, quoted: dict[str, Shown]) -> bool:

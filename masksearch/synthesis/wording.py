@@ -35,8 +35,10 @@ class Phrases:
     """Which mask a quote fills."""
     open: str
     """Which mask is still to be found."""
-    next: str = "Next: {entity}, in {quote}"
-    """What is searched for next, and the words it was found in."""
+    next: str = "Next: {entity}"
+    """What is searched for next: an entity that the task itself names."""
+    read: str = "Next in {quote}"
+    """The same, where it was read in a result: it stands in brackets."""
     unhelpful: str = "{entity} did not help."
     """Said of a search for an entity that brought no evidence."""
     gap: str = " ... "
@@ -46,20 +48,22 @@ class Phrases:
 _ENGLISH = Phrases("{following} (after {before})", "{number} in {quote}", "{number} is open: {place}")
 _PHRASES = {
     "es": Phrases(
-        "{following} (tras {before})", "{number} en {quote}", "{number} sigue abierto: {place}", "Sigue: {entity}, en {quote}", "{entity} no sirvió."
+        "{following} (tras {before})", "{number} en {quote}", "{number} sigue abierto: {place}", "Sigue: {entity}", "Sigue en {quote}", "{entity} no sirvió."
     ),
     "fr": Phrases(
         "{following} (après {before})",
         "{number} dans {quote}",
         "{number} reste ouvert : {place}",
-        "Ensuite : {entity}, dans {quote}",
+        "Ensuite : {entity}",
+        "Ensuite dans {quote}",
         "{entity} n'a rien donné.",
     ),
     "zh": Phrases(
         "{following}（前面是“{before}”）",
         "{number}见{quote}",
         "{number}还没有找到：{place}",
-        "接着查{entity}，见{quote}",
+        "接着查{entity}",
+        "接着查{quote}",
         "{entity}没有帮助。",
         "……",
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -56,7 +56,8 @@ class Prompts:
         loaders: list[Any] = [jinja2.PackageLoader("masksearch.synthesis", "prompts")]
         if self.folder is not None:
             loaders.insert(0, jinja2.FileSystemLoader(self.folder))
-        return jinja2.Environment(loader=jinja2.ChoiceLoader(loaders), undefined=jinja2.StrictUndefined, autoescape=False)
+        # Files are read once: to look for changes each time costs more than to fill them in, and a run asks with one set of prompts.
+        return jinja2.Environment(loader=jinja2.ChoiceLoader(loaders), undefined=jinja2.StrictUndefined, autoescape=False, auto_reload=False)
 
     def render(self, name: str, language: str, **values: Any) -> str:
         """A file filled in. Raises UsageError where it is no template, or names what there is not."""
@@ -67,6 +68,11 @@ class Prompts:
             return str(self._environment.get_template(file).render(**values))
         except jinja2.TemplateError as error:
             raise UsageError(f"The prompt {(self.folder or Path()) / file} cannot be filled in: {error}.") from error
+
+    @cache  # noqa: B019 - a handful of texts, kept as long as the prompts are
+    def fixed(self, name: str, language: str, **values: Any) -> str:
+        """As `render`, remembered: for what is said alike in every task."""
+        return self.render(name, language, **values)
 
     def hash(self) -> str:
         """SHA-256 of all files in use, as hex."""
@@ -81,6 +87,7 @@ class Roles:
 
     def __init__(self, settings: SynthesizeSettings) -> None:
         self.settings, self.prompts = settings, Prompts(settings.agents.prompts)
+        self._roles: dict[str, RoleSettings] = {}
         self._structured = {name: self._open(name) for name in ROLES}
 
     def _open(self, name: RoleName) -> Structured:
@@ -89,10 +96,13 @@ class Roles:
 
     def role(self, name: RoleName | Literal["judge"]) -> RoleSettings:
         """A role's settings, with the stage's endpoint and model where it has none of its own. Raises UsageError where neither is named."""
+        if name in self._roles:
+            return self._roles[name]
         role: RoleSettings = getattr(self.settings.agents, name)
         filled = role.model_copy(update={"llm": role.llm or self.settings.llm, "model": role.model or self.settings.model})
         if not filled.llm or not filled.model:
             raise UsageError(f"The teacher 'agents' needs an endpoint and a model for the role '{name}'; give them with --llm URL --model NAME.")
+        self._roles[name] = filled
         return filled
 
     async def ask(self, name: RoleName, system: str, state: str, schema: Mapping[str, Any], read: Read[T], language: str) -> tuple[Asked[T], Said, Spent]:
@@ -100,7 +110,7 @@ class Roles:
         role = self.role(name)
         messages = ({"role": "system", "content": system}, {"role": "user", "content": state})
         sampling = Sampling(role.temperature, self.settings.seed)
-        asked = await self._structured[name].ask(messages, name, schema, read, self.prompts.render("repair", language), sampling)
+        asked = await self._structured[name].ask(messages, name, schema, read, self.prompts.fixed("repair", language), sampling)
         cost = price(role.model, asked.prompt_tokens, asked.completion_tokens, self.settings.price_in, self.settings.price_out)
         spent = Spent(len(asked.replies), asked.prompt_tokens, asked.completion_tokens, cost)
         return asked, Said(name, messages, asked.replies, asked.fault), spent

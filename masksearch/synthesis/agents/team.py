@@ -103,7 +103,7 @@ class Team:
         raise _Stuck("no answer after the last round")
 
     async def _ask(self, name: RoleName, values: dict[str, object], state: str, schema: dict[str, object], read: Read[T], language: str, work: Work) -> T:
-        system = self.roles.prompts.render(name, language, **values)
+        system = self.roles.prompts.fixed(name, language, **values)
         asked, said, spent = await self.roles.ask(name, system, state, schema, read, language)
         work.said.append(said)
         work.spent[name] = work.spent.get(name, Spent()) + spent

@@ -11,7 +11,7 @@ from pathlib import Path
 import masksearch
 
 PACKAGE = Path(masksearch.__file__).parent
-ROOMS = ["corpus", "search", "serving", "llm", "agent", "scoring", "ramp", "synthesis", "train", "export", "evolve", "evaluation", "report", "integrations"]
+ROOMS = ["corpus", "search", "serving", "llm", "agent", "scoring", "ramp", "synthesis", "train", "export", "evaluation", "evolve", "report", "integrations"]
 SHARED = {"types", "errors", "files", "progress", "settings", "protocols", "workers"}
 HEAVY = {"torch", "transformers", "trl", "spacy", "bm25s", "datasets", "accelerate", "numba"}
 HEAVY_ROOMS = {"train", "llm"}

@@ -1,0 +1,452 @@
+"""The teacher `agents` in figures: rate, memory, cost by stage, kills and resumes. Prints a table. Not a test.
+
+    python benchmarks/synthesis.py [--only rate,stages,memory,crash] [--rounds 3] [--quick]
+
+The endpoint is a process of its own that plays the roles after a fixed time (100 ms), as little as can be beside that. A task is four requests in
+sequence: plan, queries, observation, verdict. The ideal rate is what 64 tasks in flight would reach if nothing but the endpoint took time. The control
+asks the same server as often, four requests after one another and 64 times side by side, with the `openai` client and nothing else, or with bare
+connections: what the client and the machine leave to anyone. They take turns, so that a busy machine slows all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import random
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from masksearch.corpus import cut, read_documents
+from masksearch.files import read_appended, write_json_lines
+from masksearch.llm.endpoint import EndpointPolicy
+from masksearch.protocols import Searcher
+from masksearch.search import build, load
+from masksearch.settings import IndexSettings, SynthesizeSettings
+from masksearch.synthesis.agents import rewriting, roles, stage, teach, team
+from masksearch.synthesis.agents.log import Log
+from masksearch.types import Passage, Question
+
+DATA = Path(__file__).parents[1] / "data"
+LATENCY, IN_FLIGHT, REQUESTS = 0.1, 64, 4
+Row = tuple[str, str, str]
+"""What was measured, the figure, the target."""
+
+ROLE = re.compile(rb'"name": ?"(planner|rewriter|observer|verdict)"')
+TOWN = re.compile(rb"Town(\d+)")
+FACT = re.compile(rb"\[(\d+)\] [^:]{0,40}: Town(\d+) lies on the river (\w+)")
+
+
+def _said(role: bytes, body: bytes) -> bytes:
+    """What a role says to a request, as JSON in a JSON string. It knows no more than what stands in the request."""
+    found = TOWN.search(body)
+    town = b"Town" + found[1] if found else b"nowhere"
+    if role == b"planner":
+        return b'{"steps": ["find the river of %b"], "thought": "I need the river of %b.", "query": "%b river"}' % (town, town, town)
+    if role == b"rewriter":
+        return b'{"queries": ["river %b lies on", "%b town", "where does %b lie"]}' % (town, town, town)
+    if role == b"verdict":
+        return b'{"reason": "It agrees.", "verdict": "correct"}'
+    for number, name, river in FACT.findall(body):
+        if b"Town" + name == town:
+            told = b'{"thought": "[%b] says that %b lies on the river %b.", "evidence": [%b], "action": "answer", "query": "", "answer": "%b"}'
+            return told % (number, town, river, number, river)
+    return b'{"thought": "Nothing tells of it.", "evidence": [], "action": "answer", "query": "", "answer": "unknown"}'
+
+
+class _Http(asyncio.Protocol):
+    """One connection: a request after another, each answered after the latency."""
+
+    def __init__(self, latency: float, asked: Counter[str]) -> None:
+        self.latency, self.asked, self.buffer = latency, asked, b""
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            if head.startswith(b"get"):
+                self.buffer = self.buffer[end + 4 :]
+                self._send(json.dumps(self.asked).encode())
+                continue
+            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+            if len(self.buffer) < end + 4 + length:
+                return
+            body, self.buffer = self.buffer[end + 4 : end + 4 + length], self.buffer[end + 4 + length :]
+            role = found[1] if (found := ROLE.search(body)) else b"planner"
+            town = found[0] if (found := TOWN.search(body)) else b""
+            self.asked[f"{town.decode()} {role.decode()}"] += 1
+            asyncio.get_running_loop().call_later(self.latency, self._answer, role, body)
+
+    def _answer(self, role: bytes, body: bytes) -> None:
+        said = _said(role, body).replace(b'"', b'\\"')
+        message = b'{"role": "assistant", "content": "%b"}' % said
+        usage = b'{"prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440}'
+        choice = b'{"index": 0, "finish_reason": "stop", "message": %b}' % message
+        self._send(b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [%b], "usage": %b}' % (choice, usage))
+
+    def _send(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+
+
+def _serve(port: Any, latency: float) -> None:
+    async def serve() -> None:
+        asked: Counter[str] = Counter()
+        server = await asyncio.get_running_loop().create_server(lambda: _Http(latency, asked), "127.0.0.1", 0)
+        port.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+@contextlib.contextmanager
+def served(latency: float) -> Iterator[str]:
+    """The base URL of a server in a process of its own."""
+    context = get_context("spawn")
+    port = context.Queue()
+    process = context.Process(target=_serve, args=(port, latency), daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{port.get()}/v1"
+    finally:
+        process.terminate()
+        process.join()
+
+
+def question(number: int) -> Question:
+    """A task about one town."""
+    return Question(id=f"q{number}", question=f"On which river does Town{number} lie?", answers=(f"Flow{number}",))
+
+
+def passages(towns: int, others: int) -> Iterator[Passage]:
+    """So many towns, and so many real passages around them."""
+    for number in range(towns):
+        yield Passage(id=f"p{number}", doc_id=f"d{number}", title=f"Place {number}", text=f"Town{number} lies on the river Flow{number}. It is a town.")
+    real = (passage for document in read_documents(str(DATA / "hotpotqa" / "corpus.jsonl.gz")) for passage in cut(document, 60))
+    yield from islice(real, others)
+
+
+def built(folder: Path, towns: int, others: int = 20_000) -> Path:
+    """An index."""
+    with contextlib.redirect_stderr(open(os.devnull, "w")):
+        build(passages(towns, others), folder, IndexSettings(max_words=0))
+    return folder
+
+
+def settings_of(folder: Path, url: str, tasks: Sequence[Question], **given: Any) -> SynthesizeSettings:
+    """A task file, and what a run over it needs."""
+    write_json_lines(folder / "tasks.jsonl", [task.to_json() for task in tasks])
+    values = {"tasks": str(folder / "tasks.jsonl"), "index": str(folder / "index"), "teacher": "agents", "llm": url, "model": "m"}
+    return SynthesizeSettings.model_validate({**values, "concurrency": IN_FLIGHT, **given})
+
+
+def worked(settings: SynthesizeSettings, tasks: Sequence[Question], searcher: Searcher, log: Path) -> None:
+    """All tasks, as the stage works them, down to the log."""
+    log.unlink(missing_ok=True)
+    with contextlib.redirect_stderr(open(os.devnull, "w")), Log(log) as outcomes:
+        stopped = stage._work(tasks, settings, outcomes, searcher)
+        assert not stopped and outcomes.kept == len(tasks), (stopped, outcomes.reasons)
+
+
+async def _with_client(url: str, sequences: int) -> None:
+    """The same requests with the client alone: four roles, four connections pools."""
+    policies = [EndpointPolicy("m", url) for _ in range(REQUESTS)]
+    names = iter(range(sequences))
+
+    async def one() -> None:
+        for number in names:
+            for policy, role in zip(policies, ("planner", "rewriter", "observer", "verdict"), strict=True):
+                await policy.ask(_like(role, number))
+
+    await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
+    for policy in policies:
+        await policy.client.close()
+
+
+def _like(role: str, number: int) -> dict[str, Any]:
+    """A request of about the usual size."""
+    schema = {"type": "json_schema", "json_schema": {"name": role, "strict": True, "schema": {"type": "object"}}}
+    chat = [{"role": "system", "content": "x" * 900}, {"role": "user", "content": f"Town{number}" + "y" * 900}]
+    return {"messages": chat, "max_tokens": 1024, "temperature": 0.0, "seed": 1, "response_format": schema}
+
+
+async def _with_sockets(url: str, sequences: int) -> None:
+    """The same requests over bare connections."""
+    host, port = url.split("/")[2].split(":")
+    names = iter(range(sequences))
+
+    async def one() -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for number in names:
+            for role in ("planner", "rewriter", "observer", "verdict"):
+                body = json.dumps({"model": "m", **_like(role, number)}).encode()
+                writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                head = await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(int(head.split(b"Content-Length: ")[1]))
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
+
+
+def rate(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Tasks a second, and the share of the ideal."""
+    number = IN_FLIGHT * (10 if arguments.quick else 40)
+    tasks = [question(place) for place in range(number)]
+    ideal = IN_FLIGHT / (REQUESTS * LATENCY)
+    with tempfile.TemporaryDirectory() as name, served(LATENCY) as url:
+        folder = Path(name)
+        searcher = load(built(folder / "index", number))
+        settings = settings_of(folder, url, tasks)
+        worked(settings, tasks[: 2 * IN_FLIGHT], searcher, folder / "log.jsonl")
+        sides: dict[str, Callable[[], None]] = {
+            "bare connections, no work": lambda: asyncio.run(_with_sockets(url, number)),
+            "the client alone, no work": lambda: asyncio.run(_with_client(url, number)),
+            "the teacher": lambda: worked(settings, tasks, searcher, folder / "log.jsonl"),
+        }
+        found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+        for _ in range(arguments.rounds):
+            for side, run in sides.items():
+                wall, cpu = time.perf_counter(), time.process_time()
+                run()
+                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+                found[side].append((number / wall, cpu / number))
+    yield f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms a request, {REQUESTS} a task", f"{ideal:.0f} tasks/s", ""
+    for side, figures in found.items():
+        speed, cpu = (statistics.median(values) for values in zip(*figures, strict=True))
+        best = max(values[0] for values in figures)
+        what = f"{side}: {speed:.1f} tasks/s, {cpu * 1000:.2f} ms of a core a task; best round {best / ideal:.3f}"
+        yield what, f"{speed / ideal:.3f} of ideal", "0.95" if side == "the teacher" else ""
+
+
+class Meter:
+    """Processor time by part, without what a part spends in another one."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
+        self._open: list[float] = []
+
+    def wrap(self, owner: Any, name: str, part: str) -> Callable[[], None]:
+        """Measures a function of a module or class from now on; the returned function ends that."""
+        inner = getattr(owner, name)
+
+        def begin() -> float:
+            self._open.append(0.0)
+            return time.process_time()
+
+        def end(started: float) -> None:
+            spent, below = time.process_time() - started, self._open.pop()
+            self.seconds[part] += spent - below
+            self.calls[part] += 1
+            if self._open:
+                self._open[-1] += spent
+
+        @functools.wraps(inner)
+        def plain(*args: Any, **given: Any) -> Any:
+            started = begin()
+            try:
+                return inner(*args, **given)
+            finally:
+                end(started)
+
+        @functools.wraps(inner)
+        async def waiting(*args: Any, **given: Any) -> Any:
+            started = begin()
+            try:
+                return await inner(*args, **given)
+            finally:
+                end(started)
+
+        setattr(owner, name, waiting if asyncio.iscoroutinefunction(inner) else plain)
+        return lambda: setattr(owner, name, inner)
+
+
+def stages(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Processor time of each part, one task at a time and no latency, so that parts do not mix."""
+    from masksearch.llm import structured
+    from masksearch.scoring.judge import Judge
+
+    number = 100 if arguments.quick else 600
+    tasks = [question(place) for place in range(number)]
+    meter = Meter()
+    with tempfile.TemporaryDirectory() as name, served(0.0) as url:
+        folder = Path(name)
+        searcher = load(built(folder / "index", number))
+        settings = settings_of(folder, url, tasks, concurrency=1)
+        worked(settings, tasks[:30], searcher, folder / "log.jsonl")
+        places = [
+            (EndpointPolicy, "ask", "client: requests and replies"),
+            (roles.Prompts, "render", "prompts"),
+            (team, "task_prompt", "prompts"),
+            (roles.Roles, "state", "prompts"),
+            (Judge, "messages", "prompts"),
+            (structured, "_take", "JSON of replies, read"),
+            (type(searcher), "search", "searches"),
+            (rewriting, "run_episode", "one agent's trajectory: loop and record"),
+            (teach, "rewrite", "one agent's trajectory: rewriting"),
+            (teach, "score_task", "checks and scores"),
+            (teach, "is_valid", "checks and scores"),
+            (teach.Outcome, "to_json", "log: JSON of outcomes"),
+            (Log, "add", "log: writing"),
+            (teach.Teacher, "teach", "the rest of a task"),
+        ]
+        undo = [meter.wrap(*place) for place in places]
+        started = time.process_time()
+        worked(settings, tasks, searcher, folder / "log.jsonl")
+        total = time.process_time() - started
+        for one in undo:
+            one()
+    for part, seconds in meter.seconds.most_common():
+        yield f"{part} ({meter.calls[part] / number:.0f} a task)", f"{seconds / number * 1000:.2f} ms, {seconds / total:.0%}", ""
+    left = total - sum(meter.seconds.values())
+    yield "workers, progress, opening", f"{left / number * 1000:.2f} ms, {left / total:.0%}", ""
+    yield "all: processor time of a task", f"{total / number * 1000:.2f} ms", f"{1000 * REQUESTS * LATENCY / IN_FLIGHT:.2f} at most"
+
+
+def _resident() -> float:
+    """MiB of this process."""
+    with open("/proc/self/statm", encoding="ascii") as stream:
+        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def _grow(number: int, first: int, url: str, folder: Path, found: Any) -> None:
+    tasks = [question(place) for place in range(number)]
+    settings = settings_of(folder, url, tasks)
+    sizes: list[float] = []
+    add = Log.add
+
+    def counted(log: Log, row: dict[str, Any]) -> None:
+        add(log, row)
+        if len(log.places) in (first, number):
+            sizes.append(_resident())
+
+    Log.add = counted  # type: ignore[method-assign]
+    started = time.perf_counter()
+    stage.run_agents(settings, folder / "out.jsonl", folder / "work")
+    found.put((*sizes, _resident(), time.perf_counter() - started))
+
+
+def memory(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Resident memory of the whole stage in a process of its own, after 2,000 and after 20,000 tasks."""
+    number, first = (3000, 1000) if arguments.quick else (20_000, 2000)
+    with tempfile.TemporaryDirectory() as name, served(0.002) as url:
+        built(Path(name) / "index", number)
+        context = get_context("spawn")
+        found = context.Queue()
+        process = context.Process(target=_grow, args=(number, first, url, Path(name), found))
+        process.start()
+        early, late, end, seconds = found.get(timeout=3600)
+        process.join()
+    yield f"memory after {first:,} tasks", f"{early:.1f} MiB", ""
+    yield f"memory after {number:,} tasks ({number / seconds:.0f} tasks/s)", f"{late:.1f} MiB", ""
+    yield f"  more for {number - first:,} tasks: {(late - early) * 2**20 / (number - first):.0f} bytes a task", f"{late / early - 1:+.1%}", "flat"
+    yield "  and once all is written out", f"{end:.1f} MiB", ""
+
+
+KILLS = 24
+
+
+def crash(arguments: argparse.Namespace) -> Iterator[Row]:
+    """Kills at random moments, of the whole command: every attempt goes on where the last one was killed."""
+    number, kills = (300, 6) if arguments.quick else (1500, KILLS)
+    tasks = [question(place) for place in range(number)]
+    rng = random.Random(0)
+    with tempfile.TemporaryDirectory() as name, served(0.02) as url, served(0.02) as calm:
+        folder = Path(name)
+        built(folder / "index", number, 2000)
+        settings_of(folder, url, tasks)
+        _command(folder, calm, "calm.jsonl").wait()
+        again = in_time = attempts = 0
+        for turn in range(kills):
+            attempts += 1
+            finished, before = _finished(folder), _asked(url)
+            process = _command(folder, url, "out.jsonl")
+            _wait_for_it(process, folder, len(finished) + rng.randrange(number // kills) if turn % 3 else 0)
+            time.sleep(rng.random() * 0.1)
+            in_time += process.poll() is None
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            again += _repeated(before, _asked(url), finished)
+        finished, before = _finished(folder), _asked(url)
+        status = _command(folder, url, "out.jsonl").wait()
+        again += _repeated(before, _asked(url), finished)
+        rows = [row["id"] for row in read_appended(folder / "out.jsonl")]
+        same = (folder / "out.jsonl").read_bytes() == (folder / "calm.jsonl").read_bytes()
+        asked = sum(_asked(url).values())
+    yield f"kills of {attempts} attempts at {number:,} tasks; last status {status}", f"{in_time} kills", f"{kills}" if arguments.quick else "20"
+    yield "  tasks lost, tasks doubled in the output", f"{number - len(set(rows))}, {len(rows) - len(set(rows))}", "0, 0"
+    yield "  requests for tasks whose outcome was known", f"{again}", "0"
+    yield "  output equal to that of an undisturbed run, byte by byte", f"{same}", "True"
+    yield "  requests, beside those of an undisturbed run (tasks under way when the kill came)", f"{asked - REQUESTS * number:+,}", ""
+
+
+def _command(folder: Path, url: str, output: str) -> subprocess.Popen[bytes]:
+    flags = ["--index", str(folder / "index"), "--teacher", "agents", "--llm", url, "--model", "m", "--concurrency", "16", "-o", str(folder / output)]
+    command = [sys.executable, "-m", "masksearch", "synthesize", str(folder / "tasks.jsonl"), *flags]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _finished(folder: Path) -> set[str]:
+    return {str(row["id"]) for row in read_appended(folder / "out.jsonl.work" / stage.OUTCOMES)}
+
+
+def _asked(url: str) -> Counter[str]:
+    import urllib.request
+
+    with urllib.request.urlopen(url) as reply:
+        return Counter(json.load(reply))
+
+
+def _repeated(before: Counter[str], after: Counter[str], finished: set[str]) -> int:
+    """Requests since `before` for tasks that were finished then."""
+    return sum(count for name, count in (after - before).items() if name.split()[0].replace("Town", "q") in finished)
+
+
+def _wait_for_it(process: subprocess.Popen[bytes], folder: Path, outcomes: int) -> None:
+    """Until so many outcomes are on record, or the command is about to write its output; not at all for 0, so that opening is hit as well."""
+    log, deadline = folder / "out.jsonl.work" / stage.OUTCOMES, time.monotonic() + 60
+    if not outcomes:
+        time.sleep(random.random() * 1.5)
+        return
+    while process.poll() is None and time.monotonic() < deadline:
+        if log.exists() and log.read_bytes().count(b"\n") >= outcomes:
+            return
+        time.sleep(0.005)
+
+
+PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"rate": rate, "stages": stages, "memory": memory, "crash": crash}
+
+
+def main() -> None:
+    """Prints a line as soon as it is measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the tasks")
+    arguments = parser.parse_args()
+    print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"{'work'.ljust(100)}  {'measured'.rjust(20)}  target")
+    for name in arguments.only.split(","):
+        for what, figure, target in PARTS[name](arguments):
+            print(f"{what.ljust(100)}  {figure.rjust(20)}  {target}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""One round: train a teacher on D_T, measure it, let it work fresh tasks, keep what is right and different enough.
+
+    FOLDER/train.jsonl        D_T of the round, the seed data at their share
+    FOLDER/checkpoint/        the teacher (sft/: the state its training goes on from, its log)
+    FOLDER/heldout/           its results on the held-out tasks
+    FOLDER/rollouts/          all its trajectories on fresh tasks, appended chunk by chunk; the judge's verdicts
+    FOLDER/outcomes.jsonl     what became of each of them: id, task, correct, reason
+    FOLDER/accepted.jsonl     those that were kept
+    FOLDER/manifest.json      written last: a round that has one is finished
+
+Each step is skipped where its file is there, so a run that was killed goes on at the step it was in.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from masksearch.errors import ModelError
+from masksearch.evaluation.provenance import model_hash
+from masksearch.evaluation.results import load_results
+from masksearch.evaluation.run import EPISODES
+from masksearch.evolve.accepting import Outcome, judge_rollouts
+from masksearch.evolve.diversity import diversity
+from masksearch.evolve.measuring import RESULTS, gain, heldout_figures, measure, roll_out_round
+from masksearch.evolve.passing import pass_table, solve_rates
+from masksearch.evolve.plan import Plan, mixture
+from masksearch.evolve.selecting import select
+from masksearch.files import append_json_lines, hash_file, read_appended, read_json_lines, remove, write_json, write_json_lines
+from masksearch.progress import say
+from masksearch.settings import EvolveSettings, SftSettings
+from masksearch.types import Trajectory
+
+T = TypeVar("T")
+FORMAT = "masksearch-evolve-round/1"
+MANIFEST, ACCEPTED, OUTCOMES, TRAIN, CHECKPOINT, ROLLOUTS, HELDOUT = (
+    "manifest.json",
+    "accepted.jsonl",
+    "outcomes.jsonl",
+    "train.jsonl",
+    "checkpoint",
+    "rollouts",
+    "heldout",
+)
+
+
+def round_folder(work: Path, number: int) -> Path:
+    """Where a round (from 1) works."""
+    return work / f"round-{number:04}"
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a round builds on."""
+
+    seed_data: Sequence[Trajectory]
+    evolved: Sequence[Trajectory]
+    """What the rounds before it have kept, in order."""
+    best: int
+    """The best round before it; 0 for none."""
+    inputs: dict[str, Any]
+    """Hashes of what the whole run reads."""
+
+
+def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, work: Path) -> dict[str, Any]:
+    """Does what is left of a round and returns its manifest."""
+    folder = round_folder(work, number)
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = _Clock(folder / "seconds.jsonl")
+    data = [*before.seed_data, *before.evolved]
+    checkpoint = clock.time("sft", lambda: _train(number, before, settings, work))
+    measured = clock.time("heldout", lambda: _measured(before.best, settings, checkpoint, work, folder))
+    tasks = plan.tasks(number, settings)
+    say(f"  round {number}: {len(tasks)} fresh tasks, {settings.samples} samples of each")
+    trajectories = clock.time("rollouts", lambda: roll_out_round(settings, number, tasks, checkpoint, folder / ROLLOUTS))
+    gc.collect()
+    judged = clock.time("judge", lambda: judge_rollouts(trajectories, settings, folder / ROLLOUTS))
+    outcomes = clock.time("select", lambda: select(judged, data, settings, folder))
+    kept = [outcome.trajectory for outcome in outcomes if not outcome.reason]
+    write_json_lines(folder / OUTCOMES, (outcome.to_json() for outcome in outcomes))
+    write_json_lines(folder / ACCEPTED, (trajectory.to_json() for trajectory in kept))
+    manifest = {
+        "format": FORMAT,
+        "round": number,
+        "inputs": {**before.inputs, "train": hash_file(folder / TRAIN)},
+        "seeds": {"seed": settings.seed, "sft": settings.seed, "rollouts": f"{settings.seed}:TASK~{number}.SAMPLE"},
+        "model": str((folder / CHECKPOINT).relative_to(work)),
+        "model_hash": model_hash(str(checkpoint)),
+        "counts": {"seed_data": len(before.seed_data), "evolved_before": len(before.evolved), **_counts(outcomes, len(tasks), folder)},
+        **_figures(outcomes, kept, settings),
+        "data_diversity": diversity([*data, *kept]),
+        **measured,
+        "seconds": clock.seconds,
+    }
+    write_json(folder / MANIFEST, manifest)
+    (folder / ROLLOUTS / EPISODES).unlink(missing_ok=True)
+    return manifest
+
+
+class _Clock:
+    """Seconds by step, also of earlier starts; what a kill broke off is not counted."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def time(self, name: str, work: Callable[[], T]) -> T:
+        started = time.monotonic()
+        result = work()
+        append_json_lines(self.log, [{"step": name, "seconds": time.monotonic() - started}])
+        return result
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        total: dict[str, float] = {}
+        for row in read_appended(self.log):
+            total[row["step"]] = total.get(row["step"], 0.0) + row["seconds"]
+        return {name: round(value, 1) for name, value in total.items()}
+
+
+def _train(number: int, before: Before, settings: EvolveSettings, work: Path) -> Path:
+    """The round's teacher, as a checkpoint folder."""
+    from masksearch.llm.checkpoint import MARK, checkpoint_name
+    from masksearch.train.sft import run_sft
+
+    folder = round_folder(work, number)
+    checkpoint = folder / CHECKPOINT
+    previous = settings.start == "previous" and number > 1
+    start = str(round_folder(work, number - 1) / CHECKPOINT) if previous else settings.model
+    if not checkpoint.exists():
+        rows = mixture(before.seed_data, before.evolved, settings.mix, settings.seed)
+        write_json_lines(folder / TRAIN, (trajectory.to_json() for trajectory in rows))
+        say(f"  round {number}: training on {len(rows)} trajectories, {len(before.evolved)} of them the teacher's own")
+        (folder / "sft").mkdir(exist_ok=True)
+        wanted = SftSettings(model=start, trajectories=(str(folder / TRAIN),), dtype=settings.dtype, seed=settings.seed, **settings.sft.model_dump())
+        run_sft(wanted, checkpoint, folder / "sft")
+        gc.collect()
+    remove(folder / "sft" / "states")  # of a start that was killed just before it removed them
+    # SFT adds its own word to the name each time.
+    write_json(checkpoint / MARK, {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"})
+    return checkpoint
+
+
+def _measured(best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path) -> dict[str, Any]:
+    """The held-out figures, and the difference to the best round before; empty where there are no held-out tasks."""
+    if not settings.heldout:
+        return {}
+    results = measure(settings, checkpoint, folder / HELDOUT)
+    gc.collect()
+    found: dict[str, Any] = {"heldout": heldout_figures(results)}
+    if best:
+        earlier = load_results(round_folder(work, best) / HELDOUT / RESULTS)
+        found["gain"] = {"metric": settings.metric, "against": best, **gain(results, earlier, settings)}
+    return found
+
+
+def _counts(outcomes: Sequence[Outcome], tasks: int, folder: Path) -> dict[str, Any]:
+    reasons = Counter(outcome.reason for outcome in outcomes if outcome.reason)
+    return {
+        "trained_on": sum(1 for _ in read_json_lines(folder / TRAIN)),
+        "tasks": tasks,
+        "rollouts": len(outcomes),
+        "judged": sum(outcome.correct is not None for outcome in outcomes),
+        "correct": sum(bool(outcome.correct) for outcome in outcomes),
+        "kept": sum(not outcome.reason for outcome in outcomes),
+        "dropped": dict(reasons.most_common()),
+    }
+
+
+def _figures(outcomes: Sequence[Outcome], kept: Sequence[Trajectory], settings: EvolveSettings) -> dict[str, Any]:
+    """Shares, pass@k, solve rates and variety of a round. Raises ModelError where not one rollout could be judged."""
+    judged = [outcome for outcome in outcomes if outcome.correct is not None]
+    if not judged:
+        raise ModelError(f"Of {len(outcomes)} rollouts not one could be judged ({outcomes[0].reason}); start the same command again when this is mended.")
+    rates = solve_rates([outcome.to_json() for outcome in outcomes])
+    correct = sum(bool(outcome.correct) for outcome in judged)
+    return {
+        "accepted_share": round(correct / len(judged), 6),
+        "kept_share": round(len(kept) / len(judged), 6),
+        "pass_at": {k: round(value, 6) for k, value in pass_table(rates, settings.samples).items()},
+        "solve_rates": [asdict(rate) for rate in rates],
+        "diversity": diversity(kept),
+    }

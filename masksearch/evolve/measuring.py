@@ -25,6 +25,11 @@ def _eval_settings(settings: EvolveSettings, model: Path, **more: Any) -> EvalSe
     return EvalSettings(model=str(model), method="agent", **shared, **more)
 
 
+def check_search(settings: EvolveSettings) -> None:
+    """Opens the search once. Raises what opening it raises: before a teacher is trained is the time to tell."""
+    load_searcher(_eval_settings(settings, Path(settings.model), questions=""), [])
+
+
 def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
     """The teacher on the held-out tasks; what `folder` holds of an earlier start is not done again."""
     if not (folder / RESULTS).exists():

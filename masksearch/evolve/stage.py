@@ -20,7 +20,7 @@ from typing import Any
 
 from masksearch.evaluation.provenance import model_hash
 from masksearch.evolve.diversity import diversity
-from masksearch.evolve.measuring import read_manifest
+from masksearch.evolve.measuring import check_search, read_manifest
 from masksearch.evolve.plan import Plan, make_plan
 from masksearch.evolve.rounds import ACCEPTED, CHECKPOINT, MANIFEST, Before, do_round, round_folder
 from masksearch.evolve.selecting import without_copies
@@ -35,8 +35,9 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 
 
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes the product folder. Raises what make_plan raises before any work, and whatever ends a training, a rollout or a judge."""
+    """Writes the product folder. Raises what make_plan and check_search raise before any work, and whatever ends a training, a rollout or a judge."""
     plan = make_plan(settings)
+    check_search(settings)
     work.mkdir(parents=True, exist_ok=True)
     stays = without_copies(plan.seed_data, settings.near_copies, work)
     seed_data = [trajectory for trajectory, stay in zip(plan.seed_data, stays, strict=True) if stay]

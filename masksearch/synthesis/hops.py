@@ -41,7 +41,7 @@ def next_entities(asked: Asked, results: Sequence[Shown], known: str, tried: Col
     found: dict[frozenset[str], Candidate] = {}
     for result in results:
         for name in names(result.text, asked.language):
-            new = not Asked(known, frozenset(), asked.language).names_it(name.text) and not any(name.words <= words for words in over)
+            new = not Asked(known, frozenset(), asked.language).names_it(name.text) and not any(_same(name, words) for words in over)
             link = find_link(asked, result, (name.start, name.end)) if new else None
             if link is None or not link.is_named:
                 continue
@@ -67,10 +67,16 @@ def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -
     return sorted(found.values(), key=lambda candidate: -candidate.score)
 
 
+def _same(name: Name, words: frozenset[str]) -> bool:
+    """Whether a name may stand for what has these words: "Anslinger" and "Harry Jacob Anslinger" for "Harry J. Anslinger"."""
+    ends = name_words(name.text.split()[0]) | name_words(name.text.split()[-1])
+    return name.words <= words or (len(ends) > 1 and ends <= words)
+
+
 def _is_compared(text: str, name: Name) -> bool:
     """Whether a name stands beside "or", or beside "and" in a question that asks of both."""
-    beside = (text[: name.start].split()[-1:] + text[name.end :].strip("?,\"” ").split()[:1]) if text.rstrip().endswith("?") else []
-    both = re.search(r"(?i)^(?:are|were|was|is|do|did|does|have|had|has|which|who)\b|\b(?:both|same|common)\b", text)
+    beside = (text[: name.start].split()[-1:] + text[name.end :].strip('?,"” ').split()[:1]) if text.rstrip().endswith("?") else []
+    both = re.search(r"(?i)^(?:are|were|was|is|do|did|does|have|had|has|which|who)\b|\b(?:both|same|common|share\w*)\b", text)
     return "or" in beside or ("and" in beside and bool(both))
 
 

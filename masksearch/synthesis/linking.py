@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -58,6 +58,8 @@ class Asked:
     near: frozenset[str]
     """Stems of the content words near the mask, or of the question."""
     language: str = ""
+    entities: tuple[str, ...] = ()
+    """What was searched for: an article may turn the words of its title ("John, King of England")."""
 
     def names_it(self, name: str) -> bool:
         """Whether a name stands in the text: as it is written, or in any case where it is longer than a word."""
@@ -109,26 +111,39 @@ def near_span(text: str, span: tuple[int, int], language: str = "", reach: int =
 # -- finding ----------------------------------------------------------------------------------------------------------
 
 
-def find_link(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> Link | None:
-    """The link of a passage to what is asked, seen from a span of its text; None where there is none. Without a span, all of the text is near."""
+def find_link(asked: Asked, shown: Shown, span: tuple[int, int] | None, anywhere: bool = False) -> Link | None:
+    """The link of a passage to what is asked, seen from a span of its text; None where there is none.
+
+    Without a span, or `anywhere`, all of the text is near.
+    """
     taken = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
     if title_links(asked, shown) and not name_words(base_title(shown.heading)) <= taken:
         return Link(titled=True)
     if asked.language == "zh":
         return _link_zh(asked, shown.text, span or (0, 0))
+    span = None if anywhere else span
     near = [name for name in _shared_names(asked, shown, span) if not name.words <= taken]
     strong = next((name for name in near if name.is_long), None)
     if strong:
         return Link(titled=False, pieces=((strong.start, strong.end),))
-    single = list(_singles(asked, shown, span, near))
+    single = list(_singles(asked, shown, span, near, taken))
     return Link(titled=False, pieces=tuple(single[:2])) if len(single) > 1 else None
 
 
 def title_links(asked: Asked, shown: Shown) -> bool:
-    """Whether the task names a passage's title; a title of one word must look like a name."""
+    """Whether the task names a passage's title, or it is that of an entity searched for; a title of one word must look like a name."""
     base = base_title(shown.heading)
-    says = len(name_words(base)) > 1 or (len(base) > 3 and (base[0].isupper() or base[0].isdigit())) or (asked.language == "zh" and len(base) > 1)
-    return says and asked.names_it(base)
+    words = name_words(base)
+    if any(words == name_words(entity) for entity in asked.entities):
+        return True
+    # "Weymouth, Massachusetts" is named where Weymouth is.
+    return any(_says_something(title, asked.language) and asked.names_it(title) for title in dict.fromkeys([base, base.split(", ")[0]]))
+
+
+def _says_something(title: str, language: str) -> bool:
+    if language == "zh":
+        return len(title) > 1
+    return len(name_words(title)) > 1 or (len(title) > 3 and (title[0].isupper() or title[0].isdigit()))
 
 
 def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> int:
@@ -147,9 +162,9 @@ def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> l
     return [name for _, name in sorted(near, key=lambda pair: pair[0])]
 
 
-def _singles(asked: Asked, shown: Shown, span: tuple[int, int] | None, shared: list[Name]) -> Iterator[tuple[int, int]]:
+def _singles(asked: Asked, shown: Shown, span: tuple[int, int] | None, shared: list[Name], answer: frozenset[str]) -> Iterator[tuple[int, int]]:
     """Single things near a span that the task has as well, the nearest first, each once: names, figures, words beside the mask."""
-    taken = {word[:STEM] for word in name_words(shown.text[slice(*span)])} if span else set[str]()
+    taken = {word[:STEM] for word in answer}
     places = {(name.start, name.end): name.text for name in shared}
     for match in re.finditer(rf"{BEFORE}\d[\d.,]*\d\d(?!\d)", shown.text):
         if asked.names_it(match[0]):
@@ -209,6 +224,12 @@ def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "", t
 def heading(shown: Shown) -> str:
     """The beginning of a title as it is shown."""
     return " ".join(shown.heading.split()[:TITLE_SHOWN])
+
+
+def quote_pieces(shown: Shown, pieces: Sequence[tuple[int, int]], language: str = "") -> str:
+    """Pieces of a text, each with the words beside it; what they share is said once."""
+    parts = _merged(shown.text, [window(shown.text, piece, language) for piece in pieces], language)
+    return phrases(language).gap.join(shown.text[slice(*part)].strip() for part in parts)
 
 
 def window(text: str, span: tuple[int, int], language: str = "") -> tuple[int, int]:

@@ -66,7 +66,13 @@ def names(text: str, language: str = "") -> list[Name]:
     # A lone word that begins a sentence is a name where the text writes it so elsewhere.
     sure = {word for start, end, opens in runs if not (opens and _is_one(text[start:end])) for word in name_words(text[start:end])}
     kept = [Name(text[start:end], start, end) for start, end, opens in runs if not (opens and _is_one(text[start:end])) or folded(text[start:end]) in sure]
-    return [name for name in kept if len(name.text) > 2 and not all(map(_PEOPLE.fullmatch, re.split("[-‐‑ ]", folded(name.text))))]
+    return [name for name in kept if len(name.text) > 2 and not _describes(text, name)]
+
+
+def _describes(text: str, name: Name) -> bool:
+    """Whether it is no more than an adjective: "American", "British-American", "South African" before "actress"."""
+    parts = re.split("[-‐‑ ]", folded(name.text))
+    return all(map(_PEOPLE.fullmatch, parts)) or bool(_PEOPLE.fullmatch(parts[-1]) and re.match(r"\s[a-zà-ÿ]", text[name.end :]))
 
 
 def _is_one(text: str) -> bool:
@@ -79,7 +85,9 @@ def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
     for word in SURFACE.finditer(text):
         capital = (word[0][0].isupper() and word[0].casefold() not in _CALENDAR) or bool(run and _GOES_ON.fullmatch(word[0]))
         joined = bool(run) and bool(_BETWEEN.fullmatch(text, run[-1].end(), word.start())) and not run[-1][0].endswith(("'s", "’s"))
-        if capital and joined:
+        if capital and re.search(r"[-‐‑][a-zà-ÿ]", word[0]):
+            run = []  # "New Zealand-born" names nothing
+        elif capital and joined:
             run.append(word)
         elif capital or not _small_word(text, word):
             yield from _trimmed(text, run, language)

@@ -21,10 +21,10 @@ from masksearch.ramp.words import base_title, folded
 from masksearch.search.neutralise import neutralise
 from masksearch.synthesis.evidence import known_evidence, speaks_of
 from masksearch.synthesis.hops import Candidate, next_entities, open_names
-from masksearch.synthesis.linking import Asked, Link, Shown, find_link, heading, near_mask, near_span, quote, stems, window
+from masksearch.synthesis.linking import Asked, Link, Shown, find_link, heading, near_mask, near_span, quote, quote_pieces, stems, title_links
 from masksearch.synthesis.names import names
 from masksearch.synthesis.wording import content_words, find_span, find_spans, mask_places, numbered, phrases, turn
-from masksearch.types import MASK, MaskedTask, Question
+from masksearch.types import MaskedTask, Question
 
 if TYPE_CHECKING:
     from masksearch.synthesis.oracle import Oracle
@@ -98,7 +98,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
         first = bool(found) and aim in found
         aim = next(index for index in range(task.masks) if index not in quotes)
         lines.append(words.open.format(number=aim + 1, place=places[aim]))
-        hop, query = (None, "") if first else _next_step(oracle, task, aim, trail, asked_before)
+        hop, query = (None, "") if first else _next_of(oracle, task, aim, trail, asked_before)
         query = query or _worded(oracle, task, aim, asked_before)
         if hop is not None:
             trail.tried.append(hop.entity)
@@ -118,34 +118,17 @@ def _asked(task: MaskedTask, index: int, trail: _Trail, *more: str) -> Asked:
     return Asked("\n".join([text, *trail.helped, *more]), near_mask(text, index, task.language), task.language)
 
 
-import os
-ORDER = os.environ.get("ORDER","reword new named reword").split()
-def _next_step(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before: set[str]) -> tuple[Candidate | None, str]:
-    """The best entity to follow for a mask, and the query for it."""
-    step = ORDER[len(before) - 1]
-    context = visible_query(task.text, index, "", max_words=CONTEXT, language=task.language).split()
-    asked = _asked(task, index, trail)
-    if step == "reword":
+def _next_of(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before: set[str]) -> tuple[Candidate | None, str]:
+    """The best entity to follow for a mask, and the query for it; none after an even number of searches, so that the query is worded anew as well."""
+    if len(before) % 2 == 0:
         return None, ""
-    candidates = _open_near(asked, task, index, trail) if step == "named" else next_entities(asked, trail.results, neutralise(task.text), trail.tried)
-    for candidate in candidates:
+    context = visible_query(task.text, index, "", max_words=CONTEXT, language=task.language).split()
+    for candidate in next_entities(_asked(task, index, trail), trail.results, neutralise(task.text), trail.tried):
         name = [candidate.entity] if task.language == "zh" else content_words(candidate.entity)
         query = " ".join(dict.fromkeys([*name, *context]))
         if query not in before and oracle.may_ask(query):
             return candidate, query
     return None, ""
-
-
-def _open_near(asked: Asked, task: MaskedTask, index: int, trail: _Trail) -> list[Candidate]:
-    """Names near a mask that no result is about, the nearest first."""
-    text = neutralise(task.text)
-    pieces = text.split(MASK)
-    place = len(MASK.join(pieces[: index + 1]))
-    def apart(one: Candidate) -> int:
-        start = text.find(one.entity)
-        return len(text[min(start, place) : max(start, place)].split())
-    found = [one for one in open_names(asked, trail.results, trail.tried) if apart(one) <= 12]
-    return sorted(found, key=apart)
 
 
 def _evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
@@ -206,10 +189,11 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
                 lines.append(phrases().unhelpful.format(entity=hop.entity))
         if done:
             lines += [_supporting(question, result, link, quoted) for result, link in found.values()]
-            yield turn("\n".join([*lines, f"So the answer is {question.answers[0]}."]), "answer", question.answers[0])
+            yield turn("\n".join([*lines, f"So the answer is {question.answers[0].removesuffix('.')}."]), "answer", question.answers[0])
             return
         hop = _next_for(oracle, question, trail, seen)
-        lines += [_supporting(question, result, link, quoted) for result, link in found.values() if not (hop and hop.shown and hop.shown.doc_id == result.doc_id)]
+        source = hop.shown.doc_id if hop and hop.shown else None  # what the next entity is read in is quoted there
+        lines += [_supporting(question, result, link, quoted) for result, link in found.values() if result.doc_id != source]
         if hop is None:
             oracle.gave_up = NO_ENTITY
             return
@@ -228,7 +212,7 @@ def _plan(question: Question) -> str:
 
 def _question_asked(question: Question, trail: _Trail, *more: str) -> Asked:
     text = neutralise(question.question)
-    return Asked("\n".join([text, *trail.helped, *more]), stems(text))
+    return Asked("\n".join([text, *trail.helped, *more]), stems(text), entities=(*trail.helped, *more))
 
 
 def _next_for(oracle: Oracle, question: Question, trail: _Trail, seen: Sequence[str]) -> Candidate | None:
@@ -270,13 +254,11 @@ def _supports(oracle: Oracle, question: Question, quoted: dict[str, Shown], trai
 
 
 def _support_link(asked: Asked, chained: Asked, question: Question, result: Shown) -> Link | None:
-    """By the question where that will do; else by the title, as an earlier passage names it."""
-    span = find_span(result.text, question.answers[0])
-    link = find_link(asked, result, span)
-    if link is None:
-        link = find_link(chained, result, span)
-        return link if link and link.titled else None
-    return link
+    """By the question where that will do; else by the title, as an earlier passage names it. What the question itself names may link, answer or not."""
+    answer = question.answers[0]
+    span = None if find_span(question.question, answer) else find_span(result.text, answer)
+    link = find_link(asked, result, span) or find_link(asked, result, span, anywhere=True)
+    return link or (Link(titled=True) if title_links(chained, result) else None)
 
 
 def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str, Shown]) -> str:
@@ -286,14 +268,13 @@ def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str,
     marks = ([] if answer.lower() in ("yes", "no") else [answer]) + others
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
     if folded(base) == folded(answer) and not link.titled:
-        link_told = gap.join(result.text[slice(*window(result.text, piece))].strip() for piece in link.pieces)
-        return f"[{result.number}]: [{heading(result)}]{gap}{link_told}"
+        return f"[{result.number}]: [{heading(result)}]{gap}{quote_pieces(result, link.pieces)}"
     if span is not None:
         return quote(result, span, link, titled=True)
     start = " ".join(result.text.split()[:BEGINNING])
     if link.titled:
         return f"[{result.number}]: {start if base.casefold() in start.casefold() else heading(result) + gap + start}"
-    return f"[{result.number}]: {heading(result)}{gap}{gap.join(result.text[slice(*window(result.text, piece))].strip() for piece in link.pieces)}"
+    return f"[{result.number}]: {heading(result)}{gap}{quote_pieces(result, link.pieces)}"
 
 
 def _answered(question: Question, quoted: dict[str, Shown]) -> bool:

@@ -7,17 +7,17 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from math import ceil
 from typing import Any
 
-from masksearch.errors import MissingExtraError, ModelError
-from masksearch.llm.endpoint import EndpointError
+from masksearch.errors import MaskSearchError, MissingExtraError, ModelError
 from masksearch.llm.spending import Purse, Spent
 from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
 from masksearch.types import Task, Trajectory, task_from_json, task_json
 
 AHEAD = 8
-"""Rounds of `workers * concurrency` tasks that are handed out before limits are looked at."""
+"""Rounds of `workers * concurrency` tasks that are handed out at a time; one where there is a limit, which is looked at in between."""
 
 
 def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
@@ -37,16 +37,22 @@ def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: P
 
 
 def _rounds(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
-    for chunk in _chunks(tasks, AHEAD * settings.workers * settings.concurrency):
-        wanted = True
+    limited = settings.limit or settings.max_tokens or settings.max_cost
+    for chunk in _chunks(tasks, settings.workers * settings.concurrency * (1 if limited else AHEAD)):
+        wanted, failed = True, []
+        # To the end, whatever fails: what other workers have finished is paid for, and goes on record.
         for row in _run(ray, chunk, settings):
             if row["error"]:
-                if row["refused"]:
-                    raise ModelError(row["error"])
-                return str(row["error"])
+                failed.append(row)
+                continue
             outcome = _outcome(row)
             purse.add(outcome.spent)
             wanted = on_done(outcome) and wanted
+        for row in failed:
+            if row["refused"]:
+                raise ModelError(row["error"])
+        if failed:
+            return str(failed[0]["error"])
         if not wanted:
             return ""
         if purse.empty():
@@ -61,7 +67,7 @@ def _chunks(tasks: Sequence[Task], size: int) -> Iterator[list[Task]]:
 
 
 def _run(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings) -> Iterator[dict[str, Any]]:
-    size = 2 * settings.concurrency
+    size = min(2 * settings.concurrency, ceil(len(tasks) / settings.workers))
     batches = [{"tasks": [task_json(task) for task in tasks[start : start + size]]} for start in range(0, len(tasks), size)]
     rows = ray.data.from_items([{"batch": _packed(batch)} for batch in batches], override_num_blocks=len(batches))
     done = rows.flat_map(_Worker, fn_constructor_args=(settings, os.getcwd()), concurrency=min(settings.workers, len(batches)), num_cpus=1)
@@ -92,7 +98,7 @@ class _Worker:
         try:
             async with opened(self.settings, self.searcher) as teacher:
                 stopped = await teach_all(teacher, tasks, Purse(), done, self.settings.concurrency)
-        except (ModelError, EndpointError) as error:
+        except MaskSearchError as error:
             return [*rows, {"error": str(error), "refused": True}]
         return [*rows, {"error": stopped, "refused": False}] if stopped else rows
 

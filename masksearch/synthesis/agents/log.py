@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -62,11 +63,13 @@ class Log:
             self.spent[role] = self.spent.get(role, Spent()) + Spent.from_json(values)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Writes one outcome down. Raises ValueError for a task that has one already."""
+        """Writes one outcome down. Raises ValueError for a task that has one already, OSError where the disk is full."""
         if row["id"] in self.places:
             raise ValueError(f"the task '{row['id']}' was done before")
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
-        self._stream.write(line)
+        if self._stream.write(line) < len(line):
+            # Half a line is cut off by the next start, but only where nothing stands behind it.
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._count(row, self._end)
         self._end += len(line)
         if time.monotonic() - self._synced > SYNC:

@@ -146,9 +146,13 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_do
             if stop:
                 return
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(concurrency):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(concurrency):
+                group.create_task(worker())
+    except ExceptionGroup as several:
+        # What went wrong, not that something did: a prompt that cannot be filled in, a full disk.
+        raise several.exceptions[0] from several
     if raised:
         raise ModelError(str(raised[0]))
     return next(filter(None, stop), "")

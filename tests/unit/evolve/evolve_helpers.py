@@ -22,11 +22,11 @@ def masked(number, document="d", title="Iris"):
     return MaskedTask(id=f"m{number}", doc_id=document, title=title, text=text, answers=("310",), masks=1, original=text.replace(MASK, "310"))
 
 
-def trajectory(task, thought="look for it", queries=("Iris species",), answer="310", name="", **fields):
+def trajectory(task, thought="look for it", queries=("Iris species",), answer="310", name="", told="Iris: told by the tool.", **fields):
     turns = []
     for query in queries:
         turns += [Turn(role="model", text=f"<think>{thought}</think>\n<search>{query}</search>")]
-        turns += [Turn(role="tool", text="\n<information>\n[1] Iris: told by the tool.\n</information>\n")]
+        turns += [Turn(role="tool", text=f"\n<information>\n[1] {told}\n</information>\n")]
     turns.append(Turn(role="model", text=f"<think>it is so</think>\n<answer>{answer}</answer>"))
     base = {"id": name or task.id, "task": task_json(task), "turns": tuple(turns), "answer": answer, "status": "answered"}
     return Trajectory(**{**base, "scores": {"f1": 1.0}, "usage": Usage(searches=len(queries), model_tokens=9), **fields})
@@ -35,7 +35,10 @@ def trajectory(task, thought="look for it", queries=("Iris species",), answer="3
 def seed_trajectory(number):
     """Thoughts at random, so that a model that has learnt from them varies too."""
     rng = random.Random(number)
-    return trajectory(question(number), thought=" ".join(rng.choices(WORDS, k=2)), queries=(" ".join(rng.choices(WORDS, k=2)),), answer="sea")
+    asked = rng.choices(WORDS, k=2)
+    # As the index below would answer: what the model reads in a rollout is what it has been taught with.
+    told = f"{asked[0]}: A {asked[0]} is told of."
+    return trajectory(question(number), thought=" ".join(rng.choices(WORDS, k=2)), queries=(" ".join(asked),), answer="sea", told=told)
 
 
 def write_inputs(folder, tasks=12, seeds=24, heldout=6):
@@ -47,10 +50,21 @@ def write_inputs(folder, tasks=12, seeds=24, heldout=6):
 
 
 def evolve_settings(folder, model="m", **given):
-    sft = {"learning_rate": 1e-3, "max_steps": 6, "batch_size": 4, "save_steps": 2, **given.pop("sft", {})}
+    sft = {"learning_rate": 1e-4, "max_steps": 6, "batch_size": 4, "save_steps": 2, **given.pop("sft", {})}
     paths = {"trajectories": (str(folder / "seed.jsonl"),), "tasks": (str(folder / "tasks.jsonl"),), "index": str(folder / "index")}
     agent = {"max_tokens": 60, "turn_tokens": 30, "passage_words": 6, "top_k": 1, "max_length": 512}
-    values = {"model": str(model), **paths, "rounds": 2, "tasks_per_round": 4, "samples": 3, "sft": sft, "agent": agent, "chunk": 2, "dtype": "float32"}
+    values = {
+        "model": str(model),
+        **paths,
+        "rounds": 2,
+        "tasks_per_round": 4,
+        "samples": 3,
+        "temperature": 0.5,
+        "sft": sft,
+        "agent": agent,
+        "chunk": 2,
+        "dtype": "float32",
+    }
     return EvolveSettings.model_validate({**values, "pattern_share": 1.0, "near_copies": 0.9, **given})
 
 
@@ -64,7 +78,7 @@ def make_taught_checkpoint(folder):
     tokenizer = make_tiny_tokenizer([*TEXTS, f"{' '.join(WORDS)} Who is number told of? look for it is so"])
     make_tiny_model(tokenizer, spread=0.05).save_pretrained(folder / "raw")
     tokenizer.save_pretrained(folder / "raw")
-    write_json_lines(folder / "lessons.jsonl", (seed_trajectory(5000 + number).to_json() for number in range(64)))
-    settings = SftSettings(model=str(folder / "raw"), trajectories=(str(folder / "lessons.jsonl"),), max_steps=300, learning_rate=1e-2, dtype="float32")
+    write_json_lines(folder / "lessons.jsonl", (seed_trajectory(5000 + number).to_json() for number in range(600)))
+    settings = SftSettings(model=str(folder / "raw"), trajectories=(str(folder / "lessons.jsonl"),), max_steps=500, learning_rate=1e-2, dtype="float32")
     run_sft(settings.model_copy(update={"save_steps": 1000}), folder / "taught", folder / "work")
     return folder / "taught"

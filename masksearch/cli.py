@@ -43,6 +43,7 @@ HELP = {
     "index": "build a search index of a corpus",
     "mask": "turn a corpus into RAMP tasks",
     "synthesize": "turn tasks or questions into trajectories",
+    "evolve": "let a model learn from what it gets right, round by round",
     "sft": "train a model on trajectories",
     "rl": "train a model by reinforcement learning (DAPO)",
     "eval": "measure a model on tasks or questions",

@@ -350,6 +350,8 @@ class SynthesizeSettings(Settings):
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     teacher: Literal["oracle", "agents"] = "oracle"
     """oracle (scripted: knows the answers, but must find the evidence) or agents (models behind `llm` that plan, search, observe and are judged)."""
+    oracle: Literal["first", "second"] = "first"
+    """Version of the teacher `oracle`: first (quotes the span, knows which passage comes next) or second (quotes the link, must find its way)."""
     limit: int | None = Field(None, ge=1)
     """Stop at so many kept trajectories."""
     llm: str = ""
@@ -479,7 +481,7 @@ class EvalSettings(Settings):
     """Measures a model on tasks or questions."""
 
     questions: Ref
-    """A RAMP task file; a question file, ours or as a suite publishes it; or a suite's name: its questions are then taken from the hub (`masksearch suites`)."""
+    """A RAMP task file; a question file, ours or as a suite publishes it; or a suite's name: its questions are taken from the hub (`masksearch suites`)."""
     model: Ref
     """A checkpoint folder; or `openai:NAME`, with native tool calls `openai-tools:NAME`, at the endpoint `llm`."""
     index: Ref = ""

@@ -85,6 +85,9 @@ _ALL = (
         folder_marker="manifest.json",
     ),
     StageKind("synthesize", s.SynthesizeSettings, "masksearch.synthesis:run_synthesize", "trajectories.jsonl", "the teacher works tasks, with real searches"),
+    StageKind(
+        "evolve", s.EvolveSettings, "masksearch.evolve.stage:run_evolve", "evolved", "a teacher learns from what it got right, round by round", "evolve.json"
+    ),
     StageKind("sft", s.SftSettings, "masksearch.train.sft:run_sft", "checkpoint", "supervised fine-tuning on trajectories", "config.json"),
     StageKind("rl", s.RlSettings, "masksearch.train.rl:run_rl", "checkpoint", "reinforcement learning (DAPO) with live search", "config.json"),
     StageKind("eval", s.EvalSettings, "masksearch.evaluation.run:run_eval", "results.json", "measuring the model on questions it was not trained on"),

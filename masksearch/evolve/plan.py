@@ -101,7 +101,7 @@ def _fresh(tasks: Sequence[Task], seeded: Sequence[Task], settings: EvolveSettin
 
 def mixture(seed_data: Sequence[Trajectory], evolved: Sequence[Trajectory], share: float, seed: int) -> list[Trajectory]:
     """What a teacher is trained on: everything, and the seed data again and again until they are at least `share` of it."""
-    needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share)))
+    needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share) - 1e-9))
     passes, rest = divmod(needed, len(seed_data))
     chosen = sorted(random.Random(f"{seed}:mix").sample(range(len(seed_data)), rest))
     return [*list(seed_data) * passes, *(seed_data[place] for place in chosen), *evolved]

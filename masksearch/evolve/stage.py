@@ -61,13 +61,13 @@ def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, 
     table = render_tables(manifests, diversity(seed_data), len(seed_data))
     record = _record(manifests, settings, plan, seed_data, evolved, taken, stopped)
     _write_product(output, record, table, manifests, [*seed_data, *evolved], round_folder(work, taken) / CHECKPOINT)
-    text = f"{len(manifests)} rounds, {len(evolved)} trajectories kept beside {len(seed_data)} of the seed data; model of round {taken}; {stopped}"
+    text = f"{stopped} {len(evolved)} trajectories kept beside {len(seed_data)} of the seed data; model of round {taken}"
     return {**record, "text": text, "table": table, "note": f"{stopped} The model taken is that of round {taken}."}
 
 
 def _inputs(settings: EvolveSettings) -> dict[str, Any]:
     def hashes(paths: Sequence[str]) -> dict[str, str]:
-        return {Path(path).name: hash_of(Path(path)) for path in paths if path}
+        return {path: hash_of(Path(path)) for path in paths if path}
 
     return {
         "model": model_hash(settings.model),
@@ -109,7 +109,7 @@ def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
         return f"Stopped: of {last['counts']['correct']} correct rollouts in round {number} not one was new enough to be kept."
     if settings.heldout and settings.patience and number - best_round(manifests, settings) >= settings.patience:
         return f"Stopped: no gain in {settings.metric} on the held-out tasks for {settings.patience} rounds."
-    return f"All {number} rounds are done." if number == settings.rounds else ""
+    return f"All {number} {'round is' if number == 1 else 'rounds are'} done." if number == settings.rounds else ""
 
 
 def told(manifest: Manifest) -> str:

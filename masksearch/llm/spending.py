@@ -72,3 +72,7 @@ class Purse:
         """Whether a limit has been reached."""
         total = self.total
         return bool((self.max_tokens and total.tokens >= self.max_tokens) or (self.max_cost and total.cost >= self.max_cost))
+
+    def told(self) -> str:
+        """What is said where a limit has been reached."""
+        return f"the limit is reached: {self.total.tokens:,} tokens, {self.total.cost:.2f} US dollars"

@@ -17,10 +17,11 @@ from typing import Any
 
 from masksearch.corpus.sentences import UNSPACED
 
-TOKENISER = 1
+TOKENISER = 2
 
-# A run of letters and digits; in scripts without spaces, each character.
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+")
+# A run of letters and digits, with accents that stand as characters of their own; in scripts without spaces, each character.
+_ACCENT = "\u0300-\u036f"
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENT}]+[^\W_{UNSPACED}]*)*")
 _STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
 _CLITICS = {"en": ("s", "t", "d", "ll", "re", "ve"), "es": (), "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu")}
 STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
@@ -45,6 +46,11 @@ def fold(word: str) -> str:
     if word.isascii():
         return word
     return "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
+
+
+def lower(text: str) -> str:
+    """In lower case; accents as one character with their letter, so that a text is the same however it was typed."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
 
 
 class Tokeniser:
@@ -73,7 +79,7 @@ class Tokeniser:
             return
         stemmer = self._stemmer()
         for match in _WORD.finditer(text):
-            word = match[0].lower()
+            word = lower(match[0])
             if word not in self._stop:
                 yield fold(stemmer.stemWord(word)), match.start(), match.end()
 
@@ -81,7 +87,7 @@ class Tokeniser:
         """The terms of a text, in order, with repetitions."""
         if self.language == "zh":
             return [term for term, _, _ in _chinese_terms(text)]
-        words = [word for word in _WORD.findall(text.lower()) if word not in self._stop]
+        words = [word for word in _WORD.findall(lower(text)) if word not in self._stop]
         return [fold(term) for term in self._stemmer().stemWords(words)]
 
 

@@ -21,11 +21,13 @@ def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> di
 
         return run_agents(settings, output, work)
     from masksearch.files import read_tasks, write_json, write_json_lines
+    from masksearch.synthesis.hops import HopCounts
     from masksearch.synthesis.synthesize import synthesize
 
     tasks = read_tasks(settings.tasks)
     dropped: Counter[str] = Counter()
-    lines = [trajectory.to_json() for trajectory in synthesize(tasks, settings, dropped)]
+    hops = HopCounts()
+    lines = [trajectory.to_json() for trajectory in synthesize(tasks, settings, dropped, hops=hops)]
     if not lines:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.most_common())
         raise DataError(f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({reasons}).")
@@ -39,6 +41,8 @@ def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> di
         "share_dropped": round(dropped.total() / tried, 4),
         "searches": round(sum(line["usage"]["searches"] for line in lines) / len(lines), 3),
     }
+    if hops.tasks:
+        summary["hops"] = hops.to_json()
     if str(output) != "-":
         write_json(work / "synthesize-report.json", summary)
     return summary

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from masksearch.ramp.words import STEM, base_title, stop_words
 from masksearch.synthesis.linking import Asked, Link, Shown, find_link, near_span, stems, title_links
@@ -33,6 +33,35 @@ class Candidate:
     shown: Shown | None = None
     span: tuple[int, int] = (0, 0)
     link: Link | None = None
+
+
+@dataclass
+class HopCounts:
+    """How often the entity that was searched for brought what was looked for: all tasks, dropped ones included, and those kept."""
+
+    tasks: int = 0
+    """Tasks in which an entity was searched for."""
+    first_right: int = 0
+    """Those in which the first one was right."""
+    searches: int = 0
+    right: int = 0
+    kept: int = 0
+    kept_first_right: int = 0
+
+    def add(self, hops: Sequence[bool], kept: bool) -> None:
+        """Counts one task: of each search for an entity, whether it was right (`Oracle.hops`)."""
+        if not hops:
+            return
+        self.tasks += 1
+        self.first_right += hops[0]
+        self.searches += len(hops)
+        self.right += sum(hops)
+        self.kept += kept
+        self.kept_first_right += kept and hops[0]
+
+    def to_json(self) -> dict[str, int]:
+        """The counts by their names."""
+        return asdict(self)
 
 
 def next_entities(asked: Asked, results: Sequence[Shown], known: str, tried: Collection[str]) -> list[Candidate]:

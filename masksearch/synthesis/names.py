@@ -16,10 +16,10 @@ from masksearch.corpus.sentences import UNSPACED
 from masksearch.ramp.words import SURFACE, folded, stop_words
 
 # What may stand between two words of a name, beside a space: an initial's full stop, an ampersand, small words.
-_SMALL = "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|van|van der|van den|von|von der|y|et|&"
+_SMALL = "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|ibn|bin|van|van der|van den|von|von der|y|et|&"
 _BETWEEN = re.compile(rf"\s+|(?<=\b\w)\.\s?|\s(?:{_SMALL})\s|\s(?:de l|d|l)['’]")
-# What goes on with a name, but begins none: a short figure, "d'Agoult".
-_GOES_ON = re.compile(r"\d{1,3}|[dl]['’][^\W\d_a-z].*")
+# What goes on with a name, but begins none: a short figure, "d'Agoult", "al-Tabari".
+_GOES_ON = re.compile(r"\d{1,3}|(?:[dl]['’]|al-)[^\W\d_a-z].*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _PEOPLE = re.compile(r".*(?:[^aeiou]ian|ican|ean|ish|ese)|french|german|dutch|greek|swiss|welsh|czech|thai|iraqi|israeli|pakistani|arab|roman")
 _CALENDAR = frozenset(
@@ -28,7 +28,9 @@ _CALENDAR = frozenset(
 )
 _ASKING = frozenset("are did do does how in is name on was were what when where which who whom whose why".split())  # noqa: SIM905
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\"”’)]*\s+|[\"“(«]|\s[-–—]\s)$")
-_NAMES_ZH = re.compile(rf"《([^》]{{1,20}})》|([{UNSPACED}]{{1,6}}(?:[·•][{UNSPACED}]{{1,8}})+)|([A-Z][A-Za-z]+(?: [A-Z][A-Za-z]+)*)")
+# Characters that end a foreign name, because they hardly stand in one.
+_NAMED_ZH = rf"(?![是在于於和与與的了为為等及被由])[{UNSPACED}]"
+_NAMES_ZH = re.compile(rf"《([^》]{{1,20}})》|((?:{_NAMED_ZH}){{1,6}}(?:[·•](?:{_NAMED_ZH}){{1,8}})+)|([A-Z][A-Za-z]+(?: [A-Z][A-Za-z]+)*)")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ def names(text: str, language: str = "") -> list[Name]:
 def _describes(text: str, name: Name) -> bool:
     """Whether it is no more than an adjective: "American", "British-American", "South African" before "actress"."""
     parts = re.split("[-‐‑ ]", folded(name.text))
-    return all(map(_PEOPLE.fullmatch, parts)) or bool(_PEOPLE.fullmatch(parts[-1]) and re.match(r"\s[a-zà-ÿ]", text[name.end :]))
+    if all(map(_PEOPLE.fullmatch, parts)):
+        return True
+    # "South African actress", "American Western film".
+    goes_on = re.match(r"\s[a-zà-ÿ]", text[name.end :])
+    return bool(goes_on and len(parts) == 2 and any(map(_PEOPLE.fullmatch, parts)))
 
 
 def _is_one(text: str) -> bool:

@@ -2,11 +2,12 @@
 
     1: [mask] accepted species (after of)                               the places of the masks
     1 is open: [mask] accepted species (after of)                       no evidence yet:
-    Next: Iridaceae, in [1]: Iris ... the family [Iridaceae] and        an entity that was read, and where
+    Next in [1]: Iris (plant) ... family [Iridaceae] and the            an entity that was read, and where
     Iridaceae did not help.                                             it was the wrong one, and that is said
     1 in [2]: Iris (plant) ... genus of [310] accepted species          evidence: the link, and the span
 
-The right answer decides what is evidence, and so when a search did not help; no word of a query, and no entity, is chosen by it (`hops`). A passage
+The right answer decides what is evidence, and so when a search did not help, from which passage the search goes on, and when it ends; among what can
+be read there, no word of a query and no entity is chosen by it (`hops`). A passage
 without a link is no evidence, even where it is known to be. Once a first search has failed, an entity is followed before the query is worded anew.
 """
 
@@ -38,6 +39,8 @@ SHARED = 2
 """Words of the task near a span that make a passage evidence which is linked, but was not known to be."""
 CONTEXT = 4
 """Words of the task in a query for an entity."""
+PLANNED = 3
+"""Names said to be looked for, at most."""
 BEGINNING = 12
 """Words quoted of a passage that supports a question, but holds neither the answer nor an entity to follow."""
 
@@ -122,7 +125,8 @@ def _next_of(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before
     """The best entity to follow for a mask, and the query for it; none after an even number of searches, so that the query is worded anew as well."""
     if len(before) % 2 == 0:
         return None, ""
-    context = visible_query(task.text, index, "", max_words=CONTEXT, language=task.language).split()
+    context = visible_query(task.text, index, "", language=task.language).split()
+    context = _untold(context, [base_title(result.heading) for result in trail.results], task.language)
     for candidate in next_entities(_asked(task, index, trail), trail.results, neutralise(task.text), trail.tried):
         name = [candidate.entity] if task.language == "zh" else content_words(candidate.entity)
         query = " ".join(dict.fromkeys([*name, *context]))
@@ -207,7 +211,7 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
 def _plan(question: Question) -> str:
     """What is looked for first."""
     named = list(dict.fromkeys(name.text for name in names(neutralise(question.question)) if name.is_long))
-    return f"I look for {', '.join(named)}." if named else "I search for the words of the question."
+    return f"I look for {', '.join(named[:PLANNED])}." if named else "I search for the words of the question."
 
 
 def _question_asked(question: Question, trail: _Trail, *more: str) -> Asked:
@@ -224,10 +228,16 @@ def _next_for(oracle: Oracle, question: Question, trail: _Trail, seen: Sequence[
 
 
 def _query_for(candidate: Candidate, question: Question, seen: Sequence[str]) -> str:
-    """An entity, with a few words of the question that no title seen so far has."""
-    titles = stems(" ".join(map(base_title, seen)))
-    words = [word for word in content_words(question.question) if not stems(word) & titles]
-    return " ".join(dict.fromkeys([*content_words(candidate.entity), *words[:CONTEXT]]))
+    """An entity, with a few words of the question that neither a title seen so far has nor the passage that named the entity."""
+    told = [*map(base_title, seen), candidate.shown.text if candidate.shown else ""]
+    words = _untold(content_words(question.question), told)
+    return " ".join(dict.fromkeys([*content_words(candidate.entity), *words]))
+
+
+def _untold(words: Sequence[str], told: Sequence[str], language: str = "") -> list[str]:
+    """The first words that are still to be told: others would bring what was shown once more."""
+    known = stems("\n".join(told), language)
+    return [word for word in words if not stems(word, language) & known][:CONTEXT]
 
 
 def _supports(oracle: Oracle, question: Question, quoted: dict[str, Shown], trail: _Trail, hop: Candidate | None) -> dict[str, tuple[Shown, Link]]:
@@ -265,9 +275,10 @@ def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str,
     """What a supporting passage tells: its title, its link, and the answer, or the title of another one, in brackets; or how it begins."""
     base, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
     others = [base_title(other.heading) for other in quoted.values() if other is not result]
-    marks = ([] if answer.lower() in ("yes", "no") else [answer]) + others
+    # What the question names itself is not what a passage has to tell: then its first words tell more ("Ann Bell (born 1970) is").
+    marks = [mark for mark in [answer, *others] if not _is_given(question, mark)]
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
-    if folded(base) == folded(answer) and not link.titled:
+    if folded(base) == folded(answer) and not link.titled and not _is_given(question, answer):
         return f"[{result.number}]: [{heading(result)}]{gap}{quote_pieces(result, link.pieces)}"
     if span is not None:
         return quote(result, span, link, titled=True)
@@ -277,8 +288,12 @@ def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str,
     return f"[{result.number}]: {heading(result)}{gap}{quote_pieces(result, link.pieces)}"
 
 
+def _is_given(question: Question, mark: str) -> bool:
+    return mark.lower() in ("yes", "no") or find_span(question.question, mark) is not None
+
+
 def _answered(question: Question, quoted: dict[str, Shown]) -> bool:
     """Whether the answer can be read off the passages quoted, or is one of the things the question names, or a yes or no."""
     answer = question.answers[0]
-    known = [question.question, *(f"{result.heading}: {result.text}" for result in quoted.values())]
-    return answer.lower() in ("yes", "no") or any(find_span(text, answer) for text in known)
+    told = [f"{result.heading}: {result.text}" for result in quoted.values()]
+    return _is_given(question, answer) or any(find_span(text, answer) for text in told)

@@ -13,14 +13,17 @@ from masksearch.progress import Progress
 from masksearch.protocols import Searcher
 from masksearch.scoring.metrics import score_task
 from masksearch.settings import SynthesizeSettings
+from masksearch.synthesis.hops import HopCounts
 from masksearch.synthesis.oracle import Oracle
 from masksearch.types import Task, Trajectory
 
 BATCH = 64
 
 
-def synthesize(tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Counter[str], searcher: Searcher | None = None) -> Iterator[Trajectory]:
-    """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`."""
+def synthesize(
+    tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Counter[str], searcher: Searcher | None = None, hops: HopCounts | None = None
+) -> Iterator[Trajectory]:
+    """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`, and searches for entities in `hops`."""
     if searcher is None:
         from masksearch.search import open_searcher
 
@@ -32,8 +35,10 @@ def synthesize(tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Cou
     kept = 0
     with Progress("synthesize", settings.limit or len(order), "trajectories") as progress:
         for start in range(0, len(order), BATCH):
-            for trajectory in _teach(order[start : start + BATCH], settings, searcher):
-                fault = _fault(trajectory)
+            for trajectory, teacher in _teach(order[start : start + BATCH], settings, searcher):
+                fault = _fault(trajectory, teacher.gave_up)
+                if hops is not None:
+                    hops.add(teacher.hops, kept=not fault)
                 if fault:
                     dropped[fault] += 1
                     continue
@@ -44,21 +49,22 @@ def synthesize(tasks: Sequence[Task], settings: SynthesizeSettings, dropped: Cou
                     return
 
 
-def _teach(tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Searcher) -> list[Trajectory]:
-    episodes = run_all(run_episode(task, Oracle(task, settings.agent), searcher, settings.agent, Sampling()) for task in tasks)
+def _teach(tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Searcher) -> list[tuple[Trajectory, Oracle]]:
+    teachers = [Oracle(task, settings.agent, settings.oracle) for task in tasks]
+    episodes = run_all(run_episode(task, teacher, searcher, settings.agent, Sampling()) for task, teacher in zip(tasks, teachers, strict=True))
     scored = []
-    for task, episode in zip(tasks, episodes, strict=True):
+    for task, teacher, episode in zip(tasks, teachers, episodes, strict=True):
         score = score_task(episode.trajectory.answer, task, settings.agent.answer_form)
-        scored.append(episode.trajectory.model_copy(update={"scores": score.to_json()}))
+        scored.append((episode.trajectory.model_copy(update={"scores": score.to_json()}), teacher))
     return scored
 
 
-def _fault(trajectory: Trajectory) -> str:
+def _fault(trajectory: Trajectory, gave_up: str) -> str:
     """Why a trajectory is not kept, or ""."""
     if trajectory.search_errors:
         return "search_failed"
     if trajectory.status in ("no_answer", "too_many_searches"):
-        return "evidence not found"
+        return gave_up or "evidence not found"
     if trajectory.status != "answered":
         return trajectory.status
     if not is_valid(trajectory.turns, trajectory.tools):

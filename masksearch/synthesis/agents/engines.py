@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
@@ -16,12 +15,12 @@ from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
 from masksearch.types import Task, Trajectory, task_from_json, task_json
 
-AHEAD = 8
-"""Rounds of `workers * concurrency` tasks that are handed out at a time; one where there is a limit, which is looked at in between."""
-
 
 def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
-    """As `teach_all`, over Ray Data: the index and the working folder must be on storage that all nodes see. Raises MissingExtraError, ModelError."""
+    """As `teach_all`, over Ray Data: the index and the working folder must be on storage that all nodes see. `settings.limit` is what is still wanted.
+
+    Outcomes come in batches: a kill costs what is under way and the batches that were not complete. Raises MissingExtraError, ModelError.
+    """
     ray = _ray()
     own = not ray.is_initialized()
     if own:
@@ -30,77 +29,94 @@ def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: P
         ray.init(log_to_driver=False, logging_level="ERROR", **local)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
-        return _rounds(ray, tasks, settings, purse, on_done)
+        return _collect(_run(ray, tasks, settings, purse), purse, on_done)
     finally:
         if own:
             ray.shutdown()
 
 
-def _rounds(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
-    limited = settings.limit or settings.max_tokens or settings.max_cost
-    for chunk in _chunks(tasks, settings.workers * settings.concurrency * (1 if limited else AHEAD)):
-        wanted, failed = True, []
-        # To the end, whatever fails: what other workers have finished is paid for, and goes on record.
-        for row in _run(ray, chunk, settings):
-            if row["error"]:
-                failed.append(row)
-                continue
-            outcome = _outcome(row)
-            purse.add(outcome.spent)
-            wanted = on_done(outcome) and wanted
-        for row in failed:
-            if row["refused"]:
-                raise ModelError(row["error"])
-        if failed:
-            return str(failed[0]["error"])
-        if not wanted:
-            return ""
-        if purse.empty():
-            return f"the limit is reached: {purse.total.tokens:,} tokens, {purse.total.cost:.2f} US dollars"
-    return ""
+def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
+    """Takes all rows, whatever fails: what other workers have finished is paid for, and goes on record."""
+    wanted, refused, stopped = True, "", ""
+    for row in rows:
+        if row["error"]:
+            refused, stopped = (row["error"], stopped) if row["refused"] else (refused, row["error"])
+            continue
+        outcome = _outcome(row)
+        purse.add(outcome.spent)
+        wanted = on_done(outcome) and wanted
+    if refused:
+        raise ModelError(refused)
+    return purse.told() if purse.empty() and wanted else stopped
 
 
-def _chunks(tasks: Sequence[Task], size: int) -> Iterator[list[Task]]:
-    waiting = iter(tasks)
-    while chunk := list(islice(waiting, size)):
-        yield chunk
-
-
-def _run(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings) -> Iterator[dict[str, Any]]:
+def _run(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse) -> Iterator[dict[str, Any]]:
     size = min(2 * settings.concurrency, ceil(len(tasks) / settings.workers))
     batches = [{"tasks": [task_json(task) for task in tasks[start : start + size]]} for start in range(0, len(tasks), size)]
+    # One data set for all tasks, so that a worker opens the index once. The meter ends it, so that what is under way still comes to its end.
+    meter = ray.remote(num_cpus=0)(Meter).remote(purse, settings.limit)
     rows = ray.data.from_items([{"batch": _packed(batch)} for batch in batches], override_num_blocks=len(batches))
-    done = rows.flat_map(_Worker, fn_constructor_args=(settings, os.getcwd()), concurrency=min(settings.workers, len(batches)), num_cpus=1)
+    workers = min(settings.workers, len(batches))
+    done = rows.flat_map(_Worker, fn_constructor_args=(settings, os.getcwd(), meter), concurrency=workers, num_cpus=1)
     for row in done.iter_rows():
         yield _unpacked(row["outcome"])
 
 
-class _Worker:
-    """An actor: opens the index once, then works batch after batch."""
+class Meter:
+    """An actor that all workers tell what they have spent and kept, so that limits hold for them together."""
 
-    def __init__(self, settings: SynthesizeSettings, folder: str) -> None:
+    def __init__(self, purse: Purse, wanted: int | None) -> None:
+        self.purse, self.wanted, self.ended = purse, wanted, False
+
+    def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
+        """Counts a task; returns whether a further one may be begun."""
+        self.purse.add(spent)
+        self.wanted = None if self.wanted is None else self.wanted - kept
+        self.ended = self.ended or self.purse.empty() or (self.wanted is not None and self.wanted <= 0)
+        return not self.ended
+
+    def end(self) -> None:
+        """No further task is begun."""
+        self.ended = True
+
+    def goes_on(self) -> bool:
+        """Whether a further task may be begun."""
+        return not self.ended
+
+
+class _Worker:
+    """A Ray actor: opens the index once, then works batch after batch."""
+
+    def __init__(self, settings: SynthesizeSettings, folder: str, meter: Any) -> None:
         os.chdir(folder)
         from masksearch.search import open_searcher
 
-        self.settings, self.searcher = settings, open_searcher(settings.index, settings.search)
+        self.settings, self.meter, self.searcher = settings, meter, open_searcher(settings.index, settings.search)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
+        if not _ray().get(self.meter.goes_on.remote()):
+            return []
         tasks = [task_from_json(value) for value in _unpacked(row["batch"])["tasks"]]
         return [{"outcome": _packed(outcome)} for outcome in asyncio.run(self._teach(tasks))]
 
     async def _teach(self, tasks: Sequence[Task]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
+        ray = _ray()
 
         def done(outcome: Outcome) -> bool:
             rows.append({"error": "", "refused": False, **outcome.to_json()})
-            return True
+            return bool(ray.get(self.meter.add.remote(outcome.spent, not outcome.reason)))
 
         try:
             async with opened(self.settings, self.searcher) as teacher:
-                stopped = await teach_all(teacher, tasks, Purse(), done, self.settings.concurrency)
+                open_ = await teach_all(teacher, tasks, Purse(), done, self.settings.concurrency)
         except MaskSearchError as error:
+            ray.get(self.meter.end.remote())
             return [*rows, {"error": str(error), "refused": True}]
-        return [*rows, {"error": stopped, "refused": False}] if stopped else rows
+        if open_ and not rows:
+            # Not one task of a batch was answered: an outage, for the other workers as well.
+            ray.get(self.meter.end.remote())
+        return [*rows, {"error": open_, "refused": False}] if open_ else rows
 
 
 def _outcome(row: dict[str, Any]) -> Outcome:

@@ -72,7 +72,7 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         return ""
     purse = Purse(settings.max_tokens, settings.max_cost, dict(log.spent))
     if purse.empty():
-        return f"the limit is reached: {purse.total.tokens:,} tokens, {purse.total.cost:.2f} US dollars"
+        return purse.told()
     with Progress("synthesize", len(tasks), "tasks") as progress:
         progress.step(len(log.places))
 
@@ -81,10 +81,13 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
             progress.step(note=f"{log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
             return log.kept < wanted
 
-        by_ray = settings.engine == "ray"
-        stopped = teach_with_ray(left, settings, purse, done) if by_ray else asyncio.run(_locally(left, settings, purse, done, searcher))
+        if settings.engine == "ray":
+            wants = settings.model_copy(update={"limit": wanted - log.kept if settings.limit else None})
+            stopped = teach_with_ray(left, wants, purse, done)
+        else:
+            stopped = asyncio.run(_locally(left, settings, purse, done, searcher))
     if stopped:
-        say(f"Stopped: {stopped}")
+        say(f"Tasks are left: {stopped}")
     return stopped
 
 

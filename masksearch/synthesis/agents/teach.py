@@ -113,23 +113,23 @@ class Stopped(Exception):
 
 
 async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_done: Callable[[Outcome], bool], concurrency: int) -> str:
-    """Works tasks, `concurrency` at a time, in constant memory; returns why it stopped early, or "".
+    """Works tasks, `concurrency` at a time, in constant memory; returns why tasks are left (the last that an endpoint said, or a limit), or "".
 
     `on_done` gets each outcome as it comes, and says whether more are wanted. Raises ModelError where an endpoint refuses the key or does not
     know the model, after what is under way has ended.
     """
     waiting: Iterator[Task] = iter(tasks)
     stop: list[str] = []
-    failed = 0
+    failed, open_ = 0, ""
     raised: list[EndpointError] = []
 
     async def worker() -> None:
-        nonlocal failed
+        nonlocal failed, open_
         for task in waiting:
             try:
                 outcome = await teacher.teach(task)
             except EndpointError as error:
-                failed += 1
+                failed, open_ = failed + 1, str(error)
                 if error.status in REFUSED:
                     raised.append(error)
                 if error.status in REFUSED or failed >= max(OUTAGE, concurrency):
@@ -142,7 +142,7 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_do
             if not on_done(outcome):
                 stop.append("")
             elif purse.empty():
-                stop.append(f"the limit is reached: {purse.total.tokens:,} tokens, {purse.total.cost:.2f} US dollars")
+                stop.append(purse.told())
             if stop:
                 return
 
@@ -155,4 +155,4 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_do
         raise several.exceptions[0] from several
     if raised:
         raise ModelError(str(raised[0]))
-    return next(filter(None, stop), "")
+    return next(filter(None, stop), open_)

@@ -2,7 +2,7 @@
 
 import pytest
 from evolve_helpers import evolve_settings, masked, question, seed_trajectory, trajectory, write_inputs
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.endpoint import Endpoint, fail, say, verdict
 from pydantic import ValidationError
@@ -83,6 +83,7 @@ def test_settings_that_make_no_sense_are_refused(tmp_path, given):
 
 
 @given(st.integers(1, 20), st.integers(0, 200), st.floats(0, 0.9))
+@example(1, 1, 0.8)
 def test_the_seed_data_are_at_least_their_share_and_everything_is_in(seeds, evolved, share):
     seed_data, own = [f"s{number}" for number in range(seeds)], [f"e{number}" for number in range(evolved)]
     rows = mixture(seed_data, own, share, 1)
@@ -91,7 +92,7 @@ def test_the_seed_data_are_at_least_their_share_and_everything_is_in(seeds, evol
     assert min(counts) >= 1
     assert max(counts) - min(counts) <= 1
     assert sum(counts) / len(rows) >= share - 1e-9
-    assert sum(counts) == seeds or (sum(counts) - 1) / (len(rows) - 1) < share  # no more than needed
+    assert sum(counts) == seeds or (sum(counts) - 1) / (len(rows) - 1) < share + 1e-9  # no more than needed
 
 
 def test_without_a_judge_the_span_metric_and_the_form_decide(tmp_path):

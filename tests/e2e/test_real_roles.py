@@ -1,0 +1,61 @@
+"""The teacher `agents` played by SmolLM2-135M behind a real server on loopback: it may solve nothing, but all it said is on record and the run ends cleanly."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from test_real_endpoint import NEEDED, url  # noqa: F401 - a fixture
+
+from masksearch.cli import main
+from masksearch.files import read_appended, write_json_lines
+from masksearch.search import build
+from masksearch.settings import IndexSettings
+from masksearch.types import Passage, Question, Trajectory
+
+pytestmark = [
+    pytest.mark.model,
+    pytest.mark.skipif(any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs the packaged model and the extras llm and serving"),
+]
+FACTS = {"radium": "Marie Curie", "penicillin": "Alexander Fleming", "oxygen": "Joseph Priestley"}
+REPLY = 32
+"""Tokens of a reply: enough for what a model of this size has to say, and few enough for a slow machine."""
+
+
+def test_every_failure_is_on_record(url: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    base, model = url
+    texts = (Passage(id=name, doc_id=name, title=name.title(), text=f"{name.title()} was discovered by {who}.") for name, who in FACTS.items())
+    build(texts, tmp_path / "index", IndexSettings())
+    tasks = [Question(id=name, question=f"Who discovered {name}?", answers=(who,)) for name, who in FACTS.items()]
+    write_json_lines(tmp_path / "tasks.jsonl", [task.to_json() for task in tasks])
+    output, work = tmp_path / "out.jsonl", tmp_path / "out.jsonl.work"
+    flags = ["--index", tmp_path / "index", "--teacher", "agents", "--llm", base, "--model", model, "-o", output, "--concurrency", 1]
+    flags += ["--agents.max-rounds", 1, "--agents.timeout", 300, "--agents.retries", 0]
+    for role in ("planner", "rewriter", "observer", "judge"):
+        flags += [f"--agents.{role}.max-tokens", REPLY]
+    command = [str(part) for part in ("synthesize", tmp_path / "tasks.jsonl", *flags)]
+    capsys.readouterr()
+    status = main(command)
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("masksearch: ")]
+    kept = [Trajectory.model_validate(row).id for row in read_appended(output)]
+    rejects = read_appended(work / "rejects.jsonl")
+    assert sorted([*kept, *(row["id"] for row in rejects)]) == sorted(FACTS), "nothing is lost"
+    for row in rejects:
+        assert row["reason"]
+        assert row["said"][0]["role"] == "planner"
+        assert all(said["replies"] and len(said["messages"]) == 2 for said in row["said"])
+        assert row["spent"]["planner"]["completion_tokens"] > 0
+    if kept:
+        assert (status, told) == (0, [])
+    else:
+        assert status == 1
+        assert len(told) == 1, told
+        assert told[0].startswith(f"masksearch: Of 3 tasks in {tmp_path / 'tasks.jsonl'} not one became a trajectory (")
+        assert told[0].endswith(f"see {work / 'rejects.jsonl'}.")
+    # The outcomes stand: the same command asks nothing again.
+    log = (work / "outcomes.jsonl").read_bytes()
+    assert len(log.splitlines()) == len(FACTS)
+    if not kept:
+        assert main(command) == 1
+        assert (work / "outcomes.jsonl").read_bytes() == log

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from masksearch.errors import UsageError
-from masksearch.evaluation.entries import Loaded, same_question, shared_ids, variant
+from masksearch.evaluation.entries import Loaded, same_question, shared_ids
 from masksearch.evaluation.statistics import least_adjusted_p
 from masksearch.settings import CompareSettings
 from masksearch.types import Results
 
-_WORSENED = re.compile(r"-(?:noisy|without)-[0-9a-f]{8}(?![0-9a-f])")
+_WORSENED = re.compile(r"-(?:noisy-[0-9a-f]{8}|without-(?:[0-9a-f]{8}|gold))(?![0-9a-z])")
 """What wrappers that worsen a search on purpose add to its fingerprint."""
 _SEES = ("top_k", "passage_words")
 _ACTS = ("max_searches", "max_opens", "open_words")
@@ -24,12 +24,12 @@ _LIMITS = {"closed-book": _WRITES, "rag": (*_SEES, *_WRITES), "agent-prompted": 
 def check_retrievers(entries: Iterable[Loaded]) -> None:
     """Raises UsageError if two results of one suite searched with different retrievers.
 
-    Closed-book has none, and is fine. Noise is looked through; an index without its gold passages is another one by design.
+    Closed-book has none, and is fine. Noise and hidden gold passages are looked through: what lies below must be the same.
     """
     seen: dict[str, Loaded] = {}
     for entry in entries:
         retriever = _WORSENED.sub("", entry.results.retriever)
-        if not retriever or variant(entry.results).gold_removed:
+        if not retriever:
             continue
         other = seen.setdefault(entry.results.suite, entry)
         if _WORSENED.sub("", other.results.retriever) != retriever:

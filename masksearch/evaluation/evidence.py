@@ -1,14 +1,15 @@
 """Whether the searches of a trajectory brought what its answer rests on: gold-passage recall, from the record alone.
 
-Gold passages are a question's `supporting_passages`, known by their documents, or its `supporting_titles`, known by the titles shown; whichever of
-the two finds more counts, as an index of other text knows the one or the other only. Where neither is named, and for RAMP tasks, the evidence is the
-text of the answer itself in what was shown.
+Gold passages are a question's `supporting_passages`, known by their documents, or its `supporting_titles`, known by the titles shown. In an index that
+has those documents they alone count, for another paragraph may have the same title; in one of other text the titles do. Where neither is named, and
+for RAMP tasks, the evidence is the text of the answer itself in what was shown.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 
 from masksearch.agent.prompts import TITLE_WORDS
 from masksearch.scoring.metrics import CLOSED_ANSWERS, normalise
@@ -25,7 +26,8 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
     shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
     if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
         found = {name for names in trajectory.retrieved for name in names}
-        return max(by_document(task.supporting_passages, found), by_title(task.supporting_titles, shown))
+        share = by_document(task.supporting_passages, found)
+        return share if share or _named_alike(task.supporting_passages, found) else by_title(task.supporting_titles, shown)
     if isinstance(task, MaskedTask):
         return _share([stands_in(answer, shown, task.language) for answer in task.answers])
     open_answers = [answer for answer in task.answers if normalise(answer) not in CLOSED_ANSWERS]
@@ -35,6 +37,15 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
 def by_document(gold: Sequence[str], found: Collection[str]) -> float:
     """Share of the documents `gold` of which a passage was found: passages of one are called as it is, or ID#1, ID#2, ..."""
     return _share([name in found or any(other.startswith(f"{name}#") for other in found) for name in gold])
+
+
+def _named_alike(gold: Sequence[str], found: Collection[str]) -> bool:
+    """Whether documents that were found are of the gold's own corpus, as far as names tell: the same word before the last hyphen (`musique-`)."""
+    return bool({_corpus(name) for name in gold} & {_corpus(name) for name in found} - {""})
+
+
+def _corpus(name: str) -> str:
+    return name.partition("#")[0].rpartition("-")[0]
 
 
 def by_title(gold: Sequence[str], shown: str) -> float:
@@ -52,9 +63,22 @@ def _is_headed(head: str, title: str) -> bool:
 
 
 def stands_in(answer: str, text: str, language: str = "") -> bool:
-    """Whether the normalised tokens of an answer stand in a text, one after the other."""
+    """Whether an answer stands in a text: its normalised tokens one after the other, or the words as they are.
+
+    The normaliser glues a word to what follows a sign ("India's", "1955–79"), and so would not find it there.
+    """
     wanted = normalise(answer, language)
-    return wanted != "" and f" {wanted} " in f" {normalise(neutralise(text), language)} "
+    if not wanted:
+        return False
+    shown = neutralise(text)
+    return f" {wanted} " in f" {normalise(shown, language)} " or _whole(answer).search(" ".join(shown.casefold().split())) is not None
+
+
+@lru_cache(maxsize=4096)
+def _whole(answer: str) -> re.Pattern[str]:
+    """Finds an answer as whole words; a number is no part of a longer one ("1" in "1,093")."""
+    words = re.escape(" ".join(answer.casefold().split()))
+    return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")
 
 
 def _share(found: Sequence[bool]) -> float:

@@ -48,9 +48,10 @@ def failure(row: Row, trajectory: Trajectory, task: Task) -> str:
         return "ran_out"
     if trajectory.status == "no_answer" and not trajectory.answer:
         return "bad_format"
-    if row["cover_em"]:
+    # A short answer that holds the gold is wrong by the judge alone: it is neither too long nor lost.
+    if row["cover_em"] and row["f1"] < RIGHT_AT:
         return "over_long"
-    if had_written(trajectory, task):
+    if not row["cover_em"] and had_written(trajectory, task):
         return "answer_lost"
     if not row["searches"]:
         return "never_searched"
@@ -62,13 +63,22 @@ def had_written(trajectory: Trajectory, task: Task) -> bool:
     language = task.language if isinstance(task, MaskedTask) else ""
     asked = task.text if isinstance(task, MaskedTask) else task.question
     # The metric drops punctuation: a tag would stick to the word beside it.
-    written = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
-    written = written.replace(trajectory.answer, " ") if trajectory.answer else ""
+    written = CONTROL.sub(" ", _before_answer(trajectory))
     telling = [gold for gold in task.answers if normalise(gold, language) not in CLOSED_ANSWERS and not stands_in(gold, asked, language)]
     if isinstance(task, MaskedTask) and len(telling) < task.masks:
         return False
     found = [stands_in(gold, written, language) for gold in telling]
     return bool(found) and (all(found) if isinstance(task, MaskedTask) else any(found))
+
+
+def _before_answer(trajectory: Trajectory) -> str:
+    """All that the model wrote but its final answer; "" where it gave none."""
+    said = " ".join(turn.text for turn in trajectory.turns if turn.role == "model")
+    if not trajectory.answer:
+        return ""
+    # Only where it stands last: an answer that is a part of the gold would take that out of the thoughts as well.
+    before, _, after = said.rpartition(trajectory.answer)
+    return f"{before} {after}"
 
 
 def count_failures(rows: Iterable[Row]) -> dict[str, int]:

@@ -186,8 +186,9 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
     trajectories = [one.trajectory for one in answered]
     failed = [trajectory for trajectory in trajectories if is_failed(trajectory.to_json(), settings)]
     if len(failed) > settings.allow_failed * len(trajectories):
-        told = failed[0].error or failed[0].search_errors[0]
-        kind = ModelError if failed[0].status == "model_failed" else SearchError
+        first = failed[0]
+        # Where a search failed, the trajectory's own error may be what the model did afterwards.
+        kind, told = (ModelError, first.error) if first.status == "model_failed" else (SearchError, first.search_errors[0])
         raise kind(f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return answered

@@ -7,6 +7,7 @@ reasoning stands in `<think></think>` before the text, as a model would have wri
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -55,8 +56,20 @@ class Reply:
 class EndpointPolicy:
     """Sessions with a model behind a URL such as http://127.0.0.1:8000/v1."""
 
-    def __init__(self, model: str, url: str, timeout: float = 120.0, retries: int = 4, flag: str = "--llm", keys: Sequence[str] = ("OPENAI_API_KEY",)) -> None:
-        """`flag` is what users set the URL with; `keys` name the environment variables a key is looked for in, the first that is set."""
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        timeout: float = 120.0,
+        retries: int = 4,
+        flag: str = "--llm",
+        keys: Sequence[str] = ("OPENAI_API_KEY",),
+        many: bool = False,
+    ) -> None:
+        """`flag` is what users set the URL with; `keys` name the environment variables a key is looked for in, the first that is set.
+
+        `many`: for many requests at a time, with connections that whoever made the policy has to close (`policy.client.close()`).
+        """
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{flag} needs the base URL of an OpenAI-compatible endpoint (such as http://127.0.0.1:8000/v1), not '{url}'.")
         try:
@@ -65,7 +78,9 @@ class EndpointPolicy:
             raise MissingExtraError("openai", "llm", "A model behind a URL") from error
         self.model, self.url, self.name = model, url, f"openai:{model}"
         key = next((value for name in keys if (value := os.environ.get(name))), "none")
-        self.client = openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries)
+        # The client's own pool looks through all its connections for every request: with aiohttp's a request costs half as much of a core.
+        http = openai.DefaultAioHttpClient() if many and importlib.util.find_spec("aiohttp") else None
+        self.client = openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=http)
         self.left_out: set[str] = set()
         """Decoding settings that the server will not have, and that requests therefore lack."""
 

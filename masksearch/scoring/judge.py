@@ -248,7 +248,7 @@ class Judge:
     def open_policy(self) -> EndpointPolicy:
         """A client of the endpoint."""
         # Connections belong to the event loop they were opened in, so each call of `judge` has its own client.
-        return EndpointPolicy(self.model, self.url, self.timeout, self.retries, flag="--judge.url", keys=KEYS)
+        return EndpointPolicy(self.model, self.url, self.timeout, self.retries, flag="--judge.url", keys=KEYS, many=True)
 
     def _render(self, name: str, **values: Any) -> str:
         import jinja2

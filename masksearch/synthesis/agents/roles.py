@@ -92,7 +92,7 @@ class Roles:
 
     def _open(self, name: RoleName) -> Structured:
         role = self.role(name)
-        return Structured(EndpointPolicy(role.model, role.llm, self.settings.agents.timeout, self.settings.agents.retries), role.max_tokens)
+        return Structured(EndpointPolicy(role.model, role.llm, self.settings.agents.timeout, self.settings.agents.retries, many=True), role.max_tokens)
 
     def role(self, name: RoleName | Literal["judge"]) -> RoleSettings:
         """A role's settings, with the stage's endpoint and model where it has none of its own. Raises UsageError where neither is named."""

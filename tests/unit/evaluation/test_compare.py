@@ -306,7 +306,7 @@ def test_worse_searches_have_tables_of_their_own(tmp_path: Path) -> None:
         searched("half", 0.25, "bm25-1-noisy-0123abcd", search={"noise": {"drop": 0.5, "distract": 0.0, "seed": 1}}),
         searched("plain", 1.0, search={"noise": {"drop": 0.0}}),
         searched("fifth", 0.5, "bm25-1-noisy-abcd0123", search={"noise": {"drop": 0.2, "seed": 1}}),
-        searched("gold", 0.0, "bm25-7", hide_gold=True),
+        searched("gold", 0.0, "bm25-1-without-gold", hide_gold=True),
         searched("closed", 0.0, "", "closed-book", search={"noise": {"drop": 0.2}}),
     ]
     summary, found = compare(tmp_path, results=paths)
@@ -323,6 +323,8 @@ def test_worse_searches_have_tables_of_their_own(tmp_path: Path) -> None:
     assert "Answered right (%), with and without the evidence:" in lines
     with pytest.raises(UsageError, match="different retrievers"):
         compare(tmp_path, results=[paths[1], searched("other", 0.5, "bm25-2-noisy-abcd0123", search={"noise": {"drop": 0.2}})])
+    with pytest.raises(UsageError, match="different retrievers"):
+        compare(tmp_path, results=[paths[1], searched("other", 0.5, "bm25-2-without-gold", hide_gold=True)])
 
 
 def test_a_worse_search_without_its_reference(tmp_path: Path) -> None:

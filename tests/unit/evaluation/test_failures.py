@@ -2,7 +2,7 @@
 
 import pytest
 
-from masksearch.evaluation.evidence import evidence_recall
+from masksearch.evaluation.evidence import evidence_recall, stands_in
 from masksearch.evaluation.failures import FAILURES, count_failures, is_right
 from masksearch.evaluation.rows import row
 from masksearch.scoring.metrics import score_task
@@ -84,6 +84,22 @@ def test_what_stands_in_the_question_is_no_lost_answer():
     assert row(trajectory(said("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"] == "never_searched"
 
 
+def test_an_answer_that_is_a_part_of_the_gold_hides_no_lost_answer():
+    lost = trajectory(SEARCH, BOTH, said("Flow", "So the answer is Flow One"), answer="Flow", task=QUESTION, retrieved=FOUND)
+    assert row(lost.model_copy(update={"scores": {**lost.scores, "f1": 0.4}}), SETTINGS)["failure"] == "answer_lost"
+    both = trajectory(SEARCH, BOTH, said("Flow", "Town1 and Flow One"), answer="Flow", task=MASKED)
+    assert row(both, SETTINGS)["failure"] == "answer_lost"
+    # The golds in the wrong order are the answer itself, and nothing that was lost.
+    swapped = trajectory(SEARCH, BOTH, said("1. Flow One\n2. Town1", "it is"), answer="1. Flow One\n2. Town1", task=MASKED)
+    assert row(swapped, SETTINGS)["failure"] == "not_used"
+
+
+def test_an_answer_that_the_judge_calls_wrong_is_not_too_long_for_it():
+    exact = trajectory(SEARCH, BOTH, said("Flow One", "it is the Flow One"), answer="Flow One", retrieved=FOUND)
+    assert row(exact, SETTINGS, judged={"judge_strict": 0})["failure"] == "not_used"
+    assert row(CASES["over_long"], SETTINGS, judged={"judge_strict": 0})["failure"] == "over_long"
+
+
 def test_without_a_search_tool_nothing_was_retrieved():
     closed = SETTINGS.model_copy(update={"method": "closed-book"})
     found = row(CASES["never_searched"], closed)
@@ -105,6 +121,37 @@ def test_without_a_search_tool_nothing_was_retrieved():
 )
 def test_gold_passages(one, share):
     assert evidence_recall(one, QUESTION) == share
+
+
+def test_a_paragraph_of_the_same_title_is_no_evidence_where_documents_are_known():
+    one = Question(id="q", question="?", answers=("x",), supporting_passages=("suite-1", "suite-2"), supporting_titles=("Palace",))
+    other = trajectory(SEARCH, information("Palace: another paragraph"), task=one, retrieved=(("suite-7#2",),))
+    assert evidence_recall(other, one) == 0.0  # an index of the suite's own paragraphs, told by its names
+    assert row(other.model_copy(update={"answer": "y"}), SETTINGS)["failure"] == "not_retrieved"
+    half = trajectory(SEARCH, information("Palace: the one", "Palace: another"), task=one, retrieved=(("suite-1", "suite-7"),))
+    assert evidence_recall(half, one) == 0.5
+    elsewhere = trajectory(SEARCH, information("Palace: its article"), task=one, retrieved=(("wiki-7",),))
+    assert evidence_recall(elsewhere, one) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("gold", "shown", "stands"),
+    [
+        ("India", "7th in India's Ease of Living Index", True),
+        ("India", "7th in India\N{RIGHT SINGLE QUOTATION MARK}s index", True),
+        ("1955", "Capitalism (1955\N{EN DASH}79)", True),
+        ("1955", "Capitalism (1955-79)", True),
+        ("New York", "a New\nYork-based band", True),
+        ("the Nile", "the river Nile", True),
+        ("India", "Indiana", False),
+        ("1", "1,093 patents", False),
+        ("5", "3.5 million", False),
+        ("3", "3.5 million", False),
+        ("!", "! is a sign", False),
+    ],
+)
+def test_where_an_answer_stands(gold, shown, stands):
+    assert stands_in(gold, shown) is stands
 
 
 def test_evidence_without_gold_passages():

@@ -170,6 +170,13 @@ def test_questions_whose_searches_failed_are_asked_again(tmp_path, model):
     assert len(roll_out_resumably(TASKS, job(Counting(), noisy, Broken({1, 2})), noisy, tmp_path / "c", "scripted")) == 8
 
 
+def test_the_error_of_a_search_is_told_before_what_its_model_did_then(tmp_path):
+    settings = eval_settings()
+    lost = ScriptedPolicy(lambda messages: ["<think>look</think>\n<search>Town1 river</search>", "I give up."])
+    with pytest.raises(SearchError, match=r"^The network is gone\. \(1 of 1 questions failed"):
+        roll_out_resumably(TASKS[1:2], job(lost, settings, Broken({1})), settings, tmp_path, "scripted")
+
+
 def test_another_models_episodes_are_not_used(tmp_path):
     settings = eval_settings()
     append_json_lines(tmp_path / "episodes.jsonl", [{"id": task.id, "model": "other"} for task in TASKS])

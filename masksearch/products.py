@@ -22,10 +22,10 @@ from masksearch.errors import DataError
 from masksearch.settings import Settings
 from masksearch.stages import StageKind
 
-HOW = ("workers", "engine", "concurrency", "max_tokens", "max_cost", "price_in", "price_out")
+HOW = ("workers", "engine", "concurrency", "max_tokens", "max_cost", "price_in", "price_out", "allow_failed")
 """Settings that say only how the work is done: with others the same work goes on."""
-HOW_SEARCHED = ("rate", "concurrency", "retries", "timeout")
-"""The same of the settings of a search."""
+HOW_ASKED = {"search": ("rate", "concurrency", "retries", "timeout"), "judge": ("concurrency", "retries", "timeout", "allow_failed")}
+"""The same of the settings of a search, and of a judge."""
 NAMED = {"search": ("replay", "rerank"), "dense": ("encoder",)}
 """Fields of nested settings that may name a file or folder."""
 PRODUCT_FORMAT = 3
@@ -60,8 +60,9 @@ def settings_key(spec: StageKind, settings: Settings, keys: Mapping[str, str], *
             values[table][field] = content(values[table][field]) if values[table][field] else ""
     for field in HOW:
         values.pop(field, None)
-    for field in HOW_SEARCHED if "search" in values else ():
-        values["search"].pop(field)
+    for table, names in HOW_ASKED.items():
+        for field in names if isinstance(values.get(table), dict) else ():
+            values[table].pop(field, None)
     return files.hash_json([PRODUCT_FORMAT, spec.kind, values, *more])
 
 

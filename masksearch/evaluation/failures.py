@@ -38,11 +38,11 @@ def is_right(row: Row) -> bool:
     return bool(verdict) if verdict is not None else float(row["f1"]) >= RIGHT_AT
 
 
-def failure(row: Row, trajectory: Trajectory, task: Task) -> str:
-    """The kind of failure of a row that holds everything else; "" where it is right."""
+def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = False) -> str:
+    """The kind of failure of a row that holds everything else; "" where it is right. `on_purpose`: searches were made to fail, which excuses nothing."""
     if is_right(row):
         return ""
-    if trajectory.status in ("model_failed", "search_failed") or trajectory.search_errors:
+    if trajectory.status == "model_failed" or (not on_purpose and (trajectory.status == "search_failed" or trajectory.search_errors)):
         return "failed"
     if trajectory.status in ("too_many_searches", "too_long"):
         return "ran_out"

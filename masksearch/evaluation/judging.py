@@ -17,6 +17,12 @@ VERDICTS = "verdicts.jsonl"
 """Verdicts so far, in the stage's folder; they stay for later runs."""
 
 
+def check_judge(settings: JudgeSettings) -> None:
+    """Raises UsageError where there could be no judge as it is asked for, or MissingExtraError: better now than when all is rolled out."""
+    for mode in settings.modes if settings.url else ():
+        Judge(settings.url, settings.model, mode, prompts=settings.prompts)
+
+
 def judge_all(trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path) -> list[dict[str, Any]]:
     """What the judge says of each answer, as columns of its row (`judge_strict`, `judge_relaxed`, `judge_error`); empty without a judge.
 

@@ -142,7 +142,7 @@ def load_results(path: str | Path) -> Results:
         path = path / "results.json"
     with files.open_text(path) as stream:
         try:
-            value = json.load(stream)
+            value = json.load(stream, parse_constant=_no_number)
         except ValueError as error:
             if isinstance(error, UnicodeDecodeError):
                 raise
@@ -158,6 +158,11 @@ def load_results(path: str | Path) -> Results:
         raise FormatError(f"{path} {files.explain(error)}.") from error
     _check_rows(results, path)
     return results
+
+
+def _no_number(written: str) -> float:
+    """For NaN and infinities, which Python reads: no mean, interval or test could be made of them."""
+    raise ValueError(f"it holds {written}, which is no number")
 
 
 def _check_rows(results: Results, path: Path) -> None:

@@ -51,7 +51,7 @@ def row(trajectory: Trajectory, settings: EvalSettings, seconds: float | None = 
         **(_of_masks(task) if isinstance(task, MaskedTask) else _of_question(task, trajectory.answer)),
         **(judged or {}),
     }
-    return {**found, "failure": failure(found, trajectory, task)}
+    return {**found, "failure": failure(found, trajectory, task, settings.search.noise.fail > 0)}
 
 
 def in_form(trajectory: Trajectory) -> bool:

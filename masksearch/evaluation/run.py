@@ -16,7 +16,7 @@ from typing import Any
 from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, run_single_turn
 from masksearch.agent.prompts import Style
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
-from masksearch.evaluation.judging import judge_all
+from masksearch.evaluation.judging import check_judge, judge_all
 from masksearch.evaluation.provenance import provenance
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.rows import AGENTS, row
@@ -39,6 +39,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     """Writes a results file, and `trajectories.jsonl` in `work`. Raises DataError where a task's article was trained on."""
     suite, tasks = load_tasks(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
+    check_judge(settings.judge)
     searcher = load_searcher(settings, tasks)
     policy = load_policy(settings)
     done = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)

@@ -15,7 +15,7 @@ from masksearch.types import Trajectory, Turn
 Verdict = Literal["right", "partial", "wrong", "invalid", "unscored"]
 _BLOCK = re.compile(r"<(think|search|answer|open)>(.*?)(?:</\1>|(?=<(?:think|search|answer|open)>)|\Z)", re.DOTALL)
 _INFORMATION = re.compile(r"\s*<information>(.*?)(?:</information>)?\s*", re.DOTALL)
-_COSTS = ("searches", "opens", "failed_searches", "prompt_tokens", "model_tokens", "tool_tokens", "answer_tokens", "seconds")
+_COSTS = ("searches", "opens", "failed_searches", "corrections", "prompt_tokens", "model_tokens", "tool_tokens", "answer_tokens", "seconds")
 _ELSEWHERE = ("masks", "guessable", "false_premise")
 """Figures of a row that say something of the question, not of how it went."""
 

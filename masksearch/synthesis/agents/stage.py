@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -74,11 +75,13 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
     if purse.empty():
         return purse.told()
     with Progress("synthesize", len(tasks), "tasks") as progress:
-        progress.step(len(log.places))
+        before = len(log.places)
+        progress.step(before)
 
         def done(outcome: Outcome) -> bool:
             log.add(outcome.to_json())
-            progress.step(note=f"{log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
+            rate = (len(log.places) - before) / max(time.monotonic() - progress.started, 1e-9)
+            progress.step(note=f"{rate:.1f} a second, {log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
             return log.kept < wanted
 
         if settings.engine == "ray":

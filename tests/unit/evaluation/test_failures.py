@@ -173,3 +173,9 @@ def test_masked_tasks():
     assert row(half, SETTINGS)["failure"] == ""  # a mean F1 of one half
     long = trajectory(SEARCH, BOTH, said("x"), answer="1. Town1 or Rome or London or Paris or Bonn\n2. Flow One or Nile or Rhine or Danube or Don", task=MASKED)
     assert (row(long, SETTINGS)["cover_em"], row(long, SETTINGS)["failure"]) == (1, "over_long")
+
+
+def test_searches_that_failed_on_purpose_excuse_nothing():
+    noisy = EvalSettings.model_validate({"questions": "q", "model": "m", "search": {"noise": {"fail": 0.2}}})
+    assert row(CASES["failed"], SETTINGS)["failure"] == "failed"
+    assert row(CASES["failed"], noisy)["failure"] == "not_retrieved"

@@ -105,6 +105,13 @@ def test_another_format_version_is_named(tmp_path: Path) -> None:
         load_results(tmp_path / "r.json")
 
 
+@pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_is_refused(tmp_path: Path, written: str) -> None:
+    (tmp_path / "r.json").write_text(json.dumps(summary([row("a", 1.0)]).to_json()).replace('"f1": 1.0', f'"f1": {written}'))
+    with pytest.raises(FormatError, match=rf"r\.json is not valid JSON \(it holds {written}, which is no number\)"):
+        load_results(tmp_path / "r.json")
+
+
 def test_saved_results_load_again(tmp_path: Path) -> None:
     found = summary([row("a", 1.0), row("b", 0.0)])
     save(found, tmp_path / "results.json")

@@ -242,6 +242,24 @@ def test_what_cannot_be_loaded(tmp_path, monkeypatch):
     assert load_policy(eval_settings(model="openai:x", llm="http://127.0.0.1:1/v1")).name == "openai:x"
 
 
+@pytest.mark.parametrize(
+    ("judge", "told"),
+    [
+        ({"url": "http://127.0.0.1:1/v1"}, "needs the name of a model"),
+        ({"url": "127.0.0.1:1", "model": "j"}, "--judge.url needs the base URL"),
+        ({"url": "http://127.0.0.1:1/v1", "model": "j", "prompts": "nowhere"}, "holds no prompt for the judge"),
+    ],
+)
+def test_a_judge_that_cannot_be_is_told_before_anything_is_asked(tmp_path, monkeypatch, judge, told):
+    # The command that is then typed has other settings, so that what was rolled out by then would be of no use.
+    write_json_lines(tmp_path / "q.jsonl", [question.to_json() for question in QUESTIONS])
+    policy = Counting()
+    monkeypatch.setattr(run, "load_policy", lambda settings: policy)
+    with pytest.raises(UsageError, match=told):
+        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), method="closed-book", judge=judge), tmp_path / "r.json", tmp_path)
+    assert policy.opened == []
+
+
 def test_gold_passages_are_hidden(tmp_path):
     build(PASSAGES, tmp_path / "index", IndexSettings(corpus="x"))
     settings = eval_settings(index=str(tmp_path / "index"), hide_gold=True)

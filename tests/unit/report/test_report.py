@@ -229,7 +229,8 @@ def evaluated(folder: Path, rows: list[dict[str, Any]], trajectories: list[dict[
 
 def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     rows = [
-        {"id": "a", "failure": "", "f1": 0.6, "answer_kind": "open", "searches": 2, "judge_strict": 1, "type": "bridge", "seconds": 1.5, "guessable": 0},
+        {"id": "a", "failure": "", "f1": 0.6, "answer_kind": "open", "searches": 2, "judge_strict": 1, "type": "bridge", "seconds": 1.5}
+        | {"guessable": 0, "corrections": 1},
         {"id": "b", "failure": "not_used", "f1": 0.4, "answers": ["gold of b"], "judge_error": "no verdict"},
         {"id": "c", "failure": "ran_out", "status": "too_many_searches"},
     ]
@@ -239,8 +240,8 @@ def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     assert [record["verdict"] for record in (a, b, c)] == ["right", "partial", "invalid"]
     assert (a["searches"], a["seconds"], a["task"][5:]) == (2, 1.5, ["bridge", "open"])
     assert a["scores"]["judge_strict"] == 1
-    assert a["cost"] == {"searches": 2, "seconds": 1.5}
-    assert "guessable" not in a["scores"]
+    assert a["cost"] == {"searches": 2, "corrections": 1, "seconds": 1.5}
+    assert not {"guessable", "corrections"} & a["scores"].keys()
     assert (b["segments"], b["answer"], b["judge_error"], b["task"][:4]) == ([], "p", "no verdict", ["b", "", "", ["gold of b"]])
     assert (c["status"], c["failure"], len(c["segments"])) == ("too many searches", "ran_out", 4)
 

@@ -20,7 +20,7 @@ from masksearch.train.rl import DapoTrainer, run_rl
 def ledger_of(trajectory):
     """A reward that differs from rollout to rollout, for a model too small to earn one."""
     value = random.Random("".join(turn.text for turn in trajectory.turns)).random()
-    return Ledger(f1=float(value > 0.5), format=0.0, overlong=0.0, weighted_f1=value, weighted_format=0.0, weighted_overlong=0.0, total=value)
+    return Ledger(f1=float(value > 0.5), answer=float(value > 0.5), format=0.0, overlong=0.0, weighted_answer=value, total=value)
 
 
 @pytest.fixture(scope="module")

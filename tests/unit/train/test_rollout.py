@@ -17,7 +17,7 @@ TASKS = [Question(id=f"q{number}", question=f"Question {number}?", answers=("rig
 
 
 def rl_settings(**given):
-    base = {"model": "m", "tasks": "t", "index": "i", "prompts_per_step": 3, "group_size": 2, "max_refills": 2, "seed": 5}
+    base = {"model": "m", "tasks": "t", "index": "i", "prompts_per_step": 3, "group_size": 2, "max_refills": 2, "seed": 5, "reward": {"gated": False}}
     return RlSettings.model_validate({**base, **given})
 
 
@@ -209,7 +209,7 @@ def test_steps_never_share_a_place_of_the_stream():
 
 
 def test_batches_hold_the_records_as_they_are():
-    ledger = Ledger(f1=1, format=1, overlong=0, weighted_f1=1, weighted_format=0.2, weighted_overlong=0, total=1.2)
+    ledger = Ledger(f1=1, format=1, overlong=0, weighted_answer=1, weighted_format=0.2, total=1.2)
 
     def rollout(record):
         trajectory = Trajectory(id="x", task=task_json(TASKS[0]), turns=(), answer="", status="answered", usage=Usage())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from masksearch.scoring.metrics import CLOSED_ANSWERS, covers, normalise, score_answer, task_fills
@@ -9,6 +10,8 @@ from masksearch.search.pages import WORD
 from masksearch.settings import AnswerReward
 from masksearch.types import Question, Score, Task, Turn
 
+_FRAME = re.compile(r"</?information>|^\[\d+\] ", re.MULTILINE)
+"""What the tool writes round the results: their numbers are no evidence of a number."""
 COPY_FACTOR, FILL_WORDS = 1.25, 10
 """A filled paragraph may have so many times the words of the text, and so many more a mask."""
 Fill = tuple[str, tuple[str, ...], str]
@@ -85,7 +88,7 @@ def first_shown(turns: Sequence[Turn], golds: Sequence[Sequence[str]], language:
     `golds` has one entry a mask, its equally acceptable answers. Yes and no are never found: they stand in any text. What the model wrote itself is
     not looked at, a forged information block no more than a thought.
     """
-    shown = [turn.text for turn in turns if turn.role == "tool"]
+    shown = [_FRAME.sub(" ", turn.text) for turn in turns if turn.role == "tool"]
     return [_first(shown, [gold for gold in accepted if normalise(gold, language) not in CLOSED_ANSWERS], language) for accepted in golds]
 
 

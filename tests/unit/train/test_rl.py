@@ -251,5 +251,5 @@ def test_gaps_are_dealt_with_as_the_trainer_does():
 def test_a_judge_that_cannot_be_asked_is_told_before_a_model_is_loaded(ran, tmp_path):
     reward = {"answer": "judge", "judge": {"url": "nowhere", "model": "m"}}
     settings = RlSettings.model_validate({**ran[0].model_dump(), "model": "no such model", "reward": reward})
-    with pytest.raises(UsageError, match="--judge.url"):
+    with pytest.raises(UsageError, match=r"--judge\.url"):
         run_rl(settings, tmp_path / "out", tmp_path / "work")

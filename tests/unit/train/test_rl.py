@@ -211,7 +211,7 @@ def test_rollouts_without_a_reward_and_credited_searches_in_the_trainer(ran, tmp
     def scored(episode, s):
         one, place = score(episode, s), next(places)
         total = None if place == 1 else float(place)
-        return rollout.Rollout(one.episode, one.ledger.model_copy(update={"total": total, "weighted_answer": total, "found": (place % 2,)}))
+        return rollout.Rollout(one.episode, one.ledger.model_copy(update={"total": total, "weighted_answer": total, "found": (1,)}))
 
     generate = DapoTrainer._generate_and_score_completions
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from masksearch.agent.loop import roll_out
-from masksearch.checking import nearest
 from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
@@ -74,7 +73,7 @@ def reward_names() -> tuple[str, ...]:
 def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
     """A reward by its name. Raises UsageError where there is none of that name, or where the judge has no endpoint."""
     if name not in reward_names():
-        raise UsageError(f"There is no reward '{name}'{nearest(name, reward_names())}")
+        raise UsageError(f"There is no reward '{name}'; there are {', '.join(reward_names())}.")
     if name == "judge" and not (judge.url and judge.model):
         raise UsageError("The reward 'judge' needs an endpoint and a model; give them with --judge.url and --judge.model.")
     if name == "first":

@@ -153,7 +153,7 @@ def test_a_judge_that_repeats_what_it_is_told_gives_no_verdict(cases: list[Case]
 
 
 def test_wrong_names_and_a_judge_without_endpoint(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="did you mean 'recall'"):
+    with pytest.raises(UsageError, match="there are default, em, f1, recall"):
         named_reward("recal", JudgeSettings())
     for given, told in (
         (["--reward", "bleu"], "There is no reward 'bleu'"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,13 @@ from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.protocols import Searcher
+from masksearch.scoring.rewards import VERDICTS, open_judge
 from masksearch.search import open_searcher
 from masksearch.settings import RlSettings
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
-from masksearch.train.rollout import Group, TaskStream, collect_step, step_figures, to_batch
+from masksearch.train.rollout import Group, TaskStream, collect_step, credit_columns, fate, step_figures, to_batch
 
 LOGGED = {
     "loss": "loss",
@@ -43,8 +44,8 @@ LOGGED = {
 }
 
 
-def carried_reward(completions: Sequence[Any], carried_reward: Sequence[float], **fields: Any) -> list[float]:
-    """The reward was computed with the rollout; the trainer only reads it."""
+def carried_reward(completions: Sequence[Any], carried_reward: Sequence[float | None], **fields: Any) -> list[float | None]:
+    """The reward was computed with the rollout; the trainer only reads it. None: the rollout is left out of its group."""
     return list(carried_reward)
 
 
@@ -58,6 +59,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         batch["old_per_token_logps"] = batch["sampling_per_token_logps"]
+        add_token_credit(batch, inputs)
         return batch
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
@@ -75,14 +77,23 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         used = attention_mask.any(dim=0).nonzero()[:, 0]
         first, last = int(used[0]), int(used[-1]) + 1
         with self.accelerator.autocast():
-            outputs = model(
-                input_ids=input_ids[:, first:last], attention_mask=attention_mask[:, first:last], labels=labels[:, first:last], fused_lm_head=True
-            )
+            outputs = model(input_ids=input_ids[:, first:last], attention_mask=attention_mask[:, first:last], labels=labels[:, first:last], fused_lm_head=True)
         after = input_ids.shape[1] - last
         logps, entropies = (torch.nn.functional.pad(column, (first, after))[:, -logits_to_keep:] for column in (outputs.log_probs, outputs.entropy))
         gap = (logps.detach() - self._sampled).abs()[wanted]
         self._metrics["train"]["logprob_gap"].append(gap.mean().item() if len(gap) else 0.0)
         return logps, entropies, None
+
+
+def add_token_credit(batch: dict[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Per-mask credit, where the rollouts brought any: the advantages (batch,) become (batch, completion tokens), each with its token's credit added."""
+    if not rows or "token_credit" not in rows[0]:
+        return
+    credit = torch.zeros(batch["completion_ids"].shape, dtype=batch["advantages"].dtype, device=batch["advantages"].device)
+    for place, row in enumerate(rows):
+        values = torch.tensor(row["token_credit"], dtype=credit.dtype, device=credit.device)
+        credit[place, : len(values)] = values
+    batch["advantages"] = batch["advantages"].unsqueeze(1) + credit
 
 
 class RolloutWorker:
@@ -91,25 +102,27 @@ class RolloutWorker:
     def __init__(self, settings: RlSettings, policy: LocalPolicy, searcher: Searcher, work: Path) -> None:
         self.settings, self.policy, self.searcher, self.work = settings, policy, searcher, work
         self.stream = TaskStream(read_tasks(settings.tasks), settings.seed)
+        self.judge = open_judge(settings.reward.judge, work / VERDICTS) if settings.reward.answer == "judge" else None
         self.figures: dict[str, float] = {}
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
         started = time.monotonic()
         copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
         step = int(trainer.state.global_step)
-        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self.settings, step)
+        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self.settings, step, self.judge)
         self.figures = {**step_figures(batch, put_back), "rollout_seconds": round(time.monotonic() - started, 1)}
         self._write(step + 1, batch, put_back)
-        return to_batch(batch, trainer._tokenizer.pad_token_id)
+        columns = to_batch(batch, trainer._tokenizer.pad_token_id)
+        return columns | credit_columns(batch, columns["env_mask"], self.settings.reward.search_credit)
 
     def _write(self, step: int, batch: Sequence[Group], put_back: Sequence[Group]) -> None:
         rows = []
         for number, group in enumerate([*batch, *put_back]):
-            fate = "put back" if number >= len(batch) else "trained" if group.trained else "silent"
             for place, rollout in enumerate(group.rollouts):
                 trajectory = rollout.episode.trajectory
                 name = f"step{step}.{number}.{place}:{trajectory.id}"
-                rows.append({**trajectory.to_json(), "id": name, "step": step, "group": number, "fate": fate, "reward": rollout.ledger.to_json()})
+                end = fate(group, rollout, number < len(batch))
+                rows.append({**trajectory.to_json(), "id": name, "step": step, "group": number, "fate": end, "reward": rollout.ledger.to_json()})
         append_json_lines(self.work / "rollouts.jsonl", rows)
 
     def logged(self) -> dict[str, float]:
@@ -130,6 +143,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     seed_everything(settings.seed)
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
+    if settings.reward.answer == "judge":
+        open_judge(settings.reward.judge, None)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
     name = f"{checkpoint_name(settings.model)}+rl"

@@ -20,6 +20,7 @@ from masksearch.protocols import Searcher
 from masksearch.scoring.metrics import score_task
 from masksearch.scoring.rewards import Ledger, group_is_informative, reward
 from masksearch.settings import RlSettings
+from masksearch.train.curriculum import Stream, passing
 from masksearch.types import Task, task_from_json
 
 
@@ -47,9 +48,7 @@ class TaskStream:
         self.tasks, self.seed = tasks, seed
 
     def __getitem__(self, place: int) -> Task:
-        round_, index = divmod(place, len(self.tasks))
-        order = random.Random(f"{self.seed}:{round_}").sample(range(len(self.tasks)), len(self.tasks))
-        return self.tasks[order[index]]
+        return self.tasks[passing(place, len(self.tasks), self.seed)]
 
 
 def score_episode(episode: Episode, settings: RlSettings) -> Rollout:
@@ -91,7 +90,7 @@ def check_searches(groups: Sequence[Group], settings: RlSettings) -> None:
         raise TrainingError(f"Searches failed in {len(disturbed)} of {total} rollouts: {told} Start the same command again when this is mended.")
 
 
-def collect_step(stream: TaskStream, policy: Policy, searcher: Searcher, settings: RlSettings, step: int) -> tuple[list[Group], list[Group]]:
+def collect_step(stream: Stream, policy: Policy, searcher: Searcher, settings: RlSettings, step: int) -> tuple[list[Group], list[Group]]:
     """The batch of a step (`prompts_per_step` groups), and the groups that were sampled and put back."""
     kept: list[Group] = []
     spare: list[Group] = []

@@ -117,9 +117,9 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
     total = sum(sizes)
     ends: list[int] = []
     for number in range(1, len(sizes) + 1):
-        end = round(steps * sum(sizes[:number]) / total)
-        ends.append(min(steps, max(end, (ends[-1] if ends else 0) + 1)))
-    return (*ends[:-1], steps)
+        fair, latest, earliest = round(steps * sum(sizes[:number]) / total), steps - (len(sizes) - number), (ends[-1] if ends else 0) + 1
+        ends.append(min(steps, max(min(fair, latest), earliest)))
+    return tuple(ends)
 
 
 def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> bool:

@@ -205,6 +205,8 @@ class RolloutWorker:
             figures["heldout_f1"] = self.measure()
             if self.curriculum.measured(step, figures["heldout_f1"]):
                 say(f"  no gain on the held-out tasks; stage {self.curriculum.state.stage + 1} of the curriculum begins with step {step + 1}")
+                figures["heldout_f1"] = self.measure()  # of the new stage: what it starts from
+                self.curriculum.measured(step, figures["heldout_f1"])
         return figures | ({"stage": self.curriculum.state.stage + 1} if len(self.curriculum.pools) > 1 else {})
 
     def measure(self) -> float:

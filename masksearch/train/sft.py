@@ -53,6 +53,8 @@ class Lessons:
             self.figures["heldout_loss"] = trainer.measure(self._measured_on())
             if self.curriculum.measured(step, -self.figures["heldout_loss"]):
                 say(f"  no gain on the held-out trajectories; stage {self.curriculum.state.stage + 1} of the curriculum begins with step {step + 1}")
+                self.figures["heldout_loss"] = trainer.measure(self._measured_on())  # of the new stage: what it starts from
+                self.curriculum.measured(step, -self.figures["heldout_loss"])
         if len(self.curriculum.pools) > 1:
             self.figures["stage"] = self.curriculum.state.stage + 1
         size = self.settings.batch_size

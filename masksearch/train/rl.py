@@ -86,7 +86,6 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         return batch
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        self.worker.phase = "training"
         loss = super().training_step(*args, **kwargs)
         if "nan" in self.settings.alarms.stop_on:
             refuse_not_finite(float(loss), int(self.state.global_step) + 1)
@@ -192,6 +191,7 @@ class RolloutWorker:
         figures |= step_figures(batch, put_back) | self._learn(step, [*batch, *put_back])
         self.figures = {**figures, "rollout_seconds": round(time.monotonic() - started, 1)}
         self._write(step + 1, batch, put_back)
+        self.phase = "training"
         columns = to_batch(batch, trainer._tokenizer.pad_token_id)
         if self.settings.overlong_filter:
             columns["env_mask"] = without_cut(columns["env_mask"], batch)

@@ -99,6 +99,8 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.lessons = lessons
         apply_head_where_loss(self.model)
+        if lessons is not None:
+            self.model.register_forward_hook(self._look)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """The micro-batches of a step and their number of tokens with loss. The loader's rows only keep count of the steps."""
@@ -126,13 +128,12 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         self.model.train()
         return round(total / count, 6)
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
-        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, num_items_in_batch=num_items_in_batch)
-        if self.lessons is not None:
+    def _look(self, model: Any, given: Any, outputs: Any) -> None:
+        """A hook on the model's forward pass: which answers it would have given. The trainer's own outputs no longer tell."""
+        if self.lessons is not None and model.training:
             place = len(self.lessons.solved)
-            rows = self.lessons.batch[place : place + len(inputs["input_ids"])]
+            rows = self.lessons.batch[place : place + len(outputs.label_mask)]
             self.lessons.saw(int(self.state.global_step), answers_right(outputs.is_top1, outputs.label_mask, rows))
-        return (loss, outputs) if return_outputs else loss
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         loss = super().training_step(*args, **kwargs)

@@ -1,5 +1,6 @@
 """Whole runs of RL on a tiny model: with a curriculum, killed at any step, stopped by alarms, told to a tracker."""
 
+import importlib
 import math
 import random
 import sys
@@ -122,7 +123,7 @@ def test_the_relatives_of_dapo_train(base, tmp_path, tiny_checkpoint, algorithm)
     assert all(math.isfinite(row["loss"]) for row in rows)
     assert all({"groups_solved", "groups_hopeless", "cut_short", "clipped_low", "clipped_high"} <= row.keys() for row in rows)
     trained = any(row.get("ratio") for row in rows)  # nothing is left to train on where all rollouts were cut off
-    assert trained == (farthest(weights(tmp_path / "out"), weights(tiny_checkpoint)) > 1e-3)
+    assert trained == (farthest(weights(tmp_path / "out"), weights(tiny_checkpoint)) > 5e-3)  # weight decay moves them a little
     assert all(row["ratio"] == pytest.approx(1.0, abs=1e-3) for row in rows if "ratio" in row)
     assert trained or algorithm == "gspo"
 
@@ -218,7 +219,7 @@ class _Config(dict):
     def update(self, values, **options): told.append(("config", values))
 config = _Config()
 def init(**given): told.append(("init", given))
-def log(values): told.append(("log", values))
+def log(values, **options): told.append(("log", values))
 def finish(): told.append(("finish", {}))
 """
 
@@ -228,6 +229,8 @@ def test_a_tracker_gets_all_figures(base, tmp_path, monkeypatch):
     (tmp_path / "site" / "trackio.py").write_text(FAKE)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.delitem(sys.modules, "trackio", raising=False)
+    # TRL takes trackio in when it is loaded itself, where it is installed.
+    monkeypatch.setattr("trl.extras.profiling.trackio", importlib.import_module("trackio"), raising=False)
     work = tmp_path / "run" / "stages" / "rl"
     run_rl(base(trackers=("auto",), steps=2), tmp_path / "out", work)
     told = sys.modules["trackio"].told

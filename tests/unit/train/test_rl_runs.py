@@ -213,7 +213,7 @@ told = []
 class _Var:
     def get(self): return None
 class context_vars:
-    current_space_id = current_project = _Var()
+    current_space_id = current_project = current_run = current_server = _Var()
 config = {}
 class _Config(dict):
     def update(self, values, **options): told.append(("config", values))

@@ -65,8 +65,17 @@ def give_back_memory() -> None:
 class Recorder(TrainerCallback):  # type: ignore[misc]
     """Shows progress, appends each logged row to a file, and marks saved states as whole."""
 
-    def __init__(self, log: Path, label: str, keep: dict[str, str], extra: Callable[[], dict[str, float]] = dict) -> None:
-        self.log, self.label, self.keep, self.extra = log, label, keep, extra
+    def __init__(
+        self,
+        log: Path,
+        label: str,
+        keep: dict[str, str],
+        extra: Callable[[], dict[str, float]] = dict,
+        look: Callable[[dict[str, Any]], None] = lambda row: None,
+        save: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
+        """`extra` gives more figures of a row, `look` sees each row when it is written, `save` puts more into a state."""
+        self.log, self.label, self.keep, self.extra, self.look, self.save = log, label, keep, extra, look, save
         self.progress: Progress | None = None
         self.started = time.monotonic()
 
@@ -81,13 +90,16 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if not logs or "loss" not in logs:
             return  # the trainer's own summary at the end
         row = {new: logs[old] for old, new in self.keep.items() if old in logs} | self.extra()
-        append_json_lines(self.log, [{"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}])
+        row = {"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}
+        append_json_lines(self.log, [row])
         if self.progress is not None:
             self.progress.note = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1"))
+        self.look(row)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if folder.is_dir():
+            self.save(folder)
             for file in folder.iterdir():
                 with open(file, "rb") as stream:
                     os.fsync(stream.fileno())

@@ -30,6 +30,7 @@ from masksearch.scoring.rewards import (
     token_credits,
 )
 from masksearch.settings import RlSettings
+from masksearch.train.curriculum import Stream, passing
 from masksearch.types import Task, task_from_json
 
 
@@ -57,9 +58,7 @@ class TaskStream:
         self.tasks, self.seed = tasks, seed
 
     def __getitem__(self, place: int) -> Task:
-        round_, index = divmod(place, len(self.tasks))
-        order = random.Random(f"{self.seed}:{round_}").sample(range(len(self.tasks)), len(self.tasks))
-        return self.tasks[order[index]]
+        return self.tasks[passing(place, len(self.tasks), self.seed)]
 
 
 def score_episode(episode: Episode, settings: RlSettings, verdict: Verdict | None = None) -> Rollout:
@@ -128,7 +127,7 @@ def check_searches(groups: Sequence[Group], settings: RlSettings) -> None:
 
 
 def collect_step(
-    stream: TaskStream, policy: Policy, searcher: Searcher, settings: RlSettings, step: int, judge: Judge | None = None
+    stream: Stream, policy: Policy, searcher: Searcher, settings: RlSettings, step: int, judge: Judge | None = None
 ) -> tuple[list[Group], list[Group]]:
     """The batch of a step (`prompts_per_step` groups), and the groups that were sampled and put back. `judge` is needed where its verdict is the reward."""
     kept: list[Group] = []

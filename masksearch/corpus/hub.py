@@ -17,21 +17,37 @@ PREFIX = "hf:"
 _SOURCE = re.compile(rf"{PREFIX}(?P<name>[^:@]+)(?::(?P<config>[^:@]+))?(?:@(?P<split>[^:@]+))?")
 
 
+def parse(source: str) -> tuple[str, str | None, str | None]:
+    """Name, configuration and split of `hf:OWNER/NAME[:CONFIG][@SPLIT]`. Raises UsageError for a name that cannot be one."""
+    match = _SOURCE.fullmatch(source)
+    if match is None:
+        raise UsageError(f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT.")
+    return match["name"], match["config"], match["split"]
+
+
+def loader(source: str) -> Any:
+    """The library's `load_dataset`. Raises MissingExtraError."""
+    try:
+        from datasets import load_dataset
+    except ImportError as error:
+        raise MissingExtraError("datasets", "readers", f"The data set '{source}'") from error
+    return load_dataset
+
+
+def phrase(error: Exception) -> str:
+    """What the library says of an error, in one line: it raises some thirty kinds, from several packages."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
 def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """The rows of a data set with their places; the split is `train` unless one is named.
 
     Raises UsageError for a name that cannot be one, DataError where the data set cannot be reached or read, MissingExtraError.
     """
-    match = _SOURCE.fullmatch(source)
-    if match is None:
-        raise UsageError(f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT.")
+    name, config, split = parse(source)
+    load_dataset, number = loader(source), 0
     try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise MissingExtraError("datasets", "readers", f"The data set '{source}'") from error
-    name, number = match["name"], 0
-    try:
-        rows = load_dataset(name, match["config"], split=match["split"] or "train", streaming=True)
+        rows = load_dataset(name, config, split=split or "train", streaming=True)
         if rows.column_names is not None:
             rows = rows.select_columns([column for column in COLUMNS if column in rows.column_names])
         for number, row in enumerate(rows, 1):
@@ -42,16 +58,12 @@ def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield f"{source}, row {number}", row
     except DataError:
         raise
-    except Exception as error:  # the library raises some thirty kinds, from several packages
+    except Exception as error:
         where = f" after row {number}" if number else ""
-        raise DataError(f"The data set {source} could not be read{where}: {_phrase(error)}; check its name and the connection.") from error
+        raise DataError(f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection.") from error
 
 
 def _check_columns(source: str, row: dict[str, Any]) -> None:
     for column in ("title", "text"):
         if column not in row:
             raise DataError(f"The data set {source} has no column '{column}' (of title and text, it has: {', '.join(set(row) & set(COLUMNS)) or 'none'}).")
-
-
-def _phrase(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

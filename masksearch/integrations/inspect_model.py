@@ -21,7 +21,7 @@ from inspect_ai.model import (
 
 from masksearch.errors import ModelError
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
-from masksearch.llm.endpoint import _restore_stop, with_reasoning
+from masksearch.llm.endpoint import restore_stop, with_reasoning
 from masksearch.types import Hit
 
 _KINDS = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
@@ -54,7 +54,7 @@ class InspectSession:
         output = await self.model.generate(list(self.messages), config=GenerateConfig(stop_seqs=list(stop), max_tokens=max_tokens))
         if output.error or not output.choices:
             raise ModelError(f"The model {self.model} gave no usable answer ({output.error or 'an empty reply'}).")
-        text, finish = _restore_stop(output.message.text, stop, "length" if output.stop_reason in _TOO_LONG else str(output.stop_reason))
+        text, finish = restore_stop(output.message.text, stop, "length" if output.stop_reason in _TOO_LONG else str(output.stop_reason))
         text = with_reasoning(reasoning_of(output), text)
         self.messages.append(ChatMessageAssistant(content=text, model=output.model, source="generate"))
         return Generation(text, finish, tokens_of(output))  # type: ignore[arg-type]

@@ -23,7 +23,8 @@ _TAG = re.compile(rf"<(/?(?:{'|'.join(CONTROL_TAGS)}))>")
 # What servers say of a field that they will not have: "Unsupported parameter: 'max_tokens'", "Extra inputs are not permitted".
 _UNKNOWN = re.compile(r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed|extra_forbidden", re.IGNORECASE)
 _MAY_BE_LEFT_OUT = ("max_tokens", "temperature", "seed")
-_BAD_REQUEST = (400, 422)
+BAD_REQUEST = (400, 422)
+"""What servers answer to a request that they do not understand."""
 
 
 class EndpointError(ModelError):
@@ -91,7 +92,7 @@ class EndpointPolicy:
     async def complete(self, messages: Sequence[Message], stop: Sequence[str], max_tokens: int, sampling: Sampling) -> Generation:
         """One model turn. Raises ModelError, without the key, where the endpoint does not answer as it should."""
         reply = await self.ask(request(messages, max_tokens, sampling, stop=list(stop)) if stop else request(messages, max_tokens, sampling))
-        text, finish = _restore_stop(reply.text, stop, reply.finish)
+        text, finish = restore_stop(reply.text, stop, reply.finish)
         return Generation(with_reasoning(reply.reasoning, text), finish, reply.tokens)  # type: ignore[arg-type]
 
     async def ask(self, body: Mapping[str, Any]) -> Reply:
@@ -143,7 +144,7 @@ def request(messages: Sequence[Mapping[str, Any]], max_tokens: int, sampling: Sa
 
 def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
     """The decoding setting that a server says it does not know; None where the request fails for another reason."""
-    if error.status_code not in _BAD_REQUEST:
+    if error.status_code not in BAD_REQUEST:
         return None
     said = f"{error.body!r} {error.message}"
     if not _UNKNOWN.search(said):
@@ -190,7 +191,7 @@ def with_reasoning(reasoning: str, text: str) -> str:
     return f"<think>{soften(reasoning)}</think>\n{text.lstrip()}"
 
 
-def _restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
+def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
     """Servers leave the stop string out (some do not stop at all): puts back the one whose tag was opened last, or cuts behind it."""
     ends = [text.index(word) + len(word) for word in stop if word in text]
     if ends:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import EndpointError, EndpointPolicy, Reply, request
+from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply, request
 
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T | str]
 """Takes a JSON object apart: what is wanted, or what is wrong with it, as a phrase."""
 MOST_OPENINGS = 100
 """Brackets of a reply that are tried as the beginning of the object."""
-BAD_REQUEST = (400, 422)
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
@@ -32,27 +31,16 @@ class Asked(Generic[T]):
     completion_tokens: int
 
 
-class Structured:
-    """Questions to one endpoint. How much of a schema it understands is found out once."""
+class JsonForms:
+    """How a server is asked for JSON: by a schema, in JSON mode, or in words alone. How much of it a server takes is found out once."""
 
-    def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
-        self.policy, self.max_tokens = policy, max_tokens
+    def __init__(self) -> None:
         self._level = 0
 
-    async def ask(
-        self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], read: Read[T], repair: str, sampling: Sampling
-    ) -> Asked[T]:
-        """One object. `repair` is what the model is told where the first reply cannot be read, before `fault`. Raises EndpointError."""
-        first = await self._complete(messages, name, schema, sampling)
-        value, fault = _take(first, read)
-        if not fault:
-            return Asked(value, "", (first.text,), _prompt(first), first.tokens)
-        more = [{"role": "assistant", "content": first.text or "(empty)"}, {"role": "user", "content": f"{repair} ({fault})"}]
-        second = await self._complete([*messages, *more], name, schema, sampling)
-        value, fault = _take(second, read)
-        return Asked(value, fault, (first.text, second.text), _prompt(first) + _prompt(second), first.tokens + second.tokens)
-
-    async def _complete(self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], sampling: Sampling) -> Reply:
+    async def complete(
+        self, policy: EndpointPolicy, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], max_tokens: int, sampling: Sampling
+    ) -> Reply:
+        """One reply, in the most exact form that the server takes. Raises EndpointError."""
         forms: tuple[dict[str, Any], ...] = (
             {"response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}},
             {"response_format": {"type": "json_object"}},
@@ -60,7 +48,7 @@ class Structured:
         )
         for level in range(self._level, len(forms)):
             try:
-                reply = await self.policy.ask(request(messages, self.max_tokens, sampling, **forms[level]))
+                reply = await policy.ask(request(messages, max_tokens, sampling, **forms[level]))
             except EndpointError as error:
                 if error.status not in BAD_REQUEST or level + 1 == len(forms):
                     raise
@@ -69,6 +57,26 @@ class Structured:
             self._level = max(self._level, level)
             return reply
         raise AssertionError("the last form either answers or raises")
+
+
+class Structured:
+    """Questions to one endpoint, in the same form from the first that was answered on."""
+
+    def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
+        self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonForms()
+
+    async def ask(
+        self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], read: Read[T], repair: str, sampling: Sampling
+    ) -> Asked[T]:
+        """One object. `repair` is what the model is told where the first reply cannot be read, before `fault`. Raises EndpointError."""
+        first = await self._forms.complete(self.policy, messages, name, schema, self.max_tokens, sampling)
+        value, fault = _take(first, read)
+        if not fault:
+            return Asked(value, "", (first.text,), _prompt(first), first.tokens)
+        more = [{"role": "assistant", "content": first.text or "(empty)"}, {"role": "user", "content": f"{repair} ({fault})"}]
+        second = await self._forms.complete(self.policy, [*messages, *more], name, schema, self.max_tokens, sampling)
+        value, fault = _take(second, read)
+        return Asked(value, fault, (first.text, second.text), _prompt(first) + _prompt(second), first.tokens + second.tokens)
 
 
 def _prompt(reply: Reply) -> int:

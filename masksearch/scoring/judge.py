@@ -25,7 +25,8 @@ from typing import Any, Literal
 from masksearch.errors import UsageError
 from masksearch.files import append_json_lines, hash_json, read_appended
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import EndpointError, EndpointPolicy, Reply, request
+from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply
+from masksearch.llm.structured import JsonForms
 from masksearch.search.neutralise import neutralise
 from masksearch.search.pages import beginning
 from masksearch.types import MaskedTask, Question, Task
@@ -51,13 +52,6 @@ SCHEMA = {
     "required": ["reason", "verdict"],
     "additionalProperties": False,
 }
-_FORMATS: tuple[dict[str, Any], ...] = (
-    {"response_format": {"type": "json_schema", "json_schema": {"name": "verdict", "strict": True, "schema": SCHEMA}}},
-    {"response_format": {"type": "json_object"}},
-    {},
-)
-"""How a server is asked for JSON, most exact first; the next is tried where it refuses."""
-_BAD_REQUEST = (400, 422)
 _REFUSED = (401, 403, 404)
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _BRACES = str.maketrans("{}", "｛｝")
@@ -126,7 +120,7 @@ class Judge:
         self.cache, self.concurrency, self.max_tokens, self.timeout, self.retries = cache, concurrency, max_tokens, timeout, retries
         self._templates = _load(prompts)
         self.open_policy()
-        self._format = 0
+        self._forms = JsonForms()
 
     @cached_property
     def prompt_hash(self) -> str:
@@ -210,7 +204,7 @@ class Judge:
             except EndpointError as error:
                 if error.status in _REFUSED:
                     raise
-                if error.status not in _BAD_REQUEST:  # one that is too long, say, is a matter of its own
+                if error.status not in BAD_REQUEST:  # one that is too long, say, is a matter of its own
                     work.failed, work.reason = work.failed + 1, str(error)
                 return Verdict(None, error=str(error), settled=False)
         work.failed = 0
@@ -233,17 +227,7 @@ class Judge:
 
     async def _complete(self, messages: Sequence[Mapping[str, Any]], policy: EndpointPolicy) -> Reply:
         """One reply, in the most exact form of JSON that the server takes."""
-        for level in range(self._format, len(_FORMATS)):
-            try:
-                reply = await policy.ask(request(messages, self.max_tokens, Sampling(), **_FORMATS[level]))
-            except EndpointError as error:
-                if error.status not in _BAD_REQUEST or level + 1 == len(_FORMATS):
-                    raise
-                continue
-            # Only what has been answered counts: a request that is bad for another reason says nothing about the form.
-            self._format = max(self._format, level)
-            return reply
-        raise AssertionError("the last form either answers or raises")
+        return await self._forms.complete(policy, messages, "verdict", SCHEMA, self.max_tokens, Sampling())
 
     def open_policy(self) -> EndpointPolicy:
         """A client of the endpoint."""

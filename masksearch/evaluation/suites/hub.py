@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from masksearch.errors import DataError, MissingExtraError, UsageError
+from masksearch.corpus.hub import PREFIX, loader, parse, phrase
+from masksearch.errors import DataError, UsageError
 from masksearch.evaluation.suites.registry import Suite
 from masksearch.evaluation.suites.rows import Row
-
-PREFIX = "hf:"
-_SOURCE = re.compile(rf"{PREFIX}(?P<name>[^:@]+)(?::(?P<config>[^:@]+))?(?:@(?P<split>[^:@]+))?")
 
 
 def named_source(suite: Suite, split: str = "") -> str:
@@ -28,17 +25,11 @@ def read_hub(source: str) -> Iterator[Row]:
 
     Raises UsageError for a name that cannot be one, DataError where the data set cannot be reached or read, MissingExtraError.
     """
-    match = _SOURCE.fullmatch(source)
-    if match is None:
-        raise UsageError(f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT.")
+    name, config, split = parse(source)
+    load_dataset, number = loader(source), 0
     try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise MissingExtraError("datasets", "readers", f"The data set '{source}'") from error
-    number = 0
-    try:
-        rows = iter(load_dataset(match["name"], match["config"], split=match["split"] or "validation", streaming=True))
-    except Exception as error:  # the library raises some thirty kinds, from several packages
+        rows = iter(load_dataset(name, config, split=split or "validation", streaming=True))
+    except Exception as error:
         raise _unreadable(source, 0, error) from error
     while True:
         try:
@@ -53,8 +44,7 @@ def read_hub(source: str) -> Iterator[Row]:
 
 def _unreadable(source: str, number: int, error: Exception) -> DataError:
     where = f" after row {number}" if number else ""
-    phrase = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
     return DataError(
-        f"The data set {source} could not be read{where}: {phrase}; check its name and the connection, "
+        f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection, "
         f"or name another copy ({PREFIX}OWNER/NAME@SPLIT) or a file of the published release."
     )

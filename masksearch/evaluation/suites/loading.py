@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from masksearch.corpus.hub import PREFIX
 from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.evaluation.suites.containers import read_file
-from masksearch.evaluation.suites.hub import PREFIX, named_source, read_hub
+from masksearch.evaluation.suites.hub import named_source, read_hub
 from masksearch.evaluation.suites.layouts import LAYOUTS, OWN, Reader, read_own, recognise
 from masksearch.evaluation.suites.multihop import ALIASES, find_aliases, read_aliases, read_hotpot
 from masksearch.evaluation.suites.registry import SUITES, find_suite

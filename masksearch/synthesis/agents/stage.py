@@ -21,6 +21,7 @@ from masksearch.protocols import Searcher
 from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.engines import teach_with_ray
 from masksearch.synthesis.agents.log import Log
+from masksearch.synthesis.agents.roles import Prompts
 from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
 from masksearch.types import Task
 
@@ -122,6 +123,7 @@ def _summary(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, kept
         "tried": done,
         "dropped": dict(log.reasons),
         "share_dropped": round(1 - log.kept / done, 4),
+        "prompts": Prompts(settings.agents.prompts).hash(),
         "spent": {role: spent.to_json() for role, spent in sorted(log.spent.items())},
         "tokens": total,
         "cost": round(cost, 6),

@@ -108,10 +108,6 @@ async def opened(settings: SynthesizeSettings, searcher: Searcher) -> AsyncItera
         await teacher.close()
 
 
-class Stopped(Exception):
-    """No further task is begun, and why."""
-
-
 async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_done: Callable[[Outcome], bool], concurrency: int) -> str:
     """Works tasks, `concurrency` at a time, in constant memory; returns why tasks are left (the last that an endpoint said, or a limit), or "".
 

@@ -11,7 +11,7 @@ from masksearch.agent.loop import run_all, run_episode
 from masksearch.agent.protocol import stops
 from masksearch.errors import ModelError, UsageError
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import EndpointError, EndpointPolicy, _restore_stop, request, soften
+from masksearch.llm.endpoint import EndpointError, EndpointPolicy, request, restore_stop, soften
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.settings import AgentSettings
 from masksearch.types import Passage, Question
@@ -64,7 +64,7 @@ def test_a_normal_answer(server):
     ],
 )
 def test_stop_strings_are_put_back(server, text, reason, expected):
-    assert _restore_stop(text, stops(), reason) == expected
+    assert restore_stop(text, stops(), reason) == expected
     server.replies = [say(text, reason)]
     generation = ask(server)
     assert (generation.text, generation.finish) == expected

@@ -16,6 +16,8 @@ from transformers import TrainerCallback
 
 from masksearch.files import append_json_lines, read_appended, remove, write_text
 from masksearch.progress import Progress
+from masksearch.ranks import is_first
+from masksearch.train.together import wait
 
 WHOLE = "whole"
 """A file that is put into a saved state when all of it is written."""
@@ -33,17 +35,21 @@ def seed_everything(seed: int) -> None:
 
 def resumable_state(folder: Path) -> str | None:
     """The newest state that was saved whole, or None; states torn by a kill are removed."""
+    wait()
     states = []
     for state in folder.glob("checkpoint-*"):
         if (state / WHOLE).exists():
             states.append(state)
-        else:
+        elif is_first():
             remove(state)
+    wait()
     return str(max(states, key=lambda state: int(state.name.split("-")[1]))) if states else None
 
 
 def trim_log(path: Path, step: int) -> None:
     """Drops the rows of a log that were written after the step a run resumes from, so that none stands twice."""
+    if not is_first():
+        return
     rows = [row for row in read_appended(path) if row.get("step", 0) <= step]
     write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -78,7 +84,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             self.progress.step()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        if not logs or "loss" not in logs:
+        if not is_first() or not logs or "loss" not in logs:
             return  # the trainer's own summary at the end
         row = {new: logs[old] for old, new in self.keep.items() if old in logs} | self.extra()
         append_json_lines(self.log, [{"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}])
@@ -87,10 +93,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if folder.is_dir():
-            for file in folder.iterdir():
-                with open(file, "rb") as stream:
-                    os.fsync(stream.fileno())
+        wait()  # every process has written its part
+        if is_first() and folder.is_dir():
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb") as stream:
+                        os.fsync(stream.fileno())
             (folder / WHOLE).touch()
         give_back_memory()
 

@@ -21,17 +21,20 @@ from masksearch.agent.loop import check_tools
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
 from masksearch.files import append_json_lines, read_appended, read_tasks, remove, write_json
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.protocols import Searcher
+from masksearch.ranks import count, is_first, rank
 from masksearch.search import open_searcher
 from masksearch.settings import RlSettings
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
+from masksearch.train.lora import adapt, plain_weights
 from masksearch.train.rollout import Group, TaskStream, collect_step, step_figures, to_batch
+from masksearch.train.together import everything, first_does, join, one_device, save_trained, share
 
 LOGGED = {
     "loss": "loss",
@@ -97,10 +100,20 @@ class RolloutWorker:
         started = time.monotonic()
         copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
         step = int(trainer.state.global_step)
-        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self.settings, step)
-        self.figures = {**step_figures(batch, put_back), "rollout_seconds": round(time.monotonic() - started, 1)}
-        self._write(step + 1, batch, put_back)
+        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self._mine(), step * count() + rank())
+        self._note(step + 1, everything([(batch, put_back)]), time.monotonic() - started)
         return to_batch(batch, trainer._tokenizer.pad_token_id)
+
+    def _mine(self) -> RlSettings:
+        """The settings of this process's share of a step. Shares are to the stream of tasks like steps of their own, so none has another's tasks or seeds."""
+        return self.settings.model_copy(update={"prompts_per_step": share(self.settings.prompts_per_step, "prompts_per_step")})
+
+    def _note(self, step: int, parts: Sequence[tuple[list[Group], list[Group]]], seconds: float) -> None:
+        """Figures and record of what all processes rolled out, by the first."""
+        batch, put_back = ([group for part in parts for group in part[place]] for place in (0, 1))
+        self.figures = {**step_figures(batch, put_back), "rollout_seconds": round(seconds, 1)}
+        if is_first():
+            self._write(step, batch, put_back)
 
     def _write(self, step: int, batch: Sequence[Group], put_back: Sequence[Group]) -> None:
         rows = []
@@ -119,14 +132,16 @@ class RolloutWorker:
 
 @torch.no_grad()
 def copy_weights(source: Any, target: Any) -> None:
-    """Copies parameters into a model of another number format."""
-    for old, new in zip(target.parameters(), source.parameters(), strict=True):
-        old.copy_(new)
+    """Copies weights into a plain model of another number format: adapters merged, slices of several processes put together."""
+    into = target.state_dict(keep_vars=True)
+    for name, weight in plain_weights(source):
+        into[name].copy_(weight)
 
 
 def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `rl`: writes a checkpoint folder, `log.jsonl` (a row a step) and `rollouts.jsonl` (every rollout with its reward ledger)."""
     started = time.monotonic()
+    join()
     seed_everything(settings.seed)
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
@@ -135,6 +150,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     name = f"{checkpoint_name(settings.model)}+rl"
     policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
     freeze_layers(model, settings.frozen_layers)
+    adapt(model, settings)
     worker = RolloutWorker(settings, policy, searcher, work)
     state = resumable_state(work / "states")
     for log in ("log.jsonl", "rollouts.jsonl"):
@@ -144,10 +160,11 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     trainer = make_trainer(settings, model, tokenizer, worker, work)
     with quiet():
         trainer.train(resume_from_checkpoint=state)
-    save_checkpoint(trainer.model.float(), tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
-    remove(work / "states")
-    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started) | {"dtype": dtype_name(find_dtype(settings.dtype))}
-    write_json(work / "rl-report.json", summary)
+    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
+    first_does(lambda: remove(work / "states"))
+    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
+    summary |= {"dtype": dtype_name(find_dtype(settings.dtype)), "processes": count()}
+    first_does(lambda: write_json(work / "rl-report.json", summary))
     return summary
 
 
@@ -155,9 +172,10 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
     """TRL's trainer with DAPO's settings; one optimizer step a batch of rollouts."""
     from datasets import Dataset
 
-    batch = settings.prompts_per_step * settings.group_size
+    batch = share(settings.prompts_per_step, "prompts_per_step") * settings.group_size
     if batch % settings.micro_batch_size:
-        raise TrainingError(f"prompts_per_step x group_size ({batch}) must be a multiple of micro_batch_size ({settings.micro_batch_size}).")
+        where = " for each process" if count() > 1 else ""
+        raise TrainingError(f"prompts_per_step x group_size ({batch}{where}) must be a multiple of micro_batch_size ({settings.micro_batch_size}).")
     arguments = GRPOConfig(
         output_dir=str(work / "states"),
         loss_type="dapo",
@@ -198,7 +216,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
     with quiet():
         trainer = DapoTrainer(
             model=model,
-            args=arguments,
+            args=one_device(arguments),
             train_dataset=rows,
             processing_class=tokenizer,
             reward_funcs=[carried_reward],

@@ -17,13 +17,16 @@ from trl import SFTConfig, SFTTrainer
 
 from masksearch.errors import TrainingError
 from masksearch.files import read_records, remove, write_json
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.progress import say
+from masksearch.ranks import count
 from masksearch.settings import SftSettings
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
+from masksearch.train.lora import adapt
+from masksearch.train.together import first_does, join, one_device, save_trained, share
 from masksearch.train.tokens import IGNORED, Encoded, encode_trajectory
 from masksearch.types import Trajectory
 
@@ -44,9 +47,11 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `sft`: writes a checkpoint folder. Raises TrainingError where no trajectory can be trained on."""
     started = time.monotonic()
+    join()
     seed_everything(settings.seed)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     freeze_layers(model, settings.frozen_layers)
+    adapt(model, settings)
     rows, too_long = encode_all(settings, tokenizer)
     order = arrange(rows, settings)
     steps = len(order) // settings.batch_size
@@ -58,8 +63,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     with quiet():
         trainer.train(resume_from_checkpoint=state)
     name = f"{checkpoint_name(settings.model)}+sft"
-    save_checkpoint(trainer.model.float(), tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
-    remove(work / "states")
+    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
+    first_does(lambda: remove(work / "states"))
     tokens = sum(len(row.input_ids) for row in order)
     seconds = time.monotonic() - started
     summary = {
@@ -70,11 +75,12 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "tokens": tokens,
         "loss_tokens": sum(label != IGNORED for row in order for label in row.labels),
         "dtype": dtype_name(find_dtype(settings.dtype)),
+        "processes": count(),
         "seconds": round(seconds, 1),
         "tokens_per_second": round(tokens / seconds, 1),
         "final_loss": _last_loss(trainer),
     }
-    write_json(work / "sft-report.json", summary)
+    first_does(lambda: write_json(work / "sft-report.json", summary))
     return summary
 
 
@@ -122,14 +128,15 @@ def make_trainer(settings: SftSettings, model: Any, tokenizer: Any, order: list[
     """TRL's trainer over the rows in their order."""
     from datasets import Dataset
 
-    micro = settings.micro_batch_size or settings.batch_size
-    if settings.batch_size % micro:
-        raise TrainingError(f"batch_size ({settings.batch_size}) must be a multiple of micro_batch_size ({micro}).")
+    mine = share(settings.batch_size, "batch_size")
+    micro = settings.micro_batch_size or mine
+    if mine % micro:
+        raise TrainingError(f"batch_size ({mine} for each process) must be a multiple of micro_batch_size ({micro}).")
     dataset = Dataset.from_dict({"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]})
     arguments = SFTConfig(
         output_dir=str(work / "states"),
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro,
+        gradient_accumulation_steps=mine // micro,
         max_steps=steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
@@ -155,7 +162,7 @@ def make_trainer(settings: SftSettings, model: Any, tokenizer: Any, order: list[
     )
     recorder = Recorder(work / "log.jsonl", "train", LOGGED)
     with quiet():
-        trainer = SparseHeadTrainer(model=model, args=arguments, train_dataset=dataset, processing_class=tokenizer, callbacks=[recorder])
+        trainer = SparseHeadTrainer(model=model, args=one_device(arguments), train_dataset=dataset, processing_class=tokenizer, callbacks=[recorder])
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(callback)

@@ -25,7 +25,7 @@ from masksearch.locking import locked
 from masksearch.pipeline import told
 from masksearch.products import StageFolder, settings_key
 from masksearch.progress import say
-from masksearch.settings import AskSettings, ServeSettings, Settings
+from masksearch.settings import AskSettings, RlSettings, ServeSettings, Settings
 from masksearch.stages import STAGES, StageKind, naming_extras, run_stage
 from masksearch.types import Hit
 
@@ -165,6 +165,16 @@ def export_command(arguments: argparse.Namespace) -> None:
     unlocked = arguments.output == "-" or not output.parent.is_dir()
     with contextlib.nullcontext() if unlocked else locked(output.with_name(f".{output.name}.lock"), str(output), "choose another -o"):
         say(export(settings, arguments.output)["text"])
+
+
+def verl_command(arguments: argparse.Namespace) -> None:
+    """`masksearch verl`: a configuration of verl that trains with our agent loop."""
+    from masksearch.integrations.verl.config import write_config
+
+    settings = settings_of(RlSettings, given_values(arguments, RlSettings))
+    folder = Path(arguments.output)
+    write_config(settings, folder, arguments.train, arguments.val, arguments.gpus, arguments.nodes, arguments.prompt_length)
+    say(f"Start it with: python -m verl.trainer.main_ppo --config-path {folder.absolute()} --config-name masksearch")
 
 
 def stats_command(arguments: argparse.Namespace) -> None:

@@ -44,7 +44,7 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
     """
     out = Path(out)
     if ranks.count() > 1:
-        advice = "give --launch the launcher, which is then used for the stages that train, or start `masksearch sft` and `masksearch rl` under it"
+        advice = "start the stages that train one by one: accelerate launch ... -m masksearch sft --recipe RECIPE --stage NAME -o PATH"
         raise UsageError(f"`masksearch run` is one process, but a launcher has started {ranks.count()}: {advice}.")
     check_inputs(recipe)
     if out.exists() and not out.is_dir():

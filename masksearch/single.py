@@ -63,7 +63,9 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
 def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
     """The stage with its product at `output` and its work beside it, out of reach of any other command with the same output."""
     if ranks.count() > 1 and spec.kind not in ranks.TRAINS:
-        raise UsageError(f"`masksearch {spec.kind}` is one process; start it without a launcher. What {ranks.count()} processes can share: {', '.join(ranks.TRAINS)}.")
+        raise UsageError(
+            f"`masksearch {spec.kind}` is one process; start it without a launcher. What {ranks.count()} processes can share: {', '.join(ranks.TRAINS)}."
+        )
     if not ranks.is_first():
         return _beside(spec, settings, output)
     output.absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -78,9 +78,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         used = attention_mask.any(dim=0).nonzero()[:, 0]
         first, last = int(used[0]), int(used[-1]) + 1
         with self.accelerator.autocast():
-            outputs = model(
-                input_ids=input_ids[:, first:last], attention_mask=attention_mask[:, first:last], labels=labels[:, first:last], fused_lm_head=True
-            )
+            outputs = model(input_ids=input_ids[:, first:last], attention_mask=attention_mask[:, first:last], labels=labels[:, first:last], fused_lm_head=True)
         after = input_ids.shape[1] - last
         logps, entropies = (torch.nn.functional.pad(column, (first, after))[:, -logits_to_keep:] for column in (outputs.log_probs, outputs.entropy))
         gap = (logps.detach() - self._sampled).abs()[wanted]

@@ -397,7 +397,7 @@ class SftSettings(Settings):
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
     lora: bool = False
-    """Train adapters beside the linear layers instead of the weights (extra `lora`); they are merged into the checkpoint. Wants a learning rate about ten times higher."""
+    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
     lora_rank: int = Field(16, ge=1)
     lora_alpha: float = Field(32.0, gt=0)
     """The adapters' part is scaled by lora_alpha / lora_rank."""
@@ -453,7 +453,7 @@ class RlSettings(Settings):
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
     lora: bool = False
-    """Train adapters beside the linear layers instead of the weights (extra `lora`); they are merged into the checkpoint. Wants a learning rate about ten times higher."""
+    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
     lora_rank: int = Field(16, ge=1)
     lora_alpha: float = Field(32.0, gt=0)
     """The adapters' part is scaled by lora_alpha / lora_rank."""

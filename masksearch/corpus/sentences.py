@@ -97,9 +97,13 @@ class _Rules:
 _ENGLISH = _Rules()
 _RULES = {
     # "EE. UU." and other plurals by doubling.
-    "es": _Rules(_ABBREVIATIONS_ES, _BEFORE_FIGURES_ES, _STARTERS_ES, _MAY_END_ES, next_word=_NEXT_WORD_ES, initials=re.compile(r"(?:\w\.)+\w|([A-Z])\1")),
+    "es": _Rules(
+        _ABBREVIATIONS_ES, _BEFORE_FIGURES_ES, _STARTERS_ES, _MAY_END_ES, next_word=_NEXT_WORD_ES, initials=re.compile(r"(?:\w\.)+\w|([A-Z])\1")
+    ),
     # "J.-C." and "J.-J."
-    "fr": _Rules(_ABBREVIATIONS_FR, _BEFORE_FIGURES_FR, _STARTERS_FR, _MAY_END_FR, _END_FR, _NEXT_WORD_FR, initials=re.compile(r"(?:\w\.-?)+\w"), elision=True),
+    "fr": _Rules(
+        _ABBREVIATIONS_FR, _BEFORE_FIGURES_FR, _STARTERS_FR, _MAY_END_FR, _END_FR, _NEXT_WORD_FR, initials=re.compile(r"(?:\w\.-?)+\w"), elision=True
+    ),
     "zh": _Rules(end=_END_ZH, last_token=_LAST_TOKEN_ZH),
 }
 

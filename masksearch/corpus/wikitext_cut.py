@@ -238,3 +238,4 @@ def _is_kept(kind: str, head: str) -> bool:
     end = _NAME_END.search(head)
     name = template_name(head[: end.start()] if end else head)
     return find_rule(name) is not None
+

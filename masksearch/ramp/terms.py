@@ -71,12 +71,8 @@ GRAMMARS = {
             r"(?:synthesis|lysis|genesis|osis|logy|logies|graphy|metry|nomy|isms?|ists?|ase|ases|ium|itis|omas?|gens?|plasms?|cytes?|scopes?|oids?|idae|phylls?"
             r"|derms?|saurs?|valves?|pods?|phytes?|morphs?|clines?|zoans?|pathy|archy|cracy|otics?|ides?|ates|ites?|enes?|ines?|ators?|trons?|therapy|phobia)$"
         ),
-        adjective=re.compile(
-            r"(?:ous|ive|ful|less|able|ible|ish|al|ic|ary|esque|ian|ean|ese|like|ory|ular|ine-like|ward|wide|most|some|esque|ent|ant|ate|oid|y)$"
-        ),
-        no_noun=re.compile(
-            r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken|written|given|found|held|built|made|born)"
-        ),
+        adjective=re.compile(r"(?:ous|ive|ful|less|able|ible|ish|al|ic|ary|esque|ian|ean|ese|like|ory|ular|ine-like|ward|wide|most|some|esque|ent|ant|ate|oid|y)$"),
+        no_noun=re.compile(r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken|written|given|found|held|built|made|born)"),
         rare=3.15,
         learned_rare=3.75,
     ),
@@ -85,13 +81,9 @@ GRAMMARS = {
             """el la los las un una unos unas del al de en por con sin sobre entre mediante su sus este esta estos estas cada como según
             contra desde hacia llamado llamada y o e u""".split()  # noqa: SIM905
         ),
-        learned=re.compile(
-            r"(?:síntesis|lisis|génesis|osis|logías?|grafías?|metrías?|nomías?|ismos?|istas?|asas?|itis|omas?|cracias?|tecas?|plastos?|citos?|ógenos?|patías?)$"
-        ),
+        learned=re.compile(r"(?:síntesis|lisis|génesis|osis|logías?|grafías?|metrías?|nomías?|ismos?|istas?|asas?|itis|omas?|cracias?|tecas?|plastos?|citos?|ógenos?|patías?)$"),
         adjective=re.compile(r"(?:ic[oa]s?|ales?|al|os[oa]s?|iv[oa]s?|ari[oa]s?|ares?|áce[oa]s?|oides?|ile?s?|ífer[oa]s?|ógen[oa]s?|[áéí]tic[oa]s?)$"),
-        no_noun=re.compile(
-            r"(?:.+mente|.+[eé]sim[oa]s?|.+écim[oa]s?|.+[aei]r(?:se|l[oae]s?|me|nos)?|.+[ai]d[oa]s?|.+ndo(?:se|l[oae]s?)?|.+ísim[oa]s?|.+a(?:ron|ban|ría|rán))"
-        ),
+        no_noun=re.compile(r"(?:.+mente|.+[eé]sim[oa]s?|.+écim[oa]s?|.+[aei]r(?:se|l[oae]s?|me|nos)?|.+[ai]d[oa]s?|.+ndo(?:se|l[oae]s?)?|.+ísim[oa]s?|.+a(?:ron|ban|ría|rán))"),
         rare=3.2,
         learned_rare=3.7,
     ),

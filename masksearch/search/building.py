@@ -1,6 +1,6 @@
 """Passages into an index folder, of any kind, whole or not at all. Few passages are in memory at a time.
 
-WORK/vectors/000012.npy     shards of vectors, kept while the build may be broken off
+    WORK/vectors/000012.npy     shards of vectors, kept while the build may be broken off
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Opens what a search is to be done with: an index folder, or a back end over the network by its name.
 
-DIR                      an index of `masksearch index`, of any kind
-http://HOST:PORT         a server that speaks Search-R1's protocol, such as `masksearch serve`
-web:NAME                 a web search provider: serper, serpapi, brave, tavily
-wikipedia:LANGUAGE       the live Wikipedia
+    DIR                      an index of `masksearch index`, of any kind
+    http://HOST:PORT         a server that speaks Search-R1's protocol, such as `masksearch serve`
+    web:NAME                 a web search provider: serper, serpapi, brave, tavily
+    wikipedia:LANGUAGE       the live Wikipedia
 """
 
 from __future__ import annotations

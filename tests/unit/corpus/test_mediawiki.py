@@ -116,7 +116,7 @@ def test_last_revision_and_other_slots(tmp_path):
     old = '<revision><text xml:space="preserve">Old text here.</text></revision>'
     slot = '<content><role>aux</role><model>json</model><text bytes="1">Other slot.</text></content><text'
     path = tmp_path / "w.xml"
-    path.write_bytes(dump(page(1, extra=old).replace('<text xml:space="preserve" bytes', slot.replace("<text", "<text", 1) + " bytes")))
+    path.write_bytes(dump(page(1, extra=old).replace("<text xml:space=\"preserve\" bytes", slot.replace("<text", "<text", 1) + " bytes")))
     assert read(path)[0][0][1]["text"] == "Text of the page."
 
 

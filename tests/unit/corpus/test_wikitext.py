@@ -75,7 +75,7 @@ def test_tables_galleries_code_and_formulas_go():
         'Before it.\n{| class="x"\n|-\n| cell {{!}} a sentence.\n{|\n| inner.\n|}\n|}\nAfter it.\n<gallery>\nFile:A.jpg|A caption.\n</gallery>\n'
         "<syntaxhighlight lang=c>\nint main() {{ }}.\n</syntaxhighlight>\n<table><tr><td>Cell.</td></tr></table>\nLast one.\n"
     )
-    assert text_of(source) == "Before it.\n\nAfter it.\n\nLast one."
+    assert text_of(source) == "Before it.\n\nAfter it.\n\nLast one." 
 
 
 def test_sentences_that_lost_a_formula_or_a_number_go():

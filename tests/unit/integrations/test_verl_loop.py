@@ -116,7 +116,7 @@ def test_limits(tokenizer, settings):
 
 
 def test_a_row_without_a_task_is_refused(tokenizer, settings):
-    with pytest.raises(Exception, match="lacks extra_info.task"):
+    with pytest.raises(Exception, match=r"lacks extra_info\.task"):
         run(tokenizer, settings, [], row={"extra_info": {"index": 3}})
 
 

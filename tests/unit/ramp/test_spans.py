@@ -157,7 +157,9 @@ def test_unknown_extractor_names_the_known():
     st.sampled_from(["en", "es", "fr", "zh", "xx"]),
 )
 def test_resolved_spans_are_clean(text, places, language):
-    given_ = [Span(start=min(first, second, len(text)), end=min(max(first, second), len(text)), category=category) for first, second, category in places]
+    given_ = [
+        Span(start=min(first, second, len(text)), end=min(max(first, second), len(text)), category=category) for first, second, category in places
+    ]
     spans = resolve(text, given_, language)
     assert resolve(text, reversed(given_), language) == spans
     for span in spans:

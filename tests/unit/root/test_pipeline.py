@@ -77,7 +77,7 @@ def read(path: str) -> Any:
 
 def test_what_could_not_be_done_is_taken_up_by_a_later_run(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And what builds on it is done again only if that changed something."""
-    (here / "r.toml").write_text("""
+    (here / "r.toml").write_text('''
 name = "small"
 [stages.other]
 kind = "make"
@@ -93,7 +93,7 @@ inputs = ["after", "other"]
 [stages.asked2]
 kind = "ask"
 answers = "answers.txt"
-""")
+''')
     answers = here / "answers.txt"
     answers.write_text("one")
     assert names(run()) == ["other", "asked", "after", "all", "asked2"]

@@ -54,10 +54,12 @@ def plain_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 def _delta(layer: Any) -> torch.Tensor:
     up, down = (whole_tensor(part[ADAPTER].weight) for part in (layer.lora_B, layer.lora_A))
-    return (up.float() @ down.float()) * layer.scaling[ADAPTER]
+    delta: torch.Tensor = (up.float() @ down.float()) * layer.scaling[ADAPTER]
+    return delta
 
 
 def whole_tensor(weight: Any) -> torch.Tensor:
     """A weight as one tensor, put together from the slices of all processes if need be."""
     gather = getattr(weight, "full_tensor", None)
-    return gather() if gather else weight
+    whole: torch.Tensor = gather() if gather else weight
+    return whole

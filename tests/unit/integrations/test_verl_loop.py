@@ -129,7 +129,7 @@ def test_verl_composes_and_accepts_the_configuration(settings, tmp_path):
         config = hydra.compose(config_name="masksearch")  # a key that verl does not have would end this
     algorithm = omega_conf_to_dataclass(config.algorithm)
     assert isinstance(algorithm, AlgoConfig)
-    assert (algorithm.filter_groups.enable, algorithm.filter_groups.metric, algorithm.rollout_correction.bypass_mode) == (True, "solved", True)
+    assert (algorithm.filter_groups.enable, algorithm.filter_groups.metric, algorithm.rollout_correction["bypass_mode"]) == (True, "solved", True)
     actor = omega_conf_to_dataclass(config.actor_rollout_ref.actor)
     assert (actor.clip_ratio_high, actor.loss_agg_mode, actor.ppo_mini_batch_size) == (0.28, "token-mean", settings.prompts_per_step)
     rollout = omega_conf_to_dataclass(config.actor_rollout_ref.rollout)

@@ -472,6 +472,11 @@ class SftSettings(Settings):
     """Longer trajectories are left out (and counted), never cut."""
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
+    lora: bool = False
+    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
+    lora_rank: int = Field(16, ge=1)
+    lora_alpha: float = Field(32.0, gt=0)
+    """The adapters' part is scaled by lora_alpha / lora_rank."""
     save_steps: int = Field(25, ge=1)
     """A state to resume from is saved so often."""
     activation_checkpointing: bool = False
@@ -604,6 +609,11 @@ class RlSettings(Settings):
     decode_slots: int = Field(48, ge=1)
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
+    lora: bool = False
+    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
+    lora_rank: int = Field(16, ge=1)
+    lora_alpha: float = Field(32.0, gt=0)
+    """The adapters' part is scaled by lora_alpha / lora_rank."""
     save_steps: int = Field(1, ge=1)
     activation_checkpointing: bool = False
     """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""

@@ -48,9 +48,13 @@ RECIPES: dict[Estimator, Recipe] = {
 }
 
 
-def leave_one_out(centred: torch.Tensor, group_size: int) -> torch.Tensor:
-    """R - mean of the others, from R - mean of the whole group: that times G / (G - 1)."""
-    return centred * group_size / (group_size - 1)
+def leave_one_out(centred: torch.Tensor, rewarded: torch.Tensor, group_size: int) -> torch.Tensor:
+    """R - mean of the others, from R - mean of the group, both (B,): that times n / (n - 1), where n rollouts of the group have a reward (`rewarded`, (B,)).
+
+    0 where a rollout is the only one: it has nothing to be compared with.
+    """
+    counts = rewarded.view(-1, group_size).sum(dim=1).repeat_interleave(group_size).to(centred.dtype)
+    return torch.where(counts > 1, centred * counts / (counts - 1).clamp(min=1), torch.zeros_like(centred))
 
 
 def share_with_loss(mask: torch.Tensor) -> torch.Tensor:

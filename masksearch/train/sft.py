@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,15 +21,18 @@ from trl import SFTConfig, SFTTrainer
 
 from masksearch.errors import TrainingError
 from masksearch.files import read_records, remove, write_json
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.progress import say
+from masksearch.ranks import count, rank
 from masksearch.settings import SftSettings
 from masksearch.train.alarms import Alarm, RunStopped, not_finite, refuse_not_finite, telling_memory
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.curriculum import Curriculum, Item, load_state, read_rates, save_state, stage_pools
 from masksearch.train.freezing import freeze_layers
 from masksearch.train.head import apply_head_where_loss
+from masksearch.train.lora import adapt
+from masksearch.train.together import everything, first_does, join, load_trained, mean_of_all, one_device, save_trained, share
 from masksearch.train.tokens import IGNORED, Encoded, encode_trajectory
 from masksearch.train.tracking import tracking, tracking_callbacks
 from masksearch.types import Trajectory
@@ -46,7 +50,7 @@ class Lessons:
         self.figures: dict[str, float] = {}
 
     def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
-        """The rows of a step (from 0), after the stage is decided."""
+        """The rows of a step (from 0) that fall to this process, after the stage is decided."""
         self.figures = {}
         self.curriculum.begin(step)
         if self.heldout and self.curriculum.due(step):
@@ -60,10 +64,10 @@ class Lessons:
         size = self.settings.batch_size
         if self.curriculum.moves:
             picked = [self.rows[self.curriculum.pick(step, offset, size)] for offset in range(size)]
-            self.batch = sorted(picked, key=lambda row: len(row.input_ids))  # rows of like length share a micro-batch
+            batch = sorted(picked, key=lambda row: len(row.input_ids))  # rows of like length share a micro-batch
         else:
-            self.batch = list(self.order[step * size : (step + 1) * size])
-        self.solved = []
+            batch = list(self.order[step * size : (step + 1) * size])
+        self.batch, self.solved = dealt(batch, trainer.args.per_device_train_batch_size), []
         return self.batch
 
     def _measured_on(self) -> list[Encoded]:
@@ -71,15 +75,21 @@ class Lessons:
         return [self.heldout[place] for place in places[: self.settings.curriculum.heldout_limit]]
 
     def saw(self, step: int, solved: Sequence[bool]) -> None:
-        """Takes in which rows of a micro-batch were solved; with the last of the step, the curriculum learns it."""
+        """Takes in which rows of a micro-batch were solved; with the last of the step, the curriculum learns it, of all processes."""
         self.solved += solved
         if self.settings.curriculum.solve_rate and len(self.solved) == len(self.batch):
             counts: dict[str, tuple[int, int]] = {}
-            for row, right in zip(self.batch, self.solved, strict=True):
-                before = counts.get(row.task, (0, 0))
-                counts[row.task] = (before[0] + right, before[1] + 1)
+            seen = everything([(row.task, right) for row, right in zip(self.batch, self.solved, strict=True)])
+            for task, right in seen:
+                before = counts.get(task, (0, 0))
+                counts[task] = (before[0] + right, before[1] + 1)
             self.curriculum.record(step, counts)
-            self.figures["solved"] = round(sum(self.solved) / len(self.solved), 4)
+            self.figures["solved"] = round(fmean(right for _, right in seen), 4)
+
+
+def dealt(rows: Sequence[Encoded], size: int) -> list[Encoded]:
+    """The rows of a step that fall to this process: its turns at micro-batches of `size`, as a loader deals them."""
+    return [row for start in range(rank() * size, len(rows), count() * size) for row in rows[start : start + size]]
 
 
 def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[Encoded]) -> list[bool]:
@@ -117,16 +127,19 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 
     @torch.no_grad()
     def measure(self, rows: Sequence[Encoded]) -> float:
-        """Mean loss a token of rows that are not trained on."""
+        """Mean loss a token of rows that are not trained on; each process measures its turns."""
         self.model.eval()
-        total, count = 0.0, 0
-        for batch in self._batches(rows, self.args.per_device_train_batch_size):
+        batches = list(self._batches(rows, self.args.per_device_train_batch_size))
+        found = []
+        for place in range(rank(), count() * math.ceil(len(batches) / count()), count()):
+            # Sliced weights need all processes for a pass: one without a batch of its own goes over the last again, uncounted.
             with self.compute_loss_context_manager():
-                outputs = self.model(**self._prepare_inputs(batch), fused_lm_head=True)
-            total -= float(outputs.log_probs.sum())
-            count += int(outputs.label_mask.sum())
+                outputs = self.model(**self._prepare_inputs(batches[min(place, len(batches) - 1)]), fused_lm_head=True)
+            if place < len(batches):
+                found.append((float(outputs.log_probs.sum()), int(outputs.label_mask.sum())))
         self.model.train()
-        return round(total / count, 6)
+        totals = everything(found)
+        return round(-sum(total for total, _ in totals) / sum(tokens for _, tokens in totals), 6)
 
     def _look(self, model: Any, given: Any, outputs: Any) -> None:
         """A hook on the model's forward pass: which answers it would have given. The trainer's own outputs no longer tell."""
@@ -137,7 +150,7 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         loss = super().training_step(*args, **kwargs)
-        refuse_not_finite(float(loss), int(self.state.global_step) + 1)
+        refuse_not_finite(mean_of_all(loss), int(self.state.global_step) + 1)
         return loss
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
@@ -147,9 +160,11 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `sft`: writes a checkpoint folder. Raises TrainingError where no trajectory can be trained on."""
     started = time.monotonic()
+    join()
     seed_everything(settings.seed)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     freeze_layers(model, settings.frozen_layers)
+    adapt(model, settings)
     rows, too_long = encode_all(settings, tokenizer)
     steps = step_count(sum(len(pool) for pool in stage_pools(items_of(rows), settings.curriculum)), settings)
     curriculum = make_curriculum(rows, steps, settings)
@@ -165,8 +180,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         stopped = train(trainer, state, settings)
         taken = settle(trainer, stopped, settings, work)
     name = f"{checkpoint_name(settings.model)}+sft"
-    save_checkpoint(trainer.model.float(), tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
-    remove(work / "states")
+    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
+    first_does(lambda: remove(work / "states"))
     seconds = time.monotonic() - started
     summary = {
         "text": f"{len(rows)} trajectories, {steps} steps, loss {_last_loss(trainer):.3f}",
@@ -174,6 +189,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "left_out_too_long": too_long,
         "steps": steps,
         "dtype": dtype_name(find_dtype(settings.dtype)),
+        "processes": count(),
         "seconds": round(seconds, 1),
         "final_loss": _last_loss(trainer),
     }
@@ -188,7 +204,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     if stopped is not None:
         note = f"Stopped early: {stopped.text} The checkpoint is that after step {taken} of {steps}."
         summary |= {"text": note, "note": note, "stopped": stopped.name, "checkpoint_step": taken}
-    write_json(work / "sft-report.json", summary)
+    first_does(lambda: write_json(work / "sft-report.json", summary))
     return summary
 
 
@@ -218,7 +234,7 @@ def settle(trainer: SparseHeadTrainer, stopped: Alarm | None, settings: SftSetti
         raise TrainingError(f"{stopped.text} No state was saved before, so there is no checkpoint to end with.")
     if settings.on_nan == "fail":
         raise TrainingError(f"{stopped.text} The state after step {state_step(newest)} is kept in {newest}.")
-    trainer._load_from_checkpoint(newest)
+    load_trained(trainer, newest)
     return state_step(newest)
 
 
@@ -307,14 +323,15 @@ def make_trainer(
     """TRL's trainer over the rows in their order, or as `lessons` has them."""
     from datasets import Dataset
 
-    micro = settings.micro_batch_size or settings.batch_size
-    if settings.batch_size % micro:
-        raise TrainingError(f"batch_size ({settings.batch_size}) must be a multiple of micro_batch_size ({micro}).")
+    mine = share(settings.batch_size, "batch_size")
+    micro = settings.micro_batch_size or mine
+    if mine % micro:
+        raise TrainingError(f"batch_size ({mine} for each process) must be a multiple of micro_batch_size ({micro}).")
     dataset = Dataset.from_dict({"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]})
     arguments = SFTConfig(
         output_dir=str(work / "states"),
         per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.batch_size // micro,
+        gradient_accumulation_steps=mine // micro,
         max_steps=steps,
         learning_rate=settings.learning_rate,
         lr_scheduler_type=settings.scheduler,
@@ -349,7 +366,7 @@ def make_trainer(
     with quiet():
         trainer = SparseHeadTrainer(
             model=model,
-            args=arguments,
+            args=one_device(arguments),
             train_dataset=dataset,
             processing_class=tokenizer,
             callbacks=[*tracking_callbacks(settings.trackers, work), recorder],

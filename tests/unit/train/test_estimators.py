@@ -11,7 +11,7 @@ from trl import GRPOTrainer
 
 from masksearch.settings import RlSettings
 from masksearch.train.estimators import RECIPES, leave_one_out, share_with_loss, without_cut
-from masksearch.train.rl import DapoTrainer, TokenFigures
+from masksearch.train.trainer import DapoTrainer, TokenFigures
 
 LOW, HIGH, BETA, LENGTH = 0.2, 0.28, 0.05, 37
 
@@ -99,7 +99,7 @@ def trainer_loss(algorithm, found, beta, micro):
     new.requires_grad_()
     advantages = trl_advantages(recipe, torch.tensor([rewards for rewards, _ in found], dtype=torch.float64))
     if recipe.leave_one_out:
-        advantages = leave_one_out(advantages, size)
+        advantages = leave_one_out(advantages, torch.ones(len(rollouts), dtype=torch.bool), size)
     mask = complete * tool.long()
     trainer = DapoTrainer.__new__(DapoTrainer)
     settings = RlSettings(model="m", tasks="t", index="i", algorithm=algorithm, micro_batch_size=micro)
@@ -159,6 +159,13 @@ def test_a_mean_over_rollouts_does_not_count_those_without_loss():
     assert {name for name, recipe in RECIPES.items() if not recipe.by_rollout} == {"dapo"}
 
 
+def test_leave_one_out_is_among_those_that_have_a_reward():
+    rewards = torch.tensor([[1.0, math.nan, 0.0, 0.5], [math.nan, 0.25, math.nan, math.nan]], dtype=torch.float64)
+    centred = torch.nan_to_num(rewards - rewards.nanmean(dim=1, keepdim=True)).flatten()
+    found = leave_one_out(centred, ~rewards.isnan().flatten(), 4)
+    assert found.tolist() == pytest.approx([1 - 0.25, 0, 0 - 0.75, 0.5 - 0.5, 0, 0, 0, 0])
+
+
 def test_rollouts_that_were_cut_short_carry_no_loss():
     def group(*statuses):
         return SimpleNamespace(rollouts=[SimpleNamespace(episode=SimpleNamespace(trajectory=SimpleNamespace(status=status))) for status in statuses])
@@ -172,7 +179,7 @@ def test_figures_of_tokens_are_means_over_all_of_them():
     figures.add(torch.log(torch.tensor([0.5, 0.2])), torch.log(torch.tensor([0.25, 0.2])), torch.tensor([1.0, 2.0]))
     figures.add(torch.log(torch.tensor([0.1])), torch.log(torch.tensor([0.2])), torch.tensor([6.0]))
     figures.add(torch.zeros(0), torch.zeros(0), torch.zeros(0))
-    assert figures.take() == pytest.approx({"entropy": 3.0, "ratio": 3.5 / 3, "ratio_max": 2.0})
+    assert figures.take() == pytest.approx({"entropy": 3.0, "ratio": 3.5 / 3, "logprob_gap": 2 * math.log(2) / 3, "ratio_max": 2.0})
     assert figures.take() == {}
 
 

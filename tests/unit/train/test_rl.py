@@ -12,9 +12,10 @@ from masksearch.files import read_appended
 from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.settings import RlSettings
-from masksearch.train import rl, rollout
+from masksearch.train import rollout, worker
 from masksearch.train.common import Recorder
-from masksearch.train.rl import DapoTrainer, run_rl
+from masksearch.train.rl import run_rl
+from masksearch.train.trainer import DapoTrainer
 
 
 def ledger_of(trajectory):
@@ -47,7 +48,7 @@ def ran(tmp_path_factory, tiny_checkpoint, patch_module):
     # Without threads: what is decoded together, and so the rounding, would depend on how fast they are.
     patch_module.setattr(Bm25Searcher, "asearch", _search_at_once)
     handed, losses = [], []
-    batch_of, loss_of = rl.to_batch, DapoTrainer._compute_loss
+    batch_of, loss_of = worker.to_batch, DapoTrainer._compute_loss
 
     def to_batch(groups, pad_id):
         handed.append((groups, batch_of(groups, pad_id)))
@@ -62,12 +63,11 @@ def ran(tmp_path_factory, tiny_checkpoint, patch_module):
                 torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
                 inputs["completion_ids"].shape[1],
             )
-            self._metrics["train"]["logprob_gap"].pop()
         losses.append((loss.detach().clone(), logps, {name: value.clone() for name, value in inputs.items() if torch.is_tensor(value)}))
         return loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rl, "to_batch", to_batch)
+        patch.setattr(worker, "to_batch", to_batch)
         patch.setattr(DapoTrainer, "_compute_loss", compute_loss)
         summary = run_rl(settings, folder / "out", folder / "work")
     return settings, folder, summary, handed, losses

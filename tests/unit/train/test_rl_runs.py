@@ -14,9 +14,10 @@ from masksearch.files import read_appended, write_json_lines
 from masksearch.scoring.rewards import Ledger
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.settings import RlSettings
-from masksearch.train import rl, rollout
+from masksearch.train import rl, rollout, worker
 from masksearch.train.common import Recorder
-from masksearch.train.rl import DapoTrainer, run_rl
+from masksearch.train.rl import run_rl
+from masksearch.train.trainer import DapoTrainer
 from masksearch.types import MaskedTask
 
 CURVE = ("step", "loss", "grad_norm", "reward", "entropy", "ratio", "kl", "stage", "heldout_f1", "groups_sampled", "groups_solved", "groups_hopeless")
@@ -60,7 +61,8 @@ def base(tmp_path, tiny_checkpoint, monkeypatch):
 
 def drawn(trajectory):
     value = random.Random("".join(turn.text for turn in trajectory.turns)).random()
-    return Ledger(f1=float(value > 0.5), format=0.0, overlong=0.0, weighted_f1=value, weighted_format=0.0, weighted_overlong=0.0, total=value)
+    right = float(value > 0.5)
+    return Ledger(f1=right, answer=right, format=0.0, overlong=0.0, weighted_answer=value, total=value)
 
 
 def rows_of(folder):
@@ -158,7 +160,7 @@ def test_without_a_good_checkpoint_it_fails(base, tmp_path, monkeypatch):
 
 
 def test_batches_that_nothing_can_fill_stop_the_run(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(rl, "count_right", lambda group, settings: 0)
+    monkeypatch.setattr(worker, "tally", lambda group, settings: (0, 2))
     monkeypatch.setattr(rollout, "informative", lambda group, settings: False)
     with pytest.raises(
         TrainingError, match=r"For 2 steps not one of 8 groups could be trained on \(0 all right, 8 all wrong\), up to step 2; it takes easier tasks"
@@ -168,8 +170,8 @@ def test_batches_that_nothing_can_fill_stop_the_run(base, tmp_path, monkeypatch)
 
 def test_the_best_checkpoint_is_kept(base, tmp_path, monkeypatch):
     rewards = iter([0.1, 0.3, 0.9, 0.2])
-    figures = rl.step_figures
-    monkeypatch.setattr(rl, "step_figures", lambda *given: {**figures(*given), "reward": next(rewards)})
+    figures = worker.step_figures
+    monkeypatch.setattr(worker, "step_figures", lambda *given: {**figures(*given), "reward": next(rewards)})
     saved = {}
     original = rl.keep
 
@@ -195,7 +197,7 @@ def test_a_lack_of_memory_says_what_to_lower(base, tmp_path, monkeypatch):
     def fail(*args):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    for place, name, remedy in ((DapoTrainer, "_compute_loss", r"micro_batch_size \(now 2\)"), (rl, "collect_step", r"decode_slots \(now 4\)")):
+    for place, name, remedy in ((DapoTrainer, "_compute_loss", r"micro_batch_size \(now 2\)"), (worker, "collect_step", r"decode_slots \(now 4\)")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fail)
             with pytest.raises(TrainingError, match=f"The memory does not suffice: lower {remedy}"):

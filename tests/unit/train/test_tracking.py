@@ -37,9 +37,10 @@ def test_a_tracker_that_is_not_installed_is_refused(there):
 
 def test_what_the_trainer_is_told(there, tmp_path):
     there("trackio", "wandb")
+    before = set(sys.modules)
     work = tmp_path / "run" / "stages" / "rl"
     told = tracking(("auto", "wandb"), work)
     assert told == {"report_to": ["trackio", "wandb"], "project": "masksearch", "run_name": "run/rl", "trackio_static_space_id": False}
     assert run_name(tmp_path / "alone") == "alone"
     assert tracking_callbacks(("auto",), work) == []
-    assert not {"trackio", "wandb"} & set(sys.modules)
+    assert not {"trackio", "wandb"} & (set(sys.modules) - before)

@@ -23,7 +23,7 @@ from masksearch.progress import say
 from masksearch.protocols import Searcher
 from masksearch.ranks import count, is_first, rank
 from masksearch.scoring.metrics import score_task
-from masksearch.scoring.rewards import VERDICTS, open_judge
+from masksearch.scoring.rewards import VERDICTS, is_solved, open_judge
 from masksearch.settings import RlSettings
 from masksearch.train.curriculum import Curriculum, CurriculumStream, item_of, read_rates
 from masksearch.train.estimators import cut_short, without_cut
@@ -112,8 +112,8 @@ class RolloutWorker:
 
 def tally(group: Group, settings: RlSettings) -> tuple[int, int]:
     """How many rollouts of a group are correct, as in dynamic sampling, of how many that have a reward."""
-    known = [rollout.ledger.answer for rollout in group.rollouts if rollout.ledger.answer is not None]
-    return sum(answer >= settings.reward.solved_at for answer in known), len(known)
+    ledgers = [rollout.ledger for rollout in group.rollouts if rollout.ledger.answer is not None]
+    return sum(is_solved(ledger, settings.reward) for ledger in ledgers), len(ledgers)
 
 
 def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, float]:

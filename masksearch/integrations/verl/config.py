@@ -12,6 +12,7 @@ what is set against them:
 - `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop, and do not touch this one
 - its overlong shaping counts retrieved tokens: it is off, as our reward holds the penalty on the model's own
 - its custom reward sees retrieved text in `solution_str`: there is none, the loop returns the reward
+- it has nothing for some of our settings (`OURS`, a judge, credit of single searches): these are refused, rather than left out without a word
 """
 
 from __future__ import annotations
@@ -22,9 +23,28 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.files import write_text
-from masksearch.settings import RlSettings
+from masksearch.settings import RewardSettings, RlSettings
 
 TARGET = "masksearch.integrations.verl.loop.MaskSearchLoop"
+OURS = ("algorithm", "beta", "overlong_filter", "curriculum", "heldout", "solve_rates", "alarms", "take", "trackers", "frozen_layers")
+"""Settings that only our own trainer heeds."""
+
+
+def check_settings(settings: RlSettings) -> None:
+    """Raises UsageError for a setting that verl would not heed."""
+    given = [name for name in OURS if getattr(settings, name) != RlSettings.model_fields[name].get_default()]
+    if given:
+        raise UsageError(f"A training by verl does not heed {', '.join(given)}; leave them at their defaults, or train with masksearch rl.")
+    check_reward(settings.reward)
+
+
+def check_reward(reward: RewardSettings) -> None:
+    """Raises UsageError for a reward that a single rollout's number cannot hold."""
+    if reward.answer == "judge":
+        # A rollout without a verdict would have to be left out of its group, which verl cannot do.
+        raise UsageError("A training by verl cannot ask a judge; choose another reward.answer, or train with masksearch rl.")
+    if reward.search_credit:
+        raise UsageError("A training by verl rewards whole rollouts; leave reward.search_credit at 0, or train with masksearch rl.")
 
 
 def agent_loops(settings: RlSettings) -> list[dict[str, Any]]:
@@ -35,7 +55,8 @@ def agent_loops(settings: RlSettings) -> list[dict[str, Any]]:
 
 
 def trainer_config(settings: RlSettings, train: str, val: str, loops: str, gpus: int, nodes: int = 1, prompt_length: int = 512) -> dict[str, Any]:
-    """verl's settings, by its own names. Raises UsageError where the prompt would leave no room in a session."""
+    """verl's settings, by its own names. Raises UsageError where the prompt would leave no room in a session, or verl would not heed a setting."""
+    check_settings(settings)
     if settings.agent.max_length <= prompt_length:
         raise UsageError(f"--prompt-length {prompt_length} leaves no room in agent.max_length = {settings.agent.max_length}; lower one or raise the other.")
     return {

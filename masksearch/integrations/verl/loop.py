@@ -14,12 +14,12 @@ from typing import Any
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopMetrics, AgentLoopOutput
 
 from masksearch.agent.loop import Episode, check_tools, run_episode
-from masksearch.agent.protocol import is_valid
 from masksearch.errors import DataError
+from masksearch.integrations.verl.config import check_reward
 from masksearch.integrations.verl.sessions import ServerPolicy, closing_tokens
 from masksearch.llm.base import Sampling
 from masksearch.protocols import Searcher
-from masksearch.scoring.rewards import Ledger, reward_answer
+from masksearch.scoring.rewards import figures, reward_trajectory
 from masksearch.search import open_searcher
 from masksearch.settings import AgentSettings, RewardSettings, SearchSettings
 from masksearch.types import Task, task_from_json
@@ -30,6 +30,7 @@ def _tools(index: str, search: str, agent: str, reward: str) -> tuple[Searcher, 
     settings = SearchSettings.model_validate_json(search), AgentSettings.model_validate_json(agent), RewardSettings.model_validate_json(reward)
     searcher = open_searcher(index, settings[0])
     check_tools(searcher, settings[1])
+    check_reward(settings[2])
     return (searcher, *settings)
 
 
@@ -56,13 +57,13 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
         episode = await run_episode(task, policy, self.searcher, agent, Sampling(max_length=agent.max_length))
         if episode.record is None:  # the prompt did not fit, or the server failed at once: nothing to learn from
             raise DataError(f"The task '{task.id}' could not be rolled out: {episode.trajectory.error}.")
-        return self._output(episode, task, answer_form, policy.seconds)
+        return self._output(episode, answer_form, policy.seconds)
 
-    def _output(self, episode: Episode, task: Task, answer_form: str, seconds: float) -> AgentLoopOutput:
+    def _output(self, episode: Episode, answer_form: str, seconds: float) -> AgentLoopOutput:
         trajectory, record = episode.trajectory, episode.record
         assert record is not None
-        valid = is_valid(trajectory.turns, trajectory.tools)
-        ledger = reward_answer(trajectory.answer, task, answer_form, valid, trajectory.usage.model_tokens, self.reward)
+        ledger = reward_trajectory(trajectory, self.reward, answer_form, self.agent.max_searches > 0)
+        numbers = {**figures(ledger, self.reward), "searches": float(trajectory.usage.searches), "failed_searches": float(len(trajectory.search_errors))}
         # What a failing back end did is not to be learnt from; nor is what the model was cut short in by a failing server.
         disturbed = trajectory.status == "model_failed" or (bool(trajectory.search_errors) and not self.search.noise.fail)
         length = int(self.rollout_config.response_length)
@@ -78,7 +79,7 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
             num_turns=len(trajectory.turns) + 1,
             metrics=AgentLoopMetrics(generate_sequences=seconds, tool_calls=max(0.0, episode.seconds - seconds)),
             extra_fields={
-                "reward_extra_info": figures(ledger, self.reward, trajectory.usage.searches, len(trajectory.search_errors)),
+                "reward_extra_info": numbers,
                 "turn_scores": [],
                 "tool_rewards": [],
             },
@@ -92,9 +93,3 @@ def read_task(row: Mapping[str, Any]) -> tuple[Task, str]:
         raise DataError("A row lacks extra_info.task; write the data with: masksearch export TASKS --to verl -o train.parquet.")
     data = json.loads(str(extra["task"]))
     return task_from_json(data), str(data["answer_form"])
-
-
-def figures(ledger: Ledger, settings: RewardSettings, searches: int, failed: int) -> dict[str, float]:
-    """What verl logs of a rollout. `solved` is what it may filter groups by: it drops those whose values are all equal, which rewards hardly ever are."""
-    numbers = {name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)}
-    return {**numbers, "solved": float(ledger.f1 >= settings.solved_at), "searches": float(searches), "failed_searches": float(failed)}

@@ -4,7 +4,7 @@ from masksearch.scoring.rewards.components import fill_rewards, first_shown, rec
 from masksearch.scoring.rewards.credit import credit_by_turn, group_baseline, token_credits
 from masksearch.scoring.rewards.dapo import ADVANTAGE_EPSILON, dapo_objective, group_advantages, group_is_informative
 from masksearch.scoring.rewards.judging import VERDICTS, ask_judge, open_judge
-from masksearch.scoring.rewards.ledger import Ledger, awaits_verdict, reward_answer, reward_trajectory
+from masksearch.scoring.rewards.ledger import Ledger, awaits_verdict, figures, is_solved, reward_answer, reward_trajectory
 
 __all__ = [
     "ADVANTAGE_EPSILON",
@@ -14,11 +14,13 @@ __all__ = [
     "awaits_verdict",
     "credit_by_turn",
     "dapo_objective",
+    "figures",
     "fill_rewards",
     "first_shown",
     "group_advantages",
     "group_baseline",
     "group_is_informative",
+    "is_solved",
     "open_judge",
     "recall_with_length",
     "repeated_fills",

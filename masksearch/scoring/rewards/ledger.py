@@ -154,6 +154,17 @@ def _fills(answer: str, task: Task, answer_form: str, settings: RewardSettings) 
     return tuple(0.0 if twice else value for value, twice in zip(earned, repeated, strict=True))
 
 
+def is_solved(ledger: Ledger, settings: RewardSettings) -> bool:
+    """Whether a rollout counts as correct, for dynamic sampling and solve rates; one without a verdict does not."""
+    return ledger.answer is not None and ledger.answer >= settings.solved_at
+
+
+def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:
+    """The numbers of a ledger, and `solved` (0 or 1), for a trainer that logs numbers and filters groups by one of them."""
+    numbers = {name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)}
+    return {**numbers, "solved": float(is_solved(ledger, settings))}
+
+
 def awaits_verdict(ledger: Ledger) -> bool:
     """Whether a judge is to be asked for what a ledger lacks."""
     return ledger.total is None and ledger.judge_error == NO_VERDICT

@@ -25,6 +25,20 @@ def test_dapo_as_in_our_own_trainer():
         trainer_config(settings(), "a", "b", "loops", gpus=1, prompt_length=1024)
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"algorithm": "rloo", "take": "best"}, "does not heed algorithm, take; leave them"),
+        ({"curriculum": {"solve_rate": True}}, "does not heed curriculum"),
+        ({"reward": {"answer": "judge", "judge": {"url": "http://x", "model": "m"}}}, "cannot ask a judge"),
+        ({"reward": {"search_credit": 0.5}}, r"leave reward\.search_credit at 0"),
+    ],
+)
+def test_what_verl_would_not_heed_is_refused(given, told):
+    with pytest.raises(UsageError, match=told):
+        trainer_config(settings(**given), "a", "b", "loops", gpus=1)
+
+
 def test_the_command_writes_both_files(tmp_path, capsys):
     (tmp_path / "t.jsonl").write_text("")
     flags = ["--model", str(tmp_path), "--tasks", str(tmp_path / "t.jsonl"), "--index", "http://127.0.0.1:8000", "--agent.top-k", "3"]

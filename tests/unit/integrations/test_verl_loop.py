@@ -104,6 +104,9 @@ def test_reward_and_what_is_filtered_by(tokenizer, settings):
     assert right.reward_score == pytest.approx(1.2)
     assert (right.extra_fields["reward_extra_info"]["solved"], wrong.extra_fields["reward_extra_info"]["solved"]) == (1.0, 0.0)
     assert right.extra_fields["reward_extra_info"].keys() == wrong.extra_fields["reward_extra_info"].keys()
+    unsearched, _ = run(tokenizer, settings, [ANSWERS])
+    assert unsearched.reward_score == pytest.approx(0.2 - 0.1), "an answer without a search earns its form, less the penalty"
+    assert (unsearched.extra_fields["reward_extra_info"]["f1"], unsearched.extra_fields["reward_extra_info"]["solved"]) == (1.0, 0.0)
     assert (right.num_turns, right.extra_fields["reward_extra_info"]["searches"]) == (4, 1.0)
 
 

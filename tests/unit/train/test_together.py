@@ -79,6 +79,41 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(f
     assert weights(folder / "rl")
 
 
+def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_port):
+    """Rows drawn by solve rates: each process sees half of them, and both must draw the next ones alike."""
+    flags = ("--model", str(tiny_checkpoint), "--trajectories", write_trajectories(folder / "c.jsonl"), "--heldout", write_trajectories(folder / "h.jsonl", 3))
+    flags += ("--batch-size", "4", "--micro-batch-size", "1", "--epochs", "3", "--dtype", "float32", "--learning-rate", "3e-3")
+    flags += ("--curriculum.solve-rate", "--curriculum.measure-steps", "2")
+    assert main(["sft", *flags, "-o", str(folder / "drawn-one")]) == 0
+    told = launch("sft", *flags, "-o", folder / "drawn-two", port=free_port)
+    assert told.returncode == 0, told.stderr
+    one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("drawn-one", "drawn-two"))
+    assert ["heldout_loss" in row for row in two] == [True, False, True, False, True, False]
+    for name in ("loss", "solved", "heldout_loss"):
+        assert [row[name] for row in two if name in row] == pytest.approx([row[name] for row in one if name in row], abs=1e-4)
+    assert farthest(weights(folder / "drawn-one"), weights(folder / "drawn-two")) < 1e-4
+
+
+def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint, free_port):
+    tasks, index = write_questions(folder / "tasks.jsonl"), write_index(folder / "index-2")
+    (folder / "held.jsonl").write_text('{"id": "h", "question": "Who is Hal?", "answers": ["Hal"]}\n', encoding="utf-8")
+    flags = ("--heldout", folder / "held.jsonl", "--curriculum.solve-rate", "--curriculum.measure-steps", "1", "--steps", "8")
+    flags += ("--alarms.stop-on", "entropy", "--alarms.entropy-share", "0.999999", "--alarms.window", "1")
+    told = launch("rl", "--model", tiny_checkpoint, "--tasks", tasks, "--index", index, *RL, *flags, "-o", folder / "stopped", port=free_port)
+    assert told.returncode == 0, told.stderr
+    rows, report = read_appended(folder / "stopped.work" / "log.jsonl"), read_json(folder / "stopped.work" / "rl-report.json")
+    assert (report["stopped"], report["processes"]) == ("entropy", 2)
+    assert rows[-1]["step"] < 8
+    assert rows[-1]["entropy"] < rows[0]["entropy"]
+    for row in rows:  # one held-out task, so the second process has none to roll out
+        assert row["heldout_f1"] == 0
+        assert (row["groups_sampled"], row["groups_solved"] + row["groups_hopeless"]) == (4, 4)
+    assert told.stderr.count("  stopped: The entropy has fallen") == 1
+    assert weights(folder / "stopped")
+    assert not (folder / "stopped.work" / "states").exists()
+    assert not (folder / "stopped.work" / "best").exists()
+
+
 def test_what_processes_cannot_share_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("RANK", "2")

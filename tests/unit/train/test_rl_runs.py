@@ -1,6 +1,6 @@
 """Whole runs of RL on a tiny model: with a curriculum, killed at any step, stopped by alarms, told to a tracker."""
 
-import importlib
+import importlib.util
 import math
 import random
 import sys
@@ -20,6 +20,7 @@ from masksearch.train.rl import run_rl
 from masksearch.train.trainer import DapoTrainer
 from masksearch.types import MaskedTask
 
+needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)")
 CURVE = ("step", "loss", "grad_norm", "reward", "entropy", "ratio", "kl", "stage", "heldout_f1", "groups_sampled", "groups_solved", "groups_hopeless")
 
 
@@ -140,13 +141,14 @@ def spoil(monkeypatch, step):
     monkeypatch.setattr(DapoTrainer, "_compute_loss", compute)
 
 
-def test_a_loss_that_is_not_finite_ends_with_the_last_good_checkpoint(base, tmp_path, monkeypatch):
-    run_rl(base(steps=2), tmp_path / "short" / "out", tmp_path / "short" / "work")
+@pytest.mark.parametrize("given", [{}, pytest.param({"lora": True, "beta": 0.1}, marks=needs_peft)], ids=["all weights", "LoRA against its base"])
+def test_a_loss_that_is_not_finite_ends_with_the_last_good_checkpoint(base, tmp_path, monkeypatch, given):
+    run_rl(base(steps=2, **given), tmp_path / "short" / "out", tmp_path / "short" / "work")
     spoil(monkeypatch, 3)
     with pytest.raises(TrainingError, match=r"The loss is nan in step 3; lower learning_rate.*The checkpoint after step 2 is kept in .*checkpoint-2\."):
-        run_rl(base(alarms={"then": "fail"}), tmp_path / "out", tmp_path / "work")
+        run_rl(base(alarms={"then": "fail"}, **given), tmp_path / "out", tmp_path / "work")
     assert not (tmp_path / "out").exists()
-    summary = run_rl(base(), tmp_path / "out", tmp_path / "work")
+    summary = run_rl(base(**given), tmp_path / "out", tmp_path / "work")
     assert (summary["stopped"], summary["checkpoint_step"]) == ("nan", 2)
     assert summary["note"].endswith("The checkpoint is that after step 2 of 4.")
     assert farthest(weights(tmp_path / "out"), weights(tmp_path / "short" / "out")) < 1e-6

@@ -1,6 +1,6 @@
 """Rollouts and train steps, against what there is: TRL's own tool loop, transformers' continuous batching, a plain PyTorch step. Prints a table. Not a test.
 
-    python benchmarks/rollout.py [--only loop,back-ends,step] [--rounds 3] [--quick]
+    python benchmarks/rollout.py [--only loop,back-ends,step] [--rounds 5]
 
 One tiny model, one search, the same tasks in one process; sides take turns, figures are medians, and ratios are of the medians. The model is a Llama
 whose layers are computed but add nothing, and whose head turns each token into chances for the next: so it thinks for as long as it likes (about
@@ -112,13 +112,17 @@ def make_model(tokenizer: Any, native: bool) -> LlamaForCausalLM:
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
-        seen = torch.nn.functional.normalize(torch.randn(len(tokenizer), WIDTH), dim=1)
-        model.model.embed_tokens.weight.copy_(seen)
+        # Tokens with the same chances look alike to the head, and all others stand at right angles, so that chances are exact.
+        table = chances(native)
+        kinds = list({str(followers): None for followers in table.values()})
+        seen = torch.linalg.qr(torch.randn(WIDTH, len(kinds)))[0].T
         head = torch.zeros(len(tokenizer), WIDTH)
-        for piece, followers in chances(native).items():
-            row = seen[_one(tokenizer, piece)]
-            for follower, chance in followers.items():
+        for kind, row in zip(kinds, seen, strict=True):
+            alike = [followers for followers in table.values() if str(followers) == kind]
+            for follower, chance in alike[0].items():
                 head[_one(tokenizer, follower)] += (60 + math.log(chance)) * row / math.sqrt(WIDTH)
+        for piece, followers in table.items():
+            model.model.embed_tokens.weight[_one(tokenizer, piece)] = seen[kinds.index(str(followers))]
         model.lm_head.weight.copy_(head)
     return model.eval()
 
@@ -142,7 +146,9 @@ class Workbench:
         build(found, self.index, IndexSettings(max_words=0))
         self.searcher = load(self.index)
         self.tokenizer = make_tokenizer([passage.text for passage in found[:2000]])
-        self.tasks = [Question(id=f"q{place}", question=f"On which river does town {place} lie?", answers=(f"river of town {place}",)) for place in range(tasks)]
+        self.tasks = [
+            Question(id=f"q{place}", question=f"On which river does town {place} lie?", answers=(f"river of town {place}",)) for place in range(tasks)
+        ]
 
     def repeated(self) -> list[Question]:
         """Each task as often as its group is large."""
@@ -165,13 +171,15 @@ class Ours:
 
         self.policy.engine._step = timed  # type: ignore[method-assign]
 
-    def __call__(self, latency: float) -> tuple[float, float, int, int]:
-        """Seconds, the share of them in which the model generates, model tokens, searches."""
+    def __call__(self, latency: float) -> tuple[float, float, int, int, int]:
+        """Seconds, the share of them in which the model generates, model tokens, searches, tokens of prompts and searches."""
         self.round, self.busy, started = self.round + 1, 0.0, time.perf_counter()
         episodes = self.rolled_out(latency)
         seconds = time.perf_counter() - started
         usages = [episode.trajectory.usage for episode in episodes]
-        return seconds, self.busy / seconds, sum(usage.model_tokens for usage in usages), sum(usage.searches for usage in usages)
+        records = [episode.record for episode in episodes if episode.record is not None]
+        others = sum(len(record.prompt_ids) + record.mask.count(0) for record in records)
+        return seconds, self.busy / seconds, sum(usage.model_tokens for usage in usages), sum(usage.searches for usage in usages), others
 
     def rolled_out(self, latency: float) -> list[Episode]:
         """A batch of rollouts, with other seeds each time."""
@@ -247,7 +255,7 @@ class Theirs:
 
         self.trainer._generate_single_turn = timed
 
-    def __call__(self, latency: float) -> tuple[float, float, int, int]:
+    def __call__(self, latency: float) -> tuple[float, float, int, int, int]:
         """As `Ours`."""
         self.latency, self.calls, self.busy = latency, 0, 0.0
         prompts = [messages(task, "agent", AGENT.answer_form) for task in self.bench.repeated()]
@@ -255,7 +263,8 @@ class Theirs:
         started = time.perf_counter()
         output = self.trainer._generate(prompts)
         seconds = time.perf_counter() - started
-        return seconds, self.busy / seconds, sum(map(sum, output[2])), self.calls
+        others = sum(map(len, output[0])) + sum(mask.count(0) for mask in output[2])
+        return seconds, self.busy / seconds, sum(map(sum, output[2])), self.calls, others
 
 
 def loop(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -263,19 +272,20 @@ def loop(arguments: argparse.Namespace) -> Iterator[Row]:
     targets = {0.0: "1.5", 0.05: "3", 0.2: "5"}
     with tempfile.TemporaryDirectory() as name:
         bench = Workbench(Path(name), TASKS)
-        sides: dict[str, Callable[[float], tuple[float, float, int, int]]] = {"ours": Ours(bench), "TRL": Theirs(bench, Path(name))}
+        sides: dict[str, Callable[[float], tuple[float, float, int, int, int]]] = {"ours": Ours(bench), "TRL": Theirs(bench, Path(name))}
         sides["TRL, coroutine"] = Theirs(bench, Path(name), asynchronous=True)
         for side in sides.values():
             side(0.0)
         rollouts = len(bench.repeated())
         for latency, target in targets.items():
-            found: dict[str, list[tuple[float, float, int, int]]] = {side: [] for side in sides}
+            found: dict[str, list[tuple[float, float, int, int, int]]] = {side: [] for side in sides}
             for _ in range(arguments.rounds):
                 for side, run in sides.items():
                     found[side].append(run(latency))
             medians = {side: [statistics.median(column) for column in zip(*figures, strict=True)] for side, figures in found.items()}
-            for side, (seconds, share, tokens, searches) in medians.items():
-                told = f"{rollouts / seconds:.1f} trajectories/s, {tokens / rollouts:.0f} model tokens and {searches / rollouts:.1f} searches each"
+            for side, (seconds, share, tokens, searches, others) in medians.items():
+                each = f"{tokens / rollouts:.0f} tokens written, {others / rollouts:.0f} read, {searches / rollouts:.1f} searches each"
+                told = f"{rollouts / seconds:.1f} trajectories/s; {each}"
                 busy = f"generating {share:.0%} of the time"
                 yield f"{latency * 1000:.0f} ms a search, {side}: {told}", busy, "80%" if (side, latency) == ("ours", 0.05) else ""
             for side in list(sides)[1:]:
@@ -334,13 +344,85 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
     tokens = sum(length for _, length in loads)
     fastest = statistics.median(found["slots"])
     for side, seconds in found.items():
-        yield f"decoding 64 uneven sequences, {side}: {tokens / statistics.median(seconds):.0f} tokens/s", f"{statistics.median(seconds) / fastest:.2f} of slots' time", ""
+        yield (
+            f"decoding 64 uneven sequences, {side}: {tokens / statistics.median(seconds):.0f} tokens/s",
+            f"{statistics.median(seconds) / fastest:.2f} of slots' time",
+            "",
+        )
 
 
 def step(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The trainer's step, rollouts excepted, against a plain loop: forward, clipped loss, backward, clipping, AdamW, on the same token ids."""
-    from masksearch.files import quiet_progress  # noqa: F401
-    yield "to be written", "", ""
+    """The trainer's step, rollouts and saving excepted, against a plain loop on the same token ids: forward, clipped loss, backward, AdamW."""
+    from masksearch.train.rl import make_trainer
+    from masksearch.train.worker import RolloutWorker
+
+    class Replayed(RolloutWorker):
+        """Rolls out once, and hands out the same batch from then on; notes the seconds until it is asked again, and takes turns with the plain step."""
+
+        columns: dict[str, Any] | None = None
+        plain: PlainStep | None = None
+        left = 0.0
+
+        def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
+            if self.columns is None or self.plain is None:
+                self.seconds, self.alone = [], []
+                self.columns = super().__call__(prompts, trainer)
+                self.plain = PlainStep(make_model(bench.tokenizer, native=False), self.columns, self.settings)
+            else:
+                self.seconds.append(time.perf_counter() - self.left)
+            self.alone.append(self.plain())
+            self.left = time.perf_counter()
+            return self.columns
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        bench = Workbench(folder, TASKS // 2)
+        write_json_lines(folder / "tasks.jsonl", [task.to_json() for task in bench.tasks])
+        values = {"model": "tiny", "tasks": str(folder / "tasks.jsonl"), "index": str(bench.index), "agent": AGENT, "trackers": ["none"]}
+        sizes = {"steps": 2 + arguments.rounds, "prompts_per_step": TASKS // 2, "group_size": GROUP, "micro_batch_size": 8, "save_steps": 1000}
+        settings = RlSettings.model_validate({**values, **sizes, "dynamic_sampling": False, "dtype": "float32"})
+        policy = LocalPolicy(make_model(bench.tokenizer, native=False), bench.tokenizer, "tiny", 32, AGENT.max_length)
+        worker = Replayed(settings, policy, bench.searcher, folder)
+        make_trainer(settings, make_model(bench.tokenizer, native=False), bench.tokenizer, worker, folder).train()
+    assert worker.columns is not None
+    ours, raw = statistics.median(worker.seconds[1:]), statistics.median(worker.alone[1:])
+    longest = max(len(prompt) + len(rest) for prompt, rest in zip(worker.columns["prompt_ids"], worker.columns["completion_ids"], strict=True))
+    shapes = f"{len(worker.columns['prompt_ids'])} rollouts of up to {longest} tokens, 8 at a time"
+    yield f"train step, {shapes}: {ours:.2f} s; plain PyTorch {raw:.2f} s", f"{raw / ours:.2f} of its speed", "0.85"
+
+
+class PlainStep:
+    """A step of policy gradient as one would write it by hand: the same rows at a time, the head on tokens with loss alone."""
+
+    def __init__(self, model: LlamaForCausalLM, columns: dict[str, Any], settings: RlSettings) -> None:
+        self.model, self.columns, self.settings = model.train(), columns, settings
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=settings.weight_decay, fused=True)
+
+    def __call__(self) -> float:
+        """Seconds of a step."""
+        started = time.perf_counter()
+        rows = list(zip(*(self.columns[name] for name in ("prompt_ids", "completion_ids", "env_mask", "logprobs")), strict=True))
+        total = sum(sum(mask) for _, _, mask, _ in rows)
+        for first in range(0, len(rows), self.settings.micro_batch_size):
+            self._backward(rows[first : first + self.settings.micro_batch_size], total)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        return time.perf_counter() - started
+
+    def _backward(self, rows: Sequence[Any], total: int) -> None:
+        length = max(len(prompt) + len(rest) for prompt, rest, _, _ in rows)
+        ids, attention = torch.zeros(len(rows), length, dtype=torch.long), torch.zeros(len(rows), length, dtype=torch.long)
+        wanted, old = torch.zeros(len(rows), length, dtype=torch.bool), torch.zeros(len(rows), length)
+        for row, (prompt, rest, mask, logprobs) in enumerate(rows):
+            end = len(prompt) + len(rest)
+            ids[row, :end], attention[row, :end] = torch.tensor([*prompt, *rest]), 1
+            wanted[row, len(prompt) : end], old[row, len(prompt) : end] = torch.tensor(mask).bool(), torch.tensor(logprobs)
+        hidden = self.model.model(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state[:, :-1][wanted[:, 1:]]
+        logps = torch.log_softmax(self.model.lm_head(hidden), dim=-1).gather(1, ids[:, 1:][wanted[:, 1:]][:, None])[:, 0]
+        ratio, advantage = torch.exp(logps - old[:, 1:][wanted[:, 1:]]), 1.0
+        loss = -torch.minimum(ratio * advantage, ratio.clamp(1 - self.settings.clip_low, 1 + self.settings.clip_high) * advantage).sum() / total
+        loss.backward()
 
 
 PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"loop": loop, "back-ends": back_ends, "step": step}

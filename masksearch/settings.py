@@ -748,6 +748,10 @@ class EvolveSftSettings(Settings):
     """Longer trajectories are left out of the training (and counted), never cut."""
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are."""
+    lora: bool = False
+    """Train adapters beside the linear layers (extra `lora`), at about ten times the learning rate; what a round leaves has them merged."""
+    lora_rank: int = Field(16, ge=1)
+    lora_alpha: float = Field(32.0, gt=0)
     save_steps: int = Field(25, ge=1)
     """A state to resume from is saved so often."""
     activation_checkpointing: bool = False

@@ -35,7 +35,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[dev,browser,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
+	$(PIP) -e '.[dev,lora,browser,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
 	@touch $@
 
 clean:

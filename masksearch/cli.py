@@ -15,14 +15,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from masksearch import __version__, process
+from masksearch.auditing import rewards_command
 from masksearch.config import load_recipe
 from masksearch.errors import MaskSearchError
 from masksearch.evaluation.suites.command import suites_command
 from masksearch.export.options import ExportSettings
 from masksearch.flags import DEST, Parser, add_flags
 from masksearch.pipeline import disk_is_full, run_recipe
-from masksearch.settings import AskSettings, ServeSettings
-from masksearch.single import export_command, search_command, serve_command, stage_command, stats_command
+from masksearch.settings import AskSettings, RewardAuditSettings, RlSettings, ServeSettings
+from masksearch.single import export_command, search_command, serve_command, stage_command, stats_command, verl_command
 from masksearch.stages import STAGES
 
 Command = Callable[[argparse.Namespace], None]
@@ -98,6 +99,20 @@ def build_parser() -> Parser:
     export.add_argument("-o", "--output", metavar="PATH", required=True, help="file to write (.jsonl, packed or not, or .parquet), or - for standard output")
     add_flags(export.add_argument_group("settings"), ExportSettings, skip=("trajectories",))
     export.set_defaults(function=export_command)
+    rewards = commands.add_parser("rewards", help="measure what attacks on the rewards earn", description=RewardAuditSettings.__doc__, parents=[common])
+    rewards.add_argument("action", metavar="audit", choices=["audit"], help="roll attacks out, and print what they earn under each reward")
+    rewards.add_argument("--json", action="store_true", help="print one JSON object")
+    add_flags(rewards.add_argument_group("settings"), RewardAuditSettings)
+    rewards.set_defaults(function=rewards_command)
+    verl = commands.add_parser("verl", help="write a configuration of verl that trains with this agent loop", parents=[common])
+    verl.add_argument("-o", "--output", required=True, metavar="DIR", help="folder to write masksearch.yaml and agent_loop.yaml to")
+    verl.add_argument("--train", required=True, metavar="PARQUET", help="written by: masksearch export TASKS --to verl -o PARQUET")
+    verl.add_argument("--val", required=True, metavar="PARQUET", help="the same, of tasks to validate on")
+    verl.add_argument("--gpus", type=int, default=8, help="GPUs of a machine (default: 8)")
+    verl.add_argument("--nodes", type=int, default=1, help="machines (default: 1)")
+    verl.add_argument("--prompt-length", type=int, default=512, help="most tokens of a prompt (default: 512)")
+    add_flags(verl.add_argument_group("settings of masksearch rl"), RlSettings)
+    verl.set_defaults(function=verl_command)
     stats = commands.add_parser("stats", help="say what a file or folder of tasks holds", parents=[common])
     stats.add_argument("tasks", metavar="TASKS")
     stats.add_argument("--examples", type=int, default=3, help="how many tasks to show (default: 3)")

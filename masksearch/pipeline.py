@@ -21,7 +21,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from masksearch import files, progress, references
+from masksearch import files, progress, ranks, references
 from masksearch.config import Recipe, Stage, check_inputs
 from masksearch.errors import MaskSearchError, UsageError
 from masksearch.locking import locked
@@ -43,6 +43,9 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
     cases run.json tells how far the run came.
     """
     out = Path(out)
+    if ranks.count() > 1:
+        advice = "start the stages that train one by one: accelerate launch ... -m masksearch sft --recipe RECIPE --stage NAME -o PATH"
+        raise UsageError(f"`masksearch run` is one process, but a launcher has started {ranks.count()}: {advice}.")
     check_inputs(recipe)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, but the run needs a folder; choose another --out.")

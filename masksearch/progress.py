@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TypeVar
 
+from masksearch.ranks import is_first
+
 T = TypeVar("T")
 
 
@@ -22,8 +24,9 @@ def human_time(seconds: float) -> str:
 
 
 def say(text: str) -> None:
-    """One plain line on standard error."""
-    print(text, file=sys.stderr, flush=True)
+    """One plain line on standard error, from the first process where there are several."""
+    if is_first():
+        print(text, file=sys.stderr, flush=True)
 
 
 _stage_ends, _after = 0.0, 0.0
@@ -73,6 +76,8 @@ class Progress:
         return ", ".join(parts)
 
     def _show(self, end: str) -> None:
+        if not is_first():
+            return
         line = self._line()
         if self.terminal:
             bar = ""

@@ -13,10 +13,11 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from masksearch import files, references
+from masksearch import files, ranks, references
 from masksearch.config import Stage, load_recipe, merge
 from masksearch.errors import UsageError
 from masksearch.flags import given_values, settings_of
@@ -24,7 +25,7 @@ from masksearch.locking import locked
 from masksearch.pipeline import told
 from masksearch.products import StageFolder, settings_key
 from masksearch.progress import say
-from masksearch.settings import AskSettings, ServeSettings, Settings
+from masksearch.settings import AskSettings, RlSettings, ServeSettings, Settings
 from masksearch.stages import STAGES, StageKind, naming_extras, run_stage
 from masksearch.types import Hit
 
@@ -37,6 +38,8 @@ def stage_command(arguments: argparse.Namespace) -> None:
     settings = settings_of(spec.settings, values, arguments.positional)
     run_dir = Path(arguments.run_dir) if spec.takes_run else None
     summary = _do(spec, settings, arguments.output, run_dir)
+    if not ranks.is_first():
+        return
     if summary.get("table"):
         print(summary["table"])
     elif arguments.output:
@@ -59,9 +62,26 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
 
 def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
     """The stage with its product at `output` and its work beside it, out of reach of any other command with the same output."""
+    if ranks.count() > 1 and spec.kind not in ranks.TRAINS:
+        raise UsageError(
+            f"`masksearch {spec.kind}` is one process; start it without a launcher. What {ranks.count()} processes can share: {', '.join(ranks.TRAINS)}."
+        )
+    if not ranks.is_first():
+        return _beside(spec, settings, output)
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(output.with_name(f".{output.name}.lock"), f"{output}.work", "choose another -o"):
         return _locked_into(spec, settings, output, run_dir)
+
+
+def _beside(spec: StageKind, settings: Settings, output: Path) -> dict[str, Any]:
+    """The part of a process that is not the first: it computes in folders that the first one makes, clears and marks."""
+    from masksearch.train.together import join, wait
+
+    join()
+    wait()
+    summary = run_stage(spec, settings, output, output.with_name(output.name + ".work"))
+    wait()
+    return summary
 
 
 def _locked_into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
@@ -77,7 +97,8 @@ def _locked_into(spec: StageKind, settings: Settings, output: Path, run_dir: Pat
     for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):  # of an attempt that was killed while it wrote
         files.remove(leftover)
     try:
-        summary = run_stage(spec, settings, output, work, run_dir)
+        with _others_let_go():
+            summary = run_stage(spec, settings, output, work, run_dir)
         if summary.get("unfinished"):
             say("Start the same command again to go on with what is left.")
         else:
@@ -86,6 +107,21 @@ def _locked_into(spec: StageKind, settings: Settings, output: Path, run_dir: Pat
         if {entry.name for entry in work.iterdir()} <= {"stage.json", "done.json"}:
             files.remove(work)
     return summary
+
+
+@contextlib.contextmanager
+def _others_let_go() -> Iterator[None]:
+    """Lets the other processes, where there are any, into the folders now; they end when this one's part is done."""
+    if ranks.count() == 1:
+        yield
+        return
+    with naming_extras("Training with several processes"):
+        from masksearch.train.together import join, wait
+
+    join()
+    wait()
+    yield
+    wait()
 
 
 def _checked(spec: StageKind, output: Path) -> Path:
@@ -131,6 +167,16 @@ def export_command(arguments: argparse.Namespace) -> None:
     unlocked = arguments.output == "-" or not output.parent.is_dir()
     with contextlib.nullcontext() if unlocked else locked(output.with_name(f".{output.name}.lock"), str(output), "choose another -o"):
         say(export(settings, arguments.output)["text"])
+
+
+def verl_command(arguments: argparse.Namespace) -> None:
+    """`masksearch verl`: a configuration of verl that trains with our agent loop."""
+    from masksearch.integrations.verl.config import write_config
+
+    settings = settings_of(RlSettings, given_values(arguments, RlSettings))
+    folder = Path(arguments.output)
+    write_config(settings, folder, arguments.train, arguments.val, arguments.gpus, arguments.nodes, arguments.prompt_length)
+    say(f"Start it with: python -m verl.trainer.main_ppo --config-path {folder.absolute()} --config-name masksearch")
 
 
 def stats_command(arguments: argparse.Namespace) -> None:

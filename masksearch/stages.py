@@ -49,6 +49,8 @@ EXTRAS: dict[str, str] = {
     "prometheus_client": "serve",
     "mcp": "mcp",
     "inspect_ai": "inspect",
+    "peft": "lora",
+    "verl": "verl",
 }
 """Third-party module -> the extra of this package that brings it."""
 

@@ -5,7 +5,7 @@ messages. It renders each message by itself and refuses chat templates for which
 SmolLM2's), unless `ignore_input_ids_mismatch` is set.
 
 Of tasks: `data_source`, `prompt`, `ability`, `reward_model` {`style`, `ground_truth`} and `extra_info` {`index`, ...}. `ground_truth.target` is the
-list of answers, as in Search-R1's data; `extra_info.task` is the whole task as JSON, by which `export/verl_reward.py` scores masks one by one.
+list of answers, as in Search-R1's data; `extra_info.task` is the whole task as JSON, by which `export/verl_reward.py` rewards as `masksearch rl` does.
 """
 
 from __future__ import annotations

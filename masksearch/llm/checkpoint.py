@@ -54,10 +54,10 @@ def _packaged() -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def save_checkpoint(model: Any, tokenizer: Any, output: Path, mark: dict[str, Any]) -> None:
-    """Writes a whole checkpoint folder, or nothing; `mark` (its name and origin) is stamped on what the model writes."""
+def save_checkpoint(model: Any, tokenizer: Any, output: Path, mark: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+    """Writes a whole checkpoint folder, or nothing; `mark` (its name and origin) is stamped on what the model writes. `state`: weights in place of its own."""
     with atomic_path(output) as temporary, quiet():
-        model.save_pretrained(temporary)
+        model.save_pretrained(temporary, state_dict=state)
         tokenizer.save_pretrained(temporary)
         write_json(temporary / MARK, mark)
 

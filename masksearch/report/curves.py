@@ -9,7 +9,12 @@ from masksearch.report.load import Row, Stage
 
 _RL_CHARTS = (
     ("Reward", ("reward",), None),
+    ("Reward by component", ("reward_answer", "reward_format", "reward_overlong", "reward_no_answer", "reward_no_search"), None),
     ("F1, valid format", ("f1", "valid"), (0.0, 1.0)),
+    ("Answers: what they earn, exact match, recall, verdicts", ("answer", "em", "recall", "judge"), (0.0, 1.0)),
+    ("No answer, no search, masks whose gold was shown", ("no_answer", "no_search", "found"), (0.0, 1.0)),
+    ("Length penalty", ("overlong",), (-1.0, 0.0)),
+    ("Rollouts left out for want of a verdict", ("left_out",), None),
     ("Loss", ("loss",), None),
     ("Model tokens a rollout", ("model_tokens",), None),
     ("Groups", ("groups_sampled", "groups_kept"), None),

@@ -2,7 +2,7 @@
 
 from masksearch.scoring.fills import parse_fills
 from masksearch.scoring.metrics import free_recall, normalise, score_answer, score_fills, score_paragraph, score_task
-from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages, group_is_informative, reward, reward_answer, soft_overlong
+from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages, group_is_informative, reward_answer, reward_trajectory, soft_overlong
 
 __all__ = [
     "Ledger",
@@ -12,8 +12,8 @@ __all__ = [
     "group_is_informative",
     "normalise",
     "parse_fills",
-    "reward",
     "reward_answer",
+    "reward_trajectory",
     "score_answer",
     "score_fills",
     "score_paragraph",

@@ -16,6 +16,8 @@ from transformers import TrainerCallback
 
 from masksearch.files import append_json_lines, read_appended, remove, write_text
 from masksearch.progress import Progress
+from masksearch.ranks import is_first
+from masksearch.train.together import first_does, first_ones, wait
 
 WHOLE = "whole"
 """A file that is put into a saved state when all of it is written."""
@@ -33,19 +35,25 @@ def seed_everything(seed: int) -> None:
 
 def resumable_state(folder: Path) -> str | None:
     """The newest state that was saved whole, or None; states torn by a kill are removed."""
+    wait()
     states = []
     for state in folder.glob("checkpoint-*"):
         if (state / WHOLE).exists():
             states.append(state)
-        else:
+        elif is_first():
             remove(state)
+    wait()
     return str(max(states, key=lambda state: int(state.name.split("-")[1]))) if states else None
 
 
 def trim_log(path: Path, step: int) -> None:
     """Drops the rows of a log that were written after the step a run resumes from, so that none stands twice."""
-    rows = [row for row in read_appended(path) if row.get("step", 0) <= step]
-    write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def trim() -> None:
+        rows = [row for row in read_appended(path) if row.get("step", 0) <= step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    first_does(trim)
 
 
 def state_step(state: str | None) -> int:
@@ -65,8 +73,17 @@ def give_back_memory() -> None:
 class Recorder(TrainerCallback):  # type: ignore[misc]
     """Shows progress, appends each logged row to a file, and marks saved states as whole."""
 
-    def __init__(self, log: Path, label: str, keep: dict[str, str], extra: Callable[[], dict[str, float]] = dict) -> None:
-        self.log, self.label, self.keep, self.extra = log, label, keep, extra
+    def __init__(
+        self,
+        log: Path,
+        label: str,
+        keep: dict[str, str],
+        extra: Callable[[], dict[str, float]] = dict,
+        look: Callable[[dict[str, Any]], None] = lambda row: None,
+        save: Callable[[Path], None] = lambda folder: None,
+    ) -> None:
+        """`extra` gives more figures of a row, `look` sees each row when it is written (in every process), `save` puts more into a state (in the first)."""
+        self.log, self.label, self.keep, self.extra, self.look, self.save = log, label, keep, extra, look, save
         self.progress: Progress | None = None
         self.started = time.monotonic()
 
@@ -81,16 +98,23 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if not logs or "loss" not in logs:
             return  # the trainer's own summary at the end
         row = {new: logs[old] for old, new in self.keep.items() if old in logs} | self.extra()
-        append_json_lines(self.log, [{"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}])
+        # What a row decides, such as the end of the training, all processes must decide alike.
+        row = first_ones({"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)})
+        if is_first():
+            append_json_lines(self.log, [row])
         if self.progress is not None:
             self.progress.note = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1"))
+        self.look(row)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        if folder.is_dir():
-            for file in folder.iterdir():
-                with open(file, "rb") as stream:
-                    os.fsync(stream.fileno())
+        wait()  # every process has written its part
+        if is_first() and folder.is_dir():
+            self.save(folder)
+            for file in folder.rglob("*"):
+                if file.is_file():
+                    with open(file, "rb") as stream:
+                        os.fsync(stream.fileno())
             (folder / WHOLE).touch()
         give_back_memory()
 

@@ -1,8 +1,9 @@
 """Reinforcement learning with DAPO, on TRL's GRPOTrainer fed by our rollouts with live search.
 
 Clip-higher, token-level loss over model tokens, no KL term, dynamic sampling (train/rollout.py) and length shaping on
-model tokens (scoring/rewards.py): the four pieces of DAPO (arXiv 2503.14476). The log-probabilities of the rollout are
-the old ones of the importance ratio: what sampled the tokens is what the update is measured against.
+model tokens (scoring/rewards/): the four pieces of DAPO (arXiv 2503.14476); its relatives are in train/estimators.py. The
+log-probabilities of the rollout are the old ones of the importance ratio: what sampled the tokens is what the update is
+measured against (train/trainer.py). What a step rolls out: train/worker.py. What stops a run, and what is left of it then: train/alarms.py, best.py.
 """
 
 from __future__ import annotations
@@ -11,157 +12,185 @@ import copy
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOConfig
 
 from masksearch.agent.loop import check_tools
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
-from masksearch.files import append_json_lines, read_appended, read_tasks, remove, write_json
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet, save_checkpoint
+from masksearch.files import read_appended, remove, write_json
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
-from masksearch.protocols import Searcher
+from masksearch.ranks import count, is_first
+from masksearch.scoring.rewards import open_judge
 from masksearch.search import open_searcher
 from masksearch.settings import RlSettings
-from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.alarms import Alarm, RunStopped, Watch, telling_memory
+from masksearch.train.best import KEPT, Judged, judge, keep, kept
+from masksearch.train.common import WHOLE, Recorder, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.curriculum import load_state, save_state
+from masksearch.train.estimators import RECIPES
 from masksearch.train.freezing import freeze_layers
-from masksearch.train.head import apply_head_where_loss
-from masksearch.train.rollout import Group, TaskStream, collect_step, step_figures, to_batch
+from masksearch.train.lora import adapt
+from masksearch.train.together import first_does, join, load_trained, one_device, save_trained, share
+from masksearch.train.tracking import tracking, tracking_callbacks
+from masksearch.train.trainer import DapoTrainer, carried_reward
+from masksearch.train.worker import RolloutWorker, copy_weights
+from masksearch.types import Task
 
 LOGGED = {
     "loss": "loss",
     "grad_norm": "grad_norm",
     "learning_rate": "learning_rate",
-    "entropy": "entropy",
+    "model/entropy": "entropy",
     "clip_ratio/region_mean": "clipped",
-    "logprob_gap": "logprob_gap",
+    "clip_ratio/low_mean": "clipped_low",
+    "clip_ratio/high_mean": "clipped_high",
+    "model/ratio": "ratio",
+    "model/ratio_max": "ratio_max",
+    "model/logprob_gap": "logprob_gap",
+    "kl": "kl",
 }
-
-
-def carried_reward(completions: Sequence[Any], carried_reward: Sequence[float], **fields: Any) -> list[float]:
-    """The reward was computed with the rollout; the trainer only reads it."""
-    return list(carried_reward)
-
-
-class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer with the rollout's log-probs as the old ones, the head on model tokens alone, and no padding computed."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        apply_head_where_loss(self.model, self.temperature)
-
-    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
-        batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
-        batch["old_per_token_logps"] = batch["sampling_per_token_logps"]
-        return batch
-
-    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
-        self._scored = inputs["completion_mask"] * inputs["tool_mask"]
-        self._sampled = inputs["sampling_per_token_logps"]
-        return super()._compute_loss(model, inputs)
-
-    def _get_per_token_logps_and_entropies(
-        self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, logits_to_keep: int, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """Log-probs and entropies (batch, logits_to_keep), zero wherever the model wrote nothing."""
-        labels = torch.full_like(input_ids, -100)
-        wanted = self._scored.bool()
-        labels[:, -logits_to_keep:][wanted] = input_ids[:, -logits_to_keep:][wanted]
-        used = attention_mask.any(dim=0).nonzero()[:, 0]
-        first, last = int(used[0]), int(used[-1]) + 1
-        with self.accelerator.autocast():
-            outputs = model(
-                input_ids=input_ids[:, first:last], attention_mask=attention_mask[:, first:last], labels=labels[:, first:last], fused_lm_head=True
-            )
-        after = input_ids.shape[1] - last
-        logps, entropies = (torch.nn.functional.pad(column, (first, after))[:, -logits_to_keep:] for column in (outputs.log_probs, outputs.entropy))
-        gap = (logps.detach() - self._sampled).abs()[wanted]
-        self._metrics["train"]["logprob_gap"].append(gap.mean().item() if len(gap) else 0.0)
-        return logps, entropies, None
-
-
-class RolloutWorker:
-    """The rollout function: copies the weights to the decoder, rolls a step out, writes every rollout down."""
-
-    def __init__(self, settings: RlSettings, policy: LocalPolicy, searcher: Searcher, work: Path) -> None:
-        self.settings, self.policy, self.searcher, self.work = settings, policy, searcher, work
-        self.stream = TaskStream(read_tasks(settings.tasks), settings.seed)
-        self.figures: dict[str, float] = {}
-
-    def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
-        started = time.monotonic()
-        copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
-        step = int(trainer.state.global_step)
-        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self.settings, step)
-        self.figures = {**step_figures(batch, put_back), "rollout_seconds": round(time.monotonic() - started, 1)}
-        self._write(step + 1, batch, put_back)
-        return to_batch(batch, trainer._tokenizer.pad_token_id)
-
-    def _write(self, step: int, batch: Sequence[Group], put_back: Sequence[Group]) -> None:
-        rows = []
-        for number, group in enumerate([*batch, *put_back]):
-            fate = "put back" if number >= len(batch) else "trained" if group.trained else "silent"
-            for place, rollout in enumerate(group.rollouts):
-                trajectory = rollout.episode.trajectory
-                name = f"step{step}.{number}.{place}:{trajectory.id}"
-                rows.append({**trajectory.to_json(), "id": name, "step": step, "group": number, "fate": fate, "reward": rollout.ledger.to_json()})
-        append_json_lines(self.work / "rollouts.jsonl", rows)
-
-    def logged(self) -> dict[str, float]:
-        """Figures of the step, for the log."""
-        return self.figures
-
-
-@torch.no_grad()
-def copy_weights(source: Any, target: Any) -> None:
-    """Copies parameters into a model of another number format."""
-    for old, new in zip(target.parameters(), source.parameters(), strict=True):
-        old.copy_(new)
 
 
 def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `rl`: writes a checkpoint folder, `log.jsonl` (a row a step) and `rollouts.jsonl` (every rollout with its reward ledger)."""
     started = time.monotonic()
+    join()
     seed_everything(settings.seed)
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
+    if settings.reward.answer == "judge":
+        open_judge(settings.reward.judge, None)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
     name = f"{checkpoint_name(settings.model)}+rl"
     policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
     freeze_layers(model, settings.frozen_layers)
+    adapt(model, settings)
     worker = RolloutWorker(settings, policy, searcher, work)
     state = resumable_state(work / "states")
     for log in ("log.jsonl", "rollouts.jsonl"):
         trim_log(work / log, state_step(state))
     if state:
         say(f"  going on from step {state_step(state)} of {settings.steps}")
+        load_state(worker.curriculum, Path(state))
+    else:
+        first_does(lambda: remove(work / KEPT))
     trainer = make_trainer(settings, model, tokenizer, worker, work)
     with quiet():
-        trainer.train(resume_from_checkpoint=state)
-    save_checkpoint(trainer.model.float(), tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
-    remove(work / "states")
-    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started) | {"dtype": dtype_name(find_dtype(settings.dtype))}
-    write_json(work / "rl-report.json", summary)
+        stopped = train(trainer, state)
+        taken = settle(trainer, stopped, work)
+    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
+    for folder in ("states", KEPT):
+        first_does(partial(remove, work / folder))
+    summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
+    summary |= {"dtype": dtype_name(find_dtype(settings.dtype)), "processes": count()} | _ending(stopped, taken, settings)
+    first_does(lambda: write_json(work / "rl-report.json", summary))
     return summary
 
 
+def train(trainer: DapoTrainer, state: str | None) -> Alarm | None:
+    """Trains to the end, or until an alarm, which is returned. Raises TrainingError where memory does not suffice."""
+    settings, worker = trainer.settings, trainer.worker
+    try:
+        with telling_memory(lambda: memory_remedy(settings, worker.phase)):
+            trainer.train(resume_from_checkpoint=state)
+    except RunStopped as stop:
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        say(f"  stopped: {stop}")
+        return stop.alarm
+    return None
+
+
+def memory_remedy(settings: RlSettings, phase: str) -> str:
+    """Which settings to lower where memory ran out."""
+    if phase == "rollout":
+        return f"lower decode_slots (now {settings.decode_slots}) or agent.max_length (now {settings.agent.max_length}), which the rollouts take"
+    also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
+    return f"lower micro_batch_size (now {settings.micro_batch_size}) or agent.max_length (now {settings.agent.max_length}), which the training takes{also}"
+
+
+def settle(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | None:
+    """Loads the checkpoint that is to be the product into the trainer and returns its step; None where that is the last one.
+
+    Raises TrainingError where an alarm is to fail, or there is no checkpoint to end with.
+    """
+    settings = trainer.settings
+    newest, best = resumable_state(work / "states"), kept(work)
+    if stopped is None:
+        if settings.take == "last" or best is None or _last_is_best(trainer, best):
+            return None
+        load_trained(trainer, str(work / KEPT))
+        return best.step
+    # After a loss that is not finite the last state is still a good one: it was saved before.
+    folder, step = (str(work / KEPT), best.step) if best and stopped.name != "nan" else (newest, state_step(newest))
+    trained = any(row.get("groups_kept") for row in read_appended(work / "log.jsonl"))
+    if folder is None or not trained:
+        raise TrainingError(f"{stopped.text} There is no trained checkpoint to end with.")
+    if settings.alarms.then == "fail":
+        raise TrainingError(f"{stopped.text} The checkpoint after step {step} is kept in {folder}.")
+    load_trained(trainer, folder)
+    return step
+
+
+def _last_is_best(trainer: DapoTrainer, best: Judged) -> bool:
+    """Whether the last weights do better on the held-out tasks than the best state saved before; without such tasks nothing judges them."""
+    worker = trainer.worker
+    if not worker.heldout:
+        return False
+    copy_weights(trainer.accelerator.unwrap_model(trainer.model), worker.policy.engine.model)
+    return Judged(trainer.settings.steps, worker.curriculum.state.stage + 1, worker.measure()).beats(best)
+
+
+def _ending(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
+    """What the summary says of a training that did not simply end with its last weights."""
+    if stopped is not None:
+        note = f"Stopped early: {stopped.text} The checkpoint is that after step {taken} of {settings.steps}."
+        return {"text": note, "note": note, "stopped": stopped.name, "checkpoint_step": taken}
+    return {} if taken is None else {"checkpoint_step": taken, "note": f"The checkpoint is the best one, after step {taken} of {settings.steps}."}
+
+
+class Observer:
+    """Looks at each row of the log, the same in every process: raises RunStopped at an alarm; the first judges the state before it and keeps the best."""
+
+    def __init__(self, settings: RlSettings, work: Path) -> None:
+        self.settings, self.work = settings, work
+        self.watch, self.best = Watch(settings.alarms, read_appended(work / "log.jsonl")), kept(work)
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Takes in a row. Alarms come first: what raised one is no merit of the state before."""
+        self.watch.see(row)
+        if not is_first():
+            return
+        judged = judge(self.watch.rows, self.settings.alarms.window, bool(self.settings.heldout))
+        if judged and judged.beats(self.best):
+            state = self.work / "states" / f"checkpoint-{judged.step}"
+            if (state / WHOLE).exists():
+                keep(state, judged, self.work)
+                self.best = judged
+
+
 def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: RolloutWorker, work: Path) -> DapoTrainer:
-    """TRL's trainer with DAPO's settings; one optimizer step a batch of rollouts."""
+    """TRL's trainer with the settings of DAPO or a relative; one optimizer step a batch of rollouts."""
     from datasets import Dataset
 
-    batch = settings.prompts_per_step * settings.group_size
+    recipe = RECIPES[settings.algorithm]
+    batch = share(settings.prompts_per_step, "prompts_per_step") * settings.group_size
     if batch % settings.micro_batch_size:
-        raise TrainingError(f"prompts_per_step x group_size ({batch}) must be a multiple of micro_batch_size ({settings.micro_batch_size}).")
+        where = " for each process" if count() > 1 else ""
+        raise TrainingError(f"prompts_per_step x group_size ({batch}{where}) must be a multiple of micro_batch_size ({settings.micro_batch_size}).")
     arguments = GRPOConfig(
         output_dir=str(work / "states"),
-        loss_type="dapo",
-        beta=0.0,
+        loss_type=recipe.loss,
+        importance_sampling_level=recipe.level,
+        beta=settings.beta,
         epsilon=settings.clip_low,
         epsilon_high=settings.clip_high,
         num_iterations=1,
@@ -170,7 +199,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         gradient_accumulation_steps=batch // settings.micro_batch_size,
         max_completion_length=settings.agent.max_length,
         mask_truncated_completions=False,
-        scale_rewards="group",
+        scale_rewards=recipe.scale,
         temperature=settings.temperature,
         max_steps=settings.steps,
         learning_rate=settings.learning_rate,
@@ -187,23 +216,25 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         save_steps=settings.save_steps,
         save_total_limit=2,
         seed=settings.seed,
-        report_to=[],
+        **tracking(settings.trackers, work),
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
     # The worker has its own order of tasks; the rows here only set the size of a batch.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     rows = Dataset.from_dict({"prompt": [task_prompt(task, settings.agent.answer_form) for task in _first(worker, settings.prompts_per_step)]})
-    recorder = Recorder(work / "log.jsonl", "train", LOGGED, worker.logged)
+    recorder = Recorder(work / "log.jsonl", "train", LOGGED, worker.logged, Observer(settings, work), lambda folder: save_state(worker.curriculum, folder))
     with quiet():
         trainer = DapoTrainer(
             model=model,
-            args=arguments,
+            args=one_device(arguments),
             train_dataset=rows,
             processing_class=tokenizer,
             reward_funcs=[carried_reward],
             rollout_func=worker,
-            callbacks=[recorder],
+            callbacks=[*tracking_callbacks(settings.trackers, work), recorder],
+            settings=settings,
+            worker=worker,
         )
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
@@ -211,8 +242,8 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
     return trainer
 
 
-def _first(worker: RolloutWorker, count: int) -> list[Any]:
-    return [worker.stream[place] for place in range(count)]
+def _first(worker: RolloutWorker, count: int) -> list[Task]:
+    return [worker.tasks[place % len(worker.tasks)] for place in range(count)]
 
 
 def _summary(rows: Sequence[dict[str, Any]], steps: int, seconds: float) -> dict[str, Any]:

@@ -7,7 +7,7 @@ model wrote; so training sees the same tokens that decoding will see.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from masksearch.agent.prompts import messages, method_prompt
@@ -23,6 +23,12 @@ class Encoded:
 
     input_ids: list[int]
     labels: list[int]
+    task: str = ""
+    """The task's id."""
+    masks: int = 0
+    """Of the task; 0 for a question."""
+    answer_tokens: int = 0
+    """So many of the last labels are the answer's."""
 
 
 def encode_turns(tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None) -> Encoded:
@@ -55,4 +61,14 @@ def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
     """A trajectory of the agent as training tokens, behind the prompt it was made with."""
     answer_form = str(trajectory.task.get("answer_form", "spans"))
     prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form))
-    return encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))
+    encoded = encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))
+    masks, answer = int(trajectory.task.get("masks", 0)), answer_length(tokenizer, trajectory.turns)
+    return replace(encoded, task=str(trajectory.task["id"]), masks=masks, answer_tokens=answer)
+
+
+def answer_length(tokenizer: Any, turns: Sequence[Turn]) -> int:
+    """Tokens of the text behind `<answer>` in the last turn, as near as a token that spans its border lets tell; 0 without an answer."""
+    if not turns or turns[-1].role != "model":
+        return 0
+    _, tag, answer = turns[-1].text.rpartition("<answer>")
+    return len(encode_plain(tokenizer, answer)) if tag else 0

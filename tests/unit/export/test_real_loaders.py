@@ -95,4 +95,5 @@ def test_verl_finds_the_reward(tmp_path):
     place = {"path": verl_reward.__file__, "name": "compute_score"}
     function = get_custom_reward_fn(OmegaConf.create({"reward": {"custom_reward_function": place}, "custom_reward_function": place}))
     task = json.dumps({**masked(1).to_json(), "answer_form": "spans"})
-    assert function(data_source="x", solution_str="<answer>1: London\n2: 1815</answer>", ground_truth={}, extra_info={"task": task}) == 1.0
+    said = "<think>x</think><search>Ada</search><information>\nx\n</information><think>y</think><answer>1: London\n2: 1815</answer>"
+    assert function(data_source="x", solution_str=said, ground_truth={}, extra_info={"task": task})["score"] == 1.2

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from export_fakes import bad, good, loop_trajectories, masked, model_turns, question, save, segments, settings_for
+from export_fakes import bad, found, good, loop_trajectories, masked, model_turns, question, save, segments, settings_for
 from pyarrow import parquet
 from tiny import make_tiny_tokenizer
 
@@ -60,19 +60,31 @@ def test_tasks_are_rows_for_reinforcement_learning(tmp_path):
     assert parquet.read_table(tmp_path / "t.parquet")["data_source"].to_pylist() == ["searchR1_nq"]
 
 
-def test_the_reward_is_the_metric_of_evaluation(tmp_path):
+def test_the_reward_is_that_of_our_own_training(tmp_path):
     save(tmp_path / "t.jsonl", [masked(1), question(2)])
     export(settings_for(str(tmp_path / "t.jsonl"), "verl"), str(tmp_path / "t.parquet"))
     ramp, asked = parquet.read_table(tmp_path / "t.parquet").to_pylist()
 
-    def score(row, said):
-        return compute_score(row["data_source"], said, row["reward_model"]["ground_truth"], row["extra_info"], anything="else")
+    def score(row, said, **given):
+        return compute_score(row["data_source"], said, row["reward_model"]["ground_truth"], row["extra_info"], anything="else", **given)
 
-    assert score(ramp, "<think>x</think>\n<answer>1: London\n2: 1815</answer>") == 1.0
-    assert score(ramp, "<answer>1: Paris\n2: 1815</answer>") == 0.5
-    assert score(ramp, "<answer>1: London\n2: 1815</answer> no, <answer>Rome</answer>") == 0.0
-    assert score(asked, "x <answer> a. 2 </answer>") == 1.0
-    assert score(asked, "Ada 2") == 0.0
+    search = f"<think>x</think>\n<search>Ada</search>{found('Ada was born in London.', evil='')}"
+    right = "<think>y</think>\n<answer>1: London\n2: 1815</answer>"
+    both = score(ramp, search + right)
+    assert (both["score"], both["solved"], both["found_share"]) == (1.2, 1.0, 0.5)
+    half = score(ramp, search + right.replace("London", "Paris"))
+    assert (half["score"], half["answer"]) == (pytest.approx(0.7), 0.5)
+    assert half.keys() == both.keys()
+    assert score(ramp, right)["score"] == pytest.approx(0.2 - 0.1), "an answer without a search earns its form, less the penalty"
+    assert score(ramp, search + "<answer>1: London\n2: 1815</answer>")["score"] == 0, "not in valid form"
+    assert score(ramp, search + "London")["score"] == pytest.approx(-0.1), "no answer"
+    assert score(ramp, f"<think>x</think>{found('1815')}{right}")["score"] == pytest.approx(-0.1), "a turn that forges information answers nothing"
+    assert score(asked, search + "<think>y</think><answer> a. 2 </answer>")["score"] == 1.2
+    assert score(asked, search + "<think>y</think><answer>it is Ada 2</answer>")["score"] == 0.2
+    first = {"answer": "f1", "gated": False, "no_answer": 0.0, "no_search": 0.0, "format": 0.0}
+    assert score(asked, "<answer>it is Ada 2</answer>", reward=first)["score"] == pytest.approx(2 * 0.5 / 1.5)
+    with pytest.raises(ValueError, match="the verdict of a judge is no reward"):
+        score(asked, "", reward={"answer": "judge", "judge": {"url": "http://x", "model": "m"}})
     with pytest.raises(ValueError, match="extra_info lacks the field 'task'"):
         compute_score("x", "y", {})
 

@@ -57,13 +57,17 @@ def write_eval(folder: Path, model: str, f1s: list[float]) -> str:
     return str(folder / "results.json")
 
 
+PARTS = {"valid": 1.0, "reward_answer": 0.4, "reward_format": 0.2, "em": 0.4, "no_search": 0.1, "overlong": -0.1, "left_out": 1}
+"""Components of the rewards, as a log of RL has them."""
+
+
 @pytest.fixture
 def run_dir(tmp_path: Path) -> Path:
     run = tmp_path / "run"
     stages = run / "stages"
     before, after = write_eval(stages / "before", "base", [0.0, 0.5]), write_eval(stages / "after", "tuned", [1.0, 0.5])
     write_lines(stages / "sft" / "log.jsonl", [{"step": step, "loss": 2.0 / step} for step in range(1, 6)] + [{"train_runtime": 3.0}])
-    write_lines(stages / "rl" / "log.jsonl", [{"step": step, "reward": 0.5, "f1": 0.4, "valid": 1.0, "loss": 0.0, "groups_kept": 4} for step in (1, 2)])
+    write_lines(stages / "rl" / "log.jsonl", [{"step": step, "reward": 0.5, "f1": 0.4, "loss": 0.0, "groups_kept": 4, **PARTS} for step in (1, 2)])
     write_lines(stages / "rl" / "rollouts.jsonl", [trajectory("r1", step=1, reward={"f1": 1.0, "overlong": -0.25, "total": 0.95})])
     (stages / "compare").mkdir()
     run_compare(CompareSettings(results=(before, after), bootstrap=100), stages / "compare" / "comparison.json", tmp_path)
@@ -102,6 +106,8 @@ def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     assert "<span><bdi>5 steps</bdi></span>" in page
     assert "sft: Loss" in page
     assert "rl: Reward" in page
+    for title in ("Reward by component", "Answers: what they earn", "No answer, no search", "Length penalty", "Rollouts left out"):
+        assert f"rl: {title}" in page
     assert "Each result against its baseline" in page
     assert "+0.500" in page
     assert "ramp &lt;held-out&gt;" in page

@@ -12,7 +12,7 @@ import masksearch
 
 PACKAGE = Path(masksearch.__file__).parent
 ROOMS = ["corpus", "search", "serving", "llm", "agent", "scoring", "ramp", "synthesis", "train", "export", "evaluation", "evolve", "report", "integrations"]
-SHARED = {"types", "errors", "files", "progress", "settings", "protocols", "workers"}
+SHARED = {"types", "errors", "files", "progress", "settings", "protocols", "workers", "ranks"}
 HEAVY = {"torch", "transformers", "trl", "spacy", "bm25s", "datasets", "accelerate", "numba"}
 HEAVY_ROOMS = {"train", "llm"}
 ALLOWED: dict[tuple[str, str], str] = {}

@@ -7,20 +7,21 @@ import pytest
 import torch
 from train_helpers import Killed, farthest, weights, write_index, write_questions
 
-from masksearch.errors import TrainingError
+from masksearch.errors import TrainingError, UsageError
 from masksearch.files import read_appended
 from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages
 from masksearch.search.bm25 import Bm25Searcher
 from masksearch.settings import RlSettings
-from masksearch.train import rl, rollout
+from masksearch.train import rollout, worker
 from masksearch.train.common import Recorder
-from masksearch.train.rl import DapoTrainer, run_rl
+from masksearch.train.rl import run_rl
+from masksearch.train.trainer import DapoTrainer
 
 
 def ledger_of(trajectory):
     """A reward that differs from rollout to rollout, for a model too small to earn one."""
     value = random.Random("".join(turn.text for turn in trajectory.turns)).random()
-    return Ledger(f1=float(value > 0.5), format=0.0, overlong=0.0, weighted_f1=value, weighted_format=0.0, weighted_overlong=0.0, total=value)
+    return Ledger(f1=float(value > 0.5), answer=float(value > 0.5), format=0.0, overlong=0.0, weighted_answer=value, total=value)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def ran(tmp_path_factory, tiny_checkpoint, patch_module):
     # Without threads: what is decoded together, and so the rounding, would depend on how fast they are.
     patch_module.setattr(Bm25Searcher, "asearch", _search_at_once)
     handed, losses = [], []
-    batch_of, loss_of = rl.to_batch, DapoTrainer._compute_loss
+    batch_of, loss_of = worker.to_batch, DapoTrainer._compute_loss
 
     def to_batch(groups, pad_id):
         handed.append((groups, batch_of(groups, pad_id)))
@@ -62,12 +63,11 @@ def ran(tmp_path_factory, tiny_checkpoint, patch_module):
                 torch.cat([inputs["prompt_mask"], inputs["completion_mask"]], dim=1),
                 inputs["completion_ids"].shape[1],
             )
-            self._metrics["train"]["logprob_gap"].pop()
         losses.append((loss.detach().clone(), logps, {name: value.clone() for name, value in inputs.items() if torch.is_tensor(value)}))
         return loss
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rl, "to_batch", to_batch)
+        patch.setattr(worker, "to_batch", to_batch)
         patch.setattr(DapoTrainer, "_compute_loss", compute_loss)
         summary = run_rl(settings, folder / "out", folder / "work")
     return settings, folder, summary, handed, losses
@@ -200,3 +200,56 @@ def test_batch_sizes_must_fit(ran, tmp_path):
     settings, _, _, _, _ = ran
     with pytest.raises(TrainingError, match="must be a multiple of micro_batch_size"):
         run_rl(settings.model_copy(update={"micro_batch_size": 3}), tmp_path / "out", tmp_path / "work")
+
+
+def test_rollouts_without_a_reward_and_credited_searches_in_the_trainer(ran, tmp_path, monkeypatch):
+    settings = ran[0].model_copy(update={"steps": 1, "prompts_per_step": 1, "group_size": 4, "dynamic_sampling": False})
+    settings = settings.model_copy(update={"reward": settings.reward.model_copy(update={"search_credit": 0.5})})
+    places, batches = iter(range(100)), []
+    score = rollout.score_episode
+
+    def scored(episode, s):
+        one, place = score(episode, s), next(places)
+        total = None if place == 1 else float(place)
+        return rollout.Rollout(one.episode, one.ledger.model_copy(update={"total": total, "weighted_answer": total, "found": (1,)}))
+
+    generate = DapoTrainer._generate_and_score_completions
+
+    def keeping(self, inputs):
+        batch = generate(self, inputs)
+        batches.append((list(inputs), {name: value.clone() for name, value in batch.items() if torch.is_tensor(value)}))
+        return batch
+
+    monkeypatch.setattr(rollout, "score_episode", scored)
+    monkeypatch.setattr(DapoTrainer, "_generate_and_score_completions", keeping)
+    run_rl(settings, tmp_path / "out", tmp_path / "work")
+    [(rows, batch)] = batches
+    wanted = group_advantages([[0.0, np.nan, 2.0, 3.0]])[0]
+    for place, row in enumerate(rows):
+        ids = batch["completion_mask"][place].bool()
+        expected = wanted[place] + np.array(row["token_credit"])
+        assert batch["advantages"][place][ids].tolist() == pytest.approx(expected.tolist(), abs=1e-5)
+    assert any(any(row["token_credit"]) for row in rows)
+    trained = (batch["completion_mask"] * batch["tool_mask"]).sum(dim=1) > 0
+    assert trained.tolist() == [True, False, True, True]
+    assert [row["fate"] for row in read_appended(tmp_path / "work" / "rollouts.jsonl")] == ["trained", "left out", "trained", "trained"]
+    [log] = read_appended(tmp_path / "work" / "log.jsonl")
+    assert (log["left_out"], log["reward"]) == (1, pytest.approx(5 / 3, abs=1e-4))
+    assert np.isfinite(log["loss"])
+
+
+def test_gaps_are_dealt_with_as_the_trainer_does():
+    from trl.trainer.utils import nanstd
+
+    rewards = np.random.default_rng(1).normal(size=(3, 8))
+    rewards[0, 2] = rewards[1, :3] = np.nan
+    tensor = torch.tensor(rewards)
+    wanted = torch.nan_to_num((tensor - torch.nanmean(tensor, dim=1, keepdim=True)) / (nanstd(tensor, dim=1).unsqueeze(1) + 1e-4), nan=0.0)
+    np.testing.assert_allclose(group_advantages(rewards), wanted.numpy())
+
+
+def test_a_judge_that_cannot_be_asked_is_told_before_a_model_is_loaded(ran, tmp_path):
+    reward = {"answer": "judge", "judge": {"url": "nowhere", "model": "m"}}
+    settings = RlSettings.model_validate({**ran[0].model_dump(), "model": "no such model", "reward": reward})
+    with pytest.raises(UsageError, match=r"--judge\.url"):
+        run_rl(settings, tmp_path / "out", tmp_path / "work")

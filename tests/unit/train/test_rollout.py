@@ -4,20 +4,21 @@ import asyncio
 from collections import Counter
 
 import pytest
+from kit.endpoint import Endpoint, fail, say, verdict
 
 from masksearch.agent.loop import Episode
 from masksearch.errors import SearchError, TrainingError
 from masksearch.llm.base import Generation, TokenRecord
-from masksearch.scoring.rewards import Ledger
+from masksearch.scoring.rewards import Ledger, open_judge
 from masksearch.settings import RlSettings
-from masksearch.train.rollout import Group, Rollout, TaskStream, collect_step, step_figures, to_batch
-from masksearch.types import Question, Trajectory, Usage, task_json
+from masksearch.train.rollout import Group, Rollout, TaskStream, collect_step, credit_columns, fate, ledger_figures, step_figures, to_batch
+from masksearch.types import Question, Trajectory, Turn, Usage, task_json
 
 TASKS = [Question(id=f"q{number}", question=f"Question {number}?", answers=("right",)) for number in range(7)]
 
 
 def rl_settings(**given):
-    base = {"model": "m", "tasks": "t", "index": "i", "prompts_per_step": 3, "group_size": 2, "max_refills": 2, "seed": 5}
+    base = {"model": "m", "tasks": "t", "index": "i", "prompts_per_step": 3, "group_size": 2, "max_refills": 2, "seed": 5, "reward": {"gated": False}}
     return RlSettings.model_validate({**base, **given})
 
 
@@ -209,7 +210,7 @@ def test_steps_never_share_a_place_of_the_stream():
 
 
 def test_batches_hold_the_records_as_they_are():
-    ledger = Ledger(f1=1, format=1, overlong=0, weighted_f1=1, weighted_format=0.2, weighted_overlong=0, total=1.2)
+    ledger = Ledger(f1=1, format=1, overlong=0, weighted_answer=1, weighted_format=0.2, total=1.2)
 
     def rollout(record):
         trajectory = Trajectory(id="x", task=task_json(TASKS[0]), turns=(), answer="", status="answered", usage=Usage())
@@ -224,3 +225,90 @@ def test_batches_hold_the_records_as_they_are():
         "env_mask": [[1, 0, 1], [0], [0, 0, 0], [0]],
         "carried_reward": [1.2] * 4,
     }
+
+
+def judged(endpoint, **given):
+    reward = {"gated": False, "answer": "judge", "judge": {"url": endpoint.url, "model": "m", "retries": 0, "concurrency": 1}}
+    return rl_settings(group_size=3, prompts_per_step=2, reward=reward, **given)
+
+
+class Naming(Answering):
+    """Answers each time differently, so that each answer is judged by itself."""
+
+    async def open(self, messages, sampling):
+        session = await super().open(messages, sampling)
+        number, place = self.asked[-1], len(self.asked)
+
+        async def generate(stop, max_tokens):
+            session.record = TokenRecord([1, number], [7, 8], [1, 1], [-1.0, -1.0])
+            return Generation(f"<think>t</think><answer>answer {place}</answer>", "stop", 2)
+
+        session.generate = generate
+        return session
+
+
+def test_an_answer_without_a_verdict_is_left_out_of_its_group(tmp_path):
+    unreadable = say("I would rather not say.")
+    # One answer is asked about after the other; what cannot be read is asked for once more.
+    wrong, right = verdict("incorrect"), verdict("correct")
+    with Endpoint([right, unreadable, unreadable, wrong, right, wrong, wrong]) as endpoint:
+        settings = judged(endpoint, max_refills=0)
+        judge = open_judge(settings.reward.judge, tmp_path / "verdicts.jsonl")
+        batch, put_back = collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge)
+        asked = len(endpoint.requests)
+        again, _ = collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge)
+        assert len(endpoint.requests) == asked == 7
+    # Nobody searched here, which costs a tenth.
+    assert [rollout.ledger.total for rollout in batch[0].rollouts] == [pytest.approx(1.1), None, pytest.approx(0.1)]
+    assert [rollout.ledger.total for rollout in batch[1].rollouts] == pytest.approx([1.1, 0.1, 0.1])
+    assert [one.ledger for group in again for one in group.rollouts] == [one.ledger for group in batch for one in group.rollouts]
+    assert "no readable verdict" in batch[0].rollouts[1].ledger.judge_error
+    columns = to_batch(batch, pad_id=0)
+    assert [any(mask) for mask in columns["env_mask"]] == [True, False, True, True, True, True]
+    assert columns["carried_reward"][1] is None
+    assert {len(column) for column in columns.values()} == {6}
+    assert [fate(batch[0], rollout, True) for rollout in batch[0].rollouts] == ["trained", "left out", "trained"]
+    figures = step_figures(batch, put_back)
+    assert (figures["left_out"], figures["judge"]) == (1, pytest.approx(0.4))
+    assert figures["reward"] == pytest.approx(sum(figures[f"reward_{part}"] for part in ("answer", "format", "overlong", "no_answer", "no_search")), abs=1e-3)
+
+
+def test_a_group_with_one_reward_is_not_trained(tmp_path):
+    with Endpoint([verdict("correct"), say("?"), say("?"), say("?"), say("?"), verdict("correct"), verdict("incorrect"), verdict("correct")]) as endpoint:
+        settings = judged(endpoint, dynamic_sampling=False)
+        judge = open_judge(settings.reward.judge, None)
+        batch, _ = collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge)
+    assert [group.trained for group in batch] == [False, True]
+
+
+def test_a_judge_that_is_not_there_stops_the_training():
+    with Endpoint([fail(503)]) as endpoint:
+        settings = judged(endpoint)
+        with pytest.raises(TrainingError, match=r"The judge left 6 of 6 answers open: .* Start the same command again"):
+            collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, open_judge(settings.reward.judge, None))
+        with pytest.raises(ValueError, match="no judge was given"):
+            collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0)
+
+
+def test_credit_goes_to_the_tokens_of_the_search():
+    def turns(shown):
+        info = f"\n<information>\n[1] T: {shown}\n</information>\n"
+        return (Turn(role="model", text="<search>a</search>"), Turn(role="tool", text=info), Turn(role="model", text="<answer>right</answer>"))
+
+    def rollout(shown, found, total=1.0):
+        trajectory = Trajectory(id="x", task=task_json(TASKS[0]), turns=turns(shown), answer="right", status="answered", usage=Usage())
+        record = TokenRecord([1], [2, 3, 4, 5], [1, 1, 0, 1], [-0.1, -0.1, 0.0, -0.2])
+        return Rollout(Episode(trajectory, record), Ledger(f1=1, format=1, overlong=0, found=(found,), total=total))
+
+    groups = [Group((rollout("right", 1), rollout("wrong", 0), rollout("right", 1, None)), 0), Group((rollout("right", 1),) * 2, 0, trained=False)]
+    masks = to_batch(groups, 0)["env_mask"]
+    assert credit_columns(groups, masks, 0.0) == {}
+    half = [[0.15, 0.15, 0, 0], [-0.15, -0.15, 0, 0], [0] * 4, [0] * 4, [0] * 4]
+    assert [pytest.approx(column) for column in half] == credit_columns(groups, masks, 0.3)["token_credit"]
+
+
+def test_figures_of_ledgers_leave_out_what_nobody_has():
+    waiting = Ledger(f1=0, format=1, overlong=0, answer=None, weighted_answer=None, total=None)
+    figures = ledger_figures([waiting])
+    assert figures["left_out"] == 1
+    assert not {"reward", "reward_answer", "answer", "judge"} & figures.keys()

@@ -155,3 +155,84 @@ def test_batch_sizes_must_fit(undisturbed, tmp_path):
     with pytest.raises(TrainingError, match="must be a multiple of micro_batch_size"):
         run_sft(settings.model_copy(update={"micro_batch_size": 3}), tmp_path / "out", tmp_path / "work")
     assert sft.LOGGED["mean_token_accuracy"] == "token_accuracy"
+
+
+def masked_trajectory(number, masks):
+    """A trajectory on a RAMP task."""
+    from masksearch.types import MaskedTask, task_json
+
+    text = "It is [mask]" + " in [mask]." * (masks - 1)
+    answers = ("Ada", "town")[:masks]
+    task = MaskedTask(id=f"m{number}", doc_id="d", title="t", text=text, answers=answers, masks=masks, original=text)
+    return make_trajectory(number).model_copy(update={"id": f"m{number}", "task": task_json(task)})
+
+
+def write_masked(path, numbers):
+    write_json_lines(path, (masked_trajectory(number, 1 + number % 2).to_json() for number in numbers))
+    return str(path)
+
+
+def test_stages_by_masks_are_arranged_one_after_another(tmp_path, tiny_tokenizer):
+    data = write_masked(tmp_path / "t.jsonl", range(12))
+    settings = sft_settings(trajectories=(data,), epochs=2.0, curriculum={"order": "masks", "stages": ("1", "2")})
+    found, _ = encode_all(settings, tiny_tokenizer)
+    order = sft.arrange_stages(found, sft.make_curriculum(found, 6, settings), settings)
+    assert [row.masks for row in order] == [1] * 12 + [2] * 12
+    assert Counter(row.task for row in order) == {f"m{number}": 2 for number in range(12)}
+    mixed = sft_settings(trajectories=(data,), epochs=2.0)
+    assert sft.arrange_stages(found, sft.make_curriculum(found, 6, mixed), mixed) == arrange(found, mixed)
+
+
+def test_an_answer_is_right_where_all_its_tokens_are_the_likeliest():
+    import torch
+
+    rows = [Encoded([0] * 6, [0] * 6, answer_tokens=2)] * 3
+    labelled = torch.tensor([[0, 1, 1, 1, 1, 0]] * 3)
+    top = torch.tensor([[0, 0, 1, 1, 1, 0], [0, 1, 0, 1, 1, 0], [0, 1, 1, 1, 0, 0]]).bool()
+    assert sft.answers_right(top, labelled, rows) == [True, False, False]
+    assert sft.answers_right(top[:1], labelled[:1], [Encoded([0], [0])]) == [False]
+
+
+def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, tiny_checkpoint):
+    settings = sft_settings(
+        model=str(tiny_checkpoint), trajectories=(write_masked(tmp_path / "t.jsonl", range(8)),), max_steps=6, save_steps=2, learning_rate=5e-3,
+        micro_batch_size=2, heldout=write_masked(tmp_path / "held.jsonl", range(20, 24)), trackers=("none",),
+        curriculum={"order": "masks", "stages": ("1", "2"), "boundary": "plateau", "min_gain": 100, "measure_steps": 1, "patience": 2, "solve_rate": True},
+    )  # fmt: skip
+    run_sft(settings, tmp_path / "whole" / "out", tmp_path / "whole" / "work")
+    whole = read_appended(tmp_path / "whole" / "work" / "log.jsonl")
+    assert [row["stage"] for row in whole] == [1, 1, 2, 2, 2, 2]
+    assert all({"heldout_loss", "solved"} <= row.keys() for row in whole)
+    assert whole[-1]["heldout_loss"] < whole[3]["heldout_loss"]
+    log = Recorder.on_log
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        log(self, args, state, control, logs, **kwargs)
+        if state.global_step == 5:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "on_log", on_log)
+        with pytest.raises(Killed):
+            run_sft(settings, tmp_path / "out", tmp_path / "work")
+    run_sft(settings, tmp_path / "out", tmp_path / "work")
+    for mine, other in zip(read_appended(tmp_path / "work" / "log.jsonl"), whole, strict=True):
+        assert {**mine, "seconds": 0} == pytest.approx({**other, "seconds": 0}, abs=1e-4)
+    assert farthest(weights(tmp_path / "out"), weights(tmp_path / "whole" / "out")) < 1e-6
+
+
+def test_a_loss_that_is_not_finite_ends_with_the_last_good_state(undisturbed, tmp_path, monkeypatch):
+    settings, _, _ = undisturbed
+    original = sft.SparseHeadTrainer.compute_loss
+
+    def compute(self, *args, **kwargs):
+        return original(self, *args, **kwargs) * (float("nan") if self.state.global_step == 3 else 1.0)
+
+    monkeypatch.setattr(sft.SparseHeadTrainer, "compute_loss", compute)
+    with pytest.raises(TrainingError, match=r"The loss is nan in step 4.*The state after step 2 is kept in .*checkpoint-2\."):
+        run_sft(settings.model_copy(update={"on_nan": "fail"}), tmp_path / "out", tmp_path / "work")
+    summary = run_sft(settings, tmp_path / "out", tmp_path / "work")
+    assert (summary["stopped"], summary["checkpoint_step"]) == ("nan", 2)
+    assert summary["note"].endswith("The checkpoint is that after step 2 of 7.")
+    with pytest.raises(TrainingError, match=r"The loss is nan in step 4.*No state was saved before"):
+        run_sft(settings.model_copy(update={"save_steps": 50}), tmp_path / "no", tmp_path / "work2")

@@ -1,6 +1,6 @@
 """The teacher `agents` in figures: rate, memory, cost by stage, kills and resumes. Prints a table. Not a test.
 
-    python benchmarks/synthesis.py [--only rate,stages,memory,crash] [--rounds 3] [--quick]
+    python benchmarks/synthesis.py [--only rate,stages,memory,crash] [--rounds 3] [--workers 3] [--quick]
 
 The endpoint is a process of its own that plays the roles after a fixed time (100 ms), as little as can be beside that. A task is four requests in
 sequence: plan, queries, observation, verdict. The ideal rate is what 64 tasks in flight would reach if nothing but the endpoint took time. The control
@@ -18,6 +18,7 @@ import json
 import os
 import random
 import re
+import resource
 import signal
 import statistics
 import subprocess
@@ -33,7 +34,7 @@ from typing import Any
 
 from masksearch.corpus import cut, read_documents
 from masksearch.files import read_appended, write_json_lines
-from masksearch.llm.endpoint import EndpointPolicy
+from masksearch.llm.endpoint import EndpointPolicy, open_connections
 from masksearch.protocols import Searcher
 from masksearch.search import build, load
 from masksearch.settings import IndexSettings, SynthesizeSettings
@@ -157,27 +158,40 @@ def settings_of(folder: Path, url: str, tasks: Sequence[Question], **given: Any)
     return SynthesizeSettings.model_validate({**values, "concurrency": IN_FLIGHT, **given})
 
 
-def worked(settings: SynthesizeSettings, tasks: Sequence[Question], searcher: Searcher, log: Path) -> None:
+class Timed(Log):
+    """A log that keeps when each outcome came."""
+
+    def __init__(self, path: Path, moments: list[float]) -> None:
+        super().__init__(path)
+        self.moments = moments
+
+    def add(self, row: dict[str, Any]) -> None:
+        super().add(row)
+        self.moments.append(time.perf_counter())
+
+
+def worked(settings: SynthesizeSettings, tasks: Sequence[Question], searcher: Searcher | None, log: Path, moments: list[float] | None = None) -> None:
     """All tasks, as the stage works them, down to the log."""
     log.unlink(missing_ok=True)
-    with contextlib.redirect_stderr(open(os.devnull, "w")), Log(log) as outcomes:
+    with contextlib.redirect_stderr(open(os.devnull, "w")), Timed(log, [] if moments is None else moments) as outcomes:
         stopped = stage._work(tasks, settings, outcomes, searcher)
         assert outcomes.kept == len(tasks), (stopped, outcomes.reasons)
 
 
-async def _with_client(url: str, sequences: int) -> None:
-    """The same requests with the client alone: four roles, four connections pools."""
-    policies = [EndpointPolicy("m", url) for _ in range(REQUESTS)]
+async def _with_client(url: str, sequences: int, moments: list[float]) -> None:
+    """The same requests with the client alone: four roles, one pool of connections."""
+    connections = open_connections(IN_FLIGHT)
+    policies = [EndpointPolicy("m", url, connections=connections) for _ in range(REQUESTS)]
     names = iter(range(sequences))
 
     async def one() -> None:
         for number in names:
             for policy, role in zip(policies, ("planner", "rewriter", "observer", "verdict"), strict=True):
                 await policy.ask(_like(role, number))
+            moments.append(time.perf_counter())
 
     await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
-    for policy in policies:
-        await policy.client.close()
+    await connections.aclose()
 
 
 def _like(role: str, number: int) -> dict[str, Any]:
@@ -187,7 +201,7 @@ def _like(role: str, number: int) -> dict[str, Any]:
     return {"messages": chat, "max_tokens": 1024, "temperature": 0.0, "seed": 1, "response_format": schema}
 
 
-async def _with_sockets(url: str, sequences: int) -> None:
+async def _with_sockets(url: str, sequences: int, moments: list[float]) -> None:
     """The same requests over bare connections."""
     host, port = url.split("/")[2].split(":")
     names = iter(range(sequences))
@@ -200,39 +214,54 @@ async def _with_sockets(url: str, sequences: int) -> None:
                 writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(head.split(b"Content-Length: ")[1]))
+            moments.append(time.perf_counter())
         writer.close()
 
     await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
 
 
+def full_flight(moments: Sequence[float]) -> float:
+    """Tasks a second while all are in flight: from the end of the second task to that of the last but one, of each of the 64 in flight."""
+    window = sorted(moments)[2 * IN_FLIGHT - 1 : -IN_FLIGHT]
+    return (len(window) - 1) / (window[-1] - window[0])
+
+
+def _processor() -> float:
+    """Seconds of this process, and of those of its children that have ended."""
+    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+
+
 def rate(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Tasks a second, and the share of the ideal."""
+    """Tasks a second in full flight, and the share of the ideal."""
     number = IN_FLIGHT * (10 if arguments.quick else 40)
     tasks = [question(place) for place in range(number)]
     ideal = IN_FLIGHT / (REQUESTS * LATENCY)
     with tempfile.TemporaryDirectory() as name, served(LATENCY) as url:
         folder = Path(name)
         searcher = load(built(folder / "index", number))
-        settings = settings_of(folder, url, tasks)
-        worked(settings, tasks[: 2 * IN_FLIGHT], searcher, folder / "log.jsonl")
-        sides: dict[str, Callable[[], None]] = {
-            "bare connections, no work": lambda: asyncio.run(_with_sockets(url, number)),
-            "the client alone, no work": lambda: asyncio.run(_with_client(url, number)),
-            "the teacher": lambda: worked(settings, tasks, searcher, folder / "log.jsonl"),
+        alone, several = (settings_of(folder, url, tasks, workers=workers) for workers in (1, arguments.workers))
+        log = folder / "log.jsonl"
+        worked(alone, tasks[: 2 * IN_FLIGHT], searcher, log)
+        teacher = f"the teacher, {arguments.workers} processes"
+        sides: dict[str, Callable[[list[float]], None]] = {
+            "bare connections, no work": lambda moments: asyncio.run(_with_sockets(url, number, moments)),
+            "the client alone, no work": lambda moments: asyncio.run(_with_client(url, number, moments)),
+            "the teacher": lambda moments: worked(alone, tasks, searcher, log, moments),
+            teacher: lambda moments: worked(several, tasks, None, log, moments),
         }
-        found: dict[str, list[tuple[float, float]]] = {side: [] for side in sides}
+        found: dict[str, list[tuple[float, float, float]]] = {side: [] for side in sides}
         for _ in range(arguments.rounds):
             for side, run in sides.items():
-                wall, cpu = time.perf_counter(), time.process_time()
-                run()
-                wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-                found[side].append((number / wall, cpu / number))
+                moments: list[float] = []
+                began, cpu = time.perf_counter(), _processor()
+                run(moments)
+                found[side].append((full_flight(moments), (_processor() - cpu) / number, min(moments) - began))
     yield f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms a request, {REQUESTS} a task", f"{ideal:.0f} tasks/s", ""
     for side, figures in found.items():
-        speed, cpu = (statistics.median(values) for values in zip(*figures, strict=True))
+        speed, cpu, first = (statistics.median(values) for values in zip(*figures, strict=True))
         best = max(values[0] for values in figures)
-        what = f"{side}: {speed:.1f} tasks/s, {cpu * 1000:.2f} ms of a core a task; best round {best / ideal:.3f}"
-        yield what, f"{speed / ideal:.3f} of ideal", "0.95" if side == "the teacher" else ""
+        what = f"{side}: {speed:.1f} tasks/s, {cpu * 1000:.2f} ms of a core a task, first after {first:.1f} s; best round {best / ideal:.3f}"
+        yield what, f"{speed / ideal:.3f} of ideal", "0.95" if side == teacher else ""
 
 
 class Meter:
@@ -365,7 +394,7 @@ KILLS = 24
 
 
 def crash(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Kills at random moments, of the whole command: every attempt goes on where the last one was killed."""
+    """Kills at random moments, of the whole command with one process or two: every attempt goes on where the last one was killed."""
     number, kills = (300, 6) if arguments.quick else (1500, KILLS)
     tasks = [question(place) for place in range(number)]
     rng = random.Random(0)
@@ -378,7 +407,7 @@ def crash(arguments: argparse.Namespace) -> Iterator[Row]:
         for turn in range(kills):
             attempts += 1
             finished, before = _finished(folder), _asked(url)
-            process = _command(folder, url, "out.jsonl")
+            process = _command(folder, url, "out.jsonl", workers=1 + turn % 2)
             _wait_for_it(process, folder, len(finished) + rng.randrange(number // kills) if turn % 3 else 0)
             time.sleep(rng.random() * 0.1)
             in_time += process.poll() is None
@@ -406,9 +435,9 @@ def crash(arguments: argparse.Namespace) -> Iterator[Row]:
     yield "  requests, beside those of an undisturbed run (tasks under way when the kill came)", f"{asked - REQUESTS * number:+,}", ""
 
 
-def _command(folder: Path, url: str, output: str) -> subprocess.Popen[bytes]:
+def _command(folder: Path, url: str, output: str, workers: int = 1) -> subprocess.Popen[bytes]:
     flags = ["--index", str(folder / "index"), "--teacher", "agents", "--llm", url, "--model", "m", "--concurrency", "16", "-o", str(folder / output)]
-    command = [sys.executable, "-m", "masksearch", "synthesize", str(folder / "tasks.jsonl"), *flags]
+    command = [sys.executable, "-m", "masksearch", "synthesize", str(folder / "tasks.jsonl"), "--workers", str(workers), *flags]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -448,13 +477,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=3, help="processes of the teacher, where its rate is measured")
     parser.add_argument("--quick", action="store_true", help="a tenth of the tasks")
     arguments = parser.parse_args()
     print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"{'work'.ljust(100)}  {'measured'.rjust(20)}  target")
+    print(f"{'work'.ljust(116)}  {'measured'.rjust(20)}  target")
     for name in arguments.only.split(","):
         for what, figure, target in PARTS[name](arguments):
-            print(f"{what.ljust(100)}  {figure.rjust(20)}  {target}", flush=True)
+            print(f"{what.ljust(116)}  {figure.rjust(20)}  {target}", flush=True)
 
 
 if __name__ == "__main__":

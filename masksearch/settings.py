@@ -361,7 +361,7 @@ class SynthesizeSettings(Settings):
     """Name of the model at that endpoint."""
     agents: AgentsSettings = AgentsSettings()
     concurrency: int = Field(16, ge=1)
-    """Tasks worked at a time by `agents`."""
+    """Requests of `agents` in flight, in all processes together; a few more tasks are under way."""
     max_tokens: int = Field(0, ge=0)
     """Begin no further task once so many tokens are used, of prompts and replies together; 0: no limit. A higher limit goes on."""
     max_cost: float = Field(0.0, ge=0)
@@ -372,7 +372,7 @@ class SynthesizeSettings(Settings):
     """US dollars for a million tokens of replies, by model."""
     engine: Literal["local", "ray"] = "local"
     workers: int = Field(1, ge=1)
-    """Processes of the engine `ray`."""
+    """Processes: one asks an endpoint up to about 500 times a second; more are for endpoints that answer more."""
     search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     seed: int = 1

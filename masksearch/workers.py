@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
 from typing import Any
 
 from masksearch.errors import MaskSearchError
@@ -40,13 +41,53 @@ def worker_pool(workers: int, prepare: Callable[..., None] | None = None, *argum
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
         if isinstance(error, BrokenProcessPool):
-            raise MaskSearchError(
-                f"One of {workers} worker processes was ended from outside, often for lack of memory; start the same command again to go on, "
-                "with fewer --workers if it happens again."
-            ) from error
+            raise died(workers) from error
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def talking_workers(workers: int, work: Callable[..., None], *arguments: Any) -> Iterator[list[Connection]]:
+    """So many processes that each run `work(connection, *arguments)`, and the other ends of their connections; ended when the block ends.
+
+    A process that has died shows as EOFError where its connection is read, and OSError where it is written to.
+    """
+    context = multiprocessing.get_context("spawn")
+    ends: list[Connection] = []
+    processes = []
+    try:
+        with _environment(dict.fromkeys(ONE_THREAD, "1")):
+            for _ in range(workers):
+                here, there = context.Pipe()
+                processes.append(context.Process(target=_start_talking, args=(work, there, arguments), daemon=True))
+                processes[-1].start()
+                # Closed on this side, or the end of the process would not show.
+                there.close()
+                ends.append(here)
+        yield ends
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for end in ends:
+            end.close()
+        for process in processes:
+            process.join()
+
+
+def died(workers: int) -> MaskSearchError:
+    """What is said of a worker process that is gone."""
+    return MaskSearchError(
+        f"One of {workers} worker processes was ended from outside, often for lack of memory; start the same command again to go on, "
+        "with fewer --workers if it happens again."
+    )
+
+
+def _start_talking(work: Callable[..., None], connection: Connection, arguments: tuple[Any, ...]) -> None:
+    _start(None, ())
+    work(connection, *arguments)
 
 
 def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

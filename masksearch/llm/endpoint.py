@@ -65,11 +65,11 @@ class EndpointPolicy:
         retries: int = 4,
         flag: str = "--llm",
         keys: Sequence[str] = ("OPENAI_API_KEY",),
-        many: bool = False,
+        connections: Any = None,
     ) -> None:
         """`flag` is what users set the URL with; `keys` name the environment variables a key is looked for in, the first that is set.
 
-        `many`: for many requests at a time, with connections that whoever made the policy has to close (`policy.client.close()`).
+        `connections`: those of `open_connections`, for many requests at a time; whoever opened them has to close them.
         """
         if not url.startswith(("http://", "https://")):
             raise UsageError(f"{flag} needs the base URL of an OpenAI-compatible endpoint (such as http://127.0.0.1:8000/v1), not '{url}'.")
@@ -79,9 +79,7 @@ class EndpointPolicy:
             raise MissingExtraError("openai", "llm", "A model behind a URL") from error
         self.model, self.url, self.name = model, url, f"openai:{model}"
         key = next((value for name in keys if (value := os.environ.get(name))), "none")
-        # The client's own pool looks through all its connections for every request: with aiohttp's a request costs half as much of a core.
-        http = openai.DefaultAioHttpClient() if many and importlib.util.find_spec("aiohttp") else None
-        self.client = openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=http)
+        self.client = openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=connections)
         self.left_out: set[str] = set()
         """Decoding settings that the server will not have, and that requests therefore lack."""
 
@@ -135,6 +133,21 @@ class EndpointPolicy:
         if "max_tokens" in self.left_out and "max_tokens" in body:
             sent["max_completion_tokens"] = body["max_tokens"]
         return sent
+
+
+def open_connections(limit: int) -> Any:
+    """Connections to any endpoints for up to `limit` requests in flight, whichever policies make them; further ones wait for a free connection.
+
+    To be closed with `await connections.aclose()`. Raises MissingExtraError.
+    """
+    try:
+        import openai
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("openai", "llm", "A model behind a URL") from error
+    # The client's own pool looks through all its connections for every request: with aiohttp's a request costs half as much of a core.
+    kind = openai.DefaultAioHttpClient if importlib.util.find_spec("aiohttp") else openai.DefaultAsyncHttpxClient
+    # The client brings its own HTTP library, so the class is taken from its defaults.
+    return kind(limits=type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=limit, max_keepalive_connections=limit))
 
 
 def request(messages: Sequence[Mapping[str, Any]], max_tokens: int, sampling: Sampling, **extra: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 from masksearch.errors import UsageError
 from masksearch.files import append_json_lines, hash_json, read_appended
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply
+from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply, open_connections
 from masksearch.llm.structured import JsonForms
 from masksearch.search.neutralise import neutralise
 from masksearch.search.pages import beginning
@@ -135,7 +135,9 @@ class Judge:
         refuses the key or does not know the model: no item would fare better.
         """
         known = self._known()
-        work = _Work(self.open_policy(), asyncio.Semaphore(self.concurrency), max(OUTAGE, self.concurrency))
+        # Connections belong to the event loop they are opened in.
+        connections = open_connections(self.concurrency)
+        work = _Work(self.open_policy(connections), asyncio.Semaphore(self.concurrency), max(OUTAGE, self.concurrency))
         asked: dict[str, asyncio.Task[Verdict]] = {}
 
         async def one(item: Item) -> Verdict:
@@ -152,7 +154,7 @@ class Judge:
             for job in pending:
                 job.cancel()
             await asyncio.gather(*pending, return_exceptions=True)
-            await work.policy.client.close()
+            await connections.aclose()
 
     async def _settle(self, item: Item, known: Mapping[str, Verdict], asked: dict[str, asyncio.Task[Verdict]], work: _Work) -> Verdict:
         if not is_asked(item):
@@ -229,10 +231,9 @@ class Judge:
         """One reply, in the most exact form of JSON that the server takes."""
         return await self._forms.complete(policy, messages, "verdict", SCHEMA, self.max_tokens, Sampling())
 
-    def open_policy(self) -> EndpointPolicy:
-        """A client of the endpoint."""
-        # Connections belong to the event loop they were opened in, so each call of `judge` has its own client.
-        return EndpointPolicy(self.model, self.url, self.timeout, self.retries, flag="--judge.url", keys=KEYS, many=True)
+    def open_policy(self, connections: Any = None) -> EndpointPolicy:
+        """A client of the endpoint; whoever opened its connections closes them."""
+        return EndpointPolicy(self.model, self.url, self.timeout, self.retries, flag="--judge.url", keys=KEYS, connections=connections)
 
     def _render(self, name: str, **values: Any) -> str:
         import jinja2

@@ -12,11 +12,12 @@ from typing import Any
 from masksearch.errors import MaskSearchError, MissingExtraError, ModelError
 from masksearch.llm.spending import Purse, Spent
 from masksearch.settings import SynthesizeSettings
-from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
-from masksearch.types import Task, Trajectory, task_from_json, task_json
+from masksearch.synthesis.agents.roles import share
+from masksearch.synthesis.agents.teach import Outcome, Row, opened, spent_of, teach_all
+from masksearch.types import Task, task_from_json, task_json
 
 
-def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
+def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]) -> str:
     """As `teach_all`, over Ray Data: the index and the working folder must be on storage that all nodes see. `settings.limit` is what is still wanted.
 
     Outcomes come in batches: a kill costs what is under way and the batches that were not complete. Raises MissingExtraError, ModelError.
@@ -35,23 +36,22 @@ def teach_with_ray(tasks: Sequence[Task], settings: SynthesizeSettings, purse: P
             ray.shutdown()
 
 
-def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
+def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Row], bool]) -> str:
     """Takes all rows, whatever fails: what other workers have finished is paid for, and goes on record."""
     wanted, refused, stopped = True, "", ""
     for row in rows:
         if row["error"]:
             refused, stopped = (row["error"], stopped) if row["refused"] else (refused, row["error"])
             continue
-        outcome = _outcome(row)
-        purse.add(outcome.spent)
-        wanted = on_done(outcome) and wanted
+        purse.add(spent_of(row))
+        wanted = on_done({name: value for name, value in row.items() if name not in ("error", "refused")}) and wanted
     if refused:
         raise ModelError(refused)
     return purse.told() if purse.empty() and wanted else stopped
 
 
 def _run(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse) -> Iterator[dict[str, Any]]:
-    size = min(2 * settings.concurrency, ceil(len(tasks) / settings.workers))
+    size = min(2 * share(settings), ceil(len(tasks) / settings.workers))
     batches = [{"tasks": [task_json(task) for task in tasks[start : start + size]]} for start in range(0, len(tasks), size)]
     # One data set for all tasks, so that a worker opens the index once. The meter ends it, so that what is under way still comes to its end.
     meter = ray.remote(num_cpus=0)(Meter).remote(purse, settings.limit)
@@ -109,7 +109,7 @@ class _Worker:
 
         try:
             async with opened(self.settings, self.searcher) as teacher:
-                open_ = await teach_all(teacher, tasks, Purse(), done, self.settings.concurrency)
+                open_ = await teach_all(teacher, tasks, Purse(), done)
         except MaskSearchError as error:
             ray.get(self.meter.end.remote())
             return [*rows, {"error": str(error), "refused": True}]
@@ -117,11 +117,6 @@ class _Worker:
             # Not one task of a batch was answered: an outage, for the other workers as well.
             ray.get(self.meter.end.remote())
         return [*rows, {"error": open_, "refused": False}] if open_ else rows
-
-
-def _outcome(row: dict[str, Any]) -> Outcome:
-    trajectory = Trajectory.model_validate(row["trajectory"]) if row["trajectory"] else None
-    return Outcome(row["id"], row["reason"], trajectory, row["record"], {role: Spent.from_json(values) for role, values in row["spent"].items()})
 
 
 def _packed(value: dict[str, Any]) -> str:

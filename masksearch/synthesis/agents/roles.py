@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from masksearch.agent.prompts import TITLE_WORDS
 from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import EndpointPolicy
+from masksearch.llm.endpoint import EndpointPolicy, open_connections
 from masksearch.llm.spending import Spent, price
 from masksearch.llm.structured import Asked, Read, Structured
 from masksearch.search.neutralise import neutralise
@@ -87,12 +88,15 @@ class Roles:
 
     def __init__(self, settings: SynthesizeSettings) -> None:
         self.settings, self.prompts = settings, Prompts(settings.agents.prompts)
+        self.connections = open_connections(share(settings))
+        """Of all roles and the judge: what is in flight to their endpoints is bounded in all."""
         self._roles: dict[str, RoleSettings] = {}
         self._structured = {name: self._open(name) for name in ROLES}
 
     def _open(self, name: RoleName) -> Structured:
         role = self.role(name)
-        return Structured(EndpointPolicy(role.model, role.llm, self.settings.agents.timeout, self.settings.agents.retries, many=True), role.max_tokens)
+        agents = self.settings.agents
+        return Structured(EndpointPolicy(role.model, role.llm, agents.timeout, agents.retries, connections=self.connections), role.max_tokens)
 
     def role(self, name: RoleName | Literal["judge"]) -> RoleSettings:
         """A role's settings, with the stage's endpoint and model where it has none of its own. Raises UsageError where neither is named."""
@@ -126,8 +130,12 @@ class Roles:
 
     async def close(self) -> None:
         """Closes the connections."""
-        for structured in self._structured.values():
-            await structured.policy.client.close()
+        await self.connections.aclose()
+
+
+def share(settings: SynthesizeSettings) -> int:
+    """Requests that each of the processes may have in flight."""
+    return ceil(settings.concurrency / settings.workers)
 
 
 def _shown(hit: Hit, words: int) -> dict[str, str]:

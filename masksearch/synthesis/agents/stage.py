@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,9 @@ from masksearch.protocols import Searcher
 from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.engines import teach_with_ray
 from masksearch.synthesis.agents.log import Log
+from masksearch.synthesis.agents.processes import teach_in_processes
 from masksearch.synthesis.agents.roles import Prompts
-from masksearch.synthesis.agents.teach import Outcome, opened, teach_all
+from masksearch.synthesis.agents.teach import Row, opened, teach_all
 from masksearch.types import Task
 
 OUTCOMES, REJECTS = "outcomes.jsonl", "rejects.jsonl"
@@ -79,8 +80,8 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         before = len(log.places)
         progress.step(before)
 
-        def done(outcome: Outcome) -> bool:
-            log.add(outcome.to_json())
+        def done(row: Row) -> bool:
+            log.add(row)
             rate = (len(log.places) - before) / max(time.monotonic() - progress.started, 1e-9)
             progress.step(note=f"{rate:.1f} a second, {log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
             return log.kept < wanted
@@ -88,6 +89,8 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         if settings.engine == "ray":
             wants = settings.model_copy(update={"limit": wanted - log.kept if settings.limit else None})
             stopped = teach_with_ray(left, wants, purse, done)
+        elif settings.workers > 1:
+            stopped = teach_in_processes(left, settings, purse, done)
         else:
             stopped = asyncio.run(_locally(left, settings, purse, done, searcher))
     if stopped:
@@ -95,9 +98,9 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
     return stopped
 
 
-async def _locally(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, done: Any, searcher: Searcher | None) -> str:
+async def _locally(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, done: Callable[[Row], bool], searcher: Searcher | None) -> str:
     async with opened(settings, searcher or _searcher(settings)) as teacher:
-        return await teach_all(teacher, tasks, purse, done, settings.concurrency)
+        return await teach_all(teacher, tasks, purse, lambda outcome: done(outcome.to_json()))
 
 
 def _searcher(settings: SynthesizeSettings) -> Searcher:

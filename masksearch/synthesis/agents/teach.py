@@ -9,7 +9,7 @@ unreadable verdict is a reason to reject like any other, never a "correct".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +23,15 @@ from masksearch.scoring.judge import Judge, item_of
 from masksearch.scoring.metrics import score_task
 from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.rewriting import rewrite
-from masksearch.synthesis.agents.roles import Roles
+from masksearch.synthesis.agents.roles import Roles, share
 from masksearch.synthesis.agents.team import Team, Work
 from masksearch.types import Task, Trajectory
 
 OUTAGE = 8
 """So many tasks in a row without an answer (or as many as are worked at a time, if that is more) are an outage: the rest is not asked."""
 REFUSED = (401, 403, 404)
+Row = dict[str, Any]
+"""An outcome as JSON: a line of the log."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,16 @@ class Outcome:
     record: dict[str, Any]
     spent: dict[str, Spent]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Row:
         """A line of the log."""
         spent = {role: value.to_json() for role, value in self.spent.items()}
         trajectory = self.trajectory.to_json() if self.trajectory is not None else None
         return {"id": self.task_id, "reason": self.reason, "spent": spent, "trajectory": trajectory, "record": self.record}
+
+
+def spent_of(row: Row) -> dict[str, Spent]:
+    """What a task has cost, by role."""
+    return {role: Spent.from_json(values) for role, values in row["spent"].items()}
 
 
 class Teacher:
@@ -58,7 +65,7 @@ class Teacher:
         role, agents = roles.role("judge"), settings.agents
         self.judge_model = role.model
         self.judge = Judge(role.llm, role.model, "strict", max_tokens=role.max_tokens, timeout=agents.timeout, retries=agents.retries)
-        self.judge_policy = self.judge.open_policy()
+        self.judge_policy = self.judge.open_policy(roles.connections)
 
     async def teach(self, task: Task) -> Outcome:
         """One task. Raises EndpointError where an endpoint does not answer."""
@@ -89,7 +96,6 @@ class Teacher:
     async def close(self) -> None:
         """Closes the connections."""
         await self.roles.close()
-        await self.judge_policy.client.close()
 
 
 def record(work: Work, verdict: str) -> dict[str, Any]:
@@ -108,20 +114,43 @@ async def opened(settings: SynthesizeSettings, searcher: Searcher) -> AsyncItera
         await teacher.close()
 
 
-async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_done: Callable[[Outcome], bool], concurrency: int) -> str:
-    """Works tasks, `concurrency` at a time, in constant memory; returns why tasks are left (the last that an endpoint said, or a limit), or "".
+class _Each:
+    """Tasks that are all here, as tasks that have to be waited for."""
+
+    def __init__(self, tasks: Iterable[Task]) -> None:
+        self._waiting = iter(tasks)
+
+    def __aiter__(self) -> AsyncIterator[Task]:
+        return self
+
+    async def __anext__(self) -> Task:
+        for task in self._waiting:
+            return task
+        raise StopAsyncIteration
+
+
+def at_a_time(settings: SynthesizeSettings) -> int:
+    """Tasks that each of the processes works: half as many more, so that the endpoint stays busy while some search or are written down."""
+    return share(settings) * 3 // 2
+
+
+async def teach_all(teacher: Teacher, tasks: Iterable[Task] | AsyncIterator[Task], purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
+    """Works tasks, many at a time, in constant memory; returns why tasks are left (the last that an endpoint said, or a limit), or "".
 
     `on_done` gets each outcome as it comes, and says whether more are wanted. Raises ModelError where an endpoint refuses the key or does not
     know the model, after what is under way has ended.
     """
-    waiting: Iterator[Task] = iter(tasks)
+    concurrency = at_a_time(teacher.settings)
+    waiting = tasks if isinstance(tasks, AsyncIterator) else _Each(tasks)
     stop: list[str] = []
     failed, open_ = 0, ""
     raised: list[EndpointError] = []
 
     async def worker() -> None:
         nonlocal failed, open_
-        for task in waiting:
+        async for task in waiting:
+            if stop:
+                return
             try:
                 outcome = await teacher.teach(task)
             except EndpointError as error:
@@ -130,8 +159,6 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_do
                     raised.append(error)
                 if error.status in REFUSED or failed >= max(OUTAGE, concurrency):
                     stop.append(str(error))
-                if stop:
-                    return
                 continue
             failed = 0
             purse.add(outcome.spent)
@@ -139,8 +166,6 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task], purse: Purse, on_do
                 stop.append("")
             elif purse.empty():
                 stop.append(purse.told())
-            if stop:
-                return
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -13,7 +13,7 @@ from masksearch.errors import MaskSearchError, MissingExtraError, ModelError
 from masksearch.llm.spending import Purse, Spent
 from masksearch.settings import SynthesizeSettings
 from masksearch.synthesis.agents.roles import share
-from masksearch.synthesis.agents.teach import Outcome, Row, opened, spent_of, teach_all
+from masksearch.synthesis.agents.teach import OUTAGE, Outcome, Row, opened, spent_of, teach_all
 from masksearch.types import Task, task_from_json, task_json
 
 
@@ -51,7 +51,7 @@ def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Ro
 
 
 def _run(ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse) -> Iterator[dict[str, Any]]:
-    size = min(2 * share(settings), ceil(len(tasks) / settings.workers))
+    size = min(max(2 * share(settings), OUTAGE), ceil(len(tasks) / settings.workers))
     batches = [{"tasks": [task_json(task) for task in tasks[start : start + size]]} for start in range(0, len(tasks), size)]
     # One data set for all tasks, so that a worker opens the index once. The meter ends it, so that what is under way still comes to its end.
     meter = ray.remote(num_cpus=0)(Meter).remote(purse, settings.limit)
@@ -66,14 +66,20 @@ class Meter:
     """An actor that all workers tell what they have spent and kept, so that limits hold for them together."""
 
     def __init__(self, purse: Purse, wanted: int | None) -> None:
-        self.purse, self.wanted, self.ended = purse, wanted, False
+        self.purse, self.wanted, self.ended, self.open = purse, wanted, False, 0
 
     def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
         """Counts a task; returns whether a further one may be begun."""
+        self.open = 0
         self.purse.add(spent)
         self.wanted = None if self.wanted is None else self.wanted - kept
         self.ended = self.ended or self.purse.empty() or (self.wanted is not None and self.wanted <= 0)
         return not self.ended
+
+    def leave_open(self, tasks: int) -> None:
+        """Notes tasks of which not one was answered: as many as make an outage are one for all workers."""
+        self.open += tasks
+        self.ended = self.ended or self.open >= OUTAGE
 
     def end(self) -> None:
         """No further task is begun."""
@@ -114,8 +120,7 @@ class _Worker:
             ray.get(self.meter.end.remote())
             return [*rows, {"error": str(error), "refused": True}]
         if open_ and not rows:
-            # Not one task of a batch was answered: an outage, for the other workers as well.
-            ray.get(self.meter.end.remote())
+            ray.get(self.meter.leave_open.remote(len(tasks)))
         return [*rows, {"error": open_, "refused": False}] if open_ else rows
 
 

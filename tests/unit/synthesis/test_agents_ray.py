@@ -90,6 +90,13 @@ def test_limits(folder):
     assert not empty.goes_on()
     one = Meter(Purse(), 1)
     assert [one.add({}, kept) for kept in (False, True)] == [True, False]
+    some = Meter(Purse(), None)
+    some.leave_open(7)
+    assert some.add({}, False)  # an answer: no outage
+    some.leave_open(7)
+    assert some.goes_on()
+    some.leave_open(1)
+    assert not some.goes_on()
 
 
 def test_an_outage_stops_and_what_was_finished_is_kept(folder):

@@ -74,7 +74,15 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         return logps, entropies, None
 
     def _score(self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probs and entropies of the wanted ones of the last tokens (batch, kept); 0 elsewhere."""
+        """Log-probs and entropies of the wanted ones of the last tokens (batch, kept); 0 elsewhere. Rows that want none are not computed at all."""
+        # One is computed all the same where no row wants any: processes that share a model have to run it equally often.
+        rows = wanted.any(dim=1).nonzero()[:, 0] if wanted.any() else torch.zeros(1, dtype=torch.long, device=wanted.device)
+        columns = self._score_rows(model, input_ids[rows], attention_mask[rows], wanted[rows])
+        logps, entropies = (column.new_zeros(wanted.shape).index_copy(0, rows, column) for column in columns)
+        return logps, entropies
+
+    def _score_rows(self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As `_score`, for all of these rows; columns that are padding in each of them are left out."""
         kept = wanted.shape[1]
         labels = torch.full_like(input_ids, -100)
         labels[:, -kept:][wanted] = input_ids[:, -kept:][wanted]

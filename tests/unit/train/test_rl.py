@@ -1,6 +1,8 @@
 """DAPO on a tiny model: what reaches the trainer is the rollout, its loss is the formula, and a killed run goes on."""
 
+import contextlib
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from masksearch.search.bm25 import Bm25Searcher
 from masksearch.settings import RlSettings
 from masksearch.train import rollout, worker
 from masksearch.train.common import Recorder
+from masksearch.train.head import apply_head_where_loss
 from masksearch.train.rl import run_rl
 from masksearch.train.trainer import DapoTrainer
 
@@ -170,6 +173,47 @@ def test_silent_groups_carry_no_loss(ran):
     for step, (groups, _) in enumerate(handed):
         scored = sum(int(((inputs["completion_mask"] * inputs["tool_mask"]).sum(dim=1) > 0).sum()) for _, _, inputs in losses[2 * step : 2 * step + 2])
         assert scored == 2 * sum(group.trained for group in groups)
+
+
+def test_rows_without_loss_are_not_computed(tiny_checkpoint):
+    """Log-probs, entropies and gradients are those of all rows run together; the model sees only the rows that want any, or one where none does."""
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32)
+    apply_head_where_loss(model)
+    shapes, original = [], model.forward
+
+    def seen(*args, **given):
+        shapes.append(tuple(given["input_ids"].shape))
+        return original(*args, **given)
+
+    model.forward = seen
+    trainer = DapoTrainer.__new__(DapoTrainer)
+    trainer.accelerator = SimpleNamespace(autocast=contextlib.nullcontext)
+    torch.manual_seed(0)
+    ids, attention = torch.randint(5, 50, (4, 12)), torch.ones(4, 12, dtype=torch.long)
+    attention[1, 9:] = 0
+    attention[2, :3] = 0
+    wanted = torch.zeros(4, 6, dtype=torch.bool)
+    wanted[1, :3] = wanted[2, 2:] = True
+
+    def gradient(logps):
+        model.zero_grad()
+        logps.sum().backward()
+        return [weight.grad.clone() for weight in model.parameters() if weight.grad is not None]
+
+    few = trainer._score(model, ids, attention, wanted)
+    few_gradient = gradient(few[0])
+    every = trainer._score_rows(model, ids, attention, wanted)
+    every_gradient = gradient(every[0])
+    assert shapes == [(2, 12), (4, 12)]
+    for mine, theirs in zip((*few, *few_gradient), (*every, *every_gradient), strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-5)
+    assert few[0][~wanted].abs().sum() == 0 != few[0][wanted].abs().min()
+    nothing = trainer._score(model, ids, attention, torch.zeros_like(wanted))
+    assert shapes[2] == (1, 12)
+    assert float(nothing[0].detach().abs().sum()) == 0
+    assert all(float(weight.abs().sum()) == 0 for weight in gradient(nothing[0]))
 
 
 @pytest.mark.parametrize("moment", ["after step 1", "in step 2"])

@@ -218,7 +218,7 @@ class Theirs:
             return found(query)
 
         asearch.__name__, asearch.__doc__ = "search", search.__doc__
-        prompts = [messages(task, "agent", AGENT.answer_form) for task in bench.tasks]
+        prompts = [_question(task) for task in bench.tasks]
         size = len(bench.repeated())
         more = {"use_transformers_continuous_batching": True} if continuous else {}
         arguments = GRPOConfig(
@@ -258,13 +258,18 @@ class Theirs:
     def __call__(self, latency: float) -> tuple[float, float, int, int, int]:
         """As `Ours`."""
         self.latency, self.calls, self.busy = latency, 0, 0.0
-        prompts = [messages(task, "agent", AGENT.answer_form) for task in self.bench.repeated()]
+        prompts = [_question(task) for task in self.bench.repeated()]
         self.trainer.model.train()
         started = time.perf_counter()
         output = self.trainer._generate(prompts)
         seconds = time.perf_counter() - started
         others = sum(map(len, output[0])) + sum(mask.count(0) for mask in output[2])
         return seconds, self.busy / seconds, sum(map(sum, output[2])), self.calls, others
+
+
+def _question(task: Question) -> list[dict[str, str]]:
+    """What TRL's side is asked: the question alone, as its template explains the tool."""
+    return [dict(message) for message in messages(task, "agent", AGENT.answer_form) if message["role"] == "user"]
 
 
 def loop(arguments: argparse.Namespace) -> Iterator[Row]:

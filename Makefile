@@ -1,4 +1,5 @@
 # Two commands: `make demo` and `make test`. Both make the same environment first (`make install`).
+# A third, `make test-verl`, tests the verl adapter in an environment of its own (2 GB): verl pins other versions.
 #
 #   PYTHON       interpreter to make the environment with (3.11 or newer)
 #   PIP_FLAGS    further flags for pip, such as an index with CPU builds of torch
@@ -9,7 +10,7 @@ PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo test check install install-dev clean
+.PHONY: demo test test-verl check install install-dev clean
 
 demo: install
 	$(BIN)/masksearch run recipes/demo.toml --out runs/demo
@@ -17,6 +18,9 @@ demo: install
 test: check
 	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
 	$(BIN)/python -m pytest tests/e2e
+
+test-verl: $(VENV)-verl/.installed
+	PYTHONPATH=tests $(VENV)-verl/bin/python -m pytest tests/unit/integrations/test_verl_loop.py tests/unit/integrations/test_verl_config.py tests/unit/export/test_verl.py
 
 check: install-dev
 	$(BIN)/ruff check .
@@ -38,5 +42,11 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -e '.[dev,lora,browser,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
 	@touch $@
 
+$(VENV)-verl/.installed: pyproject.toml constraints-verl.txt
+	$(PYTHON) -m venv $(VENV)-verl
+	$(VENV)-verl/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-verl.txt $(PIP_FLAGS) -e '.[verl]' \
+	  pytest hypothesis fastapi uvicorn cachetools opentelemetry-api
+	@touch $@
+
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-verl runs build dist *.egg-info

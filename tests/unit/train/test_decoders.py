@@ -90,13 +90,14 @@ def vllm(tmp_path, tiny_checkpoint, monkeypatch):
 
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Generation)
     monkeypatch.setattr(decoders, "find_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(decoders, "wait", lambda: told.append("wait"))
     monkeypatch.setattr(decoders, "LocalPolicy", None)  # no copy of the model is made
     with installed(tmp_path, monkeypatch), Endpoint(lambda body, number: told.append("request") or script(body, number)) as endpoint:
         yield SimpleNamespace(told=told, engine=engine, endpoint=endpoint)
 
 
 def shortened(told):
-    """What happened, repetitions left out."""
+    """What happened, repetitions left out; at `wait` all processes wait for the one that sends the weights."""
     words = [word for word in told if isinstance(word, str) and word != "info"]
     return [word for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
 
@@ -109,7 +110,7 @@ def test_weights_come_before_each_steps_rollouts_and_these_are_trained_on(vllm, 
     handed, batch_of = [], worker.to_batch
     monkeypatch.setattr(worker, "to_batch", lambda groups, pad: handed.append(groups) or batch_of(groups, pad))
     summary = run_rl(settings(rollouts=mode, vllm={"url": vllm.endpoint.url}), tmp_path / "out", tmp_path / "work")
-    assert shortened(vllm.told) == ["sync", "reset", "request"] * 2
+    assert shortened(vllm.told) == ["sync", "reset", "wait", "request"] * 2
     assert summary["rollouts"] == mode
     given = next(entry for entry in vllm.told if isinstance(entry, dict))
     assert given == {
@@ -138,7 +139,7 @@ def test_measuring_and_judging_the_last_weights_goes_by_the_same_weights(vllm, s
     executor.load_weights = lambda named: load(named) or loaded.append(1)
     run_rl(settings(**given), tmp_path / "out", tmp_path / "work")
     # Each step's weights once, measurement and rollouts by the same; at the end those of the last step, which no step has rolled out with.
-    assert shortened(vllm.told) == ["sync", "reset", "request"] * 4
+    assert shortened(vllm.told) == ["sync", "reset", "wait", "request"] * 4
     assert len(loaded) == 4 * len(list(vllm.engine.tiny.model.parameters()))
 
 

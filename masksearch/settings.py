@@ -562,6 +562,24 @@ class RewardSettings(Settings):
         return value
 
 
+class VllmSettings(Settings):
+    """vLLM as the back end of rollouts, by way of TRL; see docs/scale.md."""
+
+    url: str = "http://127.0.0.1:8000"
+    """Address of the server (vllm-server), without /v1."""
+    memory_share: float = Field(0.3, gt=0, lt=1)
+    """Share of a GPU's memory that the engine takes for weights and cache (vllm-colocate); the rest is for the training."""
+    timeout: float = Field(300.0, gt=0)
+    """Seconds to wait for the server: at the start until it is up, later for one turn."""
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("it is the address of a vLLM server, such as http://127.0.0.1:8000")
+        return value.rstrip("/").removesuffix("/v1")
+
+
 class RlSettings(Settings):
     """Reinforcement learning with DAPO, or with one of its relatives."""
 
@@ -606,7 +624,12 @@ class RlSettings(Settings):
     search: SearchSettings = SearchSettings()
     agent: AgentSettings = AgentSettings()
     micro_batch_size: int = Field(8, ge=1)
+    rollouts: Literal["slots", "vllm-server", "vllm-colocate"] = "slots"
+    """What decodes the rollouts: slots (a copy of the model in this process), vllm-server (`vllm serve` on GPUs of its own, at `vllm.url`),
+    vllm-colocate (a vLLM engine beside the training, on the same GPU); extra `vllm`."""
+    vllm: VllmSettings = VllmSettings()
     decode_slots: int = Field(48, ge=1)
+    """Rollouts that are decoded together (slots); vLLM finds its own number."""
     frozen_layers: int = Field(0, ge=0)
     """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
     lora: bool = False

@@ -51,6 +51,7 @@ EXTRAS: dict[str, str] = {
     "inspect_ai": "inspect",
     "peft": "lora",
     "verl": "verl",
+    "vllm": "vllm",
 }
 """Third-party module -> the extra of this package that brings it."""
 

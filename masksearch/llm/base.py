@@ -1,8 +1,8 @@
 """What the agent loop asks of a model: open a session, generate until a stop string, append what a tool said.
 
-A session is one conversation that grows; a policy opens sessions. Three kinds exist: `llm.local` (a checkpoint in
-this process, token in and token out), `llm.endpoint` (any OpenAI-compatible server) and `llm.scripted` (fixed
-replies, for tests and for the scripted teacher).
+A session is one conversation that grows; a policy opens sessions. Four kinds exist: `llm.local` (a checkpoint in
+this process) and `llm.vllm` (the model that vLLM holds for a trainer), both token in and token out; `llm.endpoint`
+(any OpenAI-compatible server) and `llm.scripted` (fixed replies, for tests and for the scripted teacher).
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ measured against (train/trainer.py). What a step rolls out: train/worker.py. Wha
 
 from __future__ import annotations
 
-import copy
 import os
 import time
 from collections.abc import Sequence
@@ -25,7 +24,6 @@ from masksearch.errors import TrainingError
 from masksearch.files import read_appended, remove, write_json
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
-from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.ranks import count, is_first
 from masksearch.scoring.rewards import open_judge
@@ -35,13 +33,14 @@ from masksearch.train.alarms import Alarm, RunStopped, Watch, telling_memory
 from masksearch.train.best import KEPT, Judged, judge, keep, kept
 from masksearch.train.common import WHOLE, Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.curriculum import load_state, save_state
+from masksearch.train.decoders import check_rollouts, open_decoder, telling_server, vllm_arguments
 from masksearch.train.estimators import RECIPES
 from masksearch.train.freezing import freeze_layers
 from masksearch.train.lora import adapt
 from masksearch.train.together import first_does, join, load_trained, one_device, save_trained, share
 from masksearch.train.tracking import tracking, tracking_callbacks
 from masksearch.train.trainer import DapoTrainer, carried_reward
-from masksearch.train.worker import RolloutWorker, copy_weights
+from masksearch.train.worker import RolloutWorker
 from masksearch.types import Task
 
 LOGGED = {
@@ -63,18 +62,18 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Stage `rl`: writes a checkpoint folder, `log.jsonl` (a row a step) and `rollouts.jsonl` (every rollout with its reward ledger)."""
     started = time.monotonic()
     join()
+    check_rollouts(settings)
     seed_everything(settings.seed)
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
     if settings.reward.answer == "judge":
         open_judge(settings.reward.judge, None)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
-    decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
     name = f"{checkpoint_name(settings.model)}+rl"
-    policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
+    decoder = open_decoder(settings, model, tokenizer, name)
     freeze_layers(model, settings.frozen_layers)
     adapt(model, settings)
-    worker = RolloutWorker(settings, policy, searcher, work)
+    worker = RolloutWorker(settings, decoder, searcher, work)
     state = resumable_state(work / "states")
     for log in ("log.jsonl", "rollouts.jsonl"):
         trim_log(work / log, state_step(state))
@@ -91,7 +90,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     for folder in ("states", KEPT):
         first_does(partial(remove, work / folder))
     summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
-    summary |= {"dtype": dtype_name(find_dtype(settings.dtype)), "processes": count()} | _ending(stopped, taken, settings)
+    summary |= {"dtype": dtype_name(find_dtype(settings.dtype)), "rollouts": settings.rollouts, "processes": count()} | _ending(stopped, taken, settings)
     first_does(lambda: write_json(work / "rl-report.json", summary))
     return summary
 
@@ -111,6 +110,8 @@ def train(trainer: DapoTrainer, state: str | None) -> Alarm | None:
 
 def memory_remedy(settings: RlSettings, phase: str) -> str:
     """Which settings to lower where memory ran out."""
+    if phase == "rollout" and settings.rollouts == "vllm-colocate":
+        return f"raise or lower vllm.memory_share (now {settings.vllm.memory_share:g}), by which vLLM and the training share the GPU, or lower agent.max_length"
     if phase == "rollout":
         return f"lower decode_slots (now {settings.decode_slots}) or agent.max_length (now {settings.agent.max_length}), which the rollouts take"
     also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
@@ -145,7 +146,7 @@ def _last_is_best(trainer: DapoTrainer, best: Judged) -> bool:
     worker = trainer.worker
     if not worker.heldout:
         return False
-    copy_weights(trainer.accelerator.unwrap_model(trainer.model), worker.policy.engine.model)
+    worker.decoder.load(trainer)
     return Judged(trainer.settings.steps, worker.curriculum.state.stage + 1, worker.measure()).beats(best)
 
 
@@ -217,6 +218,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
         save_total_limit=2,
         seed=settings.seed,
         **tracking(settings.trackers, work),
+        **vllm_arguments(settings),
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
@@ -224,7 +226,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
     rows = Dataset.from_dict({"prompt": [task_prompt(task, settings.agent.answer_form) for task in _first(worker, settings.prompts_per_step)]})
     recorder = Recorder(work / "log.jsonl", "train", LOGGED, worker.logged, Observer(settings, work), lambda folder: save_state(worker.curriculum, folder))
-    with quiet():
+    with quiet(), telling_server():
         trainer = DapoTrainer(
             model=model,
             args=one_device(arguments),
@@ -236,6 +238,7 @@ def make_trainer(settings: RlSettings, model: Any, tokenizer: Any, worker: Rollo
             settings=settings,
             worker=worker,
         )
+    worker.decoder.join(trainer)
     for callback in list(trainer.callback_handler.callbacks):
         if type(callback).__name__ == "PrinterCallback":
             trainer.remove_callback(callback)

@@ -112,18 +112,28 @@ def comparable(group: Group) -> bool:
     return sum(rollout.ledger.total is not None for rollout in group.rollouts) >= 2
 
 
+def failure(rollout: Rollout, settings: RlSettings) -> str:
+    """What a back end did to a rollout: its model did not answer, or a search failed other than on purpose; "" where nothing went wrong."""
+    trajectory = rollout.episode.trajectory
+    if trajectory.status == "model_failed":
+        return trajectory.error
+    return trajectory.search_errors[0] if trajectory.search_errors and not settings.search.noise.fail else ""
+
+
 def undisturbed(group: Group, settings: RlSettings) -> bool:
-    """Whether no search of a group failed, other than on purpose: what a back end did is not to be learnt from."""
-    return settings.search.noise.fail > 0 or not any(rollout.episode.trajectory.search_errors for rollout in group.rollouts)
+    """Whether no back end failed in a group: what it did is not to be learnt from."""
+    return not any(failure(rollout, settings) for rollout in group.rollouts)
 
 
-def check_searches(groups: Sequence[Group], settings: RlSettings) -> None:
-    """Raises TrainingError where more than half of the rollouts met a search that failed."""
-    disturbed = [rollout for group in groups if not undisturbed(group, settings) for rollout in group.rollouts if rollout.episode.trajectory.search_errors]
-    total = sum(len(group.rollouts) for group in groups)
-    if 2 * len(disturbed) > total:
-        told = disturbed[0].episode.trajectory.search_errors[0]
-        raise TrainingError(f"Searches failed in {len(disturbed)} of {total} rollouts: {told} Start the same command again when this is mended.")
+def check_back_ends(groups: Sequence[Group], settings: RlSettings) -> None:
+    """Raises TrainingError where more than half of the rollouts met a search that failed, or a model that did not answer."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    disturbed = [rollout for rollout in rollouts if failure(rollout, settings)]
+    if 2 * len(disturbed) > len(rollouts):
+        searches = disturbed[0].episode.trajectory.status != "model_failed"
+        what = "Searches" if searches else "The model"
+        told = failure(disturbed[0], settings)
+        raise TrainingError(f"{what} failed in {len(disturbed)} of {len(rollouts)} rollouts: {told} Start the same command again when this is mended.")
 
 
 def collect_step(
@@ -137,7 +147,7 @@ def collect_step(
         need = settings.prompts_per_step - len(kept)
         groups = sample_groups([stream[place + offset] for offset in range(need)], policy, searcher, settings, step, attempt, judge)
         place += need
-        check_searches(groups, settings)
+        check_back_ends(groups, settings)
         if not settings.dynamic_sampling:
             return [replace(group, trained=undisturbed(group, settings) and comparable(group)) for group in groups], []
         for group in groups:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from masksearch.agent.prompts import messages, method_prompt
-from masksearch.llm.local import encode_plain, encode_prompt
+from masksearch.llm.tokens import encode_plain, encode_prompt
 from masksearch.types import Trajectory, Turn, task_from_json
 
 IGNORED = -100

@@ -1,7 +1,7 @@
-"""The rollout function of RL: copies the weights to the decoder, rolls a step's tasks out with live search, writes every rollout down.
+"""The rollout function of RL: brings the weights to the decoder, rolls a step's tasks out with live search, writes every rollout down.
 
 Where several processes train, each rolls out whole groups of its own; figures, solve rates and the record are of all of them. Which tasks a step
-has: train/curriculum.py. How groups are sampled: train/rollout.py.
+has: train/curriculum.py. How groups are sampled: train/rollout.py. What decodes: train/decoders.py.
 """
 
 from __future__ import annotations
@@ -12,13 +12,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import torch
-
 from masksearch.agent.loop import roll_out
 from masksearch.errors import TrainingError
 from masksearch.files import append_json_lines, read_tasks
 from masksearch.llm.base import Sampling
-from masksearch.llm.local import LocalPolicy
 from masksearch.progress import say
 from masksearch.protocols import Searcher
 from masksearch.ranks import count, is_first, rank
@@ -26,18 +23,18 @@ from masksearch.scoring.metrics import score_task
 from masksearch.scoring.rewards import VERDICTS, is_solved, open_judge
 from masksearch.settings import RlSettings
 from masksearch.train.curriculum import Curriculum, CurriculumStream, item_of, read_rates
+from masksearch.train.decoders import Decoder
 from masksearch.train.estimators import cut_short, without_cut
-from masksearch.train.lora import plain_weights
 from masksearch.train.rollout import Group, collect_step, credit_columns, fate, step_figures, to_batch, undisturbed
 from masksearch.train.together import everything, share
 from masksearch.types import Task
 
 
 class RolloutWorker:
-    """The rollout function: copies the weights to the decoder, rolls a step out, writes every rollout down."""
+    """The rollout function: brings the weights to the decoder, rolls a step out, writes every rollout down."""
 
-    def __init__(self, settings: RlSettings, policy: LocalPolicy, searcher: Searcher, work: Path) -> None:
-        self.settings, self.policy, self.searcher, self.work = settings, policy, searcher, work
+    def __init__(self, settings: RlSettings, decoder: Decoder, searcher: Searcher, work: Path) -> None:
+        self.settings, self.decoder, self.searcher, self.work = settings, decoder, searcher, work
         self.tasks, self.heldout = read_tasks(settings.tasks), read_heldout(settings)
         items, rates = [item_of(task) for task in self.tasks], read_rates(settings.solve_rates)
         self.curriculum = Curriculum(items, settings.curriculum, settings.steps, settings.seed, rates, measured=bool(self.heldout))
@@ -49,10 +46,10 @@ class RolloutWorker:
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
         self.phase, started = "rollout", time.monotonic()
-        copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
+        self.decoder.load(trainer)
         step = int(trainer.state.global_step)
         figures = self._begin(step)
-        batch, put_back = collect_step(self.stream, self.policy, self.searcher, self._mine(), step * count() + rank(), self.judge)
+        batch, put_back = collect_step(self.stream, self.decoder.policy, self.searcher, self._mine(), step * count() + rank(), self.judge)
         self._note(step, figures, everything([(batch, put_back)]), started)
         self.phase = "training"
         columns = to_batch(batch, trainer._tokenizer.pad_token_id)
@@ -80,7 +77,10 @@ class RolloutWorker:
         """Mean F1 of greedy rollouts by the weights that the decoder has, on the held-out tasks of this stage; each process rolls a part of them out."""
         limit, agent = self.settings.curriculum.heldout_limit, self.settings.agent
         tasks = [self.heldout[index] for index in self.curriculum.of_stage([item_of(task) for task in self.heldout])[:limit]][rank() :: count()]
-        episodes = roll_out(tasks, self.policy, self.searcher, agent, [Sampling(0.0, 0, agent.max_length)] * len(tasks)) if tasks else []
+        episodes = roll_out(tasks, self.decoder.policy, self.searcher, agent, [Sampling(0.0, 0, agent.max_length)] * len(tasks)) if tasks else []
+        failed = next((episode.trajectory.error for episode in episodes if episode.trajectory.status == "model_failed"), None)
+        if failed is not None:
+            raise TrainingError(f"The held-out tasks cannot be measured: {failed} Start the same command again when this is mended.")
         scores = [score_task(episode.trajectory.answer, task, agent.answer_form).f1 for task, episode in zip(tasks, episodes, strict=True)]
         return round(fmean(everything(scores)), 4)
 
@@ -147,11 +147,3 @@ def read_heldout(settings: RlSettings) -> list[Task]:
     if both is not None:
         raise TrainingError(f"The task '{both}' of {settings.heldout} is also in {settings.tasks}; what is trained on says nothing about a plateau.")
     return heldout
-
-
-@torch.no_grad()
-def copy_weights(source: Any, target: Any) -> None:
-    """Copies weights into a plain model of another number format: adapters merged, slices of several processes put together."""
-    into = target.state_dict(keep_vars=True)
-    for name, weight in plain_weights(source):
-        into[name].copy_(weight)

@@ -90,6 +90,7 @@ REFUSAL = say(None, refusal="I can't help with that.")
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # with fewer, connections of many clients at once are dropped, and come again a second later
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that is gone is no news: some tests kill theirs."""
@@ -164,6 +165,16 @@ class Endpoint:
                     self.close_connection = True
                 if answer.cut:
                     self.close_connection = True
+
+            def do_GET(self) -> None:
+                """The models, as `/v1/models` lists them."""
+                found = self.path == "/v1/models"
+                data = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]} if found else {}).encode()
+                self.send_response(200 if found else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
 
             def log_message(self, *args: object) -> None:
                 pass

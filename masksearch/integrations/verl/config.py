@@ -26,7 +26,7 @@ from masksearch.files import write_text
 from masksearch.settings import RewardSettings, RlSettings
 
 TARGET = "masksearch.integrations.verl.loop.MaskSearchLoop"
-OURS = ("algorithm", "beta", "overlong_filter", "curriculum", "heldout", "solve_rates", "alarms", "take", "trackers", "frozen_layers")
+OURS = ("algorithm", "beta", "overlong_filter", "curriculum", "heldout", "solve_rates", "alarms", "take", "trackers", "rollouts", "vllm", "frozen_layers")
 """Settings that only our own trainer heeds."""
 
 

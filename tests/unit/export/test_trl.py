@@ -9,7 +9,7 @@ from trl import SFTConfig, SFTTrainer
 
 from masksearch.errors import ModelError, UsageError
 from masksearch.export.command import export
-from masksearch.llm.local import encode_plain
+from masksearch.llm.tokens import encode_plain
 from masksearch.train.tokens import encode_trajectory
 
 

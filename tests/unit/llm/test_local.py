@@ -7,7 +7,8 @@ import torch
 from tiny import make_tiny_tokenizer
 
 from masksearch.llm.base import Sampling
-from masksearch.llm.local import LocalPolicy, decode, encode_plain, encode_prompt
+from masksearch.llm.local import LocalPolicy
+from masksearch.llm.tokens import decode, encode_plain, encode_prompt
 
 MESSAGES = [{"role": "system", "content": "You find things out."}, {"role": "user", "content": "Who?"}]
 STOPS = ("</search>", "</answer>", "<information>")

@@ -22,8 +22,9 @@ from masksearch.agent.protocol import CONTROL, Invalid, is_valid, parse_turn
 from masksearch.cli import main
 from masksearch.corpus import SkipCount
 from masksearch.llm.base import Policy, Sampling
-from masksearch.llm.local import LocalPolicy, decode, encode_plain, encode_prompt
+from masksearch.llm.local import LocalPolicy
 from masksearch.llm.scripted import ScriptedPolicy
+from masksearch.llm.tokens import decode, encode_plain, encode_prompt
 from masksearch.search import Bm25Searcher, build, load, neutralise, read_passages
 from masksearch.search.pages import part_of
 from masksearch.settings import AgentSettings, IndexSettings

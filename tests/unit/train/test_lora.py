@@ -9,11 +9,11 @@ from train_helpers import farthest, weights, write_index, write_questions, write
 
 from masksearch.errors import TrainingError
 from masksearch.settings import RlSettings, SftSettings
+from masksearch.train.decoders import copy_weights
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.lora import adapt, plain_weights
 from masksearch.train.rl import run_rl
 from masksearch.train.sft import run_sft
-from masksearch.train.worker import copy_weights
 
 needs_peft = pytest.mark.skipif(__import__("importlib.util").util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)")
 SETTINGS = types.SimpleNamespace(lora=True, lora_rank=4, lora_alpha=8.0, frozen_layers=0, seed=1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiny import CHATML, make_tiny_tokenizer
 
 from masksearch.agent.prompts import messages
-from masksearch.llm.local import decode, encode_plain, encode_prompt
+from masksearch.llm.tokens import decode, encode_plain, encode_prompt
 from masksearch.train.tokens import IGNORED, encode_trajectory, encode_turns, message_end
 from masksearch.types import MaskedTask, Question, Trajectory, Turn, task_json
 

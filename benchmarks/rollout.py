@@ -358,6 +358,7 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def step(arguments: argparse.Namespace) -> Iterator[Row]:
     """The trainer's step, rollouts and saving excepted, against a plain loop on the same token ids: forward, clipped loss, backward, AdamW."""
+    from masksearch.train.decoders import open_decoder
     from masksearch.train.rl import make_trainer
     from masksearch.train.worker import RolloutWorker
 
@@ -386,9 +387,9 @@ def step(arguments: argparse.Namespace) -> Iterator[Row]:
         values = {"model": "tiny", "tasks": str(folder / "tasks.jsonl"), "index": str(bench.index), "agent": AGENT, "trackers": ["none"]}
         sizes = {"steps": 2 + arguments.rounds, "prompts_per_step": TASKS // 2, "group_size": GROUP, "micro_batch_size": 8, "save_steps": 1000}
         settings = RlSettings.model_validate({**values, **sizes, "dynamic_sampling": False, "dtype": "float32"})
-        policy = LocalPolicy(make_model(bench.tokenizer, native=False), bench.tokenizer, "tiny", 32, AGENT.max_length)
-        worker = Replayed(settings, policy, bench.searcher, folder)
-        make_trainer(settings, make_model(bench.tokenizer, native=False), bench.tokenizer, worker, folder).train()
+        model = make_model(bench.tokenizer, native=False)
+        worker = Replayed(settings, open_decoder(settings, model, bench.tokenizer, "tiny"), bench.searcher, folder)
+        make_trainer(settings, model, bench.tokenizer, worker, folder).train()
     assert worker.columns is not None
     ours, raw = statistics.median(worker.seconds[1:]), statistics.median(worker.alone[1:])
     longest = max(len(prompt) + len(rest) for prompt, rest in zip(worker.columns["prompt_ids"], worker.columns["completion_ids"], strict=True))

@@ -8,9 +8,9 @@ here with a default of ours.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from masksearch.types import SEARCH_ONLY, Method, Tools
 
@@ -427,7 +427,7 @@ AlarmName = Literal["nan", "unfilled", "likelihood", "entropy", "reward", "forma
 class AlarmSettings(Settings):
     """Signs of a collapse in RL. An alarm that does not stop the run is told once."""
 
-    stop_on: tuple[AlarmName, ...] = ("nan", "unfilled")
+    stop_on: tuple[AlarmName, ...] = ("nan", "unfilled", "likelihood", "reward", "format", "ratio")
     """Which of them stop the run: nan (loss or gradient not finite), unfilled (`empty_steps`), likelihood (`likelihood_drop`), entropy (`entropy_share`),
     reward (`reward_drop`), format (`format_drop`), ratio (`ratio_limit`)."""
     then: Literal["finish", "fail"] = "finish"
@@ -642,6 +642,16 @@ class RlSettings(Settings):
     """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _best_is_saved(self) -> Self:
+        every = self.curriculum.measure_steps
+        if self.take == "best" and self.heldout and every % self.save_steps:
+            raise ValueError(
+                f"take is best, but the held-out tasks are measured every {every} steps (curriculum.measure_steps) and states saved every {self.save_steps} "
+                "(save_steps), and only a saved state can be kept; make measure_steps a multiple of save_steps"
+            )
+        return self
 
     @field_validator("group_size")
     @classmethod

@@ -111,9 +111,13 @@ def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
     recent = rows[-settings.empty_steps :]
     if len(recent) < settings.empty_steps or any(row.get("groups_kept", 1) for row in recent):
         return None
-    solved, hopeless, sampled = (sum(int(row.get(key, 0)) for row in recent) for key in ("groups_solved", "groups_hopeless", "groups_sampled"))
-    told = f"For {settings.empty_steps} steps not one of {sampled} groups could be trained on ({solved} all right, {hopeless} all wrong)"
+    names = ("groups_solved", "groups_hopeless", "groups_disturbed", "groups_sampled")
+    solved, hopeless, disturbed, sampled = (sum(int(row.get(key, 0)) for row in recent) for key in names)
+    told = f"For {settings.empty_steps} steps not one of {sampled} groups could be trained on ({solved} all right, {hopeless} all wrong"
+    told += f", {disturbed} put aside because a search or the model's server failed)" if disturbed else ")"
     remedy = "easier tasks, more SFT before, or a larger group_size" if hopeless >= solved else "harder tasks: these are learnt"
+    # A group that failed searches touched may be all right or all wrong besides.
+    remedy = "a search that does not fail (search_errors in rollouts.jsonl)" if 2 * disturbed > sampled else remedy
     return Alarm("unfilled", f"{told}, up to step {rows[-1]['step']}; it takes {remedy}.")
 
 

@@ -78,12 +78,12 @@ def item_of(task: Task) -> Item:
 
 
 @lru_cache(maxsize=8)
-def shuffled(seed: int, turn: int, count: int) -> tuple[int, ...]:
+def shuffled(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
     """The order of one pass over `count` things."""
     return tuple(random.Random(f"{seed}:{turn}").sample(range(count), count))
 
 
-def passing(place: int, count: int, seed: int) -> int:
+def passing(place: int, count: int, seed: int | str) -> int:
     """The index at a place of an endless order: passes over all, each shuffled anew."""
     turn, index = divmod(place, count)
     return shuffled(seed, turn, count)[index]
@@ -150,6 +150,11 @@ class Curriculum:
         self.pools = stage_pools(items, settings)
         sizes = [len(pool) if by_size else 1 for pool in self.pools]
         self.ends = (*accumulate(settings.stage_steps), steps) if settings.stage_steps else share_out(steps, sizes)
+        if len(self.pools) > 1 and settings.boundary == "steps" and sum(settings.stage_steps) >= steps:
+            raise TrainingError(
+                f"curriculum.stage_steps add up to {sum(settings.stage_steps)}, but the training has {steps} steps, so its last stage would never begin; "
+                "train longer, or give the stages fewer steps."
+            )
         self.state = State(rates=dict(rates or {}))
         self._drawn: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
         if self.by_plateau and not measured:
@@ -174,11 +179,13 @@ class Curriculum:
         while self.state.stage < len(self.pools) - 1 and step >= self.ends[self.state.stage]:
             self._next_stage(self.ends[self.state.stage])
 
-    def pick(self, step: int, offset: int, size: int) -> int:
-        """The item at a place of a step; a step reserves `size` places of the order."""
-        pool = self.pools[self.state.stage]
+    def pick(self, step: int, offset: int, size: int, spare: int = 0) -> int:
+        """The item at a place of a step: `size` places that are always drawn, then `spare` ones, which have an order of their own."""
+        pool, since = self.pools[self.state.stage], step - self.state.stage_start
         if not self.settings.solve_rate:
-            return pool[passing((step - self.state.stage_start) * size + offset, len(pool), self.seed)]
+            if offset < size:
+                return pool[passing(since * size + offset, len(pool), self.seed)]
+            return pool[passing(since * spare + offset - size, len(pool), f"{self.seed}:spare")]
         if self._drawn is None or self._drawn[0] != (self.state.stage, step):
             weights = [weight(self.state.rates.get(self.items[index].key), step, self.settings) for index in pool]
             self._drawn = ((self.state.stage, step), weighted_order(weights, self.seed, step))
@@ -238,14 +245,21 @@ class Stream(Protocol):
 
 
 class CurriculumStream:
-    """The tasks of RL in the order of a curriculum, by places of which each step reserves `size`."""
+    """The tasks of RL in the order of a curriculum, by place.
 
-    def __init__(self, tasks: Sequence[Task], curriculum: Curriculum, size: int) -> None:
-        self.tasks, self.curriculum, self.size = tasks, curriculum, size
+    A step has a block of places for each of `shares` processes: `size` for the tasks it samples in any case, then `size` for each of its refills.
+    The former of all processes and steps are one pass over the tasks after another; refills, which are not always drawn, do not break it.
+    """
+
+    def __init__(self, tasks: Sequence[Task], curriculum: Curriculum, size: int, refills: int, shares: int = 1) -> None:
+        self.tasks, self.curriculum, self.size, self.refills, self.shares = tasks, curriculum, size, refills, shares
 
     def __getitem__(self, place: int) -> Task:
-        step, offset = divmod(place, self.size)
-        return self.tasks[self.curriculum.pick(step, offset, self.size)]
+        block, inside = divmod(place, self.size * (1 + self.refills))
+        step, share = divmod(block, self.shares)
+        first, spare = self.size * self.shares, self.size * self.refills
+        offset = share * self.size + inside if inside < self.size else first + share * spare + inside - self.size
+        return self.tasks[self.curriculum.pick(step, offset, first, spare * self.shares)]
 
 
 def save_state(curriculum: Curriculum, folder: Path) -> None:

@@ -70,7 +70,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
         open_judge(settings.reward.judge, None)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     name = f"{checkpoint_name(settings.model)}+rl"
-    decoder = open_decoder(settings, model, tokenizer, name)
+    with telling_memory(lambda: memory_remedy(settings, "rollout")):
+        decoder = open_decoder(settings, model, tokenizer, name)
     freeze_layers(model, settings.frozen_layers)
     adapt(model, settings)
     worker = RolloutWorker(settings, decoder, searcher, work)
@@ -82,8 +83,9 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
         load_state(worker.curriculum, Path(state))
     else:
         first_does(lambda: remove(work / KEPT))
-    trainer = make_trainer(settings, model, tokenizer, worker, work)
-    with quiet():
+    with telling_memory(lambda: memory_remedy(settings, "training")):
+        trainer = make_trainer(settings, model, tokenizer, worker, work)
+    with quiet(), telling_memory(lambda: memory_remedy(settings, worker.phase)):
         stopped = train(trainer, state)
         taken = settle(trainer, stopped, work)
     save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
@@ -96,11 +98,9 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
 
 
 def train(trainer: DapoTrainer, state: str | None) -> Alarm | None:
-    """Trains to the end, or until an alarm, which is returned. Raises TrainingError where memory does not suffice."""
-    settings, worker = trainer.settings, trainer.worker
+    """Trains to the end, or until an alarm, which is returned."""
     try:
-        with telling_memory(lambda: memory_remedy(settings, worker.phase)):
-            trainer.train(resume_from_checkpoint=state)
+        trainer.train(resume_from_checkpoint=state)
     except RunStopped as stop:
         trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         say(f"  stopped: {stop}")
@@ -146,6 +146,7 @@ def _last_is_best(trainer: DapoTrainer, best: Judged) -> bool:
     worker = trainer.worker
     if not worker.heldout:
         return False
+    worker.phase = "rollout"
     worker.decoder.load(trainer)
     return Judged(trainer.settings.steps, worker.curriculum.state.stage + 1, worker.measure()).beats(best)
 

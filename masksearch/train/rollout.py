@@ -26,6 +26,7 @@ from masksearch.scoring.rewards import (
     credit_by_turn,
     group_baseline,
     group_is_informative,
+    is_solved,
     reward_trajectory,
     token_credits,
 )
@@ -212,12 +213,12 @@ def _group_credits(group: Group, masks: Sequence[Sequence[int]], weight: float) 
     return [token_credits(mask, credit, baseline, weight) for mask, credit in zip(masks, credits, strict=True)]
 
 
-def step_figures(batch: Sequence[Group], put_back: Sequence[Group]) -> dict[str, float]:
+def step_figures(batch: Sequence[Group], put_back: Sequence[Group], settings: RlSettings) -> dict[str, float]:
     """Figures of a step over all rollouts that were sampled for it, kept or not; the rewards over those that have one."""
     groups = [*batch, *put_back]
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     count = len(rollouts)
-    right = [rollout.episode.record for rollout in rollouts if rollout.ledger.f1 == 1.0 and rollout.episode.record]
+    right = [rollout.episode.record for rollout in rollouts if is_solved(rollout.ledger, settings.reward) and rollout.episode.record]
     tokens = sum(sum(record.mask) for record in right)
     figures = {
         **ledger_figures([rollout.ledger for rollout in rollouts]),

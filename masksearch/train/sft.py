@@ -170,14 +170,15 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     curriculum = make_curriculum(rows, steps, settings)
     order = arrange_stages(rows, curriculum, settings)
     lessons = Lessons(rows, order, read_heldout(settings, tokenizer), curriculum, settings) if curriculum.moves or settings.heldout else None
-    trainer = make_trainer(settings, model, tokenizer, order, steps, work, lessons)
+    with telling_memory(lambda: memory_remedy(settings)):
+        trainer = make_trainer(settings, model, tokenizer, order, steps, work, lessons)
     state = resumable_state(work / "states")
     trim_log(work / "log.jsonl", state_step(state))
     if state:
         say(f"  going on from step {state_step(state)} of {steps}")
         load_state(curriculum, Path(state))
-    with quiet():
-        stopped = train(trainer, state, settings)
+    with quiet(), telling_memory(lambda: memory_remedy(settings)):
+        stopped = train(trainer, state)
         taken = settle(trainer, stopped, settings, work)
     name = f"{checkpoint_name(settings.model)}+sft"
     save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
@@ -208,16 +209,16 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     return summary
 
 
-def train(trainer: SparseHeadTrainer, state: str | None, settings: SftSettings) -> Alarm | None:
-    """Trains to the end, or until a loss that is not finite. Raises TrainingError where memory does not suffice."""
+def memory_remedy(settings: SftSettings) -> str:
+    """Which settings to lower where memory ran out."""
+    also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
+    return f"lower micro_batch_size (now {settings.micro_batch_size or settings.batch_size}) or max_length (now {settings.max_length}){also}"
 
-    def remedy() -> str:
-        also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
-        return f"lower micro_batch_size (now {settings.micro_batch_size or settings.batch_size}) or max_length (now {settings.max_length}){also}"
 
+def train(trainer: SparseHeadTrainer, state: str | None) -> Alarm | None:
+    """Trains to the end, or until a loss that is not finite."""
     try:
-        with telling_memory(remedy):
-            trainer.train(resume_from_checkpoint=state)
+        trainer.train(resume_from_checkpoint=state)
     except RunStopped as stop:
         trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         say(f"  stopped: {stop}")

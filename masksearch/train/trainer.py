@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from masksearch.settings import RlSettings
@@ -31,6 +32,8 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.settings, self.worker, self.recipe = settings, worker, RECIPES[settings.algorithm]
         self._scoring, self._tokens = False, TokenFigures()
+        self.add_callback(NothingLearnt(self))
+        self.tokens_with_loss = 0
         apply_head_where_loss(self.model, self.temperature)
         if self.ref_model is not None:
             apply_head_where_loss(self.accelerator.unwrap_model(self.ref_model), self.temperature)
@@ -39,6 +42,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._scoring = True
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         self._scoring = False
+        self.tokens_with_loss = int(batch["num_items_in_batch"])  # of all processes
         batch["old_per_token_logps"] = batch["sampling_per_token_logps"]
         if self.recipe.leave_one_out:
             rewarded = torch.tensor([row["carried_reward"] is not None for row in inputs], device=batch["advantages"].device)
@@ -108,6 +112,17 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
             for name, value in self._tokens.take().items():
                 self._metrics["train"][f"model/{name}"] = [value]
         super().log(logs, start_time)
+
+
+class NothingLearnt(TrainerCallback):  # type: ignore[misc]
+    """Leaves the weights alone in a step without a token with loss: of gradients that are zero, AdamW would still apply its momentum and weight decay."""
+
+    def __init__(self, trainer: DapoTrainer) -> None:
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if not self.trainer.tokens_with_loss:
+            self.trainer.optimizer.zero_grad(set_to_none=True)
 
 
 def _has_loss(batch: Mapping[str, Any]) -> torch.Tensor:

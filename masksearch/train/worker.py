@@ -39,7 +39,7 @@ class RolloutWorker:
         items, rates = [item_of(task) for task in self.tasks], read_rates(settings.solve_rates)
         self.curriculum = Curriculum(items, settings.curriculum, settings.steps, settings.seed, rates, measured=bool(self.heldout))
         # A step's places in the order of tasks are those of all processes; each draws from a part of its own (`_mine`).
-        self.stream = CurriculumStream(self.tasks, self.curriculum, settings.prompts_per_step * (1 + settings.max_refills))
+        self.stream = CurriculumStream(self.tasks, self.curriculum, self._mine().prompts_per_step, settings.max_refills, count())
         self.judge = open_judge(settings.reward.judge, work / VERDICTS) if settings.reward.answer == "judge" else None
         self.figures: dict[str, float] = {}
         self.phase = "rollout"
@@ -88,7 +88,7 @@ class RolloutWorker:
         """Takes in what all processes rolled out for a step (from 0): solve rates and figures in each of them, the record by the first."""
         batch, put_back = ([group for part in parts for group in part[place]] for place in (0, 1))
         groups = [*batch, *put_back]
-        figures = {**figures, **step_figures(batch, put_back), **group_figures(groups, self.settings)}
+        figures = {**figures, **step_figures(batch, put_back, self.settings), **group_figures(groups, self.settings)}
         self.figures = {**figures, "rollout_seconds": round(time.monotonic() - started, 1)}
         if self.settings.curriculum.solve_rate:
             self.curriculum.record(step, solve_counts(groups, self.settings))
@@ -117,12 +117,13 @@ def tally(group: Group, settings: RlSettings) -> tuple[int, int]:
 
 
 def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, float]:
-    """How many groups were all right and all wrong, and the share of the rollouts that were cut off."""
+    """How many groups were all right, all wrong and touched by a search that failed, and the share of the rollouts that were cut off."""
     tallies = [tally(group, settings) for group in groups]
     cut = [one for group in groups for one in cut_short(group)]
     return {
         "groups_solved": sum(right == known > 0 for right, known in tallies),
         "groups_hopeless": sum(not right and known > 0 for right, known in tallies),
+        "groups_disturbed": sum(not undisturbed(group, settings) for group in groups),
         "cut_short": round(sum(cut) / len(cut), 4),
     }
 

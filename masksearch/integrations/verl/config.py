@@ -26,7 +26,10 @@ from masksearch.files import write_text
 from masksearch.settings import RewardSettings, RlSettings
 
 TARGET = "masksearch.integrations.verl.loop.MaskSearchLoop"
-OURS = ("algorithm", "beta", "overlong_filter", "curriculum", "heldout", "solve_rates", "alarms", "take", "trackers", "rollouts", "vllm", "frozen_layers")
+OURS = (
+    *("algorithm", "beta", "overlong_filter", "curriculum", "heldout", "solve_rates", "alarms", "take", "trackers", "rollouts", "vllm", "frozen_layers"),
+    *("max_refills", "decode_slots", "dtype"),
+)
 """Settings that only our own trainer heeds."""
 
 
@@ -83,7 +86,11 @@ def trainer_config(settings: RlSettings, train: str, val: str, loops: str, gpus:
             "seed": settings.seed,
         },
         "actor_rollout_ref": {
-            "model": {"path": settings.model, **({"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha} if settings.lora else {})},
+            "model": {
+                "path": settings.model,
+                "enable_gradient_checkpointing": settings.activation_checkpointing,
+                **({"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha} if settings.lora else {}),
+            },
             "actor": {
                 "ppo_mini_batch_size": settings.prompts_per_step,
                 "ppo_micro_batch_size_per_gpu": settings.micro_batch_size,

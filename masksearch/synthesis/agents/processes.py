@@ -12,6 +12,8 @@ import asyncio
 import contextlib
 import gc
 import importlib.util
+import queue
+import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -41,7 +43,11 @@ def teach_in_processes(tasks: Sequence[Task], settings: SynthesizeSettings, purs
     """As `teach_all`, in `settings.workers` processes that each open the index. Raises as it does; MaskSearchError where a process dies."""
     count = min(settings.workers, settings.concurrency, len(tasks))
     with talking_workers(count, _work, settings.model_copy(update={"workers": count})) as workers:
-        return _Parent(workers, iter(tasks), at_a_time(settings) + AHEAD).collect(purse, on_done)
+        parent = _Parent(workers, iter(tasks), at_a_time(settings) + AHEAD)
+        try:
+            return parent.collect(purse, on_done)
+        finally:
+            parent.close()
 
 
 class _Parent:
@@ -49,6 +55,7 @@ class _Parent:
 
     def __init__(self, workers: Sequence[Connection], waiting: Iterator[Task], each: int) -> None:
         self.count, self.running = len(workers), set(workers)
+        self.boxes = {worker: outbox(worker) for worker in workers}
         self.waiting, self.left, self.stopped = waiting, True, False
         for _ in range(each):
             for worker in workers:
@@ -78,6 +85,11 @@ class _Parent:
             raise refused
         return purse.told() if purse.empty() and wanted else max(errors, key=bool)
 
+    def close(self) -> None:
+        """Ends the sending."""
+        for box in self.boxes.values():
+            box.put(None)
+
     def _hear(self, worker: Connection) -> Any:
         try:
             return worker.recv()
@@ -87,20 +99,28 @@ class _Parent:
     def _deal(self, worker: Connection) -> None:
         task = None if self.stopped else next(self.waiting, None)
         self.left = self.left and (task is not None or self.stopped)
-        _tell(worker, ALL if task is None else task)
+        self.boxes[worker].put(ALL if task is None else task)
 
     def _stop(self, so: bool) -> None:
         """What is under way still comes to its end."""
         if so and not self.stopped:
             self.stopped = True
             for worker in self.running:
-                _tell(worker, STOP)
+                self.boxes[worker].put(STOP)
 
 
-def _tell(worker: Connection, message: object) -> None:
-    # One that has ended meanwhile has said so, or its connection says it when it is read.
-    with contextlib.suppress(OSError):
-        worker.send(message)
+def outbox(worker: Connection) -> queue.SimpleQueue[object]:
+    """What is put into it is sent to a process, as fast as that takes it, up to None: whoever puts never waits, so two that send to each other cannot block."""
+    box: queue.SimpleQueue[object] = queue.SimpleQueue()
+
+    def send() -> None:
+        # A process that has ended meanwhile has said so, or its connection says it when it is read.
+        with contextlib.suppress(OSError):
+            while (message := box.get()) is not None:
+                worker.send(message)
+
+    threading.Thread(target=send, daemon=True).start()
+    return box
 
 
 class _Dealt:
@@ -109,26 +129,27 @@ class _Dealt:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.queue: asyncio.Queue[Task | None] = asyncio.Queue()
-        asyncio.get_running_loop().add_reader(connection.fileno(), self._receive)
+        # A thread, and no reader of the event loop: uvloop's would make the connection one that fails where it would have to wait.
+        threading.Thread(target=self._receive, args=(asyncio.get_running_loop(),), daemon=True).start()
 
     def __aiter__(self) -> _Dealt:
         return self
 
     async def __anext__(self) -> Task:
-        self.connection.send(MORE)
         task = await self.queue.get()
         if task is None:
             self.queue.put_nowait(None)  # for whoever else waits
             raise StopAsyncIteration
+        self.connection.send(MORE)
         return task
 
-    def _receive(self) -> None:
-        try:
-            message = self.connection.recv()
-        except (EOFError, OSError):
-            # The parent is gone, and with it soon this process (masksearch.workers).
-            asyncio.get_running_loop().remove_reader(self.connection.fileno())
-            message = STOP
+    def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
+        # At its end the parent is gone, and with it soon this process (masksearch.workers), or this process has closed it.
+        with contextlib.suppress(EOFError, OSError, RuntimeError):
+            while True:
+                loop.call_soon_threadsafe(self._take, self.connection.recv())
+
+    def _take(self, message: Any) -> None:
         if message == STOP:
             while not self.queue.empty():
                 self.queue.get_nowait()

@@ -20,7 +20,7 @@ def test_dapo_as_in_our_own_trainer():
     assert (actor["clip_ratio_low"], actor["clip_ratio_high"], actor["loss_agg_mode"], actor["use_kl_loss"]) == (0.2, 0.3, "token-mean", False)
     assert (rollout["n"], config["data"]["train_batch_size"], config["trainer"]["n_gpus_per_node"], config["trainer"]["nnodes"]) == (8, 4, 2, 3)
     assert config["algorithm"]["filter_groups"] == {"enable": True, "metric": "solved"}
-    assert config["actor_rollout_ref"]["model"] == {"path": "m", "lora_rank": 16, "lora_alpha": 32.0}
+    assert config["actor_rollout_ref"]["model"] == {"path": "m", "enable_gradient_checkpointing": False, "lora_rank": 16, "lora_alpha": 32.0}
     with pytest.raises(UsageError, match="leaves no room"):
         trainer_config(settings(), "a", "b", "loops", gpus=1, prompt_length=1024)
 
@@ -30,6 +30,7 @@ def test_dapo_as_in_our_own_trainer():
     [
         ({"algorithm": "rloo", "take": "best"}, "does not heed algorithm, take; leave them"),
         ({"curriculum": {"solve_rate": True}}, "does not heed curriculum"),
+        ({"max_refills": 9, "dtype": "float32"}, "does not heed max_refills, dtype"),
         ({"reward": {"answer": "judge", "judge": {"url": "http://x", "model": "m"}}}, "cannot ask a judge"),
         ({"reward": {"search_credit": 0.5}}, r"leave reward\.search_credit at 0"),
     ],

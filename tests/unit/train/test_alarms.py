@@ -83,15 +83,22 @@ def test_batches_that_cannot_be_filled(solved, hopeless, remedy):
     assert names(log(*[empty] * 3, {}, *[empty] * 4)) == []
 
 
+def test_batches_emptied_by_failed_searches_are_not_blamed_on_the_tasks():
+    empty = {"groups_kept": 0, "groups_solved": 1, "groups_hopeless": 1, "groups_disturbed": 3, "groups_sampled": 4}
+    (alarm,) = [one for one in check(log(*[empty] * 5), AlarmSettings()) if one.name == "unfilled"]
+    assert "(5 all right, 5 all wrong, 15 put aside because a search or the model's server failed)" in alarm.text
+    assert "it takes a search that does not fail" in alarm.text
+
+
 def test_the_watch_stops_only_at_what_it_is_told_to(capsys):
     low = [{"step": 31 + number, **GOOD, "reward": 0.0} for number in range(8)]
-    watch = Watch(AlarmSettings(window=4), log()[:30])
+    watch = Watch(AlarmSettings(window=4, stop_on=("nan",)), log()[:30])
     for row in low:
         watch.see(row)
     told = capsys.readouterr().err
     assert told.count("The reward has fallen from 0.5 to") == 1
     assert "alarms.stop_on = reward would have stopped it" in told
-    watch = Watch(AlarmSettings(window=4, stop_on=("reward",)), log()[:30])
+    watch = Watch(AlarmSettings(window=4), log()[:30])
     with pytest.raises(RunStopped, match=r"The reward has fallen from 0\.5 to 0\.125 by step 33; lower learning_rate\."):
         deque(map(watch.see, low))
     # A run that was killed and goes on has the rows of before in its log, and stops at the same step.

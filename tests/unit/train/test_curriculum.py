@@ -46,7 +46,7 @@ def seen(curriculum, steps, size=4):
 def test_the_mixed_order_is_that_of_the_task_stream():
     tasks = [Question(id=f"q{number}", question="?", answers=("x",)) for number in range(7)]
     curriculum = Curriculum([item_of(task) for task in tasks], chosen(), 9, seed=3)
-    stream, old = CurriculumStream(tasks, curriculum, 5), TaskStream(tasks, 3)
+    stream, old = CurriculumStream(tasks, curriculum, 5, 0), TaskStream(tasks, 3)
     assert [stream[place].id for place in range(40)] == [old[place].id for place in range(40)]
     assert not curriculum.moves
 
@@ -63,6 +63,25 @@ def test_stages_by_masks_as_they_are_given():
     masks = [{item.masks for item in step} for step in seen(curriculum, range(6))]
     assert masks == [{1}, {2, 3}, {2, 3}, {4}, {4}, {4}]
     assert Curriculum(ITEMS[:8], chosen(order="masks", stages=("1", "1-4")), 10, seed=1, by_size=True).ends == (2, 10)
+
+
+def test_stages_that_would_never_begin_are_refused():
+    with pytest.raises(TrainingError, match=r"curriculum\.stage_steps add up to 150, but the training has 20 steps, so its last stage would never begin"):
+        Curriculum(ITEMS, chosen(order="masks", stage_steps=(50, 50, 50)), 20, seed=1)
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+def test_refills_do_not_break_a_pass_over_the_tasks(shares):
+    """Three refills a step, drawn or not: what is sampled in any case is one pass after another, over the steps and processes."""
+    tasks = [Question(id=f"q{number}", question=f"Question {number}?", answers=("a",)) for number in range(20)]
+    size, refills = 4 // shares, 3
+    stream = CurriculumStream(tasks, Curriculum([item_of(task) for task in tasks], chosen(), 10, seed=3), size, refills, shares)
+    places = [[(step * shares + share) * size * (1 + refills) + offset for share in range(shares) for offset in range(size)] for step in range(10)]
+    drawn = [stream[place].id for step in places for place in step]
+    assert sorted(drawn[:20]) == sorted(drawn[20:]) == sorted(task.id for task in tasks)
+    assert drawn[:20] != drawn[20:]
+    spare = [stream[block * size * (1 + refills) + size + offset].id for block in range(shares) for offset in range(size * refills)]
+    assert len(set(spare)) == len(spare) == 12
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import importlib.util
 import math
 import random
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -170,6 +171,33 @@ def test_batches_that_nothing_can_fill_stop_the_run(base, tmp_path, monkeypatch)
         run_rl(base(alarms={"empty_steps": 2}), tmp_path / "out", tmp_path / "work")
 
 
+def test_a_step_in_which_nothing_can_be_learnt_leaves_the_weights_alone(base, tmp_path, monkeypatch):
+    """Neither momentum nor weight decay: after two steps with loss and two without, the weights are those after the second."""
+    saved = {}
+    original = Recorder.on_save
+
+    def keeping(self, args, state, control, **rest):
+        original(self, args, state, control, **rest)
+        saved[state.global_step] = weights(Path(args.output_dir) / f"checkpoint-{state.global_step}")
+
+    kept = rollout.informative
+    monkeypatch.setattr(Recorder, "on_save", keeping)
+    monkeypatch.setattr(rollout, "informative", lambda group, settings: len(saved) < 2 and kept(group, settings))
+    run_rl(base(max_refills=3), tmp_path / "out", tmp_path / "work")
+    groups = [row["groups_kept"] for row in rows_of(tmp_path)]
+    assert min(groups[:2]) > 0
+    assert groups[2:] == [0, 0]
+    assert farthest(saved[1], saved[2]) > 1e-4
+    assert farthest(saved[2], saved[3]) == farthest(saved[2], saved[4]) == 0
+
+
+def test_the_best_has_to_be_saved(base, tmp_path):
+    held = write_masked(tmp_path / "held.jsonl", range(20, 24))
+    with pytest.raises(ValueError, match=r"measured every 10 steps \(curriculum\.measure_steps\) and states saved every 4"):
+        base(take="best", heldout=held, save_steps=4)
+    assert base(take="best", heldout=held, save_steps=5).save_steps == 5
+
+
 def test_the_best_checkpoint_is_kept(base, tmp_path, monkeypatch):
     rewards = iter([0.1, 0.3, 0.9, 0.2])
     figures = worker.step_figures
@@ -196,10 +224,15 @@ def test_the_best_checkpoint_is_kept(base, tmp_path, monkeypatch):
 
 
 def test_a_lack_of_memory_says_what_to_lower(base, tmp_path, monkeypatch):
-    def fail(*args):
+    def fail(*args, **given):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    for place, name, remedy in ((DapoTrainer, "_compute_loss", r"micro_batch_size \(now 2\)"), (worker, "collect_step", r"decode_slots \(now 4\)")):
+    for place, name, remedy in (
+        (DapoTrainer, "_compute_loss", r"micro_batch_size \(now 2\)"),
+        (worker, "collect_step", r"decode_slots \(now 4\)"),
+        (rl, "open_decoder", r"decode_slots \(now 4\)"),
+        (rl, "DapoTrainer", r"micro_batch_size \(now 2\)"),
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fail)
             with pytest.raises(TrainingError, match=f"The memory does not suffice: lower {remedy}"):

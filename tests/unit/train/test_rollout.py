@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from kit.endpoint import Endpoint, fail, say, verdict
@@ -54,7 +55,7 @@ class _Session:
         await asyncio.sleep(0)
         self.record.ids += [7, 8, 9]
         self.record.mask += [1, 0, 1]
-        self.record.logprobs += [-1.0, 0.0, -0.5]
+        self.record.logprobs += [-1.0 if self.right else -3.0, 0.0, -0.5]
         return Generation(f"<think>t</think><answer>{'right' if self.right else 'wrong'}</answer>", "stop", 2)
 
     def close(self):
@@ -101,7 +102,7 @@ def test_what_a_failed_search_touched_is_not_trained_on():
     batch, put_back = collect_step(stream, Searching(lambda number, place: place == 0), Touched({touched}), rl_settings(), step=0)
     assert all(group.trained for group in batch)
     assert [int(group.rollouts[0].episode.trajectory.id[1:]) for group in put_back] == [touched]
-    assert step_figures(batch, put_back)["failed_searches"] == pytest.approx(0.25)
+    assert step_figures(batch, put_back, rl_settings())["failed_searches"] == pytest.approx(0.25)
     settings = rl_settings(dynamic_sampling=False)
     batch, _ = collect_step(stream, Searching(lambda number, place: place == 0), Touched({touched}), settings, step=0)
     assert [group.trained for group in batch] == [False, True, True]
@@ -140,6 +141,18 @@ def test_a_batch_of_informative_groups_needs_no_refill():
     assert all(len({rollout.episode.trajectory.id for rollout in group.rollouts}) == 1 for group in batch)
 
 
+def test_the_likelihood_of_right_rollouts_goes_by_the_reward():
+    """What a judge calls right is right, whatever its F1; what has a perfect F1 and a verdict against it is not."""
+    policy = Answering(lambda number, place: place == 0)
+    batch, _ = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0)
+    turned = [
+        replace(group, rollouts=tuple(replace(one, ledger=one.ledger.model_copy(update={"answer": 1.0 - one.ledger.answer})) for one in group.rollouts))
+        for group in batch
+    ]
+    right, wrong = (step_figures(groups, [], rl_settings())["right_logprob"] for groups in (batch, turned))
+    assert (right, wrong) == (pytest.approx(-0.75), pytest.approx(-1.75))
+
+
 def test_groups_without_a_difference_are_put_back_and_others_sampled():
     stream = TaskStream(TASKS, 1)
     dull = {int(stream[place].id[1:]) for place in (0, 2)}
@@ -148,7 +161,7 @@ def test_groups_without_a_difference_are_put_back_and_others_sampled():
     assert [group.rollouts[0].episode.trajectory.id for group in batch] == [stream[place].id for place in (1, 3, 4)]
     assert [group.attempt for group in batch] == [0, 1, 1]
     assert {int(group.rollouts[0].episode.trajectory.id[1:]) for group in put_back} == dull
-    figures = step_figures(batch, put_back)
+    figures = step_figures(batch, put_back, rl_settings())
     assert (figures["groups_sampled"], figures["groups_kept"]) == (5, 3)
     assert figures["f1"] == pytest.approx(0.7)
     assert figures["valid"] == 1.0
@@ -268,7 +281,7 @@ def test_an_answer_without_a_verdict_is_left_out_of_its_group(tmp_path):
     assert columns["carried_reward"][1] is None
     assert {len(column) for column in columns.values()} == {6}
     assert [fate(batch[0], rollout, True) for rollout in batch[0].rollouts] == ["trained", "left out", "trained"]
-    figures = step_figures(batch, put_back)
+    figures = step_figures(batch, put_back, rl_settings())
     assert (figures["left_out"], figures["judge"]) == (1, pytest.approx(0.4))
     assert figures["reward"] == pytest.approx(sum(figures[f"reward_{part}"] for part in ("answer", "format", "overlong", "no_answer", "no_search")), abs=1e-3)
 

@@ -361,7 +361,7 @@ class SynthesizeSettings(Settings):
     """Name of the model at that endpoint."""
     agents: AgentsSettings = AgentsSettings()
     concurrency: int = Field(16, ge=1)
-    """Requests of `agents` in flight, in all processes together; a few more tasks are under way."""
+    """Requests of `agents` in flight, in all processes together; up to twice as many tasks are under way."""
     max_tokens: int = Field(0, ge=0)
     """Begin no further task once so many tokens are used, of prompts and replies together; 0: no limit. A higher limit goes on."""
     max_cost: float = Field(0.0, ge=0)

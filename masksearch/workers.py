@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
@@ -48,8 +48,8 @@ def worker_pool(workers: int, prepare: Callable[..., None] | None = None, *argum
 
 
 @contextlib.contextmanager
-def talking_workers(workers: int, work: Callable[..., None], *arguments: Any) -> Iterator[list[Connection]]:
-    """So many processes that each run `work(connection, *arguments)`, and the other ends of their connections; ended when the block ends.
+def talking_workers(work: Callable[[Connection, Any], None], arguments: Sequence[Any]) -> Iterator[list[Connection]]:
+    """A process for each argument that runs `work(connection, argument)`, and the other ends of their connections; ended when the block ends.
 
     A process that has died shows as EOFError where its connection is read, and OSError where it is written to.
     """
@@ -58,9 +58,9 @@ def talking_workers(workers: int, work: Callable[..., None], *arguments: Any) ->
     processes = []
     try:
         with _environment(dict.fromkeys(ONE_THREAD, "1")):
-            for _ in range(workers):
+            for argument in arguments:
                 here, there = context.Pipe()
-                processes.append(context.Process(target=_start_talking, args=(work, there, arguments), daemon=True))
+                processes.append(context.Process(target=_start_talking, args=(work, there, argument), daemon=True))
                 processes[-1].start()
                 # Closed on this side, or the end of the process would not show.
                 there.close()
@@ -85,9 +85,9 @@ def died(workers: int) -> MaskSearchError:
     )
 
 
-def _start_talking(work: Callable[..., None], connection: Connection, arguments: tuple[Any, ...]) -> None:
+def _start_talking(work: Callable[[Connection, Any], None], connection: Connection, argument: Any) -> None:
     _start(None, ())
-    work(connection, *arguments)
+    work(connection, argument)
 
 
 def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:

@@ -42,8 +42,10 @@ class _Ended:
 def teach_in_processes(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]) -> str:
     """As `teach_all`, in `settings.workers` processes that each open the index. Raises as it does; MaskSearchError where a process dies."""
     count = min(settings.workers, settings.concurrency, len(tasks))
-    with talking_workers(count, _work, settings.model_copy(update={"workers": count})) as workers:
-        parent = _Parent(workers, iter(tasks), at_a_time(settings) + AHEAD)
+    # Shares differ by one where they must: what is in flight is bounded in all.
+    shares = [settings.concurrency // count + (place < settings.concurrency % count) for place in range(count)]
+    with talking_workers(_work, [settings.model_copy(update={"workers": 1, "concurrency": share}) for share in shares]) as workers:
+        parent = _Parent(workers, iter(tasks), at_a_time(shares[0]) + AHEAD)
         try:
             return parent.collect(purse, on_done)
         finally:

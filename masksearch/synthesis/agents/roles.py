@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -134,8 +133,8 @@ class Roles:
 
 
 def share(settings: SynthesizeSettings) -> int:
-    """Requests that each of the processes may have in flight."""
-    return ceil(settings.concurrency / settings.workers)
+    """Requests that each of the processes may have in flight, so that all together have no more than `concurrency`, but one each."""
+    return max(1, settings.concurrency // settings.workers)
 
 
 def _shown(hit: Hit, words: int) -> dict[str, str]:

@@ -129,9 +129,9 @@ class _Each:
         raise StopAsyncIteration
 
 
-def at_a_time(settings: SynthesizeSettings) -> int:
-    """Tasks that each of the processes works: half as many more, so that the endpoint stays busy while some search or are written down."""
-    return share(settings) * 3 // 2
+def at_a_time(in_flight: int) -> int:
+    """Tasks that a process works: nearly twice as many as requests, so that the endpoint stays busy while some search or are written down; one for one."""
+    return 2 * in_flight - 1
 
 
 async def teach_all(teacher: Teacher, tasks: Iterable[Task] | AsyncIterator[Task], purse: Purse, on_done: Callable[[Outcome], bool]) -> str:
@@ -140,7 +140,7 @@ async def teach_all(teacher: Teacher, tasks: Iterable[Task] | AsyncIterator[Task
     `on_done` gets each outcome as it comes, and says whether more are wanted. Raises ModelError where an endpoint refuses the key or does not
     know the model, after what is under way has ended.
     """
-    concurrency = at_a_time(teacher.settings)
+    concurrency = at_a_time(share(teacher.settings))
     waiting = tasks if isinstance(tasks, AsyncIterator) else _Each(tasks)
     stop: list[str] = []
     failed, open_ = 0, ""

@@ -87,6 +87,10 @@ class StageFolder:
         """The key as stages see it that build on this one."""
         return files.hash_json([self.key, content_hash(self.product)]) if self.unfinished() else self.key
 
+    def is_mine(self) -> bool:
+        """Whether what lies there is work of the same key."""
+        return _read(self.mark_file).get("key") == self.key
+
     def prepare(self) -> float:
         """Makes the folder ready to work in; returns the seconds an earlier, broken-off attempt has already spent.
 

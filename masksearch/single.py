@@ -91,7 +91,11 @@ def _locked_into(spec: StageKind, settings: Settings, output: Path, run_dir: Pat
     folder = StageFolder(work, output, key)
     if work.exists() and not folder.mark_file.exists() and any(work.iterdir()):
         raise UsageError(f"{work}, where this command keeps its work, holds something else; move it away or choose another -o.")
-    if folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
+    # Answers of models are paid for: a command that was killed, or given again, after it had finished asks nothing a second time.
+    paid = getattr(settings, "teacher", "") == "agents"
+    if folder.done_file.exists() and paid and folder.is_mine():
+        say(f"What became of each task is known from {work}, so nothing that was answered is asked again; remove it to begin anew.")
+    elif folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
         files.remove(work)
     folder.prepare()
     for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):  # of an attempt that was killed while it wrote

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -112,6 +113,24 @@ def test_random_kills(folder):
     log = [row["id"] for row in read_appended(folder / "out.jsonl.work" / OUTCOMES)]
     assert len(log) == len(set(log)) == TASKS
     assert not list(folder.glob(".*.tmp"))
+
+
+def test_a_finished_command_given_again_asks_nothing(folder):
+    """So a kill between its end and that of its process costs nothing either; other settings begin anew, and so does it without its work."""
+    with Endpoint(Some()) as endpoint:
+        assert "asked again" not in finish(folder, endpoint.url, "out.jsonl")
+        whole, asked = (folder / "out.jsonl").read_bytes(), len(endpoint.requests)
+        (folder / "out.jsonl").unlink()
+        assert "nothing that was answered is asked again; remove it to begin anew" in finish(folder, endpoint.url, "out.jsonl")
+        assert (folder / "out.jsonl").read_bytes() == whole
+        assert len(endpoint.requests) == asked
+        shutil.rmtree(folder / "out.jsonl.work")
+        finish(folder, endpoint.url, "out.jsonl")
+        assert len(endpoint.requests) == 2 * asked
+        with (folder / "tasks.jsonl").open("a") as stream:
+            stream.write(json.dumps(Question(id="more", question="On which river does Town1 lie?", answers=("Flow1",)).to_json()) + "\n")
+        assert "asked again" not in finish(folder, endpoint.url, "out.jsonl")
+        assert len(endpoint.requests) == 3 * asked + 4
 
 
 def test_every_cut_of_the_log_is_gone_on_from(tmp_path):

@@ -275,6 +275,7 @@ def test_a_count_of_failures_leads_to_its_questions(opened: Any) -> None:
     assert one.count() == expected
     one.page.click("#failures details.examples >> nth=0")
     examples = one.page.locator("#failures details.examples >> nth=0").locator("li a")
+    examples.first.wait_for()  # they are filled in when the page hears that it was opened
     assert examples.count() >= len(FAILURES)
     examples.first.click()
     one.until("location.hash.startsWith('#q=hotpot-base/')")

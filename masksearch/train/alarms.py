@@ -141,6 +141,17 @@ class Watch:
                 say(f"  {alarm.text} (Training goes on; alarms.stop_on = {alarm.name} would have stopped it.)")
 
 
+def train_until_alarm(trainer: Any, state: str | None) -> Alarm | None:
+    """Trains from a saved state (or the beginning) to the end, or until an alarm, which is told and returned."""
+    try:
+        trainer.train(resume_from_checkpoint=state)
+    except RunStopped as stop:
+        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
+        say(f"  stopped: {stop}")
+        return stop.alarm
+    return None
+
+
 @contextmanager
 def telling_memory(remedy: Callable[[], str]) -> Iterator[None]:
     """A lack of memory becomes a TrainingError that says which settings to lower."""

@@ -29,7 +29,7 @@ from masksearch.ranks import count, is_first
 from masksearch.scoring.rewards import open_judge
 from masksearch.search import open_searcher
 from masksearch.settings import RlSettings
-from masksearch.train.alarms import Alarm, RunStopped, Watch, telling_memory
+from masksearch.train.alarms import Alarm, Watch, telling_memory, train_until_alarm
 from masksearch.train.best import KEPT, Judged, judge, keep, kept
 from masksearch.train.common import WHOLE, Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.curriculum import load_state, save_state
@@ -86,7 +86,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     with telling_memory(lambda: memory_remedy(settings, "training")):
         trainer = make_trainer(settings, model, tokenizer, worker, work)
     with quiet(), telling_memory(lambda: memory_remedy(settings, worker.phase)):
-        stopped = train(trainer, state)
+        stopped = train_until_alarm(trainer, state)
         taken = settle(trainer, stopped, work)
     save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
     for folder in ("states", KEPT):
@@ -95,17 +95,6 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     summary |= {"dtype": dtype_name(find_dtype(settings.dtype)), "rollouts": settings.rollouts, "processes": count()} | _ending(stopped, taken, settings)
     first_does(lambda: write_json(work / "rl-report.json", summary))
     return summary
-
-
-def train(trainer: DapoTrainer, state: str | None) -> Alarm | None:
-    """Trains to the end, or until an alarm, which is returned."""
-    try:
-        trainer.train(resume_from_checkpoint=state)
-    except RunStopped as stop:
-        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
-        say(f"  stopped: {stop}")
-        return stop.alarm
-    return None
 
 
 def memory_remedy(settings: RlSettings, phase: str) -> str:

@@ -26,7 +26,7 @@ from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.progress import say
 from masksearch.ranks import count, rank
 from masksearch.settings import SftSettings
-from masksearch.train.alarms import Alarm, RunStopped, not_finite, refuse_not_finite, telling_memory
+from masksearch.train.alarms import Alarm, RunStopped, not_finite, refuse_not_finite, telling_memory, train_until_alarm
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.curriculum import Curriculum, Item, load_state, read_rates, save_state, stage_pools
 from masksearch.train.freezing import freeze_layers
@@ -178,7 +178,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         say(f"  going on from step {state_step(state)} of {steps}")
         load_state(curriculum, Path(state))
     with quiet(), telling_memory(lambda: memory_remedy(settings)):
-        stopped = train(trainer, state)
+        stopped = train_until_alarm(trainer, state)
         taken = settle(trainer, stopped, settings, work)
     name = f"{checkpoint_name(settings.model)}+sft"
     save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
@@ -213,17 +213,6 @@ def memory_remedy(settings: SftSettings) -> str:
     """Which settings to lower where memory ran out."""
     also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
     return f"lower micro_batch_size (now {settings.micro_batch_size or settings.batch_size}) or max_length (now {settings.max_length}){also}"
-
-
-def train(trainer: SparseHeadTrainer, state: str | None) -> Alarm | None:
-    """Trains to the end, or until a loss that is not finite."""
-    try:
-        trainer.train(resume_from_checkpoint=state)
-    except RunStopped as stop:
-        trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
-        say(f"  stopped: {stop}")
-        return stop.alarm
-    return None
 
 
 def settle(trainer: SparseHeadTrainer, stopped: Alarm | None, settings: SftSettings, work: Path) -> int | None:

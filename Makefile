@@ -20,7 +20,7 @@ test: check
 	$(BIN)/python -m pytest tests/e2e
 
 test-verl: $(VENV)-verl/.installed
-	PYTHONPATH=tests $(VENV)-verl/bin/python -m pytest tests/unit/integrations/test_verl_loop.py tests/unit/integrations/test_verl_config.py tests/unit/export/test_verl.py
+	PYTHONPATH=tests $(VENV)-verl/bin/python -m pytest tests/unit/interop/verl tests/unit/interop/export/test_verl.py
 
 check: install-dev
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 
 from masksearch.llm.checkpoint import load_checkpoint
-from masksearch.llm.engine import Engine
+from masksearch.llm.decoder.engine import Engine
 
 Load = list[tuple[list[int], int]]
 """Prompt ids, and how many tokens to write."""
@@ -58,7 +58,14 @@ def by_generate(model: torch.nn.Module, load: Load, batch: int, pad: int) -> Non
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt, _ in part])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _ in part])
         longest = max(length for _, length in part)
-        model.generate(input_ids=ids, attention_mask=mask, max_new_tokens=longest, min_new_tokens=longest, do_sample=False, pad_token_id=pad)  # type: ignore[operator]
+        model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=longest,
+            min_new_tokens=longest,
+            do_sample=False,
+            pad_token_id=pad,
+        )  # type: ignore[operator]
 
 
 def seconds(work: Callable[[], None]) -> float:
@@ -86,9 +93,13 @@ def main() -> None:
         ours, theirs = [], []
         for _ in range(arguments.rounds):
             ours.append(seconds(lambda load=load: by_engine(engine, load)))
-            theirs.append(seconds(lambda load=load: by_generate(plain, load, arguments.slots, tokenizer.pad_token_id)))
+            theirs.append(
+                seconds(lambda load=load: by_generate(plain, load, arguments.slots, tokenizer.pad_token_id))
+            )
         ratio = statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
-        print(f"{name:8} {wanted / statistics.median(ours):13.0f} {wanted / statistics.median(theirs):15.0f} {ratio:6.2f}")
+        print(
+            f"{name:8} {wanted / statistics.median(ours):13.0f} {wanted / statistics.median(theirs):15.0f} {ratio:6.2f}"
+        )
 
 
 if __name__ == "__main__":

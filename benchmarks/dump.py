@@ -22,8 +22,8 @@ from xml.etree import ElementTree
 import mwparserfromhell
 
 from masksearch.corpus import SkipCount
-from masksearch.corpus.mediawiki import read_dump
-from masksearch.corpus.mediawiki_stream import cut_pages, read_chunks
+from masksearch.corpus.mediawiki.dump import read_dump
+from masksearch.corpus.mediawiki.stream import cut_pages, read_chunks
 
 
 def wikitexts(path: str) -> list[str]:
@@ -63,7 +63,9 @@ def repeat_dump(path: str, times: int, target: Path) -> None:
 
 def main() -> None:
     """Ratios first, then growth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dump")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
@@ -81,17 +83,32 @@ def main() -> None:
     print(f"{'':24} {'CPU s':>7} {'wall s':>7} {'CPU ratio':>10} {'wall ratio':>11}")
     for name in works:
         cpu, wall = (statistics.median(row[name][kind] for row in rounds) for kind in (0, 1))
-        ratios = [statistics.median(row[name][kind] / row["library alone"][kind] for row in rounds) for kind in (0, 1)]
+        ratios = [
+            statistics.median(row[name][kind] / row["library alone"][kind] for row in rounds)
+            for kind in (0, 1)
+        ]
         print(f"{name:24} {cpu:7.2f} {wall:7.2f} {ratios[0]:10.2f} {ratios[1]:11.2f}")
-    print(f"\n{'times over':>10} {'documents':>10} {'CPU s':>7} {'wall s':>7} {'CPU ms/doc':>11} {'peak MB, all so far':>20}   ({arguments.workers} workers)")
+    print(
+        f"\n{'times over':>10} {'documents':>10} {'CPU s':>7} {'wall s':>7} {'CPU ms/doc':>11} {'peak MB, all so far':>20}   ({arguments.workers} workers)"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for times in arguments.growth:
             path = Path(folder) / f"x{times}.xml.bz2"
             repeat_dump(arguments.dump, times, path)
             count: list[int] = []
-            cpu, wall = measure(lambda path=path, count=count: count.append(read_all(str(path), arguments.workers)))  # type: ignore[misc]
-            peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024
-            print(f"{times:10} {count[0]:10} {cpu:7.2f} {wall:7.2f} {1000 * cpu / count[0]:11.2f} {peak:20.0f}")
+            cpu, wall = measure(
+                lambda path=path, count=count: count.append(read_all(str(path), arguments.workers))
+            )  # type: ignore[misc]
+            peak = (
+                max(
+                    resource.getrusage(who).ru_maxrss
+                    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+                )
+                / 1024
+            )
+            print(
+                f"{times:10} {count[0]:10} {cpu:7.2f} {wall:7.2f} {1000 * cpu / count[0]:11.2f} {peak:20.0f}"
+            )
 
 
 if __name__ == "__main__":

@@ -27,16 +27,16 @@ from transformers import StoppingCriteria, StoppingCriteriaList
 from masksearch.agent.loop import roll_out
 from masksearch.agent.prompts import messages, method_prompt, render_information
 from masksearch.agent.protocol import Answer, Search, parse_turn, stops
-from masksearch.cli import main as masksearch
-from masksearch.files import read_tasks
+from masksearch.agent.settings import AgentSettings
+from masksearch.cli.main import main as masksearch
 from masksearch.llm.base import Sampling
 from masksearch.llm.checkpoint import load_checkpoint
+from masksearch.llm.decoder.local_policy import LocalPolicy
 from masksearch.llm.device import dtype_name, find_dtype
-from masksearch.llm.local import LocalPolicy
 from masksearch.protocols import Searcher
+from masksearch.runtime.records import read_tasks
 from masksearch.scoring.metrics import score_task
 from masksearch.search import open_searcher
-from masksearch.settings import AgentSettings
 from masksearch.types import Hit, Task
 
 SHIPPED = Path(__file__).parent.parent / "data"
@@ -76,29 +76,51 @@ class TimedSearcher:
         return found
 
 
-def ours(policy: LocalPolicy, searcher: Any, tasks: Sequence[Task], settings: AgentSettings, clock: Clock) -> list[Outcome]:
+def ours(
+    policy: LocalPolicy, searcher: Any, tasks: Sequence[Task], settings: AgentSettings, clock: Clock
+) -> list[Outcome]:
     """The way `masksearch eval` goes: all questions at once through the slots."""
     episodes = roll_out(tasks, policy, searcher, settings, [Sampling(temperature=0.0)] * len(tasks))
     score = clock.timed("scoring", score_task)
     for episode, task in zip(episodes, tasks, strict=True):
         score(episode.trajectory.answer, task, settings.answer_form)
     # A session without room ends in an empty turn, which the other side does not write.
-    said = ["\n".join(turn.text for turn in episode.trajectory.turns if turn.role == "model" and turn.text) for episode in episodes]
+    said = [
+        "\n".join(turn.text for turn in episode.trajectory.turns if turn.role == "model" and turn.text)
+        for episode in episodes
+    ]
     return [(episode.trajectory.answer, text) for episode, text in zip(episodes, said, strict=True)]
 
 
 class StopRows(StoppingCriteria):  # type: ignore[misc]
     """Ends each row by itself: at a stop string, at its end token, or at its own limit; `lengths` is how many tokens each wrote."""
 
-    def __init__(self, tokenizer: Any, closing: frozenset[int], ends: frozenset[int], stop: Sequence[str], width: int, limits: Sequence[int]) -> None:
-        self.tokenizer, self.closing, self.ends, self.stop, self.width, self.limits = tokenizer, closing, ends, stop, width, limits
+    def __init__(
+        self,
+        tokenizer: Any,
+        closing: frozenset[int],
+        ends: frozenset[int],
+        stop: Sequence[str],
+        width: int,
+        limits: Sequence[int],
+    ) -> None:
+        self.tokenizer, self.closing, self.ends, self.stop, self.width, self.limits = (
+            tokenizer,
+            closing,
+            ends,
+            stop,
+            width,
+            limits,
+        )
         self.lengths = [0] * len(limits)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         written = input_ids.shape[1] - self.width
         last = input_ids[:, -1].tolist()
         for row, token in enumerate(last):
-            if not self.lengths[row] and (token in self.ends or written >= self.limits[row] or self._stopped(input_ids[row], token)):
+            if not self.lengths[row] and (
+                token in self.ends or written >= self.limits[row] or self._stopped(input_ids[row], token)
+            ):
                 self.lengths[row] = written
         return torch.tensor([length > 0 for length in self.lengths], device=input_ids.device)
 
@@ -152,12 +174,17 @@ class Padded:
     def _turn(self, active: list[Rollout]) -> list[Rollout]:
         """One turn of each, and the searches they ask for; those that go on."""
         settings = self.settings
-        limits = [min(settings.turn_tokens, settings.max_tokens - one.used, settings.max_length - len(one.ids)) for one in active]
+        limits = [
+            min(settings.turn_tokens, settings.max_tokens - one.used, settings.max_length - len(one.ids))
+            for one in active
+        ]
         asking: list[tuple[Rollout, str]] = []
         for rollout, written in zip(active, self._generate(active, limits), strict=True):
             rollout.ids += written
             rollout.used += len(written)
-            text = self.tokenizer.decode(written, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            text = self.tokenizer.decode(
+                written, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
             rollout.said.append(text)
             action = parse_turn(text)
             if isinstance(action, Answer):
@@ -170,8 +197,14 @@ class Padded:
         for (rollout, _), hits in zip(asking, found, strict=True):
             rollout.searches += 1
             shown = render_information(hits, settings.passage_words)
-            rollout.ids += self.tokenizer(shown, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return [rollout for rollout, _ in asking if rollout.used < settings.max_tokens and len(rollout.ids) < settings.max_length]
+            rollout.ids += self.tokenizer(shown, add_special_tokens=False, split_special_tokens=True)[
+                "input_ids"
+            ]
+        return [
+            rollout
+            for rollout, _ in asking
+            if rollout.used < settings.max_tokens and len(rollout.ids) < settings.max_length
+        ]
 
     @torch.inference_mode()
     def _generate(self, active: Sequence[Rollout], limits: Sequence[int]) -> list[list[int]]:
@@ -179,7 +212,9 @@ class Padded:
         pad = self.tokenizer.pad_token_id
         ids = torch.tensor([[pad] * (width - len(one.ids)) + one.ids for one in active])
         mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in active])
-        stopping = StopRows(self.tokenizer, self.closing, self.ends, stops(self.settings.tools), width, limits)
+        stopping = StopRows(
+            self.tokenizer, self.closing, self.ends, stops(self.settings.tools), width, limits
+        )
         output = self.model.generate(
             input_ids=ids.to(self.model.device),
             attention_mask=mask.to(self.model.device),
@@ -188,7 +223,9 @@ class Padded:
             pad_token_id=pad,
             stopping_criteria=StoppingCriteriaList([stopping]),
         )
-        return [row[width : width + length].tolist() for row, length in zip(output, stopping.lengths, strict=True)]
+        return [
+            row[width : width + length].tolist() for row, length in zip(output, stopping.lengths, strict=True)
+        ]
 
 
 def measured(work: Callable[[], list[Outcome]]) -> tuple[list[Outcome], float, float]:
@@ -213,9 +250,28 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
     if not model.exists():
         base, trajectories = folder / "base", folder / "trajectories.jsonl"
         run_stage("model", "smollm2-135m", "-o", base)
-        run_stage("synthesize", source / "train_questions.jsonl.gz", "--index", index, "--limit", 4 * arguments.steps, "-o", trajectories)
         run_stage(
-            *("sft", "--model", base, "--trajectories", trajectories, "--batch-size", 4, "--max-steps", arguments.steps),
+            "synthesize",
+            source / "train_questions.jsonl.gz",
+            "--index",
+            index,
+            "--limit",
+            4 * arguments.steps,
+            "-o",
+            trajectories,
+        )
+        run_stage(
+            *(
+                "sft",
+                "--model",
+                base,
+                "--trajectories",
+                trajectories,
+                "--batch-size",
+                4,
+                "--max-steps",
+                arguments.steps,
+            ),
             *("--frozen-layers", 15, "--learning-rate", 1e-3, "-o", model),
         )
     return model, index
@@ -228,9 +284,15 @@ def table(arguments: argparse.Namespace, model_path: Path, index: Path) -> Itera
     dtype = find_dtype()
     plain, tokenizer = load_checkpoint(model_path, dtype)
     slotted, _ = load_checkpoint(model_path, dtype)
-    policy, padded = LocalPolicy(slotted, tokenizer, "model", arguments.slots, settings.max_length), Padded(plain, tokenizer, searcher, settings)
+    policy, padded = (
+        LocalPolicy(slotted, tokenizer, "model", arguments.slots, settings.max_length),
+        Padded(plain, tokenizer, searcher, settings),
+    )
     clock = Clock()
-    yield "questions, slots, threads, number format", f"{len(tasks)}, {arguments.slots}, {torch.get_num_threads()}, {dtype_name(dtype)}"
+    yield (
+        "questions, slots, threads, number format",
+        f"{len(tasks)}, {arguments.slots}, {torch.get_num_threads()}, {dtype_name(dtype)}",
+    )
     ours(policy, searcher, tasks[:1], settings, clock)
     padded.run(tasks[:1], 1)
     sizes = [int(size) for size in arguments.batches.split(",")]
@@ -253,17 +315,35 @@ def table(arguments: argparse.Namespace, model_path: Path, index: Path) -> Itera
             else:
                 outcomes, wall, processor = measured(lambda: padded.run(tasks, best))
             sides[side].append((wall, processor))
-            yield f"round {turn + 1}, {'ours' if side == 'ours' else f'generate, batches of {best}'}: s, processor s", f"{wall:.1f}, {processor:.1f}"
+            yield (
+                f"round {turn + 1}, {'ours' if side == 'ours' else f'generate, batches of {best}'}: s, processor s",
+                f"{wall:.1f}, {processor:.1f}",
+            )
     for name, place in (("wall", 0), ("processor", 1)):
-        our, their = [values[place] for values in sides["ours"]], [values[place] for values in sides["theirs"]]
-        yield f"{name} time a question: ours, generate in batches of {best}", f"{_each(our, tasks):.0f}, {_each(their, tasks):.0f} ms"
-        yield "  how many times as fast", f"{statistics.median(b / a for a, b in zip(our, their, strict=True)):.2f}"
+        our, their = (
+            [values[place] for values in sides["ours"]],
+            [values[place] for values in sides["theirs"]],
+        )
+        yield (
+            f"{name} time a question: ours, generate in batches of {best}",
+            f"{_each(our, tasks):.0f}, {_each(their, tasks):.0f} ms",
+        )
+        yield (
+            "  how many times as fast",
+            f"{statistics.median(b / a for a, b in zip(our, their, strict=True)):.2f}",
+        )
     yield "same answer, same text, both answered", _agreement(mine, outcomes)
     total = sum(wall for wall, _ in sides["ours"])
     for part, seconds in sorted(clock.spent.items(), key=lambda item: -item[1]):
-        yield f"ours, {part}: ms a question, share of the wall time", f"{1000 * seconds / len(tasks) / arguments.rounds:.2f}, {seconds / total:.2%}"
+        yield (
+            f"ours, {part}: ms a question, share of the wall time",
+            f"{1000 * seconds / len(tasks) / arguments.rounds:.2f}, {seconds / total:.2%}",
+        )
     rest = total - sum(clock.spent.values())
-    yield "ours, the rest (tokenising, prompts, the loop)", f"{1000 * rest / len(tasks) / arguments.rounds:.2f}, {rest / total:.2%}"
+    yield (
+        "ours, the rest (tokenising, prompts, the loop)",
+        f"{1000 * rest / len(tasks) / arguments.rounds:.2f}, {rest / total:.2%}",
+    )
 
 
 def _each(seconds: Sequence[float], tasks: Sequence[Task]) -> float:
@@ -272,17 +352,29 @@ def _each(seconds: Sequence[float], tasks: Sequence[Task]) -> float:
 
 def _agreement(mine: Sequence[Outcome], theirs: Sequence[Outcome]) -> str:
     pairs = list(zip(mine, theirs, strict=True))
-    shares = [[a[0] == b[0] for a, b in pairs], [a == b for a, b in pairs], [bool(a[0] and b[0]) for a, b in pairs]]
+    shares = [
+        [a[0] == b[0] for a, b in pairs],
+        [a == b for a, b in pairs],
+        [bool(a[0] and b[0]) for a, b in pairs],
+    ]
     return ", ".join(f"{sum(share) / len(share):.0%}" for share in shares)
 
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, help="a checkpoint folder that has learnt the tags (default: one is trained)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=Path, help="a checkpoint folder that has learnt the tags (default: one is trained)"
+    )
     parser.add_argument("--steps", type=int, default=30, help="of that training")
-    parser.add_argument("--index", type=Path, help="an index of the data's hotpotqa/corpus.jsonl.gz (default: one is built)")
-    parser.add_argument("--keep", type=Path, help="folder for what is made (default: one that is thrown away)")
+    parser.add_argument(
+        "--index", type=Path, help="an index of the data's hotpotqa/corpus.jsonl.gz (default: one is built)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="folder for what is made (default: one that is thrown away)"
+    )
     parser.add_argument("--data", type=Path, default=SHIPPED, help="folder with hotpotqa/questions.jsonl.gz")
     parser.add_argument("--questions", type=int, default=64)
     parser.add_argument("--batches", default="8,16,32", help="batch sizes of the other side")

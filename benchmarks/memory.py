@@ -33,7 +33,9 @@ def growing(number: int) -> Iterator[Document]:
 
 def measure(*arguments: str) -> tuple[float, float, float]:
     """(peak MB, own MB, CPU seconds) of one command."""
-    process = subprocess.Popen([sys.executable, "-m", "masksearch", *arguments, "--quiet"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "masksearch", *arguments, "--quiet"], stdout=subprocess.DEVNULL
+    )
     own, status = 0, 0
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
@@ -50,16 +52,31 @@ def measure(*arguments: str) -> tuple[float, float, float]:
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sizes", default="10000,100000,1000000")
     parser.add_argument("--tasks", type=int, default=20_000, help="tasks to make of each corpus")
     arguments = parser.parse_args()
-    print(f"{'documents':>10}  {'corpus MB':>10}  {'work':<34}  {'peak MB':>8}  {'own MB':>8}  {'CPU s':>8}  {'s':>8}")
+    print(
+        f"{'documents':>10}  {'corpus MB':>10}  {'work':<34}  {'peak MB':>8}  {'own MB':>8}  {'CPU s':>8}  {'s':>8}"
+    )
     for size in map(int, arguments.sizes.split(",")):
         with tempfile.TemporaryDirectory() as name:
             corpus = write_corpus(Path(name) / "corpus.jsonl", growing(size))
             index, tasks = f"{name}/index", f"{name}/tasks.jsonl"
-            verified = ["mask", corpus, "-o", tasks, "--index", index, "--extractor", "dates,numbers", "--limit", str(arguments.tasks)]
+            verified = [
+                "mask",
+                corpus,
+                "-o",
+                tasks,
+                "--index",
+                index,
+                "--extractor",
+                "dates,numbers",
+                "--limit",
+                str(arguments.tasks),
+            ]
             works = {
                 "index": ["index", corpus, "-o", index, "--max-words", "0"],
                 "search": ["search", index, "first world war"],

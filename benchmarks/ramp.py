@@ -24,19 +24,21 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from masksearch.corpus import cut, read_documents, sentence_spans
-from masksearch.ramp.counts import wanted_shares
-from masksearch.ramp.duplicates import find_duplicates
-from masksearch.ramp.engines import open_engine
+from masksearch.corpus import cut, read_documents
+from masksearch.ramp.checks.duplicates import find_duplicates
+from masksearch.ramp.checks.retrievable import verify_retrievable
 from masksearch.ramp.generate import Source, work
-from masksearch.ramp.prepare import prepare
-from masksearch.ramp.shards import ShardFile, shard_folder
-from masksearch.ramp.spans import make_extractors
-from masksearch.ramp.stage import run_mask
-from masksearch.ramp.tools import Plan, build_tools
-from masksearch.ramp.verify import verify_retrievable
+from masksearch.ramp.masking.mask_counts import wanted_shares
+from masksearch.ramp.run.plan import Plan, build_tools
+from masksearch.ramp.run.prepare import prepare
+from masksearch.ramp.run.shard_workers import open_engine
+from masksearch.ramp.run.shards import ShardFile, shard_folder
+from masksearch.ramp.run.stage import run_mask
+from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.extract import make_extractors
 from masksearch.search import build, load
-from masksearch.settings import IndexSettings, MaskSettings
+from masksearch.search.settings import IndexSettings
+from masksearch.text.sentences import sentence_spans
 from masksearch.types import Document, MaskedTask, Passage
 
 DATA = Path(__file__).parents[1] / "data"
@@ -47,7 +49,12 @@ Row = tuple[str, str, str]
 
 def passages(most: int) -> list[Passage]:
     """Real passages of the shipped sets."""
-    found = (passage for name in SETS for document in read_documents(str(DATA / name / "corpus.jsonl.gz")) for passage in cut(document, 60))
+    found = (
+        passage
+        for name in SETS
+        for document in read_documents(str(DATA / name / "corpus.jsonl.gz"))
+        for passage in cut(document, 60)
+    )
     return [passage.model_copy(update={"language": "en"}) for passage in itertools.islice(found, most)]
 
 
@@ -58,7 +65,12 @@ def recombined(number: int) -> Iterator[Document]:
     sentences = [passage.text[start:end] for passage in real for start, end in sentence_spans(passage.text)]
     for place in range(number):
         title = real[place % len(real)].title + (f" {place // len(real)}" if place >= len(real) else "")
-        yield Document(id=f"r{place}", title=title, text=" ".join([f"{title}:", *rng.sample(sentences, 2)]), language="en")
+        yield Document(
+            id=f"r{place}",
+            title=title,
+            text=" ".join([f"{title}:", *rng.sample(sentences, 2)]),
+            language="en",
+        )
 
 
 def rates(sides: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
@@ -101,17 +113,30 @@ def shards(settings: MaskSettings, work_folder: Path) -> Iterator[Callable[[], i
 def patterns(arguments: argparse.Namespace) -> Iterator[Row]:
     """links + dates + numbers, masked, without verification."""
     with tempfile.TemporaryDirectory() as folder:
-        corpus = write_corpus(Path(folder) / "c.jsonl", (Document(id=p.id, title=p.title, text=p.text, language="en") for p in passages(20_000)))
-        base = MaskSettings(corpus=corpus, extractors=("links", "dates", "numbers"), verify=("unique", "not-inferable"), near_duplicates=0, max_words=0)
+        corpus = write_corpus(
+            Path(folder) / "c.jsonl",
+            (Document(id=p.id, title=p.title, text=p.text, language="en") for p in passages(20_000)),
+        )
+        base = MaskSettings(
+            corpus=corpus,
+            extractors=("links", "dates", "numbers"),
+            verify=("unique", "not-inferable"),
+            near_duplicates=0,
+            max_words=0,
+        )
         for workers in sorted({1, arguments.workers}):
             with shards(base.model_copy(update={"workers": workers}), Path(folder) / f"w{workers}") as run:
                 rate = rates({"": run}, arguments.rounds)[""]
-            yield f"links+dates+numbers, {workers} process(es)", f"{rate:,.0f} paragraphs/s", "4,000" if workers == arguments.workers else ""
+            yield (
+                f"links+dates+numbers, {workers} process(es)",
+                f"{rate:,.0f} paragraphs/s",
+                "4,000" if workers == arguments.workers else "",
+            )
 
 
 def ner(arguments: argparse.Namespace) -> Iterator[Row]:
     """spaCy's entities through the whole of mask, against the pipe alone."""
-    from masksearch.ramp.entities import _installed
+    from masksearch.ramp.spans.entities import _installed
 
     texts = passages(3000)
     settings = MaskSettings(extractors=("ner",))
@@ -129,18 +154,34 @@ def ner(arguments: argparse.Namespace) -> Iterator[Row]:
     yield f"ner, 1 process (spaCy's own pipe: {found['pipe']:,.0f})", f"{found['ner']:,.0f} paragraphs/s", ""
     yield "  share of spaCy's own speed", f"{found['ner'] / found['pipe']:.2f}", "0.85"
     with tempfile.TemporaryDirectory() as folder:
-        corpus = write_corpus(Path(folder) / "c.jsonl", (Document(id=p.id, title=p.title, text=p.text, language="en") for p in texts))
-        base = MaskSettings(corpus=corpus, extractors=("ner",), verify=("unique", "not-inferable"), near_duplicates=0, max_words=0, shard_size=250)
+        corpus = write_corpus(
+            Path(folder) / "c.jsonl",
+            (Document(id=p.id, title=p.title, text=p.text, language="en") for p in texts),
+        )
+        base = MaskSettings(
+            corpus=corpus,
+            extractors=("ner",),
+            verify=("unique", "not-inferable"),
+            near_duplicates=0,
+            max_words=0,
+            shard_size=250,
+        )
         two = base.model_copy(update={"workers": arguments.workers})
         with shards(base, Path(folder) / "one") as one_run, shards(two, Path(folder) / "two") as two_run:
             found = rates({"one": one_run, "two": two_run}, arguments.rounds)
-    yield f"ner and masking, 1 process -> {arguments.workers}", f"{found['one']:,.0f} -> {found['two']:,.0f} paragraphs/s", ""
+    yield (
+        f"ner and masking, 1 process -> {arguments.workers}",
+        f"{found['one']:,.0f} -> {found['two']:,.0f} paragraphs/s",
+        "",
+    )
     yield f"  gain of {arguments.workers} processes", f"{found['two'] / found['one']:.2f}", "1.8"
 
 
 def made_tasks(sources: Sequence[Passage]) -> list[MaskedTask]:
     """Unverified tasks with 1 to 4 masks."""
-    settings = MaskSettings(extractors=("dates", "numbers"), verify=("unique", "not-inferable"), near_duplicates=0)
+    settings = MaskSettings(
+        extractors=("dates", "numbers"), verify=("unique", "not-inferable"), near_duplicates=0
+    )
     tools = build_tools(Plan(settings, Path(), Path(), {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25}, False, 1000))
     return work([Source(passage.id, (passage,)) for passage in sources], tools).tasks
 
@@ -157,7 +198,11 @@ def retrievable(arguments: argparse.Namespace) -> Iterator[Row]:
         verify_retrievable(tasks[:200], searcher, 5)
         masks = sum(task.masks for task in tasks) / len(tasks)
         rate = rates({"": lambda: len(verify_retrievable(tasks, searcher, 5))}, arguments.rounds)[""]
-        yield f"retrievable, 200,000 passages, 1 process ({masks:.1f} masks a task)", f"{rate:,.0f} tasks/s", ""
+        yield (
+            f"retrievable, 200,000 passages, 1 process ({masks:.1f} masks a task)",
+            f"{rate:,.0f} tasks/s",
+            "",
+        )
         both = in_processes(folder, tasks, arguments)
         yield f"retrievable, 200,000 passages, {arguments.workers} processes", f"{both:,.0f} tasks/s", "1,000"
 
@@ -189,8 +234,13 @@ def _serve(port: Any) -> None:
     """An endpoint that answers every chat request alike, after a fixed time: in a process of its own, on one event loop."""
     spans = json.dumps({"spans": [{"text": "nothing of the kind", "category": "OTHER"}]})
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": spans}}
-    body = json.dumps({"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}).encode()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    body = json.dumps(
+        {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice]}
+    ).encode()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+        len(body),
+        body,
+    )
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -216,14 +266,20 @@ def llm(arguments: argparse.Namespace) -> Iterator[Row]:
     server = context.Process(target=_serve, args=(port,), daemon=True)
     server.start()
     os.environ.setdefault("OPENAI_API_KEY", "none")
-    settings = MaskSettings(extractors=("llm",), llm=f"http://127.0.0.1:{port.get()}/v1", llm_model="m", concurrency=IN_FLIGHT)
+    settings = MaskSettings(
+        extractors=("llm",), llm=f"http://127.0.0.1:{port.get()}/v1", llm_model="m", concurrency=IN_FLIGHT
+    )
     extract = make_extractors(settings)[0]
     texts = passages(6400)
     list(extract(texts[:IN_FLIGHT]))
     rate = rates({"": lambda: sum(1 for _ in extract(texts))}, arguments.rounds)[""]
     server.terminate()
     ideal = IN_FLIGHT / DELAY
-    yield f"llm, {IN_FLIGHT} in flight, {DELAY * 1000:.0f} ms an answer (ideal {ideal:.0f})", f"{rate:,.0f} paragraphs/s", ""
+    yield (
+        f"llm, {IN_FLIGHT} in flight, {DELAY * 1000:.0f} ms an answer (ideal {ideal:.0f})",
+        f"{rate:,.0f} paragraphs/s",
+        "",
+    )
     yield "  share of the ideal rate", f"{rate / ideal:.2f}", "0.95"
 
 
@@ -248,15 +304,23 @@ def _works(number: int, folder: Path) -> Iterator[tuple[str, Callable[[], int]]]
     corpus = write_corpus(folder / "c.jsonl", recombined(number))
     texts = [passage for document in read_documents(corpus) for passage in cut(document, 0)]
     plain = MaskSettings(corpus=corpus, max_words=0, near_duplicates=0, verify=("unique", "not-inferable"))
-    with shards(plain.model_copy(update={"extractors": ("links", "dates", "numbers")}), folder / "patterns") as run:
+    with shards(
+        plain.model_copy(update={"extractors": ("links", "dates", "numbers")}), folder / "patterns"
+    ) as run:
         yield "links+dates+numbers, passages", run
     if number <= NER_MOST:
         extract = make_extractors(plain.model_copy(update={"extractors": ("ner",)}))[0]
         yield "ner, passages", lambda: sum(1 for _ in extract(texts))
     yield "near-copies, passages", lambda: len(find_duplicates(texts, 0.8, folder / "copies"))
-    yield "index, passages", lambda: int(build(texts, folder / "index", IndexSettings(corpus=corpus, max_words=0))["passages"])
+    yield (
+        "index, passages",
+        lambda: int(build(texts, folder / "index", IndexSettings(corpus=corpus, max_words=0))["passages"]),
+    )
     tasks, searcher = made_tasks(texts[:3000])[:1000], load(folder / "index")
-    yield "retrievable, tasks in an index of so many passages", lambda: len(verify_retrievable(tasks, searcher, 5))
+    yield (
+        "retrievable, tasks in an index of so many passages",
+        lambda: len(verify_retrievable(tasks, searcher, 5)),
+    )
     whole = MaskSettings(corpus=corpus, extractors=("dates", "numbers"), max_words=0)
     yield "whole stage, documents", lambda: run_mask(whole, folder / "t.jsonl", folder / "work") and number
 
@@ -272,7 +336,9 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)

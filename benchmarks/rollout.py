@@ -28,13 +28,15 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from masksearch.agent.loop import Episode, roll_out
 from masksearch.agent.prompts import messages, render_information
+from masksearch.agent.settings import AgentSettings
 from masksearch.corpus import cut, read_documents
-from masksearch.files import write_json_lines
 from masksearch.llm.base import Sampling
-from masksearch.llm.local import LocalPolicy
+from masksearch.llm.decoder.local_policy import LocalPolicy
 from masksearch.protocols import Searcher
+from masksearch.runtime.files import write_json_lines
 from masksearch.search import build, load
-from masksearch.settings import AgentSettings, IndexSettings, RlSettings
+from masksearch.search.settings import IndexSettings
+from masksearch.train.settings import RlSettings
 from masksearch.types import Hit, Question
 
 DATA = Path(__file__).parents[1] / "data"
@@ -43,7 +45,9 @@ Row = tuple[str, str, str]
 
 WIDTH, LAYERS, HEADS = 192, 4, 4
 TASKS, GROUP = 8, 8
-AGENT = AgentSettings(top_k=3, passage_words=60, max_searches=4, max_tokens=4000, turn_tokens=1000, max_length=2048)
+AGENT = AgentSettings(
+    top_k=3, passage_words=60, max_searches=4, max_tokens=4000, turn_tokens=1000, max_length=2048
+)
 WORDS = tuple(f" thought{place}" for place in range(60))
 QUERIES = tuple(f"river of town {place}" for place in range(64))
 STOP, AGAIN = 0.05, 0.58
@@ -51,7 +55,19 @@ STOP, AGAIN = 0.05, 0.58
 SEARCH, FOUND, ANSWER, END = "</think>\n<search>", "</search>", "</think>\n<answer>", "</answer>"
 CALL = '</think>\n\n<tool_call>\n{"name": "search", "arguments": {"query": "'
 CALLED, SAY, IM_END = '"}\n}</tool_call>'.replace("\n}", "}\n"), "</think>\n\n", "<|im_end|>"
-PIECES = ("<think>", *WORDS, *QUERIES, *(f"it is {query}" for query in QUERIES), SEARCH, FOUND, ANSWER, END, CALL, CALLED, SAY)
+PIECES = (
+    "<think>",
+    *WORDS,
+    *QUERIES,
+    *(f"it is {query}" for query in QUERIES),
+    SEARCH,
+    FOUND,
+    ANSWER,
+    END,
+    CALL,
+    CALLED,
+    SAY,
+)
 
 
 class Delayed:
@@ -82,7 +98,9 @@ def make_tokenizer(texts: Sequence[str]) -> Any:
 
     learnt = ByteLevelBPETokenizer()
     learnt.train_from_iterator(texts, vocab_size=1500, show_progress=False)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=learnt._tokenizer, eos_token=IM_END, pad_token="<|endoftext|>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=learnt._tokenizer, eos_token=IM_END, pad_token="<|endoftext|>"
+    )
     tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
     tokenizer.add_tokens([AddedToken(piece, normalized=False) for piece in PIECES])
     tokenizer.chat_template = qwen3_chat_template
@@ -95,7 +113,11 @@ def chances(native: bool) -> dict[str, dict[str, float]]:
     table: dict[str, dict[str, float]] = {"\n": {"<think>": 1.0}, "<think>": {WORDS[0]: 1.0}}
     for place, word in enumerate(WORDS):
         stop = STOP if place + 1 < len(WORDS) else 1.0
-        table[word] = {search: stop * AGAIN, answer: stop * (1 - AGAIN), **({WORDS[place + 1]: 1 - stop} if stop < 1 else {})}
+        table[word] = {
+            search: stop * AGAIN,
+            answer: stop * (1 - AGAIN),
+            **({WORDS[place + 1]: 1 - stop} if stop < 1 else {}),
+        }
     table[search] = {query: 1 / len(QUERIES) for query in QUERIES}
     table[answer] = {f"it is {query}": 1 / len(QUERIES) for query in QUERIES}
     table |= {query: {close: 1.0} for query in QUERIES} | {f"it is {query}": {end: 1.0} for query in QUERIES}
@@ -105,9 +127,23 @@ def chances(native: bool) -> dict[str, dict[str, float]]:
 def make_model(tokenizer: Any, native: bool) -> LlamaForCausalLM:
     """A Llama whose layers write nothing into the stream, so that the head sees the last token alone."""
     torch.manual_seed(0)
-    size = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": HEADS, "num_key_value_heads": HEADS // 2}
-    ends = {"eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id, "bos_token_id": None}
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=4096, tie_word_embeddings=False, **size, **ends))
+    size = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 4 * WIDTH,
+        "num_hidden_layers": LAYERS,
+        "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS // 2,
+    }
+    ends = {
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+        "bos_token_id": None,
+    }
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer), max_position_embeddings=4096, tie_word_embeddings=False, **size, **ends
+        )
+    )
     with torch.no_grad():
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
@@ -147,7 +183,12 @@ class Workbench:
         self.searcher = load(self.index)
         self.tokenizer = make_tokenizer([passage.text for passage in found[:2000]])
         self.tasks = [
-            Question(id=f"q{place}", question=f"On which river does town {place} lie?", answers=(f"river of town {place}",)) for place in range(tasks)
+            Question(
+                id=f"q{place}",
+                question=f"On which river does town {place} lie?",
+                answers=(f"river of town {place}",),
+            )
+            for place in range(tasks)
         ]
 
     def repeated(self) -> list[Question]:
@@ -160,7 +201,13 @@ class Ours:
 
     def __init__(self, bench: Workbench) -> None:
         self.bench, self.round = bench, 0
-        self.policy = LocalPolicy(make_model(bench.tokenizer, native=False), bench.tokenizer, "tiny", len(bench.repeated()), AGENT.max_length)
+        self.policy = LocalPolicy(
+            make_model(bench.tokenizer, native=False),
+            bench.tokenizer,
+            "tiny",
+            len(bench.repeated()),
+            AGENT.max_length,
+        )
         self.busy = 0.0
         step = self.policy.engine._step
 
@@ -179,19 +226,29 @@ class Ours:
         usages = [episode.trajectory.usage for episode in episodes]
         records = [episode.record for episode in episodes if episode.record is not None]
         others = sum(len(record.prompt_ids) + record.mask.count(0) for record in records)
-        return seconds, self.busy / seconds, sum(usage.model_tokens for usage in usages), sum(usage.searches for usage in usages), others
+        return (
+            seconds,
+            self.busy / seconds,
+            sum(usage.model_tokens for usage in usages),
+            sum(usage.searches for usage in usages),
+            others,
+        )
 
     def rolled_out(self, latency: float) -> list[Episode]:
         """A batch of rollouts, with other seeds each time."""
         tasks = self.bench.repeated()
-        samplings = [Sampling(1.0, 1000 * self.round + place, AGENT.max_length) for place in range(len(tasks))]
+        samplings = [
+            Sampling(1.0, 1000 * self.round + place, AGENT.max_length) for place in range(len(tasks))
+        ]
         return roll_out(tasks, self.policy, Delayed(self.bench.searcher, latency), AGENT, samplings)
 
 
 class Theirs:
     """TRL's GRPOTrainer with `tools=[search]`, as far as the batch that it would train on."""
 
-    def __init__(self, bench: Workbench, folder: Path, asynchronous: bool = False, continuous: bool = False) -> None:
+    def __init__(
+        self, bench: Workbench, folder: Path, asynchronous: bool = False, continuous: bool = False
+    ) -> None:
         from datasets import Dataset
         from trl import GRPOConfig, GRPOTrainer
 
@@ -199,7 +256,9 @@ class Theirs:
 
         def found(query: str) -> str:
             self.calls += 1
-            return render_information(bench.searcher.search([query], AGENT.top_k)[0], AGENT.passage_words).strip()
+            return render_information(
+                bench.searcher.search([query], AGENT.top_k)[0], AGENT.passage_words
+            ).strip()
 
         def search(query: str) -> str:
             """Finds passages.
@@ -244,7 +303,9 @@ class Theirs:
         )
         # What the trainer sets before it generates, which is called here by itself.
         tools = [{"search": asearch if asynchronous else search}] * size
-        self.trainer._sync_tool_dicts, self.trainer._async_tool_dicts = ([{}] * size, tools) if asynchronous else (tools, [{}] * size)
+        self.trainer._sync_tool_dicts, self.trainer._async_tool_dicts = (
+            ([{}] * size, tools) if asynchronous else (tools, [{}] * size)
+        )
         generate = self.trainer._generate_single_turn
 
         def timed(*args: Any, **given: Any) -> Any:
@@ -269,7 +330,9 @@ class Theirs:
 
 def _question(task: Question) -> list[dict[str, str]]:
     """What TRL's side is asked: the question alone, as its template explains the tool."""
-    return [dict(message) for message in messages(task, "agent", AGENT.answer_form) if message["role"] == "user"]
+    return [
+        dict(message) for message in messages(task, "agent", AGENT.answer_form) if message["role"] == "user"
+    ]
 
 
 def loop(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -277,7 +340,10 @@ def loop(arguments: argparse.Namespace) -> Iterator[Row]:
     targets = {0.0: "1.5", 0.05: "3", 0.2: "5"}
     with tempfile.TemporaryDirectory() as name:
         bench = Workbench(Path(name), TASKS)
-        sides: dict[str, Callable[[float], tuple[float, float, int, int, int]]] = {"ours": Ours(bench), "TRL": Theirs(bench, Path(name))}
+        sides: dict[str, Callable[[float], tuple[float, float, int, int, int]]] = {
+            "ours": Ours(bench),
+            "TRL": Theirs(bench, Path(name)),
+        }
         sides["TRL, coroutine"] = Theirs(bench, Path(name), asynchronous=True)
         for side in sides.values():
             side(0.0)
@@ -287,12 +353,19 @@ def loop(arguments: argparse.Namespace) -> Iterator[Row]:
             for _ in range(arguments.rounds):
                 for side, run in sides.items():
                     found[side].append(run(latency))
-            medians = {side: [statistics.median(column) for column in zip(*figures, strict=True)] for side, figures in found.items()}
+            medians = {
+                side: [statistics.median(column) for column in zip(*figures, strict=True)]
+                for side, figures in found.items()
+            }
             for side, (seconds, share, tokens, searches, others) in medians.items():
                 each = f"{tokens / rollouts:.0f} tokens written, {others / rollouts:.0f} read, {searches / rollouts:.1f} searches each"
                 told = f"{rollouts / seconds:.1f} trajectories/s; {each}"
                 busy = f"generating {share:.0%} of the time"
-                yield f"{latency * 1000:.0f} ms a search, {side}: {told}", busy, "80%" if (side, latency) == ("ours", 0.05) else ""
+                yield (
+                    f"{latency * 1000:.0f} ms a search, {side}: {told}",
+                    busy,
+                    "80%" if (side, latency) == ("ours", 0.05) else "",
+                )
             for side in list(sides)[1:]:
                 ratio = medians[side][0] / medians["ours"][0]
                 yield f"  ours against {side}", f"{ratio:.2f} times", target if side == "TRL" else ""
@@ -303,7 +376,13 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         bench = Workbench(Path(name), TASKS)
     rng = random.Random(0)
-    loads = [([rng.randrange(300, 1400) for _ in range(rng.randrange(110, 170))], min(160, 20 + int(rng.expovariate(1 / 40)))) for _ in range(64)]
+    loads = [
+        (
+            [rng.randrange(300, 1400) for _ in range(rng.randrange(110, 170))],
+            min(160, 20 + int(rng.expovariate(1 / 40))),
+        )
+        for _ in range(64)
+    ]
     model, other = (make_model(bench.tokenizer, native=False) for _ in range(2))
     policy = LocalPolicy(model, bench.tokenizer, "tiny", len(loads), 512)
 
@@ -322,7 +401,9 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
     def continuous() -> None:
         from transformers import GenerationConfig
 
-        settings = GenerationConfig(do_sample=False, eos_token_id=-1, pad_token_id=bench.tokenizer.pad_token_id, max_new_tokens=160)
+        settings = GenerationConfig(
+            do_sample=False, eos_token_id=-1, pad_token_id=bench.tokenizer.pad_token_id, max_new_tokens=160
+        )
         with other.continuous_batching_context_manager(generation_config=settings) as manager:
             for prompt, length in loads:
                 manager.add_request(prompt, max_new_tokens=length)
@@ -332,11 +413,22 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
                 finished += result is not None and result.is_finished()
 
     def padded() -> None:
-        width, longest, pad = max(len(prompt) for prompt, _ in loads), max(length for _, length in loads), int(bench.tokenizer.pad_token_id)
+        width, longest, pad = (
+            max(len(prompt) for prompt, _ in loads),
+            max(length for _, length in loads),
+            int(bench.tokenizer.pad_token_id),
+        )
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt, _ in loads])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _ in loads])
         with torch.inference_mode():
-            other.generate(input_ids=ids, attention_mask=mask, max_new_tokens=longest, min_new_tokens=longest, do_sample=False, pad_token_id=pad)
+            other.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=longest,
+                min_new_tokens=longest,
+                do_sample=False,
+                pad_token_id=pad,
+            )
 
     sides = {"slots": slots, "generate, padded": padded, "transformers' continuous batching": continuous}
     found: dict[str, list[float]] = {}
@@ -358,9 +450,9 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
 
 def step(arguments: argparse.Namespace) -> Iterator[Row]:
     """The trainer's step, rollouts and saving excepted, against a plain loop on the same token ids: forward, clipped loss, backward, AdamW."""
-    from masksearch.train.decoders import open_decoder
-    from masksearch.train.rl import make_trainer
-    from masksearch.train.worker import RolloutWorker
+    from masksearch.train.rl.decoders import open_decoder
+    from masksearch.train.rl.rollout import RolloutWorker
+    from masksearch.train.rl.stage import make_trainer
 
     class Replayed(RolloutWorker):
         """Rolls out once, and hands out the same batch from then on; notes the seconds until it is asked again, and takes turns with the plain step."""
@@ -384,17 +476,40 @@ def step(arguments: argparse.Namespace) -> Iterator[Row]:
         folder = Path(name)
         bench = Workbench(folder, TASKS // 2)
         write_json_lines(folder / "tasks.jsonl", [task.to_json() for task in bench.tasks])
-        values = {"model": "tiny", "tasks": str(folder / "tasks.jsonl"), "index": str(bench.index), "agent": AGENT, "trackers": ["none"]}
-        sizes = {"steps": 2 + arguments.rounds, "prompts_per_step": TASKS // 2, "group_size": GROUP, "micro_batch_size": 8, "save_steps": 1000}
-        settings = RlSettings.model_validate({**values, **sizes, "dynamic_sampling": False, "dtype": "float32"})
+        values = {
+            "model": "tiny",
+            "tasks": str(folder / "tasks.jsonl"),
+            "index": str(bench.index),
+            "agent": AGENT,
+            "trackers": ["none"],
+        }
+        sizes = {
+            "steps": 2 + arguments.rounds,
+            "prompts_per_step": TASKS // 2,
+            "group_size": GROUP,
+            "micro_batch_size": 8,
+            "save_steps": 1000,
+        }
+        settings = RlSettings.model_validate(
+            {**values, **sizes, "dynamic_sampling": False, "dtype": "float32"}
+        )
         model = make_model(bench.tokenizer, native=False)
-        worker = Replayed(settings, open_decoder(settings, model, bench.tokenizer, "tiny"), bench.searcher, folder)
+        worker = Replayed(
+            settings, open_decoder(settings, model, bench.tokenizer, "tiny"), bench.searcher, folder
+        )
         make_trainer(settings, model, bench.tokenizer, worker, folder).train()
     assert worker.columns is not None
     ours, raw = statistics.median(worker.seconds[1:]), statistics.median(worker.alone[1:])
-    longest = max(len(prompt) + len(rest) for prompt, rest in zip(worker.columns["prompt_ids"], worker.columns["completion_ids"], strict=True))
+    longest = max(
+        len(prompt) + len(rest)
+        for prompt, rest in zip(worker.columns["prompt_ids"], worker.columns["completion_ids"], strict=True)
+    )
     shapes = f"{len(worker.columns['prompt_ids'])} rollouts of up to {longest} tokens, 8 at a time"
-    yield f"train step, {shapes}: {ours:.2f} s; plain PyTorch {raw:.2f} s", f"{raw / ours:.2f} of its speed", "0.85"
+    yield (
+        f"train step, {shapes}: {ours:.2f} s; plain PyTorch {raw:.2f} s",
+        f"{raw / ours:.2f} of its speed",
+        "0.85",
+    )
 
 
 class PlainStep:
@@ -402,12 +517,19 @@ class PlainStep:
 
     def __init__(self, model: LlamaForCausalLM, columns: dict[str, Any], settings: RlSettings) -> None:
         self.model, self.columns, self.settings = model.train(), columns, settings
-        self.optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, weight_decay=settings.weight_decay, fused=True)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=1e-6, weight_decay=settings.weight_decay, fused=True
+        )
 
     def __call__(self) -> float:
         """Seconds of a step."""
         started = time.perf_counter()
-        rows = list(zip(*(self.columns[name] for name in ("prompt_ids", "completion_ids", "env_mask", "logprobs")), strict=True))
+        rows = list(
+            zip(
+                *(self.columns[name] for name in ("prompt_ids", "completion_ids", "env_mask", "logprobs")),
+                strict=True,
+            )
+        )
         total = sum(sum(mask) for _, _, mask, _ in rows)
         for first in range(0, len(rows), self.settings.micro_batch_size):
             self._backward(rows[first : first + self.settings.micro_batch_size], total)
@@ -418,29 +540,53 @@ class PlainStep:
 
     def _backward(self, rows: Sequence[Any], total: int) -> None:
         length = max(len(prompt) + len(rest) for prompt, rest, _, _ in rows)
-        ids, attention = torch.zeros(len(rows), length, dtype=torch.long), torch.zeros(len(rows), length, dtype=torch.long)
+        ids, attention = (
+            torch.zeros(len(rows), length, dtype=torch.long),
+            torch.zeros(len(rows), length, dtype=torch.long),
+        )
         wanted, old = torch.zeros(len(rows), length, dtype=torch.bool), torch.zeros(len(rows), length)
         for row, (prompt, rest, mask, logprobs) in enumerate(rows):
             end = len(prompt) + len(rest)
             ids[row, :end], attention[row, :end] = torch.tensor([*prompt, *rest]), 1
-            wanted[row, len(prompt) : end], old[row, len(prompt) : end] = torch.tensor(mask).bool(), torch.tensor(logprobs)
-        hidden = self.model.model(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state[:, :-1][wanted[:, 1:]]
-        logps = torch.log_softmax(self.model.lm_head(hidden), dim=-1).gather(1, ids[:, 1:][wanted[:, 1:]][:, None])[:, 0]
+            wanted[row, len(prompt) : end], old[row, len(prompt) : end] = (
+                torch.tensor(mask).bool(),
+                torch.tensor(logprobs),
+            )
+        hidden = self.model.model(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state[
+            :, :-1
+        ][wanted[:, 1:]]
+        logps = torch.log_softmax(self.model.lm_head(hidden), dim=-1).gather(
+            1, ids[:, 1:][wanted[:, 1:]][:, None]
+        )[:, 0]
         ratio, advantage = torch.exp(logps - old[:, 1:][wanted[:, 1:]]), 1.0
-        loss = -torch.minimum(ratio * advantage, ratio.clamp(1 - self.settings.clip_low, 1 + self.settings.clip_high) * advantage).sum() / total
+        loss = (
+            -torch.minimum(
+                ratio * advantage,
+                ratio.clamp(1 - self.settings.clip_low, 1 + self.settings.clip_high) * advantage,
+            ).sum()
+            / total
+        )
         loss.backward()
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"loop": loop, "back-ends": back_ends, "step": step}
+PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "loop": loop,
+    "back-ends": back_ends,
+    "step": step,
+}
 
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
-    print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; PyTorch on {torch.get_num_threads()} threads")
+    print(
+        f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; PyTorch on {torch.get_num_threads()} threads"
+    )
     print(f"{'work'.ljust(110)}  {'measured'.rjust(26)}  target")
     for name in arguments.only.split(","):
         for what, figure, target in PARTS[name](arguments):

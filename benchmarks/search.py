@@ -31,10 +31,10 @@ import numpy as np
 
 from masksearch.corpus import read_documents
 from masksearch.search import build, load, open_searcher
-from masksearch.search.hybrid import HybridSearcher
-from masksearch.search.local import indexed
-from masksearch.search.text import Tokeniser
-from masksearch.settings import DenseSettings, IndexSettings, SearchSettings
+from masksearch.search.index.base import indexed
+from masksearch.search.index.hybrid import HybridSearcher
+from masksearch.search.settings import DenseSettings, IndexSettings, SearchSettings
+from masksearch.text.terms import Tokeniser
 from masksearch.types import Document, Passage
 
 SETS = ("hotpotqa", "2wikimultihopqa", "musique")
@@ -70,7 +70,12 @@ def asked(data: Path, number: int = 1000) -> list[str]:
     return found[:number]
 
 
-def index_of(arguments: argparse.Namespace, name: str, passages: Callable[[], Iterator[Passage]], settings: IndexSettings) -> tuple[Path, float | None]:
+def index_of(
+    arguments: argparse.Namespace,
+    name: str,
+    passages: Callable[[], Iterator[Passage]],
+    settings: IndexSettings,
+) -> tuple[Path, float | None]:
     """An index, and the seconds it took to build; None for one that was kept."""
     folder = Path(arguments.keep) / name
     if folder.exists():
@@ -84,31 +89,57 @@ def index_of(arguments: argparse.Namespace, name: str, passages: Callable[[], It
 def recall(arguments: argparse.Namespace) -> Iterator[Row]:
     """The share of a question's gold passages among the first 5 and 20 results, by kind of index."""
     for name in SETS:
-        gold = [(question["question"], set(question["supporting_passages"])) for question in questions(arguments.data, name)]
+        gold = [
+            (question["question"], set(question["supporting_passages"]))
+            for question in questions(arguments.data, name)
+        ]
         corpus = str(arguments.data / name / "corpus.jsonl.gz")
         figures = {"bm25s, as it comes": _library_recall(corpus, gold)}
         for kind in arguments.kinds.split(","):
-            settings = IndexSettings(corpus=corpus, kind=kind, max_words=0, dense=DenseSettings(precision="float16"))
+            settings = IndexSettings(
+                corpus=corpus, kind=kind, max_words=0, dense=DenseSettings(precision="float16")
+            )
             texts = lambda corpus=corpus: (_whole(document) for document in read_documents(corpus))  # noqa: E731
             folder, seconds = index_of(arguments, f"{name}-{kind}", texts, settings)
             searcher = load(folder)
-            asked_of = {"dense": searcher.meaning, kind: searcher} if isinstance(searcher, HybridSearcher) else {kind: searcher}
+            asked_of = (
+                {"dense": searcher.meaning, kind: searcher}
+                if isinstance(searcher, HybridSearcher)
+                else {kind: searcher}
+            )
             for what, one in asked_of.items():
                 hits = one.search([question for question, _ in gold], 20)
-                figures[what] = [_found([[hit.passage.id for hit in found[:k]] for found in hits], gold) for k in (5, 20)]
+                figures[what] = [
+                    _found([[hit.passage.id for hit in found[:k]] for found in hits], gold) for k in (5, 20)
+                ]
             if seconds is not None:
-                yield f"{name}: {kind}, built from {len(searcher.passages):,} passages", f"{seconds:,.0f} s", ""
+                yield (
+                    f"{name}: {kind}, built from {len(searcher.passages):,} passages",
+                    f"{seconds:,.0f} s",
+                    "",
+                )
         for kind, (five, twenty) in figures.items():
-            targets = {"bm25": " / ".join(f"{figure:.2f}" for figure in TARGETS[name]), "hybrid": f"- / above {figures['bm25'][1]:.3f}"}
-            yield f"{name}: {kind}, recall@5 / @20 (n = {len(gold)})", f"{five:.3f} / {twenty:.3f}", targets.get(kind, "")
+            targets = {
+                "bm25": " / ".join(f"{figure:.2f}" for figure in TARGETS[name]),
+                "hybrid": f"- / above {figures['bm25'][1]:.3f}",
+            }
+            yield (
+                f"{name}: {kind}, recall@5 / @20 (n = {len(gold)})",
+                f"{five:.3f} / {twenty:.3f}",
+                targets.get(kind, ""),
+            )
 
 
 def _whole(document: Document) -> Passage:
-    return Passage(id=document.id, doc_id=document.id, title=document.title, text=" ".join(document.text.split()))
+    return Passage(
+        id=document.id, doc_id=document.id, title=document.title, text=" ".join(document.text.split())
+    )
 
 
 def _found(rankings: Sequence[Sequence[str]], gold: Sequence[tuple[str, set[str]]]) -> float:
-    return statistics.fmean(len(wanted & set(ids)) / len(wanted) for ids, (_, wanted) in zip(rankings, gold, strict=True))
+    return statistics.fmean(
+        len(wanted & set(ids)) / len(wanted) for ids, (_, wanted) in zip(rankings, gold, strict=True)
+    )
 
 
 def _library_recall(corpus: str, gold: Sequence[tuple[str, set[str]]]) -> list[float]:
@@ -119,8 +150,15 @@ def _library_recall(corpus: str, gold: Sequence[tuple[str, set[str]]]) -> list[f
     texts = [_whole(document) for document in read_documents(corpus)]
     stemmer = Stemmer.Stemmer("english")
     engine = bm25s.BM25()
-    engine.index(bm25s.tokenize([indexed(passage) for passage in texts], stopwords="en", stemmer=stemmer, show_progress=False), show_progress=False)
-    tokens = bm25s.tokenize([question for question, _ in gold], stopwords="en", stemmer=stemmer, show_progress=False)
+    engine.index(
+        bm25s.tokenize(
+            [indexed(passage) for passage in texts], stopwords="en", stemmer=stemmer, show_progress=False
+        ),
+        show_progress=False,
+    )
+    tokens = bm25s.tokenize(
+        [question for question, _ in gold], stopwords="en", stemmer=stemmer, show_progress=False
+    )
     rows, _ = engine.retrieve(tokens, k=20, show_progress=False)
     return [_found([[texts[row].id for row in found[:k]] for found in rows], gold) for k in (5, 20)]
 
@@ -139,7 +177,9 @@ def latency(arguments: argparse.Namespace) -> Iterator[Row]:
     """One query at a time in this process, and bm25s on the same index and the same terms; the sides take turns."""
     import bm25s
 
-    folder, _ = index_of(arguments, "200000", lambda: multiplied(arguments.data, 200_000), IndexSettings(max_words=0))
+    folder, _ = index_of(
+        arguments, "200000", lambda: multiplied(arguments.data, 200_000), IndexSettings(max_words=0)
+    )
     searcher, queries = load(folder), asked(arguments.data)
     passages = searcher.passages
     tokeniser = Tokeniser("en")
@@ -153,7 +193,10 @@ def latency(arguments: argparse.Namespace) -> Iterator[Row]:
         def ask(query: str) -> Any:
             terms = [term for term in tokeniser.terms(query) if term in engine.vocab_dict]
             rows, scores = engine.retrieve([terms], k=5, show_progress=False)
-            return [(passages[row], score) for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True)]
+            return [
+                (passages[row], score)
+                for row, score in zip(rows[0].tolist(), scores[0].tolist(), strict=True)
+            ]
 
         return ask
 
@@ -169,7 +212,11 @@ def latency(arguments: argparse.Namespace) -> Iterator[Row]:
     yield "BM25, 200,000 passages, one query, p50", f"{ours:.3f} ms", "0.4"
     for name in engines:
         theirs = statistics.median(medians[f"bm25s, {name}"])
-        yield f"  bm25s called directly ({name}), with the passages read", f"{theirs:.3f} ms, ratio {ours / theirs:.2f}", "1.3"
+        yield (
+            f"  bm25s called directly ({name}), with the passages read",
+            f"{theirs:.3f} ms, ratio {ours / theirs:.2f}",
+            "1.3",
+        )
 
 
 MEASURE = """
@@ -206,13 +253,35 @@ def growth(arguments: argparse.Namespace) -> Iterator[Row]:
                 sys.exit(f"building {number} passages failed")
             told = f"{time.perf_counter() - started:,.0f} s, peak {usage.ru_maxrss / 1024:,.0f} MB"
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
-        yield f"{number:>9,} passages: build ({size:.2f} GB on disk)", told, "15 min, 24 GB" if number >= 2_000_000 else ""
-        done = subprocess.run([sys.executable, "-c", MEASURE, str(folder)], input=json.dumps(queries), capture_output=True, text=True, check=True)
+        yield (
+            f"{number:>9,} passages: build ({size:.2f} GB on disk)",
+            told,
+            "15 min, 24 GB" if number >= 2_000_000 else "",
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", MEASURE, str(folder)],
+            input=json.dumps(queries),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         found = json.loads(done.stdout)
-        yield f"{number:>9,} passages: open (with the first query)", f"{found['open']:.2f} s", "2" if number >= 2_000_000 else ""
+        yield (
+            f"{number:>9,} passages: open (with the first query)",
+            f"{found['open']:.2f} s",
+            "2" if number >= 2_000_000 else "",
+        )
         p50, p99 = statistics.median(found["times"]), found["times"][int(len(found["times"]) * 0.99)]
-        yield f"{number:>9,} passages: one query, p50 / p99", f"{p50:.2f} / {p99:.2f} ms", "15" if number >= 2_000_000 else ""
-        yield f"{number:>9,} passages: memory of the searching process, its own", f"{found['own']:,.0f} MB", ""
+        yield (
+            f"{number:>9,} passages: one query, p50 / p99",
+            f"{p50:.2f} / {p99:.2f} ms",
+            "15" if number >= 2_000_000 else "",
+        )
+        yield (
+            f"{number:>9,} passages: memory of the searching process, its own",
+            f"{found['own']:,.0f} MB",
+            "",
+        )
 
 
 def build_one(data: str, number: int, folder: str) -> None:
@@ -222,7 +291,9 @@ def build_one(data: str, number: int, folder: str) -> None:
 
 def server(arguments: argparse.Namespace) -> Iterator[Row]:
     """64 clients on loopback, each asking one query after the other; clients and server share the cores."""
-    folder, _ = index_of(arguments, "200000", lambda: multiplied(arguments.data, 200_000), IndexSettings(max_words=0))
+    folder, _ = index_of(
+        arguments, "200000", lambda: multiplied(arguments.data, 200_000), IndexSettings(max_words=0)
+    )
     targets = {"as it comes": "1,500 / 150 / 0", "a batch is one query": ""}
     figures = {}
     for name, flags in {"as it comes": [], "a batch is one query": ["--max-batch", "1"]}.items():
@@ -230,21 +301,42 @@ def server(arguments: argparse.Namespace) -> Iterator[Row]:
             for clients in (1, 64) if not flags else (64,):
                 figures[name, clients] = rate, p50, p99, errors = _load(port, clients, arguments.seconds, 1)
                 yield f"server, {clients} clients, {name}: queries/s", f"{rate:,.0f}", ""
-                yield "  p50 / p99 ms, errors", f"{p50:.1f} / {p99:.1f}, {errors}", targets[name] if clients == 64 else ""
+                yield (
+                    "  p50 / p99 ms, errors",
+                    f"{p50:.1f} / {p99:.1f}, {errors}",
+                    targets[name] if clients == 64 else "",
+                )
             if not flags:
                 rate, p50, p99, errors = _load(port, 4, arguments.seconds, 64)
                 yield "server, 4 clients, 64 queries a request: queries/s", f"{rate:,.0f}", ""
                 yield "  p50 / p99 ms of a request, errors", f"{p50:.1f} / {p99:.1f}, {errors}", ""
-                yield "  as a multiple of one client, one query at a time", f"{rate / figures[name, 1][0]:.2f}", "3"
-    yield "server, BM25: 64 clients, as a multiple of one client at a time", f"{figures['as it comes', 64][0] / figures['as it comes', 1][0]:.2f}", ""
+                yield (
+                    "  as a multiple of one client, one query at a time",
+                    f"{rate / figures[name, 1][0]:.2f}",
+                    "3",
+                )
+    yield (
+        "server, BM25: 64 clients, as a multiple of one client at a time",
+        f"{figures['as it comes', 64][0] / figures['as it comes', 1][0]:.2f}",
+        "",
+    )
     corpus = str(arguments.data / "musique" / "corpus.jsonl.gz")
     settings = IndexSettings(corpus=corpus, kind="hybrid", max_words=0)
-    folder, _ = index_of(arguments, "musique-hybrid", lambda: (_whole(document) for document in read_documents(corpus)), settings)
+    folder, _ = index_of(
+        arguments,
+        "musique-hybrid",
+        lambda: (_whole(document) for document in read_documents(corpus)),
+        settings,
+    )
     both = []
     for flags in ([], ["--max-batch", "1"]):
         with serving(folder, flags) as port:
             both.append(_load(port, 64, arguments.seconds, 1)[0])
-    yield "server, hybrid, 64 clients: queries/s batched, one at a time", f"{both[0]:,.0f}, {both[1]:,.0f}", ""
+    yield (
+        "server, hybrid, 64 clients: queries/s batched, one at a time",
+        f"{both[0]:,.0f}, {both[1]:,.0f}",
+        "",
+    )
     yield "  ratio", f"{both[0] / both[1]:.2f}", "3"
 
 
@@ -253,7 +345,10 @@ def serving(folder: Path, flags: Sequence[str]) -> Iterator[int]:
     """A server of its own process; its port."""
     with socket_port() as port:
         pass
-    process = subprocess.Popen([sys.executable, "-m", "masksearch", "serve", str(folder), "--port", str(port), *flags], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "masksearch", "serve", str(folder), "--port", str(port), *flags],
+        stderr=subprocess.DEVNULL,
+    )
     try:
         _wait(port)
         yield port
@@ -284,8 +379,15 @@ def _wait(port: int) -> None:
 
 def _load(port: int, clients: int, seconds: float, each: int) -> tuple[float, float, float, int]:
     """(queries a second, p50 and p99 of a request in ms, errors). The clients are coroutines that write HTTP by hand: they must cost little."""
-    bodies = [json.dumps({"queries": list(part), "topk": 5, "return_scores": True}).encode() for part in _parts(asked(SHIPPED) * 3, each)]
-    heads = [f"POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
+    bodies = [
+        json.dumps({"queries": list(part), "topk": 5, "return_scores": True}).encode()
+        for part in _parts(asked(SHIPPED) * 3, each)
+    ]
+    heads = [
+        f"POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+        for body in bodies
+    ]
     times: list[float] = []
     errors = 0
 
@@ -324,20 +426,28 @@ def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 def cache(arguments: argparse.Namespace) -> Iterator[Row]:
     """Hits in one process, then in four at once on the same folder. k = 5, real passages."""
-    folder, _ = index_of(arguments, "20000", lambda: multiplied(arguments.data, 20_000), IndexSettings(max_words=0))
+    folder, _ = index_of(
+        arguments, "20000", lambda: multiplied(arguments.data, 20_000), IndexSettings(max_words=0)
+    )
     with tempfile.TemporaryDirectory() as name:
         _hits(str(folder), name, None)
         for processes in (1, 4):
             context = multiprocessing.get_context("spawn")
             queue = context.Queue()
-            workers = [context.Process(target=_hits, args=(str(folder), name, queue)) for _ in range(processes)]
+            workers = [
+                context.Process(target=_hits, args=(str(folder), name, queue)) for _ in range(processes)
+            ]
             for worker in workers:
                 worker.start()
             found = [queue.get() for _ in workers]
             for worker in workers:
                 worker.join()
             p50, p99 = (max(figures) for figures in zip(*found, strict=True))
-            yield f"cache hit, {processes} processes, the slowest one's p50 / p99", f"{p50:.3f} / {p99:.3f} ms", "0.2"
+            yield (
+                f"cache hit, {processes} processes, the slowest one's p50 / p99",
+                f"{p50:.3f} / {p99:.3f} ms",
+                "0.2",
+            )
 
 
 def _hits(folder: str, cache_folder: str, queue: Any) -> None:
@@ -353,7 +463,7 @@ def _hits(folder: str, cache_folder: str, queue: Any) -> None:
 
 def stores(arguments: argparse.Namespace) -> Iterator[Row]:
     """Engines that keep passages outside this process's memory, embedded: the same terms, the same queries."""
-    from masksearch.search.stores import build_store, open_store
+    from masksearch.search.stores.table import build_store, open_store
 
     queries = asked(arguments.data, 300)
     for number in (20_000, 200_000):
@@ -378,27 +488,41 @@ def _qdrant(arguments: argparse.Namespace, number: int, queries: Sequence[str]) 
     except ModuleNotFoundError:
         yield "Qdrant (not installed)", "-", ""
         return
-    from masksearch.search.vocabulary import term_hashes
+    from masksearch.search.index.vocabulary import term_hashes
 
     tokeniser = Tokeniser("en")
 
     def sparse(text: str) -> Any:
-        numbers, counts = np.unique(term_hashes(tokeniser.terms(text) or [""]) >> np.uint64(33), return_counts=True)
+        numbers, counts = np.unique(
+            term_hashes(tokeniser.terms(text) or [""]) >> np.uint64(33), return_counts=True
+        )
         return models.SparseVector(indices=numbers.tolist(), values=counts.astype(float).tolist())
 
     with tempfile.TemporaryDirectory() as name:
         client = QdrantClient(path=name)
-        client.create_collection("p", vectors_config={}, sparse_vectors_config={"t": models.SparseVectorParams(modifier=models.Modifier.IDF)})
+        client.create_collection(
+            "p",
+            vectors_config={},
+            sparse_vectors_config={"t": models.SparseVectorParams(modifier=models.Modifier.IDF)},
+        )
         started = time.perf_counter()
         points = (
-            models.PointStruct(id=row, vector={"t": sparse(indexed(passage))}, payload={"record": passage.model_dump_json()})
+            models.PointStruct(
+                id=row, vector={"t": sparse(indexed(passage))}, payload={"record": passage.model_dump_json()}
+            )
             for row, passage in enumerate(multiplied(arguments.data, number))
         )
         while block := list(islice(points, 1000)):
             client.upsert("p", block)
         yield f"Qdrant embedded, {number:,} passages: build", f"{time.perf_counter() - started:.1f} s", ""
-        times = milliseconds(lambda query: client.query_points("p", query=sparse(query), using="t", limit=5), queries[:50])
-        yield f"Qdrant embedded, {number:,} passages: one query, p50", f"{statistics.median(times):.2f} ms", ""
+        times = milliseconds(
+            lambda query: client.query_points("p", query=sparse(query), using="t", limit=5), queries[:50]
+        )
+        yield (
+            f"Qdrant embedded, {number:,} passages: one query, p50",
+            f"{statistics.median(times):.2f} ms",
+            "",
+        )
         client.close()
 
 
@@ -414,9 +538,13 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
-    parser.add_argument("--kinds", default="bm25,hybrid", help="kinds of index in `recall`; hybrid has dense in it")
+    parser.add_argument(
+        "--kinds", default="bm25,hybrid", help="kinds of index in `recall`; hybrid has dense in it"
+    )
     parser.add_argument("--sizes", default="20000,200000,2000000", help="passages in `growth`")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=8, help="of each load on the server")

@@ -35,13 +35,16 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.corpus import cut, read_documents
-from masksearch.files import read_appended, write_json_lines
 from masksearch.llm.endpoint import EndpointPolicy, open_connections
 from masksearch.protocols import Searcher
+from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.search import build, load
-from masksearch.settings import IndexSettings, SynthesizeSettings
-from masksearch.synthesis.agents import rewriting, roles, stage, teach, team
-from masksearch.synthesis.agents.log import Log
+from masksearch.search.settings import IndexSettings
+from masksearch.synthesis.agents import roles, stage, team
+from masksearch.synthesis.agents import scheduler as teach
+from masksearch.synthesis.agents import single_agent as rewriting
+from masksearch.synthesis.agents.outcome_log import Log
+from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Passage, Question
 
 DATA = Path(__file__).parents[1] / "data"
@@ -59,7 +62,10 @@ def _said(role: bytes, body: bytes) -> bytes:
     found = TOWN.search(body)
     town = b"Town" + found[1] if found else b"nowhere"
     if role == b"planner":
-        return b'{"steps": ["find the river of %b"], "thought": "I need the river of %b.", "query": "%b river"}' % (town, town, town)
+        return (
+            b'{"steps": ["find the river of %b"], "thought": "I need the river of %b.", "query": "%b river"}'
+            % (town, town, town)
+        )
     if role == b"rewriter":
         return b'{"queries": ["river %b lies on", "%b town", "where does %b lie"]}' % (town, town, town)
     if role == b"verdict":
@@ -102,11 +108,17 @@ class _Http(asyncio.Protocol):
         message = b'{"role": "assistant", "content": "%b"}' % said
         usage = b'{"prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440}'
         choice = b'{"index": 0, "finish_reason": "stop", "message": %b}' % message
-        self._send(b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [%b], "usage": %b}' % (choice, usage))
+        self._send(
+            b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [%b], "usage": %b}'
+            % (choice, usage)
+        )
 
     def _send(self, body: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            self.transport.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+                % (len(body), body)
+            )
 
 
 def _serve(port: Any, latency: float) -> None:
@@ -138,14 +150,25 @@ def served(latency: float) -> Iterator[str]:
 
 def question(number: int) -> Question:
     """A task about one town."""
-    return Question(id=f"q{number}", question=f"On which river does Town{number} lie?", answers=(f"Flow{number}",))
+    return Question(
+        id=f"q{number}", question=f"On which river does Town{number} lie?", answers=(f"Flow{number}",)
+    )
 
 
 def passages(towns: int, others: int) -> Iterator[Passage]:
     """So many towns, and so many real passages around them."""
     for number in range(towns):
-        yield Passage(id=f"p{number}", doc_id=f"d{number}", title=f"Place {number}", text=f"Town{number} lies on the river Flow{number}. It is a town.")
-    real = (passage for document in read_documents(str(DATA / "hotpotqa" / "corpus.jsonl.gz")) for passage in cut(document, 60))
+        yield Passage(
+            id=f"p{number}",
+            doc_id=f"d{number}",
+            title=f"Place {number}",
+            text=f"Town{number} lies on the river Flow{number}. It is a town.",
+        )
+    real = (
+        passage
+        for document in read_documents(str(DATA / "hotpotqa" / "corpus.jsonl.gz"))
+        for passage in cut(document, 60)
+    )
     yield from islice(real, others)
 
 
@@ -159,7 +182,13 @@ def built(folder: Path, towns: int, others: int = 20_000) -> Path:
 def settings_of(folder: Path, url: str, tasks: Sequence[Question], **given: Any) -> SynthesizeSettings:
     """A task file, and what a run over it needs."""
     write_json_lines(folder / "tasks.jsonl", [task.to_json() for task in tasks])
-    values = {"tasks": str(folder / "tasks.jsonl"), "index": str(folder / "index"), "teacher": "agents", "llm": url, "model": "m"}
+    values = {
+        "tasks": str(folder / "tasks.jsonl"),
+        "index": str(folder / "index"),
+        "teacher": "agents",
+        "llm": url,
+        "model": "m",
+    }
     return SynthesizeSettings.model_validate({**values, "concurrency": IN_FLIGHT, **given})
 
 
@@ -175,10 +204,19 @@ class Timed(Log):
         self.moments.append(time.perf_counter())
 
 
-def worked(settings: SynthesizeSettings, tasks: Sequence[Question], searcher: Searcher | None, log: Path, moments: list[float] | None = None) -> None:
+def worked(
+    settings: SynthesizeSettings,
+    tasks: Sequence[Question],
+    searcher: Searcher | None,
+    log: Path,
+    moments: list[float] | None = None,
+) -> None:
     """All tasks, as the stage works them, down to the log."""
     log.unlink(missing_ok=True)
-    with contextlib.redirect_stderr(open(os.devnull, "w")), Timed(log, [] if moments is None else moments) as outcomes:
+    with (
+        contextlib.redirect_stderr(open(os.devnull, "w")),
+        Timed(log, [] if moments is None else moments) as outcomes,
+    ):
         stopped = stage._work(tasks, settings, outcomes, searcher)
         assert outcomes.kept == len(tasks), (stopped, outcomes.reasons)
 
@@ -201,8 +239,14 @@ async def _with_client(url: str, sequences: int, moments: list[float]) -> None:
 
 def _like(role: str, number: int) -> dict[str, Any]:
     """A request of about the usual size."""
-    schema = {"type": "json_schema", "json_schema": {"name": role, "strict": True, "schema": {"type": "object"}}}
-    chat = [{"role": "system", "content": "x" * 900}, {"role": "user", "content": f"Town{number}" + "y" * 900}]
+    schema = {
+        "type": "json_schema",
+        "json_schema": {"name": role, "strict": True, "schema": {"type": "object"}},
+    }
+    chat = [
+        {"role": "system", "content": "x" * 900},
+        {"role": "user", "content": f"Town{number}" + "y" * 900},
+    ]
     return {"messages": chat, "max_tokens": 1024, "temperature": 0.0, "seed": 1, "response_format": schema}
 
 
@@ -216,7 +260,9 @@ async def _with_sockets(url: str, sequences: int, moments: list[float]) -> None:
         for number in names:
             for role in ("planner", "rewriter", "observer", "verdict"):
                 body = json.dumps({"model": "m", **_like(role, number)}).encode()
-                writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+                writer.write(
+                    b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+                )
                 head = await reader.readuntil(b"\r\n\r\n")
                 await reader.readexactly(int(head.split(b"Content-Length: ")[1]))
             moments.append(time.perf_counter())
@@ -233,7 +279,10 @@ def full_flight(moments: Sequence[float]) -> float:
 
 def _processor() -> float:
     """Seconds of this process, and of those of its children that have ended."""
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+    return sum(
+        usage.ru_utime + usage.ru_stime
+        for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
 
 
 def rate(arguments: argparse.Namespace) -> Iterator[Row]:
@@ -244,7 +293,9 @@ def rate(arguments: argparse.Namespace) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name, served(LATENCY) as url:
         folder = Path(name)
         searcher = load(built(folder / "index", number))
-        alone, several = (settings_of(folder, url, tasks, workers=workers) for workers in (1, arguments.workers))
+        alone, several = (
+            settings_of(folder, url, tasks, workers=workers) for workers in (1, arguments.workers)
+        )
         log = folder / "log.jsonl"
         worked(alone, tasks[: 2 * IN_FLIGHT], searcher, log)
         teacher = f"the teacher, {arguments.workers} processes"
@@ -260,8 +311,14 @@ def rate(arguments: argparse.Namespace) -> Iterator[Row]:
                 moments: list[float] = []
                 began, cpu = time.perf_counter(), _processor()
                 run(moments)
-                found[side].append((full_flight(moments), (_processor() - cpu) / number, min(moments) - began))
-    yield f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms a request, {REQUESTS} a task", f"{ideal:.0f} tasks/s", ""
+                found[side].append(
+                    (full_flight(moments), (_processor() - cpu) / number, min(moments) - began)
+                )
+    yield (
+        f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms a request, {REQUESTS} a task",
+        f"{ideal:.0f} tasks/s",
+        "",
+    )
     for side, figures in found.items():
         speed, cpu, first = (statistics.median(values) for values in zip(*figures, strict=True))
         best = max(values[0] for values in figures)
@@ -349,10 +406,18 @@ def stages(arguments: argparse.Namespace) -> Iterator[Row]:
         for one in undo:
             one()
     for part, seconds in meter.seconds.most_common():
-        yield f"{part} ({meter.calls[part] / number:.0f} a task)", f"{seconds / number * 1000:.2f} ms, {seconds / total:.0%}", ""
+        yield (
+            f"{part} ({meter.calls[part] / number:.0f} a task)",
+            f"{seconds / number * 1000:.2f} ms, {seconds / total:.0%}",
+            "",
+        )
     left = total - sum(meter.seconds.values())
     yield "workers, progress, the event loop", f"{left / number * 1000:.2f} ms, {left / total:.0%}", ""
-    yield "all: processor time of a task", f"{total / number * 1000:.2f} ms", f"{1000 * REQUESTS * LATENCY / IN_FLIGHT:.2f} at most"
+    yield (
+        "all: processor time of a task",
+        f"{total / number * 1000:.2f} ms",
+        f"{1000 * REQUESTS * LATENCY / IN_FLIGHT:.2f} at most",
+    )
 
 
 def _resident() -> float:
@@ -391,7 +456,11 @@ def memory(arguments: argparse.Namespace) -> Iterator[Row]:
         process.join()
     yield f"memory after {first:,} tasks", f"{early:.1f} MiB", ""
     yield f"memory after {number:,} tasks ({number / seconds:.0f} tasks/s)", f"{late:.1f} MiB", ""
-    yield f"  more for {number - first:,} tasks: {(late - early) * 2**20 / (number - first):.0f} bytes a task", f"{late / early - 1:+.1%}", "flat"
+    yield (
+        f"  more for {number - first:,} tasks: {(late - early) * 2**20 / (number - first):.0f} bytes a task",
+        f"{late / early - 1:+.1%}",
+        "flat",
+    )
     yield "  and once all is written out", f"{end:.1f} MiB", ""
 
 
@@ -433,16 +502,50 @@ def crash(arguments: argparse.Namespace) -> Iterator[Row]:
         rows = [row["id"] for row in read_appended(folder / "out.jsonl")]
         same = (folder / "out.jsonl").read_bytes() == (folder / "calm.jsonl").read_bytes()
         asked = sum(_asked(url).values())
-    yield f"kills of {attempts} attempts at {number:,} tasks; last status {status}", f"{in_time} kills", f"{kills}" if arguments.quick else "20"
-    yield "  tasks lost, tasks doubled in the output", f"{number - len(set(rows))}, {len(rows) - len(set(rows))}", "0, 0"
+    yield (
+        f"kills of {attempts} attempts at {number:,} tasks; last status {status}",
+        f"{in_time} kills",
+        f"{kills}" if arguments.quick else "20",
+    )
+    yield (
+        "  tasks lost, tasks doubled in the output",
+        f"{number - len(set(rows))}, {len(rows) - len(set(rows))}",
+        "0, 0",
+    )
     yield "  requests for tasks whose outcome was known", f"{again}", "0"
     yield "  output equal to that of an undisturbed run, byte by byte", f"{same}", "True"
-    yield "  requests, beside those of an undisturbed run (tasks under way when the kill came)", f"{asked - REQUESTS * number:+,}", ""
+    yield (
+        "  requests, beside those of an undisturbed run (tasks under way when the kill came)",
+        f"{asked - REQUESTS * number:+,}",
+        "",
+    )
 
 
 def _command(folder: Path, url: str, output: str, workers: int = 1) -> subprocess.Popen[bytes]:
-    flags = ["--index", str(folder / "index"), "--teacher", "agents", "--llm", url, "--model", "m", "--concurrency", "16", "-o", str(folder / output)]
-    command = [sys.executable, "-m", "masksearch", "synthesize", str(folder / "tasks.jsonl"), "--workers", str(workers), *flags]
+    flags = [
+        "--index",
+        str(folder / "index"),
+        "--teacher",
+        "agents",
+        "--llm",
+        url,
+        "--model",
+        "m",
+        "--concurrency",
+        "16",
+        "-o",
+        str(folder / output),
+    ]
+    command = [
+        sys.executable,
+        "-m",
+        "masksearch",
+        "synthesize",
+        str(folder / "tasks.jsonl"),
+        "--workers",
+        str(workers),
+        *flags,
+    ]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -459,7 +562,9 @@ def _asked(url: str) -> Counter[str]:
 
 def _repeated(before: Counter[str], after: Counter[str], finished: set[str]) -> int:
     """Requests since `before` for tasks that were finished then."""
-    return sum(count for name, count in (after - before).items() if name.split()[0].replace("Town", "q") in finished)
+    return sum(
+        count for name, count in (after - before).items() if name.split()[0].replace("Town", "q") in finished
+    )
 
 
 def _wait_for_it(process: subprocess.Popen[bytes], folder: Path, outcomes: int) -> None:
@@ -474,15 +579,24 @@ def _wait_for_it(process: subprocess.Popen[bytes], folder: Path, outcomes: int) 
         time.sleep(0.005)
 
 
-PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {"rate": rate, "stages": stages, "memory": memory, "crash": crash}
+PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
+    "rate": rate,
+    "stages": stages,
+    "memory": memory,
+    "crash": crash,
+}
 
 
 def main() -> None:
     """Prints a line as soon as it is measured."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--workers", type=int, default=3, help="processes of the teacher, where its rate is measured")
+    parser.add_argument(
+        "--workers", type=int, default=3, help="processes of the teacher, where its rate is measured"
+    )
     parser.add_argument("--quick", action="store_true", help="a tenth of the tasks")
     arguments = parser.parse_args()
     print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")

@@ -2,6 +2,6 @@
 
 import sys
 
-from masksearch.cli import main
+from masksearch.cli.main import main
 
 sys.exit(main())

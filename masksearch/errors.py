@@ -70,7 +70,9 @@ class MissingExtraError(UsageError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self._parts = (package, extra, purpose)
-        super().__init__(f"{purpose} needs the package '{package}'; install it with: pip install 'masksearch[{extra}]'.")
+        super().__init__(
+            f"{purpose} needs the package '{package}'; install it with: pip install 'masksearch[{extra}]'."
+        )
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
         """So that it can come back from a worker process."""

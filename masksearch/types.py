@@ -14,6 +14,9 @@ MASK = "[mask]"
 TRAJECTORY_FORMAT: Final = "masksearch-trajectory/1"
 RESULTS_FORMAT: Final = "masksearch-results/1"
 
+Language = Literal["en", "es", "fr", "zh"]
+"""Languages that sentences, terms and prompts know."""
+
 
 class Record(BaseModel):
     """Base of all records: frozen; unknown keys of a file are ignored."""
@@ -102,7 +105,9 @@ class MaskedTask(Record):
     def _count_masks(self) -> MaskedTask:
         found = self.text.count(MASK)
         if not found == self.masks == len(self.answers):
-            raise ValueError(f"'masks' is {self.masks}, but the text has {found} {MASK} and there are {len(self.answers)} answers")
+            raise ValueError(
+                f"'masks' is {self.masks}, but the text has {found} {MASK} and there are {len(self.answers)} answers"
+            )
         return self
 
 

@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("masksearch")
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder of a tiny random Llama."""
-    from tiny import make_tiny_checkpoint
+    from kit.tiny import make_tiny_checkpoint
 
     folder = tmp_path_factory.mktemp("models") / "tiny"
     make_tiny_checkpoint(folder, ["Marie Curie discovered radium in Paris in 1898."])

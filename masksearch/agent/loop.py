@@ -13,15 +13,35 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from masksearch.agent.prompts import Style, messages, method_prompt, render_correction, render_failure, render_information, render_page, task_language
+from masksearch.agent.prompts import (
+    Style,
+    messages,
+    method_prompt,
+    render_correction,
+    render_failure,
+    render_information,
+    render_page,
+    task_language,
+)
 from masksearch.agent.protocol import Answer, Invalid, Open, Search, parse_turn, stops
+from masksearch.agent.settings import AgentSettings
 from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
-from masksearch.llm.tools import FaultyGeneration
+from masksearch.llm.native_tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
-from masksearch.search.hiding import as_seen_by
-from masksearch.settings import AgentSettings
-from masksearch.types import SEARCH_ONLY, Hit, MaskedTask, Status, Task, Tools, Trajectory, Turn, Usage, task_json
+from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.types import (
+    SEARCH_ONLY,
+    Hit,
+    MaskedTask,
+    Status,
+    Task,
+    Tools,
+    Trajectory,
+    Turn,
+    Usage,
+    task_json,
+)
 
 T = TypeVar("T")
 _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
@@ -61,11 +81,19 @@ class _Run:
 def check_tools(searcher: Searcher, settings: AgentSettings) -> None:
     """Raises UsageError where the agent is offered what the searcher cannot do."""
     if settings.max_opens and not isinstance(searcher, PageReader):
-        raise UsageError(f"The search '{searcher.fingerprint}' cannot open pages; leave agent.max_opens at 0, or search an index folder or Wikipedia.")
+        raise UsageError(
+            f"The search '{searcher.fingerprint}' cannot open pages; leave agent.max_opens at 0, or search an index folder or Wikipedia."
+        )
 
 
 async def run_episode(
-    task: Task, policy: Policy, searcher: Searcher, settings: AgentSettings, sampling: Sampling, episode_id: str = "", style: Style = "agent"
+    task: Task,
+    policy: Policy,
+    searcher: Searcher,
+    settings: AgentSettings,
+    sampling: Sampling,
+    episode_id: str = "",
+    style: Style = "agent",
 ) -> Episode:
     """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status and Trajectory.search_errors.
 
@@ -76,23 +104,41 @@ async def run_episode(
     session: Session | None = None
     try:
         prompt = method_prompt(settings.tools, style)
-        chat = messages(task, prompt, settings.answer_form, max_searches=settings.max_searches, max_opens=settings.max_opens)
+        chat = messages(
+            task,
+            prompt,
+            settings.answer_form,
+            max_searches=settings.max_searches,
+            max_opens=settings.max_opens,
+        )
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         run.started = time.monotonic()
-        status = await _converse(session, as_seen_by(task, searcher), settings, run, task_language(task), style)
+        status = await _converse(
+            session, as_seen_by(task, searcher), settings, run, task_language(task), style
+        )
     except ModelError as error:
         status, run.error = "model_failed", str(error)
     finally:
         if session is not None:
             session.close()
-    return finish_episode(task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings, settings.tools)
+    return finish_episode(
+        task, run, status, policy.name, searcher.fingerprint, session, episode_id, settings, settings.tools
+    )
 
 
-async def _converse(session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str, style: Style) -> Status:
+async def _converse(
+    session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str, style: Style
+) -> Status:
     while True:
-        generation = await session.generate(stops(settings.tools), min(settings.turn_tokens, settings.max_tokens - run.model_tokens))
+        generation = await session.generate(
+            stops(settings.tools), min(settings.turn_tokens, settings.max_tokens - run.model_tokens)
+        )
         run.add("model", generation.text, generation.tokens)
-        action = Invalid(generation.fault) if isinstance(generation, FaultyGeneration) else parse_turn(generation.text, settings.tools)
+        action = (
+            Invalid(generation.fault)
+            if isinstance(generation, FaultyGeneration)
+            else parse_turn(generation.text, settings.tools)
+        )
         if isinstance(action, Answer):
             run.answer = action.text
             return "answered"
@@ -105,7 +151,11 @@ async def _converse(session: Session, searcher: Searcher, settings: AgentSetting
             hits: Sequence[Hit] = ()
             text = render_correction(settings.tools, language, style)
         else:
-            if run.searches == settings.max_searches if isinstance(action, Search) else run.opens == settings.max_opens:
+            if (
+                run.searches == settings.max_searches
+                if isinstance(action, Search)
+                else run.opens == settings.max_opens
+            ):
                 return "too_many_searches"
             text, hits = await _use(action, searcher, settings, run, language)
         run.add("tool", text, await session.append(text, hits))
@@ -113,7 +163,9 @@ async def _converse(session: Session, searcher: Searcher, settings: AgentSetting
             return "too_long"
 
 
-async def _use(action: Search | Open, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> tuple[str, list[Hit]]:
+async def _use(
+    action: Search | Open, searcher: Searcher, settings: AgentSettings, run: _Run, language: str
+) -> tuple[str, list[Hit]]:
     """What a tool says, and what it found. A failure is said, and noted."""
     try:
         if isinstance(action, Open):
@@ -160,7 +212,10 @@ def finish_episode(
     )
     trajectory = Trajectory(
         id=episode_id or task.id,
-        task={**task_json(task), **({"answer_form": settings.answer_form} if isinstance(task, MaskedTask) else {})},
+        task={
+            **task_json(task),
+            **({"answer_form": settings.answer_form} if isinstance(task, MaskedTask) else {}),
+        },
         turns=tuple(run.turns),
         answer=run.answer,
         status=status,
@@ -175,7 +230,14 @@ def finish_episode(
     return Episode(trajectory, record, time.monotonic() - run.started)
 
 
-async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None, settings: AgentSettings, sampling: Sampling, query: str = "") -> Episode:
+async def run_single_turn(
+    task: Task,
+    policy: Policy,
+    searcher: Searcher | None,
+    settings: AgentSettings,
+    sampling: Sampling,
+    query: str = "",
+) -> Episode:
     """The baselines without an agent: one answer, from results retrieved once with `query` (rag) or from nothing (closed-book).
 
     Where the model sets no answer tags, its whole text but its thoughts counts as its answer.
@@ -191,7 +253,9 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
             run.retrieved.append(tuple(hit.passage.id for hit in hits))
             information = render_information(hits, settings.passage_words, task_language(task))
             run.add("tool", information, 0)
-        chat = messages(task, "rag" if searcher is not None else "closed-book", settings.answer_form, information)
+        chat = messages(
+            task, "rag" if searcher is not None else "closed-book", settings.answer_form, information
+        )
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         run.started = time.monotonic()
         generation = await session.generate(("</answer>",), settings.turn_tokens)
@@ -200,7 +264,10 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
         if isinstance(action, Answer):
             run.answer = action.text
         else:
-            run.answer, status = _THOUGHT.sub(" ", generation.text).replace("<answer>", " ").strip(), "no_answer"
+            run.answer, status = (
+                _THOUGHT.sub(" ", generation.text).replace("<answer>", " ").strip(),
+                "no_answer",
+            )
     except SearchError as error:
         status, run.error = "search_failed", str(error)
         run.search_errors.append(str(error))
@@ -213,7 +280,11 @@ async def run_single_turn(task: Task, policy: Policy, searcher: Searcher | None,
     return finish_episode(task, run, status, policy.name, retriever, session, task.id, settings)
 
 
-def run_all(jobs: Iterable[Coroutine[Any, Any, T]], limit: int | None = None, on_done: Callable[[T], None] | None = None) -> list[T]:
+def run_all(
+    jobs: Iterable[Coroutine[Any, Any, T]],
+    limit: int | None = None,
+    on_done: Callable[[T], None] | None = None,
+) -> list[T]:
     """Runs coroutines together, at most `limit` at a time, and returns their results in order."""
 
     async def gather() -> list[T]:
@@ -245,5 +316,10 @@ def roll_out(
 ) -> list[Episode]:
     """Rolls out tasks together, each with its own sampling."""
     return run_all(
-        (run_episode(task, policy, searcher, settings, sampling) for task, sampling in zip(tasks, samplings, strict=True)), limit=limit, on_done=on_done
+        (
+            run_episode(task, policy, searcher, settings, sampling)
+            for task, sampling in zip(tasks, samplings, strict=True)
+        ),
+        limit=limit,
+        on_done=on_done,
     )

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from masksearch.llm.base import Message
-from masksearch.search.neutralise import neutralise
-from masksearch.search.pages import beginning, part_of
+from masksearch.text.excerpts import beginning, part_of
+from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 
 TRANSLATED = ("es", "fr", "zh")
@@ -34,7 +34,11 @@ Style = Literal["agent", "agent-prompted", "agent-tools"]
 def _environment() -> Any:
     import jinja2
 
-    return jinja2.Environment(loader=jinja2.PackageLoader("masksearch.agent", "prompts"), undefined=jinja2.StrictUndefined, autoescape=False)
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("masksearch.agent", "prompts"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    )
 
 
 def render(name: str, language: str = "", **values: Any) -> str:
@@ -50,14 +54,19 @@ def task_prompt(task: Task, answer_form: str) -> str:
     return render("question", question=neutralise(task.question))
 
 
-def messages(task: Task, method: str, answer_form: str, information: str = "", **limits: int) -> list[Message]:
+def messages(
+    task: Task, method: str, answer_form: str, information: str = "", **limits: int
+) -> list[Message]:
     """The chat that a session starts with; `information` stands before the task where it was retrieved beforehand.
 
     `limits` are `max_searches` and `max_opens`, which the prompts of the styles agent-prompted and agent-tools name.
     """
     user = task_prompt(task, answer_form)
     system = render(method, task_language(task), **limits)
-    return [{"role": "system", "content": system}, {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user}]
+    return [
+        {"role": "system", "content": system},
+        {"role": "user", "content": f"{information.strip()}\n\n{user}" if information else user},
+    ]
 
 
 def method_prompt(tools: Tools, style: Style = "agent") -> str:
@@ -81,13 +90,22 @@ def task_language(task: Task) -> str:
 
 def render_information(hits: Sequence[Hit], words: int, language: str = "") -> str:
     """Search results as the model sees them, each cut to `words` words and made harmless."""
-    passages = [{"title": beginning(hit.passage.title, TITLE_WORDS), "text": beginning(hit.passage.text, words)} for hit in hits]
+    passages = [
+        {"title": beginning(hit.passage.title, TITLE_WORDS), "text": beginning(hit.passage.text, words)}
+        for hit in hits
+    ]
     return _information(passages, "nothing", language)
 
 
 def render_correction(tools: Tools, language: str = "", style: Style = "agent") -> str:
     """What an agent is told whose turn asked for nothing that can be done; the same words each time, nothing of the turn among them."""
-    name = "correction-tools" if style == "agent-tools" else "correction-open" if "open" in tools else "correction"
+    name = (
+        "correction-tools"
+        if style == "agent-tools"
+        else "correction-open"
+        if "open" in tools
+        else "correction"
+    )
     return f"\n{render(name, language)}\n"
 
 
@@ -103,7 +121,9 @@ def render_page(page: Page | None, part: int, words: int, language: str = "") ->
     text, parts = part_of(page.text, part, words)
     if not text:
         return _information([], "page-end", language)
-    return _information([{"title": f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})", "text": text}], "", language)
+    return _information(
+        [{"title": f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})", "text": text}], "", language
+    )
 
 
 def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:

@@ -29,7 +29,9 @@ def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:
 def _patterns(tools: Tools) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """A well-formed turn, and any tag, where these tools are offered."""
     actions = "|".join((*tools, "answer"))
-    form = re.compile(rf"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>{actions})>(?P<body>.+?)</(?P=action)>", re.DOTALL)
+    form = re.compile(
+        rf"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>{actions})>(?P<body>.+?)</(?P=action)>", re.DOTALL
+    )
     return form, re.compile(rf"</?(?:think|information|{actions})>")
 
 
@@ -94,4 +96,8 @@ def is_well_formed(text: str, tools: Tools = SEARCH_ONLY) -> bool:
 def is_valid(turns: Iterable[Turn], tools: Tools = SEARCH_ONLY) -> bool:
     """Whether every model turn is well-formed and the last one answers."""
     texts = [turn.text for turn in turns if turn.role == "model"]
-    return bool(texts) and all(is_well_formed(text, tools) for text in texts) and isinstance(parse_turn(texts[-1], tools), Answer)
+    return (
+        bool(texts)
+        and all(is_well_formed(text, tools) for text in texts)
+        and isinstance(parse_turn(texts[-1], tools), Answer)
+    )

@@ -25,7 +25,9 @@ class SeenIds:
 
     def add(self, name: str) -> bool:
         """Adds an id; whether it was new."""
-        key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") or 1  # 0 marks a free slot
+        key = (
+            int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") or 1
+        )  # 0 marks a free slot
         if not _put(self._slots, key):
             return False
         self._count += 1

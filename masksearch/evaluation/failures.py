@@ -42,7 +42,9 @@ def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = Fal
     """The kind of failure of a row that holds everything else; "" where it is right. `on_purpose`: searches were made to fail, which excuses nothing."""
     if is_right(row):
         return ""
-    if trajectory.status == "model_failed" or (not on_purpose and (trajectory.status == "search_failed" or trajectory.search_errors)):
+    if trajectory.status == "model_failed" or (
+        not on_purpose and (trajectory.status == "search_failed" or trajectory.search_errors)
+    ):
         return "failed"
     if trajectory.status in ("too_many_searches", "too_long"):
         return "ran_out"
@@ -64,7 +66,11 @@ def had_written(trajectory: Trajectory, task: Task) -> bool:
     asked = task.text if isinstance(task, MaskedTask) else task.question
     # The metric drops punctuation: a tag would stick to the word beside it.
     written = CONTROL.sub(" ", _before_answer(trajectory))
-    telling = [gold for gold in task.answers if normalise(gold, language) not in CLOSED_ANSWERS and not stands_in(gold, asked, language)]
+    telling = [
+        gold
+        for gold in task.answers
+        if normalise(gold, language) not in CLOSED_ANSWERS and not stands_in(gold, asked, language)
+    ]
     if isinstance(task, MaskedTask) and len(telling) < task.masks:
         return False
     found = [stands_in(gold, written, language) for gold in telling]

@@ -10,13 +10,24 @@ from typing import Any
 
 from masksearch import __version__
 from masksearch.agent.prompts import prompts_hash
-from masksearch.files import hash_file, hash_json
+from masksearch.evaluation.settings import EvalSettings
 from masksearch.llm.base import Policy
+from masksearch.llm.settings import ENDPOINTS
+from masksearch.runtime.files import hash_file, hash_json
 from masksearch.scoring.judge import Judge
-from masksearch.settings import ENDPOINTS, EvalSettings
 from masksearch.types import MaskedTask, Task
 
-PACKAGES = ("torch", "transformers", "tokenizers", "bm25s", "PyStemmer", "numpy", "faiss-cpu", "sentence-transformers", "openai")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "bm25s",
+    "PyStemmer",
+    "numpy",
+    "faiss-cpu",
+    "sentence-transformers",
+    "openai",
+)
 
 
 def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy: Policy) -> dict[str, Any]:
@@ -35,19 +46,36 @@ def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy
 def judge_hashes(settings: EvalSettings) -> dict[str, str]:
     """Of the judge's prompts, by mode; empty without a judge."""
     judge = settings.judge
-    return {mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash for mode in judge.modes} if judge.url else {}
+    return (
+        {mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash for mode in judge.modes}
+        if judge.url
+        else {}
+    )
 
 
 def prompt_hash(settings: EvalSettings) -> str:
     """Of all prompt files, and of what decides which of them the model is shown."""
     agent = settings.agent
-    shown = [list(agent.tools), agent.answer_form, agent.top_k, agent.passage_words, agent.max_searches, agent.max_opens, agent.corrections]
+    shown = [
+        list(agent.tools),
+        agent.answer_form,
+        agent.top_k,
+        agent.passage_words,
+        agent.max_searches,
+        agent.max_opens,
+        agent.corrections,
+    ]
     return hash_json([prompts_hash(), settings.method, settings.model.startswith("openai-tools:"), shown])
 
 
 def questions_hash(tasks: Sequence[Task]) -> str:
     """Of ids, texts and golds, in order."""
-    return hash_json([[task.id, task.text if isinstance(task, MaskedTask) else task.question, list(task.answers)] for task in tasks])
+    return hash_json(
+        [
+            [task.id, task.text if isinstance(task, MaskedTask) else task.question, list(task.answers)]
+            for task in tasks
+        ]
+    )
 
 
 def model_hash(model: str) -> str:
@@ -55,7 +83,11 @@ def model_hash(model: str) -> str:
     folder = Path(model)
     if not folder.is_dir():
         return ""
-    names = sorted(path for path in folder.iterdir() if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt"))
+    names = sorted(
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
+    )
     # Our own note of where a checkpoint comes from changes nothing.
     return hash_json([[path.name, hash_file(path)] for path in names if path.name != "masksearch.json"])
 
@@ -63,8 +95,17 @@ def model_hash(model: str) -> str:
 def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
     """How text is drawn from the model, and where it ends. `left_out`, beside it: what a server would not be told."""
     agent = settings.agent
-    limits = {name: getattr(agent, name) for name in ("turn_tokens", "max_tokens", "max_length", "max_searches", "corrections")}
-    return {"temperature": settings.temperature, "seed": settings.seed, "dtype": dtype, "answer_form": agent.answer_form, **limits}
+    limits = {
+        name: getattr(agent, name)
+        for name in ("turn_tokens", "max_tokens", "max_length", "max_searches", "corrections")
+    }
+    return {
+        "temperature": settings.temperature,
+        "seed": settings.seed,
+        "dtype": dtype,
+        "answer_form": agent.answer_form,
+        **limits,
+    }
 
 
 def versions() -> dict[str, str]:

@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from masksearch import files
 from masksearch.errors import DataError, FormatError
 from masksearch.evaluation.failures import count_failures
 from masksearch.evaluation.statistics import bootstrap_interval
+from masksearch.runtime import files, records
 from masksearch.types import RESULTS_FORMAT, Method, Results
 
 Rows = Sequence[dict[str, Any]]
@@ -24,7 +24,17 @@ REQUIRED = ("recall", "f1", "em")
 """What every results file has, of all questions and of each."""
 SCORES = ("recall", "precision", "f1", "em", "valid")
 """What every row has to have."""
-AVERAGED = (*SCORES, "cover_em", "free_recall", "answer_tokens", "searches", "opens", "model_tokens", "tool_tokens", "seconds")
+AVERAGED = (
+    *SCORES,
+    "cover_em",
+    "free_recall",
+    "answer_tokens",
+    "searches",
+    "opens",
+    "model_tokens",
+    "tool_tokens",
+    "seconds",
+)
 """Columns that are averaged where every row has them."""
 WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
 """Columns that are averaged over the rows that have them; `n_NAME` says how many, where those are not all."""
@@ -52,19 +62,29 @@ def summarise(
     shares of `_shares`. Raises DataError without rows, ValueError if a row lacks a score.
     """
     if not rows:
-        raise DataError(f"No question of the suite '{suite}' was evaluated, so there is nothing to summarise.")
+        raise DataError(
+            f"No question of the suite '{suite}' was evaluated, so there is nothing to summarise."
+        )
     for row in rows:
         missing = [key for key in ("id", *SCORES) if key not in row]
         if missing:
             raise ValueError(f"row {row.get('id')!r} lacks {', '.join(missing)}")
-    columns = {name: [float(row[name]) for row in rows] for name in AVERAGED if all(name in row for row in rows)}
+    columns = {
+        name: [float(row[name]) for row in rows] for name in AVERAGED if all(name in row for row in rows)
+    }
     if "model_tokens" in columns:
         columns["total_tokens"] = [_total_tokens(row) for row in rows]
     known = {name: [float(row[name]) for row in rows if name in row] for name in WHERE_KNOWN}
     columns |= {name: values for name, values in known.items() if values} | _parts(rows)
     metrics = {name: sum(values) / len(values) for name, values in columns.items()}
-    metrics |= {f"n_{name}": float(len(values)) for name, values in known.items() if 0 < len(values) < len(rows)}
-    with_interval = [name for name in columns if name in WITH_INTERVALS or name.startswith(tuple(f"{name}_" for name in BY_KIND))]
+    metrics |= {
+        f"n_{name}": float(len(values)) for name, values in known.items() if 0 < len(values) < len(rows)
+    }
+    with_interval = [
+        name
+        for name in columns
+        if name in WITH_INTERVALS or name.startswith(tuple(f"{name}_" for name in BY_KIND))
+    ]
     return Results(
         suite=suite,
         method=method,
@@ -155,7 +175,7 @@ def load_results(path: str | Path) -> Results:
     try:
         results = Results.model_validate(value)
     except ValidationError as error:
-        raise FormatError(f"{path} {files.explain(error)}.") from error
+        raise FormatError(f"{path} {records.explain(error)}.") from error
     _check_rows(results, path)
     return results
 

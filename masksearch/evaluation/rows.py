@@ -7,9 +7,9 @@ from typing import Any
 from masksearch.agent.protocol import CONTROL, is_valid
 from masksearch.evaluation.evidence import evidence_recall
 from masksearch.evaluation.failures import failure
-from masksearch.scoring.lists import list_scores
+from masksearch.evaluation.settings import EvalSettings
+from masksearch.scoring.list_answers import list_scores
 from masksearch.scoring.metrics import CLOSED_ANSWERS, answer_tokens, covers_task, free_recall, normalise
-from masksearch.settings import EvalSettings
 from masksearch.types import MaskedTask, Question, Trajectory, task_from_json
 
 AGENTS = ("agent", "agent-prompted")
@@ -24,7 +24,12 @@ def answer_kind(question: Question) -> str:
     return "in_question" if any(gold != "" and set(gold.split()) <= asked for gold in golds) else "open"
 
 
-def row(trajectory: Trajectory, settings: EvalSettings, seconds: float | None = None, judged: dict[str, Any] | None = None) -> dict[str, Any]:
+def row(
+    trajectory: Trajectory,
+    settings: EvalSettings,
+    seconds: float | None = None,
+    judged: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """The row; `seconds` is the episode's wall time, `judged` what `judging.columns` says of it.
 
     `free_recall` looks for the gold in all that the model wrote, in whatever form: beside a score of zero it tells
@@ -40,7 +45,9 @@ def row(trajectory: Trajectory, settings: EvalSettings, seconds: float | None = 
         "answers": list(task.answers),
         **trajectory.scores,
         "cover_em": int(covers_task(trajectory.answer, task, form)),
-        "valid": int(trajectory.status == "answered" and (settings.method not in AGENTS or in_form(trajectory))),
+        "valid": int(
+            trajectory.status == "answered" and (settings.method not in AGENTS or in_form(trajectory))
+        ),
         "free_recall": free_recall(said, task),
         "answer_tokens": answer_tokens(trajectory.answer, task, form),
         "status": trajectory.status,

@@ -16,18 +16,20 @@ from typing import Any
 from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, run_single_turn
 from masksearch.agent.prompts import Style
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
-from masksearch.evaluation.judging import check_judge, judge_all
+from masksearch.evaluation.judgements import check_judge, judge_all
 from masksearch.evaluation.provenance import provenance
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.rows import AGENTS, row
+from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.tasks import load_tasks as load_suite
-from masksearch.files import append_json_lines, read_appended, read_tasks, write_json_lines
 from masksearch.llm.base import Policy, Sampling
-from masksearch.progress import Progress
+from masksearch.llm.settings import ENDPOINTS
 from masksearch.protocols import Searcher
+from masksearch.runtime.files import append_json_lines, read_appended, write_json_lines
+from masksearch.runtime.progress import Progress
+from masksearch.runtime.records import read_tasks
 from masksearch.scoring.metrics import score_task
-from masksearch.search.hiding import WithoutGold
-from masksearch.settings import ENDPOINTS, EvalSettings
+from masksearch.search.wrappers.hiding import WithoutGold
 from masksearch.types import MaskedTask, Question, Task, Trajectory
 
 EPISODES = "episodes.jsonl"
@@ -46,7 +48,10 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     judged = judge_all([one.trajectory for one in done], settings.judge, work)
     dtype = recorded_dtype(settings)
     results = summarise(
-        [row(one.trajectory, settings, one.seconds, columns) for one, columns in zip(done, judged, strict=True)],
+        [
+            row(one.trajectory, settings, one.seconds, columns)
+            for one, columns in zip(done, judged, strict=True)
+        ],
         suite=suite,
         method=settings.method,
         model=policy.name,
@@ -88,7 +93,9 @@ def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None
         titles = {task.title for task in read_tasks(path) if isinstance(task, MaskedTask)}
         both = [task for task in tasks if isinstance(task, MaskedTask) and task.title in titles]
         if both:
-            raise DataError(f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} (such as '{both[0].title}'); split them.")
+            raise DataError(
+                f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} (such as '{both[0].title}'); split them."
+            )
 
 
 def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | None:
@@ -96,7 +103,9 @@ def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | N
     if settings.method == "closed-book":
         return None
     if not settings.index:
-        raise UsageError(f"The method '{settings.method}' searches, so it needs an index; give one with --index.")
+        raise UsageError(
+            f"The method '{settings.method}' searches, so it needs an index; give one with --index."
+        )
     from masksearch.search import open_searcher
 
     searcher = open_searcher(settings.index, settings.search)
@@ -106,7 +115,9 @@ def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | N
         return searcher
     for task in tasks:
         if isinstance(task, Question) and not (task.supporting_titles or task.supporting_passages):
-            raise UsageError(f"The question '{task.id}' of {settings.questions} names no gold passages, so they cannot be hidden; leave hide_gold out.")
+            raise UsageError(
+                f"The question '{task.id}' of {settings.questions} names no gold passages, so they cannot be hidden; leave hide_gold out."
+            )
     return WithoutGold(searcher)
 
 
@@ -115,18 +126,20 @@ def load_policy(settings: EvalSettings) -> Policy:
     if settings.model.startswith(ENDPOINTS):
         name = settings.model.partition(":")[2]
         if style(settings) == "agent-tools":
-            from masksearch.llm.tools import ToolsPolicy
+            from masksearch.llm.native_tools import ToolsPolicy
 
             return ToolsPolicy(name, settings.llm)
         from masksearch.llm.endpoint import EndpointPolicy
 
         return EndpointPolicy(name, settings.llm)
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
+    from masksearch.llm.decoder.local_policy import LocalPolicy
     from masksearch.llm.device import find_dtype
-    from masksearch.llm.local import LocalPolicy
 
     model, tokenizer = load_checkpoint(settings.model, find_dtype(settings.dtype))
-    return LocalPolicy(model, tokenizer, checkpoint_name(settings.model), settings.decode_slots, settings.agent.max_length)
+    return LocalPolicy(
+        model, tokenizer, checkpoint_name(settings.model), settings.decode_slots, settings.agent.max_length
+    )
 
 
 def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) -> Job:
@@ -138,8 +151,12 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
     if settings.method in AGENTS:
         if searcher is None:
             raise UsageError("The agent needs an index.")
-        return lambda task: run_episode(task, policy, searcher, settings.agent, sampling(task), style=style(settings))
-    return lambda task: run_single_turn(task, policy, searcher, settings.agent, sampling(task), retrieval_query(task))
+        return lambda task: run_episode(
+            task, policy, searcher, settings.agent, sampling(task), style=style(settings)
+        )
+    return lambda task: run_single_turn(
+        task, policy, searcher, settings.agent, sampling(task), retrieval_query(task)
+    )
 
 
 def style(settings: EvalSettings) -> Style:
@@ -162,14 +179,20 @@ class Done:
     seconds: float | None
 
 
-def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str) -> list[Done]:
+def roll_out_resumably(
+    tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str
+) -> list[Done]:
     """Trajectories of all tasks in order; those found in `work` from an earlier start are not run again.
 
     An in-process model decodes chunk by chunk, and a chunk that was not finished is run again as a whole: rounding
     depends a little on what else is in a batch, and so the figures come out the same however often a run is stopped.
     """
     log = work / EPISODES
-    done = {row["id"]: row for row in read_appended(log) if row.get("model") == model and not is_failed(row, settings)}
+    done = {
+        row["id"]: row
+        for row in read_appended(log)
+        if row.get("model") == model and not is_failed(row, settings)
+    }
     by_request = settings.model.startswith(ENDPOINTS)
     with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
         size = len(tasks) if by_request else settings.chunk
@@ -183,19 +206,29 @@ def roll_out_resumably(tasks: Sequence[Task], job: Job, settings: EvalSettings, 
             if not by_request:
                 append_json_lines(log, fresh)
             done |= {row["id"]: row for row in fresh}
-    answered = [Done(Trajectory.model_validate(done[task.id]), done[task.id].get("seconds")) for task in tasks]
+    answered = [
+        Done(Trajectory.model_validate(done[task.id]), done[task.id].get("seconds")) for task in tasks
+    ]
     trajectories = [one.trajectory for one in answered]
     failed = [trajectory for trajectory in trajectories if is_failed(trajectory.to_json(), settings)]
     if len(failed) > settings.allow_failed * len(trajectories):
         first = failed[0]
         # Where a search failed, the trajectory's own error may be what the model did afterwards.
-        kind, told = (ModelError, first.error) if first.status == "model_failed" else (SearchError, first.search_errors[0])
-        raise kind(f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)")
+        kind, told = (
+            (ModelError, first.error)
+            if first.status == "model_failed"
+            else (SearchError, first.search_errors[0])
+        )
+        raise kind(
+            f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)"
+        )
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return answered
 
 
-def _run_chunk(tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Path | None, progress: Progress) -> list[dict[str, Any]]:
+def _run_chunk(
+    tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Path | None, progress: Progress
+) -> list[dict[str, Any]]:
     by_id = {task.id: task for task in tasks}
 
     def on_done(episode: Episode) -> None:
@@ -204,17 +237,24 @@ def _run_chunk(tasks: Sequence[Task], job: Job, settings: EvalSettings, log: Pat
         if log is not None and not is_failed(episode.trajectory.to_json(), settings):
             append_json_lines(log, [scored(episode, by_id[episode.trajectory.id], settings)])
 
-    episodes = run_all((job(task) for task in tasks), settings.concurrency if log is not None else None, on_done)
+    episodes = run_all(
+        (job(task) for task in tasks), settings.concurrency if log is not None else None, on_done
+    )
     return [scored(episode, by_id[episode.trajectory.id], settings) for episode in episodes]
 
 
 def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
     """Whether an endpoint or a search failed a trajectory, other than on purpose."""
-    return row["status"] == "model_failed" or bool(row.get("search_errors") and not settings.search.noise.fail)
+    return row["status"] == "model_failed" or bool(
+        row.get("search_errors") and not settings.search.noise.fail
+    )
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
     """A trajectory as JSON with its scores, and the seconds it took."""
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task, settings.agent.answer_form)
-    return {**trajectory.model_copy(update={"scores": score.to_json()}).to_json(), "seconds": round(episode.seconds, 3)}
+    return {
+        **trajectory.model_copy(update={"scores": score.to_json()}).to_json(),
+        "seconds": round(episode.seconds, 3),
+    }

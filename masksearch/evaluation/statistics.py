@@ -54,7 +54,10 @@ def standard_error(values: npt.ArrayLike) -> float:
 
 def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) -> Floats:
     """Means of `resamples` samples of `array` (n,), drawn with replacement."""
-    means = [array[rng.integers(array.size, size=(count, array.size))].mean(axis=1) for count in _rounds(resamples, array.size)]
+    means = [
+        array[rng.integers(array.size, size=(count, array.size))].mean(axis=1)
+        for count in _rounds(resamples, array.size)
+    ]
     return np.concatenate(means)
 
 
@@ -121,7 +124,9 @@ def _macro_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> f
     return (1 + int((np.abs(means) >= observed - rounding).sum())) / (1 + resamples)
 
 
-def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: int, test: Test = "permutation") -> PairedDifference:
+def paired_difference(
+    a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: int, test: Test = "permutation"
+) -> PairedDifference:
     """Mean of a - b, both (n,) and in the same order of questions: bootstrap interval over the pairs, p by `test`.
 
     Raises ValueError where the lengths differ or are 0.
@@ -129,7 +134,12 @@ def paired_difference(a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: 
     return paired_macro_difference([(a, b)], resamples, seed, test)
 
 
-def paired_macro_difference(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], resamples: int, seed: int, test: Test = "permutation") -> PairedDifference:
+def paired_macro_difference(
+    pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]],
+    resamples: int,
+    seed: int,
+    test: Test = "permutation",
+) -> PairedDifference:
     """Mean over suites of the mean of a - b, where `pairs` has (a, b) of each suite, in the same order of questions.
 
     Raises ValueError without suites, or where the lengths within one differ or are 0.
@@ -163,7 +173,11 @@ def adjust(p: Sequence[float], correction: Correction) -> list[float]:
     order, count = np.argsort(array, kind="stable"), len(p)
     ranked, ranks = array[order], np.arange(1, count + 1)
     step_down, step_up = ranked * (count - ranks + 1), ranked * count / ranks
-    found = np.maximum.accumulate(step_down) if correction == "holm" else np.minimum.accumulate(step_up[::-1])[::-1]
+    found = (
+        np.maximum.accumulate(step_down)
+        if correction == "holm"
+        else np.minimum.accumulate(step_up[::-1])[::-1]
+    )
     adjusted = np.empty(count)
     # Rounding can leave p * m / m a little below p.
     adjusted[order] = np.clip(np.maximum(found, ranked), None, 1.0)

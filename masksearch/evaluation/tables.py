@@ -60,23 +60,36 @@ def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: s
 
 def _grid(lines: Sequence[Sequence[str]], align: str) -> str:
     widths = [max(3, *(_width(row[column]) for row in lines)) for column in range(len(align))]
-    rule = ["-" * (width - 1) + ":" if side == RIGHT else "-" * width for width, side in zip(widths, align, strict=True)]
-    return "\n".join("| " + " | ".join(_padded(row, widths, align)) + " |" for row in (lines[0], rule, *lines[1:]))
+    rule = [
+        "-" * (width - 1) + ":" if side == RIGHT else "-" * width
+        for width, side in zip(widths, align, strict=True)
+    ]
+    return "\n".join(
+        "| " + " | ".join(_padded(row, widths, align)) + " |" for row in (lines[0], rule, *lines[1:])
+    )
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], align: str) -> list[str]:
     spaces = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
-    return [space + cell if side == RIGHT else cell + space for cell, space, side in zip(row, spaces, align, strict=True)]
+    return [
+        space + cell if side == RIGHT else cell + space
+        for cell, space, side in zip(row, spaces, align, strict=True)
+    ]
 
 
 def _width(text: str) -> int:
     """Columns on a terminal: two for a wide character, none for a combining one."""
-    return sum(0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF") for char in text)
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )
 
 
 def _clean(text: str) -> str:
     """On one line, and without characters that do things to a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split()))
+    return "".join(
+        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split())
+    )
 
 
 def _piped(text: str) -> str:
@@ -93,7 +106,10 @@ def _markdown_cell(cell: Cell) -> str:
 
 
 def _markdown(table: Table) -> str:
-    lines = [[_marked_down(header) for header in table.headers], *([_markdown_cell(cell) for cell in row] for row in table.rows)]
+    lines = [
+        [_marked_down(header) for header in table.headers],
+        *([_markdown_cell(cell) for cell in row] for row in table.rows),
+    ]
     note = f"\n\n{_marked_down(table.note)}" if table.note else ""
     return f"{_marked_down(table.caption)}:\n\n{_grid(lines, table.align)}{note}"
 
@@ -107,11 +123,18 @@ def _markdown_warnings(warnings: Sequence[str]) -> str:
 
 def _text(table: Table) -> str:
     """Columns two spaces apart; marks of a column take the same room in every row, so that its figures line up."""
-    columns = [[_clean(table.headers[number]), *_text_column([row[number] for row in table.rows])] for number in range(len(table.headers))]
+    columns = [
+        [_clean(table.headers[number]), *_text_column([row[number] for row in table.rows])]
+        for number in range(len(table.headers))
+    ]
     widths = [max(map(_width, column)) for column in columns]
     lines = [_text_line(row, widths, table.align) for row in zip(*columns, strict=True)]
     rule = "  ".join("-" * width for width in widths)
-    body = [line for number, line in enumerate(lines[1:]) for line in ([rule, line] if number in table.breaks else [line])]
+    body = [
+        line
+        for number, line in enumerate(lines[1:])
+        for line in ([rule, line] if number in table.breaks else [line])
+    ]
     best = "^ best of its column." if any(cell.best for row in table.rows for cell in row) else ""
     note = " ".join(filter(None, [best, _clean(table.note)]))
     return "\n".join([f"{_clean(table.caption)}:", "", lines[0], rule, *body, *(["", note] if note else [])])
@@ -123,9 +146,15 @@ def _text_line(row: Sequence[str], widths: Sequence[int], align: str) -> str:
 
 def _text_column(column: Sequence[Cell]) -> list[str]:
     marks = ["^" * cell.best + "*" * cell.star for cell in column]
-    room, most = max(map(len, marks), default=0), max((len(cell.aside) + 1 for cell in column if cell.aside), default=0)
+    room, most = (
+        max(map(len, marks), default=0),
+        max((len(cell.aside) + 1 for cell in column if cell.aside), default=0),
+    )
     asides = [f" {_clean(cell.aside)}".ljust(most) if cell.aside else " " * most for cell in column]
-    return [_clean(cell.text) + mark.ljust(room) + aside for cell, mark, aside in zip(column, marks, asides, strict=True)]
+    return [
+        _clean(cell.text) + mark.ljust(room) + aside
+        for cell, mark, aside in zip(column, marks, asides, strict=True)
+    ]
 
 
 def _text_warnings(warnings: Sequence[str]) -> str:
@@ -155,7 +184,13 @@ def latex_text(text: str) -> str:
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = "--" if cell.text == "-" else f"\\textbf{{{latex_text(cell.text)}}}" if cell.best else latex_text(cell.text)
+    text = (
+        "--"
+        if cell.text == "-"
+        else f"\\textbf{{{latex_text(cell.text)}}}"
+        if cell.best
+        else latex_text(cell.text)
+    )
     # An opening bracket at the start of a row would be read as an argument of the line break before it.
     text = f"{{{text}}}" if text.startswith("[") else text
     return text + "$^{*}$" * cell.star + (f" {{\\scriptsize {latex_text(cell.aside)}}}" if cell.aside else "")
@@ -165,8 +200,18 @@ def _latex(table: Table) -> str:
     caption = f"{latex_text(table.caption)}. {latex_text(table.note)}".rstrip()
     wide = len(table.headers) > WIDE
     kind = "table*" if wide else "table"
-    lines = [f"\\begin{{{kind}}}[t]", "\\centering", *(["\\scriptsize"] if wide else []), f"\\caption{{{caption}}}"]
-    lines += [f"\\begin{{tabular}}{{{table.align}}}", "\\toprule", " & ".join(map(latex_text, table.headers)) + " \\\\", "\\midrule"]
+    lines = [
+        f"\\begin{{{kind}}}[t]",
+        "\\centering",
+        *(["\\scriptsize"] if wide else []),
+        f"\\caption{{{caption}}}",
+    ]
+    lines += [
+        f"\\begin{{tabular}}{{{table.align}}}",
+        "\\toprule",
+        " & ".join(map(latex_text, table.headers)) + " \\\\",
+        "\\midrule",
+    ]
     for number, row in enumerate(table.rows):
         lines += ["\\midrule"] if number in table.breaks else []
         lines.append(" & ".join(map(_latex_cell, row)) + " \\\\")

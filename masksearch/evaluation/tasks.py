@@ -6,7 +6,8 @@ from pathlib import Path
 
 from masksearch.errors import DataError, UsageError
 from masksearch.evaluation.suites import find_suite, load_questions
-from masksearch.files import inner_name, read_rows, read_tasks
+from masksearch.runtime.files import inner_name
+from masksearch.runtime.records import read_rows, read_tasks
 from masksearch.types import Task
 
 

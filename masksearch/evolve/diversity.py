@@ -11,8 +11,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from masksearch.evolve.wording import language, queries, spoken
-from masksearch.ramp.words import loose_words
+from masksearch.evolve.patterns import language, queries, spoken
+from masksearch.text.words import loose_words
 from masksearch.types import Trajectory
 
 BLOCK = 500
@@ -22,7 +22,11 @@ BLOCK = 500
 def distinct(words: Sequence[str], size: int, block: int = BLOCK) -> float:
     """Share of different n-grams among all, in [0, 1]: the mean over full blocks of words (of a shorter text over the whole). 0 where there is no n-gram."""
     blocks = list(_blocks(words, block))
-    shares = [len(set(grams)) / len(grams) for part in blocks if (grams := list(zip(*(part[place:] for place in range(size)), strict=False)))]
+    shares = [
+        len(set(grams)) / len(grams)
+        for part in blocks
+        if (grams := list(zip(*(part[place:] for place in range(size)), strict=False)))
+    ]
     return sum(shares) / len(shares) if shares else 0.0
 
 
@@ -53,6 +57,10 @@ def diversity(trajectories: Sequence[Trajectory]) -> dict[str, float]:
         "query_entropy_most": round(math.log2(len(terms)), 3) if terms else 0.0,
         "query_terms": len(terms),
         "searches": round(sum(trajectory.usage.searches for trajectory in trajectories) / count, 3),
-        "answer_words": round(sum(len(loose_words(trajectory.answer, language(trajectory))) for trajectory in trajectories) / count, 3),
+        "answer_words": round(
+            sum(len(loose_words(trajectory.answer, language(trajectory))) for trajectory in trajectories)
+            / count,
+            3,
+        ),
         "model_tokens": round(sum(trajectory.usage.model_tokens for trajectory in trajectories) / count, 1),
     }

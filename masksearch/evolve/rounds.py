@@ -25,15 +25,24 @@ from masksearch.errors import ModelError
 from masksearch.evaluation.provenance import model_hash
 from masksearch.evaluation.results import load_results
 from masksearch.evaluation.run import EPISODES
-from masksearch.evolve.accepting import Outcome, judge_rollouts
+from masksearch.evolve.acceptance import Outcome, judge_rollouts
 from masksearch.evolve.diversity import diversity
-from masksearch.evolve.measuring import RESULTS, gain, heldout_figures, measure, roll_out_round
-from masksearch.evolve.passing import pass_table, solve_rates
-from masksearch.evolve.plan import Plan, mixture
-from masksearch.evolve.selecting import select
-from masksearch.files import append_json_lines, hash_file, read_appended, read_json_lines, remove, write_json, write_json_lines
-from masksearch.progress import say
-from masksearch.settings import EvolveSettings, SftSettings
+from masksearch.evolve.heldout import RESULTS, gain, heldout_figures, measure, roll_out_round
+from masksearch.evolve.inputs import Plan, mixture
+from masksearch.evolve.pass_at_k import pass_table, solve_rates
+from masksearch.evolve.selection import select
+from masksearch.evolve.settings import EvolveSettings
+from masksearch.runtime.files import (
+    append_json_lines,
+    hash_file,
+    read_appended,
+    read_json_lines,
+    remove,
+    write_json,
+    write_json_lines,
+)
+from masksearch.runtime.progress import say
+from masksearch.train.settings import SftSettings
 from masksearch.types import Trajectory
 
 T = TypeVar("T")
@@ -77,7 +86,9 @@ def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, 
     measured = clock.time("heldout", lambda: _measured(before.best, settings, checkpoint, work, folder))
     tasks = plan.tasks(number, settings)
     say(f"  round {number}: {len(tasks)} fresh tasks, {settings.samples} samples of each")
-    trajectories = clock.time("rollouts", lambda: roll_out_round(settings, number, tasks, checkpoint, folder / ROLLOUTS))
+    trajectories = clock.time(
+        "rollouts", lambda: roll_out_round(settings, number, tasks, checkpoint, folder / ROLLOUTS)
+    )
     gc.collect()
     judged = clock.time("judge", lambda: judge_rollouts(trajectories, settings, folder / ROLLOUTS))
     outcomes = clock.time("select", lambda: select(judged, data, settings, folder))
@@ -88,10 +99,18 @@ def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, 
         "format": FORMAT,
         "round": number,
         "inputs": {**before.inputs, "train": hash_file(folder / TRAIN)},
-        "seeds": {"seed": settings.seed, "sft": settings.seed, "rollouts": f"{settings.seed}:TASK~{number}.SAMPLE"},
+        "seeds": {
+            "seed": settings.seed,
+            "sft": settings.seed,
+            "rollouts": f"{settings.seed}:TASK~{number}.SAMPLE",
+        },
         "model": str((folder / CHECKPOINT).relative_to(work)),
         "model_hash": model_hash(str(checkpoint)),
-        "counts": {"seed_data": len(before.seed_data), "evolved_before": len(before.evolved), **_counts(outcomes, len(tasks), folder)},
+        "counts": {
+            "seed_data": len(before.seed_data),
+            "evolved_before": len(before.evolved),
+            **_counts(outcomes, len(tasks), folder),
+        },
         **_figures(outcomes, kept, settings),
         "data_diversity": diversity([*data, *kept]),
         **measured,
@@ -134,18 +153,31 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
     if not checkpoint.exists():
         rows = mixture(before.seed_data, before.evolved, settings.mix, settings.seed)
         write_json_lines(folder / TRAIN, (trajectory.to_json() for trajectory in rows))
-        say(f"  round {number}: training on {len(rows)} trajectories, {len(before.evolved)} of them the teacher's own")
+        say(
+            f"  round {number}: training on {len(rows)} trajectories, {len(before.evolved)} of them the teacher's own"
+        )
         (folder / "sft").mkdir(exist_ok=True)
-        wanted = SftSettings(model=start, trajectories=(str(folder / TRAIN),), dtype=settings.dtype, seed=settings.seed, **settings.sft.model_dump())
+        wanted = SftSettings(
+            model=start,
+            trajectories=(str(folder / TRAIN),),
+            dtype=settings.dtype,
+            seed=settings.seed,
+            **settings.sft.model_dump(),
+        )
         run_sft(wanted, checkpoint, folder / "sft")
         gc.collect()
     remove(folder / "sft" / "states")  # of a start that was killed just before it removed them
     # SFT adds its own word to the name each time.
-    write_json(checkpoint / MARK, {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"})
+    write_json(
+        checkpoint / MARK,
+        {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"},
+    )
     return checkpoint
 
 
-def _measured(best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path) -> dict[str, Any]:
+def _measured(
+    best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path
+) -> dict[str, Any]:
     """The held-out figures, and the difference to the best round before; empty where there are no held-out tasks."""
     if not settings.heldout:
         return {}
@@ -171,11 +203,15 @@ def _counts(outcomes: Sequence[Outcome], tasks: int, folder: Path) -> dict[str, 
     }
 
 
-def _figures(outcomes: Sequence[Outcome], kept: Sequence[Trajectory], settings: EvolveSettings) -> dict[str, Any]:
+def _figures(
+    outcomes: Sequence[Outcome], kept: Sequence[Trajectory], settings: EvolveSettings
+) -> dict[str, Any]:
     """Shares, pass@k, solve rates and variety of a round. Raises ModelError where not one rollout could be judged."""
     judged = [outcome for outcome in outcomes if outcome.correct is not None]
     if not judged:
-        raise ModelError(f"Of {len(outcomes)} rollouts not one could be judged ({outcomes[0].reason}); start the same command again when this is mended.")
+        raise ModelError(
+            f"Of {len(outcomes)} rollouts not one could be judged ({outcomes[0].reason}); start the same command again when this is mended."
+        )
     rates = solve_rates([outcome.to_json() for outcome in outcomes])
     correct = sum(bool(outcome.correct) for outcome in judged)
     return {

@@ -20,14 +20,22 @@ from typing import Any
 
 from masksearch.evaluation.provenance import model_hash
 from masksearch.evolve.diversity import diversity
-from masksearch.evolve.measuring import check_search, read_manifest
-from masksearch.evolve.plan import Plan, make_plan
+from masksearch.evolve.heldout import check_search, read_manifest
+from masksearch.evolve.inputs import Plan, make_plan
+from masksearch.evolve.round_tables import Manifest, render_tables
 from masksearch.evolve.rounds import ACCEPTED, CHECKPOINT, MANIFEST, Before, do_round, round_folder
-from masksearch.evolve.selecting import without_copies
-from masksearch.evolve.table import Manifest, render_tables
-from masksearch.files import atomic_path, hash_file, read_appended, remove, write_json, write_json_lines, write_text
-from masksearch.progress import say
-from masksearch.settings import EvolveSettings
+from masksearch.evolve.selection import without_copies
+from masksearch.evolve.settings import EvolveSettings
+from masksearch.runtime.files import (
+    atomic_path,
+    hash_file,
+    read_appended,
+    remove,
+    write_json,
+    write_json_lines,
+    write_text,
+)
+from masksearch.runtime.progress import say
 from masksearch.types import Trajectory
 
 FORMAT = "masksearch-evolve/1"
@@ -49,20 +57,31 @@ def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, 
         number = len(manifests) + 1
         manifest = read_manifest(round_folder(work, number) / MANIFEST)
         if manifest is None:
-            before = Before(seed_data, evolved, best_round(manifests, settings) if settings.heldout else 0, inputs)
+            before = Before(
+                seed_data, evolved, best_round(manifests, settings) if settings.heldout else 0, inputs
+            )
             manifest = do_round(number, before, plan, settings, work)
             say(f"  round {number}: {told(manifest)}")
         manifests.append(manifest)
-        evolved += [Trajectory.model_validate(row) for row in read_appended(round_folder(work, number) / ACCEPTED)]
+        evolved += [
+            Trajectory.model_validate(row) for row in read_appended(round_folder(work, number) / ACCEPTED)
+        ]
         stopped = why_stop(manifests, settings)
         _prune(manifests, settings, work)
     say(f"  {stopped}")
     taken = taken_round(manifests, settings)
     table = render_tables(manifests, diversity(seed_data), len(seed_data))
     record = _record(manifests, settings, plan, seed_data, evolved, taken, stopped)
-    _write_product(output, record, table, manifests, [*seed_data, *evolved], round_folder(work, taken) / CHECKPOINT)
+    _write_product(
+        output, record, table, manifests, [*seed_data, *evolved], round_folder(work, taken) / CHECKPOINT
+    )
     text = f"{stopped} {len(evolved)} trajectories kept beside {len(seed_data)} of the seed data; model of round {taken}"
-    return {**record, "text": text, "table": table, "note": f"{stopped} The model taken is that of round {taken}."}
+    return {
+        **record,
+        "text": text,
+        "table": table,
+        "note": f"{stopped} The model taken is that of round {taken}.",
+    }
 
 
 def _inputs(settings: EvolveSettings) -> dict[str, Any]:
@@ -107,9 +126,17 @@ def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
         return f"Stopped: in round {number} not one of {last['counts']['rollouts']} rollouts was accepted; what there was before is kept."
     if not last["counts"]["kept"]:
         return f"Stopped: of {last['counts']['correct']} correct rollouts in round {number} not one was new enough to be kept."
-    if settings.heldout and settings.patience and number - best_round(manifests, settings) >= settings.patience:
+    if (
+        settings.heldout
+        and settings.patience
+        and number - best_round(manifests, settings) >= settings.patience
+    ):
         return f"Stopped: no gain in {settings.metric} on the held-out tasks for {settings.patience} rounds."
-    return f"All {number} {'round is' if number == 1 else 'rounds are'} done." if number == settings.rounds else ""
+    return (
+        f"All {number} {'round is' if number == 1 else 'rounds are'} done."
+        if number == settings.rounds
+        else ""
+    )
 
 
 def told(manifest: Manifest) -> str:
@@ -117,7 +144,11 @@ def told(manifest: Manifest) -> str:
     counts = manifest["counts"]
     line = f"{manifest['accepted_share']:.0%} of {counts['judged']} rollouts correct, {counts['kept']} kept"
     found = manifest.get("heldout")
-    return f"{line}; held out: F1 {found['f1']['mean']:.3f}, recall {found['recall']['mean']:.3f}" if found else line
+    return (
+        f"{line}; held out: F1 {found['f1']['mean']:.3f}, recall {found['recall']['mean']:.3f}"
+        if found
+        else line
+    )
 
 
 def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) -> None:
@@ -153,7 +184,14 @@ def _record(
     }
 
 
-def _write_product(output: Path, record: dict[str, Any], table: str, manifests: Sequence[Manifest], data: Sequence[Trajectory], checkpoint: Path) -> None:
+def _write_product(
+    output: Path,
+    record: dict[str, Any],
+    table: str,
+    manifests: Sequence[Manifest],
+    data: Sequence[Trajectory],
+    checkpoint: Path,
+) -> None:
     with atomic_path(output) as folder:
         # The weights are large, and files of a checkpoint are replaced, never changed in place.
         shutil.copytree(checkpoint, folder, copy_function=_link)
@@ -161,7 +199,11 @@ def _write_product(output: Path, record: dict[str, Any], table: str, manifests: 
         write_text(folder / "table.md", table + "\n")
         for manifest in manifests:
             write_json(folder / "rounds" / f"round-{manifest['round']:04}.json", manifest)
-        rates = ({"task": rate["task"], "round": manifest["round"], **rate} for manifest in manifests for rate in manifest["solve_rates"])
+        rates = (
+            {"task": rate["task"], "round": manifest["round"], **rate}
+            for manifest in manifests
+            for rate in manifest["solve_rates"]
+        )
         write_json_lines(folder / "rounds" / "solve-rates.jsonl", rates)
         write_json(folder / RECORD, record)
 

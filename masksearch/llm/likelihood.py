@@ -65,13 +65,19 @@ class Likelihood:
 
     def __init__(self, model: Any, tokenizer: Any, name: str, batch: int = 16, window: int = WINDOW) -> None:
         if not tokenizer.is_fast:
-            raise ModelError(f"The tokenizer of {name} does not tell which characters a token stands for; use a model with a fast tokenizer.")
+            raise ModelError(
+                f"The tokenizer of {name} does not tell which characters a token stands for; use a model with a fast tokenizer."
+            )
         self.model, self.tokenizer, self.name, self.batch = model.eval(), tokenizer, name, batch
-        self.window = max(2, min(window, getattr(model.config.get_text_config(), "max_position_embeddings", None) or window))
+        self.window = max(
+            2, min(window, getattr(model.config.get_text_config(), "max_position_embeddings", None) or window)
+        )
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
         self.start = () if start is None else (int(start),)
 
-    def read(self, texts: Sequence[str], stretches: Sequence[Sequence[Stretch]], temperature: float = 1.0) -> list[list[Reading]]:
+    def read(
+        self, texts: Sequence[str], stretches: Sequence[Sequence[Stretch]], temperature: float = 1.0
+    ) -> list[list[Reading]]:
         """A reading of each stretch of each text.
 
         A token is conditioned on the beginning-of-text token and the tokens before it, at least half a window of them where the text has so many.
@@ -79,25 +85,37 @@ class Likelihood:
         never foreseen. Raises ModelError where a loss is no number.
         """
         encoded = [self._encode(text) for text in texts]
-        places = [[_overlapping(offsets, stretch) for stretch in wanted] for (_, offsets), wanted in zip(encoded, stretches, strict=True)]
+        places = [
+            [_overlapping(offsets, stretch) for stretch in wanted]
+            for (_, offsets), wanted in zip(encoded, stretches, strict=True)
+        ]
         windows = [
             window
             for number, ((ids, _), wanted) in enumerate(zip(encoded, places, strict=True))
-            for window in cut(number, ids, sorted({place for stretch in wanted for place in stretch}), self.window)
+            for window in cut(
+                number, ids, sorted({place for stretch in wanted for place in stretch}), self.window
+            )
         ]
         windows.sort(key=lambda window: len(window.ids))
         found: dict[tuple[int, int], _Token] = {}
         for start in range(0, len(windows), self.batch):
             self._run(windows[start : start + self.batch], temperature, found)
-        return [[_reading([found[number, place] for place in stretch if place > 0]) for stretch in wanted] for number, wanted in enumerate(places)]
+        return [
+            [_reading([found[number, place] for place in stretch if place > 0]) for stretch in wanted]
+            for number, wanted in enumerate(places)
+        ]
 
     def _encode(self, text: str) -> tuple[list[int], list[Stretch]]:
         """Token ids with the beginning of the text in front, and the characters of each token. Nothing in a text is a special token."""
-        coded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+        coded = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
         return [*self.start, *coded["input_ids"]], [*((0, 0) for _ in self.start), *coded["offset_mapping"]]
 
     @torch.inference_mode()
-    def _run(self, windows: Sequence[Window], temperature: float, found: dict[tuple[int, int], _Token]) -> None:
+    def _run(
+        self, windows: Sequence[Window], temperature: float, found: dict[tuple[int, int], _Token]
+    ) -> None:
         """One forward pass; what is wanted of it goes to `found[text, place among the text's tokens]`."""
         device = next(self.model.parameters()).device
         tokens = torch.zeros((len(windows), max(len(window.ids) for window in windows)), dtype=torch.long)
@@ -113,11 +131,19 @@ class Likelihood:
             logits = self.model.get_output_embeddings()(hidden[rows, columns - 1]).float()
             gold = tokens[rows, columns]
             losses = torch.nn.functional.cross_entropy(logits, gold, reduction="none")
-            sampled = losses if temperature == 1.0 else torch.nn.functional.cross_entropy(logits / temperature, gold, reduction="none")
+            sampled = (
+                losses
+                if temperature == 1.0
+                else torch.nn.functional.cross_entropy(logits / temperature, gold, reduction="none")
+            )
             tops = logits.argmax(dim=-1) == gold
-            for (row, place), loss, top, cost in zip(part, losses.tolist(), tops.tolist(), sampled.tolist(), strict=True):
+            for (row, place), loss, top, cost in zip(
+                part, losses.tolist(), tops.tolist(), sampled.tolist(), strict=True
+            ):
                 if not math.isfinite(loss):
-                    raise ModelError(f"The model {self.name} gives no probability (its loss is {loss}) for a word of a text; its weights are damaged.")
+                    raise ModelError(
+                        f"The model {self.name} gives no probability (its loss is {loss}) for a word of a text; its weights are damaged."
+                    )
                 found[windows[row].text, windows[row].first + place] = _Token(loss, top, -cost)
 
 

@@ -14,7 +14,9 @@ Script = Callable[[Sequence[str]], str]
 class ScriptedPolicy:
     """Every session gets its script from `make(messages)`; a list of strings is played in order, then "" for ever."""
 
-    def __init__(self, make: Callable[[Sequence[Message]], Script | Sequence[str]], name: str = "scripted") -> None:
+    def __init__(
+        self, make: Callable[[Sequence[Message]], Script | Sequence[str]], name: str = "scripted"
+    ) -> None:
         self.make, self.name = make, name
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ScriptedSession:

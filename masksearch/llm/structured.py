@@ -38,11 +38,22 @@ class JsonForms:
         self._level = 0
 
     async def complete(
-        self, policy: EndpointPolicy, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], max_tokens: int, sampling: Sampling
+        self,
+        policy: EndpointPolicy,
+        messages: Sequence[Mapping[str, Any]],
+        name: str,
+        schema: Mapping[str, Any],
+        max_tokens: int,
+        sampling: Sampling,
     ) -> Reply:
         """One reply, in the most exact form that the server takes. Raises EndpointError."""
         forms: tuple[dict[str, Any], ...] = (
-            {"response_format": {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}},
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": name, "strict": True, "schema": schema},
+                }
+            },
             {"response_format": {"type": "json_object"}},
             {},
         )
@@ -66,17 +77,34 @@ class Structured:
         self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonForms()
 
     async def ask(
-        self, messages: Sequence[Mapping[str, Any]], name: str, schema: Mapping[str, Any], read: Read[T], repair: str, sampling: Sampling
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        name: str,
+        schema: Mapping[str, Any],
+        read: Read[T],
+        repair: str,
+        sampling: Sampling,
     ) -> Asked[T]:
         """One object. `repair` is what the model is told where the first reply cannot be read, before `fault`. Raises EndpointError."""
         first = await self._forms.complete(self.policy, messages, name, schema, self.max_tokens, sampling)
         value, fault = _take(first, read)
         if not fault:
             return Asked(value, "", (first.text,), _prompt(first), first.tokens)
-        more = [{"role": "assistant", "content": first.text or "(empty)"}, {"role": "user", "content": f"{repair} ({fault})"}]
-        second = await self._forms.complete(self.policy, [*messages, *more], name, schema, self.max_tokens, sampling)
+        more = [
+            {"role": "assistant", "content": first.text or "(empty)"},
+            {"role": "user", "content": f"{repair} ({fault})"},
+        ]
+        second = await self._forms.complete(
+            self.policy, [*messages, *more], name, schema, self.max_tokens, sampling
+        )
         value, fault = _take(second, read)
-        return Asked(value, fault, (first.text, second.text), _prompt(first) + _prompt(second), first.tokens + second.tokens)
+        return Asked(
+            value,
+            fault,
+            (first.text, second.text),
+            _prompt(first) + _prompt(second),
+            first.tokens + second.tokens,
+        )
 
 
 def _prompt(reply: Reply) -> int:

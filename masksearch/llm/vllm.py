@@ -22,7 +22,7 @@ from weakref import WeakKeyDictionary
 
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm.base import Message, Sampling
-from masksearch.llm.tokens import TokenPolicy, TokenSession, Written, encode_prompt
+from masksearch.llm.token_session import TokenPolicy, TokenSession, Written, encode_prompt
 
 if TYPE_CHECKING:
     import httpx
@@ -80,7 +80,9 @@ class VllmSession(TokenSession):
         """Nothing is held; vLLM forgets prefixes as it needs their room."""
 
 
-def sampling_parameters(limit: int, stop: Sequence[str], temperature: float, seed: int, end_ids: Iterable[int]) -> dict[str, Any]:
+def sampling_parameters(
+    limit: int, stop: Sequence[str], temperature: float, seed: int, end_ids: Iterable[int]
+) -> dict[str, Any]:
     """vLLM's parameters of a stretch of at most `limit` tokens.
 
     None is left out that a model's generation_config.json may set: a server takes the model's own top_p or repetition penalty then, and the
@@ -125,9 +127,13 @@ def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
         raise ModelError(f"{who} broke a turn off ({reason}); see its log.")
     if not isinstance(logprobs, (list, tuple)) or len(logprobs) != len(ids):
         count = len(logprobs) if isinstance(logprobs, (list, tuple)) else 0
-        raise ModelError(f"{who} returned {len(ids)} tokens and {count} log-probabilities; nothing can be learnt from a token without one.")
+        raise ModelError(
+            f"{who} returned {len(ids)} tokens and {count} log-probabilities; nothing can be learnt from a token without one."
+        )
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in logprobs):
-        raise ModelError(f"{who} returned a log-probability that is no finite number; see that the weights it was sent are finite.")
+        raise ModelError(
+            f"{who} returned a log-probability that is no finite number; see that the weights it was sent are finite."
+        )
     return Stretch([int(token) for token in ids], [float(value) for value in logprobs], reason)
 
 
@@ -137,7 +143,9 @@ class ServerPolicy(VllmPolicy):
     `timeout` is in seconds, for one turn. Raises MissingExtraError without httpx, ModelError where the server does not answer.
     """
 
-    def __init__(self, url: str, tokenizer: Any, end_ids: Iterable[int], name: str, timeout: float = 300.0) -> None:
+    def __init__(
+        self, url: str, tokenizer: Any, end_ids: Iterable[int], name: str, timeout: float = 300.0
+    ) -> None:
         super().__init__(tokenizer, end_ids, name)
         try:
             import httpx
@@ -150,15 +158,27 @@ class ServerPolicy(VllmPolicy):
 
     async def ask(self, ids: Sequence[int], parameters: Mapping[str, Any]) -> Stretch:
         """One request to /v1/completions, tried again where what failed may pass."""
-        body = {"model": self.model, "prompt": list(ids), "return_token_ids": True, "return_tokens_as_token_ids": True, **parameters}
+        body = {
+            "model": self.model,
+            "prompt": list(ids),
+            "return_token_ids": True,
+            "return_tokens_as_token_ids": True,
+            **parameters,
+        }
         async with self._gate():
             answer = await self._complete(body)
         try:
             choice = answer["choices"][0]
-            ids, logprobs, reason = choice.get("token_ids"), choice.get("logprobs") or {}, choice.get("finish_reason")
+            ids, logprobs, reason = (
+                choice.get("token_ids"),
+                choice.get("logprobs") or {},
+                choice.get("finish_reason"),
+            )
             return checked(self._who, ids, logprobs.get("token_logprobs"), reason)
         except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise ModelError(f"{self._who} answered with something other than a completion; see that vllm.url is that of a native vLLM server.") from error
+            raise ModelError(
+                f"{self._who} answered with something other than a completion; see that vllm.url is that of a native vLLM server."
+            ) from error
 
     @property
     def _who(self) -> str:
@@ -180,7 +200,9 @@ class ServerPolicy(VllmPolicy):
                 try:
                     return response.json()
                 except ValueError as error:
-                    raise ModelError(f"{self._who} answered with something other than JSON; see that vllm.url is that of a native vLLM server.") from error
+                    raise ModelError(
+                        f"{self._who} answered with something other than JSON; see that vllm.url is that of a native vLLM server."
+                    ) from error
             elif response.status_code in MAY_PASS or response.status_code >= 500:
                 failure = f"answers {_told(response)}"
             else:
@@ -196,7 +218,9 @@ class ServerPolicy(VllmPolicy):
             async with httpx.AsyncClient(verify=self._context, timeout=self.timeout) as client:
                 return await client.post(f"{self.url}/v1/completions", json=body)
         except httpx.TimeoutException as error:
-            raise ModelError(f"{self._who} did not answer within {self.timeout:g} seconds; raise vllm.timeout, or lower prompts_per_step.") from error
+            raise ModelError(
+                f"{self._who} did not answer within {self.timeout:g} seconds; raise vllm.timeout, or lower prompts_per_step."
+            ) from error
         except httpx.TransportError as error:
             return f"cannot be reached ({str(error) or type(error).__name__})"
 
@@ -205,10 +229,14 @@ class ServerPolicy(VllmPolicy):
         import httpx
 
         try:
-            response = httpx.get(f"{self.url}/v1/models", verify=self._context, timeout=min(self.timeout, 30.0))
+            response = httpx.get(
+                f"{self.url}/v1/models", verify=self._context, timeout=min(self.timeout, 30.0)
+            )
             return str(response.raise_for_status().json()["data"][0]["id"])
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
-            raise ModelError(f"{self._who} does not say which model it has ({error or type(error).__name__}); how to start it: docs/scale.md.") from error
+            raise ModelError(
+                f"{self._who} does not say which model it has ({error or type(error).__name__}); how to start it: docs/scale.md."
+            ) from error
 
 
 def _told(response: httpx.Response) -> str:
@@ -242,7 +270,11 @@ class EnginePolicy(VllmPolicy):
         name, done = f"masksearch-{next(self._numbers)}", asyncio.get_running_loop().create_future()
         try:
             # With its type the prompt is what vLLM's own renderer would make of the ids, and nothing is tokenised.
-            self.engine.add_request(name, {"type": "token", "prompt_token_ids": list(ids)}, self._parameters(**parameters, output_kind=self._kind))
+            self.engine.add_request(
+                name,
+                {"type": "token", "prompt_token_ids": list(ids)},
+                self._parameters(**parameters, output_kind=self._kind),
+            )
         except ValueError as error:
             raise ModelError(f"The vLLM engine refused a request ({error}).") from error
         self.waiting[name] = done
@@ -253,7 +285,11 @@ class EnginePolicy(VllmPolicy):
         finally:
             if self.waiting.pop(name, None) is not None:
                 self.engine.abort_request([name])
-        found = [entry[token].logprob for token, entry in zip(output.token_ids, output.logprobs or (), strict=False) if token in entry]
+        found = [
+            entry[token].logprob
+            for token, entry in zip(output.token_ids, output.logprobs or (), strict=False)
+            if token in entry
+        ]
         return checked("The vLLM engine", list(output.token_ids), found, output.finish_reason)
 
     async def _drive(self) -> None:
@@ -272,7 +308,13 @@ class EnginePolicy(VllmPolicy):
     def _step(self) -> None:
         """One step, and the turns that it completed. Raises ModelError where the engine has lost a request: it would be waited for for ever."""
         if self.waiting and not self.engine.has_unfinished_requests():
-            raise ModelError(f"The vLLM engine has lost {len(self.waiting)} requests; start the same command again.")
+            raise ModelError(
+                f"The vLLM engine has lost {len(self.waiting)} requests; start the same command again."
+            )
         for output in self.engine.step():
-            if output.finished and (done := self.waiting.pop(output.request_id, None)) is not None and not done.done():
+            if (
+                output.finished
+                and (done := self.waiting.pop(output.request_id, None)) is not None
+                and not done.done()
+            ):
                 done.set_result(output.outputs[0])

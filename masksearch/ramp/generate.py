@@ -15,14 +15,14 @@ from random import Random
 from typing import Any
 
 from masksearch.corpus import side_of
-from masksearch.ramp.counts import Shares, draw_count
-from masksearch.ramp.draw import Preference
-from masksearch.ramp.masks import mask_passage, most_masks, too_short, usable_spans
-from masksearch.ramp.spans import Extractor, Failure, dropped_spans, extract_spans
-from masksearch.ramp.strategies import Strategy
-from masksearch.ramp.tally import MaskStats
-from masksearch.ramp.verdict import Verdict
-from masksearch.settings import MaskSettings
+from masksearch.ramp.checks.verdict import Verdict
+from masksearch.ramp.masking.draw import Preference
+from masksearch.ramp.masking.mask_counts import Shares, draw_count
+from masksearch.ramp.masking.rules import mask_passage, most_masks, too_short, usable_spans
+from masksearch.ramp.masking.strategies import Strategy
+from masksearch.ramp.run.tally import MaskStats
+from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.extract import Extractor, Failure, dropped_spans, extract_spans
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
 
@@ -127,14 +127,27 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
 
 def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failure]:
     """How many masks the first passage of each document would allow: what the shares are tilted by. A Failure where that cannot be told."""
-    firsts = [document.take() for document in (_Document(source, tools.settings) for source in sources) if _on_side(document.source, tools.settings)]
+    firsts = [
+        document.take()
+        for document in (_Document(source, tools.settings) for source in sources)
+        if _on_side(document.source, tools.settings)
+    ]
     passages = [taken[0] for taken in firsts if taken]
-    for passage, spans in zip(passages, extract_spans(passages, tools.extractors, tools.settings.language), strict=True):
-        yield spans if isinstance(spans, Failure) else most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
+    for passage, spans in zip(
+        passages, extract_spans(passages, tools.extractors, tools.settings.language), strict=True
+    ):
+        yield (
+            spans
+            if isinstance(spans, Failure)
+            else most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
+        )
 
 
 def _on_side(source: Source, settings: MaskSettings) -> bool:
-    return bool(source.passages) and settings.split in ("all", side_of(source.passages[0].title, settings.heldout_share))
+    return bool(source.passages) and settings.split in (
+        "all",
+        side_of(source.passages[0].title, settings.heldout_share),
+    )
 
 
 Item = tuple[_Document, Passage]
@@ -182,7 +195,11 @@ class _Drawn:
 def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
     """The passages that allow masks."""
     drawn: list[_Drawn] = []
-    for (document, passage), spans in zip(items, extract_spans([passage for _, passage in items], tools.extractors, tools.settings.language), strict=True):
+    for (document, passage), spans in zip(
+        items,
+        extract_spans([passage for _, passage in items], tools.extractors, tools.settings.language),
+        strict=True,
+    ):
         if isinstance(spans, Failure):
             document.fault = document.fault or spans.reason
             continue
@@ -209,7 +226,9 @@ def _candidate(drawn: _Drawn, preference: Preference, tools: Tools) -> Candidate
     return Candidate(task.model_copy(update=known), drawn.passage, tuple(drawn.found))
 
 
-def _checked(documents: Sequence[_Document], candidates: Sequence[Candidate], tools: Tools) -> Iterator[tuple[_Document, MaskedTask]]:
+def _checked(
+    documents: Sequence[_Document], candidates: Sequence[Candidate], tools: Tools
+) -> Iterator[tuple[_Document, MaskedTask]]:
     """The tasks that pass every check, each with its verdicts."""
     left = list(zip(documents, candidates, strict=True))
     for name, check in tools.checks:

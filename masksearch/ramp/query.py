@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from masksearch.corpus.sentences import UNSPACED
-from masksearch.ramp.words import base_title, stop_words, surface
-from masksearch.search.text import STOP_CHARACTERS
+from masksearch.text.sentences import UNSPACED
+from masksearch.text.terms import STOP_CHARACTERS
+from masksearch.text.words import base_title, stop_words, surface
 from masksearch.types import MASK
 
 CONTEXT_WORDS = 6
@@ -53,12 +53,18 @@ def visible_query(text: str, mask_index: int, title: str, max_words: int = 12, l
     return _join(name, _context(text, mask_index, name, CONTEXT_WORDS, language), max_words)
 
 
-def alternative_queries(text: str, mask_index: int, title: str, max_words: int = 12, language: str = "") -> list[str]:
+def alternative_queries(
+    text: str, mask_index: int, title: str, max_words: int = 12, language: str = ""
+) -> list[str]:
     """Up to three others to try where the first query found nothing: more context, the title alone, the context alone."""
     name = visible_title(text, title, language)
     wide = _context(text, mask_index, name, 2 * CONTEXT_WORDS, language)
     first = visible_query(text, mask_index, title, max_words, language)
-    candidates = [_join(name, wide, max_words + CONTEXT_WORDS), _join(name, [], max_words), _join([], wide[:max_words], max_words)]
+    candidates = [
+        _join(name, wide, max_words + CONTEXT_WORDS),
+        _join(name, [], max_words),
+        _join([], wide[:max_words], max_words),
+    ]
     return [query for query in dict.fromkeys(candidates) if query and query != first]
 
 
@@ -68,7 +74,9 @@ def visible_title(text: str, title: str, language: str = "") -> list[str]:
     In Chinese, what stands between punctuation: "阿尔伯特·爱因斯坦" is two words.
     """
     shown = text.replace(MASK, _GAP)
-    before, after, word = ("", "", _UNBROKEN) if language == "zh" else (r"(?<![^\W_])", r"(?![^\W_])", surface(language))
+    before, after, word = (
+        ("", "", _UNBROKEN) if language == "zh" else (r"(?<![^\W_])", r"(?![^\W_])", surface(language))
+    )
     for name in (title, base_title(title)):
         words = _UNBROKEN.findall(name)
         pattern = rf"[^\w{_GAP}]+".join(map(re.escape, words))
@@ -94,7 +102,11 @@ def _tokens(text: str, known: Sequence[str], language: str) -> list[_Token]:
         return [_Token(token) for token in _pattern(language).findall(text)]
     for word in known:
         text = text.replace(word, _GAP)
-    return [part for token in _pattern(language).findall(text) for part in (_parts(token) if _CHINESE.match(token) else [_Token(token)])]
+    return [
+        part
+        for token in _pattern(language).findall(text)
+        for part in (_parts(token) if _CHINESE.match(token) else [_Token(token)])
+    ]
 
 
 @cache
@@ -120,7 +132,9 @@ def _content(token: str, language: str) -> str:
     if language == "fr":
         word = _ELIDED.sub("", word)
     key = word.casefold()
-    return "" if token == MASK or key in stop_words(language) or (len(key) == 1 and not key.isdigit()) else word
+    return (
+        "" if token == MASK or key in stop_words(language) or (len(key) == 1 and not key.isdigit()) else word
+    )
 
 
 def _context(text: str, mask_index: int, known: Sequence[str], most: int, language: str) -> list[str]:

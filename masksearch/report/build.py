@@ -15,17 +15,33 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
-from masksearch import files
-from masksearch.progress import human_time
 from masksearch.report.curves import curves, plain_words
 from masksearch.report.explorer import Explorer, make_explorer
-from masksearch.report.failures import failure_table
+from masksearch.report.failure_table import failure_table
 from masksearch.report.load import Row, Run, Stage, load_beside, load_run
-from masksearch.report.scores import background_tables, comparison_tables, interval_plot, provenance, score_table
+from masksearch.report.scores import (
+    background_tables,
+    comparison_tables,
+    interval_plot,
+    provenance,
+    score_table,
+)
+from masksearch.report.settings import ReportSettings
 from masksearch.report.visible import visible
-from masksearch.settings import ReportSettings
+from masksearch.runtime import files
+from masksearch.runtime.progress import human_time
 
-SCRIPTS = ("start.js", "text.js", "store.js", "find.js", "address.js", "list.js", "detail.js", "controls.js", "main.js")
+SCRIPTS = (
+    "start.js",
+    "text.js",
+    "store.js",
+    "find.js",
+    "address.js",
+    "list.js",
+    "detail.js",
+    "controls.js",
+    "main.js",
+)
 """The parts of the page's script, in order; they share one scope."""
 
 
@@ -51,15 +67,30 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
     page = page.encode("utf-8", "replace").decode()
     files.write_text(output, page)
     evaluations = sum(stage.results is not None for stage in both.stages)
-    return {"stages": len(run.stages), "evaluations": evaluations, "trajectories": explorer.shown, "bytes": len(page.encode())}
+    return {
+        "stages": len(run.stages),
+        "evaluations": evaluations,
+        "trajectories": explorer.shown,
+        "bytes": len(page.encode()),
+    }
 
 
 def _render(**values: Any) -> str:
     folder = resources.files("masksearch.report") / "page"
-    texts = {name: (folder / name).read_text(encoding="utf-8") for name in ("page.html.j2", "page.css", "theme.js", *SCRIPTS)}
+    texts = {
+        name: (folder / name).read_text(encoding="utf-8")
+        for name in ("page.html.j2", "page.css", "theme.js", *SCRIPTS)
+    }
     theme = f"\n{texts['theme.js']}"
     script = "\n(() => {\n" + "\n".join(texts[name] for name in SCRIPTS) + "})();\n"
-    environment = Environment(loader=DictLoader(texts), undefined=StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_plain)
+    environment = Environment(
+        loader=DictLoader(texts),
+        undefined=StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_plain,
+    )
     return environment.get_template("page.html.j2").render(
         css=Markup(texts["page.css"]),
         theme=Markup(theme),
@@ -83,7 +114,8 @@ def _explorer_values(explorer: Explorer) -> Row:
     return {
         "index": Markup(explorer.index),
         "blocks": sorted(
-            ({"number": number, "text": Markup(text)} for number, text in enumerate(explorer.blocks)), key=lambda block: block["number"] != explorer.first
+            ({"number": number, "text": Markup(text)} for number, text in enumerate(explorer.blocks)),
+            key=lambda block: block["number"] != explorer.first,
         ),
         "shown": explorer.shown,
         "cut": _cut(explorer.shown, explorer.total),
@@ -99,7 +131,13 @@ def _cut(shown: int, total: int) -> str:
 
 def _stage_row(stage: Stage) -> Row:
     seconds = human_time(stage.seconds) if stage.seconds is not None else ""
-    return {"name": stage.name, "kind": stage.kind, "status": stage.status, "seconds": seconds, "summary": _summary(stage.summary)}
+    return {
+        "name": stage.name,
+        "kind": stage.kind,
+        "status": stage.status,
+        "seconds": seconds,
+        "summary": _summary(stage.summary),
+    }
 
 
 def _summary(value: Any) -> list[tuple[str, str]]:
@@ -111,14 +149,20 @@ def _summary(value: Any) -> list[tuple[str, str]]:
         return []
     facts = []
     for key, entry in value.items():
-        text = ", ".join(f"{plain_words(name)} {_fact(part)}" for name, part in entry.items() if _is_fact(part)) if isinstance(entry, dict) else _fact(entry)
+        text = (
+            ", ".join(f"{plain_words(name)} {_fact(part)}" for name, part in entry.items() if _is_fact(part))
+            if isinstance(entry, dict)
+            else _fact(entry)
+        )
         if (isinstance(entry, dict) or _is_fact(entry)) and text:
             facts.append((plain_words(str(key)), text))
     return facts
 
 
 def _is_fact(value: Any) -> bool:
-    return isinstance(value, int | float) or (isinstance(value, str) and 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/"))
+    return isinstance(value, int | float) or (
+        isinstance(value, str) and 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/")
+    )
 
 
 def _fact(value: Any) -> str:

@@ -36,7 +36,9 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
     return [round(place * step, 12) for place in range(first, last + 1)]
 
 
-def line_chart(series: Sequence[tuple[str, Points]], x_label: str, y_range: tuple[float, float] | None = None) -> Markup:
+def line_chart(
+    series: Sequence[tuple[str, Points]], x_label: str, y_range: tuple[float, float] | None = None
+) -> Markup:
     """Lines over steps; `series` is (name, [(x, y)]), with points of finite values. Empty Markup where no series has a point."""
     drawn = [(name, points) for name, points in series if points]
     if not drawn:
@@ -56,10 +58,20 @@ def line_chart(series: Sequence[tuple[str, Points]], x_label: str, y_range: tupl
     for value in y_ticks:
         y = place(x_low, value)[1]
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value)}</text>')
-    for value in [tick for tick in ticks(x_low, x_high) if x_low <= tick <= x_high and (tick == round(tick) or x_high - x_low < 1)]:
-        parts.append(f'<text class="tick" x="{place(value, y_low)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>')
-    parts.append(f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>')
+        parts.append(
+            f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value)}</text>'
+        )
+    for value in [
+        tick
+        for tick in ticks(x_low, x_high)
+        if x_low <= tick <= x_high and (tick == round(tick) or x_high - x_low < 1)
+    ]:
+        parts.append(
+            f'<text class="tick" x="{place(value, y_low)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>'
+        )
+    parts.append(
+        f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>'
+    )
     for index, (name, points) in enumerate(drawn):
         parts.append(_line(name, [(x, y, *place(x, y)) for x, y in points], index % COLOURS))
     return _svg(parts, HEIGHT, ", ".join(name for name, _ in drawn))
@@ -69,7 +81,8 @@ def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour
     path = " ".join(f"{px:.1f},{py:.1f}" for _, _, px, py in points)
     radius = 3 if len(points) <= 40 else 1.6
     dots = "".join(
-        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{escape(name)}: {_figure(y)} at {_figure(x)}</title></circle>' for x, y, px, py in points
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{escape(name)}: {_figure(y)} at {_figure(x)}</title></circle>'
+        for x, y, px, py in points
     )
     return f'<g class="line s{colour}"><polyline points="{path}"/>{dots}</g>'
 
@@ -87,7 +100,9 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
     for value in ticks(0.0, 1.0):
         x = place(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
-        parts.append(f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>')
+        parts.append(
+            f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>'
+        )
     y = TOP + row_height / 2
     for heading, intervals in groups:
         parts.append(f'<text class="heading" x="0" y="{y + 4:.1f}">{escape(heading)}</text>')
@@ -120,4 +135,6 @@ def _figure(value: float) -> str:
 
 
 def _svg(parts: Sequence[str], height: float, label: str, width: int = WIDTH) -> Markup:
-    return Markup(f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>')
+    return Markup(
+        f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    )

@@ -9,9 +9,17 @@ from masksearch.report.load import Row, Stage
 
 _RL_CHARTS = (
     ("Reward", ("reward",), None),
-    ("Reward by component", ("reward_answer", "reward_format", "reward_overlong", "reward_no_answer", "reward_no_search"), None),
+    (
+        "Reward by component",
+        ("reward_answer", "reward_format", "reward_overlong", "reward_no_answer", "reward_no_search"),
+        None,
+    ),
     ("F1, valid format", ("f1", "valid"), (0.0, 1.0)),
-    ("Answers: what they earn, exact match, recall, verdicts", ("answer", "em", "recall", "judge"), (0.0, 1.0)),
+    (
+        "Answers: what they earn, exact match, recall, verdicts",
+        ("answer", "em", "recall", "judge"),
+        (0.0, 1.0),
+    ),
     ("No answer, no search, masks whose gold was shown", ("no_answer", "no_search", "found"), (0.0, 1.0)),
     ("Length penalty", ("overlong",), (-1.0, 0.0)),
     ("Rollouts left out for want of a verdict", ("left_out",), None),
@@ -38,7 +46,14 @@ def curves(stage: Stage) -> list[Row]:
     for title, keys, limits in wanted:
         series = [(plain_words(key), points) for key in keys if (points := _points(stage.log, key))]
         if series:
-            drawn.append({"stage": stage.name, "title": title, "legend": [name for name, _ in series], "svg": line_chart(series, "step", limits)})
+            drawn.append(
+                {
+                    "stage": stage.name,
+                    "title": title,
+                    "legend": [name for name, _ in series],
+                    "svg": line_chart(series, "step", limits),
+                }
+            )
     return drawn
 
 

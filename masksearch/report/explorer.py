@@ -21,11 +21,25 @@ from pydantic import ValidationError
 
 from masksearch.evaluation.failures import FAILURES
 from masksearch.report.load import Row, Stage
-from masksearch.report.packing import as_json, blocks, packed
+from masksearch.report.payload import as_json, blocks, packed
 from masksearch.report.viewer import detail, numbers, verdict
 from masksearch.types import Trajectory
 
-FIELDS = ("stage", "task", "occurrence", "verdict", "status", "failure", "searches", "f1", "tokens", "seconds", "answer", "step", "fate")
+FIELDS = (
+    "stage",
+    "task",
+    "occurrence",
+    "verdict",
+    "status",
+    "failure",
+    "searches",
+    "f1",
+    "tokens",
+    "seconds",
+    "answer",
+    "step",
+    "fate",
+)
 TASK_CHARACTERS = 4000
 ANSWER_CHARACTERS = 120
 """What the list of all questions holds of a text; the answer's rest is in the block."""
@@ -62,7 +76,9 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
                 table.add(number, trajectory, row, raw or {})
                 details.append(detail(trajectory, row, raw or {}))
         if bad:
-            notes.append(f"{bad} rows of the trajectories of '{stage.title}' are no trajectories and were left out.")
+            notes.append(
+                f"{bad} rows of the trajectories of '{stage.title}' are no trajectories and were left out."
+            )
         heads.append(_head(stage, len(entries), len(details) - before))
     cut = list(blocks(details))
     opens_with = _opens_with(heads)
@@ -78,7 +94,9 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
     }
     texts = [packed(f"[{','.join(block)}]") for block in cut]
     first = next((number for number, end in enumerate(accumulate(map(len, cut))) if end > before), 0)
-    return Explorer(packed(as_json(index)), texts, first, len(details), sum(len(entries) for _, entries in found), notes)
+    return Explorer(
+        packed(as_json(index)), texts, first, len(details), sum(len(entries) for _, entries in found), notes
+    )
 
 
 def _entries(stage: Stage) -> list[tuple[Row, Row | None]]:
@@ -162,7 +180,16 @@ class _Table:
             golds = task.get("answers") or row.get("answers") or []
             golds = [str(gold)[:TASK_CHARACTERS] for gold in golds] if isinstance(golds, list | tuple) else []
             kinds = [str(task.get("type") or row.get("type") or ""), str(row.get("answer_kind") or "")]
-            self.tasks.append([key, str(task.get("title", ""))[:TASK_CHARACTERS], _shortened(text), golds, int(ramp), *kinds])
+            self.tasks.append(
+                [
+                    key,
+                    str(task.get("title", ""))[:TASK_CHARACTERS],
+                    _shortened(text),
+                    golds,
+                    int(ramp),
+                    *kinds,
+                ]
+            )
         return place
 
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from masksearch import files
 from masksearch.errors import DataError
-from masksearch.evaluation.compare import COMPARISON_FORMAT
+from masksearch.evaluation.compare.stage import COMPARISON_FORMAT
 from masksearch.evaluation.results import load_results
+from masksearch.runtime import files
 from masksearch.types import Results
 
 Row = dict[str, Any]
@@ -70,7 +70,11 @@ def load_run(run_dir: Path) -> Run:
     listed = [entry for entry in record.get("stages") or [] if isinstance(entry, dict) and entry.get("name")]
     names = {str(entry["name"]) for entry in listed}
     folder = run_dir / "stages"
-    found = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")) if folder.is_dir() else []
+    found = (
+        sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+        if folder.is_dir()
+        else []
+    )
     entries = listed + [{"name": name} for name in found if name not in names]
     if not entries:
         raise DataError(f"{run_dir} holds no stages; give the folder that 'masksearch run' wrote to.")
@@ -97,7 +101,11 @@ def load_beside(run_dirs: Sequence[str | Path]) -> Run:
 
 def _free_name(name: str, taken: set[str]) -> str:
     """`name`, or with a number where it is taken; takes it."""
-    free = next(option for option in (name, *(f"{name} ({count})" for count in range(2, len(taken) + 3))) if option not in taken)
+    free = next(
+        option
+        for option in (name, *(f"{name} ({count})" for count in range(2, len(taken) + 3)))
+        if option not in taken
+    )
     taken.add(free)
     return free
 
@@ -115,14 +123,21 @@ def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
         summary=known.get("summary"),
         log=files.read_appended(path / "log.jsonl"),
-        trajectories=files.read_appended(path / "rollouts.jsonl") or files.read_appended(path / "trajectories.jsonl"),
+        trajectories=files.read_appended(path / "rollouts.jsonl")
+        or files.read_appended(path / "trajectories.jsonl"),
         results=_read_results(path / "results.json", notes),
         comparison=_read_comparison(path / "comparison.json", notes),
     )
 
 
 def _guess_kind(path: Path) -> str:
-    marks = {"comparison.json": "compare", "results.json": "eval", "rollouts.jsonl": "rl", "log.jsonl": "sft", "trajectories.jsonl": "synthesize"}
+    marks = {
+        "comparison.json": "compare",
+        "results.json": "eval",
+        "rollouts.jsonl": "rl",
+        "log.jsonl": "sft",
+        "trajectories.jsonl": "synthesize",
+    }
     return next((kind for name, kind in marks.items() if (path / name).exists()), "")
 
 

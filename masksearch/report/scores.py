@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from masksearch.evaluation.entries import label, variant
+from masksearch.evaluation.compare.entries import label, variant
 from masksearch.evaluation.tables import with_interval
 from masksearch.report.charts import COLOURS, Interval, interval_chart
 from masksearch.report.curves import plain_words
@@ -52,29 +52,53 @@ _NAMES = ["Suite", "Stage", "Model", "Method", "n"]
 def score_table(run: Run) -> Row:
     """Headers and rows of text; columns that no evaluation has are left out. `words` columns hold words, the others figures."""
     found = _evaluations(run)
-    shown = [*_SCORES, *(score for score in _MORE_SCORES if any(score[0] in results.metrics for _, results in found))]
+    shown = [
+        *_SCORES,
+        *(score for score in _MORE_SCORES if any(score[0] in results.metrics for _, results in found)),
+    ]
     rows = []
     for stage, results in found:
         metrics = results.metrics
-        scores = [with_interval(metrics[key], results.intervals.get(key)) if key in metrics else "" for key, _ in shown]
+        scores = [
+            with_interval(metrics[key], results.intervals.get(key)) if key in metrics else ""
+            for key, _ in shown
+        ]
         rows.append([*_names(stage, results), *scores])
     return {"headers": [*_NAMES, *(name for _, name in shown)], "rows": rows, "words": 4}
 
 
 def background_tables(run: Run) -> list[Row]:
     """What stands behind the scores: what the searches brought and cost, and how much was guessed; tables without figures are left out."""
-    tables = (("What was searched, found and spent", _SEARCHING), ("What can be had without searching", _GUESSING))
-    return [table for caption, columns in tables if (table := _background(run, caption, columns))["headers"][len(_NAMES) :]]
+    tables = (
+        ("What was searched, found and spent", _SEARCHING),
+        ("What can be had without searching", _GUESSING),
+    )
+    return [
+        table
+        for caption, columns in tables
+        if (table := _background(run, caption, columns))["headers"][len(_NAMES) :]
+    ]
 
 
 def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...]) -> Row:
     found = _evaluations(run)
     shown = [column for column in columns if any(column[0] in results.metrics for _, results in found)]
     rows = [
-        [*_names(stage, results), *(format(results.metrics[key], digits) if key in results.metrics else "" for key, _, digits in shown)]
+        [
+            *_names(stage, results),
+            *(
+                format(results.metrics[key], digits) if key in results.metrics else ""
+                for key, _, digits in shown
+            ),
+        ]
         for stage, results in found
     ]
-    return {"caption": caption, "headers": [*_NAMES, *(name for _, name, _ in shown)], "rows": rows, "words": 4}
+    return {
+        "caption": caption,
+        "headers": [*_NAMES, *(name for _, name, _ in shown)],
+        "rows": rows,
+        "words": 4,
+    }
 
 
 def _evaluations(run: Run) -> list[tuple[Stage, Results]]:
@@ -85,7 +109,13 @@ def _evaluations(run: Run) -> list[tuple[Stage, Results]]:
 
 
 def _names(stage: Stage, results: Results) -> list[str]:
-    return [results.suite, stage.title, label(results), ", ".join([results.method, *conditions(results)]), str(results.n)]
+    return [
+        results.suite,
+        stage.title,
+        label(results),
+        ", ".join([results.method, *conditions(results)]),
+        str(results.n),
+    ]
 
 
 def conditions(results: Results) -> list[str]:
@@ -96,7 +126,14 @@ def conditions(results: Results) -> list[str]:
 def provenance(run: Run) -> list[Row]:
     """`{"title", "facts": [(name, text)]}` of every evaluation: what is needed to repeat it."""
     return [
-        {"title": stage.title, "facts": [("model", label(results)), ("retriever", results.retriever), *_facts("", results.provenance)]}
+        {
+            "title": stage.title,
+            "facts": [
+                ("model", label(results)),
+                ("retriever", results.retriever),
+                *_facts("", results.provenance),
+            ],
+        }
         for stage, results in _evaluations(run)
     ]
 
@@ -122,7 +159,9 @@ def interval_plot(run: Run) -> Markup:
         arm = _arm(stage, results)
         colour = colours.setdefault(arm, len(colours) % COLOURS)
         name = arm if names[results.suite, results.n, arm] == 1 else stage.title
-        groups.setdefault(f"{results.suite} (n = {results.n})", []).append(Interval(name, f1, *results.intervals["f1"], colour))
+        groups.setdefault(f"{results.suite} (n = {results.n})", []).append(
+            Interval(name, f1, *results.intervals["f1"], colour)
+        )
     return interval_chart(list(groups.items())) if groups else Markup("")
 
 
@@ -137,21 +176,48 @@ def comparison_tables(stage: Stage) -> Row:
     found = stage.comparison or {}
     arms = [
         [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"])]
-        + [with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else "" for key, _ in _SCORES]
+        + [
+            with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else ""
+            for key, _ in _SCORES
+        ]
         + [", ".join(f"{seed['f1']:.2f}" for seed in arm["by_seed"])]
         for arm in found.get("arms", [])
     ]
     others = [
-        ("Each result against its baseline, paired by question", "Model", _differences(found.get("pairs", []), _models)),
-        ("The same, as means over the suites", "Model", _differences(found.get("average_pairs", []), _models)),
-        ("Worse searches against the search as it is, paired by question", "Model", _differences(found.get("robustness", []), _worsened)),
-        ("Arm against arm, paired by question", "Arm", _differences(found.get("arm_pairs", []), lambda pair: (pair["a"], pair["b"]))),
+        (
+            "Each result against its baseline, paired by question",
+            "Model",
+            _differences(found.get("pairs", []), _models),
+        ),
+        (
+            "The same, as means over the suites",
+            "Model",
+            _differences(found.get("average_pairs", []), _models),
+        ),
+        (
+            "Worse searches against the search as it is, paired by question",
+            "Model",
+            _differences(found.get("robustness", []), _worsened),
+        ),
+        (
+            "Arm against arm, paired by question",
+            "Arm",
+            _differences(found.get("arm_pairs", []), lambda pair: (pair["a"], pair["b"])),
+        ),
     ]
-    tables = [{"caption": caption, "headers": ["Suite", first, "Against", *_DIFFERENCES], "rows": rows, "words": 3} for caption, first, rows in others if rows]
+    tables = [
+        {"caption": caption, "headers": ["Suite", first, "Against", *_DIFFERENCES], "rows": rows, "words": 3}
+        for caption, first, rows in others
+        if rows
+    ]
     if arms:
         headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
         tables.append({"caption": "Arms, averaged over seeds", "headers": headers, "rows": arms, "words": 2})
-    return {"stage": stage.title, "tables": tables, "warnings": [str(warning) for warning in found.get("warnings", [])]}
+    return {
+        "stage": stage.title,
+        "tables": tables,
+        "warnings": [str(warning) for warning in found.get("warnings", [])],
+    }
 
 
 _DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
@@ -159,11 +225,18 @@ _DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
 
 def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) -> list[list[str]]:
     """A row of text for every pair; `names` says what is compared with what."""
-    return [[pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])] for pair in pairs if pair["metrics"]]
+    return [
+        [pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])]
+        for pair in pairs
+        if pair["metrics"]
+    ]
 
 
 def _difference(metrics: Row) -> list[str]:
-    shown = {key: with_interval(value["difference"], value["interval"], signed=True) for key, value in metrics.items()}
+    shown = {
+        key: with_interval(value["difference"], value["interval"], signed=True)
+        for key, value in metrics.items()
+    }
     f1 = metrics.get("f1", {})
     chances = [f"{f1[key]:.3f}" if key in f1 else "" for key in ("p", "p_adjusted")]
     return [shown.get("f1", ""), *chances, *(shown.get(key, "") for key in ("em", "recall", "valid"))]

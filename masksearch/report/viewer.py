@@ -13,9 +13,21 @@ from typing import Any, Literal
 from masksearch.types import Trajectory, Turn
 
 Verdict = Literal["right", "partial", "wrong", "invalid", "unscored"]
-_BLOCK = re.compile(r"<(think|search|answer|open)>(.*?)(?:</\1>|(?=<(?:think|search|answer|open)>)|\Z)", re.DOTALL)
+_BLOCK = re.compile(
+    r"<(think|search|answer|open)>(.*?)(?:</\1>|(?=<(?:think|search|answer|open)>)|\Z)", re.DOTALL
+)
 _INFORMATION = re.compile(r"\s*<information>(.*?)(?:</information>)?\s*", re.DOTALL)
-_COSTS = ("searches", "opens", "failed_searches", "corrections", "prompt_tokens", "model_tokens", "tool_tokens", "answer_tokens", "seconds")
+_COSTS = (
+    "searches",
+    "opens",
+    "failed_searches",
+    "corrections",
+    "prompt_tokens",
+    "model_tokens",
+    "tool_tokens",
+    "answer_tokens",
+    "seconds",
+)
 _ELSEWHERE = ("masks", "guessable", "false_premise")
 """Figures of a row that say something of the question, not of how it went."""
 
@@ -69,7 +81,9 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
         "error": trajectory.error if trajectory else "",
         "search_errors": list(trajectory.search_errors) if trajectory else [],
         "judge_error": str(row.get("judge_error") or ""),
-        "segments": [segment for turn in trajectory.turns for segment in segments(turn)] if trajectory else [],
+        "segments": [segment for turn in trajectory.turns for segment in segments(turn)]
+        if trajectory
+        else [],
     }
     return {key: value for key, value in found.items() if value or key in ("answer", "segments")}
 
@@ -82,5 +96,9 @@ def _reward(raw: Mapping[str, Any]) -> dict[str, float]:
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
     """The finite numbers among the values, to four places."""
-    plain = {key: value for key, value in values.items() if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)}
+    plain = {
+        key: value
+        for key, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
     return {key: round(value, 4) for key, value in plain.items()}

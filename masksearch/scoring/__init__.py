@@ -1,8 +1,23 @@
 """Metrics and rewards: one implementation for training and evaluation."""
 
 from masksearch.scoring.fills import parse_fills
-from masksearch.scoring.metrics import free_recall, normalise, score_answer, score_fills, score_paragraph, score_task
-from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages, group_is_informative, reward_answer, reward_trajectory, soft_overlong
+from masksearch.scoring.metrics import (
+    free_recall,
+    normalise,
+    score_answer,
+    score_fills,
+    score_paragraph,
+    score_task,
+)
+from masksearch.scoring.rewards import (
+    Ledger,
+    dapo_objective,
+    group_advantages,
+    group_is_informative,
+    reward_answer,
+    reward_trajectory,
+    soft_overlong,
+)
 
 __all__ = [
     "Ledger",

@@ -10,10 +10,12 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
-from masksearch.corpus.sentences import UNSPACED
+from masksearch.text.sentences import UNSPACED
 from masksearch.types import MASK, MaskedTask
 
-_NUMBERED = re.compile(r"(?P<start>^|[;；])[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:．：](?!\d)|[)）、])[ \t]*", re.MULTILINE)
+_NUMBERED = re.compile(
+    r"(?P<start>^|[;；])[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:．：](?!\d)|[)）、])[ \t]*", re.MULTILINE
+)
 # A word, in scripts without spaces a character; or a punctuation mark.
 _TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
@@ -62,7 +64,9 @@ def paragraph_fills(prediction: str, task: MaskedTask) -> list[str]:
     segments = [re.sub(r"\s+", " ", part) for part in task.text.split(MASK)]
     segments[0], segments[-1] = segments[0].lstrip(), segments[-1].rstrip()
     if said.startswith(segments[0]):
-        fills = _between(said, len(segments[0]), segments[1:], [" ".join(gold.split()) for gold in task.answers])
+        fills = _between(
+            said, len(segments[0]), segments[1:], [" ".join(gold.split()) for gold in task.answers]
+        )
         if fills is not None:
             return [fill.strip() for fill in fills]
     return _aligned_fills(said, task)
@@ -98,7 +102,9 @@ def _aligned_fills(said: str, task: MaskedTask) -> list[str]:
     """
     shown = [None if token == MASK else token.lower() for token in _TOKEN.findall(task.text)]
     found = list(_TOKEN.finditer(said))[:MOST_TOKENS]
-    blocks = SequenceMatcher(None, shown, [match[0].lower() for match in found], autojunk=False).get_matching_blocks()
+    blocks = SequenceMatcher(
+        None, shown, [match[0].lower() for match in found], autojunk=False
+    ).get_matching_blocks()
     pairs = {block.a + offset: block.b + offset for block in blocks for offset in range(block.size)}
     visible = sum(token is not None for token in shown)
     if not pairs or len(pairs) < LEAST_COPIED * visible:
@@ -108,7 +114,9 @@ def _aligned_fills(said: str, task: MaskedTask) -> list[str]:
         if token is not None:
             taken = max(taken, pairs.get(place, -1) + 1)
             continue
-        following = next((pairs[later] for later in range(place + 1, len(shown)) if later in pairs), len(found))
+        following = next(
+            (pairs[later] for later in range(place + 1, len(shown)) if later in pairs), len(found)
+        )
         fills.append(said[found[taken].start() : found[following - 1].end()] if following > taken else "")
         taken = max(taken, following)
     return fills

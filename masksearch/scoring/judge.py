@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from masksearch.errors import UsageError
-from masksearch.files import append_json_lines, hash_json, read_appended
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply, open_connections
 from masksearch.llm.structured import JsonForms
-from masksearch.search.neutralise import neutralise
-from masksearch.search.pages import beginning
+from masksearch.runtime.files import append_json_lines, hash_json, read_appended
+from masksearch.text.excerpts import beginning
+from masksearch.text.neutralise import neutralise
 from masksearch.types import MaskedTask, Question, Task
 
 Mode = Literal["strict", "relaxed"]
@@ -48,7 +48,10 @@ KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
 FILES = ("judge-strict.j2", "judge-relaxed.j2", "judge-item.j2", "judge-repair.j2")
 SCHEMA = {
     "type": "object",
-    "properties": {"reason": {"type": "string"}, "verdict": {"type": "string", "enum": ["correct", "incorrect"]}},
+    "properties": {
+        "reason": {"type": "string"},
+        "verdict": {"type": "string", "enum": ["correct", "incorrect"]},
+    },
     "required": ["reason", "verdict"],
     "additionalProperties": False,
 }
@@ -90,11 +93,19 @@ def item_of(task: Task, prediction: str) -> Item:
     """What there is to judge of a task. The fills of a masked text are one answer, numbered in order."""
     if isinstance(task, Question):
         return Item(task.question, task.answers, prediction, task.parts, task.false_premise)
-    return Item(f"Which words belong in the place of each [mask], in order? {task.text}", (_numbered(task),), prediction)
+    return Item(
+        f"Which words belong in the place of each [mask], in order? {task.text}",
+        (_numbered(task),),
+        prediction,
+    )
 
 
 def _numbered(task: MaskedTask) -> str:
-    return task.answers[0] if task.masks == 1 else "; ".join(f"{number}. {answer}" for number, answer in enumerate(task.answers, 1))
+    return (
+        task.answers[0]
+        if task.masks == 1
+        else "; ".join(f"{number}. {answer}" for number, answer in enumerate(task.answers, 1))
+    )
 
 
 class Judge:
@@ -117,7 +128,13 @@ class Judge:
         if not model:
             raise UsageError("A judge needs the name of a model at its endpoint; give it with --judge.model.")
         self.url, self.model, self.mode = url, model, mode
-        self.cache, self.concurrency, self.max_tokens, self.timeout, self.retries = cache, concurrency, max_tokens, timeout, retries
+        self.cache, self.concurrency, self.max_tokens, self.timeout, self.retries = (
+            cache,
+            concurrency,
+            max_tokens,
+            timeout,
+            retries,
+        )
         self._templates = _load(prompts)
         self.open_policy()
         self._forms = JsonForms()
@@ -125,7 +142,11 @@ class Judge:
     @cached_property
     def prompt_hash(self) -> str:
         """SHA-256 of the prompt files in use, and of the form asked for, as hex."""
-        texts = {name: source for name, (source, _) in self._templates.items() if name in (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")}
+        texts = {
+            name: source
+            for name, (source, _) in self._templates.items()
+            if name in (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")
+        }
         return hash_json({"prompts": texts, "schema": SCHEMA})
 
     async def judge(self, items: Sequence[Item], on_done: Callable[[], None] | None = None) -> list[Verdict]:
@@ -137,7 +158,9 @@ class Judge:
         known = self._known()
         # Connections belong to the event loop they are opened in.
         connections = open_connections(self.concurrency)
-        work = _Work(self.open_policy(connections), asyncio.Semaphore(self.concurrency), max(OUTAGE, self.concurrency))
+        work = _Work(
+            self.open_policy(connections), asyncio.Semaphore(self.concurrency), max(OUTAGE, self.concurrency)
+        )
         asked: dict[str, asyncio.Task[Verdict]] = {}
 
         async def one(item: Item) -> Verdict:
@@ -156,7 +179,9 @@ class Judge:
             await asyncio.gather(*pending, return_exceptions=True)
             await connections.aclose()
 
-    async def _settle(self, item: Item, known: Mapping[str, Verdict], asked: dict[str, asyncio.Task[Verdict]], work: _Work) -> Verdict:
+    async def _settle(
+        self, item: Item, known: Mapping[str, Verdict], asked: dict[str, asyncio.Task[Verdict]], work: _Work
+    ) -> Verdict:
         if not is_asked(item):
             return Verdict(False)
         messages = self.messages(item)
@@ -173,14 +198,24 @@ class Judge:
 
     def messages(self, item: Item) -> list[dict[str, Any]]:
         """The chat that asks for a verdict."""
-        shown: dict[str, Any] = {"question": _field(item.question), "gold": [_field(answer) for answer in item.answers]}
+        shown: dict[str, Any] = {
+            "question": _field(item.question),
+            "gold": [_field(answer) for answer in item.answers],
+        }
         if item.parts:
             shown["parts"] = [[_field(form) for form in part] for part in item.parts]
         shown["prediction"] = shown_prediction(item.prediction)
         system = self._render(f"judge-{self.mode}.j2", false_premise=item.false_premise)
         return [
             {"role": "system", "content": system},
-            {"role": "user", "content": self._render("judge-item.j2", item=json.dumps(shown, ensure_ascii=False), false_premise=item.false_premise)},
+            {
+                "role": "user",
+                "content": self._render(
+                    "judge-item.j2",
+                    item=json.dumps(shown, ensure_ascii=False),
+                    false_premise=item.false_premise,
+                ),
+            },
         ]
 
     def key(self, messages: Sequence[Mapping[str, Any]]) -> str:
@@ -194,7 +229,9 @@ class Judge:
             correct = row.get("correct")
             if isinstance(correct, bool) or (correct is None and row.get("max_tokens") == self.max_tokens):
                 raw, error = str(row.get("raw", "")), str(row.get("error", ""))
-                known[str(row.get("key"))] = Verdict(correct, raw, error, int(row.get("tokens") or 0), int(row.get("written") or 0))
+                known[str(row.get("key"))] = Verdict(
+                    correct, raw, error, int(row.get("tokens") or 0), int(row.get("written") or 0)
+                )
         return known
 
     async def _ask(self, key: str, messages: list[dict[str, Any]], work: _Work) -> Verdict:
@@ -212,7 +249,10 @@ class Judge:
         work.failed = 0
         if self.cache is not None:
             row = {name: value for name, value in asdict(verdict).items() if name != "settled"}
-            append_json_lines(self.cache, [{"key": key, "mode": self.mode, "model": self.model, "max_tokens": self.max_tokens, **row}])
+            append_json_lines(
+                self.cache,
+                [{"key": key, "mode": self.mode, "model": self.model, "max_tokens": self.max_tokens, **row}],
+            )
         return verdict
 
     async def _verdict(self, messages: list[dict[str, Any]], policy: EndpointPolicy) -> Verdict:
@@ -222,10 +262,14 @@ class Judge:
         if correct is not None:
             return Verdict(correct, first.text[:RAW], "", first.total, first.tokens)
         repair = {"role": "user", "content": self._render("judge-repair.j2")}
-        second = await self._complete([*messages, {"role": "assistant", "content": first.text[:RAW] or "(empty)"}, repair], policy)
+        second = await self._complete(
+            [*messages, {"role": "assistant", "content": first.text[:RAW] or "(empty)"}, repair], policy
+        )
         correct = _read(second)
         fault = "" if correct is not None else _fault(second)
-        return Verdict(correct, second.text[:RAW], fault, first.total + second.total, first.tokens + second.tokens)
+        return Verdict(
+            correct, second.text[:RAW], fault, first.total + second.total, first.tokens + second.tokens
+        )
 
     async def _complete(self, messages: Sequence[Mapping[str, Any]], policy: EndpointPolicy) -> Reply:
         """One reply, in the most exact form of JSON that the server takes."""
@@ -233,7 +277,15 @@ class Judge:
 
     def open_policy(self, connections: Any = None) -> EndpointPolicy:
         """A client of the endpoint; whoever opened its connections closes them."""
-        return EndpointPolicy(self.model, self.url, self.timeout, self.retries, flag="--judge.url", keys=KEYS, connections=connections)
+        return EndpointPolicy(
+            self.model,
+            self.url,
+            self.timeout,
+            self.retries,
+            flag="--judge.url",
+            keys=KEYS,
+            connections=connections,
+        )
 
     def _render(self, name: str, **values: Any) -> str:
         import jinja2
@@ -263,7 +315,11 @@ def is_asked(item: Item) -> bool:
 
 def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """The columns of a row by mode: `judge_strict` and `judge_relaxed`, 0 or 1, where there is a verdict; `judge_error` where one is missing."""
-    columns: dict[str, Any] = {f"judge_{mode}": int(verdict.correct) for mode, verdict in verdicts.items() if verdict.correct is not None}
+    columns: dict[str, Any] = {
+        f"judge_{mode}": int(verdict.correct)
+        for mode, verdict in verdicts.items()
+        if verdict.correct is not None
+    }
     errors = [f"{mode}: {verdict.error}" for mode, verdict in verdicts.items() if verdict.correct is None]
     return columns | ({"judge_error": " ".join(errors)} if errors else {})
 
@@ -275,7 +331,9 @@ def _load(folder: str) -> dict[str, tuple[str, Any]]:
     own = Path(__file__).parent / "prompts"
     theirs = Path(folder)
     if folder and not any((theirs / name).is_file() for name in FILES):
-        raise UsageError(f"The folder {folder} holds no prompt for the judge; its files would be {', '.join(FILES)}.")
+        raise UsageError(
+            f"The folder {folder} holds no prompt for the judge; its files would be {', '.join(FILES)}."
+        )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     templates = {}
     for name in FILES:
@@ -297,7 +355,11 @@ def _field(text: str) -> str:
 def shown_prediction(text: str) -> str:
     """A prediction as a judge sees it: harmless, on one line, without braces; cut with a mark where it is longer than PREDICTION_WORDS words."""
     whole, shown = neutralise(text), beginning(text, PREDICTION_WORDS)
-    mark = f" [... the answer goes on; {len(whole) - len(shown)} characters are cut here]" if len(shown) < len(whole) else ""
+    mark = (
+        f" [... the answer goes on; {len(whole) - len(shown)} characters are cut here]"
+        if len(shown) < len(whole)
+        else ""
+    )
     return shown.translate(_BRACES) + mark
 
 
@@ -336,7 +398,11 @@ def read_verdict(text: str) -> bool | None:
             continue
         depth -= 1
         if depth == 0 and isinstance(value, _Pairs):
-            found |= {_VERDICTS.get(str(verdict).strip().lower()) for name, verdict in value.pairs if name == "verdict"}
+            found |= {
+                _VERDICTS.get(str(verdict).strip().lower())
+                for name, verdict in value.pairs
+                if name == "verdict"
+            }
     return found.pop() if len(found) == 1 else None
 
 

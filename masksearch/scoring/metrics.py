@@ -14,13 +14,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from masksearch.corpus.sentences import UNSPACED
 from masksearch.scoring.fills import paragraph_fills, parse_fills
+from masksearch.text.sentences import UNSPACED
 from masksearch.types import MaskedTask, Question, Score
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_OTHER_ARTICLES = {"es": re.compile(r"\b(?:el|la|los|las|un|una|unos|unas)\b"), "fr": re.compile(r"\b(?:le|la|les|un|une|des)\b")}
+_OTHER_ARTICLES = {
+    "es": re.compile(r"\b(?:el|la|los|las|un|una|unos|unas)\b"),
+    "fr": re.compile(r"\b(?:le|la|les|un|une|des)\b"),
+}
 _ELISION = re.compile(r"\b[ld]['’](?=\w)")
 _CHINESE_TOKEN = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 CLOSED_ANSWERS = frozenset({"yes", "no", "noanswer"})
@@ -32,7 +35,11 @@ class _Punctuation(dict[int, int | None]):
     """For str.translate: deletes Unicode's punctuation, in whatever width, and ASCII's signs."""
 
     def __missing__(self, code: int) -> int | None:
-        self[code] = None if unicodedata.category(chr(code)).startswith("P") or chr(code) in string.punctuation else code
+        self[code] = (
+            None
+            if unicodedata.category(chr(code)).startswith("P") or chr(code) in string.punctuation
+            else code
+        )
         return self[code]
 
 
@@ -114,13 +121,17 @@ def mask_scores(prediction: str, task: MaskedTask, answer_form: str) -> list[Sco
         fills = paragraph_fills(prediction, task)
     else:
         raise ValueError(f"there is no answer form '{answer_form}'; the forms are spans and paragraph")
-    return [score_answer(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)]
+    return [
+        score_answer(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)
+    ]
 
 
 def score_fills(prediction: str, answers: Sequence[str], language: str = "") -> Score:
     """Numbered fills against one gold a mask: the mean over the masks, a missing fill counting 0."""
     fills = parse_fills(prediction, len(answers))
-    return mean_score([score_answer(fill, (gold,), language) for fill, gold in zip(fills, answers, strict=True)])
+    return mean_score(
+        [score_answer(fill, (gold,), language) for fill, gold in zip(fills, answers, strict=True)]
+    )
 
 
 def score_paragraph(prediction: str, task: MaskedTask) -> Score:
@@ -139,25 +150,39 @@ def covers(prediction: str, golds: Sequence[str], language: str = "") -> bool:
     """Cover-EM: whether all tokens of some gold stand in the prediction, normalised and one after the other. Yes and no must be the whole prediction."""
     said = normalise(prediction, language)
     wanted = [normalise(gold, language) for gold in golds]
-    return any(gold == said if gold in CLOSED_ANSWERS or said in CLOSED_ANSWERS else gold != "" and f" {gold} " in f" {said} " for gold in wanted)
+    return any(
+        gold == said
+        if gold in CLOSED_ANSWERS or said in CLOSED_ANSWERS
+        else gold != "" and f" {gold} " in f" {said} "
+        for gold in wanted
+    )
 
 
-def task_fills(prediction: str, task: MaskedTask | Question, answer_form: str) -> list[tuple[str, tuple[str, ...], str]]:
+def task_fills(
+    prediction: str, task: MaskedTask | Question, answer_form: str
+) -> list[tuple[str, tuple[str, ...], str]]:
     """What is scored of a final answer: (text, its golds, language), one a mask; the whole answer of a question."""
     if isinstance(task, Question):
         return [(prediction, task.answers, "")]
-    fills = parse_fills(prediction, task.masks) if answer_form == "spans" else paragraph_fills(prediction, task)
+    fills = (
+        parse_fills(prediction, task.masks) if answer_form == "spans" else paragraph_fills(prediction, task)
+    )
     return [(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)]
 
 
 def covers_task(prediction: str, task: MaskedTask | Question, answer_form: str) -> bool:
     """Cover-EM of a final answer to any task; of a RAMP task every mask must be covered by its own fill."""
-    return all(covers(fill, golds, language) for fill, golds, language in task_fills(prediction, task, answer_form))
+    return all(
+        covers(fill, golds, language) for fill, golds, language in task_fills(prediction, task, answer_form)
+    )
 
 
 def answer_tokens(prediction: str, task: MaskedTask | Question, answer_form: str) -> int:
     """Normalised tokens of what is scored of a final answer."""
-    return sum(len(normalise(fill, language).split()) for fill, _, language in task_fills(prediction, task, answer_form))
+    return sum(
+        len(normalise(fill, language).split())
+        for fill, _, language in task_fills(prediction, task, answer_form)
+    )
 
 
 def free_recall(text: str, task: MaskedTask | Question) -> float:

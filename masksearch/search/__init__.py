@@ -1,77 +1,22 @@
-"""The environment: passages in, ranked passages out, with a fingerprint that says which retriever it was.
+"""Passages in, ranked passages out, with a fingerprint of the retriever.
 
 masksearch index CORPUS -o index/          build_index
-masksearch search index/ "QUERY" -k 5      load(...).search
+masksearch search index/ "QUERY" -k 5      open_searcher(...).search
 """
 
-from __future__ import annotations
+from masksearch.search.index.base import LocalSearcher
+from masksearch.search.index.bm25 import Bm25Searcher
+from masksearch.search.index.build import build
+from masksearch.search.open import describe, load, open_searcher
+from masksearch.search.stage import build_index, read_passages
 
-import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-from masksearch.corpus import SkipCount, cut, read_documents
-from masksearch.errors import UsageError
-from masksearch.progress import Progress, say
-from masksearch.search.bm25 import Bm25Searcher
-from masksearch.search.building import build
-from masksearch.search.local import LocalSearcher
-from masksearch.search.neutralise import neutralise
-from masksearch.search.opening import STORES, describe, load, open_searcher
-from masksearch.search.text import Tokeniser
-from masksearch.settings import IndexSettings
-from masksearch.types import Passage
-
-__all__ = ["Bm25Searcher", "LocalSearcher", "build", "build_index", "describe", "highlight", "load", "neutralise", "open_searcher", "read_passages"]
-
-
-def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
-    """The passages an index with these settings holds, read from its corpus one document at a time, with a progress display."""
-    skipped = SkipCount() if skipped is None else skipped
-    with Progress("Reading the corpus", settings.limit, "documents") as progress:
-        for document in read_documents(settings.corpus, settings.limit, skipped, settings.language, settings.workers):
-            yield from cut(document, settings.max_words)
-            progress.step()
-    if skipped.total:
-        say(skipped.table())
-
-
-def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
-    """The stage `index`: a corpus into an index folder at `output`; returns its summary. What has been encoded so far is kept in `work`."""
-    if settings.store and settings.kind not in STORES:
-        raise UsageError(f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind {' or '.join(STORES)}.")
-    started = time.monotonic()
-    skipped, words = SkipCount(), 0
-
-    def counted() -> Iterator[Passage]:
-        nonlocal words
-        for passage in read_passages(settings, skipped):
-            words += len(passage.text.split())
-            yield passage
-
-    if settings.kind in STORES:
-        from masksearch.search.stores import build_store
-
-        manifest = build_store(counted(), output, settings)
-    else:
-        manifest = build(counted(), output, settings, work)
-    return {
-        "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
-        "documents": manifest["documents"],
-        "passages": manifest["passages"],
-        "words_per_passage": round(words / manifest["passages"], 1),
-        "skipped": skipped.counts,
-        "fingerprint": manifest["fingerprint"],
-        "seconds": round(time.monotonic() - started, 2),
-    }
-
-
-def highlight(text: str, query: str, language: str = "en", before: str = "\x1b[1m", after: str = "\x1b[0m") -> str:
-    """`text` with the words that match the query between `before` and `after`, for a terminal."""
-    tokeniser = Tokeniser(language)
-    wanted = set(tokeniser.terms(query))
-    for term, start, end in reversed(list(tokeniser.located(text))):
-        if term in wanted:
-            text = f"{text[:start]}{before}{text[start:end]}{after}{text[end:]}"
-    return text
+__all__ = [
+    "Bm25Searcher",
+    "LocalSearcher",
+    "build",
+    "build_index",
+    "describe",
+    "load",
+    "open_searcher",
+    "read_passages",
+]

@@ -5,11 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from masksearch.protocols import Searcher
-from masksearch.search.threads import in_thread
 from masksearch.types import Hit
+
+T = TypeVar("T")
+AT_A_TIME = 64
+"""Threads in which searches over a network wait, so that the event loop goes on; the interpreter's own pool has six on two cores."""
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(AT_A_TIME, "search")
+
+
+async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
+    """Calls a function in one of the threads that wait for searches."""
+    return await asyncio.get_running_loop().run_in_executor(_pool(), partial(function, *arguments))
+
 
 Observer = Callable[[int], None]
 
@@ -54,8 +71,21 @@ class Batcher:
     would only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads. `observe` is told the size of each batch.
     """
 
-    def __init__(self, searcher: Searcher, size: int, inline: bool = False, at_once: int = 1, observe: Observer | None = None) -> None:
-        self._searcher, self._size, self._inline, self._at_once, self._observe = searcher, size, inline, at_once, observe
+    def __init__(
+        self,
+        searcher: Searcher,
+        size: int,
+        inline: bool = False,
+        at_once: int = 1,
+        observe: Observer | None = None,
+    ) -> None:
+        self._searcher, self._size, self._inline, self._at_once, self._observe = (
+            searcher,
+            size,
+            inline,
+            at_once,
+            observe,
+        )
         self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
         """Of the loops on which something waits or is searched."""
 

@@ -17,7 +17,7 @@ from masksearch.serving import wire
 from masksearch.serving.body import Receive
 from masksearch.serving.metrics import Metrics
 from masksearch.serving.service import Service, refusal
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -45,10 +45,20 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
             return self.endpoint
 
     service = Service(searcher, settings)
-    app = FastAPIOffline(title="MaskSearch", version=__version__, redoc_url=None, description=f"Searches `{searcher.fingerprint}`.")
+    app = FastAPIOffline(
+        title="MaskSearch",
+        version=__version__,
+        redoc_url=None,
+        description=f"Searches `{searcher.fingerprint}`.",
+    )
     app.router.route_class = Direct
 
-    @app.post("/retrieve", summary="Search", openapi_extra=_takes(wire.Retrieve), responses=_answers(wire.Retrieved, 400, 408, 413, 422, 502, 503))
+    @app.post(
+        "/retrieve",
+        summary="Search",
+        openapi_extra=_takes(wire.Retrieve),
+        responses=_answers(wire.Retrieved, 400, 408, 413, 422, 502, 503),
+    )
     async def retrieve(request: Request) -> Response:
         return Response(await service.retrieve(request.receive, request.headers), media_type=JSON)
 
@@ -57,13 +67,19 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
 
     if service.reader:
         answers = _answers(wire.Part, 400, 404, 408, 413, 422, 502, 503)
-        app.post("/open", summary="Open a page by its title", openapi_extra=_takes(wire.Open), responses=answers)(open_page)
+        app.post(
+            "/open", summary="Open a page by its title", openapi_extra=_takes(wire.Open), responses=answers
+        )(open_page)
 
     @app.get("/health", summary="Ask whether the server answers", responses=_answers(wire.Health))
     async def health(request: Request) -> Response:
         return Response(service.health, media_type=JSON)
 
-    @app.get("/metrics", summary="Figures for Prometheus", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+    @app.get(
+        "/metrics",
+        summary="Figures for Prometheus",
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
     async def metrics(request: Request) -> Response:
         text, media_type = service.metrics.text()
         return Response(text, media_type=media_type)

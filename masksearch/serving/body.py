@@ -35,4 +35,6 @@ async def read_body(receive: Receive, headers: Mapping[str, str], longest: int, 
 
 
 def _too_long(longest: int) -> Refused:
-    return Refused(413, f"The body of the request has more than {longest:,} bytes; send fewer queries at a time.", CLOSE)
+    return Refused(
+        413, f"The body of the request has more than {longest:,} bytes; send fewer queries at a time.", CLOSE
+    )

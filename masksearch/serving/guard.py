@@ -11,7 +11,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from masksearch.errors import MissingExtraError
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 LONGEST_HEAD = 65_536
 """Bytes of a request line with all headers."""
@@ -19,13 +19,20 @@ GRACE = 2.0
 """Seconds beyond `read_timeout` that a body may take before the connection is cut; until then the application can answer."""
 UNREAD = 30.0
 """Seconds within which a client must have read some of an answer that does not fit into the buffers on the way."""
-STATUS = {408: b"408 Request Timeout", 431: b"431 Request Header Fields Too Large", 503: b"503 Service Unavailable"}
+STATUS = {
+    408: b"408 Request Timeout",
+    431: b"431 Request Header Fields Too Large",
+    503: b"503 Service Unavailable",
+}
 
 
 def answer(status: int, detail: str, headers: bytes = b"") -> bytes:
     """A whole HTTP answer that closes the connection."""
     body = to_json({"detail": detail})
-    return b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s" % (STATUS[status], len(body), headers, body)
+    return (
+        b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s"
+        % (STATUS[status], len(body), headers, body)
+    )
 
 
 def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
@@ -107,7 +114,9 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self._timer = None
 
         def _late(self) -> None:
-            answering = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+            answering = (
+                self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+            )
             if answering or self.flow.read_paused:  # it is the client who waits
                 self._wait(settings.read_timeout)
             elif not self._overhead:  # nothing was asked

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from masksearch import __version__
 from masksearch.errors import MissingExtraError, SearchError
 from masksearch.protocols import PageReader, Searcher
-from masksearch.search import neutralise
 from masksearch.serving.service import opened
+from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Open, Part, Refused
-from masksearch.settings import ServeSettings
+from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit
 
 
@@ -53,31 +53,45 @@ def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtraError("mcp", "mcp", "An MCP server") from error
 
-    server = MCPServer("masksearch", version=__version__, instructions=f"Searches {searcher.fingerprint}.", log_level="ERROR")
+    server = MCPServer(
+        "masksearch", version=__version__, instructions=f"Searches {searcher.fingerprint}.", log_level="ERROR"
+    )
     reads = ToolAnnotations(read_only_hint=True)
     query_field = Field(min_length=1, max_length=settings.max_query, description="What to search for.")
     k_field = Field(ge=1, le=settings.max_k, description="How many passages.")
 
     def answer(text: str, data: BaseModel) -> CallToolResult:
-        return CallToolResult(content=[TextContent(type="text", text=text)], structured_content=data.model_dump())
+        return CallToolResult(
+            content=[TextContent(type="text", text=text)], structured_content=data.model_dump()
+        )
 
     @server.tool(annotations=reads)
-    async def search(query: Annotated[str, query_field], k: Annotated[int, k_field] = 5) -> Annotated[CallToolResult, Results]:
+    async def search(
+        query: Annotated[str, query_field], k: Annotated[int, k_field] = 5
+    ) -> Annotated[CallToolResult, Results]:
         """Find passages. Answers with the best, each with its title, text and score."""
         try:
             found = [_result(hit) for hit in await searcher.asearch(query, k)]
         except SearchError as error:
             raise ToolError(str(error)) from error
-        return answer("\n\n".join(f"{rank}. {one.title}\n{one.text}" for rank, one in enumerate(found, 1)) or "Nothing was found.", Results(results=found))
+        return answer(
+            "\n\n".join(f"{rank}. {one.title}\n{one.text}" for rank, one in enumerate(found, 1))
+            or "Nothing was found.",
+            Results(results=found),
+        )
 
     if not isinstance(searcher, PageReader):
         return server
     reader = searcher
-    title_field = Field(min_length=1, max_length=settings.max_query, description="The page's title, as `search` shows it.")
+    title_field = Field(
+        min_length=1, max_length=settings.max_query, description="The page's title, as `search` shows it."
+    )
     part_field = Field(ge=1, description="Which part, from 1.")
 
     @server.tool(name="open", annotations=reads)
-    async def open_page(title: Annotated[str, title_field], part: Annotated[int, part_field] = 1) -> Annotated[CallToolResult, Part]:
+    async def open_page(
+        title: Annotated[str, title_field], part: Annotated[int, part_field] = 1
+    ) -> Annotated[CallToolResult, Part]:
         """Open a page by its title and read one part of it."""
         try:
             shown = await opened(reader, Open(title=title, part=part), settings.open_words)
@@ -90,4 +104,9 @@ def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
 
 def _result(hit: Hit) -> Result:
     # Ids come from the corpus as well; nothing is asked for by them here.
-    return Result(id=neutralise(hit.passage.id), title=neutralise(hit.passage.title), text=neutralise(hit.passage.text), score=hit.score)
+    return Result(
+        id=neutralise(hit.passage.id),
+        title=neutralise(hit.passage.title),
+        text=neutralise(hit.passage.text),
+        score=hit.score,
+    )

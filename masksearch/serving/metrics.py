@@ -19,12 +19,26 @@ class Metrics:
         except ModuleNotFoundError as error:
             raise MissingExtraError("prometheus-client", "serve", "The server") from error
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter("masksearch_http_requests", "Requests answered.", ["path", "status"], registry=registry)
-        self._seconds = Histogram("masksearch_http_request_duration_seconds", "Time to answer.", ["path"], buckets=SECONDS, registry=registry)
+        self._requests = Counter(
+            "masksearch_http_requests", "Requests answered.", ["path", "status"], registry=registry
+        )
+        self._seconds = Histogram(
+            "masksearch_http_request_duration_seconds",
+            "Time to answer.",
+            ["path"],
+            buckets=SECONDS,
+            registry=registry,
+        )
         self._queries = Counter("masksearch_queries", "Queries asked for.", registry=registry)
-        self._batches = Histogram("masksearch_batch_queries", "Queries searched together.", buckets=SIZES, registry=registry)
-        self._failures = Counter("masksearch_search_failures", "Requests that failed in the search.", registry=registry)
-        Gauge("masksearch_waiting_queries", "Queries that wait for their turn.", registry=registry).set_function(waiting)
+        self._batches = Histogram(
+            "masksearch_batch_queries", "Queries searched together.", buckets=SIZES, registry=registry
+        )
+        self._failures = Counter(
+            "masksearch_search_failures", "Requests that failed in the search.", registry=registry
+        )
+        Gauge(
+            "masksearch_waiting_queries", "Queries that wait for their turn.", registry=registry
+        ).set_function(waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
         """A request was answered."""

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from masksearch.errors import MissingExtraError, UsageError
-from masksearch.progress import say
 from masksearch.protocols import Searcher
+from masksearch.runtime.progress import say
 from masksearch.serving.app import App, create_app
 from masksearch.serving.guard import guarded
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 KEEP_ALIVE = 30
 """Seconds that a connection may be idle between two requests."""
@@ -33,7 +33,9 @@ def serve(searcher: Searcher, settings: ServeSettings) -> None:
     host, port = listener.getsockname()[:2]
     if not ipaddress.ip_address(host).is_loopback:
         say(f"Warning: whoever can reach {host} can search here; there is no authentication.")
-    say(f"Serving {searcher.fingerprint} at {url(host, port)}; its pages: {url(host, port)}/docs. Ctrl-C ends it.")
+    say(
+        f"Serving {searcher.fingerprint} at {url(host, port)}; its pages: {url(host, port)}/docs. Ctrl-C ends it."
+    )
     server = make_server(app, settings)
     server.run([listener])
     if server.given_up:
@@ -49,8 +51,12 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(f"Port {port} of {host} is in use; take another one, such as --port {free_port(host)}, or --port 0 for any.") from error
-        raise UsageError(f"Cannot listen on {host}, port {port} ({error.strerror or error}); see --host and --port.") from error
+            raise UsageError(
+                f"Port {port} of {host} is in use; take another one, such as --port {free_port(host)}, or --port 0 for any."
+            ) from error
+        raise UsageError(
+            f"Cannot listen on {host}, port {port} ({error.strerror or error}); see --host and --port."
+        ) from error
 
 
 def free_port(host: str) -> int:

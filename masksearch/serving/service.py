@@ -9,15 +9,15 @@ from pydantic_core import to_json
 
 from masksearch.errors import SearchError, SearchUnavailableError
 from masksearch.protocols import PageReader, Searcher
-from masksearch.search import Bm25Searcher, LocalSearcher, neutralise
-from masksearch.search.batching import Batcher
-from masksearch.search.pages import part_of
-from masksearch.search.threads import in_thread
+from masksearch.search import Bm25Searcher, LocalSearcher
+from masksearch.search.batching import Batcher, in_thread
 from masksearch.serving import wire
 from masksearch.serving.body import Receive, read_body
 from masksearch.serving.metrics import Metrics
+from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Refused
-from masksearch.settings import ServeSettings
+from masksearch.text.excerpts import part_of
+from masksearch.text.neutralise import neutralise
 
 REMOTE_AT_ONCE = 8
 """Batches under way at a time where the search waits for others."""
@@ -31,8 +31,16 @@ class Service:
         self.reader = searcher if isinstance(searcher, PageReader) else None
         inline = type(searcher) is Bm25Searcher
         self.metrics = Metrics(lambda: self.batcher.waiting())
-        self.batcher = Batcher(searcher, settings.max_batch, inline, 1 if isinstance(searcher, LocalSearcher) else REMOTE_AT_ONCE, self.metrics.batch)
-        self.health = to_json(wire.Health(status="ok", retriever=searcher.fingerprint, passages=_count(searcher)))
+        self.batcher = Batcher(
+            searcher,
+            settings.max_batch,
+            inline,
+            1 if isinstance(searcher, LocalSearcher) else REMOTE_AT_ONCE,
+            self.metrics.batch,
+        )
+        self.health = to_json(
+            wire.Health(status="ok", retriever=searcher.fingerprint, passages=_count(searcher))
+        )
         """The answer to GET /health."""
 
     async def retrieve(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
@@ -45,7 +53,9 @@ class Service:
         if waiting and waiting + len(queries) > self.settings.max_waiting:
             raise Refused(503, f"{waiting:,} queries are waiting; try again later.", {"retry-after": "1"})
         found = iter(await self.batcher.search_all(queries, k))
-        return await wire.retrieved([next(found) if query.strip() else [] for query in asked.queries], asked.return_scores)
+        return await wire.retrieved(
+            [next(found) if query.strip() else [] for query in asked.queries], asked.return_scores
+        )
 
     async def open(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
         """POST /open."""

@@ -17,8 +17,8 @@ from typing import TypeVar
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 
-from masksearch.search.neutralise import neutralise
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
+from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, Passage
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -40,7 +40,9 @@ class Retrieve(BaseModel):
     """Queries, and what of each is asked for."""
 
     queries: list[str] = Field(examples=[["who discovered radium"]])
-    topk: int | None = Field(None, description="Results of each query; null or 0: as many as the server is set to.", examples=[3])
+    topk: int | None = Field(
+        None, description="Results of each query; null or 0: as many as the server is set to.", examples=[3]
+    )
     return_scores: bool = False
 
 
@@ -102,7 +104,9 @@ def parse(body: bytes, model: type[Body]) -> Body:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         message = first["msg"]
         if first["type"] == "json_invalid":
-            raise Refused(400, f"The body of the request is no JSON in UTF-8: {message.removeprefix('Invalid JSON: ')}.") from None
+            raise Refused(
+                400, f"The body of the request is no JSON in UTF-8: {message.removeprefix('Invalid JSON: ')}."
+            ) from None
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refused(422, f"'{where}' of the request is wrong: {message}.") from None
 
@@ -112,13 +116,18 @@ def results_wanted(asked: Retrieve, settings: ServeSettings) -> int:
     k = asked.topk or settings.default_k  # as Search-R1's server reads null and 0
     count = len(asked.queries)
     if count > settings.max_queries:
-        raise Refused(422, f"'queries' has {count:,} queries; at most {settings.max_queries:,} can be asked at a time.")
+        raise Refused(
+            422, f"'queries' has {count:,} queries; at most {settings.max_queries:,} can be asked at a time."
+        )
     if k < 0:
         raise Refused(422, f"'topk' is {k}; it is to be the number of results of each query.")
     if k > settings.max_k:
         raise Refused(422, f"'topk' is {k}; at most {settings.max_k:,} results of a query can be asked for.")
     if k * count > settings.max_results:
-        raise Refused(422, f"{count:,} queries with {k:,} results each are too many; at most {settings.max_results:,} results can be asked for at a time.")
+        raise Refused(
+            422,
+            f"{count:,} queries with {k:,} results each are too many; at most {settings.max_results:,} results can be asked for at a time.",
+        )
     for number, query in enumerate(asked.queries):
         check_length(f"queries.{number}", query, settings.max_query)
     return k

@@ -13,8 +13,8 @@ from statistics import fmean
 from typing import Any
 
 from masksearch.errors import TrainingError
-from masksearch.progress import say
-from masksearch.settings import AlarmName, AlarmSettings
+from masksearch.runtime.progress import say
+from masksearch.train.settings import AlarmName, AlarmSettings
 
 Row = Mapping[str, Any]
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
@@ -39,7 +39,10 @@ class RunStopped(Exception):
 
 def not_finite(what: str, value: float, step: int) -> Alarm:
     """The alarm `nan`."""
-    return Alarm("nan", f"The {what} is {value} in step {step}; lower learning_rate or max_grad_norm, or compute in float32.")
+    return Alarm(
+        "nan",
+        f"The {what} is {value} in step {step}; lower learning_rate or max_grad_norm, or compute in float32.",
+    )
 
 
 def refuse_not_finite(loss: float, step: int) -> None:
@@ -53,9 +56,18 @@ def check(rows: Sequence[Row], settings: AlarmSettings) -> list[Alarm]:
     if not rows:
         return []
     last = rows[-1]
-    found = [not_finite(what, last[key], last["step"]) for key, what in (("loss", "loss"), ("grad_norm", "gradient")) if _bad(last.get(key))]
+    found = [
+        not_finite(what, last[key], last["step"])
+        for key, what in (("loss", "loss"), ("grad_norm", "gradient"))
+        if _bad(last.get(key))
+    ]
     same = [row for row in rows if row.get("stage") == last.get("stage")]
-    checks = (_unfilled(rows, settings), _entropy(same, settings), _ratio(same, settings), *_falls(same, settings))
+    checks = (
+        _unfilled(rows, settings),
+        _entropy(same, settings),
+        _ratio(same, settings),
+        *_falls(same, settings),
+    )
     return found + [alarm for alarm in checks if alarm]
 
 
@@ -64,7 +76,9 @@ def _bad(value: Any) -> bool:
 
 
 def _values(rows: Sequence[Row], key: str) -> list[float]:
-    return [float(row[key]) for row in rows if isinstance(row.get(key), int | float) and math.isfinite(row[key])]
+    return [
+        float(row[key]) for row in rows if isinstance(row.get(key), int | float) and math.isfinite(row[key])
+    ]
 
 
 def _means(values: Sequence[float], window: int) -> list[float]:
@@ -82,12 +96,22 @@ def _falls(rows: Sequence[Row], settings: AlarmSettings) -> Iterator[Alarm | Non
             "lower learning_rate, or set beta above 0",
         ),
         ("reward", "reward", settings.reward_drop, "reward", "lower learning_rate"),
-        ("format", "valid", settings.format_drop, "share of rollouts in valid form", "lower learning_rate, or raise reward.format"),
+        (
+            "format",
+            "valid",
+            settings.format_drop,
+            "share of rollouts in valid form",
+            "lower learning_rate, or raise reward.format",
+        ),
     )
     for name, key, drop, what, remedy in wanted:
         means = _means(_values(rows, key), settings.window)
         fallen = len(means) > 1 and max(means) - means[-1] > drop
-        text = f"The {what} has fallen from {max(means):.3g} to {means[-1]:.3g} by step {rows[-1]['step']}; {remedy}." if fallen else ""
+        text = (
+            f"The {what} has fallen from {max(means):.3g} to {means[-1]:.3g} by step {rows[-1]['step']}; {remedy}."
+            if fallen
+            else ""
+        )
         yield Alarm(name, text) if fallen else None
 
 
@@ -96,7 +120,10 @@ def _entropy(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
     if len(means) < 2 or means[-1] >= settings.entropy_share * means[0]:
         return None
     step = rows[-1]["step"]
-    return Alarm("entropy", f"The entropy has fallen from {means[0]:.3g} to {means[-1]:.3g} by step {step}; lower learning_rate, or raise clip_high.")
+    return Alarm(
+        "entropy",
+        f"The entropy has fallen from {means[0]:.3g} to {means[-1]:.3g} by step {step}; lower learning_rate, or raise clip_high.",
+    )
 
 
 def _ratio(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
@@ -104,7 +131,10 @@ def _ratio(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
     if not means or 1 / settings.ratio_limit <= means[-1] <= settings.ratio_limit:
         return None
     told = f"The mean ratio of new to old probabilities is {means[-1]:.3g} at step {rows[-1]['step']}"
-    return Alarm("ratio", f"{told}: rollouts and training do not compute the same model; choose float32, or lower learning_rate.")
+    return Alarm(
+        "ratio",
+        f"{told}: rollouts and training do not compute the same model; choose float32, or lower learning_rate.",
+    )
 
 
 def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
@@ -115,9 +145,15 @@ def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
     solved, hopeless, disturbed, sampled = (sum(int(row.get(key, 0)) for row in recent) for key in names)
     told = f"For {settings.empty_steps} steps not one of {sampled} groups could be trained on ({solved} all right, {hopeless} all wrong"
     told += f", {disturbed} put aside because a search or the model's server failed)" if disturbed else ")"
-    remedy = "easier tasks, more SFT before, or a larger group_size" if hopeless >= solved else "harder tasks: these are learnt"
+    remedy = (
+        "easier tasks, more SFT before, or a larger group_size"
+        if hopeless >= solved
+        else "harder tasks: these are learnt"
+    )
     # A group that failed searches touched may be all right or all wrong besides.
-    remedy = "a search that does not fail (search_errors in rollouts.jsonl)" if 2 * disturbed > sampled else remedy
+    remedy = (
+        "a search that does not fail (search_errors in rollouts.jsonl)" if 2 * disturbed > sampled else remedy
+    )
     return Alarm("unfilled", f"{told}, up to step {rows[-1]['step']}; it takes {remedy}.")
 
 
@@ -138,7 +174,9 @@ class Watch:
         for alarm in alarms:
             if alarm.name not in self.told:
                 self.told.add(alarm.name)
-                say(f"  {alarm.text} (Training goes on; alarms.stop_on = {alarm.name} would have stopped it.)")
+                say(
+                    f"  {alarm.text} (Training goes on; alarms.stop_on = {alarm.name} would have stopped it.)"
+                )
 
 
 def train_until_alarm(trainer: Any, state: str | None) -> Alarm | None:
@@ -159,5 +197,7 @@ def telling_memory(remedy: Callable[[], str]) -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
-            raise TrainingError(f"The memory does not suffice: {remedy()}. The same command goes on from the last saved step.") from error
+            raise TrainingError(
+                f"The memory does not suffice: {remedy()}. The same command goes on from the last saved step."
+            ) from error
         raise

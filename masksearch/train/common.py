@@ -14,10 +14,10 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from masksearch.files import append_json_lines, read_appended, remove, write_text
-from masksearch.progress import Progress
-from masksearch.ranks import is_first
-from masksearch.train.together import first_does, first_ones, wait
+from masksearch.runtime.files import append_json_lines, read_appended, remove, write_text
+from masksearch.runtime.progress import Progress
+from masksearch.runtime.ranks import is_first
+from masksearch.train.distributed import first_does, first_ones, wait
 
 WHOLE = "whole"
 """A file that is put into a saved state when all of it is written."""
@@ -83,7 +83,14 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         save: Callable[[Path], None] = lambda folder: None,
     ) -> None:
         """`extra` gives more figures of a row, `look` sees each row when it is written (in every process), `save` puts more into a state (in the first)."""
-        self.log, self.label, self.keep, self.extra, self.look, self.save = log, label, keep, extra, look, save
+        self.log, self.label, self.keep, self.extra, self.look, self.save = (
+            log,
+            label,
+            keep,
+            extra,
+            look,
+            save,
+        )
         self.progress: Progress | None = None
         self.started = time.monotonic()
 
@@ -94,16 +101,22 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if self.progress is not None:
             self.progress.step()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
+    ) -> None:
         if not logs or "loss" not in logs:
             return  # the trainer's own summary at the end
         row = {new: logs[old] for old, new in self.keep.items() if old in logs} | self.extra()
         # What a row decides, such as the end of the training, all processes must decide alike.
-        row = first_ones({"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)})
+        row = first_ones(
+            {"step": state.global_step, **row, "seconds": round(time.monotonic() - self.started, 1)}
+        )
         if is_first():
             append_json_lines(self.log, [row])
         if self.progress is not None:
-            self.progress.note = ", ".join(f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1"))
+            self.progress.note = ", ".join(
+                f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1")
+            )
         self.look(row)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

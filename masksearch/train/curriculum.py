@@ -23,8 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from masksearch.errors import DataError, TrainingError
-from masksearch.files import read_rows, write_json
-from masksearch.settings import CurriculumSettings, mask_range
+from masksearch.ramp.settings import mask_range
+from masksearch.runtime.files import write_json
+from masksearch.runtime.records import read_rows
+from masksearch.train.settings import CurriculumSettings
 from masksearch.types import MaskedTask, Task
 
 PRIOR = 0.25
@@ -63,7 +65,12 @@ class State:
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         rates = {key: [rate.solved, rate.sampled, rate.step] for key, rate in self.rates.items()}
-        return {"stage": self.stage, "stage_start": self.stage_start, "measures": list(self.measures), "rates": rates}
+        return {
+            "stage": self.stage,
+            "stage_start": self.stage_start,
+            "measures": list(self.measures),
+            "rates": rates,
+        }
 
 
 def state_from_json(data: Mapping[str, Any]) -> State:
@@ -117,7 +124,11 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
     total = sum(sizes)
     ends: list[int] = []
     for number in range(1, len(sizes) + 1):
-        fair, latest, earliest = round(steps * sum(sizes[:number]) / total), steps - (len(sizes) - number), (ends[-1] if ends else 0) + 1
+        fair, latest, earliest = (
+            round(steps * sum(sizes[:number]) / total),
+            steps - (len(sizes) - number),
+            (ends[-1] if ends else 0) + 1,
+        )
         ends.append(min(steps, max(min(fair, latest), earliest)))
     return tuple(ends)
 
@@ -149,7 +160,9 @@ class Curriculum:
         self.items, self.settings, self.seed = items, settings, seed
         self.pools = stage_pools(items, settings)
         sizes = [len(pool) if by_size else 1 for pool in self.pools]
-        self.ends = (*accumulate(settings.stage_steps), steps) if settings.stage_steps else share_out(steps, sizes)
+        self.ends = (
+            (*accumulate(settings.stage_steps), steps) if settings.stage_steps else share_out(steps, sizes)
+        )
         if len(self.pools) > 1 and settings.boundary == "steps" and sum(settings.stage_steps) >= steps:
             raise TrainingError(
                 f"curriculum.stage_steps add up to {sum(settings.stage_steps)}, but the training has {steps} steps, so its last stage would never begin; "
@@ -187,7 +200,9 @@ class Curriculum:
                 return pool[passing(since * size + offset, len(pool), self.seed)]
             return pool[passing(since * spare + offset - size, len(pool), f"{self.seed}:spare")]
         if self._drawn is None or self._drawn[0] != (self.state.stage, step):
-            weights = [weight(self.state.rates.get(self.items[index].key), step, self.settings) for index in pool]
+            weights = [
+                weight(self.state.rates.get(self.items[index].key), step, self.settings) for index in pool
+            ]
             self._drawn = ((self.state.stage, step), weighted_order(weights, self.seed, step))
         return pool[int(self._drawn[1][offset % len(pool)])]
 
@@ -206,7 +221,11 @@ class Curriculum:
     def measured(self, step: int, value: float) -> bool:
         """Takes in a measurement made before a step, higher is better. Whether a new stage begins with this step."""
         self.state = replace(self.state, measures=(*self.state.measures, value))
-        ends = self.by_plateau and self.state.stage < len(self.pools) - 1 and on_plateau(self.state.measures, self.settings.patience, self.settings.min_gain)
+        ends = (
+            self.by_plateau
+            and self.state.stage < len(self.pools) - 1
+            and on_plateau(self.state.measures, self.settings.patience, self.settings.min_gain)
+        )
         if ends:
             self._next_stage(step)
         return ends
@@ -219,7 +238,9 @@ class Curriculum:
         if len(self.pools) == 1:
             return list(range(len(items)))
         low, high = mask_range(self.settings.stages[self.state.stage])
-        return [index for index, item in enumerate(items) if low <= item.masks <= high] or list(range(len(items)))
+        return [index for index, item in enumerate(items) if low <= item.masks <= high] or list(
+            range(len(items))
+        )
 
 
 def stage_pools(items: Sequence[Item], settings: CurriculumSettings) -> list[list[int]]:
@@ -231,7 +252,10 @@ def stage_pools(items: Sequence[Item], settings: CurriculumSettings) -> list[lis
         low, high = mask_range(stage)
         pools.append([index for index, item in enumerate(items) if low <= item.masks <= high])
         if not pools[-1]:
-            found = ", ".join(str(count) for count in sorted({item.masks for item in items if item.masks})) or "none"
+            found = (
+                ", ".join(str(count) for count in sorted({item.masks for item in items if item.masks}))
+                or "none"
+            )
             raise TrainingError(
                 f"No task has {stage} masks (there are tasks with {found}); leave that stage out of curriculum.stages, or choose the order mixed."
             )
@@ -251,14 +275,24 @@ class CurriculumStream:
     The former of all processes and steps are one pass over the tasks after another; refills, which are not always drawn, do not break it.
     """
 
-    def __init__(self, tasks: Sequence[Task], curriculum: Curriculum, size: int, refills: int, shares: int = 1) -> None:
-        self.tasks, self.curriculum, self.size, self.refills, self.shares = tasks, curriculum, size, refills, shares
+    def __init__(
+        self, tasks: Sequence[Task], curriculum: Curriculum, size: int, refills: int, shares: int = 1
+    ) -> None:
+        self.tasks, self.curriculum, self.size, self.refills, self.shares = (
+            tasks,
+            curriculum,
+            size,
+            refills,
+            shares,
+        )
 
     def __getitem__(self, place: int) -> Task:
         block, inside = divmod(place, self.size * (1 + self.refills))
         step, share = divmod(block, self.shares)
         first, spare = self.size * self.shares, self.size * self.refills
-        offset = share * self.size + inside if inside < self.size else first + share * spare + inside - self.size
+        offset = (
+            share * self.size + inside if inside < self.size else first + share * spare + inside - self.size
+        )
         return self.tasks[self.curriculum.pick(step, offset, first, spare * self.shares)]
 
 

@@ -18,7 +18,9 @@ from trl.trainer.utils import FusedCausalLMOutput
 CHUNK = 1024
 
 
-def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0) -> tuple[torch.Tensor, ...]:
+def score_positions(
+    hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0
+) -> tuple[torch.Tensor, ...]:
     """Log-probability, entropy and whether the label is the likeliest token, for hidden (n, width) and labels (n,).
 
     Gradients flow through the log-probability alone.
@@ -35,12 +37,21 @@ def score_positions(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.M
     return picked, entropy, top
 
 
-def score_all(hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float) -> list[torch.Tensor]:
+def score_all(
+    hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float
+) -> list[torch.Tensor]:
     """`score_positions` for any number of positions; one chunk is scored as it is, several are checkpointed."""
     if len(hidden) <= CHUNK:
         return list(score_positions(hidden, labels, head, temperature))
     parts = [
-        checkpoint(score_positions, hidden[start : start + CHUNK], labels[start : start + CHUNK], head, temperature, use_reentrant=False)
+        checkpoint(
+            score_positions,
+            hidden[start : start + CHUNK],
+            labels[start : start + CHUNK],
+            head,
+            temperature,
+            use_reentrant=False,
+        )
         for start in range(0, len(hidden), CHUNK)
     ]
     return [torch.cat(column) for column in zip(*parts, strict=True)]
@@ -50,7 +61,9 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
     """Replaces the model's `fused_lm_head=True` forward (installed by TRL's trainers) by one over labelled positions only."""
     original = model.forward
 
-    def forward(self: Any, *args: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **kwargs: Any) -> Any:
+    def forward(
+        self: Any, *args: Any, fused_lm_head: bool = False, labels: torch.Tensor | None = None, **kwargs: Any
+    ) -> Any:
         if not fused_lm_head or labels is None:
             return original(*args, **({} if labels is None else {"labels": labels}), **kwargs)
         items = kwargs.pop("num_items_in_batch", None)
@@ -61,10 +74,19 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
         rows, wanted, head = hidden[mask], targets[mask], self.get_output_embeddings()
         columns = score_all(rows, wanted, head, temperature)
         # masked_scatter keeps the graph connected when no position has a label.
-        log_probs, entropy, top = (column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns)
+        log_probs, entropy, top = (
+            column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns
+        )
         loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)
         return FusedCausalLMOutput(
-            loss=loss, log_probs=log_probs, entropy=entropy, log_sum_sq_probs=None, mean_logits=None, is_top1=top, label_mask=mask, aux_loss=None
+            loss=loss,
+            log_probs=log_probs,
+            entropy=entropy,
+            log_sum_sq_probs=None,
+            mean_logits=None,
+            is_top1=top,
+            label_mask=mask,
+            aux_loss=None,
         )
 
     model.forward = types.MethodType(forward, model)

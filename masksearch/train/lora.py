@@ -13,6 +13,31 @@ import torch
 
 from masksearch.errors import TrainingError
 
+
+def freeze_layers(model: Any, count: int) -> None:
+    """Freezes the embeddings and the lowest `count` layers; 0 trains everything.
+
+    The embeddings too, because their gradient would need the backward pass through all layers; so does the head where it shares
+    their weights, as in SmolLM2. A step costs one part forward and two backward, so a half-frozen model pays two thirds, and holds
+    activations of half its layers.
+
+    Raises TrainingError where no layer would be left, or the model keeps its layers elsewhere.
+    """
+    if not count:
+        return
+    layers = getattr(model.base_model, "layers", None)
+    if layers is None:
+        raise TrainingError(
+            f"frozen_layers is {count}, but the layers of a {type(model).__name__} are not known here; leave it 0."
+        )
+    if count >= len(layers):
+        raise TrainingError(
+            f"frozen_layers is {count}, but the model has {len(layers)} layers; freeze at most {len(layers) - 1}."
+        )
+    for part in (model.get_input_embeddings(), *layers[:count]):
+        part.requires_grad_(False)
+
+
 ADAPTER = "default"
 
 
@@ -22,10 +47,18 @@ def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
 
     torch.manual_seed(seed)
     heads = (model.get_output_embeddings(),)
-    targets = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module not in heads]
+    targets = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module not in heads
+    ]
     if not targets:
-        raise TrainingError(f"lora is on, but a {type(model).__name__} has no linear layer that an adapter could stand beside.")
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), model, adapter_name=ADAPTER)
+        raise TrainingError(
+            f"lora is on, but a {type(model).__name__} has no linear layer that an adapter could stand beside."
+        )
+    inject_adapter_in_model(
+        LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), model, adapter_name=ADAPTER
+    )
 
 
 def adapt(model: Any, settings: Any) -> None:
@@ -33,7 +66,9 @@ def adapt(model: Any, settings: Any) -> None:
     if not settings.lora:
         return
     if settings.frozen_layers:
-        raise TrainingError("lora and frozen_layers are both set, but lora leaves all layers as they are; leave frozen_layers at 0.")
+        raise TrainingError(
+            "lora and frozen_layers are both set, but lora leaves all layers as they are; leave frozen_layers at 0."
+        )
     add_adapters(model, settings.lora_rank, settings.lora_alpha, settings.seed)
 
 

@@ -20,31 +20,66 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from masksearch.errors import TrainingError
-from masksearch.files import read_records, remove, write_json
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import dtype_name, find_device, find_dtype
-from masksearch.progress import say
-from masksearch.ranks import count, rank
-from masksearch.settings import SftSettings
-from masksearch.train.alarms import Alarm, RunStopped, not_finite, refuse_not_finite, telling_memory, train_until_alarm
+from masksearch.runtime.files import remove, write_json
+from masksearch.runtime.progress import say
+from masksearch.runtime.ranks import count, rank
+from masksearch.runtime.records import read_records
+from masksearch.train.alarms import (
+    Alarm,
+    RunStopped,
+    not_finite,
+    refuse_not_finite,
+    telling_memory,
+    train_until_alarm,
+)
 from masksearch.train.common import Recorder, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.curriculum import Curriculum, Item, load_state, read_rates, save_state, stage_pools
-from masksearch.train.freezing import freeze_layers
+from masksearch.train.distributed import (
+    everything,
+    first_does,
+    join,
+    load_trained,
+    mean_of_all,
+    one_device,
+    save_trained,
+    share,
+)
 from masksearch.train.head import apply_head_where_loss
-from masksearch.train.lora import adapt
-from masksearch.train.together import everything, first_does, join, load_trained, mean_of_all, one_device, save_trained, share
+from masksearch.train.lora import adapt, freeze_layers
+from masksearch.train.settings import SftSettings
 from masksearch.train.tokens import IGNORED, Encoded, encode_trajectory
-from masksearch.train.tracking import tracking, tracking_callbacks
+from masksearch.train.trackers import tracking, tracking_callbacks
 from masksearch.types import Trajectory
 
-LOGGED = {"loss": "loss", "learning_rate": "learning_rate", "epoch": "epoch", "mean_token_accuracy": "token_accuracy", "grad_norm": "grad_norm"}
+LOGGED = {
+    "loss": "loss",
+    "learning_rate": "learning_rate",
+    "epoch": "epoch",
+    "mean_token_accuracy": "token_accuracy",
+    "grad_norm": "grad_norm",
+}
 
 
 class Lessons:
     """The rows of each step, where something is measured on the way; `order` holds, unless the curriculum's own depends on what is measured."""
 
-    def __init__(self, rows: Sequence[Encoded], order: Sequence[Encoded], heldout: Sequence[Encoded], curriculum: Curriculum, settings: SftSettings) -> None:
-        self.rows, self.order, self.heldout, self.curriculum, self.settings = rows, order, heldout, curriculum, settings
+    def __init__(
+        self,
+        rows: Sequence[Encoded],
+        order: Sequence[Encoded],
+        heldout: Sequence[Encoded],
+        curriculum: Curriculum,
+        settings: SftSettings,
+    ) -> None:
+        self.rows, self.order, self.heldout, self.curriculum, self.settings = (
+            rows,
+            order,
+            heldout,
+            curriculum,
+            settings,
+        )
         self.batch: list[Encoded] = []
         self.solved: list[bool] = []
         self.figures: dict[str, float] = {}
@@ -56,15 +91,21 @@ class Lessons:
         if self.heldout and self.curriculum.due(step):
             self.figures["heldout_loss"] = trainer.measure(self._measured_on())
             if self.curriculum.measured(step, -self.figures["heldout_loss"]):
-                say(f"  no gain on the held-out trajectories; stage {self.curriculum.state.stage + 1} of the curriculum begins with step {step + 1}")
-                self.figures["heldout_loss"] = trainer.measure(self._measured_on())  # of the new stage: what it starts from
+                say(
+                    f"  no gain on the held-out trajectories; stage {self.curriculum.state.stage + 1} of the curriculum begins with step {step + 1}"
+                )
+                self.figures["heldout_loss"] = trainer.measure(
+                    self._measured_on()
+                )  # of the new stage: what it starts from
                 self.curriculum.measured(step, -self.figures["heldout_loss"])
         if len(self.curriculum.pools) > 1:
             self.figures["stage"] = self.curriculum.state.stage + 1
         size = self.settings.batch_size
         if self.curriculum.moves:
             picked = [self.rows[self.curriculum.pick(step, offset, size)] for offset in range(size)]
-            batch = sorted(picked, key=lambda row: len(row.input_ids))  # rows of like length share a micro-batch
+            batch = sorted(
+                picked, key=lambda row: len(row.input_ids)
+            )  # rows of like length share a micro-batch
         else:
             batch = list(self.order[step * size : (step + 1) * size])
         self.batch, self.solved = dealt(batch, trainer.args.per_device_train_batch_size), []
@@ -89,7 +130,9 @@ class Lessons:
 
 def dealt(rows: Sequence[Encoded], size: int) -> list[Encoded]:
     """The rows of a step that fall to this process: its turns at micro-batches of `size`, as a loader deals them."""
-    return [row for start in range(rank() * size, len(rows), count() * size) for row in rows[start : start + size]]
+    return [
+        row for start in range(rank() * size, len(rows), count() * size) for row in rows[start : start + size]
+    ]
 
 
 def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[Encoded]) -> list[bool]:
@@ -123,7 +166,9 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _batches(self, rows: Sequence[Encoded], size: int) -> Iterator[Any]:
         for start in range(0, len(rows), size):
-            yield self.data_collator([{"input_ids": row.input_ids, "labels": row.labels} for row in rows[start : start + size]])
+            yield self.data_collator(
+                [{"input_ids": row.input_ids, "labels": row.labels} for row in rows[start : start + size]]
+            )
 
     @torch.no_grad()
     def measure(self, rows: Sequence[Encoded]) -> float:
@@ -134,7 +179,9 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         for place in range(rank(), count() * math.ceil(len(batches) / count()), count()):
             # Sliced weights need all processes for a pass: one without a batch of its own goes over the last again, uncounted.
             with self.compute_loss_context_manager():
-                outputs = self.model(**self._prepare_inputs(batches[min(place, len(batches) - 1)]), fused_lm_head=True)
+                outputs = self.model(
+                    **self._prepare_inputs(batches[min(place, len(batches) - 1)]), fused_lm_head=True
+                )
             if place < len(batches):
                 found.append((float(outputs.log_probs.sum()), int(outputs.label_mask.sum())))
         self.model.train()
@@ -146,7 +193,9 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         if self.lessons is not None and model.training:
             place = len(self.lessons.solved)
             rows = self.lessons.batch[place : place + len(outputs.label_mask)]
-            self.lessons.saw(int(self.state.global_step), answers_right(outputs.is_top1, outputs.label_mask, rows))
+            self.lessons.saw(
+                int(self.state.global_step), answers_right(outputs.is_top1, outputs.label_mask, rows)
+            )
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
         loss = super().training_step(*args, **kwargs)
@@ -169,7 +218,11 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     steps = step_count(sum(len(pool) for pool in stage_pools(items_of(rows), settings.curriculum)), settings)
     curriculum = make_curriculum(rows, steps, settings)
     order = arrange_stages(rows, curriculum, settings)
-    lessons = Lessons(rows, order, read_heldout(settings, tokenizer), curriculum, settings) if curriculum.moves or settings.heldout else None
+    lessons = (
+        Lessons(rows, order, read_heldout(settings, tokenizer), curriculum, settings)
+        if curriculum.moves or settings.heldout
+        else None
+    )
     with telling_memory(lambda: memory_remedy(settings)):
         trainer = make_trainer(settings, model, tokenizer, order, steps, work, lessons)
     state = resumable_state(work / "states")
@@ -215,13 +268,17 @@ def memory_remedy(settings: SftSettings) -> str:
     return f"lower micro_batch_size (now {settings.micro_batch_size or settings.batch_size}) or max_length (now {settings.max_length}){also}"
 
 
-def settle(trainer: SparseHeadTrainer, stopped: Alarm | None, settings: SftSettings, work: Path) -> int | None:
+def settle(
+    trainer: SparseHeadTrainer, stopped: Alarm | None, settings: SftSettings, work: Path
+) -> int | None:
     """After an alarm, loads the last good state into the trainer and returns its step. Raises TrainingError where there is none, or it is to fail."""
     if stopped is None:
         return None
     newest = resumable_state(work / "states")
     if newest is None:
-        raise TrainingError(f"{stopped.text} No state was saved before, so there is no checkpoint to end with.")
+        raise TrainingError(
+            f"{stopped.text} No state was saved before, so there is no checkpoint to end with."
+        )
     if settings.on_nan == "fail":
         raise TrainingError(f"{stopped.text} The state after step {state_step(newest)} is kept in {newest}.")
     load_trained(trainer, newest)
@@ -242,7 +299,15 @@ def items_of(rows: Sequence[Encoded]) -> list[Item]:
 def make_curriculum(rows: Sequence[Encoded], steps: int, settings: SftSettings) -> Curriculum:
     """The curriculum of these rows: one item a row; the trajectories of one task share its solve rate."""
     rates = read_rates(settings.solve_rates)
-    return Curriculum(items_of(rows), settings.curriculum, steps, settings.seed, rates, by_size=True, measured=bool(settings.heldout))
+    return Curriculum(
+        items_of(rows),
+        settings.curriculum,
+        steps,
+        settings.seed,
+        rates,
+        by_size=True,
+        measured=bool(settings.heldout),
+    )
 
 
 def read_heldout(settings: SftSettings, tokenizer: Any) -> list[Encoded]:
@@ -277,11 +342,15 @@ def encode_all(settings: SftSettings, tokenizer: Any) -> tuple[list[Encoded], in
             if len(row.input_ids) > settings.max_length:
                 too_long += 1
             elif all(label == IGNORED for label in row.labels):
-                raise TrainingError(f"{path}: trajectory '{trajectory.id}' has no model turn, so there is nothing to learn from it.")
+                raise TrainingError(
+                    f"{path}: trajectory '{trajectory.id}' has no model turn, so there is nothing to learn from it."
+                )
             else:
                 rows.append(row)
     if not rows:
-        raise TrainingError(f"No trajectory is short enough to train on ({too_long} are longer than max_length = {settings.max_length} tokens).")
+        raise TrainingError(
+            f"No trajectory is short enough to train on ({too_long} are longer than max_length = {settings.max_length} tokens)."
+        )
     return rows, too_long
 
 
@@ -301,14 +370,22 @@ def arrange(rows: list[Encoded], settings: SftSettings) -> list[Encoded]:
     window = 8 * settings.batch_size
     for start in range(0, wanted, window):
         part = sorted(order[start : start + window], key=lambda index: len(rows[index].input_ids))
-        batches = [part[first : first + settings.batch_size] for first in range(0, len(part), settings.batch_size)]
+        batches = [
+            part[first : first + settings.batch_size] for first in range(0, len(part), settings.batch_size)
+        ]
         rng.shuffle(batches)
         arranged += [rows[index] for batch in batches for index in batch]
     return arranged
 
 
 def make_trainer(
-    settings: SftSettings, model: Any, tokenizer: Any, order: list[Encoded], steps: int, work: Path, lessons: Lessons | None = None
+    settings: SftSettings,
+    model: Any,
+    tokenizer: Any,
+    order: list[Encoded],
+    steps: int,
+    work: Path,
+    lessons: Lessons | None = None,
 ) -> SparseHeadTrainer:
     """TRL's trainer over the rows in their order, or as `lessons` has them."""
     from datasets import Dataset
@@ -316,8 +393,12 @@ def make_trainer(
     mine = share(settings.batch_size, "batch_size")
     micro = settings.micro_batch_size or mine
     if mine % micro:
-        raise TrainingError(f"batch_size ({mine} for each process) must be a multiple of micro_batch_size ({micro}).")
-    dataset = Dataset.from_dict({"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]})
+        raise TrainingError(
+            f"batch_size ({mine} for each process) must be a multiple of micro_batch_size ({micro})."
+        )
+    dataset = Dataset.from_dict(
+        {"input_ids": [row.input_ids for row in order], "labels": [row.labels for row in order]}
+    )
     arguments = SFTConfig(
         output_dir=str(work / "states"),
         per_device_train_batch_size=micro,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from masksearch.agent.prompts import messages, method_prompt
-from masksearch.llm.tokens import encode_plain, encode_prompt
+from masksearch.llm.token_session import encode_plain, encode_prompt
 from masksearch.types import Trajectory, Turn, task_from_json
 
 IGNORED = -100
@@ -31,7 +31,9 @@ class Encoded:
     """So many of the last labels are the answer's."""
 
 
-def encode_turns(tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None) -> Encoded:
+def encode_turns(
+    tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None
+) -> Encoded:
     """Prompt and turns as tokens; `end_id` (the end of a message) is learnt behind a last turn of the model's."""
     ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
     for turn in turns:
@@ -50,8 +52,15 @@ def message_end(tokenizer: Any) -> int | None:
         chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "zzz"}]
         behind = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("zzz")[2]
         # Not all special tokens have a role and stand in `all_special_ids`.
-        special = {*tokenizer.all_special_ids, *(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)}
-        ends = [int(token) for token in tokenizer(behind, add_special_tokens=False)["input_ids"] if token in special]
+        special = {
+            *tokenizer.all_special_ids,
+            *(token for token, added in tokenizer.added_tokens_decoder.items() if added.special),
+        }
+        ends = [
+            int(token)
+            for token in tokenizer(behind, add_special_tokens=False)["input_ids"]
+            if token in special
+        ]
         if ends:
             return ends[0]
     return None if tokenizer.eos_token_id is None else int(tokenizer.eos_token_id)
@@ -60,7 +69,9 @@ def message_end(tokenizer: Any) -> int | None:
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
     """A trajectory of the agent as training tokens, behind the prompt it was made with."""
     answer_form = str(trajectory.task.get("answer_form", "spans"))
-    prompt = encode_prompt(tokenizer, messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form))
+    prompt = encode_prompt(
+        tokenizer, messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
+    )
     encoded = encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))
     masks, answer = int(trajectory.task.get("masks", 0)), answer_length(tokenizer, trajectory.turns)
     return replace(encoded, task=str(trajectory.task["id"]), masks=masks, answer_tokens=answer)

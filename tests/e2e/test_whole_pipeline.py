@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny import make_tiny_checkpoint
+from kit.places import DATA
+from kit.tiny import make_tiny_checkpoint
 
-from masksearch.cli import main
+from masksearch.cli.main import main
 
 pytestmark = pytest.mark.e2e
-DATA = Path(__file__).parents[2] / "data" / "hotpotqa"
+HOTPOTQA = DATA / "hotpotqa"
 ARTICLES = 160
 SMALL = ["--agent.max-tokens", "24", "--agent.turn-tokens", "12", "--agent.passage-words", "12"]
 
@@ -38,14 +39,20 @@ def run(*arguments: object) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a corpus of real articles (the gold ones of some training questions among them), questions and a tiny model."""
     folder = tmp_path_factory.mktemp("e2e")
-    with gzip.open(DATA / "train_questions.jsonl.gz", "rt", encoding="utf-8") as stream:
+    with gzip.open(HOTPOTQA / "train_questions.jsonl.gz", "rt", encoding="utf-8") as stream:
         questions = [json.loads(line) for line in stream][:40]
     gold = {passage for question in questions for passage in question["supporting_passages"]}
-    with gzip.open(DATA / "corpus.jsonl.gz", "rt", encoding="utf-8") as stream:
+    with gzip.open(HOTPOTQA / "corpus.jsonl.gz", "rt", encoding="utf-8") as stream:
         passages = [json.loads(line) for line in stream]
-    chosen = [passage for number, passage in enumerate(passages) if passage["id"] in gold or number % 300 == 0][:ARTICLES]
-    (folder / "docs.jsonl").write_text("".join(json.dumps(passage) + "\n" for passage in chosen), encoding="utf-8")
-    (folder / "questions.jsonl").write_text("".join(json.dumps(question) + "\n" for question in questions), encoding="utf-8")
+    chosen = [
+        passage for number, passage in enumerate(passages) if passage["id"] in gold or number % 300 == 0
+    ][:ARTICLES]
+    (folder / "docs.jsonl").write_text(
+        "".join(json.dumps(passage) + "\n" for passage in chosen), encoding="utf-8"
+    )
+    (folder / "questions.jsonl").write_text(
+        "".join(json.dumps(question) + "\n" for question in questions), encoding="utf-8"
+    )
     make_tiny_checkpoint(folder / "tiny", [passage["text"] for passage in chosen[:30]])
     return folder
 
@@ -58,8 +65,34 @@ def test_every_command_in_turn(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["hits"]
     assert found["retriever"].startswith("bm25-")
 
-    run("mask", docs, "-o", place / "tasks.jsonl", "--index", index, "--split", "train", "--masks", "1-4", "--limit", 16)
-    run("mask", docs, "-o", place / "heldout.jsonl", "--index", index, "--split", "heldout", "--masks", "1", "--limit", 6)
+    run(
+        "mask",
+        docs,
+        "-o",
+        place / "tasks.jsonl",
+        "--index",
+        index,
+        "--split",
+        "train",
+        "--masks",
+        "1-4",
+        "--limit",
+        16,
+    )
+    run(
+        "mask",
+        docs,
+        "-o",
+        place / "heldout.jsonl",
+        "--index",
+        index,
+        "--split",
+        "heldout",
+        "--masks",
+        "1",
+        "--limit",
+        6,
+    )
     tasks = rows(place / "tasks.jsonl")
     assert [sum(task["masks"] == count for task in tasks) for count in (1, 2, 3, 4)] == [4, 4, 4, 4]
     assert all(task["text"].count("[mask]") == task["masks"] == len(task["answers"]) for task in tasks)
@@ -74,18 +107,69 @@ def test_every_command_in_turn(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(row["scores"]["em"] == 1.0 and row["usage"]["searches"] >= 1 for row in ramp + downstream)
 
     trajectories = ["--trajectories", place / "ramp.jsonl", place / "downstream.jsonl"]
-    run("sft", "--model", tiny, *trajectories, "-o", place / "sft", "--batch-size", 4, "--max-steps", 3, "--max-length", 4096, "--learning-rate", "1e-3")
+    run(
+        "sft",
+        "--model",
+        tiny,
+        *trajectories,
+        "-o",
+        place / "sft",
+        "--batch-size",
+        4,
+        "--max-steps",
+        3,
+        "--max-length",
+        4096,
+        "--learning-rate",
+        "1e-3",
+    )
     assert (place / "sft" / "model.safetensors").exists()
     run(
-        *("rl", "--model", place / "sft", "--tasks", place / "tasks.jsonl", "--index", index, "-o", place / "rl", "--steps", 2),
-        *("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 1, "--agent.max-length", 2048, *SMALL),
+        *(
+            "rl",
+            "--model",
+            place / "sft",
+            "--tasks",
+            place / "tasks.jsonl",
+            "--index",
+            index,
+            "-o",
+            place / "rl",
+            "--steps",
+            2,
+        ),
+        *(
+            "--prompts-per-step",
+            2,
+            "--group-size",
+            2,
+            "--micro-batch-size",
+            2,
+            "--max-refills",
+            1,
+            "--agent.max-length",
+            2048,
+            *SMALL,
+        ),
     )
     rollouts = rows(place / "rl.work" / "rollouts.jsonl")
     assert {row["step"] for row in rollouts} == {1, 2}
     assert all({"f1", "format", "overlong", "total"} <= row["reward"].keys() for row in rollouts)
 
     for method in ("agent", "rag", "closed-book"):
-        run("eval", place / "heldout.jsonl", "--index", index, "--model", place / "rl", "--method", method, "-o", place / f"{method}.json", *SMALL)
+        run(
+            "eval",
+            place / "heldout.jsonl",
+            "--index",
+            index,
+            "--model",
+            place / "rl",
+            "--method",
+            method,
+            "-o",
+            place / f"{method}.json",
+            *SMALL,
+        )
     results = json.loads((place / "agent.json").read_text())
     assert results["format"] == "masksearch-results/1"
     assert results["n"] == len(results["per_question"]) == 6
@@ -142,12 +226,23 @@ kind = "report"
 
 def start(place: Path, out: str, *more: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "masksearch", "run", "tiny.toml", "--out", out, *more]
-    return subprocess.Popen(command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return subprocess.Popen(
+        command,
+        cwd=place,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
 
 
 def result(place: Path, out: str) -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads((place / out / "stages" / "after" / "results.json").read_text())
-    loaded["settings"] = {key: value for key, value in loaded["settings"].items() if key not in ("questions", "model", "index", "not_trained_on")}
+    loaded["settings"] = {
+        key: value
+        for key, value in loaded["settings"].items()
+        if key not in ("questions", "model", "index", "not_trained_on")
+    }
     for row in (loaded["metrics"], *loaded["per_question"]):
         del row["seconds"]  # what a clock said
     return loaded
@@ -162,7 +257,9 @@ def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Pa
     broken = start(place, "broken")
     states = place / "broken" / "stages" / "sft" / "states"
     deadline = time.monotonic() + 200
-    while not list(states.glob("checkpoint-*/whole")) and broken.poll() is None and time.monotonic() < deadline:
+    while (
+        not list(states.glob("checkpoint-*/whole")) and broken.poll() is None and time.monotonic() < deadline
+    ):
         time.sleep(0.02)
     assert broken.poll() is None, "it ended before it could be killed"
     broken.send_signal(signal.SIGKILL)

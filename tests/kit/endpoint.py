@@ -37,18 +37,39 @@ Script = Callable[[dict[str, Any], int], Reply] | Sequence[Reply]
 
 def say(text: str | None, finish: str = "stop", tokens: int | None = 7, **message: Any) -> dict[str, Any]:
     """A chat completion; `message` adds fields such as `reasoning_content`, `refusal` and `tool_calls`. Without `tokens` there is no usage."""
-    usage = {"usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}} if tokens is not None else {}
-    choice = {"index": 0, "message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}
-    return {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice], **usage}
+    usage = (
+        {"usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}}
+        if tokens is not None
+        else {}
+    )
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", "content": text, **message},
+        "finish_reason": finish,
+    }
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [choice],
+        **usage,
+    }
 
 
 def call(name: str, arguments: Any, id: str | None = "call_a") -> dict[str, Any]:
     """One native tool call; `arguments` that are no text become JSON."""
     written = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return {**({"id": id} if id is not None else {}), "type": "function", "function": {"name": name, "arguments": written}}
+    return {
+        **({"id": id} if id is not None else {}),
+        "type": "function",
+        "function": {"name": name, "arguments": written},
+    }
 
 
-def calls(*made: dict[str, Any], text: str | None = None, finish: str = "tool_calls", **message: Any) -> dict[str, Any]:
+def calls(
+    *made: dict[str, Any], text: str | None = None, finish: str = "tool_calls", **message: Any
+) -> dict[str, Any]:
     """A message that calls tools."""
     return say(text, finish, tool_calls=list(made), **message)
 
@@ -65,7 +86,11 @@ def fail(status: int, message: str = "no", **error: Any) -> Answer:
 
 def too_many(after: float) -> Answer:
     """429, with the seconds until another try is welcome."""
-    return Answer({"error": {"message": "slow down"}}, 429, {"retry-after-ms": str(int(after * 1000)), "Retry-After": str(after)})
+    return Answer(
+        {"error": {"message": "slow down"}},
+        429,
+        {"retry-after-ms": str(int(after * 1000)), "Retry-After": str(after)},
+    )
 
 
 def late(seconds: float, reply: dict[str, Any] | None = None) -> Answer:
@@ -84,13 +109,21 @@ def truncated(reply: dict[str, Any] | None = None) -> str:
     return whole[: len(whole) // 2]
 
 
-NO_CHOICES: dict[str, Any] = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": []}
+NO_CHOICES: dict[str, Any] = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [],
+}
 REFUSAL = say(None, refusal="I can't help with that.")
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = 128  # with fewer, connections of many clients at once are dropped, and come again a second later
+    request_queue_size = (
+        128  # with fewer, connections of many clients at once are dropped, and come again a second later
+    )
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that is gone is no news: some tests kill theirs."""
@@ -148,16 +181,26 @@ class Endpoint:
                     outer._busy += 1
                     outer.most = max(outer.most, outer._busy)
                     number = len(outer.requests)
-                    outer.requests.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                    outer.requests.append(
+                        (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                    )
                 answer = outer._reply(body, number)
                 if answer.wait or outer._wait:
                     outer._stop.wait(answer.wait or outer._wait)
                 with outer._lock:
                     outer._busy -= 1
-                data = answer.content.encode() if isinstance(answer.content, str) else json.dumps(answer.content).encode()
+                data = (
+                    answer.content.encode()
+                    if isinstance(answer.content, str)
+                    else json.dumps(answer.content).encode()
+                )
                 try:
                     self.send_response(answer.status)
-                    for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **answer.headers}.items():
+                    for name, value in {
+                        "Content-Type": "application/json",
+                        "Content-Length": str(len(data)),
+                        **answer.headers,
+                    }.items():
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(data[: len(data) // 2] if answer.cut else data)
@@ -169,7 +212,9 @@ class Endpoint:
             def do_GET(self) -> None:
                 """The models, as `/v1/models` lists them."""
                 found = self.path == "/v1/models"
-                data = json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]} if found else {}).encode()
+                data = json.dumps(
+                    {"object": "list", "data": [{"id": "m", "object": "model"}]} if found else {}
+                ).encode()
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))

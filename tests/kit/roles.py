@@ -44,7 +44,11 @@ class Roles:
     def planner(told: str) -> dict[str, Any]:
         """Looks for the town."""
         town = town_of(told)
-        return {"steps": [f"find the river of {town}"], "thought": f"I need the river of {town}.", "query": f"{town} river"}
+        return {
+            "steps": [f"find the river of {town}"],
+            "thought": f"I need the river of {town}.",
+            "query": f"{town} river",
+        }
 
     @staticmethod
     def rewriter(told: str) -> dict[str, Any]:
@@ -66,7 +70,11 @@ class Roles:
                     "answer": river,
                 }
         last = "the last search" in told
-        action = {"action": "answer", "answer": "unknown", "query": ""} if last else {"action": "reflect", "answer": "", "query": f"{town} water"}
+        action = (
+            {"action": "answer", "answer": "unknown", "query": ""}
+            if last
+            else {"action": "reflect", "answer": "", "query": f"{town} water"}
+        )
         return {"thought": f"Nothing tells of {town}.", "evidence": [], **action}
 
 
@@ -77,7 +85,11 @@ def role_of(body: dict[str, Any]) -> str:
     if name:
         return "judge" if name == "verdict" else str(name)
     system = body["messages"][0]["content"]
-    for words, role in (("You plan", "planner"), ("You write queries", "rewriter"), ("You read search results", "observer")):
+    for words, role in (
+        ("You plan", "planner"),
+        ("You write queries", "rewriter"),
+        ("You read search results", "observer"),
+    ):
         if system.startswith(words):
             return role
     return "judge"

@@ -100,7 +100,11 @@ class Tiny:
         with self.lock:
             logits = self.model(input_ids=torch.tensor([asked.prompt + asked.ids])).logits[0, -1].float()
         logp = torch.log_softmax(logits / (given["temperature"] or 1.0), dim=-1)
-        token = int(torch.multinomial(logp.exp(), 1, generator=given["random"])) if given["temperature"] else int(logits.argmax())
+        token = (
+            int(torch.multinomial(logp.exp(), 1, generator=given["random"]))
+            if given["temperature"]
+            else int(logits.argmax())
+        )
         asked.ids.append(token)
         asked.logprobs.append(float(logp[token]))
         text = self.tokenizer.decode(asked.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -110,13 +114,34 @@ class Tiny:
             asked.reason = "length"
 
 
-def completion(ids: list[int], logprobs: list[float] | None = None, reason: str | None = "stop", **more: Any) -> dict[str, Any]:
+def completion(
+    ids: list[int], logprobs: list[float] | None = None, reason: str | None = "stop", **more: Any
+) -> dict[str, Any]:
     """An answer of /v1/completions with `return_token_ids` and `return_tokens_as_token_ids`; `more` goes into the choice."""
     names = [f"token_id:{token}" for token in ids]
     values = [-0.5] * len(ids) if logprobs is None else logprobs
-    told = {"tokens": names, "token_logprobs": values, "text_offset": [], "top_logprobs": [{name: value} for name, value in zip(names, values, strict=False)]}
-    choice = {"index": 0, "text": "", "token_ids": ids, "logprobs": told, "finish_reason": reason, "stop_reason": None}
-    return {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": "m", "choices": [{**choice, **more}], "usage": {}}
+    told = {
+        "tokens": names,
+        "token_logprobs": values,
+        "text_offset": [],
+        "top_logprobs": [{name: value} for name, value in zip(names, values, strict=False)],
+    }
+    choice = {
+        "index": 0,
+        "text": "",
+        "token_ids": ids,
+        "logprobs": told,
+        "finish_reason": reason,
+        "stop_reason": None,
+    }
+    return {
+        "id": "cmpl-1",
+        "object": "text_completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{**choice, **more}],
+        "usage": {},
+    }
 
 
 def completions(tiny: Tiny) -> Script:
@@ -144,7 +169,9 @@ class TinyEngine:
         self.tiny, self.asked, self.widths, self.prompts = tiny, {}, [], []
         self.aborted: list[str] = []
         load = SimpleNamespace(load_weights=self._load)
-        self.model_executor = SimpleNamespace(driver_worker=SimpleNamespace(model_runner=SimpleNamespace(model=load)))
+        self.model_executor = SimpleNamespace(
+            driver_worker=SimpleNamespace(model_runner=SimpleNamespace(model=load))
+        )
 
     def add_request(self, request_id: str, prompt: dict[str, Any], params: Any) -> str:
         assert prompt["type"] == "token"
@@ -170,7 +197,10 @@ class TinyEngine:
             self.tiny.step(asked)
         done = {name: asked for name, asked in self.asked.items() if asked.reason}
         self.asked = {name: asked for name, asked in self.asked.items() if not asked.reason}
-        return [SimpleNamespace(request_id=name, finished=True, outputs=[_output(asked)]) for name, asked in done.items()]
+        return [
+            SimpleNamespace(request_id=name, finished=True, outputs=[_output(asked)])
+            for name, asked in done.items()
+        ]
 
     def _load(self, weights: Any) -> None:
         into = dict(self.tiny.model.named_parameters())
@@ -182,13 +212,19 @@ class TinyEngine:
 def _output(asked: Asked) -> Any:
     # The likeliest token is in the dict as well as the one that was drawn, as with logprobs=1.
     other = {-1: SimpleNamespace(logprob=0.0, rank=1)}
-    entries = [{token: SimpleNamespace(logprob=value, rank=2), **other} for token, value in zip(asked.ids, asked.logprobs, strict=True)]
+    entries = [
+        {token: SimpleNamespace(logprob=value, rank=2), **other}
+        for token, value in zip(asked.ids, asked.logprobs, strict=True)
+    ]
     return SimpleNamespace(token_ids=tuple(asked.ids), logprobs=entries, finish_reason=asked.reason)
 
 
 def server_info(**changed: Any) -> dict[str, Any]:
     """What a server says of its configuration."""
-    return {"model_config": {"max_model_len": 4096, "logprobs_mode": "processed_logprobs", **changed}, "weight_transfer_config": {"backend": "nccl"}}
+    return {
+        "model_config": {"max_model_len": 4096, "logprobs_mode": "processed_logprobs", **changed},
+        "weight_transfer_config": {"backend": "nccl"},
+    }
 
 
 def counted(script: Script, first: list[Any]) -> Script:

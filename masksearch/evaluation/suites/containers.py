@@ -19,7 +19,8 @@ from typing import Any
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
 from masksearch.evaluation.suites.rows import Row
-from masksearch.files import open_binary, read_rows
+from masksearch.runtime.files import open_binary
+from masksearch.runtime.records import read_rows
 
 HEADERS: Mapping[str, frozenset[str]] = {
     "bamboogle": frozenset({"Question", "Answer"}),
@@ -64,7 +65,9 @@ def _decoded(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{name} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv.") from error
+        raise DataError(
+            f"{name} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv."
+        ) from error
 
 
 def _json_list(text: str, name: str) -> Iterator[Row]:
@@ -81,7 +84,9 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
             value = json.loads(content)
         except (ValueError, RecursionError) as error:
             if number == 0 and not _is_broken(text):
-                raise FormatError(f"{name} is one JSON object, but a list of questions is needed, or one question a line.") from error
+                raise FormatError(
+                    f"{name} is one JSON object, but a list of questions is needed, or one question a line."
+                ) from error
             raise FormatError(f"{name}, line {line} is not valid JSON ({error}).") from error
         yield _json_row(value, f"{name}, line {line}", number)
         number += 1
@@ -100,8 +105,13 @@ def _parsed(text: str, name: str) -> list[Any]:
     try:
         value = json.loads(text)
     except json.JSONDecodeError as error:
-        raise FormatError(f"{name}, line {error.lineno} is not valid JSON ({error.msg}, column {error.colno}).") from error
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits, or lists in lists in lists
+        raise FormatError(
+            f"{name}, line {error.lineno} is not valid JSON ({error.msg}, column {error.colno})."
+        ) from error
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a number of thousands of digits, or lists in lists in lists
         raise FormatError(f"{name} is not valid JSON ({str(error).splitlines()[0].rstrip('.')}).") from error
     return list(value)
 
@@ -116,14 +126,20 @@ def _sheet(text: str, name: str) -> Iterator[Row]:
     """The rows below the header; each cell is text, and an empty one is None. A row has as many cells as the header."""
     above, delimiter, columns = _header(text, name)
     first = above + 2
-    reader = csv.reader(io.StringIO("".join(text.split("\n", above + 1)[above + 1 :]), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO("".join(text.split("\n", above + 1)[above + 1 :]), newline=""),
+        delimiter=delimiter,
+        strict=True,
+    )
     number = 0
     while True:
         place = f"{name}, line {first + reader.line_num}"
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise FormatError(f"{place} is not valid {'CSV' if delimiter == ',' else 'TSV'} ({error}); check the quotes there.") from error
+            raise FormatError(
+                f"{place} is not valid {'CSV' if delimiter == ',' else 'TSV'} ({error}); check the quotes there."
+            ) from error
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
@@ -144,7 +160,9 @@ def _header(text: str, name: str) -> tuple[int, str, list[str]]:
                 return above, delimiter, columns
         remarks = remarks or bool(line.strip(", \t\r"))
     known = "; ".join(f"{', '.join(sorted(columns))} ({suite})" for suite, columns in HEADERS.items())
-    raise FormatError(f"{name} is neither JSON nor Parquet, and no sheet with the columns of one that is known ({known}); check that it is the published file.")
+    raise FormatError(
+        f"{name} is neither JSON nor Parquet, and no sheet with the columns of one that is known ({known}); check that it is the published file."
+    )
 
 
 def _columns(line: str, delimiter: str) -> list[str]:
@@ -157,7 +175,9 @@ def _columns(line: str, delimiter: str) -> list[str]:
 
 def _named(cells: Sequence[str], columns: Sequence[str], place: str) -> dict[str, Any]:
     if len(cells) != len(columns):
-        raise FormatError(f"{place} has {len(cells)} cells, but the header has {len(columns)}; check the quotes and delimiters there.")
+        raise FormatError(
+            f"{place} has {len(cells)} cells, but the header has {len(columns)}; check the quotes and delimiters there."
+        )
     values: dict[str, Any] = {}
     for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):
         if column or index == 0:
@@ -181,4 +201,6 @@ def _parquet(data: bytes, name: str) -> Iterator[Row]:
                     yield Row(f"{name}, row {number + 1}", number, value)
                     number += 1
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{name} could not be read as Parquet: {' '.join(str(error).split()).rstrip('.')}.") from error
+        raise DataError(
+            f"{name} could not be read as Parquet: {' '.join(str(error).split()).rstrip('.')}."
+        ) from error

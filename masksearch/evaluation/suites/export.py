@@ -9,7 +9,7 @@ from pathlib import Path
 from masksearch.errors import UsageError
 from masksearch.evaluation.suites.loading import Release, read_release
 from masksearch.evaluation.suites.rows import Item, Paragraph
-from masksearch.files import atomic_path, write_json_lines
+from masksearch.runtime.files import atomic_path, write_json_lines
 from masksearch.types import Question
 
 QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
@@ -37,29 +37,48 @@ def write_suite(source: str, suite: str, folder: str | Path) -> Exported:
     folder = Path(folder)
     _check_target(folder)
     release = read_release(source, suite)
-    corpus = {_passage_id(release.suite, paragraph): paragraph for item in release.items for paragraph in item.paragraphs if paragraph.text}
+    corpus = {
+        _passage_id(release.suite, paragraph): paragraph
+        for item in release.items
+        for paragraph in item.paragraphs
+        if paragraph.text
+    }
     questions = _with_passages(release, corpus)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         write_json_lines(temporary / QUESTIONS, (question.to_json() for question in questions))
         if corpus:
-            write_json_lines(temporary / CORPUS, ({"id": key, "title": passage.title, "text": passage.text} for key, passage in corpus.items()))
+            write_json_lines(
+                temporary / CORPUS,
+                (
+                    {"id": key, "title": passage.title, "text": passage.text}
+                    for key, passage in corpus.items()
+                ),
+            )
     return Exported(
         suite=release.suite,
         questions=len(questions),
         passages=len(corpus),
         left_out=release.left_out,
         incomplete=sum(not question.supporting_passages for question in questions) if corpus else 0,
-        empty=len({paragraph.title for item in release.items for paragraph in item.paragraphs if not paragraph.text}),
+        empty=len(
+            {paragraph.title for item in release.items for paragraph in item.paragraphs if not paragraph.text}
+        ),
     )
 
 
 def _check_target(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"-o {folder} is a file, but this command writes a folder; choose another name.")
-    other = sorted(entry.name for entry in folder.iterdir() if entry.name not in (QUESTIONS, CORPUS)) if folder.exists() else []
+    other = (
+        sorted(entry.name for entry in folder.iterdir() if entry.name not in (QUESTIONS, CORPUS))
+        if folder.exists()
+        else []
+    )
     if other:
-        raise UsageError(f"-o {folder} is a folder with other things in it, such as {other[0]}; choose another name.")
+        raise UsageError(
+            f"-o {folder} is a folder with other things in it, such as {other[0]}; choose another name."
+        )
 
 
 def _passage_id(suite: str, paragraph: Paragraph) -> str:
@@ -74,7 +93,10 @@ def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Quest
     by_title: dict[str, list[str]] = {}
     for key, paragraph in corpus.items():
         by_title.setdefault(paragraph.title, []).append(key)
-    return [item.question.model_copy(update={"supporting_passages": _gold_ids(release.suite, item, by_title)}) for item in release.items]
+    return [
+        item.question.model_copy(update={"supporting_passages": _gold_ids(release.suite, item, by_title)})
+        for item in release.items
+    ]
 
 
 def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:

@@ -16,8 +16,14 @@ def named_source(suite: Suite, split: str = "") -> str:
         return f"{PREFIX}{suite.hub}{f':{suite.config}' if suite.config else ''}@{split or suite.split}"
     if suite.name == "ramp":
         raise UsageError("RAMP tasks are on no hub; make some with `masksearch mask` and name the file.")
-    latest = f"; the latest one known here is of {suite.releases[-1].date}, {suite.releases[-1].url}" if suite.releases else ""
-    raise UsageError(f"{suite.title} is on no hub in a form that can be read; download its {suite.formats[0]} from {suite.home} and name the file{latest}.")
+    latest = (
+        f"; the latest one known here is of {suite.releases[-1].date}, {suite.releases[-1].url}"
+        if suite.releases
+        else ""
+    )
+    raise UsageError(
+        f"{suite.title} is on no hub in a form that can be read; download its {suite.formats[0]} from {suite.home} and name the file{latest}."
+    )
 
 
 def read_hub(source: str) -> Iterator[Row]:

@@ -14,7 +14,7 @@ from masksearch.evaluation.suites.multihop import read_hotpot, read_musique
 from masksearch.evaluation.suites.registry import SUITES
 from masksearch.evaluation.suites.rows import Item, Row
 from masksearch.evaluation.suites.sheets import read_bamboogle, read_frames, read_freshqa
-from masksearch.files import explain
+from masksearch.runtime.records import explain
 from masksearch.types import Question
 
 Reader = Callable[[Row], Item]
@@ -38,7 +38,12 @@ class Layout:
 
 _PARAGRAPHS = frozenset({"question", "context"})
 LAYOUTS: Mapping[str, Layout] = {
-    "hotpotqa": Layout(_PARAGRAPHS, "answer", read_hotpot, absent=frozenset({"evidences", "evidences_id", "answer_id", "entity_ids"})),
+    "hotpotqa": Layout(
+        _PARAGRAPHS,
+        "answer",
+        read_hotpot,
+        absent=frozenset({"evidences", "evidences_id", "answer_id", "entity_ids"}),
+    ),
     "2wikimultihopqa": Layout(_PARAGRAPHS, "answer", read_hotpot, absent=frozenset({"level"})),
     "musique": Layout(frozenset({"id", "question", "paragraphs"}), "answer", read_musique),
     "bamboogle": Layout(frozenset({"Question", "Answer"}), "Answer", read_bamboogle),
@@ -56,7 +61,9 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
     """
     fields = frozenset(row.values)
     if {"masks", "original"} <= fields:
-        raise UsageError(f"{source} holds RAMP tasks, which need no reader; name the file itself as the questions to evaluate on.")
+        raise UsageError(
+            f"{source} holds RAMP tasks, which need no reader; name the file itself as the questions to evaluate on."
+        )
     found = [name for name, layout in LAYOUTS.items() if layout.fits(fields)]
     if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
         return OWN
@@ -76,10 +83,18 @@ def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
     """Raises the error of a file that fits no layout, not the one said, or several of which none was said."""
     if not found:
         shown = ", ".join(sorted(row.values)[:12]) or "none"
-        wanted = f" of {SUITES[suite].title} ({_described(suite)})" if suite else " of a suite or of our own (id, question, answers)"
-        raise FormatError(f"{source} is no question file{wanted}: {row.place} has the fields {shown}; check that it is the published file.")
+        wanted = (
+            f" of {SUITES[suite].title} ({_described(suite)})"
+            if suite
+            else " of a suite or of our own (id, question, answers)"
+        )
+        raise FormatError(
+            f"{source} is no question file{wanted}: {row.place} has the fields {shown}; check that it is the published file."
+        )
     if suite and suite not in found:
-        raise FormatError(f"{source} is not of {SUITES[suite].title} but of {_either(found)}, by the fields of {row.place}; name that suite, or another file.")
+        raise FormatError(
+            f"{source} is not of {SUITES[suite].title} but of {_either(found)}, by the fields of {row.place}; name that suite, or another file."
+        )
     if not suite and len(found) > 1:
         raise UsageError(f"{source} may be of {_either(found)}, which look the same; say which suite it is.")
 

@@ -16,8 +16,8 @@ from masksearch.evaluation.suites.layouts import LAYOUTS, OWN, Reader, read_own,
 from masksearch.evaluation.suites.multihop import ALIASES, find_aliases, read_aliases, read_hotpot
 from masksearch.evaluation.suites.registry import SUITES, find_suite
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row
-from masksearch.files import inner_name
-from masksearch.progress import say
+from masksearch.runtime.files import inner_name
+from masksearch.runtime.progress import say
 from masksearch.types import Question
 
 
@@ -51,7 +51,9 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
 def read_release(source: str, suite: str = "") -> Release:
     """As `load_questions`, with the paragraphs; says nothing of what was left out."""
     if suite and find_suite(suite).name == "ramp":
-        raise UsageError("RAMP tasks need no reader; name the task file itself as the questions to evaluate on.")
+        raise UsageError(
+            "RAMP tasks need no reader; name the task file itself as the questions to evaluate on."
+        )
     name, _, split = source.partition("@")
     hub = name in SUITES
     if hub:
@@ -77,7 +79,9 @@ def _reader(layout: str, source: str, first: Row) -> Reader:
         return LAYOUTS[layout].read
     path = find_aliases(source) if not source.startswith(PREFIX) and source != "-" else None
     if path is None:
-        say(f"{source}: there is no {ALIASES} beside it, so only the answers as written count, not their aliases.")
+        say(
+            f"{source}: there is no {ALIASES} beside it, so only the answers as written count, not their aliases."
+        )
         return LAYOUTS[layout].read
     return functools.partial(read_hotpot, aliases=read_aliases(path))
 
@@ -94,7 +98,9 @@ def _items(rows: Iterator[Row], read: Reader) -> tuple[list[Item], dict[str, int
             continue
         identity = item.question.id
         if identity in seen:
-            raise FormatError(f"{row.place} repeats the id '{identity}' of {seen[identity]}; ids must be unique, remove one of the two.")
+            raise FormatError(
+                f"{row.place} repeats the id '{identity}' of {seen[identity]}; ids must be unique, remove one of the two."
+            )
         seen[identity] = row.place
         items.append(item)
     return items, left_out

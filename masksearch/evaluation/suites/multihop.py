@@ -17,7 +17,7 @@ from typing import Any
 
 from masksearch.evaluation.suites.containers import read_file
 from masksearch.evaluation.suites.rows import Item, LeftOut, Paragraph, Row, spaced
-from masksearch.files import PACKED
+from masksearch.runtime.files import PACKED
 from masksearch.types import Question
 
 ALIASES = "id_aliases.json"
@@ -69,7 +69,11 @@ def _context(row: Row) -> Iterator[tuple[str, str]]:
     """Titles and texts of the paragraphs that came with a question. The sentences of a text are put together with one space."""
     for entry in row.entries("context"):
         title, texts = _part(entry, 0, "title"), _part(entry, 1, "sentences", "content")
-        if not isinstance(title, str) or not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        if (
+            not isinstance(title, str)
+            or not isinstance(texts, list | tuple)
+            or not all(isinstance(text, str) for text in texts)
+        ):
             raise row.fault("has a field 'context' in which a paragraph is not a title with its sentences")
         yield row.encodable(_title(title)), row.encodable(spaced(" ".join(texts)))
 
@@ -81,7 +85,10 @@ def read_musique(row: Row) -> Item:
     identity, asked, answer = row.text("id"), row.text("question"), row.text("answer")
     paragraphs = [_paragraph(row, entry) for entry in row.entries("paragraphs")]
     order = _hop_order(row)
-    gold = sorted((index for index, paragraph in paragraphs if paragraph.gold), key=lambda index: order.get(index, len(order)))
+    gold = sorted(
+        (index for index, paragraph in paragraphs if paragraph.gold),
+        key=lambda index: order.get(index, len(order)),
+    )
     by_index = dict(paragraphs)
     question = Question(
         id=identity,
@@ -90,7 +97,13 @@ def read_musique(row: Row) -> Item:
         type=identity.partition("__")[0] if "__" in identity else "",
         supporting_titles=tuple(dict.fromkeys(by_index[index].title for index in gold)),
     )
-    return Item(question, (*(by_index[index] for index in gold), *(paragraph for _, paragraph in paragraphs if not paragraph.gold)))
+    return Item(
+        question,
+        (
+            *(by_index[index] for index in gold),
+            *(paragraph for _, paragraph in paragraphs if not paragraph.gold),
+        ),
+    )
 
 
 def _paragraph(row: Row, entry: Any) -> tuple[int, Paragraph]:
@@ -98,7 +111,9 @@ def _paragraph(row: Row, entry: Any) -> tuple[int, Paragraph]:
         raise row.fault("has a field 'paragraphs' with an entry that is no object")
     index, title, text = entry.get("idx"), entry.get("title"), entry.get("paragraph_text")
     if not isinstance(index, int) or not isinstance(title, str) or not isinstance(text, str):
-        raise row.fault("has a paragraph without a number 'idx', or without a text in 'title' or 'paragraph_text'")
+        raise row.fault(
+            "has a paragraph without a number 'idx', or without a text in 'title' or 'paragraph_text'"
+        )
     gold = Row(row.place, row.number, entry).flag("is_supporting")
     return index, Paragraph(row.encodable(spaced(title)), row.encodable(spaced(text)), gold)
 
@@ -112,7 +127,9 @@ def _aliases(row: Row) -> tuple[str, ...]:
 
 def _hop_order(row: Row) -> dict[int, int]:
     """Number of a paragraph -> the hop that it answers."""
-    steps = row.entries("question_decomposition") if row.values.get("question_decomposition") is not None else []
+    steps = (
+        row.entries("question_decomposition") if row.values.get("question_decomposition") is not None else []
+    )
     order: dict[int, int] = {}
     for hop, step in enumerate(steps):
         index = step.get("paragraph_support_idx") if isinstance(step, dict) else None
@@ -124,7 +141,14 @@ def _hop_order(row: Row) -> dict[int, int]:
 def find_aliases(source: str) -> Path | None:
     """2Wiki's `id_aliases.json` (or a packed one) in the folder of a file; None where there is none."""
     folder = Path(source).parent
-    return next((folder / f"{ALIASES}{suffix}" for suffix in ("", *PACKED) if (folder / f"{ALIASES}{suffix}").is_file()), None)
+    return next(
+        (
+            folder / f"{ALIASES}{suffix}"
+            for suffix in ("", *PACKED)
+            if (folder / f"{ALIASES}{suffix}").is_file()
+        ),
+        None,
+    )
 
 
 def read_aliases(path: Path) -> Aliases:
@@ -136,5 +160,7 @@ def read_aliases(path: Path) -> Aliases:
             names += row.entries(field) if row.values.get(field) is not None else []
         if not all(isinstance(name, str) for name in names):
             raise row.fault("has an alias that is no text")
-        found[row.text("Q_id")] = tuple(dict.fromkeys(row.encodable(name.strip()) for name in names if name.strip()))
+        found[row.text("Q_id")] = tuple(
+            dict.fromkeys(row.encodable(name.strip()) for name in names if name.strip())
+        )
     return found

@@ -79,7 +79,10 @@ _ALL = (
         title="HotpotQA",
         citation="1809.09600",
         licence="CC BY-SA 4.0",
-        formats=("JSON (hotpot_dev_distractor_v1.json, hotpot_dev_fullwiki_v1.json, hotpot_train_v1.1.json)", "Parquet (hub)"),
+        formats=(
+            "JSON (hotpot_dev_distractor_v1.json, hotpot_dev_fullwiki_v1.json, hotpot_train_v1.1.json)",
+            "Parquet (hub)",
+        ),
         scoring="exact",
         corpus="in the release",
         home="https://hotpotqa.github.io",

@@ -22,7 +22,14 @@ LINKS = (*(f"wikipedia_link_{number}" for number in range(1, 11)), "wikipedia_li
 
 def read_bamboogle(row: Row) -> Item:
     """A Bamboogle row; its id is its number, for it has none. Raises FormatError."""
-    return Item(Question(id=f"bamboogle-{row.number:03d}", question=row.text("Question"), answers=(row.text("Answer"),), type="2hop"))
+    return Item(
+        Question(
+            id=f"bamboogle-{row.number:03d}",
+            question=row.text("Question"),
+            answers=(row.text("Answer"),),
+            type="2hop",
+        )
+    )
 
 
 def read_freshqa(row: Row) -> Item:
@@ -68,4 +75,6 @@ def _links(row: Row) -> list[str]:
             links = find_addresses(links)
     if not isinstance(links, list | tuple) or not links:
         links = [plain(row.values.get(name)) or "" for name in LINKS]
-    return [row.encodable(address) for link in links if isinstance(link, str) for address in find_addresses(link)]
+    return [
+        row.encodable(address) for link in links if isinstance(link, str) for address in find_addresses(link)
+    ]

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from urllib.parse import parse_qs, unquote
 
-_ADDRESS = re.compile(r"https?://(?:www\.)?en(?:\.m)?\.wikipedia\.org/(?:wiki/(?P<path>[^?#\s]+)|w/index\.php\?(?P<query>[^#\s]+))")
+_ADDRESS = re.compile(
+    r"https?://(?:www\.)?en(?:\.m)?\.wikipedia\.org/(?:wiki/(?P<path>[^?#\s]+)|w/index\.php\?(?P<query>[^#\s]+))"
+)
 _START = re.compile(r"(?=https?://)")
 _NOT_ARTICLES = ("Special:", "File:", "Help:", "Talk:", "User:", "Wikipedia:", "Template:")
 

@@ -1,10 +1,28 @@
 """Rewards with a ledger: what a rollout earns and why (`ledger`), of which parts (`components`), whose search it was (`credit`); DAPO's arithmetic (`dapo`)."""
 
-from masksearch.scoring.rewards.components import fill_rewards, first_shown, recall_with_length, repeated_fills, soft_overlong
+from masksearch.scoring.rewards.components import (
+    fill_rewards,
+    first_shown,
+    recall_with_length,
+    repeated_fills,
+    soft_overlong,
+)
 from masksearch.scoring.rewards.credit import credit_by_turn, group_baseline, token_credits
-from masksearch.scoring.rewards.dapo import ADVANTAGE_EPSILON, dapo_objective, group_advantages, group_is_informative
-from masksearch.scoring.rewards.judging import VERDICTS, ask_judge, open_judge
-from masksearch.scoring.rewards.ledger import Ledger, awaits_verdict, figures, is_solved, reward_answer, reward_trajectory
+from masksearch.scoring.rewards.dapo import (
+    ADVANTAGE_EPSILON,
+    dapo_objective,
+    group_advantages,
+    group_is_informative,
+)
+from masksearch.scoring.rewards.judge_reward import VERDICTS, ask_judge, open_judge
+from masksearch.scoring.rewards.ledger import (
+    Ledger,
+    awaits_verdict,
+    figures,
+    is_solved,
+    reward_answer,
+    reward_trajectory,
+)
 
 __all__ = [
     "ADVANTAGE_EPSILON",

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from masksearch.scoring.metrics import CLOSED_ANSWERS, covers, normalise, score_answer, task_fills
-from masksearch.search.pages import WORD
-from masksearch.settings import AnswerReward
+from masksearch.scoring.settings import AnswerReward
+from masksearch.text.excerpts import WORD
 from masksearch.types import Question, Score, Task, Turn
 
 _FRAME = re.compile(r"</?information>|^\[\d+\] ", re.MULTILINE)
@@ -36,7 +36,9 @@ def recall_with_length(recall: float, said: int, wanted: int, factor: float) -> 
     return recall if said <= allowed else recall * allowed / said
 
 
-def fill_rewards(prediction: str, task: Task, answer_form: str, kind: AnswerReward, length_factor: float) -> list[float]:
+def fill_rewards(
+    prediction: str, task: Task, answer_form: str, kind: AnswerReward, length_factor: float
+) -> list[float]:
     """What each mask's fill earns by a measure, in [0, 1], in text order; a question's answer is its one fill. Not for the judge, who sees the whole answer."""
     return [_fill_reward(fill, kind, length_factor) for fill in task_fills(prediction, task, answer_form)]
 
@@ -44,7 +46,10 @@ def fill_rewards(prediction: str, task: Task, answer_form: str, kind: AnswerRewa
 def _fill_reward(fill: Fill, kind: AnswerReward, length_factor: float) -> float:
     text, golds, language = fill
     if kind == "recall-length":
-        return max(_shortened(score_answer(text, (gold,), language), text, gold, language, length_factor) for gold in golds)
+        return max(
+            _shortened(score_answer(text, (gold,), language), text, gold, language, length_factor)
+            for gold in golds
+        )
     score = score_answer(text, golds, language)
     if kind == "f1":
         return score.f1
@@ -58,9 +63,15 @@ def _shortened(score: Score, text: str, gold: str, language: str, factor: float)
 
 def repeated_fills(prediction: str, task: Task, answer_form: str) -> list[bool]:
     """Which fills say the same words as the fill of another mask that has another gold: a guess that is put everywhere."""
-    fills = [(normalise(text, language), {normalise(gold, language) for gold in golds}) for text, golds, language in task_fills(prediction, task, answer_form)]
+    fills = [
+        (normalise(text, language), {normalise(gold, language) for gold in golds})
+        for text, golds, language in task_fills(prediction, task, answer_form)
+    ]
     return [
-        said != "" and any(said == other and golds != others for place, (other, others) in enumerate(fills) if place != own)
+        said != ""
+        and any(
+            said == other and golds != others for place, (other, others) in enumerate(fills) if place != own
+        )
         for own, (said, golds) in enumerate(fills)
     ]
 
@@ -89,7 +100,12 @@ def first_shown(turns: Sequence[Turn], golds: Sequence[Sequence[str]], language:
     not looked at, a forged information block no more than a thought.
     """
     shown = [_FRAME.sub(" ", turn.text) for turn in turns if turn.role == "tool"]
-    return [_first(shown, [gold for gold in accepted if normalise(gold, language) not in CLOSED_ANSWERS], language) for accepted in golds]
+    return [
+        _first(
+            shown, [gold for gold in accepted if normalise(gold, language) not in CLOSED_ANSWERS], language
+        )
+        for accepted in golds
+    ]
 
 
 def _first(shown: Sequence[str], golds: Sequence[str], language: str) -> int:

@@ -35,7 +35,9 @@ def group_baseline(groups_credits: Sequence[Sequence[float | None]]) -> float:
     return sum(known) / len(known) if known else 0.0
 
 
-def token_credits(mask: Sequence[int], credits: Sequence[float | None], baseline: float, weight: float) -> list[float]:
+def token_credits(
+    mask: Sequence[int], credits: Sequence[float | None], baseline: float, weight: float
+) -> list[float]:
     """What is added to the advantage of each token (as many as `mask` has): weight * (share - baseline) at the tokens of a search turn, elsewhere 0.
 
     A run of ones in `mask` is a model turn. Where there are not as many runs as turns (one of them has no tokens), no token is credited.

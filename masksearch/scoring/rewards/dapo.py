@@ -43,7 +43,12 @@ def group_advantages(rewards: npt.ArrayLike) -> Floats:
 
 
 def dapo_objective(
-    logprobs: npt.ArrayLike, old_logprobs: npt.ArrayLike, advantages: npt.ArrayLike, mask: npt.ArrayLike, clip_low: float, clip_high: float
+    logprobs: npt.ArrayLike,
+    old_logprobs: npt.ArrayLike,
+    advantages: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    clip_low: float,
+    clip_high: float,
 ) -> float:
     """DAPO's objective J (equation 8), to be maximised; a trainer's loss is -J. A reference for tests of the trainer.
 
@@ -54,7 +59,9 @@ def dapo_objective(
     new, old = np.asarray(logprobs, dtype=np.float64), np.asarray(old_logprobs, dtype=np.float64)
     kept, scale = np.asarray(mask).astype(bool), np.asarray(advantages, dtype=np.float64)
     if new.ndim != 2 or not new.shape == old.shape == kept.shape or scale.shape != new.shape[:1]:
-        raise ValueError(f"shapes disagree: logprobs {new.shape}, old {old.shape}, mask {kept.shape}, advantages {scale.shape}")
+        raise ValueError(
+            f"shapes disagree: logprobs {new.shape}, old {old.shape}, mask {kept.shape}, advantages {scale.shape}"
+        )
     if not kept.any():
         return 0.0
     ratio = np.exp(new[kept] - old[kept])

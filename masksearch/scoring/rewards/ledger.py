@@ -15,8 +15,15 @@ from typing import Literal
 from masksearch.agent.protocol import is_valid
 from masksearch.scoring.judge import Verdict
 from masksearch.scoring.metrics import mean_score, score_answer, task_fills
-from masksearch.scoring.rewards.components import fill_rewards, first_shown, is_empty_answer, is_more_than_a_copy, repeated_fills, soft_overlong
-from masksearch.settings import RewardSettings
+from masksearch.scoring.rewards.components import (
+    fill_rewards,
+    first_shown,
+    is_empty_answer,
+    is_more_than_a_copy,
+    repeated_fills,
+    soft_overlong,
+)
+from masksearch.scoring.settings import RewardSettings
 from masksearch.types import MaskedTask, Question, Record, Task, Trajectory, Turn, task_from_json
 
 Gate = Literal["", "form", "search", "length"]
@@ -62,7 +69,13 @@ class Ledger(Record):
     total: float | None
 
 
-def reward_trajectory(trajectory: Trajectory, settings: RewardSettings, answer_form: str, may_search: bool = True, verdict: Verdict | None = None) -> Ledger:
+def reward_trajectory(
+    trajectory: Trajectory,
+    settings: RewardSettings,
+    answer_form: str,
+    may_search: bool = True,
+    verdict: Verdict | None = None,
+) -> Ledger:
     """The reward of one rollout. `may_search`: whether it was allowed a search; `verdict`: what a judge said of its answer (`awaits_verdict`)."""
     return reward_answer(
         trajectory.answer if trajectory.status == "answered" else "",
@@ -135,7 +148,9 @@ def reward_answer(
         em=score.em,
         recall=score.recall,
         judge=earned if asked else None,
-        judge_error=(verdict.error if verdict is not None else NO_VERDICT) if asked and earned is None else "",
+        judge_error=(verdict.error if verdict is not None else NO_VERDICT)
+        if asked and earned is None
+        else "",
         answer=earned,
         masks=masks or (),
         gate=shut,
@@ -161,7 +176,9 @@ def is_solved(ledger: Ledger, settings: RewardSettings) -> bool:
 
 def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:
     """The numbers of a ledger, and `solved` (0 or 1), for a trainer that logs numbers and filters groups by one of them."""
-    numbers = {name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)}
+    numbers = {
+        name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)
+    }
     return {**numbers, "solved": float(is_solved(ledger, settings))}
 
 

@@ -35,7 +35,9 @@ def open_remote(spec: str, timeout: float, url: str = "") -> RemoteSearcher | Re
     """
     if spec.startswith(_URL):
         if url:
-            raise UsageError(f"The search {spec} is a URL already; another base URL goes with web:NAME or wikipedia:LANGUAGE.")
+            raise UsageError(
+                f"The search {spec} is a URL already; another base URL goes with web:NAME or wikipedia:LANGUAGE."
+            )
         from masksearch.search.remote.retrieve import RetrieveSearcher
 
         return RetrieveSearcher(spec, timeout)

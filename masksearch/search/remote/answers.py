@@ -93,7 +93,14 @@ def message(value: Any, depth: int = 4) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and depth:
-        return next((found for name in ("message", "detail", "error", "info", "msg", "code") if (found := message(value.get(name), depth - 1))), "")
+        return next(
+            (
+                found
+                for name in ("message", "detail", "error", "info", "msg", "code")
+                if (found := message(value.get(name), depth - 1))
+            ),
+            "",
+        )
     if isinstance(value, Sequence) and depth:
         return "; ".join(filter(None, (message(item, depth - 1) for item in value[:3])))
     return ""

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Protocol
 
+from masksearch.search.batching import in_thread
 from masksearch.search.remote.answers import encodable, one_line
 from masksearch.search.remote.client import MAX_BYTES, JsonClient
 from masksearch.search.remote.records import Complaint, Request, Service
-from masksearch.search.threads import in_thread
 from masksearch.types import Hit
 
 TOGETHER = 8
@@ -69,7 +69,9 @@ class RemoteSearcher:
         query = one_line(encodable(query))
         if k < 1 or not query:
             return []
-        return self.client.ask(self.provider.request(query, k), self.provider.complaint, partial(self.provider.hits, k=k))
+        return self.client.ask(
+            self.provider.request(query, k), self.provider.complaint, partial(self.provider.hits, k=k)
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.provider, self.client.timeout, self.client.max_bytes)

@@ -57,7 +57,13 @@ class JsonClient:
         self._lock = threading.Lock()
         self._pool: httpx.Client | None = None
 
-    def ask(self, request: Request, complaint: Callable[[Any], Complaint | None], read: Callable[[Any], T], timeout: float | None = None) -> T:
+    def ask(
+        self,
+        request: Request,
+        complaint: Callable[[Any], Complaint | None],
+        read: Callable[[Any], T],
+        timeout: float | None = None,
+    ) -> T:
         """What `read` makes of the JSON answer.
 
         `complaint` finds the error a service reports in its JSON; `read` raises UnexpectedShape where the answer is not what is documented.
@@ -67,7 +73,9 @@ class JsonClient:
         try:
             return read(payload)
         except UnexpectedShape as error:
-            raise SearchError(f"{self._who} answered in a form it does not document: expected {error}.") from None
+            raise SearchError(
+                f"{self._who} answered in a form it does not document: expected {error}."
+            ) from None
 
     def close(self) -> None:
         """Gives the connections back; the next request makes new ones."""
@@ -95,11 +103,19 @@ class JsonClient:
         try:
             return self._exchange(request, timeout)
         except httpx.TimeoutException:
-            failure: SearchError = SearchUnavailableError(f"{self._who} did not answer within {timeout:g} seconds.")
+            failure: SearchError = SearchUnavailableError(
+                f"{self._who} did not answer within {timeout:g} seconds."
+            )
         except (httpx.NetworkError, httpx.RemoteProtocolError, httpx.ProxyError) as error:
             failure = SearchUnavailableError(f"{self._who} cannot be reached ({self._shown(str(error))}).")
-        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for a host's name that is none
-            failure = SearchError(f"{self._who} cannot be asked ({type(error).__name__}: {self._shown(str(error))}).")
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            UnicodeError,
+        ) as error:  # the last for a host's name that is none
+            failure = SearchError(
+                f"{self._who} cannot be asked ({type(error).__name__}: {self._shown(str(error))})."
+            )
         raise failure  # out here, so that the library's error is not its context either
 
     def _exchange(self, request: Request, timeout: float) -> _Answer:
@@ -108,11 +124,15 @@ class JsonClient:
         deadline = time.monotonic() + timeout
         body = bytearray()
         url, params = self.service.base + request.path, dict(request.params) or None
-        with self._connections().stream(request.method, url, params=params, json=request.body, timeout=timeout) as response:
+        with self._connections().stream(
+            request.method, url, params=params, json=request.body, timeout=timeout
+        ) as response:
             for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > self.max_bytes:
-                    raise SearchError(f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too much to read.")
+                    raise SearchError(
+                        f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too much to read."
+                    )
                 if time.monotonic() > deadline:  # each wait was short enough, but not all together
                     raise httpx.ReadTimeout("", request=response.request)
             return _Answer(response.status_code, response.headers, bytes(body))
@@ -129,7 +149,9 @@ class JsonClient:
         if not is_json:
             kind = self._shown(answer.headers.get("content-type", "") or "of no stated type", 60)
             beginning = self._shown(answer.body.decode("utf-8", "replace"), 80)
-            raise SearchError(f"{self._who} answered with something other than JSON ({kind}), which begins: '{beginning}'.")
+            raise SearchError(
+                f"{self._who} answered with something other than JSON ({kind}), which begins: '{beginning}'."
+            )
         return payload
 
     def _fail(self, answer: _Answer, said: Complaint | None) -> NoReturn:
@@ -138,9 +160,14 @@ class JsonClient:
         if 300 <= status < 400:
             # Following it would carry the key elsewhere.
             target = self._shown(answer.headers.get("location", "").partition("?")[0])
-            raise SearchError(f"{self._who} sends requests on to '{target}' ({status}), which is not followed; check the URL.")
+            raise SearchError(
+                f"{self._who} sends requests on to '{target}' ({status}), which is not followed; check the URL."
+            )
         if status in MAY_PASS or status >= 500 or kind == "passing":
-            raise SearchUnavailableError(f"{self._who} does not answer for now ({detail}).", retry_after(answer.headers.get("retry-after", "")))
+            raise SearchUnavailableError(
+                f"{self._who} does not answer for now ({detail}).",
+                retry_after(answer.headers.get("retry-after", "")),
+            )
         if status in (401, 403) or kind == "access":
             raise SearchError(f"{self._who} refused access ({detail}); {self.service.remedy}.")
         raise SearchError(f"{self._who} answered with an error ({detail}).")
@@ -165,7 +192,9 @@ def retry_after(value: str, now: float | None = None) -> float | None:
         return seconds if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - (time.time() if now is None else now)
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - (
+            time.time() if now is None else now
+        )
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, seconds)

@@ -9,7 +9,14 @@ from urllib.parse import quote
 from masksearch.errors import UsageError
 
 HIDDEN = "***"
-LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy", "httpcore.socks")
+LOGGERS = (
+    "httpx",
+    "httpcore.connection",
+    "httpcore.http11",
+    "httpcore.http2",
+    "httpcore.proxy",
+    "httpcore.socks",
+)
 """Loggers of the HTTP library. A filter counts for its own logger only, not for those below it."""
 
 
@@ -26,7 +33,9 @@ class Secret:
             raise UsageError(f"This search needs a key: set the environment variable {variable}.")
         if not (value.isascii() and value.isprintable() and " " not in value):
             # The HTTP library would refuse it with a message that quotes it.
-            raise UsageError(f"The environment variable {variable} holds no key: there are blanks or characters in it that a key cannot have.")
+            raise UsageError(
+                f"The environment variable {variable} holds no key: there are blanks or characters in it that a key cannot have."
+            )
         self._value = value
         _SCRUBBER.forms |= self._forms()
         for name in LOGGERS:

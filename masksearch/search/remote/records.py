@@ -64,12 +64,21 @@ def base_url(url: str) -> str:
     """An http(s) URL without the slash at its end. Raises UsageError where it is none, or holds what would be shown with it: a password, a query."""
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable() and " " not in url
+        valid = (
+            parts.scheme in ("http", "https")
+            and bool(parts.hostname)
+            and url.isprintable()
+            and " " not in url
+        )
         _ = parts.port
     except ValueError:
         valid = False
     if not valid:
-        raise UsageError("A search over the network needs a URL such as http://127.0.0.1:8000; the one given is none.")
+        raise UsageError(
+            "A search over the network needs a URL such as http://127.0.0.1:8000; the one given is none."
+        )
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
-        raise UsageError(f"The URL of a search at '{parts.hostname}' may not hold a user name, a password, a query or a fragment: URLs are shown and logged.")
+        raise UsageError(
+            f"The URL of a search at '{parts.hostname}' may not hold a user name, a password, a query or a fragment: URLs are shown and logged."
+        )
     return url.rstrip("/")

@@ -13,10 +13,19 @@ from functools import partial
 from typing import Any
 
 from masksearch.errors import SearchError
-from masksearch.search.remote.answers import UnexpectedShape, encodable, member, message, one_line, rows, score, text
+from masksearch.search.batching import in_thread
+from masksearch.search.remote.answers import (
+    UnexpectedShape,
+    encodable,
+    member,
+    message,
+    one_line,
+    rows,
+    score,
+    text,
+)
 from masksearch.search.remote.client import JsonClient, user_agent
 from masksearch.search.remote.records import Complaint, Request, Service, base_url, short_hash
-from masksearch.search.threads import in_thread
 from masksearch.types import Hit, Passage
 
 QUERIES_AT_A_TIME, RESULTS_AT_A_TIME = 256, 100_000
@@ -71,7 +80,12 @@ class RetrieveSearcher:
 
     def _retriever(self) -> str:
         try:
-            return self.client.ask(Request("GET", "/health"), lambda payload: None, _named, min(HEALTH_TIMEOUT, self.client.timeout))
+            return self.client.ask(
+                Request("GET", "/health"),
+                lambda payload: None,
+                _named,
+                min(HEALTH_TIMEOUT, self.client.timeout),
+            )
         except SearchError:
             return ""
 
@@ -123,7 +137,11 @@ def _title_and_text(document: Mapping[str, Any]) -> tuple[str, str]:
     """From fields of their own, or from `contents`: the title on the first line, mostly in quotes, then the text."""
     if "contents" not in document and "text" not in document:
         raise UnexpectedShape("a document with 'contents' or 'text'")
-    title, body, contents = one_line(text(document, "title")), one_line(text(document, "text")), text(document, "contents").strip()
+    title, body, contents = (
+        one_line(text(document, "title")),
+        one_line(text(document, "text")),
+        text(document, "contents").strip(),
+    )
     head, newline, rest = contents.partition("\n")
     head = one_line(head)
     if len(head) > 1 and head[0] == head[-1] == '"':

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 
 from masksearch.errors import UsageError
+from masksearch.search.batching import AT_A_TIME
 from masksearch.search.remote.keys import Secret
 from masksearch.search.remote.records import Key, Service
-from masksearch.search.threads import AT_A_TIME
 
 
 def connections(service: Service, secret: Secret | None) -> httpx.Client:
@@ -21,14 +21,18 @@ def connections(service: Service, secret: Secret | None) -> httpx.Client:
     try:
         transport = _KeyTransport(service.key, secret, limits=limits, proxy=_proxy(service.base))
     except (ImportError, ValueError) as error:
-        raise UsageError(f"The proxy that the environment names cannot be used: {type(error).__name__}; check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.") from None
+        raise UsageError(
+            f"The proxy that the environment names cannot be used: {type(error).__name__}; check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
+        ) from None
     return httpx.Client(transport=transport, headers=dict(service.headers), follow_redirects=False)
 
 
 class _KeyTransport(httpx.HTTPTransport):
     """Adds the key to a copy of each request: the request that httpx logs, and that its errors hold, never has it."""
 
-    def __init__(self, key: Key | None, secret: Secret | None, limits: httpx.Limits, proxy: str | None) -> None:
+    def __init__(
+        self, key: Key | None, secret: Secret | None, limits: httpx.Limits, proxy: str | None
+    ) -> None:
         super().__init__(verify=_tls(), limits=limits, proxy=proxy)
         self._key, self._secret = key, secret
 
@@ -43,7 +47,9 @@ class _KeyTransport(httpx.HTTPTransport):
             headers[self._key.header] = self._key.prefix + value
         if self._key.parameter:
             url = url.copy_add_param(self._key.parameter, value)
-        return httpx.Request(request.method, url, headers=headers, stream=request.stream, extensions=request.extensions)
+        return httpx.Request(
+            request.method, url, headers=headers, stream=request.stream, extensions=request.extensions
+        )
 
 
 @cache

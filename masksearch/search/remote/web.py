@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from masksearch.errors import UsageError
-from masksearch.search.remote.answers import UnexpectedShape, member, message, plain, rows, score, shortened, text
+from masksearch.search.remote.answers import (
+    UnexpectedShape,
+    member,
+    message,
+    plain,
+    rows,
+    score,
+    shortened,
+    text,
+)
 from masksearch.search.remote.base import Provider
 from masksearch.search.remote.client import user_agent
 from masksearch.search.remote.records import Complaint, Key, Request, Service, base_url, moved
@@ -20,13 +29,17 @@ from masksearch.types import Hit, Passage
 
 def _service(name: str, base: str, key: Key) -> Service:
     headers = {"User-Agent": user_agent(), "Accept": "application/json"}
-    return Service(f"web-{name}", base, f"check the key in the environment variable {key.variable}", key, headers)
+    return Service(
+        f"web-{name}", base, f"check the key in the environment variable {key.variable}", key, headers
+    )
 
 
 SERPER = _service("serper", "https://google.serper.dev", Key("SERPER_API_KEY", header="X-API-KEY"))
 SERPAPI = _service("serpapi", "https://serpapi.com", Key("SERPAPI_API_KEY", parameter="api_key"))
 BRAVE = _service("brave", "https://api.search.brave.com", Key("BRAVE_API_KEY", header="X-Subscription-Token"))
-TAVILY = _service("tavily", "https://api.tavily.com", Key("TAVILY_API_KEY", header="Authorization", prefix="Bearer "))
+TAVILY = _service(
+    "tavily", "https://api.tavily.com", Key("TAVILY_API_KEY", header="Authorization", prefix="Bearer ")
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,9 @@ class Serper:
 
     def complaint(self, payload: Any) -> Complaint | None:
         """`{"message": ..., "statusCode": ...}`; 403 for a wrong key, 400 when the credits are used up."""
-        return _complaint(payload, "message") if isinstance(payload, dict) and "organic" not in payload else None
+        return (
+            _complaint(payload, "message") if isinstance(payload, dict) and "organic" not in payload else None
+        )
 
 
 @dataclass(frozen=True)
@@ -82,7 +97,12 @@ class Brave:
 
     def request(self, query: str, k: int) -> Request:
         """As `Provider.request`."""
-        params = {"q": shortened(query, 400, 50), "count": str(min(k, 20)), "result_filter": "web", "text_decorations": "false"}
+        params = {
+            "q": shortened(query, 400, 50),
+            "count": str(min(k, 20)),
+            "result_filter": "web",
+            "text_decorations": "false",
+        }
         return Request("GET", "/res/v1/web/search", params)
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
@@ -118,7 +138,12 @@ class Tavily:
         return _complaint(payload, "detail") or _complaint(payload, "error")
 
 
-PROVIDERS: dict[str, Callable[[Service], Provider]] = {"serper": Serper, "serpapi": SerpApi, "brave": Brave, "tavily": Tavily}
+PROVIDERS: dict[str, Callable[[Service], Provider]] = {
+    "serper": Serper,
+    "serpapi": SerpApi,
+    "brave": Brave,
+    "tavily": Tavily,
+}
 SERVICES = {"serper": SERPER, "serpapi": SERPAPI, "brave": BRAVE, "tavily": TAVILY}
 
 
@@ -132,7 +157,11 @@ def web_provider(name: str, url: str = "") -> Provider:
 
 def _complaint(payload: Any, name: str, passing: bool = False) -> Complaint | None:
     error = payload.get(name) if isinstance(payload, dict) else None
-    return Complaint(message(error) or "no reason given", "passing" if passing else "permanent") if error else None
+    return (
+        Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
+        if error
+        else None
+    )
 
 
 def _hits(found: list[dict[str, Any]], k: int, link: str, snippet: str) -> list[Hit]:
@@ -141,7 +170,9 @@ def _hits(found: list[dict[str, Any]], k: int, link: str, snippet: str) -> list[
     for row in found:
         url = text(row, link)
         if url and url not in hits:
-            passage = Passage(id=url, doc_id=url, title=plain(text(row, "title")), text=plain(text(row, snippet)))
+            passage = Passage(
+                id=url, doc_id=url, title=plain(text(row, "title")), text=plain(text(row, snippet))
+            )
             hits[url] = Hit(passage=passage, score=score(row, len(hits) + 1))
     if found and not hits:
         raise UnexpectedShape(f"results with a '{link}'")

@@ -12,11 +12,21 @@ from typing import Any
 
 from masksearch.corpus import normal_title
 from masksearch.errors import UsageError
-from masksearch.search.remote.answers import UnexpectedShape, encodable, member, message, one_line, printable, rows, shortened, text
+from masksearch.search.batching import in_thread
+from masksearch.search.remote.answers import (
+    UnexpectedShape,
+    encodable,
+    member,
+    message,
+    one_line,
+    printable,
+    rows,
+    shortened,
+    text,
+)
 from masksearch.search.remote.base import RemoteSearcher
 from masksearch.search.remote.client import user_agent
 from masksearch.search.remote.records import Complaint, Request, Service, base_url, moved
-from masksearch.search.threads import in_thread
 from masksearch.types import Hit, Page, Passage
 
 CONTACT = "MASKSEARCH_CONTACT"
@@ -25,10 +35,24 @@ MOST = 20
 """Extracts the API gives at a time (exlimit), where they are introductions."""
 LONGEST_QUERY = 300
 """Characters; beyond them the search is refused."""
-PASSING = ("maxlag", "ratelimited", "readonly", "internal_api_error", "cirrussearch-too-busy-error", "cirrussearch-backend-error")
+PASSING = (
+    "maxlag",
+    "ratelimited",
+    "readonly",
+    "internal_api_error",
+    "cirrussearch-too-busy-error",
+    "cirrussearch-backend-error",
+)
 """Beginnings of the error codes that stand for a wiki's own trouble."""
 # maxlag: "not now" rather than an answer while the wiki's databases lag behind; asked of programs for which nobody sits and waits.
-QUERY = {"action": "query", "format": "json", "formatversion": "2", "maxlag": "5", "prop": "extracts", "explaintext": "1"}
+QUERY = {
+    "action": "query",
+    "format": "json",
+    "formatversion": "2",
+    "maxlag": "5",
+    "prop": "extracts",
+    "explaintext": "1",
+}
 
 
 @dataclass(frozen=True)
@@ -41,7 +65,13 @@ class Wikipedia:
     def request(self, query: str, k: int) -> Request:
         """As `Provider.request`: up to 20 results; a query is cut to 300 characters, beyond which the wiki refuses it."""
         # As many extracts as results, and no more than the API gives at a time: nothing is left over to be continued.
-        search = {"generator": "search", "gsrsearch": shortened(query, LONGEST_QUERY), "gsrlimit": str(min(k, MOST)), "exintro": "1", "exlimit": str(MOST)}
+        search = {
+            "generator": "search",
+            "gsrsearch": shortened(query, LONGEST_QUERY),
+            "gsrlimit": str(min(k, MOST)),
+            "exintro": "1",
+            "exlimit": str(MOST),
+        }
         return Request("GET", params=QUERY | search)
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
@@ -60,26 +90,44 @@ class Wikipedia:
         if not error:
             return None
         code = message(error.get("code")) if isinstance(error, dict) else ""
-        return Complaint(message(error) or "no reason given", "passing" if code.startswith(PASSING) else "permanent")
+        return Complaint(
+            message(error) or "no reason given", "passing" if code.startswith(PASSING) else "permanent"
+        )
 
     def page_request(self, title: str) -> Request:
         """Asks for the whole text of one article; redirects of titles are followed by the wiki."""
         # One extract, of one article: again nothing to be continued.
-        return Request("GET", params=QUERY | {"titles": title, "redirects": "1", "exlimit": "1", "exsectionformat": "plain"})
+        return Request(
+            "GET",
+            params=QUERY | {"titles": title, "redirects": "1", "exlimit": "1", "exsectionformat": "plain"},
+        )
 
     def page(self, payload: Any) -> Page | None:
         """The article of an answer, None where there is none of the title. Raises UnexpectedShape."""
         query = member(payload, "query")
-        if isinstance(query, dict) and "interwiki" in query:  # a title such as "fr:Paris" leads to another wiki
+        if (
+            isinstance(query, dict) and "interwiki" in query
+        ):  # a title such as "fr:Paris" leads to another wiki
             return None
         for page in _pages(payload):
             if not any(page.get(reason) for reason in ("missing", "invalid", "special")):
-                return Page(doc_id=_page_id(page), title=text(page, "title"), text=_extract(page).strip(), language=self.language)
+                return Page(
+                    doc_id=_page_id(page),
+                    title=text(page, "title"),
+                    text=_extract(page).strip(),
+                    language=self.language,
+                )
         return None
 
     def _passage(self, page: dict[str, Any]) -> Passage:
         name = _page_id(page)
-        return Passage(id=name, doc_id=name, title=text(page, "title"), text=one_line(_extract(page)), language=self.language)
+        return Passage(
+            id=name,
+            doc_id=name,
+            title=text(page, "title"),
+            text=one_line(_extract(page)),
+            language=self.language,
+        )
 
 
 class WikipediaSearcher(RemoteSearcher):
@@ -96,7 +144,11 @@ class WikipediaSearcher(RemoteSearcher):
         page = self._page(title)
         if page is None and title:
             wanted = normal_title(title)
-            spelt = [hit.passage.title for hit in self._search(title, 5) if normal_title(hit.passage.title) == wanted]
+            spelt = [
+                hit.passage.title
+                for hit in self._search(title, 5)
+                if normal_title(hit.passage.title) == wanted
+            ]
             page = self._page(spelt[0]) if spelt and spelt[0] != title else None
         return page
 
@@ -114,10 +166,15 @@ def wikipedia(language: str, url: str = "") -> Wikipedia:
     """The Wikipedia in a language (en, fr, zh, simple ...), or the wiki at a URL (its root, or its api.php). Raises UsageError."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", language):
         raise UsageError(f"'{language}' is no language of Wikipedia; write wikipedia:en, for example.")
-    contact = printable(os.environ.get(CONTACT, "")).encode("ascii", "replace").decode() or f"no contact given; {CONTACT} is not set"
+    contact = (
+        printable(os.environ.get(CONTACT, "")).encode("ascii", "replace").decode()
+        or f"no contact given; {CONTACT} is not set"
+    )
     headers = {"User-Agent": user_agent(contact), "Accept": "application/json"}
     remedy = f"it turns away programs that do not say whose they are: set the environment variable {CONTACT} to a web page or mail address of yours"
-    service = Service(f"wikipedia-{language}", f"https://{language}.wikipedia.org/w/api.php", remedy, headers=headers)
+    service = Service(
+        f"wikipedia-{language}", f"https://{language}.wikipedia.org/w/api.php", remedy, headers=headers
+    )
     if url:
         base = base_url(url)
         service = moved(service, base if base.endswith(".php") else f"{base}/w/api.php")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-from masksearch.search.local import indexed
-from masksearch.search.manifest import Manifested
-from masksearch.search.storage import page_key, page_of
-from masksearch.search.text import TOKENISER, Tokeniser
-from masksearch.search.threads import in_thread
-from masksearch.settings import IndexSettings
+from masksearch.search.batching import in_thread
+from masksearch.search.index.base import indexed
+from masksearch.search.index.manifest import Manifested
+from masksearch.search.index.storage import page_key, page_of
+from masksearch.search.settings import IndexSettings
+from masksearch.text.terms import TOKENISER, Tokeniser
 from masksearch.types import Hit, Page, Passage
 
 SPARE = 8
@@ -49,8 +49,15 @@ class Engine(ABC):
 class StoreSearcher(Manifested):
     """A `Searcher` and `PageReader` over an engine. Pickles: a process of its own connects anew."""
 
-    def __init__(self, engine: Engine, manifest: dict[str, Any], directory: Path) -> None:
-        self.engine, self.manifest, self.directory = engine, manifest, directory
+    def __init__(
+        self,
+        engine: Engine,
+        manifest: dict[str, Any],
+        directory: Path,
+        reopen: Callable[[Path], StoreSearcher],
+    ) -> None:
+        """`reopen` opens `directory` again in another process."""
+        self.engine, self.manifest, self.directory, self.reopen = engine, manifest, directory, reopen
         self._tokeniser = Tokeniser(self.settings.language)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
@@ -75,16 +82,16 @@ class StoreSearcher(Manifested):
         terms = list(dict.fromkeys(self._tokeniser.terms(query)))
         asked = k + SPARE
         while terms and k > 0:
-            hits = sorted(self.engine.find(terms, min(asked, MOST)), key=lambda hit: (-hit.score, hit.passage.id))
+            hits = sorted(
+                self.engine.find(terms, min(asked, MOST)), key=lambda hit: (-hit.score, hit.passage.id)
+            )
             if len(hits) < asked or asked >= MOST or hits[k - 1].score > hits[-1].score:
                 return hits[:k]
             asked *= 4
         return []
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
-        from masksearch.search.stores import open_store
-
-        return open_store, (self.directory,)
+        return self.reopen, (self.directory,)
 
 
 def rows(passages: Sequence[Passage], language: str) -> Iterator[dict[str, Any]]:
@@ -109,4 +116,8 @@ def first_document(records: Sequence[str]) -> list[Passage]:
 
 def identity(settings: IndexSettings, engine: type[Engine]) -> dict[str, Any]:
     """What a ranking depends on, beside the corpus."""
-    return {"language": settings.language, "tokeniser": TOKENISER, **{name: version(name) for name in engine.packages}}
+    return {
+        "language": settings.language,
+        "tokeniser": TOKENISER,
+        **{name: version(name) for name in engine.packages},
+    }

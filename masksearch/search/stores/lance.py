@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from masksearch.errors import MissingExtraError, SearchError
-from masksearch.progress import Progress
+from masksearch.runtime.progress import Progress
 from masksearch.search.stores.base import Engine, first_document, rows
 from masksearch.types import Hit, Passage
 
@@ -45,7 +45,16 @@ class LanceEngine(Engine):
         from lancedb.index import FTS, BTree
 
         text = pyarrow.string()
-        schema = pyarrow.schema([("id", text), ("number", pyarrow.int64()), ("doc_id", text), ("title_key", text), ("terms", text), ("record", text)])
+        schema = pyarrow.schema(
+            [
+                ("id", text),
+                ("number", pyarrow.int64()),
+                ("doc_id", text),
+                ("title_key", text),
+                ("terms", text),
+                ("record", text),
+            ]
+        )
         with Progress("Handing over to LanceDB", len(passages), "passages") as progress:
 
             def batches() -> Iterator[Any]:
@@ -55,9 +64,19 @@ class LanceEngine(Engine):
                     progress.step(len(block))
 
             try:
-                table = self._database.create_table(self._name, data=batches(), schema=schema, mode="overwrite")
-                plain = {"stem": False, "remove_stop_words": False, "ascii_folding": False, "lower_case": False, "max_token_length": LONGEST}
-                table.create_index("terms", config=FTS(base_tokenizer="whitespace", with_position=False, **plain))
+                table = self._database.create_table(
+                    self._name, data=batches(), schema=schema, mode="overwrite"
+                )
+                plain = {
+                    "stem": False,
+                    "remove_stop_words": False,
+                    "ascii_folding": False,
+                    "lower_case": False,
+                    "max_token_length": LONGEST,
+                }
+                table.create_index(
+                    "terms", config=FTS(base_tokenizer="whitespace", with_position=False, **plain)
+                )
                 table.create_index("title_key", config=BTree())
             except Exception as error:
                 raise _failed("writing the table", error) from error
@@ -75,7 +94,14 @@ class LanceEngine(Engine):
     def document(self, title_key: str) -> list[Passage]:
         quoted = title_key.replace("'", "''")
         try:
-            found = self._table().search().where(f"title_key = '{quoted}'").select(["number", "record"]).limit(None).to_list()
+            found = (
+                self._table()
+                .search()
+                .where(f"title_key = '{quoted}'")
+                .select(["number", "record"])
+                .limit(None)
+                .to_list()
+            )
         except Exception as error:
             raise _failed("looking a title up", error) from error
         return first_document([row["record"] for row in sorted(found, key=lambda row: row["number"])])

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from masksearch.errors import MissingExtraError, SearchError, SearchUnavailableError, UsageError
-from masksearch.progress import Progress
+from masksearch.runtime.progress import Progress
 from masksearch.search.stores.base import Engine, first_document, rows
 from masksearch.types import Hit, Passage
 
@@ -48,26 +48,52 @@ class OpenSearchEngine(Engine):
         """`store` is http://HOST:PORT/NAME; the index is called NAME-TABLE. Nothing is sent yet."""
         parts = urlsplit(store)
         name = parts.path.strip("/")
-        if parts.scheme not in ("http", "https") or not parts.hostname or not name or "/" in name or name != name.lower():
-            raise UsageError(f"--store {store} is not of the form http://HOST:9200/INDEX (the name in lower case).")
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or not name
+            or "/" in name
+            or name != name.lower()
+        ):
+            raise UsageError(
+                f"--store {store} is not of the form http://HOST:9200/INDEX (the name in lower case)."
+            )
         if parts.username or parts.password:
-            raise UsageError("--store must not hold a user or a password; set OPENSEARCH_USER and OPENSEARCH_PASSWORD in the environment.")
+            raise UsageError(
+                "--store must not hold a user or a password; set OPENSEARCH_USER and OPENSEARCH_PASSWORD in the environment."
+            )
         try:
             from opensearchpy import OpenSearch
         except ModuleNotFoundError as error:
-            raise MissingExtraError("opensearch-py", "opensearch", "An index of the kind opensearch") from error
+            raise MissingExtraError(
+                "opensearch-py", "opensearch", "An index of the kind opensearch"
+            ) from error
         user, password = os.environ.get("OPENSEARCH_USER"), os.environ.get("OPENSEARCH_PASSWORD")
-        host = {"host": parts.hostname, "port": parts.port or (443 if parts.scheme == "https" else 9200), "use_ssl": parts.scheme == "https"}
-        client = OpenSearch([host], http_auth=(user, password) if user and password else None, timeout=TIMEOUT, max_retries=3, retry_on_timeout=True)
+        host = {
+            "host": parts.hostname,
+            "port": parts.port or (443 if parts.scheme == "https" else 9200),
+            "use_ssl": parts.scheme == "https",
+        }
+        client = OpenSearch(
+            [host],
+            http_auth=(user, password) if user and password else None,
+            timeout=TIMEOUT,
+            max_retries=3,
+            retry_on_timeout=True,
+        )
         return cls(client, f"{name}-{table}", f"{parts.scheme}://{parts.hostname}:{host['port']}")
 
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         from opensearchpy import helpers
 
         # Its name goes by its content. Filled anew, it would be empty for a while, or for good where that breaks off, to other folders that know it.
-        if self._ask("making room", lambda: self._client.count(index=self._index, ignore=404)).get("count") == len(passages):
+        if self._ask("making room", lambda: self._client.count(index=self._index, ignore=404)).get(
+            "count"
+        ) == len(passages):
             return
-        self._ask("making room", lambda: self._client.indices.delete(index=self._index, ignore_unavailable=True))
+        self._ask(
+            "making room", lambda: self._client.indices.delete(index=self._index, ignore_unavailable=True)
+        )
         self._ask("making the index", lambda: self._client.indices.create(index=self._index, body=MAPPING))
         with Progress("Handing over to OpenSearch", len(passages), "passages") as progress:
 
@@ -84,10 +110,18 @@ class OpenSearchEngine(Engine):
         query = {"match": {"terms": {"query": " ".join(terms), "operator": "or"}}}
         body = {"query": query, "size": k, "sort": ["_score", {"id": "asc"}], "_source": ["record"]}
         found = self._ask("searching", lambda: self._client.search(index=self._index, body=body))
-        return [Hit(passage=Passage.model_validate_json(row["_source"]["record"]), score=row["_score"]) for row in self._rows(found)]
+        return [
+            Hit(passage=Passage.model_validate_json(row["_source"]["record"]), score=row["_score"])
+            for row in self._rows(found)
+        ]
 
     def document(self, title_key: str) -> list[Passage]:
-        body = {"query": {"term": {"title_key": title_key}}, "size": PAGE_PASSAGES, "sort": [{"number": "asc"}], "_source": ["record"]}
+        body = {
+            "query": {"term": {"title_key": title_key}},
+            "size": PAGE_PASSAGES,
+            "sort": [{"number": "asc"}],
+            "_source": ["record"],
+        }
         found = self._ask("looking a title up", lambda: self._client.search(index=self._index, body=body))
         return first_document([row["_source"]["record"] for row in self._rows(found)])
 
@@ -106,12 +140,22 @@ class OpenSearchEngine(Engine):
         try:
             return request()
         except BulkIndexError as error:
-            raise SearchError(f"OpenSearch at {self._where} refused {len(error.errors)} passages ({str(error.errors[0])[:200]}).") from error
+            raise SearchError(
+                f"OpenSearch at {self._where} refused {len(error.errors)} passages ({str(error.errors[0])[:200]})."
+            ) from error
         except exceptions.ConnectionError as error:
-            raise SearchUnavailableError(f"OpenSearch at {self._where} cannot be reached while {doing} ({type(error).__name__}).") from error
+            raise SearchUnavailableError(
+                f"OpenSearch at {self._where} cannot be reached while {doing} ({type(error).__name__})."
+            ) from error
         except exceptions.TransportError as error:
             kind = SearchUnavailableError if error.status_code in (429, 502, 503, 504) else SearchError
-            remedy = " Set OPENSEARCH_USER and OPENSEARCH_PASSWORD." if error.status_code in (401, 403) else ""
-            raise kind(f"OpenSearch at {self._where} answered {error.status_code} while {doing} ({str(error.error)[:200]}).{remedy}") from error
+            remedy = (
+                " Set OPENSEARCH_USER and OPENSEARCH_PASSWORD." if error.status_code in (401, 403) else ""
+            )
+            raise kind(
+                f"OpenSearch at {self._where} answered {error.status_code} while {doing} ({str(error.error)[:200]}).{remedy}"
+            ) from error
         except exceptions.OpenSearchException as error:
-            raise SearchError(f"OpenSearch at {self._where} failed while {doing} ({str(error)[:200]}).") from error
+            raise SearchError(
+                f"OpenSearch at {self._where} failed while {doing} ({str(error)[:200]})."
+            ) from error

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from masksearch.errors import UsageError
 from masksearch.protocols import Searcher
+from masksearch.search.settings import NoiseSettings, SearchSettings
 from masksearch.search.wrappers.recorded import Replay
-from masksearch.settings import NoiseSettings, SearchSettings
 
 __all__ = ["Replay", "check", "wrapped"]
 
@@ -18,7 +18,9 @@ def check(settings: SearchSettings) -> None:
     if settings.replay:
         for name in ("record", "cache"):
             if getattr(settings, name):
-                raise UsageError(f"search.replay answers from a record, and search.{name} would have no effect beside it; leave one of them out.")
+                raise UsageError(
+                    f"search.replay answers from a record, and search.{name} would have no effect beside it; leave one of them out."
+                )
 
 
 def wrapped(searcher: Searcher, settings: SearchSettings, network: bool) -> Searcher:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
+
+from pydantic import TypeAdapter
 
 from masksearch.protocols import PageReader, Searcher
 from masksearch.types import Hit, Page
+
+HITS: Final = TypeAdapter(list[Hit])
+PAGE: Final = TypeAdapter(Page | None)
 
 
 class Wrapper:

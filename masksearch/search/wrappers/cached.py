@@ -14,8 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from masksearch.errors import MissingExtraError, SearchError
 from masksearch.protocols import Searcher
-from masksearch.search.wrappers.answers import HITS, PAGE
-from masksearch.search.wrappers.base import Wrapper
+from masksearch.search.wrappers.base import HITS, PAGE, Wrapper
 from masksearch.types import Hit, Page
 
 T = TypeVar("T")
@@ -62,7 +61,9 @@ class Cached(Wrapper):
         return known[0] if known else self._put(key, await self.pages.apage(title), PAGE)
 
     def _key(self, what: str, text: str, k: int) -> bytes:
-        return hashlib.blake2b(f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass"), digest_size=20).digest()
+        return hashlib.blake2b(
+            f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass"), digest_size=20
+        ).digest()
 
     def _get(self, key: bytes, kind: TypeAdapter[T]) -> tuple[T, ...]:
         """What is kept, in a tuple: that there is no such page can be known, too. Empty where nothing is."""
@@ -109,9 +110,13 @@ def _open(folder: Path) -> Any:
             return super().fetch(mode, filename, value, read) if mode in (0, MODE_RAW, 2) else None
 
     try:
-        if not folder.exists() or (folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))):
+        if not folder.exists() or (
+            folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))
+        ):
             # No eviction, no counting of its own: a look-up must write nothing.
-            return diskcache.Cache(str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60)
+            return diskcache.Cache(
+                str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60
+            )
     except Exception as error:
         raise _damaged(folder, error) from error
     raise SearchError(f"{folder} is not a folder of cached searches; choose another one.")
@@ -119,4 +124,6 @@ def _open(folder: Path) -> Any:
 
 def _damaged(folder: Path, error: Exception) -> SearchError:
     told = " ".join(str(error).split())[:200]
-    return SearchError(f"The cache {folder} cannot be used ({type(error).__name__}: {told}); make it writable, remove it, or choose another folder.")
+    return SearchError(
+        f"The cache {folder} cannot be used ({type(error).__name__}: {told}); make it writable, remove it, or choose another folder."
+    )

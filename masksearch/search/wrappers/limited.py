@@ -156,7 +156,11 @@ class Limited(Wrapper):
             self._next = place + 1 / self.rate
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_room", "_gate", "_next")}
+        return {
+            name: value
+            for name, value in super().__getstate__().items()
+            if name not in ("_room", "_gate", "_next")
+        }
 
     def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)

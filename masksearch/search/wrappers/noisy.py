@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from random import Random
 
 from masksearch.errors import SearchError
-from masksearch.files import hash_json
 from masksearch.protocols import Searcher
+from masksearch.runtime.files import hash_json
+from masksearch.search.settings import NoiseSettings
 from masksearch.search.wrappers.base import Wrapper
-from masksearch.settings import NoiseSettings
 from masksearch.types import Hit
 
 DEPTH = 4
@@ -37,7 +37,10 @@ class Noisy(Wrapper):
         """As `Searcher.search`. Raises SearchError where a query is to fail."""
         for query in queries:
             self._fail(query)
-        return [self._disturb(query, hits, k) for query, hits in zip(queries, self.inner.search(queries, self._depth(k)), strict=True)]
+        return [
+            self._disturb(query, hits, k)
+            for query, hits in zip(queries, self.inner.search(queries, self._depth(k)), strict=True)
+        ]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """As `search`, for one query."""
@@ -58,7 +61,9 @@ class Noisy(Wrapper):
 
     def _fail(self, query: str) -> None:
         if self._draw(query, "fail").random() < self.settings.fail:
-            raise SearchError(f"The search for '{query[:80]}' failed on purpose (search.noise.fail is {self.settings.fail}).")
+            raise SearchError(
+                f"The search for '{query[:80]}' failed on purpose (search.noise.fail is {self.settings.fail})."
+            )
 
     def _disturb(self, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
         noise = self.settings

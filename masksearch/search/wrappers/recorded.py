@@ -19,12 +19,11 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from masksearch.errors import DataError, SearchError, SearchUnavailableError, UsageError
-from masksearch.files import PACKED, append_json_lines, open_binary, read_appended
 from masksearch.protocols import Searcher
+from masksearch.runtime.files import PACKED, append_json_lines, open_binary, read_appended
+from masksearch.search.batching import in_thread
 from masksearch.search.remote.answers import encodable
-from masksearch.search.threads import in_thread
-from masksearch.search.wrappers.answers import HITS, PAGE
-from masksearch.search.wrappers.base import Wrapper
+from masksearch.search.wrappers.base import HITS, PAGE, Wrapper
 from masksearch.types import Hit, Page
 
 T = TypeVar("T")
@@ -49,7 +48,9 @@ class Recorder(Wrapper):
 
     def _open(self) -> None:
         if self.path.suffix in PACKED:
-            raise UsageError(f"A record is written line by line, and so not packed: leave {self.path.suffix} out of {self.path}; it may be packed afterwards.")
+            raise UsageError(
+                f"A record is written line by line, and so not packed: leave {self.path.suffix} out of {self.path}; it may be packed afterwards."
+            )
         self._lock = threading.Lock()
         try:
             rows = read_appended(self.path)
@@ -58,11 +59,19 @@ class Recorder(Wrapper):
             raise self._unwritable(error) from error
         head = {"format": SEARCHES_FORMAT, "retriever": self.inner.fingerprint}
         if rows and rows[0] != head:
-            told = f"of the search {rows[0].get('retriever')}" if rows[0].get("format") == SEARCHES_FORMAT else "of something else"
-            raise DataError(f"{self.path} holds a record {told}, not of {self.inner.fingerprint}; name another file.")
+            told = (
+                f"of the search {rows[0].get('retriever')}"
+                if rows[0].get("format") == SEARCHES_FORMAT
+                else "of something else"
+            )
+            raise DataError(
+                f"{self.path} holds a record {told}, not of {self.inner.fingerprint}; name another file."
+            )
         # Only the torn head of a run that was killed is written on, not what somebody else has in the file.
         if not all(line.startswith(BEGINNING) or BEGINNING.startswith(line) for line in lines):
-            raise DataError(f"{self.path} holds something other than a record of searches; name another file.")
+            raise DataError(
+                f"{self.path} holds something other than a record of searches; name another file."
+            )
         if not rows:
             self._append(head)
         self._written = {key: "error" not in row for row in rows[1:] if (key := _key(row))}
@@ -130,10 +139,14 @@ class Recorder(Wrapper):
 
     def _unwritable(self, error: OSError) -> DataError:
         # Not a SearchError, which a run would outlive: it would end with a record that has holes.
-        return DataError(f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or see to it that there is room.")
+        return DataError(
+            f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or see to it that there is room."
+        )
 
     def __getstate__(self) -> dict[str, object]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("_lock", "_written")}
+        return {
+            name: value for name, value in super().__getstate__().items() if name not in ("_lock", "_written")
+        }
 
     def __setstate__(self, state: dict[str, object]) -> None:
         super().__setstate__(state)
@@ -149,7 +162,9 @@ class Replay:
         with open_binary(self.path) as stream:
             rows = [row for line in stream if (row := _row(line))]
         if not rows or rows[0].get("format") != SEARCHES_FORMAT:
-            raise DataError(f"{self.path} is no record of searches (its first line does not say {SEARCHES_FORMAT}); make one with --search.record.")
+            raise DataError(
+                f"{self.path} is no record of searches (its first line does not say {SEARCHES_FORMAT}); make one with --search.record."
+            )
         self._fingerprint = str(rows[0].get("retriever", ""))
         self._rows = {key: row for row in rows[1:] if (key := _key(row))}
 
@@ -160,7 +175,10 @@ class Replay:
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """What was answered then. Raises SearchError: as it was then, or for a query that is not in the record."""
-        return [self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS) for query in queries]
+        return [
+            self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS)
+            for query in queries
+        ]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """`search` for one query."""
@@ -178,14 +196,20 @@ class Replay:
         key = _key(asked)
         row = self._rows.get(key) if key else None
         if row is None:
-            raise SearchError(f"The {what} is not in the record {self.path}; record the run again with --search.record.")
+            raise SearchError(
+                f"The {what} is not in the record {self.path}; record the run again with --search.record."
+            )
         if "error" in row:
-            failed = SearchUnavailableError if row.get("kind") == SearchUnavailableError.__name__ else SearchError
+            failed = (
+                SearchUnavailableError if row.get("kind") == SearchUnavailableError.__name__ else SearchError
+            )
             raise failed(str(row["error"]))
         try:
             return kind.validate_python(row[field])
         except (KeyError, ValidationError) as error:
-            raise SearchError(f"The answer to the {what} in the record {self.path} is damaged; record the run again with --search.record.") from error
+            raise SearchError(
+                f"The answer to the {what} in the record {self.path} is damaged; record the run again with --search.record."
+            ) from error
 
     def __reduce__(self) -> tuple[type[Replay], tuple[Path]]:
         return Replay, (self.path,)

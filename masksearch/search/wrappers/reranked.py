@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import MissingExtraError, ModelError
-from masksearch.files import hash_file, hash_json
 from masksearch.protocols import Searcher
-from masksearch.search.local import indexed
+from masksearch.runtime.files import hash_file, hash_json
+from masksearch.search.batching import in_thread
+from masksearch.search.index.base import indexed
 from masksearch.search.remote.answers import encodable
-from masksearch.search.threads import in_thread
 from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit
 
@@ -49,7 +49,9 @@ class Reranked(Wrapper):
         return (await in_thread(self._order, [query], [found], k))[0]
 
     def _order(self, queries: Sequence[str], found: Sequence[Sequence[Hit]], k: int) -> list[list[Hit]]:
-        pairs = [(query, indexed(hit.passage)) for query, hits in zip(queries, found, strict=True) for hit in hits]
+        pairs = [
+            (query, indexed(hit.passage)) for query, hits in zip(queries, found, strict=True) for hit in hits
+        ]
         scores = [round(float(score), DIGITS) for score in self.scorer(pairs)] if pairs else []
         bounds = pairwise(accumulate(map(len, found), initial=0))
         return [_best(hits, scores[low:high], k) for hits, (low, high) in zip(found, bounds, strict=True)]
@@ -74,7 +76,9 @@ class CrossEncoderScorer:
         pairs = [(encodable(query), encodable(text)) for query, text in pairs]
         with self._lock:
             # Without the sigmoid, which makes good scores equal to five digits.
-            scores = self._encoder.predict(pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False)
+            scores = self._encoder.predict(
+                pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False
+            )
             return list(map(float, scores))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -95,17 +99,27 @@ def load_cross_encoder(model: str, batch: int = BATCH) -> tuple[Scorer, str]:
     disable_progress_bar()
     try:
         encoder = CrossEncoder(model)
-    except Exception as error:  # files that are damaged fail in as many ways as there are libraries that read them
+    except (
+        Exception
+    ) as error:  # files that are damaged fail in as many ways as there are libraries that read them
         told = " ".join(str(error).split())[:200]
-        raise ModelError(f"The cross-encoder '{model}' could not be loaded ({told}); name a sentence-transformers folder or a hub's name.") from error
+        raise ModelError(
+            f"The cross-encoder '{model}' could not be loaded ({told}); name a sentence-transformers folder or a hub's name."
+        ) from error
     if encoder.num_labels != 1:
-        raise ModelError(f"The cross-encoder '{model}' gives {encoder.num_labels} numbers a pair, but results are ordered by one; name a model for ranking.")
+        raise ModelError(
+            f"The cross-encoder '{model}' gives {encoder.num_labels} numbers a pair, but results are ordered by one; name a model for ranking."
+        )
     return CrossEncoderScorer(model, encoder, batch), f"{Path(model).name}-{_revision(model, encoder)}"
 
 
 def _revision(model: str, encoder: Any) -> str:
     """12 hex digits of a folder's weights, or the hub's commit."""
-    weights = sorted([*Path(model).rglob("*.safetensors"), *Path(model).rglob("*.bin")]) if Path(model).is_dir() else []
+    weights = (
+        sorted([*Path(model).rglob("*.safetensors"), *Path(model).rglob("*.bin")])
+        if Path(model).is_dir()
+        else []
+    )
     if weights:
         return hash_json([hash_file(path) for path in weights])[:12]
     return str(getattr(getattr(encoder.model, "config", None), "_commit_hash", None) or "unknown")

@@ -72,21 +72,29 @@ class Retrying(Wrapper):
 
     async def _aagain(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         try:
-            found: T = await _tenacity().AsyncRetrying(sleep=self._asleep, **self._options())(function, *arguments)
+            found: T = await _tenacity().AsyncRetrying(sleep=self._asleep, **self._options())(
+                function, *arguments
+            )
             return found
         except SearchUnavailableError as error:
             raise self._given_up(error) from error
 
     def _options(self) -> dict[str, Any]:
         tenacity = _tenacity()
-        growing = tenacity.wait_random_exponential(multiplier=2 * self.pause, min=self.pause, max=LONGEST_PAUSE)
+        growing = tenacity.wait_random_exponential(
+            multiplier=2 * self.pause, min=self.pause, max=LONGEST_PAUSE
+        )
 
         def wait(state: Any) -> float:
             # A pause of 0 seconds would use up all tries at once.
             return float(state.outcome.exception().retry_after or growing(state))
 
         return {
-            "retry": tenacity.retry_if_exception(lambda error: isinstance(error, SearchUnavailableError) and (error.retry_after or 0) <= PATIENCE),
+            "retry": tenacity.retry_if_exception(
+                lambda error: (
+                    isinstance(error, SearchUnavailableError) and (error.retry_after or 0) <= PATIENCE
+                )
+            ),
             "stop": tenacity.stop_after_attempt(1 + self.retries),
             "wait": wait,
             "reraise": True,
@@ -94,8 +102,13 @@ class Retrying(Wrapper):
 
     def _given_up(self, error: SearchUnavailableError) -> SearchError:
         if (error.retry_after or 0) > PATIENCE:
-            return SearchUnavailableError(f"{error} (It asks for a pause of {error.retry_after:.0f} s, which is not waited for.)", error.retry_after)
-        return SearchUnavailableError(f"{error} (Tried {1 + self.retries} time{'s' if self.retries else ''}.)", error.retry_after)
+            return SearchUnavailableError(
+                f"{error} (It asks for a pause of {error.retry_after:.0f} s, which is not waited for.)",
+                error.retry_after,
+            )
+        return SearchUnavailableError(
+            f"{error} (Tried {1 + self.retries} time{'s' if self.retries else ''}.)", error.retry_after
+        )
 
 
 def _tenacity() -> Any:

@@ -20,11 +20,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from masksearch.errors import MaskSearchError
-from masksearch.llm.spending import Purse
-from masksearch.settings import SynthesizeSettings
-from masksearch.synthesis.agents.teach import Outcome, Row, at_a_time, opened, spent_of, teach_all
+from masksearch.llm.cost import Purse
+from masksearch.runtime.workers import died, talking_workers
+from masksearch.synthesis.agents.scheduler import Outcome, Row, at_a_time, opened, spent_of, teach_all
+from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task
-from masksearch.workers import died, talking_workers
 
 AHEAD = 4
 """Tasks that lie ready in each process beside those it works, so that none waits for the parent."""
@@ -39,12 +39,18 @@ class _Ended:
     refused: MaskSearchError | None = None
 
 
-def teach_in_processes(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]) -> str:
+def teach_in_processes(
+    tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]
+) -> str:
     """As `teach_all`, in `settings.workers` processes that each open the index. Raises as it does; MaskSearchError where a process dies."""
     count = min(settings.workers, settings.concurrency, len(tasks))
     # Shares differ by one where they must: what is in flight is bounded in all.
-    shares = [settings.concurrency // count + (place < settings.concurrency % count) for place in range(count)]
-    with talking_workers(_work, [settings.model_copy(update={"workers": 1, "concurrency": share}) for share in shares]) as workers:
+    shares = [
+        settings.concurrency // count + (place < settings.concurrency % count) for place in range(count)
+    ]
+    with talking_workers(
+        _work, [settings.model_copy(update={"workers": 1, "concurrency": share}) for share in shares]
+    ) as workers:
         parent = _Parent(workers, iter(tasks), at_a_time(shares[0]) + AHEAD)
         try:
             return parent.collect(purse, on_done)
@@ -146,7 +152,7 @@ class _Dealt:
         return task
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
-        # At its end the parent is gone, and with it soon this process (masksearch.workers), or this process has closed it.
+        # At its end the parent is gone, and with it soon this process (masksearch.runtime.workers), or this process has closed it.
         with contextlib.suppress(EOFError, OSError, RuntimeError):
             while True:
                 loop.call_soon_threadsafe(self._take, self.connection.recv())

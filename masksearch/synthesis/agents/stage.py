@@ -14,22 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import DataError
-from masksearch.files import read_tasks, write_json, write_json_lines
-from masksearch.llm.spending import Purse
-from masksearch.progress import Progress, say
+from masksearch.llm.cost import Purse
 from masksearch.protocols import Searcher
-from masksearch.settings import SynthesizeSettings
-from masksearch.synthesis.agents.engines import teach_with_ray
-from masksearch.synthesis.agents.log import Log
+from masksearch.runtime.files import write_json, write_json_lines
+from masksearch.runtime.progress import Progress, say
+from masksearch.runtime.records import read_tasks
+from masksearch.synthesis.agents.outcome_log import Log
 from masksearch.synthesis.agents.processes import teach_in_processes
+from masksearch.synthesis.agents.ray import teach_with_ray
 from masksearch.synthesis.agents.roles import Prompts
-from masksearch.synthesis.agents.teach import Row, opened, teach_all
+from masksearch.synthesis.agents.scheduler import Row, opened, teach_all
+from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task
 
 OUTCOMES, REJECTS = "outcomes.jsonl", "rejects.jsonl"
 
 
-def run_agents(settings: SynthesizeSettings, output: Path, work: Path, searcher: Searcher | None = None) -> dict[str, Any]:
+def run_agents(
+    settings: SynthesizeSettings, output: Path, work: Path, searcher: Searcher | None = None
+) -> dict[str, Any]:
     """Writes the kept trajectories in the order of the tasks. Raises DataError where not one was kept, ModelError where an endpoint refuses.
 
     `unfinished` stands in the summary where tasks are left, because an endpoint did not answer or a limit was reached.
@@ -50,8 +53,13 @@ def run_agents(settings: SynthesizeSettings, output: Path, work: Path, searcher:
         # Before the product: whoever finds that finds these too.
         write_json_lines(work / REJECTS, (_rejected(row) for row in log.rows(ids) if row["reason"]))
         if not log.kept:
-            reasons = ", ".join(f"{reason}: {count}" for reason, count in sorted(log.reasons.items(), key=lambda item: -item[1]))
-            raise DataError(f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({stopped or reasons}); see {work / REJECTS}.")
+            reasons = ", ".join(
+                f"{reason}: {count}"
+                for reason, count in sorted(log.reasons.items(), key=lambda item: -item[1])
+            )
+            raise DataError(
+                f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({stopped or reasons}); see {work / REJECTS}."
+            )
         write_json_lines(output, trajectories())
         summary = _summary(tasks, settings, log, kept, stopped)
     if str(output) != "-":
@@ -83,7 +91,9 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         def done(row: Row) -> bool:
             log.add(row)
             rate = (len(log.places) - before) / max(time.monotonic() - progress.started, 1e-9)
-            progress.step(note=f"{rate:.1f} a second, {log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens")
+            progress.step(
+                note=f"{rate:.1f} a second, {log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens"
+            )
             return log.kept < wanted
 
         if settings.engine == "ray":
@@ -98,7 +108,13 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
     return stopped
 
 
-async def _locally(tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, done: Callable[[Row], bool], searcher: Searcher | None) -> str:
+async def _locally(
+    tasks: Sequence[Task],
+    settings: SynthesizeSettings,
+    purse: Purse,
+    done: Callable[[Row], bool],
+    searcher: Searcher | None,
+) -> str:
     async with opened(settings, searcher or _searcher(settings)) as teacher:
         return await teach_all(teacher, tasks, purse, lambda outcome: done(outcome.to_json()))
 
@@ -113,7 +129,9 @@ def _rejected(row: dict[str, Any]) -> dict[str, Any]:
     return {"id": row["id"], "reason": row["reason"], "spent": row["spent"], **row["record"]}
 
 
-def _summary(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, kept: int, stopped: str) -> dict[str, Any]:
+def _summary(
+    tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, kept: int, stopped: str
+) -> dict[str, Any]:
     total = sum((spent.tokens for spent in log.spent.values()), 0)
     cost = sum(spent.cost for spent in log.spent.values())
     done = len(log.places)

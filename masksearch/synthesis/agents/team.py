@@ -12,18 +12,18 @@ round it must answer, from the results or (once it may) from its own knowledge. 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TypeVar
 
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import SearchError
-from masksearch.llm.spending import Spent
+from masksearch.llm.cost import Spent
 from masksearch.llm.structured import Read
 from masksearch.protocols import Searcher
-from masksearch.search.hiding import as_seen_by
-from masksearch.settings import SynthesizeSettings
-from masksearch.synthesis.agents.merging import merge
-from masksearch.synthesis.agents.records import (
+from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.synthesis.agents.replies import (
     PLAN_SCHEMA,
     QUERIES_SCHEMA,
     Observation,
@@ -35,7 +35,19 @@ from masksearch.synthesis.agents.records import (
     read_queries,
 )
 from masksearch.synthesis.agents.roles import RoleName, Roles, Said
+from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Hit, MaskedTask, Task
+
+
+def merge(rankings: Sequence[Sequence[Hit]], most: int) -> list[Hit]:
+    """Round-robin: the first of each ranking, then the second of each, and so on; each passage once, at most `most` in all."""
+    merged: dict[str, Hit] = {}
+    for row in zip_longest(*rankings):
+        for hit in row:
+            if hit is not None and len(merged) < most:
+                merged.setdefault(hit.passage.id, hit)
+    return list(merged.values())
+
 
 T = TypeVar("T")
 
@@ -86,15 +98,23 @@ class Team:
         for number in range(1, agents.max_rounds + 1):
             state = self.roles.state(language, words, plan.steps, work.steps, query, None)
             reader = read_queries(agents.queries)
-            rewritten = await self._ask("rewriter", {"queries": agents.queries}, state, QUERIES_SCHEMA, reader, language, work)
+            rewritten = await self._ask(
+                "rewriter", {"queries": agents.queries}, state, QUERIES_SCHEMA, reader, language, work
+            )
             queries = tuple(dict.fromkeys((query, *rewritten)))
             rankings = await self._search(searcher, queries)
             merged = merge(rankings, agents.merged)
             last = number == agents.max_rounds
-            allowed = ("answer", *(() if last else ("next", "reflect")), *(("knowledge",) if reflections >= agents.max_reflections else ()))
+            allowed = (
+                "answer",
+                *(() if last else ("next", "reflect")),
+                *(("knowledge",) if reflections >= agents.max_reflections else ()),
+            )
             state = self.roles.state(language, words, plan.steps, work.steps, query, merged, last)
             reader = read_observation(allowed, len(merged))
-            seen: Observation = await self._ask("observer", {"allowed": allowed}, state, observation_schema(allowed), reader, language, work)
+            seen: Observation = await self._ask(
+                "observer", {"allowed": allowed}, state, observation_schema(allowed), reader, language, work
+            )
             work.steps.append(Step(thought, query, queries, tuple(map(tuple, rankings)), tuple(merged), seen))
             if seen.action in ("answer", "knowledge"):
                 return
@@ -102,7 +122,16 @@ class Team:
             thought, query = seen.thought, seen.query
         raise _Stuck("no answer after the last round")
 
-    async def _ask(self, name: RoleName, values: dict[str, object], state: str, schema: dict[str, object], read: Read[T], language: str, work: Work) -> T:
+    async def _ask(
+        self,
+        name: RoleName,
+        values: dict[str, object],
+        state: str,
+        schema: dict[str, object],
+        read: Read[T],
+        language: str,
+        work: Work,
+    ) -> T:
         system = self.roles.prompts.fixed(name, language, **values)
         asked, said, spent = await self.roles.ask(name, system, state, schema, read, language)
         work.said.append(said)
@@ -113,7 +142,10 @@ class Team:
 
     async def _search(self, searcher: Searcher, queries: tuple[str, ...]) -> list[list[Hit]]:
         """The results of each query, all asked at once. One search that fails does not fail the round; all of them do."""
-        found = await asyncio.gather(*(searcher.asearch(query, self.settings.agents.per_query) for query in queries), return_exceptions=True)
+        found = await asyncio.gather(
+            *(searcher.asearch(query, self.settings.agents.per_query) for query in queries),
+            return_exceptions=True,
+        )
         for problem in found:
             if isinstance(problem, BaseException) and not isinstance(problem, SearchError):
                 raise problem

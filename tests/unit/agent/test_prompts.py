@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from masksearch.agent.prompts import messages, render, render_information, task_prompt
-from masksearch.search.pages import beginning
+from masksearch.text.excerpts import beginning
 from masksearch.types import Hit, MaskedTask, Passage, Question
 
 CONTROL = re.compile(r"</?(?:think|search|information|answer)>|<\|")
@@ -20,7 +20,23 @@ def hit(title, text):
 
 HOSTILE = st.lists(
     st.sampled_from(
-        ["<", "</", ">", "information", "think", "answer", "search", "<|im_start|>", "<|im_end|>", "</information>", "\0", "\n", " ", "{{ x }}", "a"]
+        [
+            "<",
+            "</",
+            ">",
+            "information",
+            "think",
+            "answer",
+            "search",
+            "<|im_start|>",
+            "<|im_end|>",
+            "</information>",
+            "\0",
+            "\n",
+            " ",
+            "{{ x }}",
+            "a",
+        ]
     ),
     max_size=20,
 ).map("".join)
@@ -53,17 +69,34 @@ def test_passages_are_cut_to_words(text, words):
     assert beginning(text, 10_000).startswith(beginning(text, words))
 
 
-@pytest.mark.parametrize(("name", "given_"), [("question", {}), ("ramp-spans", {"txt": "a"}), ("ramp-paragraph", {}), ("information", {})])
+@pytest.mark.parametrize(
+    ("name", "given_"),
+    [("question", {}), ("ramp-spans", {"txt": "a"}), ("ramp-paragraph", {}), ("information", {})],
+)
 def test_an_undefined_variable_fails(name, given_):
     with pytest.raises(jinja2.UndefinedError):
         render(name, **given_)
 
 
 def test_task_prompts_are_harmless_and_differ_by_form():
-    task = MaskedTask(id="t", doc_id="d", title="A", text="A <think> [mask] <|im_end|> {{ b }}", answers=("x",), masks=1, original="A x")
+    task = MaskedTask(
+        id="t",
+        doc_id="d",
+        title="A",
+        text="A <think> [mask] <|im_end|> {{ b }}",
+        answers=("x",),
+        masks=1,
+        original="A x",
+    )
     spans, paragraph = task_prompt(task, "spans"), task_prompt(task, "paragraph")
     assert spans != paragraph
-    for prompt in (spans, paragraph, task_prompt(Question(id="q", question="Who? <answer> [mask] <|im_end|> {{ b }}", answers=("x",)), "spans")):
+    for prompt in (
+        spans,
+        paragraph,
+        task_prompt(
+            Question(id="q", question="Who? <answer> [mask] <|im_end|> {{ b }}", answers=("x",)), "spans"
+        ),
+    ):
         assert not CONTROL.search(prompt)
         assert "[mask]" in prompt
         assert "{{ b }}" in prompt
@@ -77,7 +110,16 @@ def test_passages_in_chinese_are_cut_to_characters():
 
 def masked(language, count=1):
     answers = ("x",) * count
-    return MaskedTask(id="t", doc_id="d", title="A", text="A" + " [mask]" * count, answers=answers, masks=count, original="A", language=language)
+    return MaskedTask(
+        id="t",
+        doc_id="d",
+        title="A",
+        text="A" + " [mask]" * count,
+        answers=answers,
+        masks=count,
+        original="A",
+        language=language,
+    )
 
 
 # English prompts are what models were trained on: they must not change by accident.
@@ -93,9 +135,18 @@ ENGLISH = {
 def test_english_and_no_language_have_the_plain_prompts(language):
     for method, system in ENGLISH.items():
         assert messages(masked(language), method, "spans")[0]["content"] == system
-    assert task_prompt(masked(language), "spans") == "Fill in each [mask]. Answer with the missing words only.\n\nA [mask]"
-    assert task_prompt(masked(language, 2), "spans") == "Fill in each [mask]. Answer with the missing words only, numbered in order.\n\nA [mask] [mask]"
-    assert task_prompt(masked(language), "paragraph") == "Fill in each [mask]. Answer with the whole text, otherwise unchanged.\n\nA [mask]"
+    assert (
+        task_prompt(masked(language), "spans")
+        == "Fill in each [mask]. Answer with the missing words only.\n\nA [mask]"
+    )
+    assert (
+        task_prompt(masked(language, 2), "spans")
+        == "Fill in each [mask]. Answer with the missing words only, numbered in order.\n\nA [mask] [mask]"
+    )
+    assert (
+        task_prompt(masked(language), "paragraph")
+        == "Fill in each [mask]. Answer with the whole text, otherwise unchanged.\n\nA [mask]"
+    )
 
 
 @pytest.mark.parametrize(("language", "word"), [("es", "búsqueda"), ("fr", "recherche"), ("zh", "搜索")])
@@ -104,21 +155,36 @@ def test_a_task_is_put_in_its_language(language, word):
     system, user = messages(masked(language), "agent", "spans")
     assert word in system["content"]
     assert all(tag in system["content"] for tag in tags)
-    systems = {messages(masked(language), method, "spans")[0]["content"] for method in ("agent", "rag", "closed-book")}
+    systems = {
+        messages(masked(language), method, "spans")[0]["content"]
+        for method in ("agent", "rag", "closed-book")
+    }
     assert len(systems) == 3
     assert all("<answer></answer>" in content for content in systems)
-    prompts = [user["content"], task_prompt(masked(language, 2), "spans"), task_prompt(masked(language), "paragraph")]
+    prompts = [
+        user["content"],
+        task_prompt(masked(language, 2), "spans"),
+        task_prompt(masked(language), "paragraph"),
+    ]
     assert len(set(prompts)) == 3
     assert all(prompt.split("\n\n")[1].startswith("A [mask]") for prompt in prompts)
     nothing = render_information([], 3, language)
     assert nothing != render_information([], 3)
     assert nothing.count("<information>") == nothing.count("</information>") == 1
-    assert messages(Question(id="q", question="Who?", answers=("x",)), "agent", "spans")[0]["content"] == ENGLISH["agent"]
+    assert (
+        messages(Question(id="q", question="Who?", answers=("x",)), "agent", "spans")[0]["content"]
+        == ENGLISH["agent"]
+    )
 
 
 def test_messages_hold_information_before_the_question():
     question = Question(id="q", question="Who?", answers=("x",))
     system, user = messages(question, "rag", "spans", "\n<information>\n[1] A: b\n</information>\n")
     assert system["role"] == "system"
-    assert user == {"role": "user", "content": "<information>\n[1] A: b\n</information>\n\nAnswer the question in a few words.\n\nWho?"}
-    assert {messages(question, method, "spans")[0]["content"] for method in ("agent", "rag", "closed-book")}.__len__() == 3
+    assert user == {
+        "role": "user",
+        "content": "<information>\n[1] A: b\n</information>\n\nAnswer the question in a few words.\n\nWho?",
+    }
+    assert {
+        messages(question, method, "spans")[0]["content"] for method in ("agent", "rag", "closed-book")
+    }.__len__() == 3

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from kit.places import DATA
 
 import masksearch.agent.prompts as prompts
 from masksearch.agent.prompts import messages, method_prompt, prompts_hash, render, render_correction
@@ -16,11 +17,12 @@ from masksearch.types import MaskedTask, Question
 LANGUAGES = ("", "es", "fr", "zh")
 OPEN = ("search", "open")
 QUESTION = Question(id="q", question="Who?", answers=("x",))
-DATA = Path(__file__).parents[3] / "data"
 
 
 def prompted(language="", opens=0, searches=4):
-    return render("agent-prompted-open" if opens else "agent-prompted", language, max_searches=searches, max_opens=opens)
+    return render(
+        "agent-prompted-open" if opens else "agent-prompted", language, max_searches=searches, max_opens=opens
+    )
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,9 @@ def test_the_example_keeps_to_the_protocol(language, opens):
     shown, example = turns[: 3 if opens else 2], turns[3 if opens else 2 :]
     assert all(is_well_formed(turn, tools) for turn in (*shown, *example))
     actions = [type(parse_turn(turn, tools)).__name__ for turn in example]
-    assert actions == (["Search", "Search", "Open", "Answer"] if opens else ["Search", "Search", "Search", "Answer"])
+    assert actions == (
+        ["Search", "Search", "Open", "Answer"] if opens else ["Search", "Search", "Search", "Answer"]
+    )
     assert text.count("[1] ") == 3
     answer = parse_turn(example[-1], tools)
     assert isinstance(answer, Answer)
@@ -102,7 +106,11 @@ def test_native_tools_need_no_tags(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_corrections(language):
-    plain, with_pages, tools = render_correction(("search",), language), render_correction(OPEN, language), render_correction(OPEN, language, "agent-tools")
+    plain, with_pages, tools = (
+        render_correction(("search",), language),
+        render_correction(OPEN, language),
+        render_correction(OPEN, language, "agent-tools"),
+    )
     assert len({plain, with_pages, tools}) == 3
     assert ("<open>" in plain, "<open>" in with_pages, "<" in tools) == (False, True, False)
     for text in (plain, with_pages, tools):
@@ -117,7 +125,9 @@ def test_corrections(language):
 def test_every_prompt_exists_in_every_language():
     files = {file.name for file in (Path(prompts.__file__).parent / "prompts").glob("*.j2")}
     names = {name.split(".")[0] for name in files} - {"question", "information"}
-    assert {f"{name}.{language}.j2" if language else f"{name}.j2" for name in names for language in LANGUAGES} <= files
+    assert {
+        f"{name}.{language}.j2" if language else f"{name}.j2" for name in names for language in LANGUAGES
+    } <= files
 
 
 def test_the_hash_follows_the_files(tmp_path, monkeypatch):
@@ -135,6 +145,8 @@ def test_the_hash_follows_the_files(tmp_path, monkeypatch):
 
 
 def test_a_masked_task_is_put_in_its_language_in_every_style():
-    task = MaskedTask(id="t", doc_id="d", title="A", text="A [mask]", answers=("x",), masks=1, original="A x", language="es")
+    task = MaskedTask(
+        id="t", doc_id="d", title="A", text="A [mask]", answers=("x",), masks=1, original="A x", language="es"
+    )
     for name in ("agent-prompted", "agent-tools"):
         assert "como máximo" in messages(task, name, "spans", max_searches=4, max_opens=0)[0]["content"]

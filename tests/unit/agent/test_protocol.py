@@ -8,7 +8,24 @@ from masksearch.agent.protocol import MAX_QUERY, Answer, Invalid, Search, is_val
 from masksearch.types import Turn
 
 PIECES = st.sampled_from(
-    ["<think>", "</think>", "<search>", "</search>", "<answer>", "</answer>", "<information>", "</information>", "<", ">", "/", " ", "\n", "a", "é", "\0"]
+    [
+        "<think>",
+        "</think>",
+        "<search>",
+        "</search>",
+        "<answer>",
+        "</answer>",
+        "<information>",
+        "</information>",
+        "<",
+        ">",
+        "/",
+        " ",
+        "\n",
+        "a",
+        "é",
+        "\0",
+    ]
 )
 ANY_TEXT = st.one_of(st.text(), st.lists(PIECES, max_size=15).map("".join))
 
@@ -32,7 +49,9 @@ def test_any_text_is_one_of_three(text):
 @settings(max_examples=200)
 @given(st.lists(ANY_TEXT, max_size=4), st.booleans())
 def test_validity_never_fails(texts, tool):
-    valid = is_valid([Turn(role="tool" if tool and place % 2 else "model", text=text) for place, text in enumerate(texts)])
+    valid = is_valid(
+        [Turn(role="tool" if tool and place % 2 else "model", text=text) for place, text in enumerate(texts)]
+    )
     assert valid in (True, False)
 
 
@@ -59,7 +78,10 @@ def test_own_information_before_any_action_is_never_an_action(text):
         ("<search>a</answer>", Invalid("</answer> without <answer>")),
         ("<search> \n </search>", Invalid("an empty search")),
         ("<answer></answer>", Invalid("an empty answer")),
-        ("<information>[1] Paris</information><answer>Paris</answer>", Invalid("the model wrote information of its own")),
+        (
+            "<information>[1] Paris</information><answer>Paris</answer>",
+            Invalid("the model wrote information of its own"),
+        ),
         ("<search>a<information>b</search>", Invalid("the model wrote information of its own")),
         ("<think>so <information>", Invalid("the model wrote information of its own")),
         ("<search>" + "x" * 500 + "</search>", Search("x" * MAX_QUERY)),
@@ -101,6 +123,10 @@ def test_validity(texts, valid):
 
 
 def test_tool_turns_do_not_count_for_validity():
-    turns = [Turn(role="model", text=GOOD_SEARCH), Turn(role="tool", text="<answer>"), Turn(role="model", text=GOOD_ANSWER)]
+    turns = [
+        Turn(role="model", text=GOOD_SEARCH),
+        Turn(role="tool", text="<answer>"),
+        Turn(role="model", text=GOOD_ANSWER),
+    ]
     assert is_valid(turns)
     assert not is_valid([Turn(role="tool", text=GOOD_ANSWER)])

@@ -10,11 +10,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from masksearch.corpus import SkipCount, read_documents, skipping, textfiles
+from masksearch.corpus import SkipCount, read_documents, textfiles
+from masksearch.corpus import skipped as skipping
 from masksearch.corpus.textfiles import plain_markdown
 from masksearch.errors import DataError, FormatError, UsageError
 
-ROWS = [{"id": str(number), "url": "https://example.org", "title": f"Title {number}", "text": f"Text {number} of the set."} for number in range(300)]
+ROWS = [
+    {
+        "id": str(number),
+        "url": "https://example.org",
+        "title": f"Title {number}",
+        "text": f"Text {number} of the set.",
+    }
+    for number in range(300)
+]
 
 
 def write(path, rows, **options):
@@ -24,36 +33,68 @@ def write(path, rows, **options):
 def test_parquet_as_wikipedia_has_it_in_several_row_groups(tmp_path):
     write(tmp_path / "train.parquet", ROWS, row_group_size=100)
     documents = list(read_documents(str(tmp_path / "train.parquet")))
-    assert [(document.id, document.title, document.text) for document in documents] == [(row["id"], row["title"], row["text"]) for row in ROWS]
+    assert [(document.id, document.title, document.text) for document in documents] == [
+        (row["id"], row["title"], row["text"]) for row in ROWS
+    ]
     (tmp_path / "train.parquet.gz").write_bytes(gzip.compress((tmp_path / "train.parquet").read_bytes()))
     assert list(read_documents(str(tmp_path / "train.parquet.gz"))) == documents
-    assert [document.id for document in read_documents(str(tmp_path / "train.parquet"), limit=150)][-1] == "149"
+    assert [document.id for document in read_documents(str(tmp_path / "train.parquet"), limit=150)][
+        -1
+    ] == "149"
 
 
 def test_parquet_rows_without_an_id_are_named_after_the_file(tmp_path):
     (tmp_path / "data").mkdir()
     write(tmp_path / "data" / "a.parquet", [{"title": "T", "text": "one"}, {"title": "T", "text": "two"}])
-    write(tmp_path / "data" / "b.parquet", [{"id": None, "title": "T", "text": "three"}, {"id": "own", "title": "T", "text": "four"}])
-    assert [document.id for document in read_documents(str(tmp_path))] == ["data/a.parquet#1", "data/a.parquet#2", "data/b.parquet#1", "own"]
-    assert [document.id for document in read_documents(str(tmp_path / "data" / "a.parquet"))] == ["a.parquet#1", "a.parquet#2"]
+    write(
+        tmp_path / "data" / "b.parquet",
+        [{"id": None, "title": "T", "text": "three"}, {"id": "own", "title": "T", "text": "four"}],
+    )
+    assert [document.id for document in read_documents(str(tmp_path))] == [
+        "data/a.parquet#1",
+        "data/a.parquet#2",
+        "data/b.parquet#1",
+        "own",
+    ]
+    assert [document.id for document in read_documents(str(tmp_path / "data" / "a.parquet"))] == [
+        "a.parquet#1",
+        "a.parquet#2",
+    ]
 
 
 def test_parquet_links_language_and_other_types(tmp_path):
-    row = {"id": 5, "title": "T", "text": "Curie in Paris.", "language": "fr", "links": [{"start": 9, "end": 14, "target": "Paris"}]}
+    row = {
+        "id": 5,
+        "title": "T",
+        "text": "Curie in Paris.",
+        "language": "fr",
+        "links": [{"start": 9, "end": 14, "target": "Paris"}],
+    }
     write(tmp_path / "a.parquet", [row, {**row, "id": 6, "language": None, "links": None}])
     first, second = read_documents(str(tmp_path / "a.parquet"), language="es")
     assert (first.id, first.language, first.links) == ("5", "fr", ((9, 14, "Paris"),))
     assert (second.id, second.language, second.links) == ("6", "es", ())
-    table = pa.table({"id": pa.array(["x"], pa.large_string()), "title": pa.array(["T"]).dictionary_encode(), "text": ["t"]})
+    table = pa.table(
+        {
+            "id": pa.array(["x"], pa.large_string()),
+            "title": pa.array(["T"]).dictionary_encode(),
+            "text": ["t"],
+        }
+    )
     write(tmp_path / "b.parquet", table)
     assert [document.title for document in read_documents(str(tmp_path / "b.parquet"))] == ["T"]
 
 
 def test_bad_parquet_rows_cost_themselves_only(tmp_path):
-    texts = pa.StringArray.from_buffers(3, pa.py_buffer(b"\0\0\0\0\4\0\0\0\10\0\0\0\14\0\0\0"), pa.py_buffer(b"goodcaf\xe9fine"))
+    texts = pa.StringArray.from_buffers(
+        3, pa.py_buffer(b"\0\0\0\0\4\0\0\0\10\0\0\0\14\0\0\0"), pa.py_buffer(b"goodcaf\xe9fine")
+    )
     write(tmp_path / "a.parquet", pa.table({"id": ["a", "b", "c"], "title": ["A", "B", "C"], "text": texts}))
     skipped = SkipCount()
-    assert [document.id for document in read_documents(str(tmp_path / "a.parquet"), skipped=skipped)] == ["a", "c"]
+    assert [document.id for document in read_documents(str(tmp_path / "a.parquet"), skipped=skipped)] == [
+        "a",
+        "c",
+    ]
     assert skipped.examples == {"not UTF-8 text": f"{tmp_path / 'a.parquet'}, row 2"}
 
 
@@ -103,7 +144,10 @@ def test_dumps_are_known_by_name_and_content(tmp_path):
     row, curie = read_documents(str(tmp_path), skipped=skipped, language="en")
     assert (row.id, row.language) == ("0", "en")
     assert (curie.title, curie.language) == ("Marie Curie", "fr")
-    assert [(curie.text[start:end], target) for start, end, target in curie.links] == [("Paris", "Paris"), ("Pierre", "Pierre Curie")]
+    assert [(curie.text[start:end], target) for start, end, target in curie.links] == [
+        ("Paris", "Paris"),
+        ("Pierre", "Pierre Curie"),
+    ]
     assert skipped.counts == {"a redirect": 1}
     with pytest.raises(DataError, match="of a kind that cannot be read"):
         list(read_documents(str(tmp_path / "notes.xml")))
@@ -152,7 +196,10 @@ def test_markdown_leaves_its_running_text():
         "with a paragraph",
         "quoted & said",
     ]
-    assert plain_markdown("---\n\nA rule, not front matter.\n\n---\n\nAnd more.")[1] == "A rule, not front matter.\n\nAnd more."
+    assert (
+        plain_markdown("---\n\nA rule, not front matter.\n\n---\n\nAnd more.")[1]
+        == "A rule, not front matter.\n\nAnd more."
+    )
     assert plain_markdown("+++\r\ntitle = 'x'\r\n+++\r\nText.") == ("", "Text.")
 
 
@@ -200,7 +247,9 @@ def test_data_sets_by_name(tmp_path, monkeypatch):
     folder = tmp_path / "set"
     folder.mkdir()
     (folder / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS[:5]))
-    (folder / "test.jsonl").write_text("".join(json.dumps({"title": row["title"], "text": row["text"]}) + "\n" for row in ROWS[:2]))
+    (folder / "test.jsonl").write_text(
+        "".join(json.dumps({"title": row["title"], "text": row["text"]}) + "\n" for row in ROWS[:2])
+    )
     assert [document.id for document in read_documents(f"hf:{folder}", limit=3)] == ["0", "1", "2"]
     assert [document.id for document in read_documents(f"hf:{folder}@test")] == [f"{folder}#1", f"{folder}#2"]
     with pytest.raises(DataError, match="could not be read"):

@@ -5,22 +5,35 @@ import pytest
 from masksearch.evaluation.evidence import evidence_recall, stands_in
 from masksearch.evaluation.failures import FAILURES, count_failures, is_right
 from masksearch.evaluation.rows import row
+from masksearch.evaluation.settings import EvalSettings
 from masksearch.scoring.metrics import score_task
-from masksearch.settings import EvalSettings
 from masksearch.types import MaskedTask, Question, Trajectory, Turn, Usage, task_json
 
 SETTINGS = EvalSettings(questions="q", model="m")
 QUESTION = Question(
-    id="q", question="On which river does Town1 lie?", answers=("Flow One",), supporting_passages=("d1", "d2"), supporting_titles=("Town1", "Flow One")
+    id="q",
+    question="On which river does Town1 lie?",
+    answers=("Flow One",),
+    supporting_passages=("d1", "d2"),
+    supporting_titles=("Town1", "Flow One"),
 )
 MASKED = MaskedTask(
-    id="t", doc_id="d", title="T", text="[mask] lies on the [mask].", answers=("Town1", "Flow One"), masks=2, original="Town1 lies on the Flow One."
+    id="t",
+    doc_id="d",
+    title="T",
+    text="[mask] lies on the [mask].",
+    answers=("Town1", "Flow One"),
+    masks=2,
+    original="Town1 lies on the Flow One.",
 )
 
 
 def trajectory(*texts, answer="", status="answered", task=QUESTION, retrieved=(), errors=()):
     """Model and tool take turns; what the tool says starts with a bracket."""
-    turns = tuple(Turn(role="tool" if text.lstrip().startswith("<information>") else "model", text=text) for text in texts)
+    turns = tuple(
+        Turn(role="tool" if text.lstrip().startswith("<information>") else "model", text=text)
+        for text in texts
+    )
     searches = sum(turn.role == "tool" for turn in turns)
     scores = score_task(answer, task, "spans").to_json()
     return Trajectory(
@@ -45,13 +58,25 @@ def said(text, thought="so"):
 
 CASES = {
     "": trajectory(SEARCH, BOTH, said("the Flow One"), answer="the Flow One", retrieved=FOUND),
-    "failed": trajectory(SEARCH, information("The search failed."), said("Nile"), answer="Nile", errors=("gone",)),
+    "failed": trajectory(
+        SEARCH, information("The search failed."), said("Nile"), answer="Nile", errors=("gone",)
+    ),
     "ran_out": trajectory(SEARCH, BOTH, SEARCH, status="too_many_searches", retrieved=FOUND),
     "bad_format": trajectory("I do not know.", status="no_answer"),
-    "over_long": trajectory(SEARCH, BOTH, said("x"), answer="It is the Flow One or the Nile or the Rhine or the Danube", retrieved=FOUND),
-    "answer_lost": trajectory(SEARCH, BOTH, said("Nile", "it is the Flow One, I read"), answer="Nile", retrieved=FOUND),
+    "over_long": trajectory(
+        SEARCH,
+        BOTH,
+        said("x"),
+        answer="It is the Flow One or the Nile or the Rhine or the Danube",
+        retrieved=FOUND,
+    ),
+    "answer_lost": trajectory(
+        SEARCH, BOTH, said("Nile", "it is the Flow One, I read"), answer="Nile", retrieved=FOUND
+    ),
     "never_searched": trajectory(said("Nile"), answer="Nile"),
-    "not_retrieved": trajectory(SEARCH, information("Town9: A town."), said("Nile"), answer="Nile", retrieved=(("d9",),)),
+    "not_retrieved": trajectory(
+        SEARCH, information("Town9: A town."), said("Nile"), answer="Nile", retrieved=(("d9",),)
+    ),
     "not_used": trajectory(SEARCH, BOTH, said("Nile"), answer="Nile", retrieved=FOUND),
 }
 
@@ -78,24 +103,38 @@ def test_a_judge_decides_where_there_is_one():
 
 def test_what_stands_in_the_question_is_no_lost_answer():
     asked = Question(id="q", question="Which is longer, Nile or Rhine?", answers=("Nile",))
-    lost = trajectory(SEARCH, information("Nile: Long."), said("Rhine", "Nile or Rhine"), answer="Rhine", task=asked)
+    lost = trajectory(
+        SEARCH, information("Nile: Long."), said("Rhine", "Nile or Rhine"), answer="Rhine", task=asked
+    )
     assert row(lost, SETTINGS)["failure"] == "not_used"
     yes = Question(id="q", question="Is it so?", answers=("yes",))
-    assert row(trajectory(said("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"] == "never_searched"
+    assert (
+        row(trajectory(said("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"]
+        == "never_searched"
+    )
 
 
 def test_an_answer_that_is_a_part_of_the_gold_hides_no_lost_answer():
-    lost = trajectory(SEARCH, BOTH, said("Flow", "So the answer is Flow One"), answer="Flow", task=QUESTION, retrieved=FOUND)
-    assert row(lost.model_copy(update={"scores": {**lost.scores, "f1": 0.4}}), SETTINGS)["failure"] == "answer_lost"
+    lost = trajectory(
+        SEARCH, BOTH, said("Flow", "So the answer is Flow One"), answer="Flow", task=QUESTION, retrieved=FOUND
+    )
+    assert (
+        row(lost.model_copy(update={"scores": {**lost.scores, "f1": 0.4}}), SETTINGS)["failure"]
+        == "answer_lost"
+    )
     both = trajectory(SEARCH, BOTH, said("Flow", "Town1 and Flow One"), answer="Flow", task=MASKED)
     assert row(both, SETTINGS)["failure"] == "answer_lost"
     # The golds in the wrong order are the answer itself, and nothing that was lost.
-    swapped = trajectory(SEARCH, BOTH, said("1. Flow One\n2. Town1", "it is"), answer="1. Flow One\n2. Town1", task=MASKED)
+    swapped = trajectory(
+        SEARCH, BOTH, said("1. Flow One\n2. Town1", "it is"), answer="1. Flow One\n2. Town1", task=MASKED
+    )
     assert row(swapped, SETTINGS)["failure"] == "not_used"
 
 
 def test_an_answer_that_the_judge_calls_wrong_is_not_too_long_for_it():
-    exact = trajectory(SEARCH, BOTH, said("Flow One", "it is the Flow One"), answer="Flow One", retrieved=FOUND)
+    exact = trajectory(
+        SEARCH, BOTH, said("Flow One", "it is the Flow One"), answer="Flow One", retrieved=FOUND
+    )
     assert row(exact, SETTINGS, judged={"judge_strict": 0})["failure"] == "not_used"
     assert row(CASES["over_long"], SETTINGS, judged={"judge_strict": 0})["failure"] == "over_long"
 
@@ -113,8 +152,18 @@ def test_without_a_search_tool_nothing_was_retrieved():
         (CASES["not_used"], 1.0),
         (CASES["not_retrieved"], 0.0),
         (trajectory(SEARCH, information("Elsewhere: text"), retrieved=(("d2#3",),)), 0.5),
-        (trajectory(SEARCH, information("x: y"), retrieved=(("d11", "d1x"),)), 0.0),  # another document whose name begins the same
-        (trajectory(SEARCH, information("Town1: other text, from the web", "Flow One (2/3): a part"), retrieved=(("http://a",),)), 1.0),  # by title
+        (
+            trajectory(SEARCH, information("x: y"), retrieved=(("d11", "d1x"),)),
+            0.0,
+        ),  # another document whose name begins the same
+        (
+            trajectory(
+                SEARCH,
+                information("Town1: other text, from the web", "Flow One (2/3): a part"),
+                retrieved=(("http://a",),),
+            ),
+            1.0,
+        ),  # by title
         (trajectory(SEARCH, information("Town11: no"), retrieved=(("http://a",),)), 0.0),
         (trajectory(said("x")), 0.0),
     ],
@@ -124,11 +173,24 @@ def test_gold_passages(one, share):
 
 
 def test_a_paragraph_of_the_same_title_is_no_evidence_where_documents_are_known():
-    one = Question(id="q", question="?", answers=("x",), supporting_passages=("suite-1", "suite-2"), supporting_titles=("Palace",))
-    other = trajectory(SEARCH, information("Palace: another paragraph"), task=one, retrieved=(("suite-7#2",),))
+    one = Question(
+        id="q",
+        question="?",
+        answers=("x",),
+        supporting_passages=("suite-1", "suite-2"),
+        supporting_titles=("Palace",),
+    )
+    other = trajectory(
+        SEARCH, information("Palace: another paragraph"), task=one, retrieved=(("suite-7#2",),)
+    )
     assert evidence_recall(other, one) == 0.0  # an index of the suite's own paragraphs, told by its names
     assert row(other.model_copy(update={"answer": "y"}), SETTINGS)["failure"] == "not_retrieved"
-    half = trajectory(SEARCH, information("Palace: the one", "Palace: another"), task=one, retrieved=(("suite-1", "suite-7"),))
+    half = trajectory(
+        SEARCH,
+        information("Palace: the one", "Palace: another"),
+        task=one,
+        retrieved=(("suite-1", "suite-7"),),
+    )
     assert evidence_recall(half, one) == 0.5
     elsewhere = trajectory(SEARCH, information("Palace: its article"), task=one, retrieved=(("wiki-7",),))
     assert evidence_recall(elsewhere, one) == 1.0
@@ -157,21 +219,37 @@ def test_where_an_answer_stands(gold, shown, stands):
 def test_evidence_without_gold_passages():
     bare = QUESTION.model_copy(update={"supporting_passages": (), "supporting_titles": ()})
     assert evidence_recall(trajectory(SEARCH, BOTH, task=bare), bare) == 1.0
-    assert evidence_recall(trajectory(SEARCH, information("Town1: It lies on the Flow."), task=bare), bare) == 0.0
-    assert evidence_recall(trajectory("I say Flow One", task=bare), bare) == 0.0  # what the model says is no evidence
     assert (
-        evidence_recall(trajectory(SEARCH, BOTH, task=Question(id="q", question="So?", answers=("yes",))), Question(id="q", question="So?", answers=("yes",)))
+        evidence_recall(trajectory(SEARCH, information("Town1: It lies on the Flow."), task=bare), bare)
+        == 0.0
+    )
+    assert (
+        evidence_recall(trajectory("I say Flow One", task=bare), bare) == 0.0
+    )  # what the model says is no evidence
+    assert (
+        evidence_recall(
+            trajectory(SEARCH, BOTH, task=Question(id="q", question="So?", answers=("yes",))),
+            Question(id="q", question="So?", answers=("yes",)),
+        )
         is None
     )
     assert evidence_recall(trajectory(SEARCH, information("x: Town1 only."), task=MASKED), MASKED) == 0.5
 
 
 def test_masked_tasks():
-    lost = trajectory(SEARCH, BOTH, said("1. Rome\n2. Nile", "Town1 and Flow One"), answer="1. Rome\n2. Nile", task=MASKED)
+    lost = trajectory(
+        SEARCH, BOTH, said("1. Rome\n2. Nile", "Town1 and Flow One"), answer="1. Rome\n2. Nile", task=MASKED
+    )
     assert row(lost, SETTINGS)["failure"] == "answer_lost"
     half = trajectory(SEARCH, BOTH, said("1. Town1\n2. Nile"), answer="1. Town1\n2. Nile", task=MASKED)
     assert row(half, SETTINGS)["failure"] == ""  # a mean F1 of one half
-    long = trajectory(SEARCH, BOTH, said("x"), answer="1. Town1 or Rome or London or Paris or Bonn\n2. Flow One or Nile or Rhine or Danube or Don", task=MASKED)
+    long = trajectory(
+        SEARCH,
+        BOTH,
+        said("x"),
+        answer="1. Town1 or Rome or London or Paris or Bonn\n2. Flow One or Nile or Rhine or Danube or Don",
+        task=MASKED,
+    )
     assert (row(long, SETTINGS)["cover_em"], row(long, SETTINGS)["failure"]) == (1, "over_long")
 
 

@@ -15,11 +15,22 @@ from masksearch.types import Question, Results
 
 
 def row(key: str, f1: float, **more: Any) -> dict[str, Any]:
-    return {"id": key, "prediction": "x", "recall": f1, "precision": f1, "f1": f1, "em": float(f1 == 1), "valid": 1, **more}
+    return {
+        "id": key,
+        "prediction": "x",
+        "recall": f1,
+        "precision": f1,
+        "f1": f1,
+        "em": float(f1 == 1),
+        "valid": 1,
+        **more,
+    }
 
 
 def summary(rows: list[dict[str, Any]]) -> Results:
-    return summarise(rows, suite="s", method="agent", model="m", retriever="r", settings={}, bootstrap=100, seed=1)
+    return summarise(
+        rows, suite="s", method="agent", model="m", retriever="r", settings={}, bootstrap=100, seed=1
+    )
 
 
 def test_means_splits_and_tokens() -> None:
@@ -33,7 +44,11 @@ def test_means_splits_and_tokens() -> None:
     assert metrics["em"] == pytest.approx(1 / 3)
     assert metrics["valid"] == 1
     assert (metrics["searches"], metrics["model_tokens"], metrics["total_tokens"]) == (1, 20, 45)
-    assert (metrics["guessable_share"], metrics["f1_guessable"], metrics["f1_not_guessable"]) == pytest.approx((1 / 3, 1, 0.25))
+    assert (
+        metrics["guessable_share"],
+        metrics["f1_guessable"],
+        metrics["f1_not_guessable"],
+    ) == pytest.approx((1 / 3, 1, 0.25))
     assert (metrics["f1_1_mask"], metrics["f1_2_masks"]) == (1, 0.25)
     assert "free_recall" not in metrics
 
@@ -58,7 +73,11 @@ def test_nothing_to_summarise() -> None:
     [
         ("Are both Russian?", ("yes",), "yes_no"),
         ("Are both Russian, no?", ("no", "neither"), "yes_no"),
-        ("Which was first, Arthur's Magazine or First for Women?", ("Arthur’s", "First for Women"), "in_question"),
+        (
+            "Which was first, Arthur's Magazine or First for Women?",
+            ("Arthur’s", "First for Women"),
+            "in_question",
+        ),
         ("Which was first, the A or the B?", ("the C",), "open"),
         ("Who is the king of Spain?", ("The",), "open"),
         ("Who was older, Smith or Jones?", ("John Smith",), "open"),
@@ -70,11 +89,40 @@ def test_answer_kind(question: str, answers: tuple[str, ...], kind: str) -> None
 
 def test_parts_and_shares() -> None:
     rows = [
-        row("a", 1.0, answer_kind="yes_no", said_yes_no=1, evidence=1, evidence_recall=1.0, failure="", judge_strict=1, judge_relaxed=1, seconds=2.0),
         row(
-            "b", 0.0, answer_kind="open", said_yes_no=1, evidence=0, evidence_recall=0.5, failure="not_retrieved", judge_strict=0, judge_relaxed=1, seconds=4.0
+            "a",
+            1.0,
+            answer_kind="yes_no",
+            said_yes_no=1,
+            evidence=1,
+            evidence_recall=1.0,
+            failure="",
+            judge_strict=1,
+            judge_relaxed=1,
+            seconds=2.0,
         ),
-        row("c", 0.5, answer_kind="open", said_yes_no=0, failure="", judge_error="strict: no verdict", seconds=0.0, false_premise=1),
+        row(
+            "b",
+            0.0,
+            answer_kind="open",
+            said_yes_no=1,
+            evidence=0,
+            evidence_recall=0.5,
+            failure="not_retrieved",
+            judge_strict=0,
+            judge_relaxed=1,
+            seconds=4.0,
+        ),
+        row(
+            "c",
+            0.5,
+            answer_kind="open",
+            said_yes_no=0,
+            failure="",
+            judge_error="strict: no verdict",
+            seconds=0.0,
+            false_premise=1,
+        ),
         row(
             "d",
             0.5,
@@ -89,26 +137,54 @@ def test_parts_and_shares() -> None:
         ),
     ]
     found = summary(rows)
-    expected = {"f1_yes_no": 1.0, "f1_open": 0.25, "f1_in_question": 0.5, "f1_given_evidence": 0.75, "n_given_evidence": 2.0, "f1_false_premise": 0.5}
+    expected = {
+        "f1_yes_no": 1.0,
+        "f1_open": 0.25,
+        "f1_in_question": 0.5,
+        "f1_given_evidence": 0.75,
+        "n_given_evidence": 2.0,
+        "f1_false_premise": 0.5,
+    }
     expected |= {"yes_no_share": 0.5, "yes_no_gold_share": 0.25, "judge_errors": 1.0, "seconds": 2.0}
-    expected |= {"evidence_recall": pytest.approx(2.5 / 3), "evidence": pytest.approx(2 / 3), "n_evidence": 3.0}
-    expected |= {"judge_strict": pytest.approx(1 / 3), "judge_relaxed": pytest.approx(2 / 3), "n_judge_strict": 3.0}
+    expected |= {
+        "evidence_recall": pytest.approx(2.5 / 3),
+        "evidence": pytest.approx(2 / 3),
+        "n_evidence": 3.0,
+    }
+    expected |= {
+        "judge_strict": pytest.approx(1 / 3),
+        "judge_relaxed": pytest.approx(2 / 3),
+        "n_judge_strict": 3.0,
+    }
     assert {name: found.metrics.get(name) for name in expected} == expected
-    assert {"judge_strict", "evidence_recall", "f1_given_evidence", "em_open", "f1_yes_no"} <= found.intervals.keys()
+    assert {
+        "judge_strict",
+        "evidence_recall",
+        "f1_given_evidence",
+        "em_open",
+        "f1_yes_no",
+    } <= found.intervals.keys()
     assert found.failures == {"right": 2, "not_retrieved": 1, "not_used": 1}
 
 
 def test_another_format_version_is_named(tmp_path: Path) -> None:
     found = summary([row("a", 1.0)]).to_json()
     (tmp_path / "r.json").write_text(json.dumps({**found, "format": "masksearch-results/2"}))
-    with pytest.raises(FormatError, match=r"has the format 'masksearch-results/2', but this version reads 'masksearch-results/1'; evaluate again"):
+    with pytest.raises(
+        FormatError,
+        match=r"has the format 'masksearch-results/2', but this version reads 'masksearch-results/1'; evaluate again",
+    ):
         load_results(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity"])
 def test_what_is_no_number_is_refused(tmp_path: Path, written: str) -> None:
-    (tmp_path / "r.json").write_text(json.dumps(summary([row("a", 1.0)]).to_json()).replace('"f1": 1.0', f'"f1": {written}'))
-    with pytest.raises(FormatError, match=rf"r\.json is not valid JSON \(it holds {written}, which is no number\)"):
+    (tmp_path / "r.json").write_text(
+        json.dumps(summary([row("a", 1.0)]).to_json()).replace('"f1": 1.0', f'"f1": {written}')
+    )
+    with pytest.raises(
+        FormatError, match=rf"r\.json is not valid JSON \(it holds {written}, which is no number\)"
+    ):
         load_results(tmp_path / "r.json")
 
 

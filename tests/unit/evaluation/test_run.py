@@ -2,18 +2,35 @@
 
 import pytest
 
+from masksearch.agent.settings import AgentSettings
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
 from masksearch.evaluation import run
 from masksearch.evaluation.results import load_results
 from masksearch.evaluation.rows import row
-from masksearch.evaluation.run import check_not_trained_on, load_policy, make_job, retrieval_query, roll_out_resumably, run_eval
-from masksearch.files import append_json_lines, read_appended, write_json_lines
+from masksearch.evaluation.run import (
+    check_not_trained_on,
+    load_policy,
+    make_job,
+    retrieval_query,
+    roll_out_resumably,
+    run_eval,
+)
+from masksearch.evaluation.settings import EvalSettings
 from masksearch.llm.scripted import ScriptedPolicy
+from masksearch.runtime.files import append_json_lines, read_appended, write_json_lines
 from masksearch.search import Bm25Searcher, build
-from masksearch.settings import AgentSettings, EvalSettings, IndexSettings
+from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Passage, Question, Trajectory
 
-PASSAGES = [Passage(id=f"p{number}", doc_id=f"d{number}", title=f"Town{number}", text=f"Town{number} lies on the river Flow{number}.") for number in range(8)]
+PASSAGES = [
+    Passage(
+        id=f"p{number}",
+        doc_id=f"d{number}",
+        title=f"Town{number}",
+        text=f"Town{number} lies on the river Flow{number}.",
+    )
+    for number in range(8)
+]
 SEARCHER = Bm25Searcher.in_memory(PASSAGES)
 TASKS = [
     MaskedTask(
@@ -59,7 +76,11 @@ class Counting(ScriptedPolicy):
 def without_time(results):
     """Results but for what a clock said."""
     rows = [{name: value for name, value in one.items() if name != "seconds"} for one in results.per_question]
-    return {**results.to_json(), "per_question": rows, "metrics": {name: value for name, value in results.metrics.items() if name != "seconds"}}
+    return {
+        **results.to_json(),
+        "per_question": rows,
+        "metrics": {name: value for name, value in results.metrics.items() if name != "seconds"},
+    }
 
 
 def job(policy, settings, searcher=SEARCHER):
@@ -70,11 +91,20 @@ def test_articles_that_were_trained_on_are_refused(tmp_path):
     write_json_lines(tmp_path / "train.jsonl", [task.to_json() for task in TASKS[3:5]])
     check_not_trained_on(TASKS[:3], [str(tmp_path / "train.jsonl")])
     check_not_trained_on(QUESTIONS, [str(tmp_path / "train.jsonl")])
-    with pytest.raises(DataError, match=r"2 of the 8 articles to evaluate on are trained on in .*train.jsonl \(such as 'Town3'\)"):
+    with pytest.raises(
+        DataError,
+        match=r"2 of the 8 articles to evaluate on are trained on in .*train.jsonl \(such as 'Town3'\)",
+    ):
         check_not_trained_on(TASKS, [str(tmp_path / "train.jsonl")])
     write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
     with pytest.raises(DataError, match="are trained on"):
-        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), not_trained_on=(str(tmp_path / "train.jsonl"),)), tmp_path / "r.json", tmp_path)
+        run_eval(
+            eval_settings(
+                questions=str(tmp_path / "q.jsonl"), not_trained_on=(str(tmp_path / "train.jsonl"),)
+            ),
+            tmp_path / "r.json",
+            tmp_path,
+        )
     assert not (tmp_path / "r.json").exists()
 
 
@@ -83,10 +113,14 @@ def test_methods(tmp_path):
         settings = eval_settings(method=method)
         found = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / method, "scripted")
         assert [one.trajectory.id for one in found] == [task.id for task in TASKS]
-        assert all(one.trajectory.scores["em"] == 1.0 and one.trajectory.usage.searches == searches for one in found)
+        assert all(
+            one.trajectory.scores["em"] == 1.0 and one.trajectory.usage.searches == searches for one in found
+        )
     settings = eval_settings(method="closed-book")
     policy = ScriptedPolicy(lambda messages: ["I think Flow2"])
-    found = roll_out_resumably(TASKS, job(policy, settings, None), settings, tmp_path / "closed-book", "scripted")
+    found = roll_out_resumably(
+        TASKS, job(policy, settings, None), settings, tmp_path / "closed-book", "scripted"
+    )
     rows = [row(one.trajectory, settings, one.seconds) for one in found]
     assert [one["free_recall"] for one in rows] == [0, 0, 1, 0, 0, 0, 0, 0]
     assert all(one["valid"] == 0 and one["status"] == "no_answer" and one["searches"] == 0 for one in rows)
@@ -107,26 +141,57 @@ def test_rows():
     from masksearch.agent.loop import run_all
 
     [episode] = run_all([job(policy, settings)(TASKS[2])])
-    scored = episode.trajectory.model_copy(update={"scores": {"recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0}})
+    scored = episode.trajectory.model_copy(
+        update={"scores": {"recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0}}
+    )
     found = row(scored, settings, 1.5)
-    expected = {"id": "t2", "prediction": "1. Flow2", "answers": ["Flow2"], "recall": 1.0, "precision": 1.0, "f1": 1.0, "em": 1.0, "valid": 1}
+    expected = {
+        "id": "t2",
+        "prediction": "1. Flow2",
+        "answers": ["Flow2"],
+        "recall": 1.0,
+        "precision": 1.0,
+        "f1": 1.0,
+        "em": 1.0,
+        "valid": 1,
+    }
     expected |= {"free_recall": 1.0, "status": "answered", "searches": 1, "masks": 1}
     assert {name: found[name] for name in expected} == expected
     assert {"model_tokens", "tool_tokens", "prompt_tokens"} <= found.keys()
-    assert (found["cover_em"], found["answer_tokens"], found["evidence_recall"], found["evidence"], found["failure"]) == (1, 1, 1.0, 1, "")
+    assert (
+        found["cover_em"],
+        found["answer_tokens"],
+        found["evidence_recall"],
+        found["evidence"],
+        found["failure"],
+    ) == (1, 1, 1.0, 1, "")
     assert found["seconds"] == 1.5
-    [episode] = run_all([job(ScriptedPolicy(lambda messages: ["<answer>yes</answer>"]), settings)(QUESTIONS[0])])
+    [episode] = run_all(
+        [job(ScriptedPolicy(lambda messages: ["<answer>yes</answer>"]), settings)(QUESTIONS[0])]
+    )
     found = row(Trajectory.model_validate(run.scored(episode, QUESTIONS[0], settings)), settings)
-    assert (found["answer_kind"], found["said_yes_no"], found["failure"], found["cover_em"]) == ("yes_no", 1, "", 1)
+    assert (found["answer_kind"], found["said_yes_no"], found["failure"], found["cover_em"]) == (
+        "yes_no",
+        1,
+        "",
+        1,
+    )
     assert "evidence" not in found  # nothing is known that could be looked for
-    assert (found["type"], found["guessable"], found["status"], found["valid"]) == ("comparison", 1, "answered", 0)  # no thought: not in valid form
+    assert (found["type"], found["guessable"], found["status"], found["valid"]) == (
+        "comparison",
+        1,
+        "answered",
+        0,
+    )  # no thought: not in valid form
     assert "masks" not in found
 
 
 def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     settings = eval_settings(chunk=3)
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
-    assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(TASKS)  # until the results are written
+    assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(
+        TASKS
+    )  # until the results are written
     # As after a kill: one chunk is written down, of the second only the first line, and that one torn behind.
     rows = [one.trajectory.to_json() for one in whole]
     append_json_lines(tmp_path / "b" / "episodes.jsonl", rows[:4])
@@ -136,7 +201,9 @@ def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     again = roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted")
     assert policy.opened == [3, 4, 5, 6, 7]
     assert [one.trajectory for one in again] == [one.trajectory for one in whole]
-    assert read_appended(tmp_path / "a" / "trajectories.jsonl") == read_appended(tmp_path / "b" / "trajectories.jsonl")
+    assert read_appended(tmp_path / "a" / "trajectories.jsonl") == read_appended(
+        tmp_path / "b" / "trajectories.jsonl"
+    )
 
 
 class Broken:
@@ -157,22 +224,35 @@ class Broken:
 def test_questions_whose_searches_failed_are_asked_again(tmp_path, model):
     settings = eval_settings(model=model, chunk=4)
     policy = Counting()
-    with pytest.raises(SearchError, match=r"The network is gone\. \(2 of 8 questions failed; start the same command again"):
+    with pytest.raises(
+        SearchError, match=r"The network is gone\. \(2 of 8 questions failed; start the same command again"
+    ):
         roll_out_resumably(TASKS, job(policy, settings, Broken({1, 2})), settings, tmp_path, "scripted")
     again = Counting()
     found = roll_out_resumably(TASKS, job(again, settings), settings, tmp_path, "scripted")
     assert again.opened == ([0, 1, 2, 3] if model == "m" else [1, 2])
     assert [one.trajectory.search_errors for one in found] == [()] * 8
     allowed = eval_settings(model=model, allow_failed=0.25)
-    found = roll_out_resumably(TASKS, job(Counting(), allowed, Broken({1, 2})), allowed, tmp_path / "b", "scripted")
+    found = roll_out_resumably(
+        TASKS, job(Counting(), allowed, Broken({1, 2})), allowed, tmp_path / "b", "scripted"
+    )
     assert [row(one.trajectory, allowed)["failed_searches"] for one in found] == [0, 1, 1, 0, 0, 0, 0, 0]
     noisy = eval_settings(model=model, search={"noise": {"fail": 0.1}})
-    assert len(roll_out_resumably(TASKS, job(Counting(), noisy, Broken({1, 2})), noisy, tmp_path / "c", "scripted")) == 8
+    assert (
+        len(
+            roll_out_resumably(
+                TASKS, job(Counting(), noisy, Broken({1, 2})), noisy, tmp_path / "c", "scripted"
+            )
+        )
+        == 8
+    )
 
 
 def test_the_error_of_a_search_is_told_before_what_its_model_did_then(tmp_path):
     settings = eval_settings()
-    lost = ScriptedPolicy(lambda messages: ["<think>look</think>\n<search>Town1 river</search>", "I give up."])
+    lost = ScriptedPolicy(
+        lambda messages: ["<think>look</think>\n<search>Town1 river</search>", "I give up."]
+    )
     with pytest.raises(SearchError, match=r"^The network is gone\. \(1 of 1 questions failed"):
         roll_out_resumably(TASKS[1:2], job(lost, settings, Broken({1})), settings, tmp_path, "scripted")
 
@@ -188,7 +268,9 @@ def test_another_models_episodes_are_not_used(tmp_path):
 def test_an_endpoint_is_asked_only_for_what_is_open(tmp_path):
     settings = eval_settings(model="openai:scripted")
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
-    append_json_lines(tmp_path / "b" / "episodes.jsonl", [whole[place].trajectory.to_json() for place in (1, 6)])
+    append_json_lines(
+        tmp_path / "b" / "episodes.jsonl", [whole[place].trajectory.to_json() for place in (1, 6)]
+    )
     policy = Counting()
     again = roll_out_resumably(TASKS, job(policy, settings), settings, tmp_path / "b", "scripted")
     assert [one.trajectory for one in again] == [one.trajectory for one in whole]
@@ -226,14 +308,20 @@ def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
     assert results.settings["method"] == method
     assert results.provenance["decoding"]["dtype"] in ("float32", "bfloat16")
     assert {"masksearch", "torch", "bm25s"} <= results.provenance["versions"].keys()
-    assert all(len(results.provenance[name]) == 64 for name in ("prompt_hash", "questions_hash", "model_hash"))
+    assert all(
+        len(results.provenance[name]) == 64 for name in ("prompt_hash", "questions_hash", "model_hash")
+    )
     assert sum(results.failures.values()) == 4
 
 
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):
     write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
     with pytest.raises(SearchError, match="is no index folder"):
-        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), index=str(tmp_path)), tmp_path / "r.json", tmp_path)
+        run_eval(
+            eval_settings(questions=str(tmp_path / "q.jsonl"), index=str(tmp_path)),
+            tmp_path / "r.json",
+            tmp_path,
+        )
     with pytest.raises(ModelError, match="There is no model"):
         load_policy(eval_settings(model=str(tmp_path / "none")))
     with pytest.raises(UsageError, match="--llm needs"):
@@ -247,7 +335,10 @@ def test_what_cannot_be_loaded(tmp_path, monkeypatch):
     [
         ({"url": "http://127.0.0.1:1/v1"}, "needs the name of a model"),
         ({"url": "127.0.0.1:1", "model": "j"}, "--judge.url needs the base URL"),
-        ({"url": "http://127.0.0.1:1/v1", "model": "j", "prompts": "nowhere"}, "holds no prompt for the judge"),
+        (
+            {"url": "http://127.0.0.1:1/v1", "model": "j", "prompts": "nowhere"},
+            "holds no prompt for the judge",
+        ),
     ],
 )
 def test_a_judge_that_cannot_be_is_told_before_anything_is_asked(tmp_path, monkeypatch, judge, told):
@@ -256,7 +347,11 @@ def test_a_judge_that_cannot_be_is_told_before_anything_is_asked(tmp_path, monke
     policy = Counting()
     monkeypatch.setattr(run, "load_policy", lambda settings: policy)
     with pytest.raises(UsageError, match=told):
-        run_eval(eval_settings(questions=str(tmp_path / "q.jsonl"), method="closed-book", judge=judge), tmp_path / "r.json", tmp_path)
+        run_eval(
+            eval_settings(questions=str(tmp_path / "q.jsonl"), method="closed-book", judge=judge),
+            tmp_path / "r.json",
+            tmp_path,
+        )
     assert policy.opened == []
 
 
@@ -269,14 +364,23 @@ def test_gold_passages_are_hidden(tmp_path):
         Question(id="a", question="Which river?", answers=("Flow1",), supporting_titles=("Town1",)),
         Question(id="b", question="Which river?", answers=("Flow2",), supporting_passages=("d2",)),
     ]
-    policy = ScriptedPolicy(lambda messages: ["<think>look</think>\n<search>Town1 Town2 river Flow1 Flow2</search>", "<think>so</think><answer>Flow1</answer>"])
-    found = roll_out_resumably(asked, job(policy, settings, searcher), settings, tmp_path / "work", "scripted")
+    policy = ScriptedPolicy(
+        lambda messages: [
+            "<think>look</think>\n<search>Town1 Town2 river Flow1 Flow2</search>",
+            "<think>so</think><answer>Flow1</answer>",
+        ]
+    )
+    found = roll_out_resumably(
+        asked, job(policy, settings, searcher), settings, tmp_path / "work", "scripted"
+    )
     shown = [one.trajectory.turns[1].text for one in found]
     assert ["Town1:" in text for text in shown] == [False, True]
     assert ["Town2:" in text for text in shown] == [True, False]
     assert {one.trajectory.retriever for one in found} == {searcher.fingerprint}
     assert [row(one.trajectory, settings)["evidence_recall"] for one in found] == [0.0, 0.0]
-    found = roll_out_resumably(TASKS[:1], job(Counting(), settings, searcher), settings, tmp_path / "ramp", "scripted")
+    found = roll_out_resumably(
+        TASKS[:1], job(Counting(), settings, searcher), settings, tmp_path / "ramp", "scripted"
+    )
     assert "Town0:" not in found[0].trajectory.turns[1].text
     with pytest.raises(UsageError, match=r"The question 'q0' of q names no gold passages"):
         run.load_searcher(settings, QUESTIONS)

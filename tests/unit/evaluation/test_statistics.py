@@ -69,7 +69,9 @@ def test_paired_difference() -> None:
     assert found.difference == pytest.approx(0.375)
     assert found.low <= 0.375 <= found.high
     back = paired_difference(b, a, 1000, 2)
-    assert (back.difference, back.low, back.high, back.p) == pytest.approx((-0.375, -found.high, -found.low, found.p))
+    assert (back.difference, back.low, back.high, back.p) == pytest.approx(
+        (-0.375, -found.high, -found.low, found.p)
+    )
     with pytest.raises(ValueError, match="equally many"):
         paired_difference([1.0], [1.0, 2.0], 100, 1)
     with pytest.raises(ValueError, match="at least one"):
@@ -101,7 +103,9 @@ def test_the_mean_of_suites_weighs_suites_and_not_questions() -> None:
 def test_one_suite_is_its_own_mean(values: list[float], test: str) -> None:
     zeros = [0.0] * len(values)
     assert macro_interval([values], 100, 5) == bootstrap_interval(values, 100, 5)
-    assert paired_macro_difference([(values, zeros)], 100, 5, test) == paired_difference(values, zeros, 100, 5, test)  # type: ignore[arg-type]
+    assert paired_macro_difference([(values, zeros)], 100, 5, test) == paired_difference(
+        values, zeros, 100, 5, test
+    )  # type: ignore[arg-type]
     twice = paired_macro_difference([(values, zeros)] * 2, 100, 5, test)  # type: ignore[arg-type]
     assert twice.difference == pytest.approx(np.mean(values))
     assert 0 < twice.p <= 1
@@ -110,8 +114,12 @@ def test_one_suite_is_its_own_mean(values: list[float], test: str) -> None:
 
 def test_corrections_worked_by_hand() -> None:
     p = [0.01, 0.04, 0.03, 0.005]
-    assert adjust(p, "holm") == pytest.approx([0.03, 0.06, 0.06, 0.02])  # 0.005 x 4, 0.01 x 3, 0.03 x 2; 0.04 is no less than the one before
-    assert adjust(p, "benjamini-hochberg") == pytest.approx([0.02, 0.04, 0.04, 0.02])  # 0.04 x 4/4, 0.03 x 4/3, 0.01 x 4/2, 0.005 x 4/1
+    assert adjust(p, "holm") == pytest.approx(
+        [0.03, 0.06, 0.06, 0.02]
+    )  # 0.005 x 4, 0.01 x 3, 0.03 x 2; 0.04 is no less than the one before
+    assert adjust(p, "benjamini-hochberg") == pytest.approx(
+        [0.02, 0.04, 0.04, 0.02]
+    )  # 0.04 x 4/4, 0.03 x 4/3, 0.01 x 4/2, 0.005 x 4/1
     assert adjust(p, "none") == p
     assert adjust([], "holm") == []
     assert adjust([0.9, 0.8], "holm") == [1, 1]
@@ -120,7 +128,23 @@ def test_corrections_worked_by_hand() -> None:
 
 def test_the_example_of_benjamini_and_hochberg() -> None:
     """The 15 p values of their paper (1995, section 3.2): at 0.05 their procedure finds four, Bonferroni's (and Holm's) three."""
-    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0]
+    p = [
+        0.0001,
+        0.0004,
+        0.0019,
+        0.0095,
+        0.0201,
+        0.0278,
+        0.0298,
+        0.0344,
+        0.0459,
+        0.3240,
+        0.4262,
+        0.5719,
+        0.6528,
+        0.7590,
+        1.0,
+    ]
     assert sum(value <= 0.05 for value in adjust(p, "benjamini-hochberg")) == 4
     assert sum(value <= 0.05 for value in adjust(p, "holm")) == 3
     assert adjust(p, "holm")[3] == pytest.approx(0.0095 * 12)
@@ -132,7 +156,10 @@ def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
     """By definition: the largest Bonferroni p of any set of hypotheses that the one in question belongs to."""
     places = range(len(p))
     sets = [chosen for size in places for chosen in combinations(places, size + 1)]
-    expected = [max(min(1, len(chosen) * min(p[i] for i in chosen)) for chosen in sets if place in chosen) for place in places]
+    expected = [
+        max(min(1, len(chosen) * min(p[i] for i in chosen)) for chosen in sets if place in chosen)
+        for place in places
+    ]
     assert adjust(p, "holm") == pytest.approx(expected)
 
 
@@ -141,7 +168,10 @@ def test_benjamini_hochberg_is_the_least_level_at_which_the_procedure_rejects(p:
     count, order = len(p), sorted(p)
 
     def rejected(value: float, level: float) -> bool:
-        largest = max((rank for rank in range(1, count + 1) if order[rank - 1] <= rank / count * level * (1 + 1e-12)), default=0)
+        largest = max(
+            (rank for rank in range(1, count + 1) if order[rank - 1] <= rank / count * level * (1 + 1e-12)),
+            default=0,
+        )
         return largest > 0 and value <= order[largest - 1]
 
     levels = sorted({1.0, *(min(1.0, value * count / rank) for rank, value in enumerate(order, 1))})

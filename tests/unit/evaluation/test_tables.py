@@ -7,13 +7,26 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch.evaluation.tables import WIDE, Cell, Table, cells, format_table, latex_text, render, with_interval
+from masksearch.evaluation.tables import (
+    WIDE,
+    Cell,
+    Table,
+    cells,
+    format_table,
+    latex_text,
+    render,
+    with_interval,
+)
 
 TABLE = Table(
     "Recall (%)",
     ("model", "A_1"),
     "lr",
-    ((Cell("x|y"), Cell("71.9", best=True, star=True, aside="[64.2, 78.8]")), (Cell("50%\n& more"), Cell("-1.5", star=True)), (Cell("模"), Cell("-"))),
+    (
+        (Cell("x|y"), Cell("71.9", best=True, star=True, aside="[64.2, 78.8]")),
+        (Cell("50%\n& more"), Cell("-1.5", star=True)),
+        (Cell("模"), Cell("-")),
+    ),
     "* p < 0.05.",
     frozenset({2}),
 )
@@ -78,7 +91,9 @@ def test_markdown() -> None:
 def test_latex() -> None:
     assert render([TABLE], ["one"], "latex") + "\n" == LATEX
     wide = Table("c", ("h",) * (WIDE + 1), "l" * (WIDE + 1), ())
-    assert render([wide], [], "latex").startswith("\\begin{table*}[t]\n\\centering\n\\scriptsize\n\\caption{c.}\n")
+    assert render([wide], [], "latex").startswith(
+        "\\begin{table*}[t]\n\\centering\n\\scriptsize\n\\caption{c.}\n"
+    )
     assert render([Table("c", ("h",), "l", (cells(["[x]"]),))], [], "latex").splitlines()[7] == "{[x]} \\\\"
 
 

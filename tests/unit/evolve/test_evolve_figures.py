@@ -4,13 +4,13 @@ import itertools
 import math
 
 import pytest
-from evolve_helpers import masked, question, trajectory
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.evolve_helpers import masked, question, trajectory
 
 from masksearch.evolve.diversity import distinct, diversity, entropy
-from masksearch.evolve.passing import Solved, pass_at_k, pass_table, solve_rates
-from masksearch.evolve.table import render_tables
+from masksearch.evolve.pass_at_k import Solved, pass_at_k, pass_table, solve_rates
+from masksearch.evolve.round_tables import render_tables
 
 
 @given(st.integers(1, 7).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n))))
@@ -39,14 +39,19 @@ def test_the_table_averages_over_tasks_that_have_k_samples():
 
 def test_solve_rates_count_what_was_judged():
     outcomes = [("a", True), ("a", None), ("b", None), ("a", False), ("c", False)]
-    assert solve_rates({"task": task, "correct": correct} for task, correct in outcomes) == [Solved("a", 1, 2), Solved("c", 0, 1)]
+    assert solve_rates({"task": task, "correct": correct} for task, correct in outcomes) == [
+        Solved("a", 1, 2),
+        Solved("c", 0, 1),
+    ]
 
 
 def test_distinct_is_a_mean_over_full_blocks():
     words = ["a", "b", "a", "b"]
     assert distinct(words, 1) == 0.5
     assert distinct(words, 2) == pytest.approx(2 / 3)
-    assert distinct(["a", "a", "a", "a", "b", "c", "d", "e", "f"], 1, block=4) == pytest.approx((0.25 + 1.0) / 2)  # the last word is in no full block
+    assert distinct(["a", "a", "a", "a", "b", "c", "d", "e", "f"], 1, block=4) == pytest.approx(
+        (0.25 + 1.0) / 2
+    )  # the last word is in no full block
     assert distinct([], 1) == distinct(["a"], 2) == 0.0
 
 
@@ -62,7 +67,12 @@ def test_entropy_in_bits():
 
 
 def test_the_variety_of_trajectories():
-    found = diversity([trajectory(masked(1), "one two", ("Iris iris",)), trajectory(question(2), "one two", ("x", "y"), answer="the old sea")])
+    found = diversity(
+        [
+            trajectory(masked(1), "one two", ("Iris iris",)),
+            trajectory(question(2), "one two", ("x", "y"), answer="the old sea"),
+        ]
+    )
     assert (found["query_terms"], found["query_entropy"], found["query_entropy_most"]) == (4, 1.5, 2.0)
     assert (found["searches"], found["answer_words"]) == (1.5, 2.0)
     assert diversity([])["query_entropy_most"] == 0.0

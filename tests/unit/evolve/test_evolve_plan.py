@@ -1,17 +1,17 @@
 """Inputs are checked before the work begins; what counts as correct; how the seed data are mixed in."""
 
 import pytest
-from evolve_helpers import evolve_settings, masked, question, seed_trajectory, trajectory, write_inputs
 from hypothesis import example, given
 from hypothesis import strategies as st
 from kit.endpoint import Endpoint, fail, say, verdict
+from kit.evolve_helpers import evolve_settings, masked, question, seed_trajectory, trajectory, write_inputs
 from pydantic import ValidationError
 
 from masksearch.errors import DataError, ModelError, UsageError
-from masksearch.evolve.accepting import judge_rollouts
-from masksearch.evolve.plan import make_plan, mixture
+from masksearch.evolve.acceptance import judge_rollouts
+from masksearch.evolve.inputs import make_plan, mixture
 from masksearch.evolve.stage import best_round, run_evolve, taken_round, why_stop
-from masksearch.files import write_json_lines
+from masksearch.runtime.files import write_json_lines
 from masksearch.types import Turn
 
 
@@ -31,7 +31,10 @@ def test_each_round_has_tasks_of_its_own_in_a_seeded_order(place):
 
 
 def test_too_few_fresh_tasks_are_told_before_the_work_begins(place):
-    with pytest.raises(DataError, match=r"4 rounds of 4 tasks need 16 fresh tasks, but .*tasks\.jsonl hold 12 beside those of the seed data"):
+    with pytest.raises(
+        DataError,
+        match=r"4 rounds of 4 tasks need 16 fresh tasks, but .*tasks\.jsonl hold 12 beside those of the seed data",
+    ):
         run_evolve(evolve_settings(place, rounds=4, model=place / "none"), place / "out", place / "work")
     write_json_lines(place / "seed.jsonl", (seed_trajectory(number).to_json() for number in range(3)))
     with pytest.raises(DataError, match="hold 9 beside"):
@@ -42,12 +45,18 @@ def test_too_few_fresh_tasks_are_told_before_the_work_begins(place):
 def test_held_out_tasks_must_stand_nowhere_else(place):
     heldout = str(place / "heldout.jsonl")
     write_json_lines(place / "heldout.jsonl", [question(3).to_json(), question(600).to_json()])
-    with pytest.raises(DataError, match=r"1 of the 2 held-out tasks, or their articles, stand in .*tasks\.jsonl too \(such as 'q3'\)"):
+    with pytest.raises(
+        DataError,
+        match=r"1 of the 2 held-out tasks, or their articles, stand in .*tasks\.jsonl too \(such as 'q3'\)",
+    ):
         make_plan(evolve_settings(place, heldout=heldout))
     write_json_lines(place / "heldout.jsonl", [question(1001).to_json()])
     with pytest.raises(DataError, match=r"seed\.jsonl"):
         make_plan(evolve_settings(place, heldout=heldout))
-    write_json_lines(place / "tasks.jsonl", (masked(number, document=f"d{number}", title=f"T{number}").to_json() for number in range(8)))
+    write_json_lines(
+        place / "tasks.jsonl",
+        (masked(number, document=f"d{number}", title=f"T{number}").to_json() for number in range(8)),
+    )
     write_json_lines(place / "heldout.jsonl", [masked(99, title="T2").to_json()])
     with pytest.raises(DataError, match="such as 'T2'"):
         make_plan(evolve_settings(place, heldout=heldout))
@@ -76,7 +85,18 @@ def test_a_judge_that_cannot_be_asked_is_told_before_the_work_begins(place, give
         make_plan(evolve_settings(place, **given))
 
 
-@pytest.mark.parametrize("given", [{"trajectories": ()}, {"tasks": ()}, {"rounds": 0}, {"samples": 0}, {"mix": 1.0}, {"temperature": 0.0}, {"round": 1}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"trajectories": ()},
+        {"tasks": ()},
+        {"rounds": 0},
+        {"samples": 0},
+        {"mix": 1.0},
+        {"temperature": 0.0},
+        {"round": 1},
+    ],
+)
 def test_settings_that_make_no_sense_are_refused(tmp_path, given):
     with pytest.raises(ValidationError):
         evolve_settings(tmp_path, **given)
@@ -124,7 +144,13 @@ def server(monkeypatch):
 def test_a_judge_decides_and_an_unreadable_verdict_is_neither_right_nor_wrong(tmp_path, server):
     def answer(body, number):
         told = body["messages"][1]["content"]
-        return verdict("correct") if "yes" in told else verdict("incorrect") if "wrong" in told else say("I like it")
+        return (
+            verdict("correct")
+            if "yes" in told
+            else verdict("incorrect")
+            if "wrong" in told
+            else say("I like it")
+        )
 
     server.script = answer
     answers = ["yes it is", "wrong it is", "who knows"]
@@ -151,7 +177,11 @@ def test_a_judge_that_is_away_stops_the_run(tmp_path, server):
 
 
 def manifest(number, difference=None, correct=3, kept=2):
-    gain = {} if difference is None else {"gain": {"difference": difference, "against": 1, "low": 0, "high": 1, "metric": "f1"}}
+    gain = (
+        {}
+        if difference is None
+        else {"gain": {"difference": difference, "against": 1, "low": 0, "high": 1, "metric": "f1"}}
+    )
     return {"round": number, "counts": {"correct": correct, "kept": kept, "rollouts": 9}, **gain}
 
 
@@ -162,8 +192,13 @@ def test_when_to_stop_and_which_model_to_take(tmp_path):
     assert [why_stop(rounds[:count], settings) for count in (1, 2, 3)] == ["", "", ""]
     assert why_stop(rounds, settings) == "Stopped: no gain in f1 on the held-out tasks for 2 rounds."
     assert why_stop(rounds, settings.model_copy(update={"patience": 0})) == ""
-    assert (taken_round(rounds, settings), taken_round(rounds, settings.model_copy(update={"take": "last"}))) == (2, 4)
+    assert (
+        taken_round(rounds, settings),
+        taken_round(rounds, settings.model_copy(update={"take": "last"})),
+    ) == (2, 4)
     assert taken_round(rounds, settings.model_copy(update={"heldout": ""})) == 4
     assert why_stop([*rounds[:3], manifest(4, 0.5), manifest(5, 0.1)], settings) == "All 5 rounds are done."
     assert "not one of 9 rollouts was accepted" in why_stop([manifest(1, correct=0, kept=0)], settings)
-    assert "of 3 correct rollouts in round 1 not one was new enough" in why_stop([manifest(1, kept=0)], settings)
+    assert "of 3 correct rollouts in round 1 not one was new enough" in why_stop(
+        [manifest(1, kept=0)], settings
+    )

@@ -7,21 +7,22 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from evolve_helpers import evolve_settings, make_taught_checkpoint, write_inputs
+from kit.evolve_helpers import evolve_settings, make_taught_checkpoint, write_inputs
+from kit.places import REPOSITORY
 
 from masksearch.agent.protocol import is_valid
 from masksearch.errors import MaskSearchError
-from masksearch.evolve.passing import Solved, pass_table
+from masksearch.evolve.pass_at_k import Solved, pass_table
 from masksearch.evolve.stage import run_evolve
-from masksearch.files import read_records, remove
 from masksearch.llm.checkpoint import checkpoint_name
-from masksearch.settings import SftSettings
+from masksearch.runtime.files import remove
+from masksearch.runtime.records import read_records
+from masksearch.train.settings import SftSettings
 from masksearch.types import Trajectory
 
-HERE = Path(__file__).parent
+HERE = REPOSITORY / "tests"
 
 
 def rows(path):
@@ -29,7 +30,9 @@ def rows(path):
 
 
 def manifests(out):
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "rounds").glob("round-*.json"))]
+    found = [
+        json.loads(path.read_text(encoding="utf-8")) for path in sorted((out / "rounds").glob("round-*.json"))
+    ]
     for manifest in found:
         manifest.pop("seconds")
     return found
@@ -63,10 +66,14 @@ def test_what_a_run_leaves_behind(finished):
     assert summary["kept"] == len(data) - summary["seed_data"] > 0
     own = data[summary["seed_data"] :]
     assert all(is_valid(one.turns) and one.scores["f1"] == 1.0 and one.usage.searches >= 1 for one in own)
-    assert {one.model for one in own} == {f"{checkpoint_name(settings.model)}+evolve{number}" for number in (1, 2)}
+    assert {one.model for one in own} == {
+        f"{checkpoint_name(settings.model)}+evolve{number}" for number in (1, 2)
+    }
     assert "pass@3" in summary["table"]
     assert (folder / "out" / "table.md").read_text(encoding="utf-8") == summary["table"] + "\n"
-    assert json.loads((folder / "out" / "masksearch.json").read_text())["name"].endswith(f"+evolve{summary['model_round']}")
+    assert json.loads((folder / "out" / "masksearch.json").read_text())["name"].endswith(
+        f"+evolve{summary['model_round']}"
+    )
     assert (folder / "out" / "model.safetensors").read_bytes() == (
         folder / "work" / f"round-{summary['model_round']:04}" / "checkpoint" / "model.safetensors"
     ).read_bytes()
@@ -82,15 +89,24 @@ def test_the_manifests_add_up(finished):
     assert second["counts"]["trained_on"] == summary["seed_data"] + first["counts"]["kept"]
     assert "gain" not in first
     assert second["gain"]["against"] == 1
-    assert second["gain"]["difference"] == pytest.approx(second["heldout"]["f1"]["mean"] - first["heldout"]["f1"]["mean"], abs=1e-5)
+    assert second["gain"]["difference"] == pytest.approx(
+        second["heldout"]["f1"]["mean"] - first["heldout"]["f1"]["mean"], abs=1e-5
+    )
     rates = rows(folder / "out" / "rounds" / "solve-rates.jsonl")
     assert len(rates) == 8
     assert len({rate["task"] for rate in rates}) == 8
     for manifest in found:
-        counts, outcomes = manifest["counts"], rows(folder / "work" / f"round-{manifest['round']:04}" / "outcomes.jsonl")
+        counts, outcomes = (
+            manifest["counts"],
+            rows(folder / "work" / f"round-{manifest['round']:04}" / "outcomes.jsonl"),
+        )
         assert counts["rollouts"] == len(outcomes) == settings.tasks_per_round * settings.samples
         assert counts["kept"] + sum(counts["dropped"].values()) == counts["rollouts"]
-        mine = [Solved(rate["task"], rate["solved"], rate["sampled"]) for rate in rates if rate["round"] == manifest["round"]]
+        mine = [
+            Solved(rate["task"], rate["solved"], rate["sampled"])
+            for rate in rates
+            if rate["round"] == manifest["round"]
+        ]
         assert sum(rate.solved for rate in mine) == counts["correct"]
         assert manifest["pass_at"] == pytest.approx(pass_table(mine, 3), abs=1e-5)
         assert manifest["accepted_share"] == pytest.approx(counts["correct"] / counts["judged"], abs=1e-5)
@@ -100,8 +116,12 @@ CUTS = {
     "the product is missing": lambda work: None,
     "before the manifest": lambda work: (work / "round-0002" / "manifest.json").unlink(),
     "in the middle of the rollouts": lambda work: tear_rollouts(work / "round-0002"),
-    "before the teacher was saved": lambda work: [remove(work / "round-0002" / name) for name in ("manifest.json", "checkpoint", "heldout", "rollouts")],
-    "in the middle of the training data": lambda work: [remove(path) for path in (work / "round-0002").iterdir() if path.name != "seconds.jsonl"],
+    "before the teacher was saved": lambda work: [
+        remove(work / "round-0002" / name) for name in ("manifest.json", "checkpoint", "heldout", "rollouts")
+    ],
+    "in the middle of the training data": lambda work: [
+        remove(path) for path in (work / "round-0002").iterdir() if path.name != "seconds.jsonl"
+    ],
 }
 
 
@@ -110,7 +130,9 @@ def tear_rollouts(folder):
     for name in ("manifest.json", "accepted.jsonl", "outcomes.jsonl"):
         (folder / name).unlink()
     (folder / "rollouts" / "trajectories.jsonl").unlink()
-    (folder / "rollouts" / "episodes.jsonl").write_bytes(b"".join(whole[:8]) + whole[8][:50])  # one chunk is 6 rollouts
+    (folder / "rollouts" / "episodes.jsonl").write_bytes(
+        b"".join(whole[:8]) + whole[8][:50]
+    )  # one chunk is 6 rollouts
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -130,7 +152,9 @@ def same(one, other):
     for out in (one, other):
         assert (out / "evolve.json").exists()
     assert (one / "trajectories.jsonl").read_bytes() == (other / "trajectories.jsonl").read_bytes()
-    assert (one / "rounds" / "solve-rates.jsonl").read_bytes() == (other / "rounds" / "solve-rates.jsonl").read_bytes()
+    assert (one / "rounds" / "solve-rates.jsonl").read_bytes() == (
+        other / "rounds" / "solve-rates.jsonl"
+    ).read_bytes()
     for mine, theirs in zip(manifests(one), manifests(other), strict=True):
         for name in mine:
             assert name == "model_hash" or mine[name] == theirs[name], name
@@ -142,18 +166,29 @@ import json, sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
 from masksearch.evolve.stage import run_evolve
-from masksearch.settings import EvolveSettings
+from masksearch.evolve.settings import EvolveSettings
 run_evolve(EvolveSettings.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
 def test_killed_by_a_signal_and_started_again_ends_with_the_same_data(finished, tmp_path):
     folder, settings, _ = finished
-    command = [sys.executable, "-c", CHILD, json.dumps(settings.model_dump(mode="json")), str(tmp_path / "out"), str(tmp_path / "work")]
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        json.dumps(settings.model_dump(mode="json")),
+        str(tmp_path / "out"),
+        str(tmp_path / "work"),
+    ]
     alone = {**os.environ, "OMP_NUM_THREADS": "1"}
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=alone)
     deadline = time.monotonic() + 300
-    while not any((tmp_path / "work" / "round-0002").glob("sft/states/checkpoint-*/whole")) and child.poll() is None and time.monotonic() < deadline:
+    while (
+        not any((tmp_path / "work" / "round-0002").glob("sft/states/checkpoint-*/whole"))
+        and child.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.002)
     assert child.poll() is None, "it ended before it could be killed"
     child.send_signal(signal.SIGKILL)
@@ -167,7 +202,9 @@ def test_killed_by_a_signal_and_started_again_ends_with_the_same_data(finished, 
 
 def test_nothing_accepted_is_said_and_what_there_is_is_kept(finished, tmp_path, tiny_checkpoint, capsys):
     _, settings, _ = finished
-    hopeless = settings.model_copy(update={"model": str(tiny_checkpoint), "heldout": "", "keep_models": False})
+    hopeless = settings.model_copy(
+        update={"model": str(tiny_checkpoint), "heldout": "", "keep_models": False}
+    )
     summary = run_evolve(hopeless, tmp_path / "out", tmp_path / "work")
     assert "in round 1 not one of 12 rollouts was accepted; what there was before is kept" in summary["note"]
     assert summary["note"].split(". ")[0] in capsys.readouterr().err
@@ -178,7 +215,14 @@ def test_nothing_accepted_is_said_and_what_there_is_is_kept(finished, tmp_path, 
 
 def test_going_on_from_the_teacher_before_and_clearing_models_away(finished, tmp_path):
     _, settings, _ = finished
-    steady = settings.model_copy(update={"start": "previous", "heldout": "", "keep_models": False, "sft": settings.sft.model_copy(update={"max_steps": 2})})
+    steady = settings.model_copy(
+        update={
+            "start": "previous",
+            "heldout": "",
+            "keep_models": False,
+            "sft": settings.sft.model_copy(update={"max_steps": 2}),
+        }
+    )
     summary = run_evolve(steady, tmp_path / "out", tmp_path / "work")
     assert summary["rounds"] == 2
     mark = json.loads((tmp_path / "out" / "masksearch.json").read_text())
@@ -189,16 +233,29 @@ def test_going_on_from_the_teacher_before_and_clearing_models_away(finished, tmp
 
 
 def test_the_settings_of_training_are_those_of_sft():
-    from masksearch.settings import EvolveSftSettings
+    from masksearch.evolve.settings import EvolveSftSettings
 
     ours, theirs = EvolveSftSettings.model_fields, SftSettings.model_fields
     of_the_rounds = {"model", "trajectories", "dtype", "seed"}
-    assert set(theirs) - set(ours) == of_the_rounds | {"curriculum", "heldout", "solve_rates", "on_nan", "trackers"}
-    assert all(ours[name].default == theirs[name].default and ours[name].annotation == theirs[name].annotation for name in ours)
+    assert set(theirs) - set(ours) == of_the_rounds | {
+        "curriculum",
+        "heldout",
+        "solve_rates",
+        "on_nan",
+        "trackers",
+    }
+    assert all(
+        ours[name].default == theirs[name].default and ours[name].annotation == theirs[name].annotation
+        for name in ours
+    )
 
 
 def test_a_search_that_cannot_be_opened_is_told_before_the_work_begins(finished, tmp_path):
     _, settings, _ = finished
     with pytest.raises(MaskSearchError, match="nowhere"):
-        run_evolve(settings.model_copy(update={"index": str(tmp_path / "nowhere")}), tmp_path / "out", tmp_path / "work")
+        run_evolve(
+            settings.model_copy(update={"index": str(tmp_path / "nowhere")}),
+            tmp_path / "out",
+            tmp_path / "work",
+        )
     assert not (tmp_path / "work").exists()

@@ -5,11 +5,11 @@ import shutil
 
 import pytest
 import torch
-from tiny import make_tiny_model
+from kit.tiny import make_tiny_model
 
 from masksearch.errors import ModelError
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, run_model, save_checkpoint
-from masksearch.settings import ModelSettings
+from masksearch.llm.settings import ModelSettings
 
 
 def refuse(source):
@@ -36,7 +36,9 @@ def test_a_config_that_is_none(tmp_path, config):
     assert "cannot be loaded" in refuse(tmp_path)
 
 
-@pytest.mark.parametrize("damage", ["weights missing", "weights cut", "weights junk", "tokenizer junk", "tokenizer missing"])
+@pytest.mark.parametrize(
+    "damage", ["weights missing", "weights cut", "weights junk", "tokenizer junk", "tokenizer missing"]
+)
 def test_a_damaged_checkpoint(tmp_path, tiny_checkpoint, damage):
     folder = tmp_path / "model"
     shutil.copytree(tiny_checkpoint, folder)
@@ -79,5 +81,10 @@ def test_a_failed_save_leaves_the_old_checkpoint(tmp_path, tiny_tokenizer):
 
 def test_the_stage_copies_a_folder(tmp_path, tiny_checkpoint):
     summary = run_model(ModelSettings(source=str(tiny_checkpoint)), tmp_path / "out", tmp_path)
-    assert summary["parameters"] == sum(weight.numel() for weight in load_checkpoint(tmp_path / "out", torch.float32)[0].parameters())
-    assert json.loads((tmp_path / "out" / "masksearch.json").read_text()) == {"name": str(tiny_checkpoint), "parent": ""}
+    assert summary["parameters"] == sum(
+        weight.numel() for weight in load_checkpoint(tmp_path / "out", torch.float32)[0].parameters()
+    )
+    assert json.loads((tmp_path / "out" / "masksearch.json").read_text()) == {
+        "name": str(tiny_checkpoint),
+        "parent": "",
+    }

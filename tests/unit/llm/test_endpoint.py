@@ -9,11 +9,11 @@ from kit.endpoint import Answer, Endpoint, cut_off, fail, late, say, too_many, t
 
 from masksearch.agent.loop import run_all, run_episode
 from masksearch.agent.protocol import stops
+from masksearch.agent.settings import AgentSettings
 from masksearch.errors import ModelError, UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import EndpointError, EndpointPolicy, request, restore_stop, soften
-from masksearch.search.bm25 import Bm25Searcher
-from masksearch.settings import AgentSettings
+from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.types import Passage, Question
 
 pytest.importorskip("openai")
@@ -46,7 +46,14 @@ def test_a_normal_answer(server):
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
     assert headers["authorization"] == f"Bearer {KEY}"
-    assert body == {"model": "m", "messages": MESSAGES, "max_tokens": 64, "temperature": 0.3, "seed": 5, "stop": list(stops())}
+    assert body == {
+        "model": "m",
+        "messages": MESSAGES,
+        "max_tokens": 64,
+        "temperature": 0.3,
+        "seed": 5,
+        "stop": list(stops()),
+    }
 
 
 @pytest.mark.parametrize(
@@ -54,7 +61,11 @@ def test_a_normal_answer(server):
     [
         ("<think>a</think><search>radium", "stop", ("<think>a</think><search>radium</search>", "stop")),
         ("<think>a</think><answer>Paris", "stop", ("<think>a</think><answer>Paris</answer>", "stop")),
-        ("<think>a <search> or</think><answer>Paris", "stop", ("<think>a <search> or</think><answer>Paris</answer>", "stop")),
+        (
+            "<think>a <search> or</think><answer>Paris",
+            "stop",
+            ("<think>a <search> or</think><answer>Paris</answer>", "stop"),
+        ),
         ("<search>a</search> junk <answer>", "stop", ("<search>a</search>", "stop")),
         ("<answer>a</answer><search>b</search>", "length", ("<answer>a</answer>", "stop")),
         ("<search>radiu", "length", ("<search>radiu", "length")),
@@ -88,7 +99,17 @@ def test_too_many_requests_are_tried_again(server):
 
 
 @pytest.mark.parametrize(
-    "reply", ["{ no json", "[]", "null", '"text"', {"choices": []}, {"choices": None}, {"choices": [{"index": 0, "finish_reason": "stop"}]}, {"error": "x"}]
+    "reply",
+    [
+        "{ no json",
+        "[]",
+        "null",
+        '"text"',
+        {"choices": []},
+        {"choices": None},
+        {"choices": [{"index": 0, "finish_reason": "stop"}]},
+        {"error": "x"},
+    ],
 )
 def test_an_answer_that_is_none(server, reply):
     server.replies = [Answer(reply)]
@@ -121,7 +142,9 @@ def test_a_wrong_url(url):
 
 
 def test_an_episode_over_http(server, caplog):
-    searcher = Bm25Searcher.in_memory([Passage(id="p", doc_id="d", title="Radium", text="Radium was discovered by Marie Curie.")])
+    searcher = Bm25Searcher.in_memory(
+        [Passage(id="p", doc_id="d", title="Radium", text="Radium was discovered by Marie Curie.")]
+    )
     question = Question(id="q", question="Who discovered radium?", answers=("Marie Curie",))
     server.replies = [say("<think>a</think>\n<search>radium"), say("<think>b</think>\n<answer>Marie Curie")]
     policy = EndpointPolicy("m", server.url, retries=0)
@@ -130,7 +153,12 @@ def test_an_episode_over_http(server, caplog):
     trajectory = episode.trajectory
     assert (trajectory.status, trajectory.answer, trajectory.model) == ("answered", "Marie Curie", "openai:m")
     assert trajectory.usage.model_tokens == 14
-    assert [message["role"] for message in server.requests[1][2]["messages"]] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in server.requests[1][2]["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
     assert server.requests[1][2]["messages"][2]["content"].endswith("</search>")
     assert server.requests[1][2]["messages"][3]["content"].startswith("<information>\n[1] Radium")
     assert KEY not in trajectory.model_dump_json()
@@ -178,25 +206,53 @@ def test_a_broken_connection_is_tried_again(server):
 def test_reasoning_kept_apart_comes_back_as_the_thought(server, field):
     server.replies = [say("<search>radium", **{field: " I could <search>x</search>. "})]
     generation = ask(server)
-    assert (generation.text, generation.finish) == ("<think>I could ‹search›x‹/search›.</think>\n<search>radium</search>", "stop")
+    assert (generation.text, generation.finish) == (
+        "<think>I could ‹search›x‹/search›.</think>\n<search>radium</search>",
+        "stop",
+    )
     server.replies = [say("<think>own</think><answer>a", **{field: "apart"})]
     assert ask(server).text == "<think>own</think><answer>a</answer>"
 
 
 def test_content_in_parts(server):
     thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
-    server.replies = [say([thinking, {"type": "text", "text": "Hel"}, {"type": "text", "text": "lo"}, {"type": "image_url"}, "?"])]
+    server.replies = [
+        say(
+            [
+                thinking,
+                {"type": "text", "text": "Hel"},
+                {"type": "text", "text": "lo"},
+                {"type": "image_url"},
+                "?",
+            ]
+        )
+    ]
     assert ask(server).text == "<think>hm</think>\nHello"
 
 
 def test_settings_a_server_does_not_know_are_left_out_and_noted(server):
     def script(body, number):
         if "max_tokens" in body:
-            return fail(400, "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", param="max_tokens")
+            return fail(
+                400,
+                "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+                param="max_tokens",
+            )
         if body.get("temperature") != 1 and "temperature" in body:
             return fail(400, "Unsupported value: 'temperature' does not support 0.3 with this model.")
         if "seed" in body:
-            return Answer({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]}, 422)
+            return Answer(
+                {
+                    "detail": [
+                        {
+                            "type": "extra_forbidden",
+                            "loc": ["body", "seed"],
+                            "msg": "Extra inputs are not permitted",
+                        }
+                    ]
+                },
+                422,
+            )
         return say("ok")
 
     server.script = script
@@ -213,7 +269,12 @@ def test_settings_a_server_does_not_know_are_left_out_and_noted(server):
 
 
 @pytest.mark.parametrize(
-    "message", ["'max_tokens' is too large: 5000. The model's maximum context length is 4096 tokens.", "seed is odd", "Unsupported parameter: 'stop'"]
+    "message",
+    [
+        "'max_tokens' is too large: 5000. The model's maximum context length is 4096 tokens.",
+        "seed is odd",
+        "Unsupported parameter: 'stop'",
+    ],
 )
 def test_other_bad_requests_stay_errors(server, message):
     server.replies = [fail(400, message)]
@@ -231,8 +292,15 @@ def test_the_key_can_come_from_another_variable(server, monkeypatch):
             await EndpointPolicy("m", server.url, keys=keys).complete(MESSAGES, (), 8, Sampling())
 
     asyncio.run(run())
-    assert [headers["authorization"] for _, headers, _ in server.requests] == ["Bearer other", f"Bearer {KEY}", "Bearer none"]
+    assert [headers["authorization"] for _, headers, _ in server.requests] == [
+        "Bearer other",
+        f"Bearer {KEY}",
+        "Bearer none",
+    ]
 
 
 def test_softened_text_keeps_everything_but_the_tags():
-    assert soften("a <b> </think> < search > <SEARCH>\n<answer>") == "a <b> ‹/think› < search > <SEARCH>\n‹answer›"
+    assert (
+        soften("a <b> </think> < search > <SEARCH>\n<answer>")
+        == "a <b> ‹/think› < search > <SEARCH>\n‹answer›"
+    )

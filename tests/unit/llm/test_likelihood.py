@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import make_tiny_model, make_tiny_tokenizer
+from kit.tiny import make_tiny_model, make_tiny_tokenizer
 
 from masksearch.errors import ModelError
 from masksearch.llm.likelihood import Likelihood, cut
@@ -40,7 +40,12 @@ def one_by_one(likelihood, text):
     for token in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]:
         end = place + len(tokenizer.convert_ids_to_tokens(token))
         with torch.no_grad():
-            yield place, end, token, likelihood.model(input_ids=torch.tensor([context])).logits[0, -1].double()
+            yield (
+                place,
+                end,
+                token,
+                likelihood.model(input_ids=torch.tensor([context])).logits[0, -1].double(),
+            )
         context.append(token)
         place = end
 
@@ -53,9 +58,13 @@ def test_each_stretch_is_read_as_token_by_token(likelihood, number):
         found = likelihood.read(TEXTS, STRETCHES, temperature)[number]
         for stretch, reading in zip(stretches, found, strict=True):
             start, end = (len(text[:edge].encode()) for edge in stretch)
-            inside = [(token, logits) for first, last, token, logits in tokens if first < end and start < last]
+            inside = [
+                (token, logits) for first, last, token, logits in tokens if first < end and start < last
+            ]
             losses = [-torch.log_softmax(logits, dim=-1)[token].item() for token, logits in inside]
-            sampled = [torch.log_softmax(logits / temperature, dim=-1)[token].item() for token, logits in inside]
+            sampled = [
+                torch.log_softmax(logits / temperature, dim=-1)[token].item() for token, logits in inside
+            ]
             assert reading.loss == pytest.approx(sum(losses) / len(losses), abs=1e-4)
             assert reading.greedy == all(logits.argmax().item() == token for token, logits in inside)
             assert reading.probability == pytest.approx(math.exp(sum(sampled)), rel=1e-3)
@@ -73,11 +82,17 @@ def test_a_stretch_is_not_off_by_one(likelihood):
 
 
 def test_a_text_does_not_depend_on_its_batch(likelihood, tiny_model, tiny_tokenizer):
-    alone = [likelihood.read([text], [stretches])[0] for text, stretches in zip(TEXTS, STRETCHES, strict=True)]
+    alone = [
+        likelihood.read([text], [stretches])[0] for text, stretches in zip(TEXTS, STRETCHES, strict=True)
+    ]
     for batch in (1, 2, 3, 8):
-        together = Likelihood(tiny_model, tiny_tokenizer, "tiny", batch).read(TEXTS[::-1], STRETCHES[::-1])[::-1]
+        together = Likelihood(tiny_model, tiny_tokenizer, "tiny", batch).read(TEXTS[::-1], STRETCHES[::-1])[
+            ::-1
+        ]
         for one, other in zip(alone, together, strict=True):
-            assert [reading.loss for reading in other] == pytest.approx([reading.loss for reading in one], abs=1e-5)
+            assert [reading.loss for reading in other] == pytest.approx(
+                [reading.loss for reading in one], abs=1e-5
+            )
             assert [reading.greedy for reading in other] == [reading.greedy for reading in one]
 
 
@@ -90,7 +105,10 @@ def test_greedy_is_what_the_model_writes(likelihood, tiny_model):
         with torch.no_grad():
             written = tiny_model(input_ids=torch.tensor([ids])).logits[0, -1].argmax().item()
         whole = text + tokenizer.decode([written])
-        if tokenizer(whole, add_special_tokens=False, split_special_tokens=True)["input_ids"] != [*ids[1:], written]:
+        if tokenizer(whole, add_special_tokens=False, split_special_tokens=True)["input_ids"] != [
+            *ids[1:],
+            written,
+        ]:
             continue  # no whole character, or cut into other tokens than it was written in
         (reading,) = likelihood.read([whole], [[(len(text), len(whole))]], temperature=0.001)[0]
         assert reading.greedy
@@ -108,8 +126,12 @@ def test_long_texts_are_read_in_windows(likelihood, tiny_model, tiny_tokenizer):
     assert size > 3 * 32
     assert len(cut_up) == len(stretches)
     # The first window holds the same tokens as the whole text; later ones see less, but at least half a window.
-    assert [reading.loss for reading in cut_up[:8]] == pytest.approx([reading.loss for reading in whole[:8]], abs=1e-4)
-    assert any(abs(one.loss - other.loss) > 1e-4 for one, other in zip(whole[-20:], cut_up[-20:], strict=True))
+    assert [reading.loss for reading in cut_up[:8]] == pytest.approx(
+        [reading.loss for reading in whole[:8]], abs=1e-4
+    )
+    assert any(
+        abs(one.loss - other.loss) > 1e-4 for one, other in zip(whole[-20:], cut_up[-20:], strict=True)
+    )
 
 
 @given(st.integers(1, 60), st.integers(2, 20), st.data())
@@ -132,11 +154,15 @@ def test_nothing_to_read(likelihood):
     assert (reading.loss, reading.greedy, reading.probability) == (0.0, False, 0.0)
 
 
-def test_without_a_beginning_of_text_token_the_first_token_is_left_out(tiny_model, tiny_tokenizer, likelihood):
+def test_without_a_beginning_of_text_token_the_first_token_is_left_out(
+    tiny_model, tiny_tokenizer, likelihood
+):
     bare = Likelihood(tiny_model, tiny_tokenizer, "tiny")
     bare.start = ()
     text = TEXTS[0]
-    first = tiny_tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"][0][1]
+    first = tiny_tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"][0][
+        1
+    ]
     (reading,) = bare.read([text], [[(0, first)]])[0]
     assert (reading.loss, reading.greedy) == (0.0, False)
     (later,) = bare.read([text], [[(len(text) - 3, len(text))]])[0]

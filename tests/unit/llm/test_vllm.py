@@ -13,8 +13,8 @@ from kit.vllm import Tiny, TinyEngine, completion, completions, counted, install
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm import vllm
 from masksearch.llm.base import Sampling
-from masksearch.llm.local import LocalPolicy
-from masksearch.llm.tokens import encode_plain, encode_prompt
+from masksearch.llm.decoder.local_policy import LocalPolicy
+from masksearch.llm.token_session import encode_plain, encode_prompt
 from masksearch.llm.vllm import EnginePolicy, ServerPolicy
 
 MESSAGES = [{"role": "system", "content": "You find things out."}, {"role": "user", "content": "Who?"}]
@@ -37,7 +37,9 @@ def endpoint(tiny_model, tiny_tokenizer, monkeypatch):
 
 
 def served(endpoint, tokenizer, timeout=20.0):
-    return ServerPolicy(endpoint.url.removesuffix("/v1"), tokenizer, {tokenizer.eos_token_id}, "tiny", timeout)
+    return ServerPolicy(
+        endpoint.url.removesuffix("/v1"), tokenizer, {tokenizer.eos_token_id}, "tiny", timeout
+    )
 
 
 @pytest.fixture
@@ -47,7 +49,9 @@ def server(endpoint, tiny_tokenizer):
 
 @pytest.fixture
 def engine(package, tiny_model, tiny_tokenizer):
-    return EnginePolicy(TinyEngine(Tiny(tiny_model, tiny_tokenizer)), tiny_tokenizer, {tiny_tokenizer.eos_token_id}, "tiny")
+    return EnginePolicy(
+        TinyEngine(Tiny(tiny_model, tiny_tokenizer)), tiny_tokenizer, {tiny_tokenizer.eos_token_id}, "tiny"
+    )
 
 
 @pytest.fixture(params=["server", "engine"])
@@ -78,7 +82,13 @@ async def three_turns(session):
 def test_greedy_it_is_the_policy_of_this_process(policy, tiny_checkpoint, tiny_tokenizer):
     from transformers import AutoModelForCausalLM
 
-    local = LocalPolicy(AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32), tiny_tokenizer, "tiny", slots=1, max_length=512)
+    local = LocalPolicy(
+        AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32),
+        tiny_tokenizer,
+        "tiny",
+        slots=1,
+        max_length=512,
+    )
     mine, told = talk(policy, three_turns, max_length=512)
     other, expected = talk(local, three_turns, max_length=512)
     assert told == expected
@@ -92,8 +102,12 @@ def test_sampled_its_logprobs_are_those_of_the_whole_sequence(policy, tiny_model
     record = talk(policy, three_turns, temperature=1.0, seed=5, max_length=512)[0].record
     ids = torch.tensor([record.prompt_ids + record.ids])
     with torch.no_grad():
-        logp = torch.log_softmax(tiny_model(input_ids=ids).logits[0, :-1], dim=-1).gather(1, ids[0, 1:, None])[:, 0]
-    for expected, found, mask in zip(logp[len(record.prompt_ids) - 1 :].tolist(), record.logprobs, record.mask, strict=True):
+        logp = torch.log_softmax(tiny_model(input_ids=ids).logits[0, :-1], dim=-1).gather(
+            1, ids[0, 1:, None]
+        )[:, 0]
+    for expected, found, mask in zip(
+        logp[len(record.prompt_ids) - 1 :].tolist(), record.logprobs, record.mask, strict=True
+    ):
         assert found == (pytest.approx(expected, abs=1e-4) if mask else 0.0)
 
 
@@ -116,8 +130,20 @@ def test_a_turn_is_one_request_with_all_tokens_so_far(server, endpoint, tiny_tok
     for before, after in ((first, second), (second, third)):  # what a prefix cache goes by
         assert after["prompt"][: len(before["prompt"])] == before["prompt"]
     assert third["prompt"] == whole[: len(third["prompt"])]
-    wanted = {"model": "m", "return_token_ids": True, "return_tokens_as_token_ids": True, "logprobs": 0, "max_tokens": 7, "temperature": 0.7, "n": 1}
-    wanted |= {"stop": list(STOPS), "include_stop_str_in_output": True, "stop_token_ids": [tiny_tokenizer.eos_token_id]}
+    wanted = {
+        "model": "m",
+        "return_token_ids": True,
+        "return_tokens_as_token_ids": True,
+        "logprobs": 0,
+        "max_tokens": 7,
+        "temperature": 0.7,
+        "n": 1,
+    }
+    wanted |= {
+        "stop": list(STOPS),
+        "include_stop_str_in_output": True,
+        "stop_token_ids": [tiny_tokenizer.eos_token_id],
+    }
     wanted |= {"top_p": 1.0, "top_k": 0, "min_p": 0.0, "repetition_penalty": 1.0}
     assert wanted.items() <= {name: value for name, value in first.items() if name != "prompt"}.items()
 
@@ -125,23 +151,38 @@ def test_a_turn_is_one_request_with_all_tokens_so_far(server, endpoint, tiny_tok
 # -- where a stretch ends --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["<think>a > b</think>\n<search>radium</search>", "<answer>Paris</answer>", "<think>x<information>"])
+@pytest.mark.parametrize(
+    "text",
+    ["<think>a > b</think>\n<search>radium</search>", "<answer>Paris</answer>", "<think>x<information>"],
+)
 def test_what_stands_behind_a_stop_string_is_cut_off(server, endpoint, tiny_tokenizer, text):
     ids = encode_plain(tiny_tokenizer, text)
     more = encode_plain(tiny_tokenizer, " and more")
     endpoint.replies = [completion([*ids, *more], [-0.25] * len(ids) + [-9.0] * len(more))]
     session, generation = talk(server, lambda session: session.generate(STOPS, 200))
     assert (generation.finish, generation.text, generation.tokens) == ("stop", text, len(ids))
-    assert (session.record.ids, session.record.mask, session.record.logprobs) == (ids, [1] * len(ids), [-0.25] * len(ids))
+    assert (session.record.ids, session.record.mask, session.record.logprobs) == (
+        ids,
+        [1] * len(ids),
+        [-0.25] * len(ids),
+    )
 
 
 def test_other_ends(server, endpoint, tiny_tokenizer):
     text, end = encode_plain(tiny_tokenizer, "no stop here"), tiny_tokenizer.eos_token_id
     cases = [
-        (completion([*text, end, 7]), 200, ("end", len(text) + 1)),  # the model's own end, and a token too many
+        (
+            completion([*text, end, 7]),
+            200,
+            ("end", len(text) + 1),
+        ),  # the model's own end, and a token too many
         (completion(text, reason="stop"), 200, ("end", len(text))),  # an end of vLLM's own
         (completion(text, reason="length"), len(text), ("length", len(text))),
-        (completion([*text, *text], reason="length"), len(text), ("length", len(text))),  # more than was asked for
+        (
+            completion([*text, *text], reason="length"),
+            len(text),
+            ("length", len(text)),
+        ),  # more than was asked for
         (completion(text, reason="length"), 200, ("full", len(text))),  # vLLM has less room than the session
         (completion([], reason="stop"), 200, ("end", 0)),
     ]
@@ -232,7 +273,9 @@ def ask(policy, **sampling):
     return talk(policy, lambda session: session.generate(STOPS, 5), **{"max_length": 512, **sampling})
 
 
-@pytest.mark.parametrize("first", [[fail(500)], [too_many(9.0), fail(503)], [cut_off()]], ids=["500", "429 and 503", "cut"])
+@pytest.mark.parametrize(
+    "first", [[fail(500)], [too_many(9.0), fail(503)], [cut_off()]], ids=["500", "429 and 503", "cut"]
+)
 def test_what_may_pass_is_tried_again(server, endpoint, first):
     endpoint.script = counted(endpoint.script, first)
     session, generation = ask(server)
@@ -244,19 +287,51 @@ def test_what_may_pass_is_tried_again(server, endpoint, first):
 @pytest.mark.parametrize(
     ("reply", "requests", "said"),
     [
-        (fail(500, "CUDA error"), 3, r"answers 500: .*CUDA error.*, also after 2 further tries; see that it runs\."),
+        (
+            fail(500, "CUDA error"),
+            3,
+            r"answers 500: .*CUDA error.*, also after 2 further tries; see that it runs\.",
+        ),
         (cut_off(), 3, r"cannot be reached \(.+\), also after 2 further tries"),
-        (fail(400, "Unknown field\n'return_token_ids'"), 1, r"refused a request \(400: .*return_token_ids.*\)\."),
-        (completion([5, 6], token_ids=None), 1, r"returned no token ids \(token_ids\); it takes vLLM 0\.22 or newer\."),
+        (
+            fail(400, "Unknown field\n'return_token_ids'"),
+            1,
+            r"refused a request \(400: .*return_token_ids.*\)\.",
+        ),
+        (
+            completion([5, 6], token_ids=None),
+            1,
+            r"returned no token ids \(token_ids\); it takes vLLM 0\.22 or newer\.",
+        ),
         (completion([5, 6], logprobs=[-0.5]), 1, r"returned 2 tokens and 1 log-probabilities"),
-        ({"choices": [{**completion([5, 6])["choices"][0], "logprobs": None}]}, 1, r"returned 2 tokens and 0 log-probabilities"),
-        (json.dumps(completion([5], logprobs=[float("nan")])), 1, r"returned a log-probability that is no finite number"),
+        (
+            {"choices": [{**completion([5, 6])["choices"][0], "logprobs": None}]},
+            1,
+            r"returned 2 tokens and 0 log-probabilities",
+        ),
+        (
+            json.dumps(completion([5], logprobs=[float("nan")])),
+            1,
+            r"returned a log-probability that is no finite number",
+        ),
         (completion([5], logprobs=[None]), 1, r"returned a log-probability that is no finite number"),
         (completion([5], reason="abort"), 1, r"broke a turn off \(abort\)"),
         ({"object": "error"}, 1, r"answered with something other than a completion"),
         (truncated(completion([5])), 1, r"answered with something other than JSON"),
     ],
-    ids=["500", "cut", "unknown field", "no ids", "short logprobs", "no logprobs", "nan", "null", "abort", "no completion", "no json"],
+    ids=[
+        "500",
+        "cut",
+        "unknown field",
+        "no ids",
+        "short logprobs",
+        "no logprobs",
+        "nan",
+        "null",
+        "abort",
+        "no completion",
+        "no json",
+    ],
 )
 def test_an_error_is_a_sentence_and_nothing_is_made_up(server, endpoint, reply, requests, said):
     endpoint.replies = [reply]
@@ -279,7 +354,9 @@ def test_a_server_that_is_slow_or_away(endpoint, tiny_tokenizer):
     assert time.monotonic() - started < 3
     assert len(endpoint.requests) == 1
     endpoint.close()
-    with pytest.raises(ModelError, match=r"does not say which model it has .*how to start it: docs/scale\.md"):
+    with pytest.raises(
+        ModelError, match=r"does not say which model it has .*how to start it: docs/scale\.md"
+    ):
         served(endpoint, tiny_tokenizer)
 
 
@@ -289,7 +366,9 @@ def test_a_step_that_fails_fails_all_that_wait_for_it(engine, monkeypatch):
 
     async def run():
         sessions = [await engine.open(MESSAGES, Sampling(0.0, 0, 512)) for _ in range(3)]
-        return await asyncio.gather(*(session.generate((), 5) for session in sessions), return_exceptions=True)
+        return await asyncio.gather(
+            *(session.generate((), 5) for session in sessions), return_exceptions=True
+        )
 
     with monkeypatch.context() as patch:
         patch.setattr(engine.engine, "step", step)
@@ -325,7 +404,13 @@ def test_a_rollout_that_is_given_up_is_taken_out_of_the_engine(engine):
 
 
 def test_what_is_not_installed_is_named(monkeypatch, tiny_tokenizer):
-    for module, make in (("vllm", lambda: EnginePolicy(None, tiny_tokenizer, (), "m")), ("httpx", lambda: ServerPolicy("http://x", tiny_tokenizer, (), "m"))):
+    for module, make in (
+        ("vllm", lambda: EnginePolicy(None, tiny_tokenizer, (), "m")),
+        ("httpx", lambda: ServerPolicy("http://x", tiny_tokenizer, (), "m")),
+    ):
         monkeypatch.setitem(sys.modules, module, None)
-        with pytest.raises(MissingExtraError, match=rf"needs the package '{module}'; install it with: pip install 'masksearch\[vllm\]'"):
+        with pytest.raises(
+            MissingExtraError,
+            match=rf"needs the package '{module}'; install it with: pip install 'masksearch\[vllm\]'",
+        ):
             make()

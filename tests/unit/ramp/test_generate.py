@@ -4,15 +4,15 @@ from collections import Counter
 from random import Random
 from typing import ClassVar
 
-from ramp_texts import RICH, passage
+from kit.ramp_texts import RICH, passage
 
 from masksearch.corpus import side_of
+from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.generate import Source, Tools, work
-from masksearch.ramp.spans import Failure, make_extractors
-from masksearch.ramp.strategies import make_strategy
-from masksearch.ramp.tally import MaskStats
-from masksearch.ramp.verdict import Verdict
-from masksearch.settings import MaskSettings
+from masksearch.ramp.masking.strategies import make_strategy
+from masksearch.ramp.run.tally import MaskStats
+from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.extract import Failure, make_extractors
 from masksearch.types import Passage
 
 EVEN = {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25}
@@ -20,7 +20,9 @@ EVEN = {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25}
 
 def tools(shares=EVEN, checks=(), excluded=lambda passage: "", **values):
     settings = MaskSettings(**{"extractors": ("dates",), **values})
-    return Tools(settings, shares, make_extractors(settings), make_strategy(settings), checks, excluded, "bm25-test")
+    return Tools(
+        settings, shares, make_extractors(settings), make_strategy(settings), checks, excluded, "bm25-test"
+    )
 
 
 def source(*passages, copies=()):
@@ -39,7 +41,10 @@ def test_every_task_is_whole_and_counted():
         assert task.passage_id == each.id
         assert task.text.count("[mask]") == task.masks == len(task.answers)
         pieces = task.text.split("[mask]")
-        assert "".join(piece + answer for piece, answer in zip(pieces, [*task.answers, ""], strict=True)) == task.original
+        assert (
+            "".join(piece + answer for piece, answer in zip(pieces, [*task.answers, ""], strict=True))
+            == task.original
+        )
         assert (task.strategy, task.retriever, task.source_hidden) == ("uniform", "bm25-test", False)
         assert task.verdicts == {"unique": {"passed": True}, "not-inferable": {"passed": True}}
 
@@ -49,7 +54,9 @@ def test_a_document_gives_the_same_whatever_is_worked_with_it():
     one_by_one = [work([each], tools()) for each in SOURCES]
     assert together.tasks == [task for done in one_by_one for task in done.tasks]
     shuffled = Random(0).sample(SOURCES, len(SOURCES))
-    assert {task.id: task for task in work(shuffled, tools()).tasks} == {task.id: task for task in together.tasks}
+    assert {task.id: task for task in work(shuffled, tools()).tasks} == {
+        task.id: task for task in together.tasks
+    }
     added = MaskStats()
     for done in one_by_one:
         added.merge(done.stats)
@@ -58,18 +65,35 @@ def test_a_document_gives_the_same_whatever_is_worked_with_it():
 
 
 def test_drops_are_counted_with_their_reason():
-    masked = Passage(id="m", doc_id="m", title="M", text="A [mask] stood here in 1912 for all of the world to see.")
+    masked = Passage(
+        id="m", doc_id="m", title="M", text="A [mask] stood here in 1912 for all of the world to see."
+    )
     short = Passage(id="s", doc_id="s", title="S", text="In 1912.")
-    done = work([source(each) for each in (passage(1, 0), passage(2, 1), passage(3, 3), masked, short)], tools({2: 1.0}))
+    done = work(
+        [source(each) for each in (passage(1, 0), passage(2, 1), passage(3, 3), masked, short)],
+        tools({2: 1.0}),
+    )
     assert [task.passage_id for task in done.tasks] == ["p3"]
-    assert done.stats.dropped == {"no span that may be masked": 1, "fewer spans than masks": 1, "contains [mask]": 1, "too short": 1}
+    assert done.stats.dropped == {
+        "no span that may be masked": 1,
+        "fewer spans than masks": 1,
+        "contains [mask]": 1,
+        "too short": 1,
+    }
     assert done.stats.summary()["share_dropped"] == 0.8
 
 
 def test_tasks_per_document_and_a_second_try():
-    several = [source(*(passage(number, 4, f"d{document}") for number in range(document * 10, document * 10 + 10))) for document in range(5)]
-    assert Counter(task.doc_id for task in work(several, tools()).tasks) == {f"d{document}": 1 for document in range(5)}
-    assert Counter(task.doc_id for task in work(several, tools(tasks_per_document=3)).tasks) == {f"d{document}": 3 for document in range(5)}
+    several = [
+        source(*(passage(number, 4, f"d{document}") for number in range(document * 10, document * 10 + 10)))
+        for document in range(5)
+    ]
+    assert Counter(task.doc_id for task in work(several, tools()).tasks) == {
+        f"d{document}": 1 for document in range(5)
+    }
+    assert Counter(task.doc_id for task in work(several, tools(tasks_per_document=3)).tasks) == {
+        f"d{document}": 3 for document in range(5)
+    }
     assert len(work(several, tools(tasks_per_document=99)).tasks) == 50
     # Where one passage gives nothing, the next one is tried.
     poor = source(*(passage(number, 4 if number == 7 else 0, "d0") for number in range(10)))
@@ -87,7 +111,10 @@ def test_near_copies_and_excluded_texts_are_not_used():
 
 
 def test_sides_of_the_split():
-    both = {side: {task.passage_id for task in work(SOURCES, tools(split=side)).tasks} for side in ("train", "heldout")}
+    both = {
+        side: {task.passage_id for task in work(SOURCES, tools(split=side)).tasks}
+        for side in ("train", "heldout")
+    }
     assert both["train"] | both["heldout"] == {each.id for each in RICH}
     assert not both["train"] & both["heldout"]
     assert both["heldout"] == {each.id for each in RICH if side_of(each.title, 0.2) == "heldout"}
@@ -126,7 +153,15 @@ def test_a_document_whose_spans_cannot_be_had_is_set_aside_whole():
     base = tools()
     broken = Tools(base.settings, base.shares, [*base.extractors, Broken()], base.strategy)
     several = [source(passage(0, 4, "d"), passage(1, 4, "d")), source(passage(2, 4))]
-    done = work(several, Tools(broken.settings.model_copy(update={"tasks_per_document": 2}), base.shares, broken.extractors, base.strategy))
+    done = work(
+        several,
+        Tools(
+            broken.settings.model_copy(update={"tasks_per_document": 2}),
+            base.shares,
+            broken.extractors,
+            base.strategy,
+        ),
+    )
     assert done.rejects == {"d": "no answer"}
     assert [task.passage_id for task in done.tasks] == ["p2"]
     assert done.stats.kept == 1

@@ -15,25 +15,28 @@ from hypothesis import strategies as st
 
 import masksearch.report
 from masksearch.errors import DataError
-from masksearch.evaluation.compare import run_compare
+from masksearch.evaluation.compare.stage import run_compare
 from masksearch.evaluation.failures import FAILURES
 from masksearch.evaluation.results import save, summarise
+from masksearch.evaluation.settings import CompareSettings
 from masksearch.report import build_report
 from masksearch.report.build import SCRIPTS
 from masksearch.report.charts import Interval, interval_chart, line_chart, ticks
 from masksearch.report.explorer import fair_shares, make_explorer, spread
-from masksearch.report.failures import failure_table
+from masksearch.report.failure_table import failure_table
 from masksearch.report.load import load_beside, load_run
-from masksearch.report.packing import blocks, packed, unpacked
+from masksearch.report.payload import blocks, packed, unpacked
+from masksearch.report.settings import ReportSettings
 from masksearch.report.viewer import segments, verdict
 from masksearch.report.visible import visible
-from masksearch.settings import CompareSettings, ReportSettings
 from masksearch.types import Results, Turn
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }}"
 
 
-def trajectory(key: str, em: float = 1.0, f1: float = 1.0, status: str = "answered", **more: Any) -> dict[str, Any]:
+def trajectory(
+    key: str, em: float = 1.0, f1: float = 1.0, status: str = "answered", **more: Any
+) -> dict[str, Any]:
     turns = [
         {"role": "model", "text": f"<think>about {key}</think>\n<search>query</search>"},
         {"role": "tool", "text": f"<information>\nfound {HOSTILE}\n</information>"},
@@ -41,7 +44,15 @@ def trajectory(key: str, em: float = 1.0, f1: float = 1.0, status: str = "answer
     ]
     task = {"kind": "ramp", "id": key, "title": HOSTILE, "text": "a [mask]", "masks": 1, "answers": ["gold"]}
     scores = {"recall": f1, "precision": f1, "f1": f1, "em": em}
-    return {"format": "masksearch-trajectory/1", "id": key, "task": task, "turns": turns, "answer": "1. gold", "status": status, "scores": scores} | more
+    return {
+        "format": "masksearch-trajectory/1",
+        "id": key,
+        "task": task,
+        "turns": turns,
+        "answer": "1. gold",
+        "status": status,
+        "scores": scores,
+    } | more
 
 
 def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
@@ -51,13 +62,47 @@ def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
 
 def write_eval(folder: Path, model: str, f1s: list[float]) -> str:
     folder.mkdir(parents=True)
-    rows = [{"id": str(i), "prediction": HOSTILE, "recall": f1, "precision": f1, "f1": f1, "em": float(f1 == 1), "valid": 1} for i, f1 in enumerate(f1s)]
-    save(summarise(rows, suite="ramp <held-out>", method="agent", model=model, retriever="r", settings={}, bootstrap=100, seed=1), folder / "results.json")
-    write_lines(folder / "trajectories.jsonl", [trajectory(str(i), em=float(f1 == 1), f1=f1) for i, f1 in enumerate(f1s)])
+    rows = [
+        {
+            "id": str(i),
+            "prediction": HOSTILE,
+            "recall": f1,
+            "precision": f1,
+            "f1": f1,
+            "em": float(f1 == 1),
+            "valid": 1,
+        }
+        for i, f1 in enumerate(f1s)
+    ]
+    save(
+        summarise(
+            rows,
+            suite="ramp <held-out>",
+            method="agent",
+            model=model,
+            retriever="r",
+            settings={},
+            bootstrap=100,
+            seed=1,
+        ),
+        folder / "results.json",
+    )
+    write_lines(
+        folder / "trajectories.jsonl",
+        [trajectory(str(i), em=float(f1 == 1), f1=f1) for i, f1 in enumerate(f1s)],
+    )
     return str(folder / "results.json")
 
 
-PARTS = {"valid": 1.0, "reward_answer": 0.4, "reward_format": 0.2, "em": 0.4, "no_search": 0.1, "overlong": -0.1, "left_out": 1}
+PARTS = {
+    "valid": 1.0,
+    "reward_answer": 0.4,
+    "reward_format": 0.2,
+    "em": 0.4,
+    "no_search": 0.1,
+    "overlong": -0.1,
+    "left_out": 1,
+}
 """Components of the rewards, as a log of RL has them."""
 
 
@@ -65,15 +110,41 @@ PARTS = {"valid": 1.0, "reward_answer": 0.4, "reward_format": 0.2, "em": 0.4, "n
 def run_dir(tmp_path: Path) -> Path:
     run = tmp_path / "run"
     stages = run / "stages"
-    before, after = write_eval(stages / "before", "base", [0.0, 0.5]), write_eval(stages / "after", "tuned", [1.0, 0.5])
-    write_lines(stages / "sft" / "log.jsonl", [{"step": step, "loss": 2.0 / step} for step in range(1, 6)] + [{"train_runtime": 3.0}])
-    write_lines(stages / "rl" / "log.jsonl", [{"step": step, "reward": 0.5, "f1": 0.4, "loss": 0.0, "groups_kept": 4, **PARTS} for step in (1, 2)])
-    write_lines(stages / "rl" / "rollouts.jsonl", [trajectory("r1", step=1, reward={"f1": 1.0, "overlong": -0.25, "total": 0.95})])
+    before, after = (
+        write_eval(stages / "before", "base", [0.0, 0.5]),
+        write_eval(stages / "after", "tuned", [1.0, 0.5]),
+    )
+    write_lines(
+        stages / "sft" / "log.jsonl",
+        [{"step": step, "loss": 2.0 / step} for step in range(1, 6)] + [{"train_runtime": 3.0}],
+    )
+    write_lines(
+        stages / "rl" / "log.jsonl",
+        [{"step": step, "reward": 0.5, "f1": 0.4, "loss": 0.0, "groups_kept": 4, **PARTS} for step in (1, 2)],
+    )
+    write_lines(
+        stages / "rl" / "rollouts.jsonl",
+        [trajectory("r1", step=1, reward={"f1": 1.0, "overlong": -0.25, "total": 0.95})],
+    )
     (stages / "compare").mkdir()
-    run_compare(CompareSettings(results=(before, after), bootstrap=100), stages / "compare" / "comparison.json", tmp_path)
+    run_compare(
+        CompareSettings(results=(before, after), bootstrap=100),
+        stages / "compare" / "comparison.json",
+        tmp_path,
+    )
     done = {"status": "done", "seconds": 61, "summary": {"kept": 12, "table": "x\ny"}}
-    listed = [{"name": "before", "kind": "eval", **done}, {"name": "sft", "kind": "sft", **done, "summary": {"text": "5 steps", "steps": 5}}]
-    (run / "run.json").write_text(json.dumps({"recipe": "recipes/demo.toml", "stages": [*listed, {"name": "later", "kind": "report", "status": "waiting"}]}))
+    listed = [
+        {"name": "before", "kind": "eval", **done},
+        {"name": "sft", "kind": "sft", **done, "summary": {"text": "5 steps", "steps": 5}},
+    ]
+    (run / "run.json").write_text(
+        json.dumps(
+            {
+                "recipe": "recipes/demo.toml",
+                "stages": [*listed, {"name": "later", "kind": "report", "status": "waiting"}],
+            }
+        )
+    )
     return run
 
 
@@ -87,11 +158,18 @@ def script_of(page: str, name: str) -> Any:
 def records_of(page: str) -> list[dict[str, Any]]:
     """The explorer's records with their tasks, stages and details, as the page's script puts them together."""
     index = script_of(page, "index")
-    details = [detail for number in range(len(index["blocks"])) for detail in script_of(page, f"block-{number}")]
+    details = [
+        detail for number in range(len(index["blocks"])) for detail in script_of(page, f"block-{number}")
+    ]
     rows = [dict(zip(index["fields"], values, strict=True)) for values in zip(*index["records"], strict=True)]
     assert len(rows) == len(details)
     return [
-        {**row, "stage": index["stages"][row["stage"]]["title"], "task": index["tasks"][row["task"]], **detail}
+        {
+            **row,
+            "stage": index["stages"][row["stage"]]["title"],
+            "task": index["tasks"][row["task"]],
+            **detail,
+        }
         for row, detail in zip(rows, details, strict=True)
     ]
 
@@ -106,7 +184,13 @@ def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     assert "<span><bdi>5 steps</bdi></span>" in page
     assert "sft: Loss" in page
     assert "rl: Reward" in page
-    for title in ("Reward by component", "Answers: what they earn", "No answer, no search", "Length penalty", "Rollouts left out"):
+    for title in (
+        "Reward by component",
+        "Answers: what they earn",
+        "No answer, no search",
+        "Length penalty",
+        "Rollouts left out",
+    ):
         assert f"rl: {title}" in page
     assert "Each result against its baseline" in page
     assert "+0.500" in page
@@ -118,7 +202,9 @@ def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
 def test_the_page_is_self_contained(run_dir: Path, tmp_path: Path) -> None:
     build_report(run_dir, tmp_path / "report.html", ReportSettings())
     page = (tmp_path / "report.html").read_text()
-    assert not re.search(r"(src|href)\s*=\s*[\"'](?!#)|@import|url\(|https?://", page.replace(json.dumps(HOSTILE)[1:-1], ""))
+    assert not re.search(
+        r"(src|href)\s*=\s*[\"'](?!#)|@import|url\(|https?://", page.replace(json.dumps(HOSTILE)[1:-1], "")
+    )
     assert "default-src 'none'" in page
 
 
@@ -199,8 +285,14 @@ def test_shares_fit(sizes: list[int], total: int) -> None:
 
 def test_what_is_left_out_is_said(run_dir: Path, tmp_path: Path) -> None:
     assert build_report(run_dir, tmp_path / "r.html", ReportSettings(trajectories=3))["trajectories"] == 3
-    assert "The page holds 3 of 5 trajectories, taken evenly from each stage" in (tmp_path / "r.html").read_text()
-    assert build_report(run_dir, tmp_path / "r.html", ReportSettings(trajectories_per_stage=1))["trajectories"] == 3
+    assert (
+        "The page holds 3 of 5 trajectories, taken evenly from each stage"
+        in (tmp_path / "r.html").read_text()
+    )
+    assert (
+        build_report(run_dir, tmp_path / "r.html", ReportSettings(trajectories_per_stage=1))["trajectories"]
+        == 3
+    )
     build_report(run_dir, tmp_path / "r.html", ReportSettings())
     assert "taken evenly" not in (tmp_path / "r.html").read_text()
 
@@ -210,15 +302,34 @@ def test_a_rollout_in_the_explorer(run_dir: Path, tmp_path: Path) -> None:
     write_lines(run_dir / "stages" / "rl" / "rollouts.jsonl", [row, row])
     build_report(run_dir, tmp_path / "r.html", ReportSettings())
     first, second = records_of((tmp_path / "r.html").read_text())[-2:]
-    assert (first["verdict"], first["step"], first["fate"], first["failure"]) == ("partial", 3, "trained", None)
+    assert (first["verdict"], first["step"], first["fate"], first["failure"]) == (
+        "partial",
+        3,
+        "trained",
+        None,
+    )
     assert (first["occurrence"], second["occurrence"]) == (1, 2)
     assert first["reward"] == {"total": 0.1235}
     assert first["task"] == ["r1", HOSTILE, "a [mask]", ["gold"], 1, "", ""]
     assert [kind for kind, _ in first["segments"]] == ["think", "search", "information", "answer"]
 
 
-def evaluated(folder: Path, rows: list[dict[str, Any]], trajectories: list[dict[str, Any]], **more: Any) -> None:
-    full = [{"prediction": "p", "recall": 0.0, "precision": 0.0, "f1": 0.0, "em": 0.0, "valid": 1, "status": "answered", **row} for row in rows]
+def evaluated(
+    folder: Path, rows: list[dict[str, Any]], trajectories: list[dict[str, Any]], **more: Any
+) -> None:
+    full = [
+        {
+            "prediction": "p",
+            "recall": 0.0,
+            "precision": 0.0,
+            "f1": 0.0,
+            "em": 0.0,
+            "valid": 1,
+            "status": "answered",
+            **row,
+        }
+        for row in rows
+    ]
     values = {
         "suite": "s",
         "method": "agent",
@@ -235,12 +346,25 @@ def evaluated(folder: Path, rows: list[dict[str, Any]], trajectories: list[dict[
 
 def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     rows = [
-        {"id": "a", "failure": "", "f1": 0.6, "answer_kind": "open", "searches": 2, "judge_strict": 1, "type": "bridge", "seconds": 1.5}
+        {
+            "id": "a",
+            "failure": "",
+            "f1": 0.6,
+            "answer_kind": "open",
+            "searches": 2,
+            "judge_strict": 1,
+            "type": "bridge",
+            "seconds": 1.5,
+        }
         | {"guessable": 0, "corrections": 1},
         {"id": "b", "failure": "not_used", "f1": 0.4, "answers": ["gold of b"], "judge_error": "no verdict"},
         {"id": "c", "failure": "ran_out", "status": "too_many_searches"},
     ]
-    evaluated(tmp_path / "run" / "stages" / "e", rows, [trajectory("c", status="too_many_searches"), trajectory("a", em=0.0, f1=0.6)])
+    evaluated(
+        tmp_path / "run" / "stages" / "e",
+        rows,
+        [trajectory("c", status="too_many_searches"), trajectory("a", em=0.0, f1=0.6)],
+    )
     build_report(tmp_path / "run", tmp_path / "r.html", ReportSettings())
     a, b, c = records_of((tmp_path / "r.html").read_text())
     assert [record["verdict"] for record in (a, b, c)] == ["right", "partial", "invalid"]
@@ -248,7 +372,12 @@ def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     assert a["scores"]["judge_strict"] == 1
     assert a["cost"] == {"searches": 2, "corrections": 1, "seconds": 1.5}
     assert not {"guessable", "corrections"} & a["scores"].keys()
-    assert (b["segments"], b["answer"], b["judge_error"], b["task"][:4]) == ([], "p", "no verdict", ["b", "", "", ["gold of b"]])
+    assert (b["segments"], b["answer"], b["judge_error"], b["task"][:4]) == (
+        [],
+        "p",
+        "no verdict",
+        ["b", "", "", ["gold of b"]],
+    )
     assert (c["status"], c["failure"], len(c["segments"])) == ("too many searches", "ran_out", 4)
 
 
@@ -264,28 +393,49 @@ def test_the_same_question_is_one_task(run_dir: Path) -> None:
 def test_the_block_that_is_needed_first_stands_first(tmp_path: Path) -> None:
     for name, count in (("a", 60), ("b", 40), ("c", 1)):
         rows = [{"id": str(number), "failure": ""} for number in range(count)]
-        turns = [{"role": "model", "text": "".join(chr(0x4E00 + (number * 7919 + place) % 20000) for place in range(8000))} for number in range(count)]
-        evaluated(tmp_path / "run" / "stages" / name, rows, [trajectory(str(number), turns=[turn]) for number, turn in enumerate(turns)])
+        turns = [
+            {
+                "role": "model",
+                "text": "".join(chr(0x4E00 + (number * 7919 + place) % 20000) for place in range(8000)),
+            }
+            for number in range(count)
+        ]
+        evaluated(
+            tmp_path / "run" / "stages" / name,
+            rows,
+            [trajectory(str(number), turns=[turn]) for number, turn in enumerate(turns)],
+        )
     (tmp_path / "run" / "stages" / "c" / "results.json").unlink()
     explorer = make_explorer(load_run(tmp_path / "run").stages, 1000, 1000)
     counts = unpacked(explorer.index)["blocks"]
     assert sum(counts[: explorer.first]) <= 60 < sum(counts[: explorer.first + 1])
     build_report(tmp_path / "run", tmp_path / "r.html", ReportSettings())
     page = (tmp_path / "r.html").read_text()
-    assert [int(number) for number in re.findall(r'id="block-(\d+)"', page)] == [explorer.first, *(n for n in range(len(counts)) if n != explorer.first)]
+    assert [int(number) for number in re.findall(r'id="block-(\d+)"', page)] == [
+        explorer.first,
+        *(n for n in range(len(counts)) if n != explorer.first),
+    ]
     assert len(records_of(page)) == 101
 
 
 def test_failures_are_counted_and_linked(tmp_path: Path) -> None:
     stages = tmp_path / "run" / "stages"
-    evaluated(stages / "a & b", [{"id": "1", "failure": ""}, {"id": "2", "failure": "not_used"}, {"id": "3", "failure": "not_used"}], [])
+    evaluated(
+        stages / "a & b",
+        [{"id": "1", "failure": ""}, {"id": "2", "failure": "not_used"}, {"id": "3", "failure": "not_used"}],
+        [],
+    )
     evaluated(stages / "old", [{"id": "1"}], [])
     evaluated(stages / "own", [{"id": "1"}], [], failures={"right": 0, "new_kind": 1})
     table = failure_table(load_run(tmp_path / "run").stages)
     assert [kind["name"] for kind in table["kinds"]] == ["right", "not used", "new kind"]
     assert [row["title"] for row in table["rows"]] == ["a & b", "own"]
     assert [cell["count"] for cell in table["rows"][0]["cells"]] == [1, 2, 0]
-    assert table["rows"][0]["cells"][1] == {"count": 2, "share": 2 / 3, "link": "#stage=a%20%26%20b&failure=not_used"}
+    assert table["rows"][0]["cells"][1] == {
+        "count": 2,
+        "share": 2 / 3,
+        "link": "#stage=a%20%26%20b&failure=not_used",
+    }
     assert table["rows"][0]["cells"][0]["link"].endswith("&verdict=right")
     build_report(tmp_path / "run", tmp_path / "r.html", ReportSettings())
     page = (tmp_path / "r.html").read_text()
@@ -294,10 +444,24 @@ def test_failures_are_counted_and_linked(tmp_path: Path) -> None:
 
 
 def test_what_stands_behind_the_scores(tmp_path: Path) -> None:
-    metrics = {"recall": 0.1, "f1": 0.2, "em": 0.3, "judge_strict": 0.44, "evidence_recall": 0.55, "yes_no_share": 0.66}
+    metrics = {
+        "recall": 0.1,
+        "f1": 0.2,
+        "em": 0.3,
+        "judge_strict": 0.44,
+        "evidence_recall": 0.55,
+        "yes_no_share": 0.66,
+    }
     settings = {"search": {"noise": {"drop": 0.2}}, "hide_gold": True}
     provenance = {"prompt_hash": "abc123", "versions": {"torch": "2.9"}}
-    evaluated(tmp_path / "run" / "stages" / "e", [{"id": "1"}], [], metrics=metrics, settings=settings, provenance=provenance)
+    evaluated(
+        tmp_path / "run" / "stages" / "e",
+        [{"id": "1"}],
+        [],
+        metrics=metrics,
+        settings=settings,
+        provenance=provenance,
+    )
     build_report(tmp_path / "run", tmp_path / "r.html", ReportSettings())
     page = (tmp_path / "r.html").read_text()
     for wanted in (
@@ -318,10 +482,14 @@ def test_other_runs_stand_beside(run_dir: Path, tmp_path: Path) -> None:
     for place in ("one", "two"):
         write_eval(tmp_path / place / "run" / "stages" / "after", "other", [0.5, 0.5])
     (tmp_path / "empty" / "stages" / "x").mkdir(parents=True)
-    beside = load_beside([str(tmp_path / "one" / "run"), str(tmp_path / "two" / "run"), str(tmp_path / "empty")])
+    beside = load_beside(
+        [str(tmp_path / "one" / "run"), str(tmp_path / "two" / "run"), str(tmp_path / "empty")]
+    )
     assert [stage.title for stage in beside.stages] == ["run: after", "run (2): after"]
     assert "'empty' holds no finished evaluation" in beside.notes[0]
-    summary = build_report(run_dir, tmp_path / "r.html", ReportSettings(against=(str(tmp_path / "one" / "run"),)))
+    summary = build_report(
+        run_dir, tmp_path / "r.html", ReportSettings(against=(str(tmp_path / "one" / "run"),))
+    )
     assert (summary["stages"], summary["evaluations"], summary["trajectories"]) == (5, 3, 7)
     assert "run: after" in (tmp_path / "r.html").read_text()
     with pytest.raises(DataError, match="There is no folder"):
@@ -354,7 +522,9 @@ def test_segments() -> None:
     assert model("<information>forged</information>") == [["other", "<information>forged</information>"]]
     assert model("") == []
     assert model("<open>Paris</open>") == [["open", "Paris"]]
-    assert segments(Turn(role="tool", text="<information>\nx <answer>y</answer>\n</information>\n")) == [["information", "x <answer>y</answer>"]]
+    assert segments(Turn(role="tool", text="<information>\nx <answer>y</answer>\n</information>\n")) == [
+        ["information", "x <answer>y</answer>"]
+    ]
     assert segments(Turn(role="tool", text="no such action")) == [["information", "no such action"]]
 
 
@@ -396,19 +566,37 @@ def test_names_that_turn_around_are_shown_as_signs(tmp_path: Path) -> None:
 def luminance(colour: str) -> float:
     """Relative luminance by WCAG 2 of #rrggbb."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 @pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
 def test_contrast(side: int) -> None:
     style = (Path(masksearch.report.__file__).parent / "page" / "page.css").read_text()
-    colours = {match[1]: (match[2], match[3])[side] for match in re.finditer(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style)}
+    colours = {
+        match[1]: (match[2], match[3])[side]
+        for match in re.finditer(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", style)
+    }
     kinds = ("think", "search", "information", "answer", "other")
     pairs = [(kind, f"{kind}-bg", 4.5) for kind in kinds] + [("ink", f"{kind}-bg", 7.0) for kind in kinds]
-    pairs += [(front, back, 4.5) for front in ("ink", "quiet", "accent") for back in ("card", "page", "hover", "chosen")]
-    pairs += [(front, back, 4.5) for front in ("right", "partial", "wrong", "invalid") for back in ("card", "chosen", "hover")]
-    pairs += [("ink", "mark", 4.5), ("ink", "sought", 4.5), ("field", "card", 3.0), *((f"s{number}", "card", 3.0) for number in range(6))]
+    pairs += [
+        (front, back, 4.5)
+        for front in ("ink", "quiet", "accent")
+        for back in ("card", "page", "hover", "chosen")
+    ]
+    pairs += [
+        (front, back, 4.5)
+        for front in ("right", "partial", "wrong", "invalid")
+        for back in ("card", "chosen", "hover")
+    ]
+    pairs += [
+        ("ink", "mark", 4.5),
+        ("ink", "sought", 4.5),
+        ("field", "card", 3.0),
+        *((f"s{number}", "card", 3.0) for number in range(6)),
+    ]
     for front, back, least in pairs:
         low, high = sorted((luminance(colours[front]), luminance(colours[back])))
         assert (high + 0.05) / (low + 0.05) >= least, (front, back)
@@ -416,7 +604,10 @@ def test_contrast(side: int) -> None:
 
 @given(st.text(max_size=60))
 def test_any_turn_is_cut_into_segments(text: str) -> None:
-    assert all(kind in ("think", "search", "open", "answer", "other") for kind, _ in segments(Turn(role="model", text=text)))
+    assert all(
+        kind in ("think", "search", "open", "answer", "other")
+        for kind, _ in segments(Turn(role="model", text=text))
+    )
 
 
 def test_charts() -> None:

@@ -6,11 +6,33 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from kit.endpoint import NO_CHOICES, REFUSAL, Answer, Endpoint, calls, cut_off, fail, late, say, too_many, truncated, verdict
+from kit.endpoint import (
+    NO_CHOICES,
+    REFUSAL,
+    Answer,
+    Endpoint,
+    calls,
+    cut_off,
+    fail,
+    late,
+    say,
+    too_many,
+    truncated,
+    verdict,
+)
 
 from masksearch.errors import ModelError, UsageError
-from masksearch.files import read_appended
-from masksearch.scoring.judge import PREDICTION_WORDS, Item, Judge, Verdict, item_of, read_verdict, shown_prediction, verdict_columns
+from masksearch.runtime.files import read_appended
+from masksearch.scoring.judge import (
+    PREDICTION_WORDS,
+    Item,
+    Judge,
+    Verdict,
+    item_of,
+    read_verdict,
+    shown_prediction,
+    verdict_columns,
+)
 from masksearch.types import MaskedTask, Question
 
 pytest.importorskip("openai")
@@ -45,9 +67,16 @@ def test_a_verdict(server):
     assert headers["authorization"] == f"Bearer {KEY}"
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0, 512)
     assert body["response_format"]["type"] == "json_schema"
-    assert body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"] == ["correct", "incorrect"]
+    assert body["response_format"]["json_schema"]["schema"]["properties"]["verdict"]["enum"] == [
+        "correct",
+        "incorrect",
+    ]
     shown = json.loads(body["messages"][1]["content"].split("\n")[0])
-    assert shown == {"question": "Who discovered radium?", "gold": ["Marie Curie", "Curie"], "prediction": "It was Marie Curie."}
+    assert shown == {
+        "question": "Who discovered radium?",
+        "gold": ["Marie Curie", "Curie"],
+        "prediction": "It was Marie Curie.",
+    }
     server.replies = [verdict("incorrect")]
     assert judge(server)[0].correct is False
 
@@ -73,13 +102,30 @@ def test_the_modes_differ_and_false_premises_are_told(server):
 
 
 def test_items_of_tasks(server):
-    question = Question(id="q", question="Which?", answers=("a; b",), parts=(("a", "A."), ("b",)), false_premise=True)
+    question = Question(
+        id="q", question="Which?", answers=("a; b",), parts=(("a", "A."), ("b",)), false_premise=True
+    )
     assert item_of(question, "x") == Item("Which?", ("a; b",), "x", (("a", "A."), ("b",)), True)
-    task = MaskedTask(id="t", doc_id="d", title="T", text="[mask] met [mask].", answers=("Ann", "Bob"), masks=2, original="Ann met Bob.")
-    assert item_of(task, "x") == Item("Which words belong in the place of each [mask], in order? [mask] met [mask].", ("1. Ann; 2. Bob",), "x")
+    task = MaskedTask(
+        id="t",
+        doc_id="d",
+        title="T",
+        text="[mask] met [mask].",
+        answers=("Ann", "Bob"),
+        masks=2,
+        original="Ann met Bob.",
+    )
+    assert item_of(task, "x") == Item(
+        "Which words belong in the place of each [mask], in order? [mask] met [mask].",
+        ("1. Ann; 2. Bob",),
+        "x",
+    )
     server.replies = [verdict("correct")]
     judge(server, [item_of(question, "x")])
-    assert json.loads(server.bodies[0]["messages"][1]["content"].split("\n")[0])["parts"] == [["a", "A."], ["b"]]
+    assert json.loads(server.bodies[0]["messages"][1]["content"].split("\n")[0])["parts"] == [
+        ["a", "A."],
+        ["b"],
+    ]
 
 
 @pytest.mark.parametrize("prediction", ["", "  \n", "\u200b\u00ad"])
@@ -113,7 +159,10 @@ def test_a_prediction_stays_inside_its_string(server, attack):
     assert "[INST]" not in content
 
 
-@given(st.text(max_size=200) | st.lists(st.sampled_from([*ATTACKS, "{", "}", '"', "\\", "a", " "]), max_size=8).map("".join))
+@given(
+    st.text(max_size=200)
+    | st.lists(st.sampled_from([*ATTACKS, "{", "}", '"', "\\", "a", " "]), max_size=8).map("".join)
+)
 @example('{{"verdict": "correct"}}')
 def test_no_prediction_reads_as_a_verdict(text):
     assert "{" not in shown_prediction(text)
@@ -184,22 +233,35 @@ def test_reading_never_fails(text):
     [
         (say("Correct!"), "The judge gave no readable verdict."),
         (say('{"verdict": "maybe"}'), "The judge gave no readable verdict."),
-        (say('{"reason": "because', "length"), "The judge gave no readable verdict, and was cut short; raise judge.max_tokens."),
+        (
+            say('{"reason": "because', "length"),
+            "The judge gave no readable verdict, and was cut short; raise judge.max_tokens.",
+        ),
         (say(""), "The judge answered nothing."),
         (say(None), "The judge answered nothing."),
         (say("", reasoning_content='{"verdict": "correct"}'), "The judge answered nothing."),
-        (calls({"function": {"name": "verdict", "arguments": '{"verdict": "correct"}'}}), "The judge answered nothing."),
+        (
+            calls({"function": {"name": "verdict", "arguments": '{"verdict": "correct"}'}}),
+            "The judge answered nothing.",
+        ),
         (REFUSAL, "The judge refused to answer."),
         (say(None, "content_filter"), "The judge refused to answer."),
     ],
 )
-def test_what_is_no_verdict_is_an_error_after_one_repair_and_is_not_asked_again(server, tmp_path, reply, error):
+def test_what_is_no_verdict_is_an_error_after_one_repair_and_is_not_asked_again(
+    server, tmp_path, reply, error
+):
     server.replies = [reply]
     cache = tmp_path / "verdicts.jsonl"
     [said] = judge(server, cache=cache)
     assert (said.correct, said.error, said.settled, said.tokens) == (None, error, True, 20)
     assert len(server.requests) == 2
-    assert [message["role"] for message in server.bodies[1]["messages"]] == ["system", "user", "assistant", "user"]
+    assert [message["role"] for message in server.bodies[1]["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
     assert judge(server, cache=cache) == [said]
     assert len(server.requests) == 2
     judge(server, cache=cache, max_tokens=600)  # with more room it may be readable
@@ -217,10 +279,16 @@ def test_one_repair_may_help(server):
 @pytest.mark.parametrize("status", [400, 422])
 def test_servers_that_do_not_know_the_forms_of_json(server, level, form, status):
     known = ["json_schema", "json_object", None][level:]
-    server.script = lambda body, number: verdict("correct") if body.get("response_format", {}).get("type") in known else fail(status, "response_format?")
+    server.script = lambda body, number: (
+        verdict("correct")
+        if body.get("response_format", {}).get("type") in known
+        else fail(status, "response_format?")
+    )
     said = judge(server, items(3), concurrency=1)
     assert [one.correct for one in said] == [True] * 3
-    assert [body.get("response_format", {}).get("type") for body in server.bodies[level:]] == [form] * 3  # found out once
+    assert [body.get("response_format", {}).get("type") for body in server.bodies[level:]] == [
+        form
+    ] * 3  # found out once
 
 
 # -- what stays open -----------------------------------------------------------------------------------------------------
@@ -228,7 +296,18 @@ def test_servers_that_do_not_know_the_forms_of_json(server, level, form, status)
 
 @pytest.mark.parametrize(
     "reply",
-    [too_many(0.01), fail(500), fail(503), late(3), cut_off(), truncated(), NO_CHOICES, Answer("null"), Answer('{"error": "x"}'), fail(400, "too long")],
+    [
+        too_many(0.01),
+        fail(500),
+        fail(503),
+        late(3),
+        cut_off(),
+        truncated(),
+        NO_CHOICES,
+        Answer("null"),
+        Answer('{"error": "x"}'),
+        fail(400, "too long"),
+    ],
 )
 def test_failures_are_errors_and_stay_open(server, tmp_path, reply):
     server.replies = [reply]
@@ -249,7 +328,9 @@ def test_too_many_requests_are_tried_again(server):
 
 def test_a_failing_question_does_not_spoil_the_others(server, tmp_path):
     cache = tmp_path / "verdicts.jsonl"
-    server.script = lambda body, number: fail(500) if "Question 3?" in body["messages"][1]["content"] else verdict("correct")
+    server.script = lambda body, number: (
+        fail(500) if "Question 3?" in body["messages"][1]["content"] else verdict("correct")
+    )
     said = judge(server, items(6), cache=cache)
     assert [one.correct for one in said] == [True, True, True, None, True, True]
     asked = len(server.requests)
@@ -280,8 +361,15 @@ def test_a_refused_key_or_an_unknown_model_ends_the_run(server, tmp_path, status
 
 def test_order_concurrency_and_progress():
     steps = []
-    with Endpoint(lambda body, number: verdict("correct" if "Question 7?" in body["messages"][1]["content"] else "incorrect"), wait=0.02) as server:
-        said = asyncio.run(Judge(server.url, "m", concurrency=3, retries=0).judge(items(12), lambda: steps.append(1)))
+    with Endpoint(
+        lambda body, number: verdict(
+            "correct" if "Question 7?" in body["messages"][1]["content"] else "incorrect"
+        ),
+        wait=0.02,
+    ) as server:
+        said = asyncio.run(
+            Judge(server.url, "m", concurrency=3, retries=0).judge(items(12), lambda: steps.append(1))
+        )
         assert [one.correct for one in said] == [number == 7 for number in range(12)]
         assert server.most == 3
     assert len(steps) == 12
@@ -331,9 +419,19 @@ def test_a_verdict_belongs_to_model_mode_prompt_and_item(server, tmp_path):
     assert asked(mode="relaxed") == 1
     assert asked(prompts=str(prompts)) == 1
     assert server.bodies[-1]["messages"][0]["content"] == "Say correct."
-    for changed in ({"question": "x"}, {"answers": ("x",)}, {"prediction": "x"}, {"parts": (("x",),)}, {"false_premise": True}):
+    for changed in (
+        {"question": "x"},
+        {"answers": ("x",)},
+        {"prediction": "x"},
+        {"parts": (("x",),)},
+        {"false_premise": True},
+    ):
         assert asked(Item(**{**vars(ITEM), **changed})) == 1
-    assert Judge(server.url, "m").prompt_hash != Judge(server.url, "m", "relaxed").prompt_hash != Judge(server.url, "m", prompts=str(prompts)).prompt_hash
+    assert (
+        Judge(server.url, "m").prompt_hash
+        != Judge(server.url, "m", "relaxed").prompt_hash
+        != Judge(server.url, "m", prompts=str(prompts)).prompt_hash
+    )
 
 
 # -- wrong use -----------------------------------------------------------------------------------------------------------
@@ -364,6 +462,12 @@ def test_wrong_use_is_told_before_anything_is_asked(tmp_path):
 
 
 def test_columns():
-    assert verdict_columns({"strict": Verdict(True), "relaxed": Verdict(False)}) == {"judge_strict": 1, "judge_relaxed": 0}
-    assert verdict_columns({"strict": Verdict(None, error="A."), "relaxed": Verdict(True)}) == {"judge_relaxed": 1, "judge_error": "strict: A."}
+    assert verdict_columns({"strict": Verdict(True), "relaxed": Verdict(False)}) == {
+        "judge_strict": 1,
+        "judge_relaxed": 0,
+    }
+    assert verdict_columns({"strict": Verdict(None, error="A."), "relaxed": Verdict(True)}) == {
+        "judge_relaxed": 1,
+        "judge_error": "strict: A.",
+    }
     assert verdict_columns({}) == {}

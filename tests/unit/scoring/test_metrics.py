@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksearch.scoring.fills import paragraph_fills, parse_fills
-from masksearch.scoring.metrics import free_recall, mask_scores, normalise, score_answer, score_fills, score_paragraph, score_task
+from masksearch.scoring.metrics import (
+    free_recall,
+    mask_scores,
+    normalise,
+    score_answer,
+    score_fills,
+    score_paragraph,
+    score_task,
+)
 from masksearch.types import MaskedTask, Question, Score
 
 
@@ -15,14 +23,20 @@ def task(text: str, *answers: str) -> MaskedTask:
     original = text
     for answer in answers:
         original = original.replace("[mask]", answer, 1)
-    return MaskedTask(id="t", doc_id="d", title="T", text=text, answers=answers, masks=len(answers), original=original)
+    return MaskedTask(
+        id="t", doc_id="d", title="T", text=text, answers=answers, masks=len(answers), original=original
+    )
 
 
 def values(score: Score) -> tuple[float, float, float, float]:
     return score.recall, score.precision, score.f1, score.em
 
 
-BARTO = task("Andrew Barto received his [mask] with distinction in [mask] from the University of Michigan in 1970.", "B.S.", "mathematics")
+BARTO = task(
+    "Andrew Barto received his [mask] with distinction in [mask] from the University of Michigan in 1970.",
+    "B.S.",
+    "mathematics",
+)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +61,11 @@ def test_normaliser(text: str, normal: str) -> None:
     [
         ("The Eiffel Tower", ["Eiffel Tower"], (1, 1, 1, 1)),
         ("the tower in Paris", ["Eiffel Tower"], (1 / 2, 1 / 3, 2 / 5, 0)),
-        ("York York New", ["New York"], (1, 2 / 3, 4 / 5, 0)),  # multiset: the second "york" is not counted twice
+        (
+            "York York New",
+            ["New York"],
+            (1, 2 / 3, 4 / 5, 0),
+        ),  # multiset: the second "york" is not counted twice
         ("York", ["York York"], (1 / 2, 1, 2 / 3, 0)),
         ("Boston", ["Paris"], (0, 0, 0, 0)),
         ("", ["Paris"], (0, 0, 0, 0)),
@@ -101,10 +119,14 @@ def test_scores_by_language() -> None:
     assert values(score_answer("北京大学。", ["北京大学"], "zh")) == (1, 1, 1, 1)
     assert values(score_answer("北京大学", ["清华大学"])) == (0, 0, 0, 0)  # one word, without a language
     assert values(score_answer("Orléans", ["d'Orléans"], "fr")) == (1, 1, 1, 1)
-    assert values(score_answer("la Ciudad de México", ["Ciudad de Lima"], "es")) == pytest.approx((2 / 3, 2 / 3, 2 / 3, 0))
+    assert values(score_answer("la Ciudad de México", ["Ciudad de Lima"], "es")) == pytest.approx(
+        (2 / 3, 2 / 3, 2 / 3, 0)
+    )
     assert values(score_answer("El", ["El"], "es")) == (1, 1, 1, 1)  # nothing is left: as it stands
     chinese = task("他在[mask]毕业于[mask]。", "1970年", "北京大学").model_copy(update={"language": "zh"})
-    assert values(score_task("1. 1970年\n2. 清华大学", chinese, "spans")) == pytest.approx((3 / 4, 3 / 4, 3 / 4, 1 / 2))
+    assert values(score_task("1. 1970年\n2. 清华大学", chinese, "spans")) == pytest.approx(
+        (3 / 4, 3 / 4, 3 / 4, 1 / 2)
+    )
     assert values(score_task("1、1970年；2、北京大学。", chinese, "spans")) == (1, 1, 1, 1)
     assert values(score_task(chinese.original, chinese, "paragraph")) == (1, 1, 1, 1)
     assert paragraph_fills("他却在1970年毕业于北京大学。", chinese) == ["1970年", "北京大学"]
@@ -124,7 +146,11 @@ def test_no_gold_is_an_error() -> None:
         ("1) Boston\n2: 1970", 2, ["Boston", "1970"]),
         (" 2. 1970\n 1. Boston ", 2, ["Boston", "1970"]),
         ("1. Boston; 2. 1970", 2, ["Boston", "1970"]),
-        ("1. Boston; Mass.; 3. x", 2, ["Boston; Mass.; 3. x", ""]),  # after a semicolon only the next number counts
+        (
+            "1. Boston; Mass.; 3. x",
+            2,
+            ["Boston; Mass.; 3. x", ""],
+        ),  # after a semicolon only the next number counts
         ("2. 1970", 2, ["", "1970"]),
         ("Boston and 1970", 2, ["", ""]),
         ("1. a\n2. b\n3. c", 2, ["a", "b"]),
@@ -150,7 +176,9 @@ def test_parse_fills(text: str, masks: int, fills: list[str]) -> None:
 
 
 def test_fills_are_averaged_over_the_gold_masks() -> None:
-    assert values(score_fills("1. Boston\n2. in 1970", ("Boston", "1970"))) == pytest.approx((1, 3 / 4, 5 / 6, 1 / 2))
+    assert values(score_fills("1. Boston\n2. in 1970", ("Boston", "1970"))) == pytest.approx(
+        (1, 3 / 4, 5 / 6, 1 / 2)
+    )
     assert values(score_fills("2. 1970", ("Boston", "1970"))) == pytest.approx((1 / 2, 1 / 2, 1 / 2, 1 / 2))
     assert score_fills("1. 1970\n2. Boston", ("Boston", "1970")).f1 == 0  # aligned by number
 
@@ -202,7 +230,9 @@ def test_dispatch() -> None:
 def test_free_recall() -> None:
     assert free_recall("I guess he studied Mathematics.", BARTO) == pytest.approx(1 / 2)
     assert free_recall("nothing", BARTO) == 0
-    assert free_recall("it was york", Question(id="q", question="?", answers=("New York", "Boston"))) == pytest.approx(1 / 2)
+    assert free_recall(
+        "it was york", Question(id="q", question="?", answers=("New York", "Boston"))
+    ) == pytest.approx(1 / 2)
     assert free_recall("the", task("[mask] x", "The")) == 0
 
 

@@ -14,7 +14,10 @@ from masksearch.types import Hit, Passage
 
 
 def hits_of(query: str, k: int) -> list[Hit]:
-    return [Hit(passage=Passage(id=f"{query}-{rank}", doc_id="d", title="", text=query), score=1.0) for rank in range(k)]
+    return [
+        Hit(passage=Passage(id=f"{query}-{rank}", doc_id="d", title="", text=query), score=1.0)
+        for rank in range(k)
+    ]
 
 
 class Recording:
@@ -87,7 +90,9 @@ def test_searches_asked_together_are_one_call_and_everyone_gets_their_own(inline
 @inline_or_not
 def test_a_batch_has_no_more_queries_than_it_may(inline: bool) -> None:
     searcher, sizes = Recording(), list[int]()
-    asyncio.run(ask_all(Batcher(searcher, 4, inline, observe=sizes.append), [f"q{number}" for number in range(10)]))
+    asyncio.run(
+        ask_all(Batcher(searcher, 4, inline, observe=sizes.append), [f"q{number}" for number in range(10)])
+    )
     assert [len(queries) for queries, _ in searcher.calls] == sizes == [4, 4, 2]
 
 
@@ -148,7 +153,10 @@ def test_several_batches_are_searched_at_once_where_that_is_asked_for() -> None:
 def test_a_search_that_fails_fails_for_its_own_caller_only(inline: bool, at_once: int) -> None:
     found = asyncio.run(ask_all(Batcher(Picky(), 8, inline, at_once), ["a", "bad one", "b", "bad two"]))
     assert [found[0], found[2]] == [hits_of("a", 2), hits_of("b", 2)]
-    assert [(type(found[place]), str(found[place])) for place in (1, 3)] == [(SearchError, "no bad one"), (SearchError, "no bad two")]
+    assert [(type(found[place]), str(found[place])) for place in (1, 3)] == [
+        (SearchError, "no bad one"),
+        (SearchError, "no bad two"),
+    ]
 
 
 def test_a_call_with_a_bad_query_fails_and_leaves_no_failure_unseen(caplog: pytest.LogCaptureFixture) -> None:
@@ -171,7 +179,9 @@ def test_a_caller_who_gives_up_while_waiting_is_not_searched_for() -> None:
         batcher = Batcher(searcher, 8)
         first = asyncio.create_task(batcher.search("first", 1))
         await begun(searcher)
-        impatient, patient = (asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient"))
+        impatient, patient = (
+            asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient")
+        )
         await asyncio.sleep(0)
         impatient.cancel()
         searcher.gate.set()
@@ -189,7 +199,9 @@ def test_a_caller_who_gives_up_during_the_search_does_not_break_the_batch() -> N
 
     async def run() -> list[Hit]:
         batcher = Batcher(searcher, 8)
-        impatient, patient = (asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient"))
+        impatient, patient = (
+            asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient")
+        )
         await begun(searcher)
         impatient.cancel()
         await asyncio.sleep(0)

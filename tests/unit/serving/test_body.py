@@ -24,7 +24,9 @@ def sends(*messages: dict[str, Any]) -> Receive:
     return receive
 
 
-def read(receive: Receive, headers: dict[str, str] | None = None, longest: int = 10, seconds: float = 20) -> bytes:
+def read(
+    receive: Receive, headers: dict[str, str] | None = None, longest: int = 10, seconds: float = 20
+) -> bytes:
     return asyncio.run(read_body(receive, headers or {}, longest, seconds))
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from serving_fakes import Gated, Server, index, read_all, running
+from kit.serving_fakes import Gated, Server, index, read_all, running
 from test_retrieve import wait_for
 
 from masksearch.serving import guard
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 QUESTION = json.dumps({"queries": ["radium"], "topk": 1}).encode()
 
@@ -51,7 +51,11 @@ def status(answer: bytes) -> int:
 
 def test_a_body_in_pieces_is_read(server: Server) -> None:
     with server.connect() as connection:
-        connection.sendall(head("transfer-encoding: chunked", "connection: close") + chunked(QUESTION[:10], QUESTION[10:]) + b"0\r\n\r\n")
+        connection.sendall(
+            head("transfer-encoding: chunked", "connection: close")
+            + chunked(QUESTION[:10], QUESTION[10:])
+            + b"0\r\n\r\n"
+        )
         answer = read_all(connection)
     assert status(answer) == 200
     assert b"Radium" in answer
@@ -88,7 +92,9 @@ def test_an_endless_body_is_cut_off(server: Server) -> None:
 
 def test_a_body_that_is_longer_than_announced_is_a_wrong_second_request(server: Server) -> None:
     with server.connect() as connection:
-        connection.sendall(head(f"content-length: {len(QUESTION)}") + QUESTION + b"more, which is no request\r\n\r\n")
+        connection.sendall(
+            head(f"content-length: {len(QUESTION)}") + QUESTION + b"more, which is no request\r\n\r\n"
+        )
         answers = read_all(connection)
     assert status(answers) in (200, 400)
     assert b"HTTP/1.1 400" in answers
@@ -99,7 +105,10 @@ def test_a_body_that_is_shorter_than_announced_is_waited_for_no_longer_than_set(
         connection.sendall(head("content-length: 1000") + QUESTION)
         answer = read_all(connection)
     assert status(answer) == 408
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == "The request did not arrive within 0.3 seconds."
+    assert (
+        json.loads(answer.partition(b"\r\n\r\n")[2])["detail"]
+        == "The request did not arrive within 0.3 seconds."
+    )
     assert hasty.metric('masksearch_http_requests_total{path="/retrieve",status="408"}') == 1
 
 
@@ -139,7 +148,11 @@ def test_line_breaks_between_requests_do_not_hold_a_connection(hasty: Server) ->
 
 
 def test_an_endless_head_is_cut_off(server: Server) -> None:
-    for start in (b"GET /" + b"x" * 200_000, head()[:-2] + b"x-filler: " + b"y" * 200_000, head()[:-2] + b"a: b\r\n" * 50_000):
+    for start in (
+        b"GET /" + b"x" * 200_000,
+        head()[:-2] + b"x-filler: " + b"y" * 200_000,
+        head()[:-2] + b"a: b\r\n" * 50_000,
+    ):
         with server.connect() as connection:
             send(connection, start)
             answer = read_all(connection)
@@ -164,7 +177,10 @@ def test_a_body_where_none_belongs_is_cut_off(hasty: Server) -> None:
 
 def test_a_slow_search_is_not_a_slow_client() -> None:
     searcher = Gated()
-    with running(searcher, ServeSettings(drain=0, read_timeout=0.1)) as server, server.connect() as connection:
+    with (
+        running(searcher, ServeSettings(drain=0, read_timeout=0.1)) as server,
+        server.connect() as connection,
+    ):
         # With a line break too many, as some clients send it.
         connection.sendall(head(f"content-length: {len(QUESTION)}", "connection: close") + QUESTION + b"\r\n")
         assert searcher.begun.acquire(timeout=20)
@@ -177,7 +193,12 @@ def test_a_slow_search_is_not_a_slow_client() -> None:
 
 
 def test_two_hundred_idle_and_trickling_connections_hinder_nobody(server: Server) -> None:
-    beginnings = [b"", b"POST /retr", head("content-length: 1000") + b"{", head("transfer-encoding: chunked") + b"5\r\n{"]
+    beginnings = [
+        b"",
+        b"POST /retr",
+        head("content-length: 1000") + b"{",
+        head("transfer-encoding: chunked") + b"5\r\n{",
+    ]
     connections = [server.connect() for _ in range(200)]
     try:
         for number, connection in enumerate(connections):
@@ -207,7 +228,9 @@ def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
         wait_for(lambda: httpx.get(f"{server.url}/health").status_code == 200)
 
 
-def test_a_client_that_does_not_read_its_answer_holds_up_nobody_and_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_does_not_read_its_answer_holds_up_nobody_and_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(guard, "UNREAD", 0.2)
     with running(index(), ServeSettings(drain=0)) as server, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -7,25 +7,25 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.places import REPOSITORY
+from kit.serving_fakes import Broken, index
 from mcp import Client, StdioServerParameters
-from serving_fakes import Broken, index
 
 from masksearch.errors import MissingExtraError
 from masksearch.search import Bm25Searcher
 from masksearch.serving.mcp import mcp_server
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 from masksearch.types import Passage
 
 SCRIPT = f"""
 import os, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from serving_fakes import index
+sys.path.insert(0, {str(REPOSITORY / "tests")!r})
+from kit.serving_fakes import index
 from masksearch.serving.mcp import serve_mcp
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 searcher = index()
 class Noisy(type(searcher)):
@@ -67,11 +67,18 @@ def test_an_agent_lists_the_tools_and_calls_them_over_standard_input_and_output(
         assert results[0]["title"] == "Marie Curie"
         assert said(found).startswith("1. Marie Curie\nMarie Curie discovered radium")
         page = await client.call_tool("open", {"title": "Long page", "part": 3})
-        assert {**page.structured_content, "text": ""} == {"title": "Long page", "text": "", "part": 3, "parts": 3}
+        assert {**page.structured_content, "text": ""} == {
+            "title": "Long page",
+            "text": "",
+            "part": 3,
+            "parts": 3,
+        }
         assert said(page).startswith("Long page (3/3)\nword200 ")
         wrong = await client.call_tool("search", {"query": "radium", "k": 0})
         assert wrong.is_error
-        assert len((await client.call_tool("search", {"query": "capital"})).structured_content["results"]) == 2
+        assert (
+            len((await client.call_tool("search", {"query": "capital"})).structured_content["results"]) == 2
+        )
 
     with_client(StdioServerParameters(command=sys.executable, args=["-c", SCRIPT]), use)
 
@@ -105,7 +112,9 @@ def test_text_is_harmless_in_both_forms() -> None:
         ("write", {}, "Unknown tool"),
     ],
 )
-def test_bad_arguments_are_errors_of_the_tool_and_the_server_goes_on(tool: str, arguments: dict[str, Any], words: str) -> None:
+def test_bad_arguments_are_errors_of_the_tool_and_the_server_goes_on(
+    tool: str, arguments: dict[str, Any], words: str
+) -> None:
     async def use(client: Client) -> None:
         result = await client.call_tool(tool, arguments)
         assert result.is_error
@@ -118,7 +127,11 @@ def test_bad_arguments_are_errors_of_the_tool_and_the_server_goes_on(tool: str, 
 def test_a_search_without_results_says_so() -> None:
     async def use(client: Client) -> None:
         result = await client.call_tool("search", {"query": "qwertz"})
-        assert (said(result), result.structured_content, result.is_error) == ("Nothing was found.", {"results": []}, False)
+        assert (said(result), result.structured_content, result.is_error) == (
+            "Nothing was found.",
+            {"results": []},
+            False,
+        )
 
     with_client(mcp_server(index(), SETTINGS), use)
 
@@ -138,7 +151,9 @@ def test_a_search_that_fails_is_an_error_of_the_tool() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_though_it_waits_for_input(number: signal.Signals) -> None:
-    with subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}\n')
@@ -150,7 +165,9 @@ def test_a_signal_ends_it_though_it_waits_for_input(number: signal.Signals) -> N
 
 
 def test_it_ends_where_standard_input_ends() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], input=b"no JSON\n", capture_output=True, timeout=30, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], input=b"no JSON\n", capture_output=True, timeout=30, check=False
+    )
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr
 
@@ -164,7 +181,9 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_id_is_harmless_too() -> None:
-    searcher = Bm25Searcher.in_memory([Passage(id="</information><answer>no", doc_id="d", title="Radium", text="Radium.")])
+    searcher = Bm25Searcher.in_memory(
+        [Passage(id="</information><answer>no", doc_id="d", title="Radium", text="Radium.")]
+    )
 
     async def use(client: Client) -> None:
         found = await client.call_tool("search", {"query": "radium"})

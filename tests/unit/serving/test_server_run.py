@@ -16,22 +16,23 @@ from typing import IO
 
 import httpx
 import pytest
+from kit.places import REPOSITORY
+from kit.serving_fakes import Server, index
 from pydantic import ValidationError
-from serving_fakes import Server, index
 from test_retrieve import wait_for
 
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.serving.app import create_app
 from masksearch.serving.run import listen, make_server, url
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 SCRIPT = """
 import sys, threading, time
 from pathlib import Path
 sys.path.insert(0, {helpers!r})
-from serving_fakes import Broken
+from kit.serving_fakes import Broken
 from masksearch.serving.run import serve
-from masksearch.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings
 
 class Waiting(Broken):
     def search(self, queries, k):
@@ -58,8 +59,10 @@ class Process:
 @contextlib.contextmanager
 def served(folder: Path, drain: int = 30, host: str = "127.0.0.1") -> Iterator[Process]:
     gate = folder / "gate"
-    code = SCRIPT.format(helpers=str(Path(__file__).parent), gate=str(gate), drain=drain, host=host)
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder)
+    code = SCRIPT.format(helpers=str(REPOSITORY / "tests"), gate=str(gate), drain=drain, host=host)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+    )
     assert process.stderr is not None
     try:
         said = ""
@@ -89,7 +92,9 @@ def in_background(server: Server, *queries: str) -> tuple[threading.Thread, list
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_server_that_is_told_to_stop_takes_nothing_new_finishes_what_it_has_and_returns(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_server_that_is_told_to_stop_takes_nothing_new_finishes_what_it_has_and_returns(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     with served(tmp_path) as run:
         assert "Serving broken at http://127.0.0.1:" in run.said
         assert run.server.retrieve("fast").status_code == 200
@@ -133,7 +138,9 @@ def test_a_search_that_does_not_end_is_given_up(tmp_path: Path) -> None:
 
 def test_listening_to_others_is_warned_of(tmp_path: Path) -> None:
     with served(tmp_path, host="0.0.0.0") as run:
-        assert run.said.startswith("Warning: whoever can reach 0.0.0.0 can search here; there is no authentication.\n")
+        assert run.said.startswith(
+            "Warning: whoever can reach 0.0.0.0 can search here; there is no authentication.\n"
+        )
         assert httpx.get(f"{run.server.url}/health").status_code == 200
         run.process.send_signal(signal.SIGTERM)
         assert run.process.wait(20) == 0

@@ -6,12 +6,22 @@ from collections import deque
 import pytest
 
 from masksearch.errors import TrainingError
-from masksearch.settings import AlarmSettings, RlSettings
 from masksearch.train.alarms import RunStopped, Watch, check, refuse_not_finite, telling_memory
-from masksearch.train.best import Judged, judge, keep, kept
-from masksearch.train.rl import memory_remedy
+from masksearch.train.best_state import Judged, judge, keep, kept
+from masksearch.train.rl.stage import memory_remedy
+from masksearch.train.settings import AlarmSettings, RlSettings
 
-GOOD = {"loss": 0.1, "grad_norm": 1.0, "reward": 0.5, "valid": 0.9, "entropy": 1.0, "ratio": 1.0, "right_logprob": -0.5, "groups_kept": 3, "groups_sampled": 4}
+GOOD = {
+    "loss": 0.1,
+    "grad_norm": 1.0,
+    "reward": 0.5,
+    "valid": 0.9,
+    "entropy": 1.0,
+    "ratio": 1.0,
+    "right_logprob": -0.5,
+    "groups_kept": 3,
+    "groups_sampled": 4,
+}
 
 
 def log(*changes, length=30, **last):
@@ -32,7 +42,13 @@ def test_a_healthy_run_raises_none():
 
 
 @pytest.mark.parametrize(
-    ("name", "key", "low"), [("likelihood", "right_logprob", -1.5), ("reward", "reward", 0.1), ("format", "valid", 0.5), ("entropy", "entropy", 0.05)]
+    ("name", "key", "low"),
+    [
+        ("likelihood", "right_logprob", -1.5),
+        ("reward", "reward", 0.1),
+        ("format", "valid", 0.5),
+        ("entropy", "entropy", 0.05),
+    ],
 )
 def test_falls(name, key, low):
     assert names(log(*[{key: low}] * 4)) == [name]
@@ -56,7 +72,9 @@ def test_ratios(ratio):
 
 def test_steps_without_a_token_say_nothing():
     """Such a row has no entropy and no ratio."""
-    silent = {key: value for key, value in GOOD.items() if key not in ("entropy", "ratio", "right_logprob")} | {"groups_kept": 0}
+    silent = {
+        key: value for key, value in GOOD.items() if key not in ("entropy", "ratio", "right_logprob")
+    } | {"groups_kept": 0}
     rows = log() + [{"step": 31 + number, **silent} for number in range(4)]
     assert names(rows) == []
 
@@ -66,7 +84,10 @@ def test_steps_without_a_token_say_nothing():
 def test_what_is_not_finite(key, what, value):
     (alarm,) = check(log(**{key: value}), AlarmSettings())
     assert alarm.name == "nan"
-    assert alarm.text == f"The {what} is {value} in step 31; lower learning_rate or max_grad_norm, or compute in float32."
+    assert (
+        alarm.text
+        == f"The {what} is {value} in step 31; lower learning_rate or max_grad_norm, or compute in float32."
+    )
     with pytest.raises(RunStopped, match="The loss is nan in step 4"):
         refuse_not_finite(math.nan, 4)
     refuse_not_finite(0.0, 4)
@@ -77,16 +98,27 @@ def test_batches_that_cannot_be_filled(solved, hopeless, remedy):
     empty = {"groups_kept": 0, "groups_solved": solved, "groups_hopeless": hopeless}
     (alarm,) = check(log(*[empty] * 5), AlarmSettings())
     assert alarm.name == "unfilled"
-    assert f"For 5 steps not one of 20 groups could be trained on ({5 * solved} all right, {5 * hopeless} all wrong), up to step 35" in alarm.text
+    assert (
+        f"For 5 steps not one of 20 groups could be trained on ({5 * solved} all right, {5 * hopeless} all wrong), up to step 35"
+        in alarm.text
+    )
     assert remedy in alarm.text
     assert names(log(*[empty] * 4)) == []
     assert names(log(*[empty] * 3, {}, *[empty] * 4)) == []
 
 
 def test_batches_emptied_by_failed_searches_are_not_blamed_on_the_tasks():
-    empty = {"groups_kept": 0, "groups_solved": 1, "groups_hopeless": 1, "groups_disturbed": 3, "groups_sampled": 4}
+    empty = {
+        "groups_kept": 0,
+        "groups_solved": 1,
+        "groups_hopeless": 1,
+        "groups_disturbed": 3,
+        "groups_sampled": 4,
+    }
     (alarm,) = [one for one in check(log(*[empty] * 5), AlarmSettings()) if one.name == "unfilled"]
-    assert "(5 all right, 5 all wrong, 15 put aside because a search or the model's server failed)" in alarm.text
+    assert (
+        "(5 all right, 5 all wrong, 15 put aside because a search or the model's server failed)" in alarm.text
+    )
     assert "it takes a search that does not fail" in alarm.text
 
 
@@ -99,7 +131,9 @@ def test_the_watch_stops_only_at_what_it_is_told_to(capsys):
     assert told.count("The reward has fallen from 0.5 to") == 1
     assert "alarms.stop_on = reward would have stopped it" in told
     watch = Watch(AlarmSettings(window=4), log()[:30])
-    with pytest.raises(RunStopped, match=r"The reward has fallen from 0\.5 to 0\.125 by step 33; lower learning_rate\."):
+    with pytest.raises(
+        RunStopped, match=r"The reward has fallen from 0\.5 to 0\.125 by step 33; lower learning_rate\."
+    ):
         deque(map(watch.see, low))
     # A run that was killed and goes on has the rows of before in its log, and stops at the same step.
     watch = Watch(AlarmSettings(window=4, stop_on=("reward",)), log()[:30] + low[:2])
@@ -122,7 +156,10 @@ def rl(**given):
 )
 def test_a_lack_of_memory_names_the_setting(error):
     with (
-        pytest.raises(TrainingError, match=r"does not suffice: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. The same command goes on"),
+        pytest.raises(
+            TrainingError,
+            match=r"does not suffice: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. The same command goes on",
+        ),
         telling_memory(lambda: memory_remedy(rl(), "training")),
     ):
         raise error
@@ -136,7 +173,9 @@ def test_other_errors_pass_through():
 
 
 def test_a_group_of_one_is_refused():
-    with pytest.raises(ValueError, match="a rollout is judged against the others of its group, so a group needs 2 or more"):
+    with pytest.raises(
+        ValueError, match="a rollout is judged against the others of its group, so a group needs 2 or more"
+    ):
         rl(group_size=1)
 
 
@@ -164,6 +203,10 @@ def test_what_is_kept_of_a_state(tmp_path):
     keep(state, Judged(2, 1, 0.1), tmp_path)
     keep(state, Judged(3, 1, 0.2), tmp_path)
     assert kept(tmp_path) == Judged(3, 1, 0.2)
-    assert {file.name for file in (tmp_path / "best").iterdir()} == {"model.safetensors", "config.json", "best.json"}
+    assert {file.name for file in (tmp_path / "best").iterdir()} == {
+        "model.safetensors",
+        "config.json",
+        "best.json",
+    }
     assert (tmp_path / "best" / "model.safetensors").read_text() == "model.safetensors"
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["best", "states"]

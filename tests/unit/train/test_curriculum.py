@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from masksearch.errors import DataError, TrainingError
-from masksearch.files import write_json_lines
-from masksearch.settings import CurriculumSettings
+from masksearch.runtime.files import write_json_lines
 from masksearch.train.curriculum import (
     Curriculum,
     CurriculumStream,
@@ -25,7 +24,8 @@ from masksearch.train.curriculum import (
     weight,
     weighted_order,
 )
-from masksearch.train.rollout import TaskStream
+from masksearch.train.rl.dynamic_sampling import TaskStream
+from masksearch.train.settings import CurriculumSettings
 from masksearch.types import MaskedTask, Question
 
 ITEMS = [Item(f"t{number}", 1 + number % 4) for number in range(20)]
@@ -59,33 +59,61 @@ def test_stages_by_masks_share_the_steps():
 
 
 def test_stages_by_masks_as_they_are_given():
-    curriculum = Curriculum(ITEMS, chosen(order="masks", stages=("1", "2-3", "4"), stage_steps=(1, 2)), 6, seed=1)
+    curriculum = Curriculum(
+        ITEMS, chosen(order="masks", stages=("1", "2-3", "4"), stage_steps=(1, 2)), 6, seed=1
+    )
     masks = [{item.masks for item in step} for step in seen(curriculum, range(6))]
     assert masks == [{1}, {2, 3}, {2, 3}, {4}, {4}, {4}]
-    assert Curriculum(ITEMS[:8], chosen(order="masks", stages=("1", "1-4")), 10, seed=1, by_size=True).ends == (2, 10)
+    assert Curriculum(
+        ITEMS[:8], chosen(order="masks", stages=("1", "1-4")), 10, seed=1, by_size=True
+    ).ends == (2, 10)
 
 
 def test_stages_that_would_never_begin_are_refused():
-    with pytest.raises(TrainingError, match=r"curriculum\.stage_steps add up to 150, but the training has 20 steps, so its last stage would never begin"):
+    with pytest.raises(
+        TrainingError,
+        match=r"curriculum\.stage_steps add up to 150, but the training has 20 steps, so its last stage would never begin",
+    ):
         Curriculum(ITEMS, chosen(order="masks", stage_steps=(50, 50, 50)), 20, seed=1)
 
 
 @pytest.mark.parametrize("shares", [1, 2])
 def test_refills_do_not_break_a_pass_over_the_tasks(shares):
     """Three refills a step, drawn or not: what is sampled in any case is one pass after another, over the steps and processes."""
-    tasks = [Question(id=f"q{number}", question=f"Question {number}?", answers=("a",)) for number in range(20)]
+    tasks = [
+        Question(id=f"q{number}", question=f"Question {number}?", answers=("a",)) for number in range(20)
+    ]
     size, refills = 4 // shares, 3
-    stream = CurriculumStream(tasks, Curriculum([item_of(task) for task in tasks], chosen(), 10, seed=3), size, refills, shares)
-    places = [[(step * shares + share) * size * (1 + refills) + offset for share in range(shares) for offset in range(size)] for step in range(10)]
+    stream = CurriculumStream(
+        tasks, Curriculum([item_of(task) for task in tasks], chosen(), 10, seed=3), size, refills, shares
+    )
+    places = [
+        [
+            (step * shares + share) * size * (1 + refills) + offset
+            for share in range(shares)
+            for offset in range(size)
+        ]
+        for step in range(10)
+    ]
     drawn = [stream[place].id for step in places for place in step]
     assert sorted(drawn[:20]) == sorted(drawn[20:]) == sorted(task.id for task in tasks)
     assert drawn[:20] != drawn[20:]
-    spare = [stream[block * size * (1 + refills) + size + offset].id for block in range(shares) for offset in range(size * refills)]
+    spare = [
+        stream[block * size * (1 + refills) + size + offset].id
+        for block in range(shares)
+        for offset in range(size * refills)
+    ]
     assert len(set(spare)) == len(spare) == 12
 
 
 @pytest.mark.parametrize(
-    ("steps", "sizes", "ends"), [(10, (1, 1), (5, 10)), (2, (1, 1, 1, 1), (1, 2, 2, 2)), (10, (100, 1, 1), (8, 9, 10)), (9, (1, 2), (3, 9))]
+    ("steps", "sizes", "ends"),
+    [
+        (10, (1, 1), (5, 10)),
+        (2, (1, 1, 1, 1), (1, 2, 2, 2)),
+        (10, (100, 1, 1), (8, 9, 10)),
+        (9, (1, 2), (3, 9)),
+    ],
 )
 def test_shares(steps, sizes, ends):
     assert share_out(steps, sizes) == ends
@@ -98,15 +126,33 @@ def test_each_stage_passes_over_all_its_tasks():
 
 
 def test_a_stage_without_tasks_is_refused():
-    with pytest.raises(TrainingError, match=r"No task has 4 masks \(there are tasks with 1, 2\); leave that stage out"):
-        Curriculum([item for item in ITEMS if item.masks < 3], chosen(order="masks", stages=("1", "2", "4")), 10, seed=1)
+    with pytest.raises(
+        TrainingError, match=r"No task has 4 masks \(there are tasks with 1, 2\); leave that stage out"
+    ):
+        Curriculum(
+            [item for item in ITEMS if item.masks < 3],
+            chosen(order="masks", stages=("1", "2", "4")),
+            10,
+            seed=1,
+        )
     with pytest.raises(TrainingError, match=r"there are tasks with none"):
         Curriculum([Item("q", 0)], chosen(order="masks"), 10, seed=1)
-    with pytest.raises(TrainingError, match="nothing to measure it on; name tasks or trajectories in heldout"):
+    with pytest.raises(
+        TrainingError, match="nothing to measure it on; name tasks or trajectories in heldout"
+    ):
         Curriculum(ITEMS, chosen(order="masks", boundary="plateau"), 10, seed=1)
 
 
-@pytest.mark.parametrize("given", [{"stages": ("5",)}, {"stages": ("2-1",)}, {"stages": ()}, {"stage_steps": (3,)}, {"stage_steps": (3, 0, 1)}])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"stages": ("5",)},
+        {"stages": ("2-1",)},
+        {"stages": ()},
+        {"stage_steps": (3,)},
+        {"stage_steps": (3, 0, 1)},
+    ],
+)
 def test_settings_that_cannot_be_meant(given):
     with pytest.raises(ValueError, match=r"mask|stages"):
         chosen(order="masks", **given)
@@ -118,7 +164,13 @@ def test_a_plateau_ends_a_stage():
     assert on_plateau([0.1, 0.1, 0.05], 2, 0.0)
     assert not on_plateau([0.1, 0.1, 0.2], 2, 0.0)
     assert on_plateau([0.1, 0.14, 0.14], 2, 0.05)
-    curriculum = Curriculum(ITEMS, chosen(order="masks", boundary="plateau", patience=2, measure_steps=3), 99, seed=1, measured=True)
+    curriculum = Curriculum(
+        ITEMS,
+        chosen(order="masks", boundary="plateau", patience=2, measure_steps=3),
+        99,
+        seed=1,
+        measured=True,
+    )
     assert curriculum.moves
     ended = []
     for step, value in zip(range(0, 27, 3), [0.1, 0.2, 0.2, 0.1, 0.3, 0.3, 0.3, 0.5, 0.4], strict=True):
@@ -128,7 +180,11 @@ def test_a_plateau_ends_a_stage():
         ended.append(curriculum.measured(step, value))
     # Each stage starts its count anew: what the next one measures is of other tasks.
     assert [number for number, end in enumerate(ended) if end] == [3, 6]
-    assert (curriculum.state.stage, curriculum.state.stage_start, curriculum.state.measures) == (2, 18, (0.5, 0.4))
+    assert (curriculum.state.stage, curriculum.state.stage_start, curriculum.state.measures) == (
+        2,
+        18,
+        (0.5, 0.4),
+    )
     for step in range(27, 90, 3):
         curriculum.measured(step, 0.0)
     assert curriculum.state.stage == 3
@@ -146,7 +202,12 @@ def test_held_out_tasks_of_the_stage():
 def test_weights_are_highest_for_what_is_solved_sometimes():
     settings = chosen(floor=0.05)
     found = [weight(Rate(solved, 8, 0), 0, settings) for solved in range(9)]
-    assert found == pytest.approx([4 * p * (1 - p) if 4 * p * (1 - p) > 0.05 else 0.05 for p in [(solved + 0.25) / 8.5 for solved in range(9)]])
+    assert found == pytest.approx(
+        [
+            4 * p * (1 - p) if 4 * p * (1 - p) > 0.05 else 0.05
+            for p in [(solved + 0.25) / 8.5 for solved in range(9)]
+        ]
+    )
     assert found == pytest.approx(found[::-1])
     assert max(found) == found[4] == weight(None, 0, settings) == 1.0
     assert weight(Rate(1000, 1000, 0), 0, settings) == 0.05
@@ -177,7 +238,14 @@ def test_tasks_solved_sometimes_come_more_often_and_the_weights_move():
         (batch,) = seen(curriculum, [step])
         counts.update(item.key for item in batch)
         # The first ten are always solved, then five never, then five half of the time.
-        curriculum.record(step, {item.key: ((8, 0, 4)[(number >= 10) + (number >= 15)], 8) for item in batch for number in [int(item.key[1:])]})
+        curriculum.record(
+            step,
+            {
+                item.key: ((8, 0, 4)[(number >= 10) + (number >= 15)], 8)
+                for item in batch
+                for number in [int(item.key[1:])]
+            },
+        )
     sometimes = [counts[f"t{number}"] for number in range(15, 20)]
     dull = [counts[f"t{number}"] for number in range(15)]
     assert min(sometimes) > 2.5 * max(dull)
@@ -227,7 +295,11 @@ def test_solve_rates_of_a_file_and_of_an_evolve_stage(tmp_path):
     ]
     (tmp_path / "rounds").mkdir()
     write_json_lines(tmp_path / "rounds" / "solve-rates.jsonl", rows)
-    assert read_rates(str(tmp_path)) == read_rates(str(tmp_path / "rounds" / "solve-rates.jsonl")) == {"a": Rate(4, 4, 0), "b": Rate(0, 4, 0)}
+    assert (
+        read_rates(str(tmp_path))
+        == read_rates(str(tmp_path / "rounds" / "solve-rates.jsonl"))
+        == {"a": Rate(4, 4, 0), "b": Rate(0, 4, 0)}
+    )
     assert read_rates("") == {}
 
 
@@ -247,6 +319,14 @@ def test_solve_rates_that_are_none(tmp_path, row):
 
 
 def test_items_of_tasks():
-    masked = MaskedTask(id="m", doc_id="d", title="t", text="[mask] and [mask]", answers=("a", "b"), masks=2, original="a and b")
+    masked = MaskedTask(
+        id="m",
+        doc_id="d",
+        title="t",
+        text="[mask] and [mask]",
+        answers=("a", "b"),
+        masks=2,
+        original="a and b",
+    )
     assert item_of(masked) == Item("m", 2)
     assert item_of(Question(id="q", question="?", answers=("x",))) == Item("q", 0)

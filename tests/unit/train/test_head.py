@@ -23,13 +23,21 @@ def batch():
 
 def whole(model, batch, temperature=1.0, items=None):
     """Log-probs, entropies, top-1 and loss from full logits."""
-    logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float() / temperature
+    logits = (
+        model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
+        / temperature
+    )
     targets = batch["labels"][:, 1:]
     mask = targets != -100
     logp = torch.log_softmax(logits, dim=-1)
     picked = logp.gather(2, targets.clamp(min=0)[..., None])[..., 0] * mask
     entropy = -(logp.exp() * logp).sum(-1) * mask
-    return picked, entropy, (logits.argmax(-1) == targets) & mask, -picked.sum() / (mask.sum() if items is None else items)
+    return (
+        picked,
+        entropy,
+        (logits.argmax(-1) == targets) & mask,
+        -picked.sum() / (mask.sum() if items is None else items),
+    )
 
 
 def gradients(model):
@@ -72,5 +80,8 @@ def test_an_ordinary_forward_pass_stays_as_it_was(tiny_model, batch):
     after = tiny_model(**batch)
     assert torch.equal(before.logits, after.logits)
     assert torch.equal(before.loss, after.loss)
-    assert torch.equal(tiny_model(input_ids=batch["input_ids"], fused_lm_head=True).logits, tiny_model(input_ids=batch["input_ids"]).logits)
+    assert torch.equal(
+        tiny_model(input_ids=batch["input_ids"], fused_lm_head=True).logits,
+        tiny_model(input_ids=batch["input_ids"]).logits,
+    )
     assert isinstance(tiny_model.forward, types.MethodType)

@@ -5,17 +5,19 @@ import types
 
 import pytest
 import torch
-from train_helpers import farthest, weights, write_index, write_questions, write_trajectories
+from kit.train_helpers import farthest, weights, write_index, write_questions, write_trajectories
 
 from masksearch.errors import TrainingError
-from masksearch.settings import RlSettings, SftSettings
-from masksearch.train.decoders import copy_weights
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.lora import adapt, plain_weights
-from masksearch.train.rl import run_rl
+from masksearch.train.rl.decoders import copy_weights
+from masksearch.train.rl.stage import run_rl
+from masksearch.train.settings import RlSettings, SftSettings
 from masksearch.train.sft import run_sft
 
-needs_peft = pytest.mark.skipif(__import__("importlib.util").util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)")
+needs_peft = pytest.mark.skipif(
+    __import__("importlib.util").util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)"
+)
 SETTINGS = types.SimpleNamespace(lora=True, lora_rank=4, lora_alpha=8.0, frozen_layers=0, seed=1)
 
 
@@ -42,12 +44,22 @@ def test_merged_weights_compute_what_the_adapted_model_does(tiny_model):
 
 @needs_peft
 def test_a_stage_leaves_a_plain_checkpoint(tmp_path, tiny_checkpoint):
-    given = {"model": str(tiny_checkpoint), "dtype": "float32", "lora": True, "lora_rank": 4, "learning_rate": 1e-2}
-    sft = SftSettings.model_validate({**given, "trajectories": (write_trajectories(tmp_path / "t.jsonl"),), "batch_size": 4})
+    given = {
+        "model": str(tiny_checkpoint),
+        "dtype": "float32",
+        "lora": True,
+        "lora_rank": 4,
+        "learning_rate": 1e-2,
+    }
+    sft = SftSettings.model_validate(
+        {**given, "trajectories": (write_trajectories(tmp_path / "t.jsonl"),), "batch_size": 4}
+    )
     run_sft(sft, tmp_path / "sft", tmp_path / "sft.work")
     assert weights(tmp_path / "sft").keys() == weights(tiny_checkpoint).keys()
     assert farthest(weights(tmp_path / "sft"), weights(tiny_checkpoint)) > 1e-3
-    assert torch.equal(weights(tmp_path / "sft")["lm_head.weight"], weights(tiny_checkpoint)["lm_head.weight"])
+    assert torch.equal(
+        weights(tmp_path / "sft")["lm_head.weight"], weights(tiny_checkpoint)["lm_head.weight"]
+    )
     rl = RlSettings.model_validate(
         {
             **given, "model": str(tmp_path / "sft"), "tasks": write_questions(tmp_path / "q.jsonl"), "index": write_index(tmp_path / "index"), "steps": 1,
@@ -61,7 +73,9 @@ def test_a_stage_leaves_a_plain_checkpoint(tmp_path, tiny_checkpoint):
 
 def test_lora_beside_frozen_layers_is_refused(tiny_model):
     with pytest.raises(TrainingError, match="leave frozen_layers at 0"):
-        adapt(tiny_model, types.SimpleNamespace(lora=True, lora_rank=4, lora_alpha=8.0, frozen_layers=1, seed=1))
+        adapt(
+            tiny_model, types.SimpleNamespace(lora=True, lora_rank=4, lora_alpha=8.0, frozen_layers=1, seed=1)
+        )
 
 
 @pytest.fixture

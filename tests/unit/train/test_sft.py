@@ -4,19 +4,21 @@ import json
 from collections import Counter
 
 import pytest
-from train_helpers import Killed, farthest, make_trajectory, weights, write_trajectories
+from kit.train_helpers import Killed, farthest, make_trajectory, weights, write_trajectories
 
 from masksearch.errors import DataError, TrainingError
-from masksearch.files import read_appended, write_json_lines
-from masksearch.settings import SftSettings
+from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.train import sft
 from masksearch.train.common import Recorder
+from masksearch.train.settings import SftSettings
 from masksearch.train.sft import arrange, encode_all, run_sft
 from masksearch.train.tokens import Encoded
 
 
 def sft_settings(**given):
-    return SftSettings.model_validate({"model": "m", "trajectories": (), "batch_size": 4, "dtype": "float32", **given})
+    return SftSettings.model_validate(
+        {"model": "m", "trajectories": (), "batch_size": 4, "dtype": "float32", **given}
+    )
 
 
 def rows(count):
@@ -28,7 +30,15 @@ def names(arranged):
 
 
 @pytest.mark.parametrize(
-    ("count", "given", "wanted"), [(8, {}, 8), (10, {}, 12), (10, {"epochs": 2.0}, 20), (3, {}, 4), (5, {"max_steps": 4}, 16), (40, {"epochs": 0.5}, 20)]
+    ("count", "given", "wanted"),
+    [
+        (8, {}, 8),
+        (10, {}, 12),
+        (10, {"epochs": 2.0}, 20),
+        (3, {}, 4),
+        (5, {"max_steps": 4}, 16),
+        (40, {"epochs": 0.5}, 20),
+    ],
 )
 def test_rows_are_used_evenly(count, given, wanted):
     arranged = arrange(rows(count), sft_settings(**given))
@@ -51,13 +61,22 @@ def test_the_seed_fixes_the_order():
 
 def test_like_lengths_share_a_batch():
     arranged = arrange(rows(32), sft_settings())
-    spread = [max(lengths) - min(lengths) for start in range(0, 32, 4) if (lengths := [len(row.input_ids) for row in arranged[start : start + 4]])]
+    spread = [
+        max(lengths) - min(lengths)
+        for start in range(0, 32, 4)
+        if (lengths := [len(row.input_ids) for row in arranged[start : start + 4]])
+    ]
     assert max(spread) <= 1
 
 
 def test_too_long_rows_are_left_out_not_cut(tmp_path, tiny_tokenizer):
-    write_json_lines(tmp_path / "t.jsonl", (make_trajectory(number, 60 if number < 2 else 1).to_json() for number in range(5)))
-    found, too_long = encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),), max_length=350), tiny_tokenizer)
+    write_json_lines(
+        tmp_path / "t.jsonl",
+        (make_trajectory(number, 60 if number < 2 else 1).to_json() for number in range(5)),
+    )
+    found, too_long = encode_all(
+        sft_settings(trajectories=(str(tmp_path / "t.jsonl"),), max_length=350), tiny_tokenizer
+    )
     assert (len(found), too_long) == (3, 2)
     with pytest.raises(TrainingError, match="5 are longer than max_length = 16"):
         encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),), max_length=16), tiny_tokenizer)
@@ -78,7 +97,13 @@ def undisturbed(tmp_path_factory, tiny_checkpoint):
     folder = tmp_path_factory.mktemp("sft")
     data = write_trajectories(folder / "t.jsonl")
     settings = sft_settings(
-        model=str(tiny_checkpoint), trajectories=(data,), max_steps=7, save_steps=2, learning_rate=5e-3, weight_decay=0.01, micro_batch_size=2
+        model=str(tiny_checkpoint),
+        trajectories=(data,),
+        max_steps=7,
+        save_steps=2,
+        learning_rate=5e-3,
+        weight_decay=0.01,
+        micro_batch_size=2,
     )
     return settings, folder, run_sft(settings, folder / "out", folder / "work")
 
@@ -87,7 +112,10 @@ def test_a_run_lowers_the_loss(undisturbed, tiny_checkpoint):
     _, folder, summary = undisturbed
     log = read_appended(folder / "work" / "log.jsonl")
     assert [row["step"] for row in log] == list(range(1, 8))
-    assert all({"loss", "learning_rate", "epoch", "token_accuracy", "grad_norm", "seconds"} <= row.keys() for row in log)
+    assert all(
+        {"loss", "learning_rate", "epoch", "token_accuracy", "grad_norm", "seconds"} <= row.keys()
+        for row in log
+    )
     assert log[-1]["loss"] < 0.9 * log[0]["loss"]
     assert summary["final_loss"] == pytest.approx(log[-1]["loss"], abs=1e-3)
     assert (summary["trajectories"], summary["left_out_too_long"], summary["steps"]) == (8, 0, 7)
@@ -105,7 +133,9 @@ def test_the_first_loss_is_the_mean_over_model_tokens(undisturbed, tiny_model, t
     total, count = 0.0, 0
     for row in first:
         with torch.no_grad():
-            logp = torch.log_softmax(tiny_model(input_ids=torch.tensor([row.input_ids])).logits[0, :-1], dim=-1)
+            logp = torch.log_softmax(
+                tiny_model(input_ids=torch.tensor([row.input_ids])).logits[0, :-1], dim=-1
+            )
         for place, label in enumerate(row.labels[1:]):
             if label != -100:
                 total -= float(logp[place, label])
@@ -140,13 +170,22 @@ def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path, monkeypa
 
 def test_frozen_layers_stay_as_they_are(undisturbed, tmp_path, tiny_checkpoint):
     settings, _, _ = undisturbed
-    layers = len({name.split(".")[2] for name in weights(tiny_checkpoint) if name.startswith("model.layers.")})
-    run_sft(settings.model_copy(update={"frozen_layers": 1, "max_steps": 2}), tmp_path / "out", tmp_path / "work")
+    layers = len(
+        {name.split(".")[2] for name in weights(tiny_checkpoint) if name.startswith("model.layers.")}
+    )
+    run_sft(
+        settings.model_copy(update={"frozen_layers": 1, "max_steps": 2}), tmp_path / "out", tmp_path / "work"
+    )
     before, after = weights(tiny_checkpoint), weights(tmp_path / "out")
     changed = {name for name in before if not before[name].equal(after[name])}
     assert not any(name.startswith(("model.embed_tokens.", "model.layers.0.")) for name in changed)
-    assert all(any(name.startswith(f"model.layers.{layer}.") for name in changed) for layer in range(1, layers))
-    with pytest.raises(TrainingError, match=f"frozen_layers is {layers}, but the model has {layers} layers; freeze at most {layers - 1}"):
+    assert all(
+        any(name.startswith(f"model.layers.{layer}.") for name in changed) for layer in range(1, layers)
+    )
+    with pytest.raises(
+        TrainingError,
+        match=f"frozen_layers is {layers}, but the model has {layers} layers; freeze at most {layers - 1}",
+    ):
         run_sft(settings.model_copy(update={"frozen_layers": layers}), tmp_path / "no", tmp_path / "work2")
 
 
@@ -163,7 +202,9 @@ def masked_trajectory(number, masks):
 
     text = "It is [mask]" + " in [mask]." * (masks - 1)
     answers = ("Ada", "town")[:masks]
-    task = MaskedTask(id=f"m{number}", doc_id="d", title="t", text=text, answers=answers, masks=masks, original=text)
+    task = MaskedTask(
+        id=f"m{number}", doc_id="d", title="t", text=text, answers=answers, masks=masks, original=text
+    )
     return make_trajectory(number).model_copy(update={"id": f"m{number}", "task": task_json(task)})
 
 
@@ -174,7 +215,9 @@ def write_masked(path, numbers):
 
 def test_stages_by_masks_are_arranged_one_after_another(tmp_path, tiny_tokenizer):
     data = write_masked(tmp_path / "t.jsonl", range(12))
-    settings = sft_settings(trajectories=(data,), epochs=2.0, curriculum={"order": "masks", "stages": ("1", "2")})
+    settings = sft_settings(
+        trajectories=(data,), epochs=2.0, curriculum={"order": "masks", "stages": ("1", "2")}
+    )
     found, _ = encode_all(settings, tiny_tokenizer)
     order = sft.arrange_stages(found, sft.make_curriculum(found, 6, settings), settings)
     assert [row.masks for row in order] == [1] * 12 + [2] * 12
@@ -229,7 +272,9 @@ def test_a_loss_that_is_not_finite_ends_with_the_last_good_state(undisturbed, tm
         return original(self, *args, **kwargs) * (float("nan") if self.state.global_step == 3 else 1.0)
 
     monkeypatch.setattr(sft.SparseHeadTrainer, "compute_loss", compute)
-    with pytest.raises(TrainingError, match=r"The loss is nan in step 4.*The state after step 2 is kept in .*checkpoint-2\."):
+    with pytest.raises(
+        TrainingError, match=r"The loss is nan in step 4.*The state after step 2 is kept in .*checkpoint-2\."
+    ):
         run_sft(settings.model_copy(update={"on_nan": "fail"}), tmp_path / "out", tmp_path / "work")
     summary = run_sft(settings, tmp_path / "out", tmp_path / "work")
     assert (summary["stopped"], summary["checkpoint_step"]) == ("nan", 2)

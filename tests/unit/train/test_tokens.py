@@ -5,32 +5,47 @@ import functools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import CHATML, make_tiny_tokenizer
+from kit.tiny import CHATML, make_tiny_tokenizer
 
 from masksearch.agent.prompts import messages
-from masksearch.llm.tokens import decode, encode_plain, encode_prompt
+from masksearch.llm.token_session import decode, encode_plain, encode_prompt
 from masksearch.train.tokens import IGNORED, encode_trajectory, encode_turns, message_end
 from masksearch.types import MaskedTask, Question, Trajectory, Turn, task_json
 
 
 @functools.cache
 def tokenizers():
-    larger = make_tiny_tokenizer(["the quick brown fox discovers radium </search> in <answer>"] * 3, CHATML, vocab_size=700)
-    return {"tiny": make_tiny_tokenizer(), "without template": make_tiny_tokenizer(chat_template=None), "larger": larger}
+    larger = make_tiny_tokenizer(
+        ["the quick brown fox discovers radium </search> in <answer>"] * 3, CHATML, vocab_size=700
+    )
+    return {
+        "tiny": make_tiny_tokenizer(),
+        "without template": make_tiny_tokenizer(chat_template=None),
+        "larger": larger,
+    }
 
 
 NAMES = ["tiny", "without template", "larger"]
 QUESTION = Question(id="q", question="Who discovered radium?", answers=("Marie Curie",))
-MASKED = MaskedTask(id="t", doc_id="d", title="A", text="A is [mask].", answers=("x",), masks=1, original="A is x.")
+MASKED = MaskedTask(
+    id="t", doc_id="d", title="A", text="A is [mask].", answers=("x",), masks=1, original="A is x."
+)
 TEXT = st.one_of(
     st.text(max_size=40),
-    st.lists(st.sampled_from(["<think>", "</answer>", "<|im_end|>", "<|endoftext|>", "\n", " ", "radium", "é", "東"]), max_size=8).map("".join),
+    st.lists(
+        st.sampled_from(
+            ["<think>", "</answer>", "<|im_end|>", "<|endoftext|>", "\n", " ", "radium", "é", "東"]
+        ),
+        max_size=8,
+    ).map("".join),
 ).filter(lambda text: not any("\ud800" <= letter <= "\udfff" for letter in text))
 TURNS = st.lists(st.builds(Turn, role=st.sampled_from(["model", "tool"]), text=TEXT), max_size=6)
 
 
 def trajectory(turns, task=QUESTION, **extra):
-    return Trajectory(id="x", task={**task_json(task), **extra}, turns=tuple(turns), answer="", status="answered")
+    return Trajectory(
+        id="x", task={**task_json(task), **extra}, turns=tuple(turns), answer="", status="answered"
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -56,7 +71,9 @@ def test_labels_stand_on_model_tokens_only(name, turns):
     assert decode(tokenizer, said) == "".join(turn.text for turn in turns if turn.role == "model")
     special = set(tokenizer.all_special_ids)
     ended = bool(turns) and turns[-1].role == "model"
-    assert [token for token in row.input_ids[len(prompt) :] if token in special] == [tokenizer.eos_token_id] * ended
+    assert [token for token in row.input_ids[len(prompt) :] if token in special] == [
+        tokenizer.eos_token_id
+    ] * ended
 
 
 def test_a_hand_case():
@@ -80,7 +97,9 @@ def test_the_prompt_is_that_of_the_answer_form():
         row = encode_trajectory(tokenizer, trajectory(turns, MASKED, answer_form=form))
         prompt = encode_prompt(tokenizer, messages(MASKED, "agent", form))
         assert row.input_ids[: len(prompt)] == prompt
-    assert encode_trajectory(tokenizer, trajectory(turns, MASKED)) == encode_trajectory(tokenizer, trajectory(turns, MASKED, answer_form="spans"))
+    assert encode_trajectory(tokenizer, trajectory(turns, MASKED)) == encode_trajectory(
+        tokenizer, trajectory(turns, MASKED, answer_form="spans")
+    )
 
 
 def test_the_prompt_names_the_tools_that_were_offered():
@@ -96,7 +115,9 @@ def test_the_end_of_a_message():
     tokenizer = make_tiny_tokenizer()
     assert message_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|im_end|>")
     tokenizer.eos_token = "<|endoftext|>"
-    assert message_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|im_end|>")  # the template's, not the end of text
+    assert message_end(tokenizer) == tokenizer.convert_tokens_to_ids(
+        "<|im_end|>"
+    )  # the template's, not the end of text
     tokenizer.chat_template = None
     assert message_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|endoftext|>")
     tokenizer.eos_token = None

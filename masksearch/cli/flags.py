@@ -1,0 +1,192 @@
+"""Command-line flags made from settings classes: `learning_rate` is `--learning-rate`, `agent.top_k` is `--agent.top-k`.
+
+The help of a flag is the text under its field in settings.py, so flags, recipes and documentation cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import sys
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from masksearch.errors import UsageError
+from masksearch.recipe import references
+from masksearch.recipe.validate import Fault, dotted, validate
+from masksearch.runtime.settings import Settings
+
+S = TypeVar("S", bound=Settings)
+DEST = "settings:"
+SHORT_NAMES = {"extractors": "extractor"}
+"""Fields whose flag is not called as they are: it is given once for each value."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one sentence, and flags in full only (a mistyped one is not taken for another)."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the program with status 2."""
+        self.exit(2, f"masksearch: {message[:1].upper()}{message[1:]}; see {self.prog} --help.\n")
+
+
+@cache
+def _texts(module: str) -> dict[tuple[str, str], str]:
+    """(class, field) -> the text under the field."""
+    found = {}
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for field, after in zip(node.body, node.body[1:], strict=False):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(after, ast.Expr)
+            ):
+                found[node.name, field.target.id] = " ".join(str(ast.literal_eval(after.value)).split())
+    return found
+
+
+def flag(name: str) -> str:
+    """The flag of one field's name."""
+    return SHORT_NAMES.get(name, name).replace("_", "-")
+
+
+def add_flags(
+    parser: argparse._ActionsContainer, kind: type[Settings], skip: tuple[str, ...] = (), prefix: str = ""
+) -> None:
+    """A flag for every field of `kind` that is not in `skip`. Flags that are not given leave no trace in the namespace."""
+    for name, field in kind.model_fields.items():
+        if name in skip:
+            continue
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            add_flags(parser, inner, prefix=f"{prefix}{name}.")
+            continue
+        text = (
+            (_texts(kind.__module__).get((kind.__name__, name), "") + _default(field))
+            .strip()
+            .replace("%", "%%")
+        )
+        options: dict[str, Any] = {
+            "dest": f"{DEST}{prefix}{name}",
+            "default": argparse.SUPPRESS,
+            "help": text,
+        }
+        parser.add_argument(f"--{prefix}{flag(name)}", **options, **_shape(kind, name, field))
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return " (needed)"
+    shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+    return f" (default: {shown})" if shown not in ("", None) and shown != {} else ""
+
+
+def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
+    """How argparse takes the values of one field."""
+    shape = references.fields(kind).get(name)
+    if shape == "one":
+        return {"metavar": "PATH"}
+    if shape == "many":
+        return {"nargs": "+", "action": "extend", "metavar": "FILE"}
+    if shape == "groups":
+        return {"action": "append", "metavar": "NAME=FILE,FILE"}
+    if field.annotation is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if _is_pairs(kind, name):
+        return {"action": "append", "metavar": "NAME=NUMBER[,...]"}
+    choices = [str(choice) for choice in _choices(field.annotation)]
+    metavar = "|".join(choices) if choices else name.rpartition("_")[2].upper()
+    return (
+        {"action": "append", "metavar": f"{metavar}[,...]"}
+        if isinstance(field.default, tuple)
+        else {"metavar": metavar}
+    )
+
+
+def _is_pairs(kind: type[Settings], name: str) -> bool:
+    """Whether a field is a table of numbers by name."""
+    field = kind.model_fields.get(name)
+    return (
+        field is not None
+        and get_origin(field.annotation) is dict
+        and get_args(field.annotation) == (str, float)
+    )
+
+
+def _choices(annotation: Any) -> list[Any]:
+    """The values of a Literal, also inside a tuple or beside None."""
+    inner = [part for part in get_args(annotation) if part not in (NoneType, Ellipsis)]
+    if getattr(annotation, "__origin__", None) is Literal:
+        return inner
+    return _choices(inner[0]) if inner else []
+
+
+def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
+    """The settings given by flags, nested as the settings are. Raises UsageError for a malformed group."""
+    values: dict[str, Any] = {}
+    for dest, value in vars(namespace).items():
+        if not dest.startswith(DEST) or value is None or value == []:
+            continue
+        *path, name = dest.removeprefix(DEST).split(".")
+        table = values
+        for part in path:
+            table = table.setdefault(part, {})
+        shape = references.fields(kind).get(name) if not path else None
+        if shape == "groups":
+            value = dict(_group(text) for text in value)
+        elif not path and _is_pairs(kind, name):
+            value = dict(
+                _pair(item, flag(name)) for text in value for item in text.split(",") if item.strip()
+            )
+        elif isinstance(value, list) and shape != "many":
+            value = [item.strip() for text in value for item in text.split(",") if item.strip()]
+        elif (
+            isinstance(value, str)
+            and value.lower() == "none"
+            and not path
+            and kind.model_fields[name].default is None
+        ):
+            value = None
+        table[name] = value
+    return values
+
+
+def _pair(text: str, name: str) -> tuple[str, str]:
+    key, equals, number = text.strip().partition("=")
+    if not (key and equals and number):
+        raise UsageError(f"--{name} {text} is not of the form NAME=NUMBER.")
+    return key, number
+
+
+def _group(text: str) -> tuple[str, list[str]]:
+    name, equals, paths = text.partition("=")
+    if not (name and equals and paths):
+        raise UsageError(f"--groups {text} is not of the form NAME=FILE,FILE.")
+    return name, paths.split(",")
+
+
+def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
+    """`values` as settings. Raises UsageError naming the flag, or the positional argument (field, name shown)."""
+
+    def spell(key: tuple[str | int, ...]) -> str:
+        names = [part for part in key if isinstance(part, str) and not part.startswith("[")]
+        return positional[1] if positional and key[:1] == positional[:1] else "--" + dotted(names, flag)
+
+    try:
+        settings = validate(kind, values, strict=False)
+    except Fault as fault:
+        raise UsageError(f"{spell(fault.key)} {fault}") from None
+    for field, value in references.inputs(kind, settings):
+        if not references.is_there(field, value):
+            raise UsageError(f"{spell((field,))}: there is no file or folder {value}; check the path.")
+    return settings

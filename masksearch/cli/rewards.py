@@ -1,0 +1,96 @@
+"""`masksearch rewards audit`: what attacks on the rewards earn, on tasks that are given or made of packaged text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from masksearch.cli.flags import given_values, settings_of
+from masksearch.errors import MaskSearchError, UsageError
+from masksearch.protocols import Searcher
+from masksearch.ramp.settings import MaskSettings
+from masksearch.runtime.extras import naming_extras
+from masksearch.runtime.records import read_tasks
+from masksearch.scoring.rewards.audit import audit, audit_table, make_cases, named_reward, reward_names
+from masksearch.scoring.settings import RewardAuditSettings, RewardSettings
+from masksearch.search.settings import IndexSettings
+from masksearch.types import MaskedTask, Question, Task
+
+DOCUMENTS = 600
+"""Of the packaged text, where no tasks are given."""
+MASKS = (1, 2, 3)
+
+
+def rewards_command(arguments: argparse.Namespace) -> None:
+    """`masksearch rewards audit`. Ends with an error where an attack pays under the default reward."""
+    settings = settings_of(RewardAuditSettings, given_values(arguments, RewardAuditSettings))
+    rewards = chosen_rewards(settings)
+    if settings.tasks and not settings.index:
+        raise UsageError("The attacks search, as honest rollouts do; name what they search with --index.")
+    with naming_extras("The audit"), tempfile.TemporaryDirectory() as folder:
+        tasks, searcher = _work(settings, Path(folder))
+        found = audit(
+            make_cases(tasks, settings.agent.answer_form),
+            searcher,
+            rewards,
+            settings.agent,
+            settings.allowed,
+            Path(folder) / "verdicts.jsonl",
+        )
+    print(json.dumps(found.to_json(), ensure_ascii=False, indent=1) if arguments.json else audit_table(found))
+    if "default" in rewards and (paying := found.failures("default")):
+        raise MaskSearchError(f"Under the default reward attacks pay: {', '.join(paying)}.")
+
+
+def chosen_rewards(settings: RewardAuditSettings) -> dict[str, RewardSettings]:
+    """The rewards that are asked for, by name. Raises UsageError."""
+    names = settings.reward or tuple(name for name in reward_names() if name != "judge" or settings.judge.url)
+    return {name: named_reward(name, settings.judge) for name in names}
+
+
+def _work(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
+    from masksearch.search import open_searcher
+
+    if not settings.tasks:
+        return _made(settings, folder)
+    tasks = [task for path in settings.tasks for task in read_tasks(path)]
+    return spread(tasks, settings.limit), open_searcher(settings.index)
+
+
+def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
+    """RAMP tasks of packaged text with one to three masks, and those with one mask as questions, with an index of the text."""
+    from masksearch.ramp.run.stage import run_mask
+    from masksearch.search import build_index, open_searcher
+
+    build_index(IndexSettings(limit=DOCUMENTS), folder / "index", folder / "index.work")
+    wanted = MaskSettings(
+        index=str(folder / "index"),
+        masks=f"{MASKS[0]}-{MASKS[-1]}",
+        limit=8 * settings.limit,
+        extractors=("dates", "numbers"),
+        seed=settings.seed,
+    )
+    run_mask(wanted, folder / "tasks.jsonl", folder / "tasks.work")
+    tasks = spread(read_tasks(folder / "tasks.jsonl"), settings.limit)
+    questions = [as_question(task) for task in tasks if isinstance(task, MaskedTask) and task.masks == 1]
+    return [*tasks, *questions], open_searcher(str(folder / "index"))
+
+
+def as_question(task: MaskedTask) -> Question:
+    """A text with one mask, put as a question."""
+    return Question(
+        id=f"{task.id}?",
+        question=f"Which words belong in the place of the mask? {task.text}",
+        answers=task.answers,
+    )
+
+
+def spread(tasks: Sequence[Task], limit: int) -> list[Task]:
+    """The first `limit` of each kind: questions, and masked texts by their number of masks."""
+    taken: dict[int, list[Task]] = {}
+    for task in tasks:
+        taken.setdefault(task.masks if isinstance(task, MaskedTask) else 0, []).append(task)
+    return [task for kind in sorted(taken) for task in taken[kind][:limit]]

@@ -1,0 +1,205 @@
+"""MediaWiki XML dumps (export schema 0.9 to 0.11, with or without `siteinfo`): the articles as plain text, with their links.
+
+    for place, record in read_dump("enwiki-pages-articles-multistream.xml.bz2", skipped, workers=8):
+        record["text"], record["links"]
+
+One process cuts the file into pages (`mediawiki_stream`); `workers` processes parse and clean them (`mediawiki_page`, `wikitext`). Where the
+dump is multistream and its index lies beside it, they unpack it as well. The records and their order do not depend on the number of workers.
+At most a few batches are under way at a time, so memory does not grow with the dump.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+import itertools
+import re
+from array import array
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from masksearch.corpus.mediawiki.page import Article, Skipped, read_pages, read_pages_of_block
+from masksearch.corpus.mediawiki.stream import (
+    Fault,
+    Outside,
+    Part,
+    check_head,
+    cut_pages,
+    read_block,
+    read_chunks,
+)
+from masksearch.errors import DataError
+from masksearch.runtime.files import open_binary
+from masksearch.runtime.workers import worker_pool
+
+if TYPE_CHECKING:
+    from masksearch.corpus.skipped import SkipCount
+
+BATCH = 2**20
+"""Bytes of XML that a worker is given at once."""
+AHEAD = 3
+"""Batches under way for each worker."""
+MAX_BLOCK = 64 * 2**20
+"""An index whose blocks are longer than this (packed) is of no use: a block is 100 pages."""
+
+_NAME = re.compile(r"\.xml(?:-p[0-9]+p[0-9]+)?(?:\.(?:bz2|gz|zst))?$", re.IGNORECASE)
+_LANGUAGE = re.compile(rb"<mediawiki\b[^>]*?\sxml:lang\s*=\s*[\"']([A-Za-z]{2,8})[\"'-]")
+_MAX_HEAD = 2**20
+
+Work = Callable[[], list[Article | Skipped]]
+
+
+def is_dump(path: str) -> bool:
+    """Whether a file is a MediaWiki dump: by its name (`.xml`, also `.xml-p1p41242`, plain, .bz2, .gz, .zst) and, where it can be read, its beginning."""
+    if not _NAME.search(Path(path).name):
+        return False
+    if not Path(path).is_file():
+        return True
+    try:
+        first = next(iter(read_chunks(path)), b"")
+    except DataError:
+        return True
+    return isinstance(first, Fault) or re.search(rb"<mediawiki\b|<!DOCTYPE\s+mediawiki", first) is not None
+
+
+def read_dump(
+    path: str, skipped: SkipCount, language: str = "", workers: int = 1, index: str | None = None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Articles as records (id, title, text, links, language where known) with their places, in the order of the dump.
+
+    What is no article, or cannot be read, is counted in `skipped`. The language is that of the dump's own `xml:lang`, else `language`. `index` is
+    a multistream dump's index (`...-multistream-index.txt.bz2`), by default the one beside it. Raises DataError for a file that is missing, no
+    dump, or declares entities.
+    """
+    if not Path(path).is_file():
+        raise DataError(f"There is no file {path}; check the path.")
+    last = "at the beginning"
+    with contextlib.closing(_outcomes(path, skipped, workers, index)) as outcomes:
+        own = next(outcomes)
+        assert isinstance(own, str)
+        for outcome in outcomes:
+            assert not isinstance(outcome, str)
+            if isinstance(outcome, Skipped):
+                where = f"{path}, {outcome.place}" if outcome.place else f"{path}, {last}"
+                skipped.add(outcome.reason, where)
+            last = f"after {outcome.place}" if outcome.place else last
+            if isinstance(outcome, Skipped):
+                continue
+            if own or language:
+                outcome.record["language"] = own or language
+            yield f"{path}, {outcome.place}", outcome.record
+
+
+def find_index(path: str) -> str | None:
+    """The index beside a multistream dump: `X-multistream1.xml-p1p9.bz2` has `X-multistream-index1.txt-p1p9.bz2`."""
+    dump = Path(path)
+    name, found = re.subn(
+        r"-multistream(\d*)\.xml(-p\d+p\d+)?\.bz2$", r"-multistream-index\1.txt\2", dump.name
+    )
+    if not found:
+        return None
+    return next(
+        (str(file) for file in (dump.with_name(f"{name}.bz2"), dump.with_name(name)) if file.is_file()), None
+    )
+
+
+def read_index(index: str, dump: str) -> array[int]:
+    """Where the blocks of a multistream dump begin, and its end. Empty where the index does not fit the dump."""
+    size = Path(dump).stat().st_size
+    starts = array("Q")
+    try:
+        with open_binary(index) as lines:
+            for line in lines:
+                start = int(line.partition(b":")[0])
+                if not starts or start > starts[-1]:
+                    starts.append(start)
+                elif start < starts[-1]:
+                    return array("Q")
+        starts.append(size)
+    except (DataError, ValueError, OverflowError):
+        return array("Q")
+    if any(end - start > MAX_BLOCK or end <= start for start, end in itertools.pairwise(starts)):
+        return array("Q")
+    with open(dump, "rb") as packed:
+        for start in starts[: -1 : max(1, len(starts) // 100)]:
+            packed.seek(start)
+            if packed.read(3) != b"BZh":
+                return array("Q")
+    return starts if len(starts) > 1 else array("Q")
+
+
+def _outcomes(
+    path: str, skipped: SkipCount, workers: int, index: str | None
+) -> Generator[str | Article | Skipped, None, None]:
+    """First the dump's own language, then what becomes of each page, in order."""
+    starts = array("Q")
+    index = index or find_index(path)
+    if index is not None and not (starts := read_index(index, path)):
+        skipped.add("an index that does not fit its dump (the dump was read without it)", index)
+    parts = cut_pages(read_block(path, 0, starts[0] or starts[1]) if starts else read_chunks(path))
+    head, faults, first = _read_head(path, parts)
+    found = _LANGUAGE.search(head)
+    yield found[1].decode().lower() if found else ""
+    yield from read_pages(faults)
+    if starts:
+        works: Iterator[Work] = (
+            functools.partial(read_pages_of_block, path, start, end)
+            for start, end in itertools.pairwise(starts)
+        )
+    else:
+        works = (functools.partial(read_pages, batch) for batch in _batches(itertools.chain(first, parts)))
+    for outcomes in _in_order(works, workers):
+        yield from outcomes
+
+
+def _read_head(path: str, parts: Iterator[Part]) -> tuple[bytes, list[Part], list[Part]]:
+    """What stands before the first page, the faults met there, and the first page. Raises DataError where this is no dump."""
+    head = bytearray()
+    faults: list[Part] = []
+    first: list[Part] = []
+    for part in parts:
+        if isinstance(part, Outside):
+            head += part.data
+            if len(head) > _MAX_HEAD:
+                break
+        elif isinstance(part, Fault):
+            faults.append(part)
+        else:
+            first.append(part)
+            break
+    if head or not faults:
+        check_head(path, bytes(head))
+    return bytes(head), faults, first
+
+
+def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    batch: list[Part] = []
+    size = 0
+    for part in parts:
+        if isinstance(part, Outside):
+            continue
+        batch.append(part)
+        size += len(part) if isinstance(part, bytes) else 0
+        if size >= BATCH:
+            yield batch
+            batch, size = [], 0
+    yield batch
+
+
+def _in_order(works: Iterator[Work], workers: int) -> Iterator[list[Article | Skipped]]:
+    """The results of pieces of work, in order; done here where there is one worker, else in processes of their own."""
+    if workers <= 1:
+        for work in works:
+            yield work()
+        return
+    waiting: collections.deque[Future[list[Article | Skipped]]] = collections.deque()
+    with worker_pool(workers) as pool:
+        for work in works:
+            waiting.append(pool.submit(work))
+            if len(waiting) >= AHEAD * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -1,0 +1,420 @@
+"""A page's wikitext to plain paragraphs and the links in them.
+
+    text, links = clean_wikitext("'''Ada Lovelace''' wrote for [[Charles Babbage]]'s engine.<ref>...</ref>")
+
+The markup is read by mwparserfromhell, after `wikitext_cut` has taken away what is left out anyway. Kept are paragraphs, and of lists the items
+that are sentences. A paragraph whose markup is broken is left out, not guessed at; so is a sentence that lost a formula or the object of a preposition
+with its markup ("the variance is ,"), for it no longer says anything. Links carry the title of the article they lead to; those to files, categories, other
+namespaces and other wikis do not count.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from masksearch.corpus.mediawiki.wikitext_cut import (
+    BROKEN,
+    FORMULA,
+    HOLE,
+    PRIVATE,
+    cut_braces,
+    cut_tables,
+    cut_tags,
+    plain_source,
+    sections,
+)
+from masksearch.corpus.mediawiki.wikitext_names import (
+    CATEGORIES,
+    DISAMBIGUATION_MARK,
+    DISAMBIGUATION_TITLE,
+    FILES,
+    LANGUAGES,
+    LIST_TITLE,
+    NAMESPACES,
+    REDIRECT,
+    WIKIS,
+)
+from masksearch.corpus.mediawiki.wikitext_templates import find_rule, template_name
+from masksearch.errors import MissingExtraError
+from masksearch.text.sentences import sentence_spans
+from masksearch.types import Link
+
+if TYPE_CHECKING:
+    from mwparserfromhell.wikicode import Wikicode
+
+PIECE = 8_000
+"""Characters that are parsed at once, as far as there is a line end to cut at."""
+MAX_PIECE = 64_000
+"""A stretch that cannot be cut and is longer is no prose, and is left out: the parser's time may grow with its square."""
+MAX_FORMULAS = 2
+"""A paragraph that lost more formulas is left out whole."""
+LONG = 20_000
+"""A longer line that lost something is no paragraph, and is left out whole."""
+SHORT = 60
+"""A line of fewer characters that is no sentence is a label, not prose."""
+
+_END, _ITEM = "\ue001", "\ue004"
+_FIRST_LINK, _MAX_LINKS = 0xF0000, 0xFFFE
+"""The n-th link of a page begins with the private character _FIRST_LINK + n, so that it keeps its target when paragraphs before it go."""
+_START = "[\U000f0000-\U000ffffd]"
+_MARK = re.compile(rf"{_START}|{_END}")
+_EDGE = re.compile(r"\n|\{\{|\}\}|\[\[|\]\]")
+_VARIANT = re.compile(r"-\{([^{}\n]{0,400})\}-")
+_TRAIL = re.compile(r"[a-zà-öø-ÿœ]+")
+_QUOTES = re.compile(r"'{2,}")
+_SENTENCE = re.compile(rf"[.!?。！？…][\"'”’»)\]）」』{_END}{HOLE}\s]*$")
+_STOP = re.compile(r"[.!?…。！？](?=\W|$)|[。！？]")
+_WORD = re.compile(r"\w\w|[\u3400-\u9fff]")
+
+
+class MarkupError(Exception):
+    """The parser could not make sense of a page."""
+
+
+def page_kind(title: str, source: str) -> str:
+    """Why a page is no article: a redirect, a list page, a disambiguation page; empty for an article."""
+    if REDIRECT.match(source):
+        return "a redirect"
+    if LIST_TITLE.search(title):
+        return "a list page"
+    if DISAMBIGUATION_TITLE.search(title) or DISAMBIGUATION_MARK.search(source):
+        return "a disambiguation page"
+    return ""
+
+
+def clean_wikitext(source: str) -> tuple[str, list[Link]]:
+    """Paragraphs, parted by an empty line, and the links in them, offsets in that text. Raises MissingExtraError without mwparserfromhell."""
+    source = cut_tags(plain_source(source))
+    if "-{" in source:
+        source = _VARIANT.sub(_choose_variant, source)
+    writer = _Writer()
+    for section in sections(source):
+        for piece in _pieces(cut_braces(cut_tables(section))):
+            writer.write(piece if len(piece) <= MAX_PIECE else BROKEN)
+        writer.end_section()
+    return _place_links("\n\n".join(_paragraphs("".join(writer.parts))), writer.targets)
+
+
+def _pieces(section: str) -> Iterator[str]:
+    """Stretches of about PIECE characters, cut at line ends outside templates and links."""
+    start = depth = 0
+    for match in _EDGE.finditer(section):
+        if match[0] == "\n":
+            if depth <= 0 and match.end() - start >= PIECE:
+                yield section[start : match.end()]
+                start = match.end()
+        else:
+            depth += 1 if match[0] in ("{{", "[[") else -1
+    yield section[start:]
+
+
+class _Writer:
+    """Turns parsed wikitext into marked text: each link between two marks, its target at the same place in `targets`."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.targets: list[str] = []
+        self._trail = False
+
+    def write(self, source: str) -> None:
+        """Adds one piece of a page."""
+        self._walk(_parse(_drop_quotes(source)))
+
+    def end_section(self) -> None:
+        """Ends the paragraph."""
+        self.parts.append("\n\n")
+
+    def _walk(self, code: Wikicode) -> None:
+        node: Any
+        for node in code.nodes:
+            kind = type(node).__name__
+            if kind == "Text":
+                self._text(node.value)
+            elif kind == "Wikilink":
+                self._link(node)
+            elif kind == "Template":
+                self.parts.append(self._template(node))
+            elif kind == "ExternalLink":
+                self._external(node)
+            elif kind == "HTMLEntity":
+                self.parts.append(str(node))
+            elif kind == "Tag":
+                self.parts.append(_ITEM if node.wiki_markup in ("*", "#", ":", ";") else "\n\n")
+            elif kind == "Heading":
+                self.parts.append("\n\n")
+
+    def _text(self, text: str) -> None:
+        """Letters that follow a link belong to its anchor, as in `[[bus]]es`."""
+        if self.parts and self.parts[-1] == _END and (trail := _TRAIL.match(text)):
+            self.parts[-1:] = [trail[0], _END]
+            text = text[trail.end() :]
+        self.parts.append(text)
+
+    def _link(self, node: Any) -> None:
+        raw = html.unescape(str(node.title)).replace("_", " ").strip()
+        if HOLE in raw or BROKEN in raw or "\n" in raw:
+            self.parts.append(BROKEN)
+            return
+        target, shown = _resolve(raw)
+        if not shown:
+            return
+        marked = bool(target) and len(self.targets) < _MAX_LINKS
+        if marked:
+            self.parts.append(chr(_FIRST_LINK + len(self.targets)))
+            self.targets.append(target)
+        if node.text is None:
+            self.parts.append(raw.removeprefix(":"))
+        elif str(node.text).strip():
+            self._walk(node.text)
+        else:
+            self.parts.append(re.sub(r"^[^:]*:|\s*\([^()]*\)$|, .*$", "", raw))
+        if marked:
+            self.parts.append(_END)
+
+    def _external(self, node: Any) -> None:
+        if not node.brackets:
+            self.parts.append(HOLE)
+        elif node.title is not None and str(node.title).strip():
+            self._walk(node.title)
+
+    def _template(self, node: Any) -> str:
+        rule = find_rule(template_name(str(node.name)))
+        if rule is None:
+            return HOLE
+        args, named = self._parameters(node)
+        return rule(args, named) or HOLE
+
+    def _parameters(self, node: Any) -> tuple[list[str], Mapping[str, str]]:
+        """Positional parameters in order, also those numbered by hand, and named ones, each as marked text."""
+        args: dict[int, str] = {}
+        named: dict[str, str] = {}
+        for parameter in node.params:
+            inner = _Writer()
+            inner.targets = self.targets
+            inner._walk(parameter.value)
+            value, name = "".join(inner.parts).strip(), str(parameter.name).strip()
+            if name.isdecimal():
+                args[min(int(name), 99)] = value
+            else:
+                named[name.lower()] = value
+        return [args.get(number, "") for number in range(1, max(args, default=0) + 1)], named
+
+
+_parser: Any = None
+_parser_error: type[Exception] = Exception
+
+
+def _parse(source: str) -> Any:
+    global _parser, _parser_error
+    if _parser is None:
+        try:
+            from mwparserfromhell import parser
+        except ImportError:
+            raise MissingExtraError("mwparserfromhell", "readers", "A MediaWiki dump") from None
+        made: Any = parser.Parser
+        _parser, _parser_error = made(), parser.ParserError
+    try:
+        return _parser.parse(source, skip_style_tags=True)
+    except (_parser_error, SystemError) as error:
+        raise MarkupError(str(error)) from error
+
+
+def _resolve(title: str) -> tuple[str, bool]:
+    """The article that a link leads to (empty: none of this wiki), and whether the link's text is shown."""
+    forced = title.startswith(":")
+    title = title.lstrip(": ")
+    prefix, colon, _ = title.partition(":")
+    prefix = prefix.strip().casefold()
+    if colon and (prefix in FILES or prefix in CATEGORIES or prefix in LANGUAGES):
+        return "", forced
+    if colon and (prefix in NAMESPACES or prefix in WIKIS):
+        return "", True
+    title = " ".join(title.partition("#")[0].split())
+    return title[:1].upper() + title[1:], True
+
+
+def _choose_variant(match: re.Match[str]) -> str:
+    """Chinese `-{zh-hans:A;zh-hant:B}-` to one of its variants (the simplified one, else the first), `-{A}-` to A; rules without text to nothing."""
+    flags, bar, body = match[1].rpartition("|")
+    if bar and re.search(r"[HTN-]", flags):
+        return ""
+    choices = dict(re.findall(r"(zh[\w-]*)\s*:\s*([^;]*)", body))
+    if not choices:
+        return body
+    return str(
+        next(
+            (choices[name] for name in ("zh-hans", "zh-cn", "zh") if name in choices),
+            next(iter(choices.values())),
+        )
+    ).strip()
+
+
+def _drop_quotes(source: str) -> str:
+    """The source without the apostrophes of bold and italic type; those that belong to words stay (`l'''Étranger''`)."""
+    if "''" not in source:
+        return source
+    return "\n".join(_drop_quotes_of_line(line) if "''" in line else line for line in source.split("\n"))
+
+
+def _drop_quotes_of_line(line: str) -> str:
+    """MediaWiki's rule: four are one and bold; and where neither bold nor italic comes out even, one bold is an apostrophe and italic."""
+    runs = [(match.start(), len(match[0])) for match in _QUOTES.finditer(line)]
+    kept = [length - 5 if length > 5 else int(length == 4) for _, length in runs]
+    bold = [index for index, (_, length) in enumerate(runs) if length in (3, 4)]
+    fives = sum(length >= 5 for _, length in runs)
+    italics = sum(length == 2 for _, length in runs) + fives
+    if italics % 2 and (len(bold) + fives) % 2 and bold:
+        kept[min(bold, key=lambda index: (_apostrophe_rank(line, runs[index][0]), index))] += 1
+    parts, position = [], 0
+    for (start, length), apostrophes in zip(runs, kept, strict=True):
+        parts += [line[position:start], "'" * apostrophes]
+        position = start + length
+    return "".join([*parts, line[position:]])
+
+
+def _apostrophe_rank(line: str, start: int) -> int:
+    """How well an apostrophe fits at `start`: after a word of one letter best, after a longer word, after a space."""
+    before, second = line[start - 1 : start], line[max(0, start - 2) : start - 1]
+    if before in ("", " "):
+        return 2
+    return 0 if second in ("", " ") or not second.isalnum() else 1
+
+
+def _paragraphs(marked: str) -> Iterator[str]:
+    """The paragraphs of marked text, cleaned, in order."""
+    prose: list[str] = []
+    items: list[str] = []
+
+    def end() -> Iterator[str]:
+        for lines, between in ((prose, " "), (items, "\n")):
+            if sum(line.count(FORMULA) for line in lines) <= MAX_FORMULAS:
+                text = between.join(filter(None, map(_tidy, lines)))
+                if text and (lines is items or _is_prose(text)):
+                    yield text
+            lines.clear()
+
+    for line in marked.split("\n"):
+        bare = line.strip(" \t\xa0" + HOLE)
+        if not bare or BROKEN in bare or bare[0] in "|!" or "{|" in bare or "{{" in bare or "}}" in bare:
+            yield from end()
+        elif bare[0] == _ITEM or line[0] in " \t":
+            if prose:
+                yield from end()
+            text = bare.lstrip(_ITEM + " ")
+            if (_SENTENCE.search(text) and " " in text) or _is_chinese_sentence(text):
+                items.append(text)
+        else:
+            if items:
+                yield from end()
+            prose.append(line)
+    yield from end()
+
+
+def _is_chinese_sentence(text: str) -> bool:
+    return bool(re.search(r"[\u3400-\u9fff].*[。！？]", text))
+
+
+def _is_prose(text: str) -> bool:
+    """Whether a paragraph says something: a label does not, nor does the line that led to a list."""
+    if text.endswith((":", "：")) and not _STOP.search(text):
+        return False
+    return bool(_STOP.search(text)) or len(text) >= SHORT
+
+
+_OPEN, _CLOSE = "(（\\[", ")）\\]"
+_LABEL = (
+    r"(?:(?:English|French|Spanish|locally|also|UK|US|British|American)\s+)?(?:pronounced(?:\s+as)?|pronunciation|pronúnciese|pronunciado|pronunciación|prononciation|prononcé|prononcée"
+    r"|IPA|AFI|API|listen|audio|発音|发音|發音|simplified Chinese|pinyin|lit\.?|or|and|also|ou|et|o|y|或)"
+)
+_JOIN = rf"(?:[\s,;:/，；、：–—-]|{HOLE}|\b{_LABEL}\b)*"
+_AFTER_OPEN = re.compile(rf"([{_OPEN}]){_JOIN}{HOLE}{_JOIN}(?<![–—-])")
+_BEFORE_CLOSE = re.compile(
+    rf"[\s,;:/，；、：]{{0,9}}(?:\b{_LABEL}[\s,;:]*)*\s*{HOLE}[\s,;:/，；、]*([{_CLOSE}])"
+)
+_BETWEEN = re.compile(rf"\s*([,;，；、])\s*{HOLE}\s*(?=[,;，；、.。])")
+_BEFORE_STOP = re.compile(rf"\s*{HOLE}\s*(?=[,.，。、；：!?！？])")
+_LOST = re.compile(
+    rf"\b(?:an?|the|of|at|in|on|from|to|by|with|about|approximately|around|over|than|for|as|between|is|are|was|were|equals|el|la|del?|en|por|con|un|una|es|le|du|à|par|dans|une|est)"
+    rf"\s+{HOLE}(?=[\s.,;]|$)"
+)
+_HOLES = re.compile(rf"(\s?){HOLE}(\s?)")
+_EMPTY_BRACKETS = re.compile(r"\s*(?:\(\s*[,;:.\s–—-]*\)|（\s*[，；：。\s]*）|\[\s*\])")
+_SPACE_AFTER_OPEN = re.compile(r"([(（])[\s,;]+")
+_SPACE_BEFORE = re.compile(rf"\s+({_END}?)(?=[,)）](?!\w)|\.(?:[\s\"”»)]|$))")
+_DOUBLE_COMMA = re.compile(r",(?:\s*,)+")
+_SPACES = re.compile(r"\s+")
+_SPACE_AFTER_START = re.compile(rf"({_START})\s+")
+_SPACE_BEFORE_END = re.compile(rf"\s+{_END}")
+_UNWANTED = re.compile(
+    rf"\[\[|\]\]|[{_ITEM}\u200b\u200e\u200f\ufeff\u00ad\x00-\x08\x0b-\x1f\x7f]|__[A-Z]{{3,24}}__"
+)
+_ENTITY = re.compile(r"&#?\w+;?")
+
+
+def _tidy(line: str) -> str:
+    """One line without debris of what was left out, entities written out, white space single; empty where no words are left."""
+    text = _SPACES.sub(" ", _UNWANTED.sub("", line))
+    if "&" in text:
+        text = _SPACES.sub(" ", _unescape(text))
+    if HOLE in text or FORMULA in text:
+        for _ in range(2):
+            text = _AFTER_OPEN.sub(r"\1", text)
+            text = _BEFORE_CLOSE.sub(r"\1", text)
+        text = _drop_lost_sentences(text)
+        text = _BETWEEN.sub("", text)
+        text = _BEFORE_STOP.sub("", text)
+        text = _HOLES.sub(lambda match: " " if match[1] or match[2] else "", text)
+    text = _EMPTY_BRACKETS.sub("", text)
+    text = _SPACE_AFTER_OPEN.sub(r"\1", text)
+    text = _DOUBLE_COMMA.sub(",", text)
+    text = _SPACE_BEFORE.sub(r"\1", text)
+    text = _SPACE_BEFORE_END.sub(f"{_END} ", _SPACE_AFTER_START.sub(r" \1", text))
+    text = _SPACES.sub(" ", text).strip(" ")
+    return text if _WORD.search(text) else ""
+
+
+def _drop_lost_sentences(text: str) -> str:
+    """The text without the sentences that lost a formula, or what a preposition outside brackets led to."""
+    if FORMULA not in text and not _LOST.search(text):
+        return text
+    if len(text) > LONG:
+        return ""
+    kept = []
+    for start, end in sentence_spans(text):
+        sentence = text[start:end]
+        lost = any(
+            sentence.count("(", 0, match.start()) <= sentence.count(")", 0, match.start())
+            for match in _LOST.finditer(sentence)
+        )
+        if FORMULA not in sentence and not lost:
+            kept.append(sentence)
+    return " ".join(kept)
+
+
+def _unescape(text: str) -> str:
+    """Entities written out; one for a private character, which could pass for a mark, or for half a character is taken out."""
+    return _ENTITY.sub(
+        lambda match: "".join(c for c in html.unescape(match[0]) if not PRIVATE.match(c)), text
+    )
+
+
+def _place_links(marked: str, targets: list[str]) -> tuple[str, list[Link]]:
+    """The text without the marks, and the spans that they enclosed."""
+    parts: list[str] = []
+    links: list[Link] = []
+    position = length = 0
+    opened: tuple[int, str] | None = None
+    for mark in _MARK.finditer(marked):
+        parts.append(marked[position : mark.start()])
+        length += mark.start() - position
+        position = mark.end()
+        if mark[0] != _END:
+            opened = length, targets[ord(mark[0]) - _FIRST_LINK]
+        elif opened:
+            if length > opened[0]:
+                links.append((opened[0], length, opened[1]))
+            opened = None
+    return "".join([*parts, marked[position:]]), links

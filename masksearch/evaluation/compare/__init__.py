@@ -1,0 +1,1 @@
+"""Comparison of results: tables, paired tests, arms averaged over seeds."""

@@ -1,0 +1,116 @@
+"""Tables with one row a result: every score, what it cost, kinds of answers, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from masksearch.evaluation.compare.formatting import Figures, Values, by_suite, metric_name, named
+from masksearch.evaluation.failures import FAILURES, RIGHT
+from masksearch.evaluation.tables import Cell, Table
+
+_SCORES: tuple[str, ...] = (
+    *(
+        "recall",
+        "precision",
+        "f1",
+        "em",
+        "cover_em",
+        "parts_recall",
+        "parts_all",
+        "judge_strict",
+        "judge_relaxed",
+        "judge_errors",
+    ),
+    *("f1_false_premise", "valid", "free_recall"),
+)
+_COSTS: tuple[str, ...] = (
+    *("answer_tokens", "searches", "model_tokens", "total_tokens", "seconds"),
+    *("evidence_recall", "evidence", "f1_given_evidence", "yes_no_share", "yes_no_gold_share"),
+)
+_KINDS = (("yes_no", "yes/no"), ("in_question", "in the question"), ("open", "open"))
+_GUESSABLE = (
+    ("guessable_share", "share"),
+    ("f1_guessable", "F1 there"),
+    ("f1_not_guessable", "F1 elsewhere"),
+)
+
+
+def details(found: Values, figures: Figures) -> list[Table]:
+    """Every score with its interval; what it cost and what the searches brought."""
+    if not found["rows"]:
+        return []
+    note = "Said: recall of the gold words in all that the model wrote, in whatever form."
+    scores = _columns(found, figures, "Scores (%)", _SCORES, note if _has(found, "free_recall") else "")
+    costs = _columns(
+        found, figures, "Cost, and what the searches brought (means; shares and F1 in %)", _COSTS, ""
+    )
+    return [table for table in (scores, costs) if len(table.headers) > 4]
+
+
+def _has(found: Values, metric: str) -> bool:
+    return any(metric in row["metrics"] for row in found["rows"])
+
+
+def _columns(found: Values, figures: Figures, caption: str, metrics: Sequence[str], note: str) -> Table:
+    rows, shown = by_suite(found["rows"]), [metric for metric in metrics if _has(found, metric)]
+    body = [(*named(row), *(figures.metric(row, metric) for metric in shown)) for row in rows]
+    return Table(
+        caption,
+        ("suite", "method", "model", "n", *map(metric_name, shown)),
+        "lllr" + "r" * len(shown),
+        tuple(body),
+        note,
+    )
+
+
+def kinds(found: Values, figures: Figures) -> list[Table]:
+    """Scores apart for answers that are yes/no, that stand in the question, and that are neither; else what older files tell of guessing."""
+    rows = by_suite([row for row in found["rows"] if row["kinds"]])
+    shown = [(kind, name) for kind, name in _KINDS if any(row["kinds"].get(kind) for row in rows)]
+    body = [(*named(row), *(cell for kind, _ in shown for cell in _kind(figures, row, kind))) for row in rows]
+    headers = (
+        "suite",
+        "method",
+        "model",
+        "n",
+        *(text for _, name in shown for text in (f"{name}: n", "F1", "EM")),
+    )
+    tables = (
+        [Table("By kind of answer (%)", headers, "lllr" + "rrr" * len(shown), tuple(body))] if shown else []
+    )
+    old = [row for row in found["rows"] if not row["kinds"] and "guessable_share" in row["metrics"]]
+    guess = [(*named(row), *(figures.metric(row, key) for key, _ in _GUESSABLE)) for row in old]
+    headers = ("suite", "method", "model", "n", *(name for _, name in _GUESSABLE))
+    caption = "Where guessing scores (%): the answer is yes/no, or stands in the question"
+    return tables + ([Table(caption, headers, "lllrrrr", tuple(guess))] if guess else [])
+
+
+def _kind(figures: Figures, row: Values, kind: str) -> list[Cell]:
+    return [
+        Cell(str(row["kinds"].get(kind, 0))),
+        *(figures.metric(row, f"{metric}_{kind}") for metric in ("f1", "em")),
+    ]
+
+
+def failures(found: Values, figures: Figures) -> list[Table]:
+    """In which way how many answers came out."""
+    rows = by_suite([row for row in found["rows"] if row["failures"]])
+    there = {kind for row in rows for kind, count in row["failures"].items() if count}
+    shown = [kind for kind in dict.fromkeys((RIGHT, *FAILURES, *sorted(there))) if kind in there]
+    body = [
+        (*named(row), *(Cell(figures.figure(row["failures"].get(kind, 0) / row["n"], "")) for kind in shown))
+        for row in rows
+    ]
+    headers = ("suite", "method", "model", "n", *(kind.replace("_", " ") for kind in shown))
+    return (
+        [
+            Table(
+                "How the answers came out (% of the questions)",
+                headers,
+                "lllr" + "r" * len(shown),
+                tuple(body),
+            )
+        ]
+        if shown
+        else []
+    )

@@ -1,0 +1,189 @@
+"""The main tables: models by method, or arms, with suites side by side."""
+
+from __future__ import annotations
+
+from masksearch.evaluation.compare.formatting import (
+    NONE,
+    WITH_INTERVALS,
+    Figures,
+    Values,
+    metric_name,
+    significant,
+)
+from masksearch.evaluation.compare.pairs import MACRO
+from masksearch.evaluation.tables import Cell, Table, cells
+
+
+def main(found: Values, figures: Figures) -> list[Table]:
+    """Models by method, suites side by side; and the pooled means where they are not the same as the mean of suites."""
+    tables = [_main(figures, table) for table in found["main"] if table["rows"]]
+    return tables + [
+        _pooled(figures, table)
+        for table in found["main"]
+        if len(set(table["n"].values())) > 1 and any(row["pooled"] for row in table["rows"])
+    ]
+
+
+def _main(figures: Figures, table: Values) -> Table:
+    metric, suites, rows = table["metric"], table["suites"], table["rows"]
+    columns = [
+        figures.best([_cell(figures, row["cells"].get(suite), metric) for row in rows], metric)
+        for suite in suites
+    ]
+    average = len(suites) > 1
+    if average:
+        columns.append(figures.best([_cell(figures, row["average"], metric) for row in rows], metric))
+    models = [
+        row["label"] if not number or row["label"] != rows[number - 1]["label"] else ""
+        for number, row in enumerate(rows)
+    ]
+    body = [
+        (Cell(model), Cell(row["method"]), *values)
+        for model, row, *values in zip(models, rows, *columns, strict=True)
+    ]
+    headers = ("model", "method", *suites, *(["avg"] if average else []))
+    breaks = frozenset(number for number, model in enumerate(models) if number and model)
+    breaks = breaks if len(breaks) + 1 < len(rows) else frozenset()
+    return Table(
+        figures.title(metric),
+        headers,
+        "ll" + "r" * len(columns),
+        tuple(body),
+        _main_note(figures, table),
+        breaks,
+    )
+
+
+def _main_note(figures: Figures, table: Values) -> str:
+    base = table["baseline"]
+    against = f"the baseline ({base['label']}, {base['method']})" if base else "the baseline of its suite"
+    counts = [
+        f"{suite} {n}" if n else f"{suite}: no question in common, each over its own"
+        for suite, n in table["n"].items()
+    ]
+    mean = "avg: mean of the suites' means." if len(table["suites"]) > 1 else ""
+    tested = any("p" in cell for row in table["rows"] for cell in row["cells"].values())
+    return " ".join(
+        filter(
+            None,
+            [
+                f"Questions: {', '.join(counts)}.",
+                mean,
+                figures.stars(table["metric"], against) if tested else "",
+            ],
+        )
+    )
+
+
+def _pooled(figures: Figures, table: Values) -> Table:
+    metric = table["metric"]
+    rows = [row for row in table["rows"] if row["pooled"]]
+    body = [
+        (
+            *cells((row["label"], row["method"])),
+            *(_wide(figures, row[name], metric) for name in ("average", "pooled")),
+        )
+        for row in rows
+    ]
+    caption = f"{figures.title(metric)}, every suite weighing the same and every question weighing the same"
+    return Table(caption, ("model", "method", MACRO, "all questions"), "llrr", tuple(body))
+
+
+def _cell(figures: Figures, cell: Values | None, metric: str) -> Cell:
+    if not cell:
+        return NONE
+    aside = figures.interval(cell.get("interval"), metric) if figures.settings.intervals else ""
+    return Cell(figures.figure(cell["value"], metric), star=significant(cell), aside=aside)
+
+
+def _wide(figures: Figures, cell: Values, metric: str) -> Cell:
+    return Cell(figures.figure(cell["value"], metric), aside=figures.interval(cell.get("interval"), metric))
+
+
+def arms(found: Values, figures: Figures) -> list[Table]:
+    """Arms by suites with the spread between their seeds, then every figure with its interval."""
+    if not found["arms"]:
+        return []
+    chosen = [metric for metric in figures.settings.metric if metric in found["arms"][0]["metrics"]]
+    return [*(_arms(found, figures, metric) for metric in chosen), _arm_details(found, figures)]
+
+
+def _arms(found: Values, figures: Figures, metric: str) -> Table:
+    arms = {(arm["arm"], arm["suite"]): arm for arm in found["arms"]}
+    names, suites = (
+        list(dict.fromkeys(name for name, _ in arms)),
+        list(dict.fromkeys(suite for _, suite in arms)),
+    )
+    tests = {
+        (pair["a"], pair["suite"]): pair["metrics"].get(metric)
+        for pair in found["arm_pairs"]
+        if pair["b"] == names[0]
+    }
+    columns = [
+        figures.best(
+            [_arm(figures, arms.get((name, suite)), tests.get((name, suite)), metric) for name in names],
+            metric,
+        )
+        for suite in suites
+    ]
+    methods = [
+        " / ".join(
+            dict.fromkeys(method for arm in found["arms"] if arm["arm"] == name for method in arm["methods"])
+        )
+        for name in names
+    ]
+    seeds = [str(max(arm["seeds"] for arm in found["arms"] if arm["arm"] == name)) for name in names]
+    body = [
+        (*cells((name, method, count)), *values)
+        for name, method, count, *values in zip(names, methods, seeds, *columns, strict=True)
+    ]
+    spread = (
+        "In brackets: least to most of the seeds' means."
+        if any(arm["seeds"] > 1 for arm in found["arms"])
+        else ""
+    )
+    note = " ".join(filter(None, [spread, figures.stars(metric, f"the arm {names[0]}") if tests else ""]))
+    headers = ("arm", "method", "seeds", *suites)
+    return Table(
+        f"{figures.title(metric)} of the arms, averaged over seeds",
+        headers,
+        "llr" + "r" * len(suites),
+        tuple(body),
+        note,
+    )
+
+
+def _arm(figures: Figures, arm: Values | None, test: Values | None, metric: str) -> Cell:
+    if not arm:
+        return NONE
+    spread = arm["spread"][metric]
+    aside = (
+        f"({figures.figure(spread['min'], metric)}..{figures.figure(spread['max'], metric)})"
+        if arm["seeds"] > 1
+        else ""
+    )
+    if figures.settings.intervals:
+        aside = " ".join(filter(None, [aside, figures.interval(arm["intervals"].get(metric), metric)]))
+    return Cell(figures.figure(arm["metrics"][metric], metric), star=significant(test), aside=aside)
+
+
+def _arm_details(found: Values, figures: Figures) -> Table:
+    arms = found["arms"]
+    scores = [metric for metric in WITH_INTERVALS if any(metric in arm["metrics"] for arm in arms)]
+    body = []
+    for arm in arms:
+        spread = arm["spread"]["f1"]
+        seeds = ", ".join(figures.figure(seed["f1"], "f1") for seed in arm["by_seed"])
+        deviation = figures.figure(spread["sd"], "f1") if spread["sd"] is not None else "-"
+        values = [figures.metric(arm, metric) for metric in scores]
+        body.append(
+            (
+                *cells((arm["suite"], arm["arm"], str(arm["seeds"]), str(arm["n"]))),
+                *values,
+                Cell(seeds),
+                Cell(deviation),
+            )
+        )
+    headers = ("suite", "arm", "seeds", "n", *map(metric_name, scores), "F1 by seed", "sd of seeds")
+    caption = "Arms (%), averaged over seeds, with 95% intervals over the questions"
+    return Table(caption, headers, "llrr" + "r" * len(scores) + "lr", tuple(body))

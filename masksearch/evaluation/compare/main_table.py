@@ -1,0 +1,208 @@
+"""The figures of the main table: rows are models by method, columns suites and their mean, one table a measure; and of the contamination table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from masksearch.errors import UsageError
+from masksearch.evaluation.compare.entries import Loaded, shared_ids, value, variant
+from masksearch.evaluation.compare.pairs import MACRO, baseline_of
+from masksearch.evaluation.failures import is_right
+from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.statistics import bootstrap_interval, macro_interval
+
+Rows = dict[tuple[str, str], dict[str, Loaded]]
+"""(name, method) -> suite -> result."""
+
+
+def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
+    """The rows of the main table, in the order in which they are first listed, those of one model together."""
+    rows: Rows = {}
+    for model in dict.fromkeys(names[entry.source] for entry in entries):
+        for entry in entries:
+            if names[entry.source] == model:
+                rows.setdefault((model, entry.results.method), {})[entry.results.suite] = entry
+    return rows
+
+
+def check_metrics(entries: Sequence[Loaded], metrics: Sequence[str]) -> None:
+    """Raises UsageError for a measure that none of the results has."""
+    known = {name for entry in entries for name in entry.results.metrics}
+    for metric in metrics:
+        if metric not in known:
+            raise UsageError(f"No result has the measure '{metric}'; there are {', '.join(sorted(known))}.")
+
+
+def main_tables(
+    rows: Rows, names: Mapping[str, str], pairs: Sequence[Mapping[str, Any]], settings: CompareSettings
+) -> list[dict[str, Any]]:
+    """One table a measure: `{"metric", "suites", "n", "rows": [{"label", "method", "cells": {suite: cell}, "average": cell, "pooled": cell}]}`.
+
+    A cell is `{"value", "interval", "n"}`, and where it was tested against the baseline `difference`, `p` and `p_adjusted` too. Where
+    the questions of a suite differ, only those that all its results share are counted, if there are any. `average` is the mean of the
+    suites' means and `pooled` the mean of all questions; both are None for a row that lacks a suite, or where there is one only.
+    """
+    entries = [entry for cells in rows.values() for entry in cells.values()]
+    suites = list(dict.fromkeys(entry.results.suite for entry in entries))
+    shared = {
+        suite: shared_ids([entry.results for entry in entries if entry.results.suite == suite])
+        for suite in suites
+    }
+    tests = {
+        (pair["label"], pair["method"], pair["suite"]): pair
+        for pair in pairs
+        if pair["against"] == "baseline"
+    }
+    base = common_baseline(entries, names, settings)
+    return [
+        {
+            "metric": metric,
+            "suites": suites,
+            "n": {suite: len(shared[suite]) for suite in suites},
+            "baseline": {"label": base[0], "method": base[1]} if base else None,
+            "rows": [
+                _row(key, cells, suites, shared, tests, metric, settings) for key, cells in rows.items()
+            ],
+        }
+        for metric in settings.metric
+    ]
+
+
+def common_baseline(
+    entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
+) -> tuple[str, str] | None:
+    """The row (name, method) that is the baseline of every suite; None where suites have different ones."""
+    suites = dict.fromkeys(entry.results.suite for entry in entries)
+    members = [[entry for entry in entries if entry.results.suite == suite] for suite in suites]
+    found = [baseline_of(group, entries, settings.baseline, names) for group in members]
+    rows = list(dict.fromkeys((names[entry.source], entry.results.method) for entry in found))
+    return rows[0] if len(rows) == 1 else None
+
+
+def _row(
+    key: tuple[str, str],
+    cells: Mapping[str, Loaded],
+    suites: Sequence[str],
+    shared: Mapping[str, Sequence[str]],
+    tests: Mapping[tuple[str, str, str], Mapping[str, Any]],
+    metric: str,
+    settings: CompareSettings,
+) -> dict[str, Any]:
+    values = {suite: _values(entry, metric, shared[suite]) for suite, entry in cells.items()}
+    made = {
+        suite: _cell(entry, metric, values[suite], shared[suite], settings) for suite, entry in cells.items()
+    }
+    found = {suite: cell for suite, cell in made.items() if cell}
+    for suite, cell in found.items():
+        cell |= _test(tests.get((*key, suite)), metric)
+    average: dict[str, Any] | None = None
+    pooled: dict[str, Any] | None = None
+    if len(suites) > 1 and all(suite in found for suite in suites):
+        average = {
+            "value": sum(found[suite]["value"] for suite in suites) / len(suites),
+            "n": sum(found[suite]["n"] for suite in suites),
+        }
+        if all(values[suite] for suite in suites):
+            groups = [values[suite] for suite in suites]
+            everything = [number for group in groups for number in group]
+            average["interval"] = list(macro_interval(groups, settings.bootstrap, settings.seed))
+            pooled = {"value": sum(everything) / len(everything), "n": len(everything)}
+            pooled["interval"] = list(bootstrap_interval(everything, settings.bootstrap, settings.seed))
+        average |= _test(tests.get((*key, MACRO)), metric)
+    return {"label": key[0], "method": key[1], "cells": found, "average": average, "pooled": pooled}
+
+
+def _values(entry: Loaded, metric: str, shared: Sequence[str]) -> list[float]:
+    rows = {row["id"]: row for row in entry.results.per_question}
+    found = [value(rows[key], metric) for key in (shared or rows)]
+    return [number for number in found if number is not None]
+
+
+def _cell(
+    entry: Loaded, metric: str, values: Sequence[float], shared: Sequence[str], settings: CompareSettings
+) -> dict[str, Any] | None:
+    """From the questions' figures; a measure that single questions do not have is taken from the summary, if that is of the same questions."""
+    results = entry.results
+    whole = len(shared) in (0, results.n)
+    if values:
+        interval = results.intervals.get(metric) if whole else None
+        found = list(interval or bootstrap_interval(values, settings.bootstrap, settings.seed))
+        return {
+            "value": sum(values) / len(values),
+            "interval": found,
+            "n": len(values),
+            "source": entry.source,
+        }
+    if metric in results.metrics and whole:
+        interval = results.intervals.get(metric)
+        return {
+            "value": results.metrics[metric],
+            "interval": list(interval) if interval else None,
+            "n": results.n,
+            "source": entry.source,
+        }
+    return None
+
+
+def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:
+    test = pair["metrics"].get(metric) if pair else None
+    return {name: test[name] for name in ("difference", "p", "p_adjusted")} if test else {}
+
+
+def contamination(entries: Sequence[Loaded], names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """What a model knows without the evidence: the share it answers right (`is_right`) closed-book, with the gold passages taken out
+    of the index, and as it is, over the questions that these share.
+
+    One entry a suite and searching result for which one of the two is there: `{"suite", "label", "method", "n", "ordinary",
+    "closed_book", "gold_removed", "not_known"}`; `not_known` is the share right among those that closed-book gets wrong. Without a
+    searching result of the model, an entry for closed-book alone.
+    """
+    found = []
+    for suite in dict.fromkeys(entry.results.suite for entry in entries):
+        members = [entry for entry in entries if entry.results.suite == suite]
+        for model in dict.fromkeys(names[entry.source] for entry in members):
+            found += _known(suite, model, [entry for entry in members if names[entry.source] == model])
+    return found
+
+
+def _known(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[str, Any]]:
+    closed = next((entry for entry in members if entry.results.method == "closed-book"), None)
+    plain = [entry for entry in members if entry is not closed and not variant(entry.results)]
+    removed = {
+        entry.results.method: entry
+        for entry in members
+        if variant(entry.results).gold_removed and not variant(entry.results).noise
+    }
+    found = []
+    for entry in plain:
+        without = removed.get(entry.results.method)
+        if closed or without:
+            found.append(
+                {
+                    "suite": suite,
+                    "label": model,
+                    "method": entry.results.method,
+                    **_shares(entry, closed, without),
+                }
+            )
+    if closed and not plain:
+        found.append({"suite": suite, "label": model, "method": "", **_shares(None, closed, None)})
+    return found
+
+
+def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | None) -> dict[str, Any]:
+    there = {"ordinary": ordinary, "closed_book": closed, "gold_removed": removed}
+    ids = shared_ids([entry.results for entry in there.values() if entry])
+    right: dict[str, list[bool]] = {}
+    for name, entry in there.items():
+        rows = {row["id"]: row for row in entry.results.per_question} if entry else {}
+        right[name] = [is_right(rows[key]) for key in ids] if rows else []
+    shares: dict[str, Any] = {
+        name: sum(column) / len(column) if column else None for name, column in right.items()
+    }
+    unknown = [
+        ours for ours, known in zip(right["ordinary"], right["closed_book"], strict=False) if not known
+    ]
+    shares["not_known"] = sum(unknown) / len(unknown) if unknown and right["closed_book"] else None
+    return {"n": len(ids), **shares}

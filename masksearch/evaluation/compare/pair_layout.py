@@ -1,0 +1,168 @@
+"""Tables of worse searches, of what is known without evidence, and of all paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from masksearch.evaluation.compare.formatting import NONE, Figures, Values, metric_name, p_value, significant
+from masksearch.evaluation.tables import Cell, Table, cells
+
+
+def robustness(found: Values, figures: Figures) -> list[Table]:
+    """Worse searches beside the search as it is, with the loss in brackets."""
+    return [
+        _robustness(found, figures, metric)
+        for metric in figures.settings.metric
+        if any(metric in pair["values"] for pair in found["robustness"])
+    ]
+
+
+def _robustness(found: Values, figures: Figures, metric: str) -> Table:
+    pairs = [pair for pair in found["robustness"] if metric in pair["values"]]
+    variants = list(dict.fromkeys(pair["variant"] for pair in pairs))
+    places = list(dict.fromkeys((pair["suite"], pair["method"], pair["label"]) for pair in pairs))
+    places.sort(key=lambda place: [pair["suite"] for pair in pairs].index(place[0]))
+    body = []
+    for place in places:
+        mine = {
+            pair["variant"]: pair for pair in pairs if (pair["suite"], pair["method"], pair["label"]) == place
+        }
+        reference = next(
+            (pair["reference"][metric] for pair in mine.values() if metric in pair["reference"]), None
+        )
+        n = str(min(pair["n"] for pair in mine.values()))
+        before = NONE if reference is None else Cell(figures.figure(reference, metric))
+        body.append(
+            (*cells((*place, n)), before, *(_lost(figures, mine.get(name), metric) for name in variants))
+        )
+    headers = ("suite", "method", "model", "n", "as it is", *variants)
+    note = "In brackets: the difference to the search as it is, over the questions for which both have a figure. "
+    note += figures.stars(metric, "it") if any(pair["metrics"] for pair in pairs) else ""
+    return Table(
+        f"{figures.title(metric)} with worse searches",
+        headers,
+        "lllrr" + "r" * len(variants),
+        tuple(body),
+        note.strip(),
+    )
+
+
+def _lost(figures: Figures, pair: Values | None, metric: str) -> Cell:
+    if not pair:
+        return NONE
+    test = pair["metrics"].get(metric)
+    if not test:
+        return Cell(figures.figure(pair["values"][metric], metric))
+    aside = f"({figures.figure(test['difference'], metric, signed=True)} {figures.interval(test['interval'], metric, signed=True)})"
+    return Cell(figures.figure(pair["values"][metric], metric), star=significant(test), aside=aside)
+
+
+def contamination(found: Values, figures: Figures) -> list[Table]:
+    """What is known without the evidence."""
+    rows = found["contamination"]
+    columns = [
+        ("closed_book", "closed-book"),
+        ("gold_removed", "gold removed"),
+        ("ordinary", "as it is"),
+        ("not_known", "of those wrong closed-book"),
+    ]
+    columns = [(key, name) for key, name in columns if any(row[key] is not None for row in rows)]
+    body = []
+    for row in rows:
+        shares = [NONE if row[key] is None else Cell(figures.figure(row[key], "")) for key, _ in columns]
+        body.append((*cells((row["suite"], row["method"] or "-", row["label"], str(row["n"]))), *shares))
+    headers = ("suite", "method", "model", "n", *(name for _, name in columns))
+    note = "Gold removed: the same, with the gold passages taken out of the index."
+    note = note if any(key == "gold_removed" for key, _ in columns) else ""
+    return (
+        [
+            Table(
+                "Answered right (%), with and without the evidence",
+                headers,
+                "lllr" + "r" * len(columns),
+                tuple(body),
+                note,
+            )
+        ]
+        if rows
+        else []
+    )
+
+
+def differences(found: Values, figures: Figures) -> list[Table]:
+    """Every paired test, with both p of the first measure."""
+    metric = figures.settings.metric[0]
+    tables = []
+    if found["pairs"]:
+        pairs = [*found["pairs"], *found["average_pairs"]]
+        names = [[pair["suite"], _model(pair), _model(pair, "baseline_")] for pair in pairs]
+        tables.append(
+            _differences(figures, "Paired differences by question (percentage points)", names, pairs, metric)
+        )
+    if found["arm_pairs"]:
+        pairs = found["arm_pairs"]
+        names = [[pair["suite"], pair["a"], pair["b"]] for pair in pairs]
+        tables.append(
+            _differences(
+                figures,
+                "Paired differences between arms, by question (percentage points)",
+                names,
+                pairs,
+                metric,
+            )
+        )
+    return tables
+
+
+def _differences(
+    figures: Figures, caption: str, names: Sequence[Sequence[str]], pairs: Sequence[Values], metric: str
+) -> Table:
+    metric = metric if any(metric in pair["metrics"] for pair in pairs) else "f1"
+    order = dict.fromkeys((metric, *figures.settings.metric, "f1", "em", "recall", "valid", "judge_strict"))
+    others = [name for name in order if name != metric and any(name in pair["metrics"] for pair in pairs)]
+    body = []
+    for name, pair in zip(names, pairs, strict=True):
+        tests = pair["metrics"]
+        first = tests.get(metric)
+        p = [p_value(first["p"]), p_value(first["p_adjusted"])] if first else ["-", "-"]
+        body.append(
+            (
+                *cells((*name, str(pair["n"]))),
+                _gain(figures, first, metric),
+                *cells(p),
+                *(_gain(figures, tests.get(other), other) for other in others),
+            )
+        )
+    title = metric_name(metric)
+    headers = (
+        "suite",
+        "model",
+        "against",
+        "n",
+        title,
+        f"p ({title})",
+        "adjusted p",
+        *map(metric_name, others),
+    )
+    return Table(
+        caption,
+        headers,
+        "lllr" + "r" * (3 + len(others)),
+        tuple(body),
+        figures.stars(metric, "what it stands against"),
+    )
+
+
+def _gain(figures: Figures, test: Values | None, metric: str) -> Cell:
+    if not test:
+        return NONE
+    return Cell(
+        figures.figure(test["difference"], metric, signed=True),
+        star=significant(test),
+        aside=figures.interval(test["interval"], metric, signed=True),
+    )
+
+
+def _model(pair: Values, prefix: str = "") -> str:
+    name, method = (pair["baseline"], pair["baseline_method"]) if prefix else (pair["label"], pair["method"])
+    return f"{name} ({method})" if pair["method"] != pair["baseline_method"] else str(name)

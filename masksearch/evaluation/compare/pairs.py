@@ -1,0 +1,215 @@
+"""Paired tests over the same questions: result against baseline, worsened search against the search as it is, means over suites;
+and the correction of all their p values together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from masksearch.evaluation.compare.entries import Loaded, shared_ids, value, variant
+from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.statistics import (
+    PairedDifference,
+    adjust,
+    paired_difference,
+    paired_macro_difference,
+)
+from masksearch.types import Results
+
+PAIRED_METRICS = (
+    "f1",
+    "em",
+    "recall",
+    "valid",
+    "cover_em",
+    "parts_recall",
+    "judge_strict",
+    "judge_relaxed",
+    "evidence_recall",
+)
+"""What is tested wherever both results have it, beside the measures asked for."""
+MACRO = "mean of suites"
+Pair = dict[str, Any]
+
+
+def tested_metrics(settings: CompareSettings) -> tuple[str, ...]:
+    """The measures that are tested, each once."""
+    return tuple(dict.fromkeys((*PAIRED_METRICS, *settings.metric)))
+
+
+def as_json(found: PairedDifference, n: int) -> Pair:
+    """A paired difference as it stands in comparison.json; `p_adjusted` is added by `correct`."""
+    return {"difference": found.difference, "interval": [found.low, found.high], "p": found.p, "n": n}
+
+
+def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[list[float], list[float]]:
+    """A measure of both over those questions of which both have it."""
+    tables = [{row["id"]: value(row, metric) for row in results.per_question} for results in (a, b)]
+    both = [(tables[0][key], tables[1][key]) for key in ids]
+    known = [(x, y) for x, y in both if x is not None and y is not None]
+    return [x for x, _ in known], [y for _, y in known]
+
+
+def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | None:
+    """a - b over the questions of both, matched by id: `{"n", "metrics": {name: {difference, interval, p, n}}}`; None without any."""
+    ids = shared_ids([a, b])
+    if not ids:
+        return None
+    metrics = {}
+    for name in tested_metrics(settings):
+        x, y = columns(a, b, name, ids)
+        if x:
+            metrics[name] = as_json(
+                paired_difference(x, y, settings.bootstrap, settings.seed, settings.test), len(x)
+            )
+    return {"n": len(ids), "metrics": metrics}
+
+
+def baseline_pairs(
+    entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
+) -> list[Pair]:
+    """Every result against the baseline of its suite and against the result listed before it, over the questions that both
+    answered; nothing where none is shared."""
+    pairs = []
+    for suite in dict.fromkeys(entry.results.suite for entry in entries):
+        members = [entry for entry in entries if entry.results.suite == suite]
+        base = baseline_of(members, entries, settings.baseline, names)
+        others = [(entry, base, "baseline") for entry in members if entry is not base]
+        others += [
+            (entry, before, "previous")
+            for before, entry in pairwise(members)
+            if before is not base and entry is not base
+        ]
+        for entry, against, kind in others:
+            shared = pair_metrics(entry.results, against.results, settings)
+            if shared:
+                pairs.append({"suite": suite, **_named(entry, against, names), "against": kind, **shared})
+    return pairs
+
+
+def baseline_of(
+    members: Sequence[Loaded], entries: Sequence[Loaded], source: str, names: Mapping[str, str]
+) -> Loaded:
+    """The named baseline; in other suites the result of the same model and method; otherwise the first of the suite."""
+    named = next((entry for entry in entries if entry.source == source), None)
+    if named in members and named is not None:
+        return named
+    if named is not None:
+        wanted = (names[named.source], named.results.method)
+        return next(
+            (entry for entry in members if (names[entry.source], entry.results.method) == wanted), members[0]
+        )
+    return members[0]
+
+
+def _named(entry: Loaded, against: Loaded, names: Mapping[str, str]) -> Pair:
+    return {
+        "label": names[entry.source],
+        "method": entry.results.method,
+        "source": entry.source,
+        "baseline": names[against.source],
+        "baseline_method": against.results.method,
+        "baseline_source": against.source,
+    }
+
+
+def macro_pairs(
+    rows: Mapping[tuple[str, str], Mapping[str, Loaded]], base: tuple[str, str], settings: CompareSettings
+) -> list[Pair]:
+    """Rows of the main table, which have every suite, against the row `base`: the mean over suites of the mean difference."""
+    pairs = []
+    against = rows[base]
+    for key, cells in rows.items():
+        if key == base or cells.keys() != against.keys() or len(cells) < 2:
+            continue
+        shared = {
+            suite: shared_ids([entry.results, against[suite].results]) for suite, entry in cells.items()
+        }
+        metrics = {}
+        for name in tested_metrics(settings):
+            found = [
+                columns(entry.results, against[suite].results, name, shared[suite])
+                for suite, entry in cells.items()
+            ]
+            if all(x for x, _ in found):
+                difference = paired_macro_difference(found, settings.bootstrap, settings.seed, settings.test)
+                metrics[name] = as_json(difference, sum(len(x) for x, _ in found))
+        names = {
+            "label": key[0],
+            "method": key[1],
+            "baseline": base[0],
+            "baseline_method": base[1],
+            "against": "baseline",
+        }
+        if metrics:
+            pairs.append(
+                {
+                    "suite": MACRO,
+                    **names,
+                    "suites": list(cells),
+                    "n": sum(map(len, shared.values())),
+                    "metrics": metrics,
+                }
+            )
+    return pairs
+
+
+def variant_pairs(
+    entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
+) -> list[Pair]:
+    """Every result of a search made worse on purpose, against the same model and method with the search as it is, where that is there.
+
+    `values` and `reference` are means over the shared questions (without a reference: over its own).
+    """
+    found = []
+    for entry in entries:
+        changed = variant(entry.results)
+        if not changed:
+            continue
+        place = (entry.results.suite, names[entry.source], entry.results.method)
+        others = [
+            other
+            for other in entries
+            if (other.results.suite, names[other.source], other.results.method) == place
+            and not variant(other.results)
+        ]
+        told: Pair = {
+            "suite": place[0],
+            "label": place[1],
+            "method": place[2],
+            "source": entry.source,
+            "variant": changed.name,
+        }
+        told |= {"noise": dict(changed.noise), "gold_removed": changed.gold_removed}
+        found.append({**told, **_loss(entry.results, others[0] if others else None, settings)})
+    return sorted(
+        found, key=lambda pair: (pair["gold_removed"], list(pair["noise"]), list(pair["noise"].values()))
+    )
+
+
+def _loss(results: Results, reference: Loaded | None, settings: CompareSettings) -> Pair:
+    shared = pair_metrics(results, reference.results, settings) if reference else None
+    if reference is None or shared is None:
+        own = {name: results.metrics[name] for name in tested_metrics(settings) if name in results.metrics}
+        return {"baseline_source": "", "n": results.n, "values": own, "reference": {}, "metrics": {}}
+    ids = shared_ids([results, reference.results])
+    both = {name: columns(results, reference.results, name, ids) for name in shared["metrics"]}
+    values, others = (
+        {name: sum(pair[side]) / len(pair[side]) for name, pair in both.items()} for side in (0, 1)
+    )
+    return {"baseline_source": reference.source, **shared, "values": values, "reference": others}
+
+
+def correct(pairs: Sequence[Pair], settings: CompareSettings) -> dict[str, int]:
+    """Adds `p_adjusted` to every test of `pairs`, all tests of one measure being one family; returns how many each family has."""
+    families: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        for name, test in pair["metrics"].items():
+            families.setdefault(name, []).append(test)
+    for tests in families.values():
+        for test, adjusted in zip(
+            tests, adjust([test["p"] for test in tests], settings.correction), strict=True
+        ):
+            test["p_adjusted"] = adjusted
+    return {name: len(tests) for name, tests in families.items()}

@@ -1,0 +1,177 @@
+"""Sets results side by side: tables laid out like the paper's, paired tests by question, worse searches, arms averaged over seeds.
+
+Results of the same suite that searched with different retrievers, or answered different questions, are not comparable, and are
+refused unless asked for. Writes `comparison.json` (the contract of the report) and, beside it, the tables in the format asked for.
+
+    entries      results, what they are called, which variant of the search they saw
+    checks       what must not be compared, or not without a word
+    pairing      paired tests, and the correction of their p; arms: the same for several seeds
+    main_table   figures of the main and of the contamination table
+    layout       which tables there are, and (main_layout, detail_layout, pair_layout, figures) what stands in them
+    tables       as text, Markdown, LaTeX; flat: all as CSV
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import UsageError
+from masksearch.evaluation.compare.arms import compare_arms
+from masksearch.evaluation.compare.comparability import (
+    check_questions,
+    check_retrievers,
+    resample_warning,
+    warnings,
+)
+from masksearch.evaluation.compare.csv import to_csv
+from masksearch.evaluation.compare.entries import Loaded, label, row_names, value, variant
+from masksearch.evaluation.compare.layout import tables_of
+from masksearch.evaluation.compare.main_table import (
+    check_metrics,
+    common_baseline,
+    contamination,
+    main_tables,
+    table_rows,
+)
+from masksearch.evaluation.compare.pairs import (
+    baseline_pairs,
+    correct,
+    macro_pairs,
+    tested_metrics,
+    variant_pairs,
+)
+from masksearch.evaluation.failures import is_right
+from masksearch.evaluation.results import load_results
+from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.tables import render
+from masksearch.runtime import files
+from masksearch.runtime.progress import say
+from masksearch.types import Results
+
+__all__ = ["COMPARISON_FORMAT", "compare", "label", "run_compare"]
+
+COMPARISON_FORMAT = "masksearch-comparison/1"
+SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
+
+
+def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Writes the comparison to `output` (JSON) and its tables beside it; returns its summary with the tables as `table`.
+
+    `work` is not needed. Raises DataError for a bad results file, UsageError where results must not be compared.
+    """
+    del work
+    beside = output.with_suffix(SUFFIXES[settings.format])
+    if beside == output:
+        raise UsageError(
+            f"-o {output} would be the comparison (JSON) and its tables at once; name it {output.with_suffix('.json').name}, for example."
+        )
+    sources = [*settings.results]
+    if settings.baseline and settings.baseline not in sources:
+        sources.insert(0, settings.baseline)
+    listed = [*sources, *(path for paths in settings.groups.values() for path in paths)]
+    if not sources and not settings.groups:
+        raise UsageError("There is nothing to compare; name at least one results file.")
+    loaded = {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
+    comparison = compare(loaded, list(dict.fromkeys(sources)), settings)
+    tables = tables_of(comparison, settings)
+    comparison["table"] = render(tables, comparison["warnings"], "markdown")
+    if settings.format == "csv":
+        table = to_csv(comparison)
+    else:
+        table = (
+            comparison["table"]
+            if settings.format == "markdown"
+            else render(tables, comparison["warnings"], settings.format)
+        )
+    if settings.format in ("latex", "csv"):
+        for warning in comparison["warnings"]:
+            say(f"Note: {warning}")
+    files.write_text(beside, table + "\n")
+    files.write_json(output, comparison)
+    pairs = len(comparison["pairs"]) + len(comparison["arm_pairs"]) + len(comparison["average_pairs"])
+    text = f"{len(loaded)} results, {pairs} paired comparisons"
+    return {
+        "text": text,
+        "table": table,
+        "results": len(comparison["rows"]),
+        "pairs": len(comparison["pairs"]),
+        "arms": len(settings.groups),
+    }
+
+
+def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
+    """The comparison as JSON values, without its `table`. `shown` are those of `loaded` that are rows; the others stand in arms only.
+
+    Raises UsageError where they must not be compared, or lack a measure that is asked for.
+    """
+    entries = list(loaded.values())
+    if not settings.allow_different_retrievers:
+        check_retrievers(entries)
+    if not settings.allow_different_questions:
+        check_questions(entries)
+    arms = compare_arms(
+        {name: [loaded[path].results for path in paths] for name, paths in settings.groups.items()},
+        tested_metrics(settings),
+        settings,
+    )
+    check_metrics(entries, settings.metric)
+    listed = [loaded[source] for source in shown]
+    plain = [entry for entry in listed if not variant(entry.results)]
+    names = row_names(listed)
+    rows = table_rows(plain, names)
+    pairs = baseline_pairs(plain, names, settings)
+    base = common_baseline(plain, names, settings)
+    averages = macro_pairs(rows, base, settings) if base else []
+    worse = variant_pairs(listed, names, settings)
+    tests = correct([*pairs, *averages, *worse, *arms["arm_pairs"]], settings)
+    return {
+        "format": COMPARISON_FORMAT,
+        "settings": settings.model_dump(
+            mode="json", include={"test", "correction", "bootstrap", "seed", "metric"}
+        ),
+        "rows": [result_row(entry, names[entry.source]) for entry in listed],
+        "pairs": pairs,
+        "average_pairs": averages,
+        "main": main_tables(rows, names, [*pairs, *averages], settings) if plain else [],
+        "robustness": worse,
+        "contamination": contamination(listed, names),
+        **arms,
+        "tests": tests,
+        "warnings": [*warnings(entries), *resample_warning(settings, tests)],
+    }
+
+
+def result_row(entry: Loaded, name: str) -> dict[str, Any]:
+    """One result as it is, over its own questions."""
+    results = entry.results
+    return {
+        "source": entry.source,
+        "suite": results.suite,
+        "method": results.method,
+        "label": label(results),
+        "name": name,
+        "variant": variant(results).name,
+        "model": results.model,
+        "retriever": results.retriever,
+        "n": results.n,
+        "metrics": results.metrics,
+        "intervals": {metric: list(interval) for metric, interval in results.intervals.items()},
+        "counted": _counted(results),
+        "right": sum(map(is_right, results.per_question)) / results.n if results.n else None,
+        "kinds": dict(
+            Counter(str(row["answer_kind"]) for row in results.per_question if row.get("answer_kind"))
+        ),
+        "failures": results.failures,
+    }
+
+
+def _counted(results: Results) -> dict[str, int]:
+    """How many questions have a figure, for the measures that not all of them have."""
+    counts = {
+        metric: sum(value(row, metric) is not None for row in results.per_question)
+        for metric in results.metrics
+    }
+    return {metric: count for metric, count in counts.items() if 0 < count < results.n}

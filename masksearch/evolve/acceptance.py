@@ -1,0 +1,66 @@
+"""Which rollouts are correct: in valid form, and right by the judge or by the span metric."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from masksearch.agent.protocol import is_valid
+from masksearch.evaluation.judgements import judge_all
+from masksearch.evolve.inputs import judge_mode, uses_judge
+from masksearch.evolve.settings import EvolveSettings
+from masksearch.types import Trajectory
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one rollout. `correct` is None where it was not judged: a search failed it, or the verdict could not be read."""
+
+    trajectory: Trajectory
+    correct: bool | None
+    reason: str = ""
+    """Why it is not kept; empty where it is."""
+
+    def to_json(self) -> dict[str, Any]:
+        """A line of the round's outcomes."""
+        return {
+            "id": self.trajectory.id,
+            "task": self.trajectory.task["id"],
+            "correct": self.correct,
+            "reason": self.reason,
+        }
+
+
+def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings, work: Path) -> list[Outcome]:
+    """An outcome of each, in order. Only what is in form is judged. Raises ModelError where the judge's endpoint leaves too much open."""
+    outcomes = [_in_form(trajectory, settings) for trajectory in trajectories]
+    places = [place for place, outcome in enumerate(outcomes) if outcome.correct]
+    if uses_judge(settings):
+        name = judge_mode(settings.judge)
+        judge = settings.judge.model_copy(update={"modes": (name,)})
+        said = judge_all([trajectories[place] for place in places], judge, work)
+        for place, columns in zip(places, said, strict=True):
+            outcomes[place] = _by_verdict(outcomes[place], columns.get(f"judge_{name}"))
+    else:
+        for place in places:
+            if trajectories[place].scores["f1"] < settings.min_f1:
+                outcomes[place] = replace(outcomes[place], correct=False, reason="answer wrong")
+    return outcomes
+
+
+def _in_form(trajectory: Trajectory, settings: EvolveSettings) -> Outcome:
+    if trajectory.status == "model_failed" or (trajectory.search_errors and not settings.search.noise.fail):
+        return Outcome(trajectory, None, "search failed" if trajectory.search_errors else "model failed")
+    if trajectory.status != "answered":
+        return Outcome(trajectory, False, trajectory.status.replace("_", " "))
+    if not is_valid(trajectory.turns, trajectory.tools):
+        return Outcome(trajectory, False, "not in valid form")
+    return Outcome(trajectory, True)
+
+
+def _by_verdict(outcome: Outcome, verdict: int | None) -> Outcome:
+    if verdict is None:
+        return replace(outcome, correct=None, reason="no readable verdict")
+    return outcome if verdict else replace(outcome, correct=False, reason="judged incorrect")

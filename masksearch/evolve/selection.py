@@ -1,0 +1,90 @@
+"""Which of the correct rollouts are kept, so that the teacher's next data do not narrow: no near-copies, and caps.
+
+The paper names lost diversity as the weakness of self-evolved data. Candidates are taken in turns, first the first correct sample of every task, then the
+second ones and so on, so that it is the surplus of easy tasks that meets a cap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from masksearch.evolve.acceptance import Outcome
+from masksearch.evolve.patterns import document, language, pattern, spoken
+from masksearch.evolve.settings import EvolveSettings
+from masksearch.ramp.checks.duplicates import find_duplicates
+from masksearch.types import Passage, Trajectory
+
+
+def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: Path) -> list[bool]:
+    """One flag a trajectory: whether it stays, being unlike every earlier one that stays in its thoughts and queries."""
+    passages = [
+        Passage(
+            id=str(place), doc_id=str(place), title="", text=spoken(trajectory), language=language(trajectory)
+        )
+        for place, trajectory in enumerate(trajectories)
+    ]
+    return [not copy for copy in find_duplicates(passages, threshold, work).tolist()]
+
+
+def select(
+    outcomes: Sequence[Outcome], data: Sequence[Trajectory], settings: EvolveSettings, work: Path
+) -> list[Outcome]:
+    """The outcomes of a round, with a reason on those correct ones that are not kept. `data` is what there is already."""
+    correct = [place for place, outcome in enumerate(outcomes) if outcome.correct]
+    reasons = {
+        place: "too few searches"
+        for place in correct
+        if outcomes[place].trajectory.usage.searches < settings.min_searches
+    }
+    candidates = _in_turns([place for place in correct if place not in reasons], outcomes)
+    stays = without_copies(
+        [*data, *(outcomes[place].trajectory for place in candidates)], settings.near_copies, work
+    )[len(data) :]
+    caps = _Caps(data, len(candidates), settings)
+    for place, unlike in zip(candidates, stays, strict=True):
+        reason = caps.take(outcomes[place].trajectory) if unlike else "near-copy"
+        if reason:
+            reasons[place] = reason
+    return [
+        replace(outcome, reason=reasons.get(place, outcome.reason)) for place, outcome in enumerate(outcomes)
+    ]
+
+
+def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
+    """First the first place of every task, then the second ones, and so on."""
+    seen: Counter[str] = Counter()
+    turns: defaultdict[int, list[int]] = defaultdict(list)
+    for place in places:
+        task = outcomes[place].trajectory.task["id"]
+        turns[seen[task]].append(place)
+        seen[task] += 1
+    return [place for turn in sorted(turns) for place in turns[turn]]
+
+
+class _Caps:
+    """How much of what has been taken."""
+
+    def __init__(self, data: Sequence[Trajectory], candidates: int, settings: EvolveSettings) -> None:
+        self.settings = settings
+        self.most_of_pattern = max(1, math.ceil(settings.pattern_share * candidates))
+        self.documents = Counter(map(document, data))
+        self.tasks: Counter[str] = Counter()
+        self.patterns: Counter[str] = Counter()
+
+    def take(self, trajectory: Trajectory) -> str:
+        """Takes it, or says why not."""
+        task, about, form = trajectory.task["id"], document(trajectory), pattern(trajectory)
+        if self.tasks[task] >= self.settings.keep_per_task:
+            return "cap of its task"
+        if self.settings.per_document and self.documents[about] >= self.settings.per_document:
+            return "cap of its document"
+        if self.patterns[form] >= self.most_of_pattern:
+            return "cap of its query pattern"
+        self.tasks[task] += 1
+        self.documents[about] += 1
+        self.patterns[form] += 1
+        return ""

@@ -1,0 +1,130 @@
+"""`masksearch export`: reads trajectories one at a time, leaves out what is not to be learnt from, and says what was written and what was not.
+
+masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
+masksearch export trajectories.jsonl --to llamafactory -o data/search.jsonl
+masksearch export tasks.jsonl --to verl -o train.parquet
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import DataError, UsageError
+from masksearch.interop.export import llamafactory, trl, verl
+from masksearch.interop.export.chat import marked
+from masksearch.interop.export.exportable import LeftOut, Rows, as_trajectory, fault, is_trajectory, read_all
+from masksearch.interop.export.settings import ExportSettings, Shape, check, shape_of, stem
+from masksearch.interop.export.writer import Columns, write
+from masksearch.runtime.progress import Progress
+from masksearch.types import Task, Trajectory
+
+Converter = Callable[[Trajectory, Task], list[dict[str, Any]]]
+
+
+def export(settings: ExportSettings, output: str) -> dict[str, Any]:
+    """Writes the data of the target to `output`, and returns the summary: `read`, `written`, `left_out` by reason, and `text`.
+
+    Raises UsageError for settings that do not go together, DataError and FormatError for what is read, and ModelError for the tokenizer. Then
+    nothing is written.
+    """
+    check(settings, output)
+    rows = iter(read_all(settings.trajectories))
+    first = next(rows)
+    everything = chain([first], rows)
+    if settings.to == "verl" and not is_trajectory(first[1]):
+        return _export_tasks(settings, output, everything)
+    if settings.answer_form or (settings.to == "verl" and settings.name):
+        raise UsageError(
+            "--answer-form and, for verl, --name are for tasks; trajectories are exported with the prompt they were made with."
+        )
+    return _export_trajectories(settings, output, everything)
+
+
+def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str, Any]:
+    if settings.tool_role or settings.all:
+        raise UsageError(
+            "--tool-role and --all are for trajectories, and have no effect on tasks; leave them out."
+        )
+    with Progress("export", None, "tasks") as progress:
+        made = _counted(verl.task_rows(rows, settings.answer_form or "spans", settings.name), progress)
+        count = write(output, verl.RL_COLUMNS, made)
+    return {
+        "read": count,
+        "written": count,
+        "left_out": {},
+        "text": f"{output}: {count} tasks for verl's RLHFDataset",
+    }
+
+
+def _counted(rows: Iterator[dict[str, Any]], progress: Progress) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield row
+        progress.step()
+
+
+def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> dict[str, Any]:
+    shape, file = shape_of(settings), Path(output)
+    convert, columns = _converter(shape, settings)
+    if settings.to == "llamafactory" and output != "-":
+        llamafactory.read_info(file.parent / llamafactory.INFO)  # before the work, not after it
+    left_out: Counter[str] = Counter()
+    with Progress("export", None, "trajectories") as progress:
+        count = write(output, columns, _convert_all(rows, convert, shape, settings.all, left_out, progress))
+    summary = {"read": progress.done, "written": count, "left_out": dict(left_out)}
+    beside = ""
+    if settings.to == "llamafactory" and output != "-":
+        name = settings.name or stem(output)
+        beside = f"; data set '{name}' in {llamafactory.write_info(file, name, shape)}"
+    return {
+        **summary,
+        "text": f"{output}: {count} rows ({settings.to}, {shape}) of {progress.done} trajectories{_told(left_out)}{beside}",
+    }
+
+
+def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Columns]:
+    if settings.to == "llamafactory":
+        return llamafactory.converter(shape), llamafactory.COLUMNS[shape]
+    return trl.converter(shape, settings), verl.SFT_COLUMNS if settings.to == "verl" else trl.COLUMNS[shape]
+
+
+def _convert_all(
+    rows: Rows, convert: Converter, shape: Shape, keep: bool, left_out: Counter[str], progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Rows of all that can be learnt from; raises DataError at the end where there was nothing."""
+    written = 0
+    for place, value in rows:
+        trajectory, task = as_trajectory(place, value)
+        try:
+            made = [] if _dropped(trajectory, shape, keep, left_out) else convert(trajectory, task)
+        except LeftOut as reason:
+            left_out[str(reason)] += 1
+            made = []
+        written += len(made)
+        yield from made
+        progress.step(note=f"{left_out.total()} left out")
+    if not written:
+        raise DataError(
+            f"Of {progress.done} trajectories none can be exported{_told(left_out)}.{'' if keep else ' --all keeps those out of form.'}"
+        )
+
+
+def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter[str]) -> bool:
+    # Rows of tokens are made with special tokens off; in a chat one would act.
+    reason = (
+        ""
+        if keep
+        else fault(trajectory)
+        or ("a special token in a model turn" if shape != "tokens" and marked(trajectory) else "")
+    )
+    if reason:
+        left_out[reason] += 1
+    return bool(reason)
+
+
+def _told(left_out: Counter[str]) -> str:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
+    return f"; left out {left_out.total()}: {reasons}" if reasons else ""

@@ -1,0 +1,196 @@
+"""verl's configuration for DAPO, made from the settings of `masksearch rl`.
+
+    masksearch verl --model MODEL --tasks tasks.jsonl --index index --train train.parquet --val val.parquet -o verl-run
+    python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name masksearch
+
+Writes `masksearch.yaml` (over verl's own `ppo_trainer`) and `agent_loop.yaml`. Facts about verl are those of its 0.9.1 sources. What its traps are and
+what is set against them:
+
+- its group filter drops groups of exactly equal values: it filters by `solved` (0 or 1), not by the reward
+- it has no bound on tries any more (`max_num_gen_batches` is ignored), so a set of tasks all solved or all hopeless runs on for ever: watch
+  `filter_groups/evicted_samples`, or choose tasks by solve rate before
+- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop, and do not touch this one
+- its overlong shaping counts retrieved tokens: it is off, as our reward holds the penalty on the model's own
+- its custom reward sees retrieved text in `solution_str`: there is none, the loop returns the reward
+- it has nothing for some of our settings (`OURS`, a judge, credit of single searches): these are refused, rather than left out without a word
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import UsageError
+from masksearch.runtime.files import write_text
+from masksearch.scoring.settings import RewardSettings
+from masksearch.train.settings import RlSettings
+
+TARGET = "masksearch.interop.verl.loop.MaskSearchLoop"
+OURS = (
+    *(
+        "algorithm",
+        "beta",
+        "overlong_filter",
+        "curriculum",
+        "heldout",
+        "solve_rates",
+        "alarms",
+        "take",
+        "trackers",
+        "rollouts",
+        "vllm",
+        "frozen_layers",
+    ),
+    *("max_refills", "decode_slots", "dtype"),
+)
+"""Settings that only our own trainer heeds."""
+
+
+def check_settings(settings: RlSettings) -> None:
+    """Raises UsageError for a setting that verl would not heed."""
+    given = [name for name in OURS if getattr(settings, name) != RlSettings.model_fields[name].get_default()]
+    if given:
+        raise UsageError(
+            f"A training by verl does not heed {', '.join(given)}; leave them at their defaults, or train with masksearch rl."
+        )
+    check_reward(settings.reward)
+
+
+def check_reward(reward: RewardSettings) -> None:
+    """Raises UsageError for a reward that a single rollout's number cannot hold."""
+    if reward.answer == "judge":
+        # A rollout without a verdict would have to be left out of its group, which verl cannot do.
+        raise UsageError(
+            "A training by verl cannot ask a judge; choose another reward.answer, or train with masksearch rl."
+        )
+    if reward.search_credit:
+        raise UsageError(
+            "A training by verl rewards whole rollouts; leave reward.search_credit at 0, or train with masksearch rl."
+        )
+
+
+def agent_loops(settings: RlSettings) -> list[dict[str, Any]]:
+    """The list verl reads agent loops from."""
+    tables = {name: getattr(settings, name).model_dump_json() for name in ("search", "agent", "reward")}
+    index = (
+        settings.index
+        if "://" in settings.index or not Path(settings.index).exists()
+        else str(Path(settings.index).absolute())
+    )
+    return [{"name": "masksearch", "_target_": TARGET, "index": index, **tables}]
+
+
+def trainer_config(
+    settings: RlSettings,
+    train: str,
+    val: str,
+    loops: str,
+    gpus: int,
+    nodes: int = 1,
+    prompt_length: int = 512,
+) -> dict[str, Any]:
+    """verl's settings, by its own names. Raises UsageError where the prompt would leave no room in a session, or verl would not heed a setting."""
+    check_settings(settings)
+    if settings.agent.max_length <= prompt_length:
+        raise UsageError(
+            f"--prompt-length {prompt_length} leaves no room in agent.max_length = {settings.agent.max_length}; lower one or raise the other."
+        )
+    return {
+        "hydra": {"searchpath": ["pkg://verl.trainer.config"]},
+        "defaults": ["ppo_trainer", "_self_"],
+        "algorithm": {
+            "adv_estimator": "grpo",
+            "norm_adv_by_std_in_grpo": True,
+            "use_kl_in_reward": False,
+            "filter_groups": {"enable": settings.dynamic_sampling, "metric": "solved"},
+            # The log-probs of the rollout are the old ones of the ratio, as in our own trainer.
+            "rollout_correction": {"bypass_mode": True},
+        },
+        "data": {
+            "train_files": train,
+            "val_files": val,
+            "train_batch_size": settings.prompts_per_step,
+            "max_prompt_length": prompt_length,
+            # Tool text counts here as well: it is the room of a session, not of what the model writes.
+            "max_response_length": settings.agent.max_length - 1,
+            "filter_overlong_prompts": True,
+            "truncation": "error",
+            "return_raw_chat": True,
+            "seed": settings.seed,
+        },
+        "actor_rollout_ref": {
+            "model": {
+                "path": settings.model,
+                "enable_gradient_checkpointing": settings.activation_checkpointing,
+                **(
+                    {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha}
+                    if settings.lora
+                    else {}
+                ),
+            },
+            "actor": {
+                "ppo_mini_batch_size": settings.prompts_per_step,
+                "ppo_micro_batch_size_per_gpu": settings.micro_batch_size,
+                "clip_ratio": settings.clip_low,
+                "clip_ratio_low": settings.clip_low,
+                "clip_ratio_high": settings.clip_high,
+                "loss_agg_mode": "token-mean",
+                "use_kl_loss": False,
+                "entropy_coeff": 0,
+                "optim": {
+                    "lr": settings.learning_rate,
+                    "lr_warmup_steps": settings.warmup_steps,
+                    "weight_decay": settings.weight_decay,
+                    "clip_grad": settings.max_grad_norm,
+                },
+            },
+            "rollout": {
+                "name": "vllm",
+                "n": settings.group_size,
+                "temperature": settings.temperature,
+                "top_p": 1.0,
+                "top_k": -1,
+                "tensor_model_parallel_size": 1,
+                "calculate_log_probs": True,
+                "enable_prefix_caching": True,
+                "log_prob_micro_batch_size_per_gpu": settings.micro_batch_size,
+                "agent": {"default_agent_loop": "masksearch", "agent_loop_config_path": loops},
+            },
+        },
+        "trainer": {
+            "total_training_steps": settings.steps,
+            "n_gpus_per_node": gpus,
+            "nnodes": nodes,
+            "save_freq": settings.save_steps,
+            "val_before_train": False,
+            "logger": ["console"],
+            "project_name": "masksearch",
+            "experiment_name": "dapo",
+        },
+    }
+
+
+def write_config(
+    settings: RlSettings,
+    folder: Path,
+    train: str,
+    val: str,
+    gpus: int,
+    nodes: int = 1,
+    prompt_length: int = 512,
+) -> None:
+    """Writes both files; JSON, which is YAML as well."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loops = folder.absolute() / "agent_loop.yaml"
+    write_text(loops, json.dumps(agent_loops(settings), indent=1, ensure_ascii=False) + "\n")
+    config = trainer_config(
+        settings,
+        str(Path(train).absolute()),
+        str(Path(val).absolute()),
+        str(loops),
+        gpus,
+        nodes,
+        prompt_length,
+    )
+    write_text(folder / "masksearch.yaml", json.dumps(config, indent=1, ensure_ascii=False) + "\n")

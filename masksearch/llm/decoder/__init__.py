@@ -1,0 +1,1 @@
+"""Decoding of many sessions at once with a checkpoint in this process."""

@@ -1,0 +1,62 @@
+"""A checkpoint in this process as a policy: sessions on the slots of our own engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from masksearch.llm.base import Message, Sampling
+from masksearch.llm.decoder.engine import Engine, Stream
+from masksearch.llm.token_session import Ending, TokenPolicy, TokenSession, Written, encode_prompt, end_tokens
+from masksearch.types import Hit
+
+
+class LocalPolicy(TokenPolicy):
+    """Sessions on an engine."""
+
+    def __init__(
+        self, model: Any, tokenizer: Any, name: str, slots: int = 48, max_length: int = 1024
+    ) -> None:
+        super().__init__(tokenizer, end_tokens(model, tokenizer), name)
+        self.engine = Engine(model, slots, max_length)
+
+    async def open(self, messages: Sequence[Message], sampling: Sampling) -> LocalSession:
+        """Starts a session; waits for a free slot."""
+        prompt = encode_prompt(self.tokenizer, messages)
+        stream = await self.engine.admit(sampling.temperature, sampling.seed)
+        stream.pending = list(prompt)
+        return LocalSession(self, stream, prompt, sampling)
+
+
+class LocalSession(TokenSession):
+    """A sequence in a slot."""
+
+    policy: LocalPolicy
+
+    def __init__(self, policy: LocalPolicy, stream: Stream, prompt: list[int], sampling: Sampling) -> None:
+        super().__init__(policy, prompt, sampling)
+        self.stream = stream
+
+    async def write(self, limit: int, stop: Sequence[str]) -> Written:
+        """Tokens drawn one by one, each looked at when it comes."""
+        ids: list[int] = []
+        finish: Ending | None = None
+
+        def accept(token: int) -> bool:
+            nonlocal finish
+            ids.append(token)
+            finish = self.policy.ended(ids, stop)
+            return finish is not None
+
+        written, logprobs = await self.policy.engine.generate(self.stream, limit, accept)
+        return written, logprobs, finish
+
+    async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
+        """Adds a tool's text as plain tokens, which go into the slot before the next turn."""
+        count = await super().append(text, hits)
+        self.stream.pending += self.record.ids[len(self.record.ids) - count :]
+        return count
+
+    def close(self) -> None:
+        """Frees the slot."""
+        self.policy.engine.release(self.stream)

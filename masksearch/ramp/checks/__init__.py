@@ -1,0 +1,1 @@
+"""Checks that a task must pass, and passages that must not be used."""

@@ -1,0 +1,182 @@
+"""What each process needs to make tasks, built there from a plan that can be sent to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from masksearch.errors import UsageError
+from masksearch.ramp.checks.contamination import Decontaminator
+from masksearch.ramp.checks.elsewhere import CountingSearcher, verify_elsewhere
+from masksearch.ramp.checks.guessable import make_guesser
+from masksearch.ramp.checks.retrievable import verify_retrievable
+from masksearch.ramp.checks.verdict import Verdict
+from masksearch.ramp.generate import Candidate, Check, Source, Tools
+from masksearch.ramp.masking.mask_counts import wanted_shares
+from masksearch.ramp.masking.strategies import make_strategy
+from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.extract import Failure, make_extractors
+from masksearch.search import LocalSearcher, load
+from masksearch.search.index.storage import StoredPassages
+
+if TYPE_CHECKING:
+    from masksearch.types import Passage
+
+ORDER, COPIES = "order.npy", "copies.npy"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a run's text lies and how it is cut into shards; small, and can be sent to another process."""
+
+    settings: MaskSettings
+    store: Path
+    """Folder with the passages: an index, or a corpus that was cut."""
+    work: Path
+    """Folder of the run, with the order of the documents and what was found of near-copies."""
+    shares: Mapping[int, float]
+    searches: bool
+    """Whether `store` is an index that tasks are verified against."""
+    shard_size: int
+
+    @cached_property
+    def passages(self) -> StoredPassages:
+        """All passages, read one at a time."""
+        return StoredPassages(self.store)
+
+    @cached_property
+    def order(self) -> npt.NDArray[np.int64] | range:
+        """The documents by number, in the order they are worked."""
+        path = self.work / ORDER
+        return np.load(path, mmap_mode="r") if path.exists() else range(len(self.passages.document_starts))
+
+    @cached_property
+    def copies(self) -> npt.NDArray[np.bool_] | None:
+        """Which passages are near-copies of others."""
+        path = self.work / COPIES
+        return np.load(path, mmap_mode="r") if path.exists() else None
+
+    @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return -(-len(self.order) // self.shard_size)
+
+    def sources(self, shard: int) -> list[Source]:
+        """The documents of one shard."""
+        chosen = self.order[shard * self.shard_size : (shard + 1) * self.shard_size]
+        return [self.source(int(document)) for document in chosen]
+
+    def source(self, document: int) -> Source:
+        """One document, by number."""
+        starts = self.passages.document_starts
+        end = int(starts[document + 1]) if document + 1 < len(starts) else len(self.passages)
+        rows = range(int(starts[document]), end)
+        copies = self.copies
+        marked = frozenset(place for place, row in enumerate(rows) if copies is not None and copies[row])
+        return Source(self.passages[rows[0]].doc_id, _Stored(self.passages, rows), marked)
+
+    def __getstate__(self) -> dict[str, object]:
+        """Open files stay in the process that opened them."""
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in ("passages", "order", "copies")
+        }
+
+
+class _Stored(Sequence["Passage"]):
+    """Passages of one document that are read when they are asked for: of a whole book only a few may be."""
+
+    def __init__(self, passages: StoredPassages, rows: range) -> None:
+        self._passages, self._rows = passages, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Passage: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Passage]: ...
+
+    def __getitem__(self, index: int | slice) -> Passage | list[Passage]:
+        rows = self._rows[index]
+        return self._passages[rows] if isinstance(rows, int) else [self._passages[row] for row in rows]
+
+
+def build_tools(plan: Plan) -> Tools:
+    """Loads what the settings ask for: models, the index, what is to be excluded."""
+    settings = plan.settings
+    searcher = load(plan.store) if plan.searches else None
+    return Tools(
+        settings=settings,
+        shares=plan.shares or wanted_shares(settings),
+        extractors=make_extractors(settings),
+        strategy=make_strategy(settings),
+        checks=_checks(settings, searcher),
+        excluded=_excluded(settings),
+        retriever=searcher.fingerprint if searcher else "",
+    )
+
+
+def _excluded(settings: MaskSettings) -> Decontaminator | _Nothing:
+    if not (settings.exclude or settings.exclude_corpus):
+        return _Nothing()
+    return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)
+
+
+class _Nothing:
+    """Excludes nothing."""
+
+    def __call__(self, passage: Passage) -> str:
+        return ""
+
+
+def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tuple[str, Check]]:
+    checks: list[tuple[str, Check]] = []
+    if searcher is not None:
+        if settings.hide_source:
+            if not isinstance(searcher, CountingSearcher):
+                raise UsageError(
+                    "--hide-source needs to know how rare a word is: use an index of the kind bm25 or hybrid."
+                )
+            checks.append(("elsewhere", _Elsewhere(searcher, settings.retrieve_k)))
+        else:
+            checks.append(("retrievable", _Retrievable(searcher, settings.retrieve_k)))
+    if "not-guessable" in settings.verify:
+        guesser = make_guesser(settings)
+        checks.append(
+            ("not-guessable", lambda candidates: guesser.check([candidate.task for candidate in candidates]))
+        )
+    return checks
+
+
+@dataclass(frozen=True)
+class _Retrievable:
+    searcher: LocalSearcher
+    k: int
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Sequence[Verdict | Failure]:
+        return verify_retrievable([candidate.task for candidate in candidates], self.searcher, self.k)
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    searcher: CountingSearcher
+    k: int
+
+    def __call__(self, candidates: Sequence[Candidate]) -> Sequence[Verdict | Failure]:
+        tasks = [candidate.task for candidate in candidates]
+        return verify_elsewhere(
+            tasks,
+            [candidate.passage for candidate in candidates],
+            [candidate.spans for candidate in candidates],
+            self.searcher,
+            self.k,
+        )

@@ -1,0 +1,172 @@
+"""`masksearch stats TASKS`: what a task file or a folder of shards holds, and why passages were dropped when it was made."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from random import Random
+from statistics import quantiles
+from typing import Any
+
+from pydantic import ValidationError
+
+from masksearch.errors import DataError, FormatError
+from masksearch.ramp.run.product import MANIFEST
+from masksearch.ramp.run.tally import survival_table
+from masksearch.runtime.records import explain, read_rows
+from masksearch.types import MaskedTask
+
+LARGEST_SAMPLE = 100_000
+"""Lengths are told from a drawn sample of so many tasks, so that memory stays flat."""
+
+WHY_NOT = (
+    ("dropped", "passages dropped because"),
+    ("spans_refused", "spans refused because"),
+    ("spans_dropped", "spans dropped because"),
+)
+
+
+class _Sample:
+    """A drawn sample of numbers (reservoir sampling), with the true smallest and largest."""
+
+    def __init__(self, seed: str) -> None:
+        self._rng, self._seen = Random(seed), 0
+        self.values: list[int] = []
+        self.low = self.high = 0
+
+    def add(self, value: int) -> None:
+        self.low = min(self.low, value) if self._seen else value
+        self.high = max(self.high, value)
+        self._seen += 1
+        if len(self.values) < LARGEST_SAMPLE:
+            self.values.append(value)
+        elif (place := self._rng.randrange(self._seen)) < LARGEST_SAMPLE:
+            self.values[place] = value
+
+    def summary(self) -> dict[str, float]:
+        tenths = (
+            quantiles(self.values, n=10, method="inclusive") if len(self.values) > 1 else [self.values[0]] * 9
+        )
+        return {"min": self.low, "p10": tenths[0], "median": tenths[4], "p90": tenths[8], "max": self.high}
+
+
+def describe(path: Path, examples: int = 3) -> dict[str, Any]:
+    """Counts by k, category, language and drop reason, lengths in words, and examples. Raises DataError, FormatError."""
+    counts: dict[str, Counter[str]] = {
+        name: Counter() for name in ("masks", "categories", "languages", "strategies", "checks")
+    }
+    words, answers = _Sample("text"), _Sample("answer")
+    shown: list[MaskedTask] = []
+    rng, total = Random("examples"), 0
+    for task in _tasks(path):
+        total += 1
+        counts["masks"][str(task.masks)] += 1
+        counts["categories"].update(task.categories or ["not named"])
+        counts["languages"][task.language or "not named"] += 1
+        counts["strategies"][task.strategy or "not named"] += 1
+        counts["checks"].update(list(task.verdicts))
+        words.add(len(task.text.split()))
+        for answer in task.answers:
+            answers.add(len(answer.split()))
+        if len(shown) < examples:
+            shown.append(task)
+        elif examples and (place := rng.randrange(total)) < examples:
+            shown[place] = task
+    made = _made(path)
+    return {
+        "tasks": total,
+        **{
+            name: dict(sorted(count.items()) if name == "masks" else count.most_common())
+            for name, count in counts.items()
+        },
+        "words_of_text": words.summary(),
+        "words_of_answer": answers.summary(),
+        **{
+            name: made[name]
+            for name in (
+                "passages_seen",
+                "dropped",
+                "spans_refused",
+                "spans_dropped",
+                "survival",
+                "set_aside",
+            )
+            if made.get(name)
+        },
+        "examples": [
+            {"id": task.id, "title": task.title, "text": task.text, "answers": list(task.answers)}
+            for task in shown
+        ],
+    }
+
+
+def _tasks(path: Path) -> Iterator[MaskedTask]:
+    empty = True
+    for place, value in read_rows(path):
+        try:
+            yield MaskedTask.model_validate(value)
+        except ValidationError as error:
+            raise FormatError(f"{place} is no RAMP task: it {explain(error)}.") from error
+        empty = False
+    if empty:
+        raise DataError(f"{path} holds no tasks.")
+
+
+def _made(path: Path) -> dict[str, Any]:
+    """The report of the run that made the tasks, if it lies beside them."""
+    from masksearch.ramp.run.stage import REPORT
+
+    path = path.resolve()
+    for place in (path / MANIFEST, path.with_name(path.name + ".work") / REPORT, path.with_name(REPORT)):
+        if place.is_file():
+            value = json.loads(place.read_text(encoding="utf-8"))
+            return value if isinstance(value, dict) else {}
+    return {}
+
+
+def render(stats: Mapping[str, Any]) -> str:
+    """The same as text for a terminal."""
+    return "\n".join(_lines(stats))
+
+
+def _lines(stats: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{stats['tasks']} tasks"
+    for name, title in (
+        ("masks", "masks"),
+        ("categories", "category"),
+        ("languages", "language"),
+        ("strategies", "strategy"),
+        ("checks", "passed the check"),
+    ):
+        yield from _table(
+            title, stats[name].items(), sum(stats[name].values()) if name != "checks" else stats["tasks"]
+        )
+    for name, title in (("words_of_text", "words of a text"), ("words_of_answer", "words of an answer")):
+        yield f"\n{title}: " + ", ".join(f"{key} {value:g}" for key, value in stats[name].items())
+    if "passages_seen" in stats:
+        yield f"\n{stats['passages_seen']} passages looked at"
+    for name, title in WHY_NOT:
+        if name in stats:
+            yield from _table(
+                title,
+                stats[name].items(),
+                stats["passages_seen"] if name == "dropped" else sum(stats[name].values()),
+            )
+    if stats.get("survival"):
+        yield f"\n{survival_table(stats['survival'])}"
+    if stats.get("set_aside"):
+        yield f"\n{stats['set_aside']} documents set aside"
+    for example in stats["examples"]:
+        yield f"\n{example['id']}  {example['title']}\n  {example['text']}\n  -> {' | '.join(example['answers'])}"
+
+
+def _table(title: str, rows: Iterable[tuple[str, int]], total: int) -> Iterator[str]:
+    rows = list(rows)
+    if not rows:
+        return
+    width = max(len(title), *(len(name) for name, _ in rows))
+    yield f"\n{title.ljust(width)}  {'count':>9}  share"
+    for name, count in rows:
+        yield f"{name.ljust(width)}  {count:>9}  {count / total if total else 0:5.1%}"

@@ -1,0 +1,1 @@
+"""Span extractors: named entities, links, dates, numbers, terms, spans listed by a language model."""

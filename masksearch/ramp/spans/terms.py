@@ -1,0 +1,362 @@
+"""Specific terms that are neither names nor dates nor figures: "photosynthesis", "mitochondrial DNA", "ADN mitocondrial", "线粒体".
+
+No model: a term is a *rare word in the place of a noun*. Rare is what the word frequencies of the library `wordfreq` say (a fixed table for
+each language, so that what is found in a passage depends on that passage alone); the place is told by the words around it and by endings.
+
+- English: a run of lower-case content words behind a determiner, a preposition, "and" or a comma, and before a function word or a mark of
+  punctuation. Its last word must look like a noun (no ending of an adverb, adjective or participle, and not a verb that agrees with the
+  word before it: "enzyme binds"); common words are dropped from its left, and a rare one must be left ("large sonata form" -> "sonata form").
+- Spanish and French: the noun behind a determiner or a preposition, with the adjectives behind it that an ending shows to be of learned kind.
+- Chinese: nouns of `jieba`'s dictionary, of three characters or more, or of two if they are very rare and end as learned words do.
+
+Single words are held to a stricter rarity than those with an ending of learned words ("-synthesis", "-logía", "-isme"), because a rare word of
+everyday speech ("heyday") is no term. Precision comes first: many terms are not found. Install with `masksearch[terms]`.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import MissingExtraError
+from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.extract import Extractor, language_of
+from masksearch.text.words import stop_words
+from masksearch.types import Passage, Span
+
+Place = tuple[int, int]
+
+MOST_WORDS = 3
+_WORD = re.compile(r"[^\W\d_]+(?:[-‐‑][^\W\d_]+)*")
+_ACRONYM = re.compile(r"[A-Z]{2,6}")
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """What tells the place of a noun in a language, and what tells a learned word. Frequencies are on the Zipf scale: 3 is once in a million words."""
+
+    before: frozenset[str]
+    """Determiners and prepositions a noun phrase may follow."""
+    learned: re.Pattern[str]
+    """Endings of learned nouns."""
+    adjective: re.Pattern[str]
+    """Endings of adjectives: of a head in English, where they rule it out; behind a noun in Spanish and French, where they belong to it."""
+    no_noun: re.Pattern[str]
+    """Endings of adverbs, participles and infinitives."""
+    rare: float
+    """Most frequency of a word that makes a term by itself."""
+    learned_rare: float
+    """The same for a word with a learned ending, or in company."""
+    shortest: int = 5
+
+
+_COMMON_MODIFIER = 4.3
+"""A commoner word is not taken into a term from its left."""
+_COMMON_HEAD = 5.6
+
+GRAMMARS = {
+    "en": Grammar(
+        before=frozenset(
+            """the a an its their his her this these those some any each every no of in on by for with from into through during between among as via
+            called termed known like than without within about against and or including both""".split()  # noqa: SIM905
+        ),
+        learned=re.compile(
+            r"(?:synthesis|lysis|genesis|osis|logy|logies|graphy|metry|nomy|isms?|ists?|ase|ases|ium|itis|omas?|gens?|plasms?|cytes?|scopes?|oids?|idae|phylls?"
+            r"|derms?|saurs?|valves?|pods?|phytes?|morphs?|clines?|zoans?|pathy|archy|cracy|otics?|ides?|ates|ites?|enes?|ines?|ators?|trons?|therapy|phobia)$"
+        ),
+        adjective=re.compile(
+            r"(?:ous|ive|ful|less|able|ible|ish|al|ic|ary|esque|ian|ean|ese|like|ory|ular|ine-like|ward|wide|most|some|esque|ent|ant|ate|oid|y)$"
+        ),
+        no_noun=re.compile(
+            r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken|written|given|found|held|built|made|born)"
+        ),
+        rare=3.15,
+        learned_rare=3.75,
+    ),
+    "es": Grammar(
+        before=frozenset(
+            """el la los las un una unos unas del al de en por con sin sobre entre mediante su sus este esta estos estas cada como según
+            contra desde hacia llamado llamada y o e u""".split()  # noqa: SIM905
+        ),
+        learned=re.compile(
+            r"(?:síntesis|lisis|génesis|osis|logías?|grafías?|metrías?|nomías?|ismos?|istas?|asas?|itis|omas?|cracias?|tecas?|plastos?|citos?|ógenos?|patías?)$"
+        ),
+        adjective=re.compile(
+            r"(?:ic[oa]s?|ales?|al|os[oa]s?|iv[oa]s?|ari[oa]s?|ares?|áce[oa]s?|oides?|ile?s?|ífer[oa]s?|ógen[oa]s?|[áéí]tic[oa]s?)$"
+        ),
+        no_noun=re.compile(
+            r"(?:.+mente|.+[eé]sim[oa]s?|.+écim[oa]s?|.+[aei]r(?:se|l[oae]s?|me|nos)?|.+[ai]d[oa]s?|.+ndo(?:se|l[oae]s?)?|.+ísim[oa]s?|.+a(?:ron|ban|ría|rán))"
+        ),
+        rare=3.2,
+        learned_rare=3.7,
+    ),
+    "fr": Grammar(
+        before=frozenset(
+            """le la les un une des du de au aux l d en par pour avec sans sur entre dans son sa ses leur leurs ce cet cette ces chaque comme
+            selon contre depuis vers appelé appelée et ou""".split()  # noqa: SIM905
+        ),
+        learned=re.compile(
+            r"(?:synthèse|lyse|genèse|oses?|logies?|graphies?|métries?|nomies?|ismes?|istes?|ases|ites?|omes?|craties?|plastes?|cytes?|gènes?|pathies?|saures?|phytes?)$"
+        ),
+        adjective=re.compile(
+            r"(?:iques?|aux|ales?|al|eux|euses?|ifs?|ives?|aires?|ols?|elles?|els?|oïdes?|acée?s?|gènes?|formes?|fères?)$"
+        ),
+        no_noun=re.compile(
+            r"(?:.+ement|.+(?:er|ir|oir|dre|tre)|.+[éi]e?s?|.+ues?|.+ant|.+(?:aient|èrent|ait|ça|isent?))"
+        ),
+        rare=3.2,
+        learned_rare=3.7,
+    ),
+}
+_PRONOUNS = {
+    "es": frozenset("se no que quien él ella ellos ellas nos me te".split()),  # noqa: SIM905
+    "fr": frozenset("il elle ils elles on qui ne se je nous vous que en y".split()),  # noqa: SIM905
+}
+_ROMANCE_AND = frozenset("y e o u et ou".split())  # noqa: SIM905
+_ELIDED = re.compile(r"\b[ldLD]['’]$")
+# What may stand behind an English noun phrase: behind a verb a determiner or a pronoun could.
+_NO_RIGHT = frozenset(
+    """the a an its their his her this these those some any each every no it him them us you me itself himself herself themselves all both
+    what how more most many several another other such to up out off down""".split()  # noqa: SIM905
+)
+_LIST = frozenset({"and", "or"})
+# Adjectives of judgement rather than of kind ("a fruitful association"), adverbs and participles.
+_NO_MODIFIER = re.compile(
+    r".+(?:ly|ful|less|ive|able|ible|ish|tional|some|ant|ent|uous|matic|esque|like|facto)|.{3,}(?:ed|ing)"
+)
+
+_HAN_NOUNS = frozenset({"n", "nz", "vn"})
+_HAN_LEARNED = re.compile(r".+[素体酸酶菌症炎学术法论式剂盐质胞科属目纲毒]")
+_HAN_MEASURE = re.compile(r".*(?:世纪|年代|[氏温]度|公里|平方米)")
+_HAN_RARE, _HAN_RARE_PAIR = 4.0, 3.2
+
+
+def make(settings: MaskSettings) -> Extractor:
+    """The extractor. Raises MissingExtraError where `wordfreq` (or, for the first Chinese passage, `jieba`) is not installed."""
+    _import("wordfreq")
+
+    def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
+        for passage in passages:
+            places = find(passage.text, language_of(passage, settings))
+            yield [Span(start=start, end=end, category="TERM") for start, end in places]
+
+    return extract
+
+
+def find(text: str, language: str) -> list[Place]:
+    """Where the terms of a text stand."""
+    if language == "zh":
+        return _chinese(text)
+    if language not in GRAMMARS:
+        return []
+    words = [_Word(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
+    finder = _english if language == "en" else _romance
+    return list(finder(text, words, GRAMMARS[language], _frequencies(language), language))
+
+
+@dataclass(frozen=True)
+class _Word:
+    start: int
+    end: int
+    text: str
+
+    @property
+    def plain(self) -> bool:
+        """Lower-case, or an acronym: what a term is made of."""
+        return self.text.islower() or bool(_ACRONYM.fullmatch(self.text))
+
+
+Zipf = Callable[[str], float]
+
+
+def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
+    stops = stop_words(language)
+    place = 0
+    while place < len(words):
+        end = place
+        while (
+            end < len(words)
+            and words[end].plain
+            and words[end].text not in stops
+            and (end == place or _joined(text, words[end - 1], words[end]))
+        ):
+            end += 1
+        if end == place:
+            place += 1
+            continue
+        run = words[place:end]
+        left = _left(text, words, place)
+        right = words[end].text if end < len(words) and _joined(text, run[-1], words[end]) else ""
+        follows = text[run[-1].end : run[-1].end + 2].strip()
+        if (
+            (left in grammar.before or left == ",")
+            and (
+                right in stops - _NO_RIGHT
+                if right
+                else not follows[:1].isdigit() and not follows.startswith(("'", "’", "/", "-", "="))
+            )
+            and (term := _english_term(run, left in _LIST or left == ",", grammar, zipf))
+        ):
+            yield term
+        place = end
+
+
+def _english_term(run: list[_Word], in_list: bool, grammar: Grammar, zipf: Zipf) -> Place | None:
+    """The end of a run of content words that is a term, if any is."""
+    head = run[-1].text
+    adjective = _ends(grammar.adjective, head) and not _ends(grammar.learned, head)
+    if adjective or grammar.no_noun.fullmatch(head) or zipf(head) > _COMMON_HEAD:
+        return None
+    before = run[-2].text if len(run) > 1 else ""
+    agrees = before.endswith("s") != head.endswith("s") if before else in_list  # as a verb with its subject
+    if agrees and _is_verb(head, zipf):
+        return None
+    kept = [run[-1]]
+    for word in reversed(run[:-1]):
+        if len(kept) == MOST_WORDS or zipf(word.text) > _COMMON_MODIFIER or _NO_MODIFIER.fullmatch(word.text):
+            break
+        kept.insert(0, word)
+    if kept[0] is not run[0] and in_list and len(kept) == 1:
+        return None
+    return (kept[0].start, kept[-1].end) if _is_specific(kept, grammar, zipf) else None
+
+
+def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
+    stops = stop_words(language)
+    place = 0
+    while place < len(words):
+        noun = words[place]
+        place += 1
+        if not noun.plain or noun.text in stops or zipf(noun.text) > _COMMON_HEAD:
+            continue
+        if grammar.no_noun.fullmatch(noun.text) and not _ends(grammar.learned, noun.text):
+            continue
+        left = _left(text, words, place - 1)
+        if left not in grammar.before or (place > 2 and words[place - 3].text.lower() in _PRONOUNS[language]):
+            continue
+        followed = place < len(words) and _joined(text, noun, words[place]) and words[place].text not in stops
+        if _ends(grammar.adjective, noun.text) and (followed or left in _ROMANCE_AND):
+            continue  # an adjective before its noun, or the second of two
+        kept = [noun]
+        while place < len(words) and len(kept) < MOST_WORDS and _joined(text, kept[-1], words[place]):
+            word = words[place]
+            if (
+                not word.plain
+                or word.text in stops
+                or not _ends(grammar.adjective, word.text)
+                or zipf(word.text) > _COMMON_MODIFIER
+            ):
+                break
+            kept.append(word)
+            place += 1
+        if text[kept[-1].end : kept[-1].end + 1] not in ("'", "’", "/") and _is_specific(kept, grammar, zipf):
+            yield kept[0].start, kept[-1].end
+
+
+def _is_specific(kept: list[_Word], grammar: Grammar, zipf: Zipf) -> bool:
+    """Whether one of the words is rare enough for the company it is in."""
+    rarest = min(kept, key=lambda word: zipf(word.text))
+    if all(_ACRONYM.fullmatch(word.text) for word in kept) or len(rarest.text) < grammar.shortest:
+        return False
+    learned = len(kept) > 1 or _ends(grammar.learned, rarest.text)
+    return zipf(rarest.text) <= (grammar.learned_rare if learned else grammar.rare)
+
+
+def _ends(pattern: re.Pattern[str], word: str) -> bool:
+    return bool(pattern.search(word))
+
+
+def _is_verb(word: str, zipf: Zipf) -> bool:
+    """Whether an English word is as much at home with -ing: "binds", "form"."""
+    base = word.removesuffix("s")
+    most = max(
+        zipf(form) for form in (f"{base}ing", f"{base.removesuffix('e')}ing", f"{word.removesuffix('es')}ing")
+    )
+    return most >= 2 and most >= zipf(word) - 1
+
+
+def _joined(text: str, first: _Word, second: _Word) -> bool:
+    return second.start - first.end == 1 and text[first.end] == " "
+
+
+def _left(text: str, words: list[_Word], place: int) -> str:
+    """What stands before a word: the word before, or the mark of punctuation; empty at the start of a sentence."""
+    start = words[place].start
+    if _ELIDED.search(text, max(0, start - 3), start):
+        return text[start - 2].lower()
+    if place and _joined(text, words[place - 1], words[place]):
+        return words[place - 1].text.lower()
+    return "," if text[max(0, start - 2) : start] == ", " else ""
+
+
+@cache
+def _frequencies(language: str) -> Zipf:
+    table: dict[str, float] = _import("wordfreq").get_frequency_dict(language)
+    normal = (
+        _import("wordfreq.chinese").simplify_chinese if language == "zh" else str.lower
+    )  # the Chinese table is in simplified characters
+
+    @cache
+    def zipf(word: str) -> float:
+        """The frequency of a word on the Zipf scale, of the rarest part of a compound; 0 for an unknown one."""
+        found = table.get(normal(word))
+        if found is None:
+            parts = re.split(r"[-‐‑]", word)
+            return min(map(zipf, parts)) if len(parts) > 1 else 0.0
+        return math.log10(found) + 9
+
+    return zipf
+
+
+def _chinese(text: str) -> list[Place]:
+    zipf, cut = _frequencies("zh"), _cutter()
+    places, start = [], 0
+    for word, flag in cut(text):
+        end = start + len(word)
+        learned = _HAN_LEARNED.fullmatch(word)
+        noun = flag in _HAN_NOUNS or (flag in ("nr", "l") and learned)
+        rare = zipf(word) <= (_HAN_RARE if len(word) > 2 else _HAN_RARE_PAIR)
+        if (
+            noun
+            and rare
+            and (len(word) > 2 or (len(word) == 2 and learned))
+            and _is_han(word)
+            and not _HAN_MEASURE.fullmatch(word)
+        ):
+            places.append((start, end))
+        start = end
+    return places
+
+
+def _is_han(word: str) -> bool:
+    return all("\u3400" <= char <= "\u9fff" for char in word)
+
+
+@cache
+def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
+    """Cuts Chinese text into words with their parts of speech, all of them from the dictionary: what it does not know is cut into characters."""
+    jieba = _import("jieba")
+    posseg = _import("jieba.posseg")
+    jieba.setLogLevel(logging.ERROR)
+    tokenizer = jieba.Tokenizer()
+    with tempfile.TemporaryDirectory() as folder:  # its cache would else lie where anyone may write
+        tokenizer.tmp_dir = str(Path(folder))
+        tokenizer.initialize()
+    tagger = posseg.POSTokenizer(tokenizer)
+    return lambda text: ((pair.word, pair.flag) for pair in tagger.cut(text, HMM=False))
+
+
+def _import(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(name.partition(".")[0], "terms", "The extractor 'terms'") from error

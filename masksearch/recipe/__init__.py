@@ -1,0 +1,1 @@
+"""Recipes: loading, checking, the kinds of stages, their cache keys, and running them."""

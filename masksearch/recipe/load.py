@@ -1,0 +1,387 @@
+"""Recipes: one TOML file that names the stages of an experiment and how they hang together.
+
+    name = "demo"
+    corpus = "wiki-summaries:en"       # what stages with a `corpus` take by default; so with `model`, `seed` and [agent]
+    seeds = [1, 2]                     # stages with `per_seed = true` are made once for each
+    [stages.sft]
+    kind = "sft"
+    per_seed = true                    # becomes sft-s1 and sft-s2
+    model = "base"                     # names another stage: its product is meant
+
+Text may hold `{data}`, `{seed}` and the names under [vars]. Every key is checked when the recipe is read, and every file it
+names before the first stage starts. Read with `load_recipe`, run with `masksearch.recipe.run.run_recipe`.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from masksearch.agent.settings import AgentSettings
+from masksearch.errors import RecipeError
+from masksearch.recipe import references
+from masksearch.recipe.stages import STAGES, Registry, StageKind
+from masksearch.recipe.validate import Fault, dotted, nearest, validate
+from masksearch.runtime.settings import Settings
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+class RecipeFile(Settings):
+    """The top level of a recipe."""
+
+    name: str = ""
+    """Empty: the file's name. The run goes to runs/NAME."""
+    description: str = ""
+    corpus: str | None = None
+    model: str | None = None
+    seed: int = 1
+    seeds: tuple[int, ...] = ()
+    data: str = "data"
+    """Folder of the question sets: `{data}` in other values."""
+    vars: dict[str, Any] = Field({})
+    agent: AgentSettings = AgentSettings()
+    stages: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class StageTable(Settings):
+    """Keys of a stage's table that are not settings of its kind."""
+
+    kind: str
+    per_seed: bool = False
+    expect_seconds: float | None = Field(None, ge=0)
+    """Measured on two cores; only for telling the time left."""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, ready to run except that references still name stages."""
+
+    name: str
+    spec: StageKind
+    settings: Settings
+    needs: tuple[str, ...]
+    expect_seconds: float | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A recipe with every default filled in; `stages` in an order in which they can run."""
+
+    name: str
+    description: str
+    path: Path
+    text: str
+    stages: tuple[Stage, ...]
+    resolved: dict[str, Any]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name. Raises RecipeError."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise RecipeError(
+            f"{self.path} has no stage '{name}'{nearest(name, [stage.name for stage in self.stages])}"
+        )
+
+
+class _Instance(NamedTuple):
+    """One stage to be: a table of the file, for one seed."""
+
+    base: str
+    seed: int
+    spec: StageKind
+    table: StageTable
+    values: dict[str, Any]
+
+
+def load_recipe(path: str | Path, overrides: Sequence[str] = (), registry: Registry = STAGES) -> Recipe:
+    """Reads, overrides (`KEY=VALUE`, dotted) and checks a recipe. Raises RecipeError naming file and key."""
+    return _Loader(Path(path), overrides, registry).load()
+
+
+def set_value(data: dict[str, Any], override: str) -> str:
+    """Applies one `KEY=VALUE` in place and returns the key. The value is TOML, or plain text if it is not valid TOML."""
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals or not all(key.split(".")):
+        raise RecipeError(
+            f"--set {override} is not of the form KEY=VALUE, for example stages.sft.learning_rate=1e-4."
+        )
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        parsed = {}
+    value = parsed["value"] if list(parsed) == ["value"] else text
+    table: Any = data
+    *parents, last = key.split(".")
+    for depth, part in enumerate(parents):
+        if depth == 1 and parents[0] == "stages" and part not in table:
+            raise RecipeError(f"--set {key}: the recipe has no stage '{part}'{nearest(part, table)}")
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise RecipeError(
+                f"--set {key}: '{'.'.join(parents[: depth + 1])}' is a single value and has no keys."
+            )
+    table[last] = value
+    return key
+
+
+class _Loader:
+    """Reads one recipe; the parts of `load_recipe` share the file's name and the names it defines."""
+
+    def __init__(self, path: Path, overrides: Sequence[str], registry: Registry) -> None:
+        self.path, self.registry = path, registry
+        self.text, data = _read(path)
+        self.overridden = [set_value(data, override) for override in overrides]
+        self.file = self._validate(RecipeFile, data)
+        self.roots = (Path(), path.resolve().parent.parent)
+        self.names: dict[str, list[str]] = {}
+        """Stage of the file -> the stages made of it."""
+
+    def load(self) -> Recipe:
+        name = self.file.name or self.path.stem
+        if not NAME.fullmatch(name):
+            raise self._error(
+                "name", f"is '{name}', but it names a folder: use letters, digits, '-', '_' and '.'."
+            )
+        variables = self._variables()
+        tables = [
+            instance for base, table in self.file.stages.items() for instance in self._instances(base, table)
+        ]
+        instances = {self._name(instance): instance for instance in tables}
+        if len(instances) < len(tables):
+            raise self._error(
+                "stages", "gives two stages the same name once there is one for each seed; rename one."
+            )
+        stages: list[Stage] = []
+        for stage_name, instance in instances.items():
+            settings = self._settings(instance, variables)
+            needs = (
+                list(instances)[: len(stages)]
+                if instance.spec.takes_run
+                else self._needs(instance.spec, settings, instances)
+            )
+            stages.append(
+                Stage(
+                    stage_name,
+                    instance.spec,
+                    settings,
+                    tuple(needs),
+                    instance.table.expect_seconds,
+                    instance.table.description,
+                )
+            )
+        ordered = self._order(stages)
+        return Recipe(
+            name, self.file.description, self.path, self.text, ordered, self._resolved(name, ordered)
+        )
+
+    def _error(self, key: str, message: str) -> RecipeError:
+        source = (
+            "--set"
+            if any(key == known or key.startswith(known + ".") for known in self.overridden)
+            else f"{self.path}:"
+        )
+        return RecipeError(f"{source} '{key}' {message}")
+
+    def _validate(
+        self, model: Any, values: Mapping[str, Any], prefix: Sequence[str] = (), also: Sequence[str] = ()
+    ) -> Any:
+        try:
+            return validate(model, values, also=also)
+        except Fault as fault:
+            raise self._error(dotted((*prefix, *fault.key)), str(fault)) from None
+
+    def _variables(self) -> dict[str, Any]:
+        variables: dict[str, Any] = {"data": references.locate(self.file.data, self.roots)}
+        for key, value in self.file.vars.items():
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise self._error(f"vars.{key}", "has a wrong value: it should be text or a number.")
+            variables[key] = self._expand(value, variables, f"vars.{key}")
+        return variables
+
+    def _instances(self, base: str, table: dict[str, Any]) -> list[_Instance]:
+        """The stages made of one table: one, or one for each seed."""
+        if not NAME.fullmatch(base):
+            raise self._error(
+                f"stages.{base}", "is no name for a stage: use letters, digits, '-', '_' and '.'."
+            )
+        common = {key: value for key, value in table.items() if key in StageTable.model_fields}
+        stage = self._validate(StageTable, common, ("stages", base))
+        if stage.kind not in self.registry:
+            raise self._error(
+                f"stages.{base}.kind",
+                f"is '{stage.kind}', which is no kind of stage; valid kinds: {', '.join(self.registry)}.",
+            )
+        values = {key: value for key, value in table.items() if key not in common}
+        spec = self.registry[stage.kind]
+        if not stage.per_seed:
+            self.names[base] = [base]
+            return [_Instance(base, self.file.seed, spec, stage, values)]
+        if not self.file.seeds:
+            raise self._error(
+                f"stages.{base}.per_seed",
+                "asks for one stage for each seed, but the recipe has no 'seeds' (for example seeds = [1, 2]).",
+            )
+        if "seed" in values:
+            raise self._error(
+                f"stages.{base}.seed",
+                "cannot stand beside per_seed = true, which takes the seeds from 'seeds'.",
+            )
+        self.names[base] = [f"{base}-s{seed}" for seed in self.file.seeds]
+        self.names.update({name: [name] for name in self.names[base]})
+        return [_Instance(base, seed, spec, stage, values) for seed in self.file.seeds]
+
+    @staticmethod
+    def _name(instance: _Instance) -> str:
+        return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
+
+    def _settings(self, instance: _Instance, variables: Mapping[str, Any]) -> Settings:
+        """Settings of one stage: the recipe's defaults, its own values, names of stages and paths made exact."""
+        key = f"stages.{instance.base}"
+        spec = instance.spec
+        own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)
+        defaults = {
+            "corpus": self.file.corpus,
+            "source": self.file.model,
+            "seed": instance.seed,
+            "agent": self.file.agent.model_dump(exclude_unset=True),
+        }
+        given = {
+            name: value
+            for name, value in defaults.items()
+            if name in spec.settings.model_fields and value is not None
+        }
+        settings = self._validate(
+            spec.settings, merge(given, own), ("stages", instance.base), also=list(StageTable.model_fields)
+        )
+
+        def exact(field: str, value: str, many: bool) -> list[str]:
+            if value not in self.names:
+                return [references.locate(value, self.roots)]
+            found = self.names[value]
+            if instance.table.per_seed and len(found) and found != [value]:
+                return [f"{value}-s{instance.seed}"]
+            if len(found) > 1 and not many:
+                advice = f"write one of {', '.join(found)}, or set per_seed = true here"
+                raise self._error(
+                    f"{key}.{field}",
+                    f"names the stage '{value}', of which there is one for each seed; {advice}.",
+                )
+            return found
+
+        values = references.change(spec.settings, settings, exact)
+        if isinstance(values.get("corpus"), str):
+            values["corpus"] = references.locate(values["corpus"], self.roots)
+        return spec.settings.model_validate(values)
+
+    def _expand(self, value: Any, variables: Mapping[str, Any], key: str) -> Any:
+        """`{name}` in every text of `value`; a text that is nothing but `{name}` becomes the variable itself, so numbers stay numbers."""
+        if isinstance(value, dict):
+            return {name: self._expand(inner, variables, f"{key}.{name}") for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._expand(inner, variables, key) for inner in value]
+        if not isinstance(value, str):
+            return value
+
+        def look_up(match: re.Match[str]) -> Any:
+            if match[1] not in variables:
+                raise self._error(
+                    key, f"uses {{{match[1]}}}, which is not under [vars]{nearest(match[1], variables)}"
+                )
+            return variables[match[1]]
+
+        whole = re.fullmatch(r"\{(\w+)\}", value)
+        return look_up(whole) if whole else re.sub(r"\{(\w+)\}", lambda match: str(look_up(match)), value)
+
+    @staticmethod
+    def _needs(spec: StageKind, settings: Settings, instances: Mapping[str, Any]) -> list[str]:
+        named = [value for _, value in references.values(spec.settings, settings)]
+        return list(dict.fromkeys(value for value in named if value in instances))
+
+    def _order(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
+        """The stages so that each comes after those it needs, otherwise as they stand in the file."""
+        waiting, ordered = {stage.name: stage for stage in stages}, []
+        while waiting:
+            ready = next(
+                (stage for stage in waiting.values() if not any(need in waiting for need in stage.needs)),
+                None,
+            )
+            if ready is None:
+                raise RecipeError(
+                    f"{self.path}: the stages need each other in a circle ({_circle(waiting)}); break it."
+                )
+            ordered.append(waiting.pop(ready.name))
+        return tuple(ordered)
+
+    def _resolved(self, name: str, stages: Sequence[Stage]) -> dict[str, Any]:
+        top = self.file.model_dump(mode="json", exclude={"stages"})
+        tables = {
+            stage.name: {
+                "kind": stage.spec.kind,
+                "needs": list(stage.needs),
+                "expect_seconds": stage.expect_seconds,
+                "description": stage.description,
+                "settings": stage.settings.model_dump(mode="json"),
+            }
+            for stage in stages
+        }
+        return {**top, "name": name, "stages": tables}
+
+
+def _read(path: Path) -> tuple[str, dict[str, Any]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        return text, tomllib.loads(text)
+    except FileNotFoundError:
+        raise RecipeError(f"There is no recipe {path}; check the path.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"The recipe {path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not valid TOML: {error}.") from error
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Tables merged key by key, `over` winning."""
+    merged = dict(under)
+    for key, value in over.items():
+        merged[key] = (
+            merge(merged[key], value)
+            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+            else value
+        )
+    return merged
+
+
+def _circle(waiting: Mapping[str, Stage]) -> str:
+    """One circle among stages each of which waits for another, as `a -> b -> a`."""
+    trail = [next(iter(waiting))]
+    while trail[-1] not in trail[:-1]:
+        trail.append(next(need for need in waiting[trail[-1]].needs if need in waiting))
+    return " -> ".join(trail[trail.index(trail[-1]) :])
+
+
+def check_inputs(recipe: Recipe) -> None:
+    """Sees that every file the recipe names is there. Raises RecipeError naming the key."""
+    made = {stage.name for stage in recipe.stages}
+    for stage in recipe.stages:
+        for field, value in references.inputs(stage.spec.settings, stage.settings):
+            if value not in made and not references.is_there(field, value):
+                advice = nearest(value, sorted(made)) if Path(value).name == value else "; check the path."
+                place = f"{recipe.path}: 'stages.{stage.name}.{field}'"
+                raise RecipeError(
+                    f"{place} is '{value}', which is neither a stage of the recipe nor a path that exists{advice}"
+                )
+        if getattr(stage.settings, "corpus", "") == "-":
+            raise RecipeError(
+                f"{recipe.path}: 'stages.{stage.name}.corpus' is standard input, which can be read only once; name a file."
+            )

@@ -1,0 +1,147 @@
+"""The stages, in the order of the paper's figure: what each is set by, which function does it, what it leaves behind.
+
+A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a temporary name, then
+renamed), may keep what it needs to resume in the folder `work`, and returns JSON values. `summary["text"]` is shown when
+the stage is done, `summary["table"]` at the end of the run. Functions are imported when they are called, so that a
+command loads torch only if it trains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import MaskSearchError
+from masksearch.evaluation.settings import CompareSettings, EvalSettings
+from masksearch.evolve.settings import EvolveSettings
+from masksearch.llm.settings import ModelSettings
+from masksearch.ramp.settings import MaskSettings
+from masksearch.report.settings import ReportSettings
+from masksearch.runtime.extras import load_function, naming_extras
+from masksearch.runtime.settings import Settings
+from masksearch.search.settings import IndexSettings
+from masksearch.synthesis.settings import SynthesizeSettings
+from masksearch.train.settings import RlSettings, SftSettings
+
+
+@dataclass(frozen=True)
+class StageKind:
+    """One kind of stage."""
+
+    kind: str
+    settings: type[Settings]
+    function: str
+    """`module:function`, imported when the stage runs."""
+    product: str
+    """File or folder name of what the stage leaves behind."""
+    about: str
+    """What it does, in a few words."""
+    marker: str = ""
+    """For a product that is a folder: a file by which it is known."""
+    folder_marker: str = ""
+    """For a product that is a file, but a folder where the output's name has no suffix: a file by which that folder is known."""
+    takes_run: bool = False
+    """The function looks at a whole run and is called as (run folder, output, settings)."""
+
+
+_ALL = (
+    StageKind(
+        "model",
+        ModelSettings,
+        "masksearch.llm.checkpoint:run_model",
+        "checkpoint",
+        "making a plain checkpoint of the model",
+        "config.json",
+    ),
+    StageKind(
+        "index",
+        IndexSettings,
+        "masksearch.search.stage:build_index",
+        "index",
+        "cutting the corpus into passages and indexing them",
+        "passages.jsonl",
+    ),
+    StageKind(
+        "mask",
+        MaskSettings,
+        "masksearch.ramp.run.stage:run_mask",
+        "tasks.jsonl",
+        "masking salient spans and checking that they can be found",
+        folder_marker="manifest.json",
+    ),
+    StageKind(
+        "synthesize",
+        SynthesizeSettings,
+        "masksearch.synthesis.stage:run_synthesize",
+        "trajectories.jsonl",
+        "the teacher works tasks, with real searches",
+    ),
+    StageKind(
+        "evolve",
+        EvolveSettings,
+        "masksearch.evolve.stage:run_evolve",
+        "evolved",
+        "a teacher learns from what it got right, round by round",
+        "evolve.json",
+    ),
+    StageKind(
+        "sft",
+        SftSettings,
+        "masksearch.train.sft:run_sft",
+        "checkpoint",
+        "supervised fine-tuning on trajectories",
+        "config.json",
+    ),
+    StageKind(
+        "rl",
+        RlSettings,
+        "masksearch.train.rl.stage:run_rl",
+        "checkpoint",
+        "reinforcement learning (DAPO) with live search",
+        "config.json",
+    ),
+    StageKind(
+        "eval",
+        EvalSettings,
+        "masksearch.evaluation.run:run_eval",
+        "results.json",
+        "measuring the model on questions it was not trained on",
+    ),
+    StageKind(
+        "compare",
+        CompareSettings,
+        "masksearch.evaluation.compare.stage:run_compare",
+        "comparison.json",
+        "setting the results side by side",
+    ),
+    StageKind(
+        "report",
+        ReportSettings,
+        "masksearch.report:build_report",
+        "report.html",
+        "writing the page with curves and trajectories",
+        takes_run=True,
+    ),
+)
+Registry = Mapping[str, StageKind]
+STAGES: Registry = {stage.kind: stage for stage in _ALL}
+
+
+def run_stage(
+    spec: StageKind, settings: Settings, output: Path, work: Path, run_dir: Path | None = None
+) -> dict[str, Any]:
+    """Does one stage and returns its summary. `run_dir` is for stages that look at a whole run."""
+    with naming_extras(f"The stage '{spec.kind}'"):
+        function = load_function(spec.function)
+        try:
+            summary = (
+                function(run_dir, output, settings) if spec.takes_run else function(settings, output, work)
+            )
+        except BrokenPipeError as error:
+            # Outside of a stage this means that nobody reads our output any more, which is no failure; here it is one.
+            raise MaskSearchError(
+                f"a process or connection that the stage '{spec.kind}' works with has broken off; start the same command again."
+            ) from error
+    return dict(summary) if isinstance(summary, Mapping) else {}

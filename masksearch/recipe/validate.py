@@ -1,0 +1,78 @@
+"""Turns what pydantic finds wrong with settings into one sentence that names the key, and the nearest valid one.
+
+Used for recipes (strict: a TOML string is not a number) and for flags (lax: everything arrives as text).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from masksearch.errors import UsageError
+
+M = TypeVar("M", bound=BaseModel)
+Location = tuple[str | int, ...]
+
+
+class Fault(UsageError):
+    """One setting is wrong; `key` is its place within the settings."""
+
+    def __init__(self, key: Location, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """The end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of valid names."""
+    names = list(valid)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean '{close[0]}'?"
+    return f"; valid here: {', '.join(names)}." if names else "."
+
+
+def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, also: Iterable[str] = ()) -> M:
+    """`values` as a model. Raises Fault for the first fault; `also` names further keys that are valid at the top."""
+    try:
+        if not strict:
+            return model.model_validate(values)
+        # By way of JSON, because strict Python mode would refuse a TOML list where a tuple is meant.
+        return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise Fault(fault["loc"], _phrase(model, fault, list(also))) from None
+
+
+def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -> str:
+    """What is wrong, as the second half of a sentence whose first half names the key."""
+    location: Location = fault["loc"]
+    if fault["type"] == "extra_forbidden":
+        names = [*_names_at(model, location[:-1]), *(also if len(location) == 1 else [])]
+        return "is not a known key" + nearest(str(location[-1]), names)
+    if fault["type"] == "missing":
+        return "is missing."
+    message: str = fault["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
+    given = fault["input"]
+    shown = f" ({given!r})" if isinstance(given, str | int | float) and repr(given) not in message else ""
+    return f"has a wrong value{shown}: {message}."
+
+
+def _names_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The valid names inside the nested settings at `location`."""
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not (
+            isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        ):
+            return []
+        model = field.annotation
+    return list(model.model_fields)
+
+
+def dotted(location: Iterable[str | int], spell: Callable[[str], str] = str) -> str:
+    """`("agent", "top_k")` -> `agent.top_k`."""
+    return ".".join(spell(str(part)) for part in location)

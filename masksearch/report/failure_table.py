@@ -1,0 +1,59 @@
+"""How the questions of each evaluation came out: counts of every kind of failure, each a link to its questions in the explorer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from masksearch.evaluation.compare.entries import label
+from masksearch.evaluation.failures import FAILURES, RIGHT
+from masksearch.report.curves import plain_words
+from masksearch.report.load import Row, Stage
+from masksearch.types import Results
+
+
+def failure_counts(results: Results) -> dict[str, int]:
+    """Kind -> count, the right ones as `right`; from the rows where the file has no counts, empty where these say nothing."""
+    if results.failures:
+        return dict(results.failures)
+    return dict(Counter(str(row["failure"]) or RIGHT for row in results.per_question if "failure" in row))
+
+
+def failure_table(stages: Sequence[Stage]) -> Row:
+    """`{"kinds": [{"name", "about"}], "rows": [{"suite", "stage", "title", "label", "n", "cells": [{"count", "share", "link"}]}]}`.
+
+    Kinds that no question is of are left out; `rows` is empty where no evaluation has counts.
+    """
+    found = [
+        (stage, counts) for stage in stages if stage.results and (counts := failure_counts(stage.results))
+    ]
+    present = {kind for _, counts in found for kind, count in counts.items() if count}
+    kinds = [RIGHT, *(kind for kind in FAILURES if kind in present), *sorted(present - {RIGHT, *FAILURES})]
+    rows = []
+    for stage, counts in found:
+        assert stage.results is not None
+        n = max(1, sum(counts.values()))
+        cells = [
+            {"count": counts.get(kind, 0), "share": counts.get(kind, 0) / n, "link": _link(stage, kind)}
+            for kind in kinds
+        ]
+        rows.append(
+            {
+                "suite": stage.results.suite,
+                "stage": stage.name,
+                "title": stage.title,
+                "label": label(stage.results),
+                "n": n,
+                "cells": cells,
+            }
+        )
+    suites = [row["suite"] for row in rows]
+    named = [{"name": plain_words(kind), "about": FAILURES.get(kind, ""), "kind": kind} for kind in kinds]
+    return {"kinds": named, "rows": sorted(rows, key=lambda row: suites.index(row["suite"]))}
+
+
+def _link(stage: Stage, kind: str) -> str:
+    """The explorer's address of the questions of one kind (see page/address.js)."""
+    wanted = "verdict=right" if kind == RIGHT else f"failure={quote(kind, safe='')}"
+    return f"#stage={quote(stage.title, safe='')}&{wanted}"

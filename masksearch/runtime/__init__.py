@@ -1,0 +1,1 @@
+"""Files, records, locks, progress, processes and optional packages: what every room needs from the machine."""

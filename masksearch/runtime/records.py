@@ -1,0 +1,155 @@
+"""Records of JSON Lines and Parquet files, and of folders of such shards."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from masksearch.errors import DataError, FormatError, MissingExtraError
+from masksearch.runtime.files import atomic_path, read_json_lines
+from masksearch.types import MaskedTask, Record, Task, task_from_json
+
+SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
+"""Endings of the files that are read where a folder is given for a file of records."""
+PARQUET_ROWS = 5000
+"""Rows of a group when Parquet is written."""
+R = TypeVar("R", bound=Record)
+
+
+def explain(error: ValidationError) -> str:
+    """The first fault of a validation error as a phrase: the field, and what is wrong with it."""
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"lacks the field '{field}'"
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"has a bad field '{field}': {message}" if field else f"is not valid: {message}"
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Objects of a JSON Lines file, a Parquet file, or a folder of such shards (in the order of their names), each with its place.
+
+    Raises DataError for what is not there or not readable, FormatError for a line that is no JSON object.
+    """
+    if str(path) != "-" and Path(path).is_dir():
+        shards = sorted(
+            entry
+            for entry in Path(path).iterdir()
+            if entry.name.endswith(SHARDS) and not entry.name.startswith(".") and entry.is_file()
+        )
+        if not shards:
+            raise DataError(f"The folder {path} holds no shards (files that end in {', '.join(SHARDS)}).")
+        for shard in shards:
+            yield from read_rows(shard)
+    elif Path(path).suffix == ".parquet":
+        yield from _parquet_rows(Path(path))
+    else:
+        yield from ((f"{path}, line {number}", value) for number, value in read_json_lines(path))
+
+
+def read_records(path: str | Path, kind: type[R]) -> list[R]:
+    """All records of a file or a folder of shards. Raises FormatError naming file, line and field; DataError when there is none."""
+    records = []
+    for place, value in read_rows(path):
+        try:
+            records.append(kind.model_validate(value))
+        except ValidationError as error:
+            raise FormatError(f"{place} {explain(error)}.") from error
+    if not records:
+        raise DataError(f"{path} holds no records.")
+    return records
+
+
+def read_tasks(path: str | Path) -> list[Task]:
+    """What an agent can be asked to do: all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
+
+    Raises FormatError naming file and line where a record is not right or repeats an id; DataError where there is none.
+    """
+    tasks: list[Task] = []
+    seen: set[str] = set()
+    for place, value in read_rows(path):
+        try:
+            task = task_from_json(value)
+        except ValidationError as error:
+            raise FormatError(f"{place} {explain(error)}.") from error
+        if task.id in seen:
+            raise FormatError(f"{place} repeats the id '{task.id}'; ids must be unique.")
+        seen.add(task.id)
+        tasks.append(task)
+    if not tasks:
+        raise DataError(f"{path} holds no tasks or questions.")
+    return tasks
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Rows of a Parquet file of records. A column that is empty in a row is left out; `verdicts` is JSON in a string."""
+    arrow = _pyarrow()
+    if not path.exists():
+        raise DataError(f"There is no file {path}; check the path.")
+    number = 0
+    try:
+        with arrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1000):
+                for row in batch.to_pylist():
+                    number += 1
+                    place = f"{path}, row {number}"
+                    value = {name: field for name, field in row.items() if field is not None}
+                    if isinstance(value.get("verdicts"), str):
+                        value["verdicts"] = _verdicts(value["verdicts"], place)
+                    yield place, value
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{path} could not be read as Parquet: {' '.join(str(error).split()).rstrip('.')}."
+        ) from error
+
+
+def _verdicts(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise FormatError(f"{place} has a column 'verdicts' that is not valid JSON ({error}).") from error
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise MissingExtraError("pyarrow", "readers", "A .parquet file") from error
+    return pyarrow
+
+
+def check_parquet() -> None:
+    """Raises MissingExtraError where Parquet cannot be written."""
+    _pyarrow()
+
+
+def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
+    """Writes RAMP tasks (as `MaskedTask.to_json` gives them) as a whole Parquet file; returns how many. `verdicts` becomes JSON in a string."""
+    arrow = _pyarrow()
+    text, texts = arrow.string(), arrow.list_(arrow.string())
+    kinds = {
+        "answers": texts,
+        "masks": arrow.int32(),
+        "categories": texts,
+        "ranks": arrow.list_(arrow.int32()),
+        "source_hidden": arrow.bool_(),
+    }
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in MaskedTask.model_fields])
+    count, iterator = 0, iter(records)
+    with (
+        atomic_path(path) as temporary,
+        arrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        while block := list(itertools.islice(iterator, PARQUET_ROWS)):
+            rows = [
+                {**record, "verdicts": json.dumps(record.get("verdicts", {}), ensure_ascii=False)}
+                for record in block
+            ]
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+            count += len(rows)
+    return count

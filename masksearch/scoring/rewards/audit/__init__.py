@@ -1,0 +1,17 @@
+"""What attacks on a reward earn: scripted rollouts (`attacks`) through the one agent loop, scored as in training (`run`), as a table (`table`)."""
+
+from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Case, make_cases
+from masksearch.scoring.rewards.audit.run import Audit, audit, named_reward, reward_names
+from masksearch.scoring.rewards.audit.table import audit_table
+
+__all__ = [
+    "ATTACKS",
+    "HONEST",
+    "Audit",
+    "Case",
+    "audit",
+    "audit_table",
+    "make_cases",
+    "named_reward",
+    "reward_names",
+]

@@ -1,0 +1,198 @@
+"""Rolls attacks out on tasks, rewards them as training would, and compares them with an honest wrong answer to the same task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from masksearch.agent.loop import roll_out
+from masksearch.agent.settings import AgentSettings
+from masksearch.errors import UsageError
+from masksearch.llm.base import Sampling
+from masksearch.llm.scripted import ScriptedPolicy
+from masksearch.protocols import Searcher
+from masksearch.scoring.rewards import Ledger, ask_judge, awaits_verdict, open_judge, reward_trajectory
+from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Attack, Case
+from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSettings
+from masksearch.types import Question, Trajectory
+
+FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)
+"""The reward this project began with."""
+TOLERANCE = 1e-9
+"""For sums of floats."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one script earned under one reward, over the tasks."""
+
+    earned: float | None
+    """Mean total over the rollouts that have a reward; None where none has."""
+    margin: float | None
+    """The most that a rollout earned above the honest wrong answer to its own task; None where no pair has both."""
+    worst: str = ""
+    """The task on which it did."""
+    left_out: int = 0
+    """Rollouts without a reward, for want of a verdict."""
+    failed: bool = False
+    """Whether `margin` is more than was allowed. Never so of the honest rollouts."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Outcomes by reward and script; `statuses` say how the rollouts of each script ended."""
+
+    tasks: dict[str, int]
+    """How many of each kind."""
+    allowed: float
+    outcomes: dict[str, dict[str, Outcome]]
+    statuses: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def failures(self, reward: str) -> list[str]:
+        """The attacks that pay under a reward."""
+        return [name for name, outcome in self.outcomes[reward].items() if outcome.failed]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything as JSON values."""
+        rewards = {
+            reward: {
+                name: {
+                    "earned": one.earned,
+                    "margin": one.margin,
+                    "worst": one.worst,
+                    "left_out": one.left_out,
+                    "failed": one.failed,
+                }
+                for name, one in found.items()
+            }
+            for reward, found in self.outcomes.items()
+        }
+        return {"tasks": self.tasks, "allowed": self.allowed, "rewards": rewards, "statuses": self.statuses}
+
+
+def reward_names() -> tuple[str, ...]:
+    """The rewards that can be audited."""
+    return ("default", *get_args(AnswerReward), "first")
+
+
+def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
+    """A reward by its name. Raises UsageError where there is none of that name, or where the judge has no endpoint."""
+    if name not in reward_names():
+        raise UsageError(f"There is no reward '{name}'; there are {', '.join(reward_names())}.")
+    if name == "judge" and not (judge.url and judge.model):
+        raise UsageError(
+            "The reward 'judge' needs an endpoint and a model; give them with --judge.url and --judge.model."
+        )
+    if name == "first":
+        return FIRST
+    if name == "default":
+        return RewardSettings()
+    return RewardSettings.model_validate(
+        {"answer": name, "judge": judge if name == "judge" else JudgeSettings()}
+    )
+
+
+def audit(
+    cases: Sequence[Case],
+    searcher: Searcher,
+    rewards: dict[str, RewardSettings],
+    agent: AgentSettings,
+    allowed: float = 0.1,
+    cache: Path | None = None,
+) -> Audit:
+    """Every script on every case, under each reward. `cache` keeps a judge's verdicts. Raises ModelError where a judge cannot be asked."""
+    rolled = {
+        name: _roll_out(attack, cases, searcher, agent) for name, attack in {**HONEST, **ATTACKS}.items()
+    }
+    outcomes = {
+        reward: _outcomes(rolled, settings, agent, allowed, cache) for reward, settings in rewards.items()
+    }
+    return Audit(
+        _kinds(cases),
+        allowed,
+        outcomes,
+        {name: _count(one.status for one in trajectories) for name, trajectories in rolled.items()},
+    )
+
+
+def _roll_out(
+    attack: Attack, cases: Sequence[Case], searcher: Searcher, agent: AgentSettings
+) -> list[Trajectory]:
+    scripts = iter([attack(case) for case in cases])
+    # Sessions are opened in the order of the tasks.
+    policy = ScriptedPolicy(lambda messages: next(scripts), "attack")
+    return [
+        episode.trajectory
+        for episode in roll_out(
+            [case.task for case in cases], policy, searcher, agent, [Sampling()] * len(cases), limit=1
+        )
+    ]
+
+
+def _outcomes(
+    rolled: dict[str, list[Trajectory]],
+    settings: RewardSettings,
+    agent: AgentSettings,
+    allowed: float,
+    cache: Path | None,
+) -> dict[str, Outcome]:
+    flat = [trajectory for trajectories in rolled.values() for trajectory in trajectories]
+    ledgers = iter(reward_all(flat, settings, agent, cache))
+    totals = {name: [next(ledgers).total for _ in trajectories] for name, trajectories in rolled.items()}
+    wrong = totals["honest wrong"]
+    names = [trajectory.id for trajectory in rolled["honest wrong"]]
+    return {name: _outcome(earned, wrong, names, allowed, name in ATTACKS) for name, earned in totals.items()}
+
+
+def reward_all(
+    trajectories: Sequence[Trajectory], settings: RewardSettings, agent: AgentSettings, cache: Path | None
+) -> list[Ledger]:
+    """The ledgers of rollouts, verdicts included where the judge decides."""
+    may_search = agent.max_searches > 0
+    ledgers = [
+        reward_trajectory(trajectory, settings, agent.answer_form, may_search) for trajectory in trajectories
+    ]
+    waiting = [place for place, ledger in enumerate(ledgers) if awaits_verdict(ledger)]
+    if waiting:
+        verdicts = ask_judge(open_judge(settings.judge, cache), [trajectories[place] for place in waiting])
+        for place, verdict in zip(waiting, verdicts, strict=True):
+            ledgers[place] = reward_trajectory(
+                trajectories[place], settings, agent.answer_form, may_search, verdict
+            )
+    return ledgers
+
+
+def _outcome(
+    earned: Sequence[float | None],
+    wrong: Sequence[float | None],
+    names: Sequence[str],
+    allowed: float,
+    is_attack: bool,
+) -> Outcome:
+    known = [value for value in earned if value is not None]
+    margins = [
+        (value - base, name)
+        for value, base, name in zip(earned, wrong, names, strict=True)
+        if value is not None and base is not None
+    ]
+    margin, worst = max(margins, default=(None, ""))
+    failed = is_attack and margin is not None and margin > allowed + TOLERANCE
+    return Outcome(
+        sum(known) / len(known) if known else None, margin, worst, len(earned) - len(known), failed
+    )
+
+
+def _kinds(cases: Sequence[Case]) -> dict[str, int]:
+    return _count(
+        "questions" if isinstance(case.task, Question) else f"masked texts, masks: {len(case.golds)}"
+        for case in cases
+    )
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return counts

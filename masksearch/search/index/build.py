@@ -1,0 +1,91 @@
+"""Passages into an index folder, of any kind, whole or not at all. Few passages are in memory at a time.
+
+WORK/vectors/000012.npy     shards of vectors, kept while the build may be broken off
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from masksearch.corpus import corpus_hash
+from masksearch.errors import DataError
+from masksearch.runtime.files import atomic_path, remove, write_json
+from masksearch.search.index import bm25
+from masksearch.search.index.manifest import make_manifest, write_manifest
+from masksearch.search.index.postings import id_order
+from masksearch.search.index.storage import TEXTS, StoredPassages, write_passages
+from masksearch.search.settings import IndexSettings
+from masksearch.types import Passage
+
+ORDER = "order.npy"
+
+
+def build(
+    passages: Iterable[Passage], directory: str | Path, settings: IndexSettings, work: Path | None = None
+) -> dict[str, Any]:
+    """Indexes passages and writes the folder; returns its manifest. What has been encoded is kept in `work` until then.
+
+    Raises DataError without passages, or where two have the same id.
+    """
+    with atomic_path(directory) as folder:
+        folder.mkdir()
+        write_passages(folder, passages)
+        if not (folder / TEXTS).stat().st_size:
+            raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
+        stored = StoredPassages(folder)
+        depends: dict[str, Any] = {}
+        packages: tuple[str, ...] = ()
+        with tempfile.TemporaryDirectory(dir=folder, prefix="runs-") as runs:
+            np.save(folder / ORDER, id_order((passage.id for passage in stored), len(stored), Path(runs)))
+            if settings.kind in ("bm25", "hybrid"):
+                bm25.write_bm25(stored, folder, Path(runs), settings.language)
+                depends |= bm25.identity(settings)
+                packages += bm25.PACKAGES
+        texts = corpus_hash(stored)
+        if settings.kind in ("dense", "hybrid"):
+            depends |= _add_vectors(stored, folder, settings, texts, work)
+            packages += _dense_packages()
+        if settings.kind == "hybrid":
+            depends |= {name: getattr(settings.dense, name) for name in ("rrf_k", "rrf_weight", "rrf_depth")}
+        manifest = make_manifest(settings, texts, len(stored.document_starts), len(stored), depends, packages)
+        write_manifest(folder, manifest)
+    if work is not None:
+        remove(work / "vectors")
+    return manifest
+
+
+def _add_vectors(
+    stored: StoredPassages, folder: Path, settings: IndexSettings, texts: str, work: Path | None
+) -> dict[str, Any]:
+    from masksearch.search.index import dense
+    from masksearch.search.index.encoder import Encoder
+
+    encoder = Encoder(settings.dense)
+    depends = dense.identity(encoder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="vectors-") as aside:
+        shards = Path(aside) if work is None else work / "vectors"
+        _claim(shards, {"corpus": texts, "shard": settings.dense.shard, **depends})
+        dense.write_vectors(stored, folder, shards, encoder)
+    return depends
+
+
+def _claim(shards: Path, of: dict[str, Any]) -> None:
+    """Makes the folder of the shards ready; those of another text or encoder are cleared away."""
+    mark = shards / "of.json"
+    if mark.exists() and json.loads(mark.read_bytes()) == of:
+        return
+    remove(shards)
+    shards.mkdir(parents=True)
+    write_json(mark, of)
+
+
+def _dense_packages() -> tuple[str, ...]:
+    from masksearch.search.index.dense import PACKAGES
+
+    return PACKAGES

@@ -1,0 +1,65 @@
+"""The environment: passages in, ranked passages out, with a fingerprint that says which retriever it was.
+
+masksearch index CORPUS -o index/          build_index
+masksearch search index/ "QUERY" -k 5      load(...).search
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from masksearch.corpus import SkipCount, cut, read_documents
+from masksearch.errors import UsageError
+from masksearch.runtime.progress import Progress, say
+from masksearch.search.index.build import build
+from masksearch.search.open import STORES
+from masksearch.search.settings import IndexSettings
+from masksearch.types import Passage
+
+
+def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
+    """The passages an index with these settings holds, read from its corpus one document at a time, with a progress display."""
+    skipped = SkipCount() if skipped is None else skipped
+    with Progress("Reading the corpus", settings.limit, "documents") as progress:
+        for document in read_documents(
+            settings.corpus, settings.limit, skipped, settings.language, settings.workers
+        ):
+            yield from cut(document, settings.max_words)
+            progress.step()
+    if skipped.total:
+        say(skipped.table())
+
+
+def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
+    """The stage `index`: a corpus into an index folder at `output`; returns its summary. What has been encoded so far is kept in `work`."""
+    if settings.store and settings.kind not in STORES:
+        raise UsageError(
+            f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind {' or '.join(STORES)}."
+        )
+    started = time.monotonic()
+    skipped, words = SkipCount(), 0
+
+    def counted() -> Iterator[Passage]:
+        nonlocal words
+        for passage in read_passages(settings, skipped):
+            words += len(passage.text.split())
+            yield passage
+
+    if settings.kind in STORES:
+        from masksearch.search.stores.table import build_store
+
+        manifest = build_store(counted(), output, settings)
+    else:
+        manifest = build(counted(), output, settings, work)
+    return {
+        "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
+        "documents": manifest["documents"],
+        "passages": manifest["passages"],
+        "words_per_passage": round(words / manifest["passages"], 1),
+        "skipped": skipped.counts,
+        "fingerprint": manifest["fingerprint"],
+        "seconds": round(time.monotonic() - started, 2),
+    }

@@ -1,0 +1,74 @@
+"""Builds and opens an index whose passages an engine keeps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from masksearch.corpus import corpus_hash
+from masksearch.errors import DataError, SearchError, UsageError
+from masksearch.runtime.files import atomic_path
+from masksearch.search.index.manifest import check_files, make_manifest, read_manifest, write_manifest
+from masksearch.search.index.postings import id_order
+from masksearch.search.index.storage import TEXTS, StoredPassages, write_passages
+from masksearch.search.settings import IndexSettings
+from masksearch.search.stores.base import Engine, StoreSearcher, identity
+from masksearch.types import Passage
+
+
+def build_store(
+    passages: Iterable[Passage], directory: str | Path, settings: IndexSettings
+) -> dict[str, Any]:
+    """Gives passages to the engine and writes the index folder, last of all its manifest; returns it.
+
+    Raises DataError without passages or where two have the same id, SearchError where the engine fails.
+    """
+    if settings.kind == "opensearch" and not settings.store:
+        raise UsageError("The kind opensearch needs --store http://HOST:9200/INDEX.")
+    with atomic_path(directory) as folder, tempfile.TemporaryDirectory(prefix="masksearch-") as name:
+        folder.mkdir()
+        aside = Path(name)
+        write_passages(aside, passages)
+        if not (aside / TEXTS).stat().st_size:
+            raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
+        stored = StoredPassages(aside)
+        id_order((passage.id for passage in stored), len(stored), aside)
+        engine_type = _engine_type(settings.kind)
+        manifest = make_manifest(
+            settings,
+            corpus_hash(stored),
+            len(stored.document_starts),
+            len(stored),
+            identity(settings, engine_type),
+            engine_type.packages,
+        )
+        # The name goes by the content: what a broken-off build has left is overwritten, and an older index stays whole until then.
+        manifest["table"] = f"{settings.kind}-{manifest['fingerprint'].rpartition('-')[2]}"
+        engine_type.connect(settings.store or str(folder), manifest["table"]).fill(stored, settings.language)
+        return write_manifest(folder, manifest)
+
+
+def open_store(directory: Path) -> StoreSearcher:
+    """Opens an index folder whose passages an engine keeps. Raises SearchError."""
+    manifest = read_manifest(directory)
+    try:
+        settings, table = IndexSettings.model_validate(manifest["settings"]), str(manifest["table"])
+        check_files(directory, manifest)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SearchError(
+            f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}."
+        ) from error
+    engine = _engine_type(settings.kind).connect(settings.store or str(directory), table)
+    return StoreSearcher(engine, manifest, directory, open_store)
+
+
+def _engine_type(kind: str) -> type[Engine]:
+    if kind == "lancedb":
+        from masksearch.search.stores.lance import LanceEngine
+
+        return LanceEngine
+    from masksearch.search.stores.opensearch import OpenSearchEngine
+
+    return OpenSearchEngine

@@ -1,0 +1,82 @@
+"""Runs the teacher over tasks through the agent loop and keeps what is right."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from masksearch.agent.loop import check_tools, run_all, run_episode
+from masksearch.agent.protocol import is_valid
+from masksearch.llm.base import Sampling
+from masksearch.protocols import Searcher
+from masksearch.runtime.progress import Progress
+from masksearch.scoring.metrics import score_task
+from masksearch.synthesis.oracle.hops import HopCounts
+from masksearch.synthesis.oracle.teacher import Oracle
+from masksearch.synthesis.oracle.versions import make_oracle
+from masksearch.synthesis.settings import SynthesizeSettings
+from masksearch.types import Task, Trajectory
+
+BATCH = 64
+
+
+def synthesize(
+    tasks: Sequence[Task],
+    settings: SynthesizeSettings,
+    dropped: Counter[str],
+    searcher: Searcher | None = None,
+    hops: HopCounts | None = None,
+) -> Iterator[Trajectory]:
+    """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`, and searches for entities in `hops`."""
+    if searcher is None:
+        from masksearch.search import open_searcher
+
+        searcher = open_searcher(settings.index, settings.search)
+        check_tools(searcher, settings.agent)
+    order = list(tasks)
+    if settings.limit is not None and settings.limit < len(order):
+        random.Random(settings.seed).shuffle(order)
+    kept = 0
+    with Progress("synthesize", settings.limit or len(order), "trajectories") as progress:
+        for start in range(0, len(order), BATCH):
+            for trajectory, teacher in _teach(order[start : start + BATCH], settings, searcher):
+                fault = _fault(trajectory, teacher.gave_up)
+                if hops is not None:
+                    hops.add(teacher.hops, kept=not fault)
+                if fault:
+                    dropped[fault] += 1
+                    continue
+                yield trajectory
+                kept += 1
+                progress.step(note=f"{dropped.total()} dropped")
+                if kept == settings.limit:
+                    return
+
+
+def _teach(
+    tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Searcher
+) -> list[tuple[Trajectory, Oracle]]:
+    teachers = [make_oracle(task, settings.agent, settings.oracle) for task in tasks]
+    episodes = run_all(
+        run_episode(task, teacher, searcher, settings.agent, Sampling())
+        for task, teacher in zip(tasks, teachers, strict=True)
+    )
+    scored = []
+    for task, teacher, episode in zip(tasks, teachers, episodes, strict=True):
+        score = score_task(episode.trajectory.answer, task, settings.agent.answer_form)
+        scored.append((episode.trajectory.model_copy(update={"scores": score.to_json()}), teacher))
+    return scored
+
+
+def _fault(trajectory: Trajectory, gave_up: str) -> str:
+    """Why a trajectory is not kept, or ""."""
+    if trajectory.search_errors:
+        return "search_failed"
+    if trajectory.status in ("no_answer", "too_many_searches"):
+        return gave_up or "evidence not found"
+    if trajectory.status != "answered":
+        return trajectory.status
+    if not is_valid(trajectory.turns, trajectory.tools):
+        return "not in valid form"
+    return "" if trajectory.scores["f1"] == 1.0 else "answer not exact"

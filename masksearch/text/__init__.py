@@ -1,0 +1,1 @@
+"""Language data and text rules that several rooms share: sentences, words, index terms, names, excerpts, neutralised text."""

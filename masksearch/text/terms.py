@@ -1,0 +1,126 @@
+"""Text into index terms: words, lower case, no stop words, stemmed, accents folded. The same for passages and queries.
+
+Chinese has no spaces, and needs no segmenter to be searched: terms are each character and each pair of neighbours. The pairs stand for
+words (most have two characters), the single ones for what no pair can say. Words in other scripts are terms as they stand.
+
+Change the outcome of anything here and raise `TOKENISER`: it is part of every index's fingerprint.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+from masksearch.text.sentences import UNSPACED
+
+TOKENISER = 2
+
+# A run of letters and digits, with accents that stand as characters of their own; in scripts without spaces, each character.
+_ACCENT = "\u0300-\u036f"
+_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENT}]+[^\W_{UNSPACED}]*)*")
+_STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
+_CLITICS = {
+    "en": ("s", "t", "d", "ll", "re", "ve"),
+    "es": (),
+    "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu"),
+}
+STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
+"""Chinese characters that are hardly ever part of a name: no terms, and no part of one. (Those of "共和国" and "以色列" must stay.)"""
+_RUN = re.compile(rf"[{UNSPACED}]+")
+_CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACTERS}])[{UNSPACED}])+")
+
+
+@cache
+def stop_words(language: str) -> frozenset[str]:
+    """Words that are not indexed: bm25s' lists, and what an apostrophe leaves behind ("l'", "'s"); in Chinese, characters."""
+    if language == "zh":
+        return frozenset(STOP_CHARACTERS)
+    from bm25s import stopwords
+
+    lists = {
+        "en": stopwords.STOPWORDS_EN,
+        "es": stopwords.STOPWORDS_SPANISH,
+        "fr": stopwords.STOPWORDS_FRENCH,
+    }
+    return frozenset(lists[language]) | frozenset(_CLITICS[language])
+
+
+def fold(word: str) -> str:
+    """Without accents: `pelé` -> `pele`."""
+    if word.isascii():
+        return word
+    return "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
+
+
+def lower(text: str) -> str:
+    """In lower case; accents as one character with their letter, so that a text is the same however it was typed."""
+    return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
+
+
+class Tokeniser:
+    """Terms of one language. Stemmers belong to one thread and do not pickle, so each thread makes its own."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language
+        self._stop = stop_words(language)
+        self._local = threading.local()
+
+    def __reduce__(self) -> tuple[type[Tokeniser], tuple[str]]:
+        return Tokeniser, (self.language,)
+
+    def _stemmer(self) -> Any:
+        stemmer = getattr(self._local, "stemmer", None)
+        if stemmer is None:
+            import Stemmer
+
+            stemmer = self._local.stemmer = Stemmer.Stemmer(_STEMMERS[self.language])
+        return stemmer
+
+    def located(self, text: str) -> Iterator[tuple[str, int, int]]:
+        """Terms with the place of their word: (term, start, end). In Chinese the single characters only, so that no two overlap."""
+        if self.language == "zh":
+            yield from (
+                term for term in _chinese_terms(text) if term[2] - term[1] == 1 or not _RUN.match(term[0])
+            )
+            return
+        stemmer = self._stemmer()
+        for match in _WORD.finditer(text):
+            word = lower(match[0])
+            if word not in self._stop:
+                yield fold(stemmer.stemWord(word)), match.start(), match.end()
+
+    def terms(self, text: str) -> list[str]:
+        """The terms of a text, in order, with repetitions."""
+        if self.language == "zh":
+            return [term for term, _, _ in _chinese_terms(text)]
+        words = [word for word in _WORD.findall(lower(text)) if word not in self._stop]
+        return [fold(term) for term in self._stemmer().stemWords(words)]
+
+
+def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
+    """Each character and each pair of neighbours between stop characters; words in other scripts, lower-case and without accents."""
+    for match in _CHINESE.finditer(text):
+        run, start = match[0], match.start()
+        if not _RUN.match(run):
+            yield fold(run.lower()), start, match.end()
+            continue
+        for place, char in enumerate(run):
+            yield char, start + place, start + place + 1
+            if place + 1 < len(run):
+                yield run[place : place + 2], start + place, start + place + 2
+
+
+def highlight(
+    text: str, query: str, language: str = "en", before: str = "\x1b[1m", after: str = "\x1b[0m"
+) -> str:
+    """`text` with the words that match the query between `before` and `after`, for a terminal."""
+    tokeniser = Tokeniser(language)
+    wanted = set(tokeniser.terms(query))
+    for term, start, end in reversed(list(tokeniser.located(text))):
+        if term in wanted:
+            text = f"{text[:start]}{before}{text[start:end]}{after}{text[end:]}"
+    return text

@@ -1,0 +1,1 @@
+"""Reinforcement learning: DAPO and its relatives, with rollouts of our own."""

@@ -1,0 +1,77 @@
+"""A tiny random Llama with a real tokenizer, as a checkpoint folder: for the mechanics of decoding and training, not for skill."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+TAGS = "<think>search</think>\n<search>answer</search>\n<information>think</information>\n<answer>information</answer>"
+TEXTS = (
+    "Fill in each [mask]. Answer with the missing words only, numbered in order.",
+    "Ada Lovelace was born in London in 1815 and wrote the first program.",
+    "You find things out with a search tool. Results come in. Give only the result.",
+)
+
+
+def make_tiny_tokenizer(
+    texts: Sequence[str] = TEXTS, chat_template: str | None = CHATML, vocab_size: int = 400
+) -> Any:
+    """A byte-level BPE tokenizer trained on `texts`: any text can be encoded, and comes back as it was."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bpe.train_from_iterator(
+        [*texts, TAGS],
+        trainers.BpeTrainer(
+            vocab_size=vocab_size, special_tokens=SPECIAL, initial_alphabet=alphabet, show_progress=False
+        ),
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>"]})
+    tokenizer.chat_template = chat_template
+    return tokenizer
+
+
+def make_tiny_model(tokenizer: Any, seed: int = 0, spread: float = 0.3) -> Any:
+    """A random Llama: 2 layers, width 32, 4 heads in 2 groups. `spread` sets how far its logits are from even."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        initializer_range=spread,
+        tie_word_embeddings=False,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config).float()
+
+
+def make_tiny_checkpoint(folder: Path, texts: Sequence[str]) -> None:
+    """Writes a checkpoint folder with a tokenizer trained on `texts` and a random model."""
+    tokenizer = make_tiny_tokenizer([*TEXTS, *texts])
+    make_tiny_model(tokenizer).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

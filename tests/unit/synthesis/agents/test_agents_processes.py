@@ -1,0 +1,238 @@
+"""The teacher `agents` in several processes: what one makes, within the same bounds, with nothing lost when one dies or the parent is killed."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from kit.endpoint import Endpoint, fail, say
+from kit.roles import Roles, town_of
+
+from masksearch.errors import DataError, MaskSearchError, ModelError, UsageError
+from masksearch.runtime.files import read_appended, write_json_lines
+from masksearch.search import build
+from masksearch.search.settings import IndexSettings
+from masksearch.synthesis.agents.stage import OUTCOMES, REJECTS, run_agents
+from masksearch.synthesis.settings import SynthesizeSettings
+from masksearch.types import Passage, Question
+
+TASKS = 24
+
+
+@pytest.fixture
+def folder(tmp_path):
+    texts = (
+        Passage(
+            id=f"p{n}",
+            doc_id=f"d{n}",
+            title=f"Place {n}",
+            text=f"Town{n} lies on the river Flow{n}. It is a town.",
+        )
+        for n in range(TASKS)
+    )
+    build(texts, tmp_path / "index", IndexSettings())
+    questions = [
+        Question(id=f"q{n}", question=f"On which river does Town{n} lie?", answers=(f"Flow{n}",))
+        for n in range(TASKS)
+    ]
+    write_json_lines(tmp_path / "tasks.jsonl", [question.to_json() for question in questions])
+    return tmp_path
+
+
+def run(folder, endpoint, output, workers=3, **given):
+    values = {
+        "tasks": str(folder / "tasks.jsonl"),
+        "index": str(folder / "index"),
+        "teacher": "agents",
+        "llm": endpoint.url,
+        "model": "m",
+    }
+    values |= {"agents": {"retries": 0, "timeout": 20}, "workers": workers, "concurrency": 6, **given}
+    return run_agents(
+        SynthesizeSettings.model_validate(values), folder / f"{output}.jsonl", folder / f"{output}.work"
+    )
+
+
+def judged(body, number):
+    """One of the answers is wrong: the rejects must be the same as well."""
+    if town_of(body["messages"][1]["content"]) == "Town2" and "verdict" in str(body.get("response_format")):
+        return say('{"reason": "r", "verdict": "incorrect"}')
+    return Roles()(body, number)
+
+
+def test_as_in_one_process_and_never_more_in_flight(folder):
+    with Endpoint(judged, wait=0.03) as endpoint:
+        here = run(folder, endpoint, "one", workers=1, concurrency=5)
+        assert endpoint.most == 5
+        endpoint.most = 0
+        there = run(folder, endpoint, "three", concurrency=5)
+        assert 3 <= endpoint.most <= 5
+        assert len(endpoint.requests) == 2 * 4 * TASKS
+    assert (folder / "three.jsonl").read_bytes() == (folder / "one.jsonl").read_bytes()
+    assert here == there
+    assert here["kept"] == TASKS - 1
+    assert [row["id"] for row in read_appended(folder / "three.work" / REJECTS)] == ["q2"]
+
+
+def test_limits(folder):
+    with Endpoint(Roles(), wait=0.02) as endpoint:
+        # A task takes 40 tokens; what is under way when the limit is reached comes to its end, and what is begun before word of it comes.
+        summary = run(folder, endpoint, "tokens", max_tokens=200, concurrency=2, workers=2)
+        assert 5 <= summary["kept"] <= 9
+        assert summary["tokens"] == 40 * summary["kept"]
+        assert summary["unfinished"] == TASKS - summary["kept"]
+        assert f"the limit is reached: {summary['tokens']} tokens" in summary["text"]
+        assert len(endpoint.requests) == 4 * summary["kept"]
+    with Endpoint(Roles()) as endpoint:
+        summary = run(folder, endpoint, "limit", limit=5)
+        assert (summary["kept"], "unfinished" in summary) == (5, False)
+        assert len(endpoint.requests) < 4 * TASKS
+
+
+def test_more_in_flight_than_pipes_hold(folder):
+    """Hundreds of large tasks dealt at once, and as many asked for: neither side waits for the other to read."""
+    words = " ".join(f"word{place}" for place in range(400))
+    questions = [
+        Question(
+            id=f"q{n}",
+            question=f"{words} On which river does Town{n % TASKS} lie?",
+            answers=(f"Flow{n % TASKS}",),
+        )
+        for n in range(700)
+    ]
+    write_json_lines(folder / "tasks.jsonl", [question.to_json() for question in questions])
+    with Endpoint([fail(503)]) as endpoint, pytest.raises(DataError, match="answered 503"):
+        run(folder, endpoint, "many", workers=2, concurrency=400)
+
+
+def test_an_outage_stops_all_and_what_was_finished_is_kept(folder):
+    def some(body, number):
+        return (
+            Roles()(body, number)
+            if town_of(body["messages"][1]["content"]) in ("Town0", "Town1")
+            else fail(503)
+        )
+
+    with Endpoint(some) as endpoint:
+        summary = run(folder, endpoint, "out", workers=2, concurrency=2)
+        assert (summary["kept"], summary["unfinished"]) == (2, TASKS - 2)
+        assert "answered 503" in summary["text"]
+        assert len(endpoint.requests) < 8 + TASKS
+    with Endpoint(Roles()) as endpoint:
+        assert run(folder, endpoint, "out")["kept"] == TASKS
+        assert len(endpoint.requests) == 4 * (TASKS - 2)
+
+
+def test_a_refusal_ends_with_a_sentence(folder):
+    with Endpoint([fail(401)]) as endpoint, pytest.raises(ModelError, match="answered 401"):
+        run(folder, endpoint, "refused")
+    with Endpoint([fail(401)]) as endpoint, pytest.raises(UsageError, match="holds no prompt"):
+        run(folder, endpoint, "prompts", agents={"prompts": str(folder)})
+
+
+def children(process):
+    """Processes of masksearch that a process has started, by the kernel's list."""
+    path = Path(f"/proc/{process}/task/{process}/children")
+    names = path.read_text().split() if path.exists() else []
+    return [int(name) for name in names if b"spawn_main" in Path(f"/proc/{name}/cmdline").read_bytes()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of processes")
+def test_a_worker_that_dies_is_told_of_and_nothing_is_lost(folder):
+    def kill_one():
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not os.path.getsize(folder / "out.work" / OUTCOMES):
+            time.sleep(0.01)
+        os.kill(children(os.getpid())[0], signal.SIGKILL)
+
+    (folder / "out.work").mkdir()
+    (folder / "out.work" / OUTCOMES).touch()
+    killer = threading.Thread(target=kill_one)
+    with Endpoint(Roles(), wait=0.1) as endpoint:
+        killer.start()
+        with pytest.raises(
+            MaskSearchError,
+            match=r"One of 3 worker processes was ended from outside.*start the same command again",
+        ):
+            run(folder, endpoint, "out")
+        killer.join()
+        assert children(os.getpid()) == []
+        known = len(list(read_appended(folder / "out.work" / OUTCOMES)))
+        assert 0 < known < TASKS
+        place = len(endpoint.requests)
+        assert run(folder, endpoint, "out")["kept"] == TASKS
+        assert len(endpoint.requests) - place == 4 * (TASKS - known)
+
+
+def running(number):
+    try:
+        return (
+            re.search(r"^State:\s+[^Z]", Path(f"/proc/{number}/status").read_text(), re.MULTILINE) is not None
+        )
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of processes")
+def test_a_killed_command_leaves_no_process_and_is_gone_on_from(folder):
+    log = folder / "out.jsonl.work" / OUTCOMES
+
+    def start(url):
+        flags = [
+            "--index",
+            folder / "index",
+            "--teacher",
+            "agents",
+            "--llm",
+            url,
+            "--model",
+            "m",
+            "--concurrency",
+            "4",
+            "--workers",
+            "2",
+        ]
+        command = [
+            sys.executable,
+            "-m",
+            "masksearch",
+            "synthesize",
+            folder / "tasks.jsonl",
+            *flags,
+            "-o",
+            folder / "out.jsonl",
+        ]
+        return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    with Endpoint(Roles(), wait=0.05) as endpoint:
+        for kill in range(2):
+            before = log.read_bytes().count(b"\n") if log.exists() else 0
+            process = start(endpoint.url)
+            deadline = time.monotonic() + 60
+            while time.monotonic() < deadline and not (
+                log.exists() and log.read_bytes().count(b"\n") > before + kill
+            ):
+                time.sleep(0.005)
+            workers = children(process.pid)
+            assert len(workers) == 2
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            deadline = time.monotonic() + 10
+            while any(map(running, workers)) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not any(map(running, workers))
+        known = len(list(read_appended(log)))
+        place = len(endpoint.requests)
+        process = start(endpoint.url)
+        told = process.communicate(timeout=120)[1].decode()
+        assert process.returncode == 0, told
+        assert len(endpoint.requests) - place == 4 * (TASKS - known)
+    assert [row["id"] for row in read_appended(folder / "out.jsonl")] == [
+        f"q{place}" for place in range(TASKS)
+    ]
+    assert sorted(row["id"] for row in read_appended(log)) == sorted(f"q{place}" for place in range(TASKS))

@@ -1,0 +1,218 @@
+"""Two processes on the CPU, started by `accelerate launch` as a user starts them: the same training, written once."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from kit.places import REPOSITORY
+from kit.train_helpers import farthest, weights, write_index, write_questions, write_trajectories
+
+from masksearch.cli.main import main
+from masksearch.errors import TrainingError, UsageError
+from masksearch.runtime import ranks
+from masksearch.runtime.files import read_appended
+from masksearch.train.distributed import share
+
+LAUNCH = (
+    "accelerate.commands.launch",
+    "--config_file",
+    str(REPOSITORY / "recipes" / "accelerate" / "cpu-2.yaml"),
+)
+RL = (
+    "--steps", "2", "--prompts-per-step", "4", "--group-size", "2", "--micro-batch-size", "2", "--decode-slots", "4", "--dtype", "float32",
+    "--no-dynamic-sampling", "--agent.max-tokens", "24", "--agent.turn-tokens", "12", "--agent.max-length", "512", "--reward.max-tokens", "24",
+    "--reward.cache-tokens", "8", "--learning-rate", "1e-2", "--warmup-steps", "1",
+)  # fmt: skip
+
+
+def launch(*arguments, port):
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY),
+        "OMP_NUM_THREADS": "1",
+        "MASKSEARCH_RESTARTED": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        *LAUNCH,
+        "--main_process_port",
+        str(port),
+        "-m",
+        "masksearch",
+        *map(str, arguments),
+    ]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def read_json(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("together")
+
+
+@pytest.fixture(scope="module")
+def free_port():
+    import socket
+
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint, free_port):
+    data = write_trajectories(folder / "t.jsonl")
+    flags = (
+        "--model",
+        str(tiny_checkpoint),
+        "--trajectories",
+        data,
+        "--batch-size",
+        "4",
+        "--epochs",
+        "2",
+        "--dtype",
+        "float32",
+        "--save-steps",
+        "3",
+    )
+    assert main(["sft", *flags, "-o", str(folder / "one")]) == 0
+    told = launch("sft", *flags, "-o", folder / "two", port=free_port)
+    assert told.returncode == 0, told.stderr
+    assert read_json(folder / "two.work" / "sft-report.json")["processes"] == 2
+    assert told.stderr.count("8 trajectories, 4 steps") == 1, "only the first process speaks"
+    assert farthest(weights(folder / "one"), weights(folder / "two")) < 1e-5
+    one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("one", "two"))
+    assert [row["step"] for row in two] == [1, 2, 3, 4]
+    assert [row["loss"] for row in two] == pytest.approx([row["loss"] for row in one], abs=1e-4)
+    assert (folder / "two.work" / "done.json").exists()
+    assert not (folder / "two.work" / "states").exists()
+
+
+def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
+    folder, tiny_checkpoint, free_port
+):
+    tasks, index = write_questions(folder / "q.jsonl"), write_index(folder / "index")
+    told = launch(
+        "rl",
+        "--model",
+        tiny_checkpoint,
+        "--tasks",
+        tasks,
+        "--index",
+        index,
+        *RL,
+        "-o",
+        folder / "rl",
+        port=free_port,
+    )
+    assert told.returncode == 0, told.stderr
+    assert read_json(folder / "rl.work" / "rl-report.json")["processes"] == 2
+    assert [row["step"] for row in read_appended(folder / "rl.work" / "log.jsonl")] == [1, 2]
+    rows = read_appended(folder / "rl.work" / "rollouts.jsonl")
+    assert len({row["id"] for row in rows}) == len(rows) == 2 * 4 * 2
+    for step in (1, 2):
+        texts = [tuple(turn["text"] for turn in row["turns"]) for row in rows if row["step"] == step]
+        assert len(set(texts)) == len(texts) == 8, "two processes must not draw the same random numbers"
+    assert len({row["task"]["id"] for row in rows if row["step"] == 1}) == 4
+    assert weights(folder / "rl")
+
+
+def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_port):
+    """Rows drawn by solve rates: each process sees half of them, and both must draw the next ones alike."""
+    flags = (
+        "--model",
+        str(tiny_checkpoint),
+        "--trajectories",
+        write_trajectories(folder / "c.jsonl"),
+        "--heldout",
+        write_trajectories(folder / "h.jsonl", 3),
+    )
+    flags += (
+        "--batch-size",
+        "4",
+        "--micro-batch-size",
+        "1",
+        "--epochs",
+        "3",
+        "--dtype",
+        "float32",
+        "--learning-rate",
+        "3e-3",
+    )
+    flags += ("--curriculum.solve-rate", "--curriculum.measure-steps", "2")
+    assert main(["sft", *flags, "-o", str(folder / "drawn-one")]) == 0
+    told = launch("sft", *flags, "-o", folder / "drawn-two", port=free_port)
+    assert told.returncode == 0, told.stderr
+    one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("drawn-one", "drawn-two"))
+    assert ["heldout_loss" in row for row in two] == [True, False, True, False, True, False]
+    for name in ("loss", "solved", "heldout_loss"):
+        assert [row[name] for row in two if name in row] == pytest.approx(
+            [row[name] for row in one if name in row], abs=1e-4
+        )
+    assert farthest(weights(folder / "drawn-one"), weights(folder / "drawn-two")) < 1e-4
+
+
+def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint, free_port):
+    tasks, index = write_questions(folder / "tasks.jsonl"), write_index(folder / "index-2")
+    (folder / "held.jsonl").write_text(
+        '{"id": "h", "question": "Who is Hal?", "answers": ["Hal"]}\n', encoding="utf-8"
+    )
+    flags = (
+        "--heldout",
+        folder / "held.jsonl",
+        "--curriculum.solve-rate",
+        "--curriculum.measure-steps",
+        "1",
+        "--steps",
+        "8",
+    )
+    flags += ("--alarms.stop-on", "entropy", "--alarms.entropy-share", "0.999999", "--alarms.window", "1")
+    told = launch(
+        "rl",
+        "--model",
+        tiny_checkpoint,
+        "--tasks",
+        tasks,
+        "--index",
+        index,
+        *RL,
+        *flags,
+        "-o",
+        folder / "stopped",
+        port=free_port,
+    )
+    assert told.returncode == 0, told.stderr
+    rows, report = (
+        read_appended(folder / "stopped.work" / "log.jsonl"),
+        read_json(folder / "stopped.work" / "rl-report.json"),
+    )
+    assert (report["stopped"], report["processes"]) == ("entropy", 2)
+    assert rows[-1]["step"] < 8
+    assert rows[-1]["entropy"] < rows[0]["entropy"]
+    for row in rows:  # one held-out task, so the second process has none to roll out
+        assert row["heldout_f1"] == 0
+        assert (row["groups_sampled"], row["groups_solved"] + row["groups_hopeless"]) == (4, 4)
+    assert told.stderr.count("  stopped: The entropy has fallen") == 1
+    assert weights(folder / "stopped")
+    assert not (folder / "stopped.work" / "states").exists()
+    assert not (folder / "stopped.work" / "best").exists()
+
+
+def test_what_processes_cannot_share_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("RANK", "2")
+    assert (ranks.count(), ranks.rank(), ranks.is_first()) == (3, 2, False)
+    with pytest.raises(
+        TrainingError, match=r"batch_size \(8\) must be a multiple of the number of processes \(3\)"
+    ):
+        share(8, "batch_size")
+    from masksearch.recipe.run import run_recipe
+
+    with pytest.raises(UsageError, match="a launcher has started 3"):
+        run_recipe(None, tmp_path / "out")

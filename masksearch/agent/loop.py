@@ -7,7 +7,6 @@ trajectory's status. Episodes are coroutines, so that while one waits for its se
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
 from masksearch.llm.native_tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
 from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.text.thoughts import without_thoughts
 from masksearch.types import (
     SEARCH_ONLY,
     Hit,
@@ -44,7 +44,6 @@ from masksearch.types import (
 )
 
 T = TypeVar("T")
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -265,7 +264,7 @@ async def run_single_turn(
             run.answer = action.text
         else:
             run.answer, status = (
-                _THOUGHT.sub(" ", generation.text).replace("<answer>", " ").strip(),
+                without_thoughts(generation.text, " ").replace("<answer>", " ").strip(),
                 "no_answer",
             )
     except SearchError as error:

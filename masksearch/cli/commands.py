@@ -31,6 +31,7 @@ from masksearch.runtime.progress import say
 from masksearch.runtime.settings import Settings
 from masksearch.search.settings import AskSettings
 from masksearch.serving.settings import ServeSettings
+from masksearch.text.display import printable, printable_lines
 from masksearch.train.settings import RlSettings
 from masksearch.types import Hit
 
@@ -230,11 +231,6 @@ def stats_command(arguments: argparse.Namespace) -> None:
     print(json.dumps(told, ensure_ascii=False, indent=1) if arguments.json else printable_lines(render(told)))
 
 
-def printable_lines(text: str) -> str:
-    """Text of several lines without control characters."""
-    return "\n".join(map(printable, text.split("\n")))
-
-
 def search_command(arguments: argparse.Namespace) -> None:
     """`masksearch search`: ranked passages as text, or one JSON object."""
     from masksearch.search import describe, open_searcher
@@ -288,8 +284,3 @@ def serve_command(arguments: argparse.Namespace) -> None:
 
 def _shown(rank: int, hit: Hit, text: str) -> str:
     return f"{rank}. {printable(hit.passage.title)}  ({hit.score:.2f})\n   {text}"
-
-
-def printable(text: str) -> str:
-    """Text without control characters, which could do things to a terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)

@@ -26,7 +26,7 @@ from masksearch.corpus.jsonl import read_json_objects
 from masksearch.corpus.packaged import PREFIX as PACKAGED
 from masksearch.corpus.packaged import read_summaries
 from masksearch.corpus.parquet import read_parquet
-from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount, printable
+from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount, path_text
 from masksearch.corpus.textfiles import MARKDOWN, PLAIN, read_text_file
 from masksearch.errors import DataError, FormatError
 from masksearch.runtime.files import inner_name
@@ -208,7 +208,7 @@ def _files(source: Path, skipped: SkipCount) -> Iterable[tuple[str, str, Kind]]:
         raise DataError(
             f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title and text (.jsonl, .jsonl.gz)."
         )
-    return [(str(source), printable(source.name), kind or "json lines")]
+    return [(str(source), path_text(source.name), kind or "json lines")]
 
 
 def _folder_files(source: Path, skipped: SkipCount) -> Iterator[tuple[str, str, Kind]]:
@@ -222,7 +222,7 @@ def _folder_files(source: Path, skipped: SkipCount) -> Iterator[tuple[str, str, 
             path = Path(folder, name)
             if not name.startswith(".") and (kind := _kind(path)) is not None:
                 found = True
-                yield str(path), printable(path.relative_to(source).as_posix()), kind
+                yield str(path), path_text(path.relative_to(source).as_posix()), kind
     if not found:
         raise DataError(
             f"The folder {source} holds no file that can be read ({_KNOWN}; plain, .gz, .bz2 or .zst)."

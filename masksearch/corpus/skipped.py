@@ -12,7 +12,7 @@ MAX_RECORD = 16 * 2**20
 TOO_LONG = f"a record of more than {MAX_RECORD // 2**20} MiB"
 
 
-def printable(name: str) -> str:
+def path_text(name: str) -> str:
     """A file's name without bytes that are no text, which could be neither shown nor written down."""
     return name.encode("utf-8", "replace").decode()
 
@@ -34,12 +34,12 @@ class SkipCount:
     def add(self, reason: str, where: str, count: int = 1) -> None:
         """Counts `count` records."""
         self.counts[reason] = self.counts.get(reason, 0) + count
-        self.examples.setdefault(reason, printable(where))
+        self.examples.setdefault(reason, path_text(where))
 
     def repair(self, reason: str, where: str) -> None:
         """Counts one record that is used without a part of it."""
         self.repaired[reason] = self.repaired.get(reason, 0) + 1
-        self.examples.setdefault(reason, printable(where))
+        self.examples.setdefault(reason, path_text(where))
 
     @property
     def total(self) -> int:

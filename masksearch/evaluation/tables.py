@@ -11,6 +11,8 @@ from typing import Literal
 LEFT, RIGHT = "l", "r"
 Format = Literal["text", "markdown", "latex"]
 
+from masksearch.text.display import one_line, printable
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -87,9 +89,7 @@ def _width(text: str) -> int:
 
 def _clean(text: str) -> str:
     """On one line, and without characters that do things to a terminal."""
-    return "".join(
-        char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in " ".join(text.split())
-    )
+    return printable(one_line(text), "\N{REPLACEMENT CHARACTER}")
 
 
 def _piped(text: str) -> str:

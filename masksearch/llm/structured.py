@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply, request
+from masksearch.text.thoughts import without_thoughts
 
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T | str]
 """Takes a JSON object apart: what is wanted, or what is wrong with it, as a phrase."""
 MOST_OPENINGS = 100
 """Brackets of a reply that are tried as the beginning of the object."""
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ def _take(reply: Reply, read: Read[T]) -> tuple[T | None, str]:
 
 def find_object(text: str) -> dict[str, Any] | None:
     """The first JSON object in a reply, whatever stands around it (prose, a fence, a thought); None without one."""
-    text = _THOUGHT.sub("", text)
+    text = without_thoughts(text)
     place = text.find("{")
     for _ in range(MOST_OPENINGS):
         if place < 0:

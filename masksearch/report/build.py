@@ -27,9 +27,9 @@ from masksearch.report.scores import (
     score_table,
 )
 from masksearch.report.settings import ReportSettings
-from masksearch.report.visible import visible
 from masksearch.runtime import files
 from masksearch.runtime.progress import human_time
+from masksearch.text.display import visible_controls
 
 SCRIPTS = (
     "start.js",
@@ -102,7 +102,7 @@ def _render(**values: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """A text that others wrote, without characters that would turn the page around or hide (the page's script does the same)."""
-    return visible(value) if type(value) is str else value
+    return visible_controls(value) if type(value) is str else value
 
 
 def _hash(script: str) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -29,6 +28,7 @@ from masksearch.llm.structured import JsonForms
 from masksearch.runtime.files import append_json_lines, hash_json, read_appended
 from masksearch.text.excerpts import beginning
 from masksearch.text.neutralise import neutralise
+from masksearch.text.thoughts import without_thoughts
 from masksearch.types import MaskedTask, Question, Task
 
 Mode = Literal["strict", "relaxed"]
@@ -56,7 +56,6 @@ SCHEMA = {
     "additionalProperties": False,
 }
 _REFUSED = (401, 403, 404)
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _BRACES = str.maketrans("{}", "｛｝")
 
 
@@ -380,7 +379,7 @@ def read_verdict(text: str) -> bool | None:
 
     Several that disagree, one inside another value, one behind a brace that never closed, or a `verdict` given twice are no verdict.
     """
-    text = _THOUGHT.sub("", text)
+    text = without_thoughts(text)
     if "<think>" in text:
         return None
     decoder = json.JSONDecoder(object_pairs_hook=_Pairs)

@@ -29,6 +29,7 @@ from masksearch.llm.endpoint import EndpointPolicy
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Extractor, Failure, language_of
 from masksearch.text.neutralise import neutralise
+from masksearch.text.thoughts import without_thoughts
 from masksearch.text.words import at_boundaries
 from masksearch.types import Passage, Span
 
@@ -55,7 +56,6 @@ OUTAGE = 8
 """So many passages in a row without an answer (or as many as are asked at a time, if that is more) are an outage."""
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "zh": "Chinese"}
 
-_THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 _REFUSED = (401, 403, 404)
 _NO_JSON_MODE = (400, 422)
 
@@ -207,7 +207,7 @@ class LlmSpans:
 
 def read_answer(answer: str) -> list[Listed] | None:
     """The spans in a model's answer, whatever stands around the JSON; None where there is no JSON with a list."""
-    answer = _THOUGHT.sub("", answer)
+    answer = without_thoughts(answer)
     for match in itertools.islice(re.finditer(r"[{\[]", answer), MOST_OPENINGS):
         try:
             value, _ = json.JSONDecoder().raw_decode(answer, match.start())

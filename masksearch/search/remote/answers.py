@@ -8,6 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from masksearch.text.display import encodable, one_line
+
 LONGEST_MESSAGE = 300
 """Characters of a server's message that are shown."""
 
@@ -15,7 +17,6 @@ _INLINE = "a|abbr|b|cite|code|em|font|i|mark|q|s|small|span|strong|sub|sup|u|wbr
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|thead|tr|ul"
 # By name, so that `a < b` and `List<String>` stay.
 _TAG = re.compile(rf"</?(?:{_INLINE}|(?P<block>{_BLOCK}))(?:\s[^<>]*)?/?>", re.IGNORECASE)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class UnexpectedShape(ValueError):
@@ -60,24 +61,9 @@ def score(row: Mapping[str, Any], rank: int) -> float:
     return number
 
 
-def encodable(value: str) -> str:
-    """Without lone surrogates, which JSON can spell but no file can hold."""
-    return _SURROGATE.sub("\ufffd", value)
-
-
-def one_line(value: str) -> str:
-    """With single spaces for all white space."""
-    return " ".join(value.split())
-
-
 def plain(value: str) -> str:
     """HTML as text on one line: without its tags, entities resolved."""
     return one_line(html.unescape(_TAG.sub(lambda tag: " " if tag["block"] else "", value)))
-
-
-def printable(value: str) -> str:
-    """On one line, with a space for every character that is not for display."""
-    return one_line("".join(char if char.isprintable() else " " for char in value))
 
 
 def shortened(query: str, characters: int, words: int | None = None) -> str:

@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any, Protocol
 
 from masksearch.search.batching import in_thread
-from masksearch.search.remote.answers import encodable, one_line
 from masksearch.search.remote.client import MAX_BYTES, JsonClient
 from masksearch.search.remote.records import Complaint, Request, Service
+from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit
 
 TOGETHER = 8

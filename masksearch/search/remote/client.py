@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from masksearch import __version__
 from masksearch.errors import MissingExtraError, SearchError, SearchUnavailableError
-from masksearch.search.remote.answers import LONGEST_MESSAGE, UnexpectedShape, printable
+from masksearch.search.remote.answers import LONGEST_MESSAGE, UnexpectedShape
 from masksearch.search.remote.keys import Secret
 from masksearch.search.remote.records import Complaint, Request, Service
+from masksearch.text.display import one_line, printable
 
 if TYPE_CHECKING:
     import httpx
@@ -175,7 +176,7 @@ class JsonClient:
     def _shown(self, text: str, longest: int = LONGEST_MESSAGE) -> str:
         """A server's words for a message of ours. The key goes before they are cut, or half of it would stay."""
         text = self._secret.scrub(text) if self._secret else text
-        text = printable(text[: 10 * longest])
+        text = one_line(printable(text[: 10 * longest]))
         return text if len(text) <= longest else f"{text[:longest]} ..."
 
 

@@ -14,18 +14,10 @@ from typing import Any
 
 from masksearch.errors import SearchError
 from masksearch.search.batching import in_thread
-from masksearch.search.remote.answers import (
-    UnexpectedShape,
-    encodable,
-    member,
-    message,
-    one_line,
-    rows,
-    score,
-    text,
-)
+from masksearch.search.remote.answers import UnexpectedShape, member, message, rows, score, text
 from masksearch.search.remote.client import JsonClient, user_agent
 from masksearch.search.remote.records import Complaint, Request, Service, base_url, short_hash
+from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit, Passage
 
 QUERIES_AT_A_TIME, RESULTS_AT_A_TIME = 256, 100_000

@@ -13,20 +13,11 @@ from typing import Any
 from masksearch.corpus import normal_title
 from masksearch.errors import UsageError
 from masksearch.search.batching import in_thread
-from masksearch.search.remote.answers import (
-    UnexpectedShape,
-    encodable,
-    member,
-    message,
-    one_line,
-    printable,
-    rows,
-    shortened,
-    text,
-)
+from masksearch.search.remote.answers import UnexpectedShape, member, message, rows, shortened, text
 from masksearch.search.remote.base import RemoteSearcher
 from masksearch.search.remote.client import user_agent
 from masksearch.search.remote.records import Complaint, Request, Service, base_url, moved
+from masksearch.text.display import encodable, one_line, printable
 from masksearch.types import Hit, Page, Passage
 
 CONTACT = "MASKSEARCH_CONTACT"
@@ -167,7 +158,7 @@ def wikipedia(language: str, url: str = "") -> Wikipedia:
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", language):
         raise UsageError(f"'{language}' is no language of Wikipedia; write wikipedia:en, for example.")
     contact = (
-        printable(os.environ.get(CONTACT, "")).encode("ascii", "replace").decode()
+        one_line(printable(os.environ.get(CONTACT, ""))).encode("ascii", "replace").decode()
         or f"no contact given; {CONTACT} is not set"
     )
     headers = {"User-Agent": user_agent(contact), "Accept": "application/json"}

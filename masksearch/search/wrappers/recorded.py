@@ -22,8 +22,8 @@ from masksearch.errors import DataError, SearchError, SearchUnavailableError, Us
 from masksearch.protocols import Searcher
 from masksearch.runtime.files import PACKED, append_json_lines, open_binary, read_appended
 from masksearch.search.batching import in_thread
-from masksearch.search.remote.answers import encodable
 from masksearch.search.wrappers.base import HITS, PAGE, Wrapper
+from masksearch.text.display import encodable
 from masksearch.types import Hit, Page
 
 T = TypeVar("T")

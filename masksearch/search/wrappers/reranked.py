@@ -13,8 +13,8 @@ from masksearch.protocols import Searcher
 from masksearch.runtime.files import hash_file, hash_json
 from masksearch.search.batching import in_thread
 from masksearch.search.index.base import indexed
-from masksearch.search.remote.answers import encodable
 from masksearch.search.wrappers.base import Wrapper
+from masksearch.text.display import encodable
 from masksearch.types import Hit
 
 Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from masksearch import __version__
-from masksearch.cli.commands import printable
 from masksearch.cli.main import main, sentence
 from masksearch.recipe.stages import STAGES
+from masksearch.text.display import printable
 
 DOCS = [
     {

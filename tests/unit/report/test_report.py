@@ -28,7 +28,7 @@ from masksearch.report.load import load_beside, load_run
 from masksearch.report.payload import blocks, packed, unpacked
 from masksearch.report.settings import ReportSettings
 from masksearch.report.viewer import segments, verdict
-from masksearch.report.visible import visible
+from masksearch.text.display import visible_controls
 from masksearch.types import Results, Turn
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> {{ 7 * 7 }}"
@@ -541,8 +541,8 @@ def test_blocks_are_cut_by_size() -> None:
 
 
 def test_control_characters_are_shown() -> None:
-    assert visible("a\u202eb\x00c\r\nd\te\U000e0041") == "a⟨U+202E⟩b⟨U+0000⟩c\nd\te⟨U+E0041⟩"
-    assert visible("Beyoncé, 北京, عربي 👩\u200d🚀") == "Beyoncé, 北京, عربي 👩\u200d🚀"
+    assert visible_controls("a\u202eb\x00c\r\nd\te\U000e0041") == "a⟨U+202E⟩b⟨U+0000⟩c\nd\te⟨U+E0041⟩"
+    assert visible_controls("Beyoncé, 北京, عربي 👩\u200d🚀") == "Beyoncé, 北京, عربي 👩\u200d🚀"
 
 
 def test_page_and_python_show_the_same_characters() -> None:
@@ -551,7 +551,7 @@ def test_page_and_python_show_the_same_characters() -> None:
     assert found
     pattern = "[" + found[1] + re.sub(r"\\u\{(\w+)\}", lambda match: f"\\U{match[1]:0>8}", found[2]) + "]"
     shown = {code for code in range(0x110000) if re.match(pattern, chr(code))}
-    assert shown == {code for code in range(0x110000) if visible(chr(code)) != chr(code)}
+    assert shown == {code for code in range(0x110000) if visible_controls(chr(code)) != chr(code)}
 
 
 def test_names_that_turn_around_are_shown_as_signs(tmp_path: Path) -> None:

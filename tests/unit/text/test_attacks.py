@@ -21,7 +21,6 @@ from masksearch.agent.loop import Episode, run_episode
 from masksearch.agent.prompts import messages, render_information, render_page
 from masksearch.agent.protocol import CONTROL, Invalid, is_valid, parse_turn
 from masksearch.agent.settings import AgentSettings
-from masksearch.cli.commands import printable
 from masksearch.cli.main import main
 from masksearch.corpus import SkipCount
 from masksearch.llm.base import Policy, Sampling
@@ -30,6 +29,7 @@ from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.llm.token_session import decode, encode_plain, encode_prompt
 from masksearch.search import Bm25Searcher, build, load, read_passages
 from masksearch.search.settings import IndexSettings
+from masksearch.text.display import printable
 from masksearch.text.excerpts import part_of
 from masksearch.text.neutralise import neutralise
 from masksearch.train.tokens import IGNORED, encode_trajectory

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.search.remote import is_remote, open_remote
-from masksearch.search.remote.answers import message, plain, printable, shortened
+from masksearch.search.remote.answers import message, plain, shortened
 from masksearch.search.remote.client import retry_after
+from masksearch.text.display import one_line, printable
 
 pytest.importorskip("httpx")
 
@@ -83,7 +84,7 @@ def test_html_becomes_plain_text(markup: str, text: str) -> None:
 
 
 def test_messages_are_made_printable() -> None:
-    assert printable("a\x00b\r\nc\u202ed\x1b[0m\ue000") == "a b c d [0m"
+    assert one_line(printable("a\x00b\r\nc\u202ed\x1b[0m\ue000")) == "a b c d [0m"
 
 
 @pytest.mark.parametrize(

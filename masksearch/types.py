@@ -178,6 +178,10 @@ class Trajectory(Record):
     """What the searches that failed said; the agent was shown that they failed."""
     retrieved: tuple[tuple[str, ...], ...] = ()
     """Ids of the passages that each search brought, best first; for an opened page the id of its document."""
+    prompt_hash: str = ""
+    """Hash of the messages that the session started with (`agent.prompts.messages_hash`); empty in files of earlier versions."""
+    templates_hash: str = ""
+    """Version of the prompt files that rendered them (`agent.prompts.templates_hash`)."""
 
 
 class Score(Record):

@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 from masksearch.agent.prompts import (
     Style,
     messages,
+    messages_hash,
     method_prompt,
     render_correction,
     render_failure,
     render_information,
     render_page,
     task_language,
+    templates_hash,
 )
 from masksearch.agent.protocol import Answer, Invalid, Open, Search, parse_turn, stops
 from masksearch.agent.settings import AgentSettings
@@ -64,6 +66,7 @@ class _Run:
         self.turns: list[Turn] = []
         self.searches = self.opens = self.corrections = self.model_tokens = self.tool_tokens = 0
         self.answer, self.error = "", ""
+        self.prompt_hash = ""
         self.search_errors: list[str] = []
         self.retrieved: list[tuple[str, ...]] = []
         self.parts: dict[str, int] = {}
@@ -110,6 +113,7 @@ async def run_episode(
             max_searches=settings.max_searches,
             max_opens=settings.max_opens,
         )
+        run.prompt_hash = messages_hash(chat)
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         run.started = time.monotonic()
         status = await _converse(
@@ -223,6 +227,8 @@ def finish_episode(
         usage=usage,
         error=run.error,
         tools=tools,
+        prompt_hash=run.prompt_hash,
+        templates_hash=templates_hash(),
         search_errors=tuple(run.search_errors),
         retrieved=tuple(run.retrieved),
     )
@@ -255,6 +261,7 @@ async def run_single_turn(
         chat = messages(
             task, "rag" if searcher is not None else "closed-book", settings.answer_form, information
         )
+        run.prompt_hash = messages_hash(chat)
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         run.started = time.monotonic()
         generation = await session.generate(("</answer>",), settings.turn_tokens)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -81,6 +82,18 @@ def prompts_hash() -> str:
         content = file.read_bytes()
         digest.update(f"{file.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+@functools.cache
+def templates_hash() -> str:
+    """The first 16 digits of `prompts_hash`: the version of the prompt files, as trajectories record it."""
+    return prompts_hash()[:16]
+
+
+def messages_hash(chat: Sequence[Message]) -> str:
+    """The first 16 hex digits of the SHA-256 of a rendered prompt: equal messages, equal hash."""
+    text = json.dumps([[message["role"], message["content"]] for message in chat], ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def task_language(task: Task) -> str:

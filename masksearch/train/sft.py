@@ -338,7 +338,10 @@ def encode_all(settings: SftSettings, tokenizer: Any) -> tuple[list[Encoded], in
     rows, too_long = [], 0
     for path in settings.trajectories:
         for trajectory in read_records(path, Trajectory):
-            row = encode_trajectory(tokenizer, trajectory)
+            try:
+                row = encode_trajectory(tokenizer, trajectory)
+            except TrainingError as error:
+                raise TrainingError(f"{path}: {error}") from None
             if len(row.input_ids) > settings.max_length:
                 too_long += 1
             elif all(label == IGNORED for label in row.labels):

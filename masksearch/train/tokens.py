@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from masksearch.agent.prompts import messages, method_prompt
+from masksearch.agent.prompts import messages, messages_hash, method_prompt, templates_hash
+from masksearch.errors import TrainingError
+from masksearch.llm.base import Message
 from masksearch.llm.token_session import encode_plain, encode_prompt
 from masksearch.types import Trajectory, Turn, task_from_json
 
@@ -69,12 +71,32 @@ def message_end(tokenizer: Any) -> int | None:
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
     """A trajectory of the agent as training tokens, behind the prompt it was made with."""
     answer_form = str(trajectory.task.get("answer_form", "spans"))
-    prompt = encode_prompt(
-        tokenizer, messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
-    )
+    chat = messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
+    check_prompt(trajectory, chat)
+    prompt = encode_prompt(tokenizer, chat)
     encoded = encode_turns(tokenizer, prompt, trajectory.turns, message_end(tokenizer))
     masks, answer = int(trajectory.task.get("masks", 0)), answer_length(tokenizer, trajectory.turns)
     return replace(encoded, task=str(trajectory.task["id"]), masks=masks, answer_tokens=answer)
+
+
+def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
+    """Raises TrainingError where the trajectory records another prompt than `chat`, behind which it would be trained.
+
+    Trajectories of earlier versions record no prompt and pass.
+    """
+    if trajectory.prompt_hash in ("", messages_hash(chat)):
+        return
+    if trajectory.templates_hash == templates_hash():
+        reason = "it was made with another method's prompt, or with other tools or another answer form"
+    else:
+        reason = (
+            f"its prompt files had version {trajectory.templates_hash}, "
+            f"those of this installation have version {templates_hash()}"
+        )
+    raise TrainingError(
+        f"Trajectory '{trajectory.id}' did not start with the prompt that training would put before it: {reason}. "
+        "Make the trajectories again with this version, or train with the version that made them."
+    )
 
 
 def answer_length(tokenizer: Any, turns: Sequence[Turn]) -> int:

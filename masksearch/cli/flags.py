@@ -55,6 +55,13 @@ def _texts(module: str) -> dict[tuple[str, str], str]:
     return found
 
 
+def _text(kind: type[Settings], name: str) -> str:
+    """The text under a field, in the class that defines the field or the nearest base class that does."""
+    classes = [part for part in kind.__mro__ if issubclass(part, Settings)]
+    found = (_texts(part.__module__).get((part.__name__, name), "") for part in classes)
+    return next(filter(None, found), "")
+
+
 def flag(name: str) -> str:
     """The flag of one field's name."""
     return SHORT_NAMES.get(name, name).replace("_", "-")
@@ -64,18 +71,15 @@ def add_flags(
     parser: argparse._ActionsContainer, kind: type[Settings], skip: tuple[str, ...] = (), prefix: str = ""
 ) -> None:
     """A flag for every field of `kind` that is not in `skip`. Flags that are not given leave no trace in the namespace."""
-    for name, field in kind.model_fields.items():
+    # Fields of a base class come first in `model_fields`; the help starts with the fields that must be given.
+    for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
             continue
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, Settings):
             add_flags(parser, inner, prefix=f"{prefix}{name}.")
             continue
-        text = (
-            (_texts(kind.__module__).get((kind.__name__, name), "") + _default(field))
-            .strip()
-            .replace("%", "%%")
-        )
+        text = (_text(kind, name) + _default(field)).strip().replace("%", "%%")
         options: dict[str, Any] = {
             "dest": f"{DEST}{prefix}{name}",
             "default": argparse.SUPPRESS,

@@ -10,33 +10,11 @@ from masksearch.agent.settings import AgentSettings
 from masksearch.runtime.settings import Ref, Refs, Settings
 from masksearch.scoring.settings import JudgeSettings
 from masksearch.search.settings import SearchSettings
+from masksearch.train.settings import SupervisedSettings
 
 
-class EvolveSftSettings(Settings):
-    """Training in each round of self-evolution: fields of SftSettings, with the same meaning."""
-
-    learning_rate: float = Field(3e-4, gt=0)
-    batch_size: int = Field(8, ge=1)
-    micro_batch_size: int | None = Field(None, ge=1)
-    """Rows in memory at a time; None: the whole batch."""
-    epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    """Stop after so many optimizer steps, going round the data if need be; None: `epochs` decides."""
-    warmup_ratio: float = Field(0.05, ge=0, le=1)
-    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    max_length: int = Field(1024, ge=16)
-    """Longer trajectories are left out of the training (and counted), never cut."""
-    frozen_layers: int = Field(0, ge=0)
-    """The lowest so many layers, and the embeddings, stay as they are."""
-    lora: bool = False
-    """Train adapters beside the linear layers (extra `lora`), at about ten times the learning rate; what a round leaves has them merged."""
-    lora_rank: int = Field(16, ge=1)
-    lora_alpha: float = Field(32.0, gt=0)
-    save_steps: int = Field(25, ge=1)
-    """A state to resume from is saved so often."""
-    activation_checkpointing: bool = False
-    """Compute activations again in the backward pass: slower, for models that would not fit in memory otherwise."""
+class EvolveSftSettings(SupervisedSettings):
+    """SFT in each round of self-evolution; the rounds set the model, the trajectories and the seed."""
 
 
 class EvolveSettings(Settings):

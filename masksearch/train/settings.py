@@ -1,4 +1,4 @@
-"""Settings of the stages `sft` and `rl`."""
+"""Settings of the stages `sft` and `rl`, and the fields that all training settings share."""
 
 from __future__ import annotations
 
@@ -14,31 +14,35 @@ from masksearch.search.settings import SearchSettings
 
 
 class CurriculumSettings(Settings):
-    """Which tasks come when, for SFT and RL alike: all mixed or by their number of masks; and, of those, evenly or by how often they are solved."""
+    """The order of tasks in SFT and RL: mixed or by number of masks, drawn evenly or by solve rate."""
 
     order: Literal["mixed", "masks"] = "mixed"
-    """mixed: all tasks from the first step to the last; masks: by their number of masks, in stages."""
+    """mixed: all tasks from the first step to the last; masks: stages by number of masks."""
     stages: tuple[str, ...] = Field(("1", "2", "3", "4"), min_length=1)
-    """The number of masks of each stage, or a range such as 1-2."""
+    """Number of masks of each stage's tasks, or a range such as 1-2."""
     boundary: Literal["steps", "plateau"] = "steps"
-    """What ends a stage: a number of steps, or no gain on the stage's tasks in `heldout`. The last one lasts to the end of the training."""
+    """What ends a stage: a number of steps, or a plateau of the measurements on the stage's tasks in
+    `heldout`. The last stage runs to the end of the training."""
     stage_steps: tuple[int, ...] = ()
-    """Steps of each stage but the last; empty: shared out evenly (SFT: as the trajectories are)."""
+    """Steps of each stage but the last. Empty, each stage gets an equal share (SFT: a share in proportion
+    to its trajectories)."""
     solve_rate: bool = False
-    """Prefer tasks that are solved sometimes, neither always nor never; measured as they are trained on, first by `solve_rates`. In SFT a trajectory counts as
-    solved where each token of its answer would have been the likeliest."""
+    """Prefer tasks that the model solves sometimes over those it solves always or never. Solve rates start
+    from `solve_rates` and are updated by the training's own rollouts. In SFT a trajectory counts as solved
+    when each token of its answer is the likeliest one."""
     floor: float = Field(0.05, gt=0, le=1)
-    """Least weight of a task, against one that is solved half of the time or was never measured: even those are measured again."""
+    """Least weight of a task, relative to a task that is solved half of the time or was never measured.
+    Above 0, so that every task is measured again at times."""
     half_life: int = Field(50, ge=1)
-    """After so many steps a measurement of a task counts half, because the model has moved on."""
+    """Steps after which a solve rate counts half, because the model has changed since."""
     measure_steps: int = Field(10, ge=1)
-    """Measure on `heldout` every so many steps."""
+    """Steps between two measurements on `heldout`."""
     heldout_limit: int = Field(64, ge=1)
-    """Measure on the first so many of the stage."""
+    """Most held-out tasks of the stage that are measured; the first ones count."""
     patience: int = Field(3, ge=1)
-    """A plateau: so many measurements in a row without gain."""
+    """Measurements in a row without gain that make a plateau."""
     min_gain: float = Field(0.0, ge=0)
-    """A gain is more than this, in F1 (SFT: in the loss)."""
+    """Least improvement that counts as a gain (it must be exceeded), in F1 (SFT: in the loss)."""
 
     @field_validator("stages")
     @classmethod
@@ -49,7 +53,7 @@ class CurriculumSettings(Settings):
 
     @field_validator("stage_steps")
     @classmethod
-    def _counted(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+    def _one_per_boundary(cls, value: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
         stages = info.data.get("stages", ())
         if value and (min(value) < 1 or len(value) != len(stages) - 1):
             raise ValueError(f"give the steps, 1 or more, of each of the {len(stages)} stages but the last")
@@ -60,172 +64,218 @@ AlarmName = Literal["nan", "unfilled", "likelihood", "entropy", "reward", "forma
 
 
 class AlarmSettings(Settings):
-    """Signs of a collapse in RL. An alarm that does not stop the run is told once."""
+    """Signs of a collapse in RL. An alarm that does not stop the run is reported once."""
 
     stop_on: tuple[AlarmName, ...] = ("nan", "unfilled", "likelihood", "reward", "format", "ratio")
-    """Which of them stop the run: nan (loss or gradient not finite), unfilled (`empty_steps`), likelihood (`likelihood_drop`), entropy (`entropy_share`),
-    reward (`reward_drop`), format (`format_drop`), ratio (`ratio_limit`)."""
+    """Alarms that stop the run: nan (loss or gradient not finite), unfilled (`empty_steps`), likelihood
+    (`likelihood_drop`), entropy (`entropy_share`), reward (`reward_drop`), format (`format_drop`), ratio
+    (`ratio_limit`)."""
     then: Literal["finish", "fail"] = "finish"
-    """finish: the stage ends with the best checkpoint so far (after nan with the last good one) and says so; fail: it ends with an error, and the checkpoint
-    stays in its folder. Without a checkpoint it fails."""
+    """finish: the stage ends with the best checkpoint so far (after nan with the last good one) and reports
+    the alarm; fail: the stage ends with an error and keeps the checkpoint in its folder. A stage without a
+    checkpoint always fails."""
     window: int = Field(8, ge=1)
-    """Figures are compared as means over so many steps, with those of the same stage of the curriculum."""
+    """Steps over which figures are averaged before they are compared. Only figures of the same curriculum
+    stage are compared."""
     likelihood_drop: float = Field(0.5, gt=0)
-    """Fall of the mean log-probability of right rollouts, a token, below the highest before."""
+    """Fall of the mean log-probability of right rollouts, per token (in nats), below its highest mean."""
     entropy_share: float = Field(0.1, gt=0, lt=1)
-    """Entropy below this share of the first window's."""
+    """Share of the first window's entropy below which the entropy raises an alarm."""
     reward_drop: float = Field(0.3, gt=0)
-    """Fall of the reward below the highest before."""
+    """Fall of the mean reward below its highest mean."""
     format_drop: float = Field(0.3, gt=0, le=1)
-    """Fall of the share of rollouts in valid form below the highest before."""
+    """Fall of the share of rollouts in valid form below its highest mean."""
     ratio_limit: float = Field(1.5, gt=1)
-    """Mean ratio of new to old probabilities above this, or below 1 / this."""
+    """Largest mean ratio of new to old probabilities; 1 / ratio_limit is the smallest."""
     empty_steps: int = Field(5, ge=1)
-    """So many steps in a row without one group that has both right and wrong rollouts."""
+    """Steps in a row without a single group that can be trained on (one with right and wrong rollouts)."""
 
 
 TrackerName = Literal["auto", "trackio", "wandb", "tensorboard", "none"]
 Estimator = Literal["dapo", "grpo", "dr-grpo", "rloo", "gspo"]
 
 
-class SftSettings(Settings):
-    """Supervised fine-tuning on trajectories."""
+class TrainingSettings(Settings):
+    """Fields of every training: SFT, RL and the SFT of self-evolution rounds."""
+
+    learning_rate: float = Field(3e-4, gt=0)
+    """Peak learning rate of AdamW."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Weight decay of AdamW; 0: no decay."""
+    frozen_layers: int = Field(0, ge=0)
+    """Number of lowest layers that are not trained, together with the embeddings; 0 trains all weights.
+    With half of the layers frozen a step costs about two thirds of the time and memory."""
+    lora: bool = False
+    """Train adapters of the linear layers instead of the weights (extra `lora`), at about ten times the
+    learning rate. The checkpoint has the adapters merged."""
+    lora_rank: int = Field(16, ge=1)
+    """Rank of the adapters."""
+    lora_alpha: float = Field(32.0, gt=0)
+    """The adapters' output is scaled by lora_alpha / lora_rank."""
+    save_steps: int = Field(25, ge=1)
+    """Optimizer steps between two saved states that a killed run resumes from."""
+    activation_checkpointing: bool = False
+    """Recompute activations in the backward pass: slower (by about a fifth, according to TRL's
+    documentation), for models that would not fit in memory otherwise."""
+
+
+class SupervisedSettings(TrainingSettings):
+    """Fields of SFT, as a stage or in a round of self-evolution."""
+
+    batch_size: int = Field(8, ge=1)
+    """Trajectories of an optimizer step, over all processes."""
+    micro_batch_size: int | None = Field(None, ge=1)
+    """Trajectories in memory at a time, in each process. Unset, the whole batch."""
+    epochs: float = Field(1.0, gt=0)
+    """Passes over the trajectories; a fraction is allowed."""
+    max_steps: int | None = Field(None, ge=1)
+    """Number of optimizer steps, with further passes over the data where needed. Unset, `epochs` decides."""
+    warmup_ratio: float = Field(0.05, ge=0, le=1)
+    """Share of the steps over which the learning rate rises linearly from 0; 0: no warmup."""
+    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
+    """Course of the learning rate after the warmup."""
+    max_length: int = Field(1024, ge=16)
+    """Most tokens of a trajectory, prompt included. Longer ones are left out and counted, never cut."""
+
+
+class TrainingStageSettings(Settings):
+    """Fields that the stages `sft` and `rl` share beyond those of every training."""
 
     model: Ref
-    trajectories: Refs
-    learning_rate: float = Field(3e-4, gt=0)
-    batch_size: int = Field(8, ge=1)
-    micro_batch_size: int | None = Field(None, ge=1)
-    """Rows in memory at a time; None: the whole batch."""
-    epochs: float = Field(1.0, gt=0)
-    max_steps: int | None = Field(None, ge=1)
-    """Stop after so many optimizer steps, going round the data if need be; None: `epochs` decides."""
-    warmup_ratio: float = Field(0.05, ge=0, le=1)
-    scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    weight_decay: float = Field(0.0, ge=0)
-    max_length: int = Field(1024, ge=16)
-    """Longer trajectories are left out (and counted), never cut."""
-    frozen_layers: int = Field(0, ge=0)
-    """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
-    lora: bool = False
-    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
-    lora_rank: int = Field(16, ge=1)
-    lora_alpha: float = Field(32.0, gt=0)
-    """The adapters' part is scaled by lora_alpha / lora_rank."""
-    save_steps: int = Field(25, ge=1)
-    """A state to resume from is saved so often."""
-    activation_checkpointing: bool = False
-    """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
+    """The model to train: a checkpoint folder, a stage that writes one, or OWNER/NAME at the Hugging Face hub."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Compute type; weights and optimizer stay in float32. auto: bfloat16 where the hardware multiplies it, else float32."""
+    """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 where the
+    hardware multiplies it, else float32."""
     curriculum: CurriculumSettings = CurriculumSettings()
-    heldout: Ref = ""
-    """Trajectories on which the loss is measured every `curriculum.measure_steps` steps; for stages that end with a plateau."""
+    """The order of the tasks."""
     solve_rates: Ref = ""
-    """How often tasks are solved, to begin with: `{"task", "solved", "sampled"}` a line, or the product of a stage `evolve`; for `curriculum.solve_rate`."""
-    on_nan: Literal["finish", "fail"] = "finish"
-    """What follows a loss that is not finite: the stage ends with the last good checkpoint and says so, or with an error. Without a checkpoint it fails."""
+    """Initial solve rates for `curriculum.solve_rate`: a file with a line `{"task", "solved", "sampled"}`
+    per task, or the product of a stage `evolve`. Empty, all tasks start alike."""
     trackers: tuple[TrackerName, ...] = ("auto",)
-    """Where figures go besides log.jsonl: trackio, wandb, tensorboard, none; auto: trackio where it is installed."""
+    """Experiment trackers that get the figures of log.jsonl: trackio, wandb, tensorboard or none; auto:
+    trackio where it is installed."""
     seed: int = 1
+    """Seed of the order of the data, the sampling and the initial adapters."""
+
+
+class SftSettings(TrainingStageSettings, SupervisedSettings):
+    """Supervised fine-tuning on trajectories."""
+
+    trajectories: Refs
+    """Trajectory files to train on."""
+    heldout: Ref = ""
+    """Trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed for stages
+    that end with a plateau. Empty, no measurement."""
+    on_nan: Literal["finish", "fail"] = "finish"
+    """After a loss that is not finite: finish ends the stage with the last good checkpoint and reports it;
+    fail ends it with an error. A stage without a checkpoint always fails."""
 
 
 class VllmSettings(Settings):
-    """vLLM as the back end of rollouts, by way of TRL; see docs/scale.md."""
+    """vLLM as the backend of rollouts, through TRL; see docs/scale.md."""
 
     url: str = "http://127.0.0.1:8000"
     """Address of the server (vllm-server), without /v1."""
     memory_share: float = Field(0.3, gt=0, lt=1)
-    """Share of a GPU's memory that the engine takes for weights and cache (vllm-colocate); the rest is for the training."""
+    """Share of a GPU's memory that the engine takes for weights and cache (vllm-colocate); the training gets
+    the rest."""
     timeout: float = Field(300.0, gt=0)
-    """Seconds to wait for the server: at the start until it is up, later for one turn."""
+    """Seconds to wait for the server: at the start until it is up, later for the text of one turn."""
 
     @field_validator("url")
     @classmethod
     def _address(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
-            raise ValueError("it is the address of a vLLM server, such as http://127.0.0.1:8000")
+            raise ValueError("give the address of a vLLM server, such as http://127.0.0.1:8000")
         return value.rstrip("/").removesuffix("/v1")
 
 
-class RlSettings(Settings):
-    """Reinforcement learning with DAPO, or with one of its relatives."""
+class RlSettings(TrainingStageSettings, TrainingSettings):
+    """Reinforcement learning with DAPO or one of its relatives."""
 
-    model: Ref
     tasks: Ref
+    """Tasks to train on: RAMP tasks or questions."""
     index: Ref
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     steps: int = Field(3, ge=1)
+    """Optimizer steps; each trains once on a new batch of rollouts."""
     prompts_per_step: int = Field(5, ge=1)
+    """Tasks (groups) of a step, over all processes."""
     group_size: int = 8
-    """Rollouts of a task; each is judged against the others."""
+    """Rollouts of a task; the reward of each is compared with those of its group. 2 or more."""
     learning_rate: float = Field(1e-6, gt=0)
+    """Learning rate of AdamW, constant after the warmup."""
     warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises linearly from 0; 0: no warmup."""
     weight_decay: float = Field(0.1, ge=0)
+    """Weight decay of AdamW; 0: no decay."""
     max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients with a larger norm are scaled down to this norm."""
     algorithm: Estimator = "dapo"
-    """dapo (loss a token, over all model tokens of a step), grpo (mean over each rollout first), dr-grpo (a constant for a length, advantages not divided by
-    the standard deviation), rloo (each against the mean of the others; sums over rollouts), gspo (one ratio a rollout; with clips of about 3e-4 and 4e-4)."""
+    """dapo (loss per token, over all model tokens of a step), grpo (mean over each rollout first), dr-grpo (a
+    constant in place of the length, advantages not divided by the standard deviation), rloo (each rollout
+    against the mean of the others; sums over rollouts), gspo (one ratio per rollout; use clips of about 3e-4
+    and 4e-4)."""
     beta: float = Field(0.0, ge=0)
-    """Weight of the KL term against the model that training began with; 0: no term, as in DAPO, and no second model in memory."""
+    """Weight of the KL term against the initial model; 0: no KL term, as in DAPO, and no second model in
+    memory."""
     clip_low: float = Field(0.2, gt=0)
+    """Ratios of new to old probabilities are clipped below 1 - clip_low."""
     clip_high: float = Field(0.28, gt=0)
-    """Clip-higher where it is more than clip_low; all algorithms but DAPO were published with the two alike, at 0.2 (gspo: see there)."""
+    """Ratios are clipped above 1 + clip_high; clip-higher where this is more than clip_low. All algorithms
+    but DAPO were published with equal clips of 0.2 (gspo: see `algorithm`)."""
     temperature: float = Field(1.0, gt=0)
+    """Sampling temperature of the rollouts."""
     dynamic_sampling: bool = True
+    """Replace groups whose rollouts are all right or all wrong by groups of other tasks (DAPO)."""
     max_refills: int = Field(3, ge=0)
-    """How often more prompts are sampled for a step before it is trained with groups that say nothing."""
+    """Most times that further tasks are sampled for a step. A batch that is still not full is completed with
+    groups that carry no loss."""
     overlong_filter: bool = False
-    """Rollouts that were cut off at a limit of tokens carry no loss (DAPO's overlong filtering); they still count in the mean of their group."""
-    curriculum: CurriculumSettings = CurriculumSettings()
+    """Give no loss to rollouts that a token limit cut off (DAPO's overlong filtering); their rewards still
+    count in the mean of their group."""
     heldout: Ref = ""
-    """Tasks on which the model is measured greedily every `curriculum.measure_steps` steps: for stages that end with a plateau, and for what is the best
-    checkpoint."""
-    solve_rates: Ref = ""
-    """How often tasks are solved, to begin with: `{"task", "solved", "sampled"}` a line, or the product of a stage `evolve`; for `curriculum.solve_rate`."""
+    """Tasks on which the model is measured with greedy decoding every `curriculum.measure_steps` steps: for
+    stages that end with a plateau, and to find the best checkpoint. Empty, no measurement."""
     alarms: AlarmSettings = AlarmSettings()
+    """Signs of a collapse and their consequences."""
     take: Literal["last", "best"] = "last"
-    """Which checkpoint is the product: the last one, or the best saved one by F1 on `heldout` (without one, by the reward over `alarms.window` steps)."""
-    trackers: tuple[TrackerName, ...] = ("auto",)
-    """Where figures go besides log.jsonl: trackio, wandb, tensorboard, none; auto: trackio where it is installed."""
+    """The checkpoint that becomes the product: the last one, or the best saved one by F1 on `heldout`
+    (without `heldout`, by the mean reward over `alarms.window` steps)."""
     reward: RewardSettings = RewardSettings()
+    """The parts of the reward and their weights."""
     search: SearchSettings = SearchSettings()
+    """The search that the rollouts use."""
     agent: AgentSettings = AgentSettings()
+    """Limits of the agent loop in the rollouts, and the form of the answers."""
     micro_batch_size: int = Field(8, ge=1)
+    """Rollouts in memory at a time in the training, in each process."""
     rollouts: Literal["slots", "vllm-server", "vllm-colocate"] = "slots"
-    """What decodes the rollouts: slots (a copy of the model in this process), vllm-server (`vllm serve` on GPUs of its own, at `vllm.url`),
-    vllm-colocate (a vLLM engine beside the training, on the same GPU); extra `vllm`."""
+    """Backend that decodes the rollouts: slots (a copy of the model in this process), vllm-server (`vllm
+    serve` on separate GPUs, at `vllm.url`), vllm-colocate (a vLLM engine on the training's GPU); extra
+    `vllm`."""
     vllm: VllmSettings = VllmSettings()
+    """Settings of the vLLM backends."""
     decode_slots: int = Field(48, ge=1)
-    """Rollouts that are decoded together (slots); vLLM finds its own number."""
-    frozen_layers: int = Field(0, ge=0)
-    """The lowest so many layers, and the embeddings, stay as they are: with half of them a step costs about two thirds of the time and memory."""
-    lora: bool = False
-    """Train adapters beside the linear layers instead of the weights (extra `lora`), at about ten times the learning rate; the checkpoint has them merged."""
-    lora_rank: int = Field(16, ge=1)
-    lora_alpha: float = Field(32.0, gt=0)
-    """The adapters' part is scaled by lora_alpha / lora_rank."""
+    """Rollouts that are decoded together (slots); vLLM chooses its own number."""
     save_steps: int = Field(1, ge=1)
-    activation_checkpointing: bool = False
-    """Compute activations again in the backward pass: slower (TRL's documentation says by about a fifth), for models that would not fit in memory otherwise."""
-    dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    seed: int = 1
+    """Steps between two saved states that a killed run resumes from; only a saved state can become the best
+    checkpoint."""
 
     @model_validator(mode="after")
-    def _best_is_saved(self) -> Self:
+    def _measured_states_are_saved(self) -> Self:
         every = self.curriculum.measure_steps
         if self.take == "best" and self.heldout and every % self.save_steps:
             raise ValueError(
-                f"take is best, but the held-out tasks are measured every {every} steps (curriculum.measure_steps) and states saved every {self.save_steps} "
-                "(save_steps), and only a saved state can be kept; make measure_steps a multiple of save_steps"
+                f"take is best, but the held-out tasks are measured every {every} steps "
+                f"(curriculum.measure_steps) and states saved every {self.save_steps} (save_steps), and only a "
+                "saved state can be kept; make measure_steps a multiple of save_steps"
             )
         return self
 
     @field_validator("group_size")
     @classmethod
-    def _compared(cls, value: int) -> int:
+    def _at_least_two(cls, value: int) -> int:
         if value < 2:
-            raise ValueError(
-                "a rollout is judged against the others of its group, so a group needs 2 or more"
-            )
+            raise ValueError("a rollout is compared with the others of its group, so a group needs 2 or more")
         return value

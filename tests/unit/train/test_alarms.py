@@ -174,7 +174,7 @@ def test_other_errors_pass_through():
 
 def test_a_group_of_one_is_refused():
     with pytest.raises(
-        ValueError, match="a rollout is judged against the others of its group, so a group needs 2 or more"
+        ValueError, match="a rollout is compared with the others of its group, so a group needs 2 or more"
     ):
         rl(group_size=1)
 

@@ -259,7 +259,7 @@ def test_flags_and_addresses(tmp_path, capsys):
     assert main([*command, "--rollouts", "vllm"]) == 2
     assert "slots" in capsys.readouterr().err
     assert main([*command, "--rollouts", "vllm-server", "--vllm.url", "localhost:8000"]) == 2
-    assert "it is the address of a vLLM server, such as http://127.0.0.1:8000" in capsys.readouterr().err
+    assert "give the address of a vLLM server, such as http://127.0.0.1:8000" in capsys.readouterr().err
     made = RlSettings.model_validate(
         {"model": "m", "tasks": "t", "index": "i", "vllm": {"url": "http://host:8000/v1/"}}
     )

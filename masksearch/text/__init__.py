@@ -1,1 +1,4 @@
-"""Language data and text rules that several rooms share: sentences, words, index terms, names, excerpts, neutralised text."""
+"""Language data and text rules that several packages share.
+
+Sentences, words, index terms, names, excerpts, displayed and neutralised text.
+"""

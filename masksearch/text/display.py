@@ -1,4 +1,4 @@
-"""Text of others made safe to show: on a terminal, on one line, in a page."""
+"""Makes untrusted text safe to display: on a terminal, on one line, in a page."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str, instead: str = " ") -> str:
-    """Replaces every character that is not printable, line breaks included: it could control a terminal."""
+    """Replaces every unprintable character, which could control a terminal; line breaks included."""
     return "".join(character if character.isprintable() else instead for character in text)
 
 
 def printable_lines(text: str) -> str:
-    """Replaces the same characters but keeps line breaks."""
+    """Replaces unprintable characters by spaces (see `printable`) but keeps line breaks."""
     return "\n".join(map(printable, text.split("\n")))
 
 
@@ -28,13 +28,15 @@ def one_line(text: str) -> str:
 
 
 def visible_controls(text: str) -> str:
-    """Shows control characters (but tab and line feed), direction marks, invisible separators and tag characters as ⟨U+202E⟩.
+    """Writes control and direction marks as code points, for example ⟨U+202E⟩.
 
-    `report/page/text.js` does the same in the browser, so that no text can hide or reverse a line of the page.
+    Covers control characters except tab and line feed, direction marks, invisible separators and tag
+    characters. `report/page/text.js` does the same in the browser, so that no text can hide or reverse a
+    line of the page.
     """
     return _CONTROLS.sub(lambda match: f"⟨U+{ord(match[0]):04X}⟩", text.replace("\r\n", "\n"))
 
 
 def encodable(value: str) -> str:
-    """Without lone surrogates, which JSON can spell but no file can hold."""
+    """Replaces lone surrogates, which JSON can express but UTF-8 cannot encode, by U+FFFD."""
     return _SURROGATE.sub("\ufffd", value)

@@ -1,4 +1,4 @@
-"""How much of a text is shown: of a search result its beginning, of a page one part after the other."""
+"""Excerpts that the model sees: the beginning of a search result, or one part of an opened page."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import re
 from masksearch.text.neutralise import neutralise
 from masksearch.text.sentences import UNSPACED
 
-# What `corpus.cut` counts as a word: in scripts without spaces each character.
+# A word as `corpus.cut` counts it: in scripts without spaces, each character.
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PER_WORD = 40
-"""Characters that words may have on average: else one endless word would fill a whole session."""
+"""Most characters per word of an excerpt, on average. Without it, one endless word could fill a session."""
 LONGEST = 1_000_000
-"""Characters of a page that can be read."""
+"""Characters of a page that the model can read; the rest is cut off."""
 
 
 def part_of(text: str, part: int, words: int) -> tuple[str, int]:
-    """The `part`-th (from 1) stretch of `words` words of a text, made harmless, and how many such parts there are; "" for a part there is not.
+    """Returns the `part`-th (from 1) stretch of `words` words, neutralised, and the number of parts.
 
-    What stands behind the first LONGEST characters is not shown, nor what of a part is longer than PER_WORD characters a word.
+    The stretch is "" where the text has no such part. Text after the first LONGEST characters is not shown.
+    A part is cut at PER_WORD characters times `words`.
     """
     text = neutralise(text[:LONGEST])
     first, last = (part - 1) * words + 1, part * words
@@ -29,12 +30,12 @@ def part_of(text: str, part: int, words: int) -> tuple[str, int]:
             start = word.start()
         if first <= count <= last:
             end = word.end()
-    # A second time: a bracket that was followed by a figure may be the last of a part.
+    # Neutralised again: after the cut, a bracket that preceded a digit may be the last character.
     return neutralise(text[start : min(end, start + words * PER_WORD)]), -(-count // words)
 
 
 def beginning(text: str, words: int) -> str:
-    """The first `words` words of a text, made harmless; not more than PER_WORD characters a word."""
+    """Returns the first `words` words, neutralised and cut at PER_WORD characters times `words`."""
     text = neutralise(text[: words * PER_WORD])
     last = next(itertools.islice(WORD.finditer(text), words - 1, None), None)
     return neutralise(text[: last.end()]) if last else text

@@ -1,8 +1,9 @@
-"""Names that can be read in a text: what a search may be about next, and what links two texts.
+"""Finds the names in a text: possible topics of the next search, and links between two texts.
 
-Found by their letters alone, without a model: in English, Spanish and French runs of words with capitals ("Bank of England"), in Chinese titles
-between 《》 and foreign names held together by "·". No months, no days, no single adjectives of a people, no word that is large only because a
-sentence begins with it.
+Names are found by their letters alone, without a model: in English, Spanish and French as runs of
+capitalised words ("Bank of England"), in Chinese as titles between 《》 and as foreign names joined by "·".
+Months, weekdays, single adjectives of a people, and words that are capitalised only because they start a
+sentence are not names.
 """
 
 from __future__ import annotations
@@ -15,33 +16,38 @@ from functools import cache
 from masksearch.text.sentences import UNSPACED
 from masksearch.text.words import SURFACE, folded, stop_words
 
-# What may stand between two words of a name, beside a space: an initial's full stop, an ampersand, small words.
-_SMALL = "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|ibn|bin|van|van der|van den|von|von der|y|et|&"
+# Allowed between two words of a name, apart from a space: an initial's full stop, an ampersand, small words.
+_SMALL = (
+    "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|ibn"
+    "|bin|van|van der|van den|von|von der|y|et|&"
+)
 _BETWEEN = re.compile(rf"\s+|(?<=\b\w)\.\s?|\s(?:{_SMALL})\s|\s(?:de l|d|l)['’]")
-# What goes on with a name, but begins none: a short figure, "d'Agoult", "al-Tabari".
+# Continues a name but starts none: a short number, "d'Agoult", "al-Tabari".
 _GOES_ON = re.compile(r"\d{1,3}|(?:[dl]['’]|al-)[^\W\d_a-z].*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _PEOPLE = re.compile(
-    r".*(?:[^aeiou]ian|ican|ean|ish|ese)|french|german|dutch|greek|swiss|welsh|czech|thai|iraqi|israeli|pakistani|arab|roman"
+    r".*(?:[^aeiou]ian|ican|ean|ish|ese)|french|german|dutch|greek|swiss|welsh|czech|thai|iraqi|israeli"
+    r"|pakistani|arab|roman"
 )
 _CALENDAR = frozenset(
-    """january february march april may june july august september october november december monday tuesday wednesday thursday friday saturday
-    sunday""".split()  # noqa: SIM905
+    """january february march april may june july august september october november december monday tuesday
+    wednesday thursday friday saturday sunday""".split()  # noqa: SIM905
 )
 _ASKING = frozenset(
-    "are did do does how in is name on was were what when where which who whom whose why".split()
-)  # noqa: SIM905
+    """are did do does how in is name on was were what when where which who whom whose why""".split()  # noqa: SIM905
+)
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\"”’)]*\s+|[\"“(«]|\s[-–—]\s)$")
-# Characters that end a foreign name, because they hardly stand in one.
+# The excluded characters end a foreign name: they hardly ever occur in one.
 _NAMED_ZH = rf"(?![是在于於和与與的了为為等及被由])[{UNSPACED}]"
 _NAMES_ZH = re.compile(
-    rf"《([^》]{{1,20}})》|((?:{_NAMED_ZH}){{1,6}}(?:[·•](?:{_NAMED_ZH}){{1,8}})+)|([A-Z][A-Za-z]+(?: [A-Z][A-Za-z]+)*)"
+    rf"《([^》]{{1,20}})》|((?:{_NAMED_ZH}){{1,6}}(?:[·•](?:{_NAMED_ZH}){{1,8}})+)"
+    r"|([A-Z][A-Za-z]+(?: [A-Z][A-Za-z]+)*)"
 )
 
 
 @dataclass(frozen=True)
 class Name:
-    """A name, and where it stands: characters [start, end)."""
+    """A name and its place in the text: characters [start, end)."""
 
     text: str
     start: int
@@ -49,12 +55,12 @@ class Name:
 
     @property
     def words(self) -> frozenset[str]:
-        """Its words without case and accents; of a Chinese name, the whole of it."""
+        """Words of the name without case and accents; a Chinese name is one word."""
         return name_words(self.text)
 
     @property
     def is_long(self) -> bool:
-        """Whether it is more than one word, or a Chinese name: such a name seldom stands for two things."""
+        """Whether the name has several words or is Chinese: long names are seldom ambiguous."""
         return len(self.words) > 1 or (
             not self.text.isascii() and bool(re.search(rf"[{UNSPACED}]", self.text))
         )
@@ -62,36 +68,40 @@ class Name:
 
 @cache
 def name_words(text: str) -> frozenset[str]:
-    """The words of a name that say something, without case and accents; a Chinese name is one word."""
+    """Returns the content words of a name, without case and accents; a Chinese name is one word.
+
+    A name of stop words only keeps them all.
+    """
     words = re.findall(rf"[{UNSPACED}·•]+|[^\W_{UNSPACED}]+", folded(text))
     return frozenset(word for word in words if word not in stop_words("")) or frozenset(words)
 
 
 def names(text: str, language: str = "") -> list[Name]:
-    """The names in a text, from left to right."""
+    """Returns the names in a text, from left to right."""
     if language == "zh":
-        found = [
-            (match, next(group for group in (1, 2, 3) if match[group])) for match in _NAMES_ZH.finditer(text)
-        ]
-        return [Name(match[group], match.start(group), match.end(group)) for match, group in found]
+        found = []
+        for match in _NAMES_ZH.finditer(text):
+            group = next(group for group in (1, 2, 3) if match[group])
+            found.append(Name(match[group], match.start(group), match.end(group)))
+        return found
     runs = list(_runs(text, language))
-    # A lone word that begins a sentence is a name where the text writes it so elsewhere.
+    # A single word at the start of a sentence is a name only if another name of the text contains it.
     sure = {
         word
         for start, end, opens in runs
-        if not (opens and _is_one(text[start:end]))
+        if not (opens and _is_single_word(text[start:end]))
         for word in name_words(text[start:end])
     }
     kept = [
         Name(text[start:end], start, end)
         for start, end, opens in runs
-        if not (opens and _is_one(text[start:end])) or folded(text[start:end]) in sure
+        if not (opens and _is_single_word(text[start:end])) or folded(text[start:end]) in sure
     ]
     return [name for name in kept if len(name.text) > 2 and not _describes(text, name)]
 
 
 def _describes(text: str, name: Name) -> bool:
-    """Whether it is no more than an adjective: "American", "British-American", "South African" before "actress"."""
+    """Whether the name is an adjective: "American", "British-American", "South African" before "actress"."""
     parts = re.split("[-‐‑ ]", folded(name.text))
     if all(map(_PEOPLE.fullmatch, parts)):
         return True
@@ -100,24 +110,24 @@ def _describes(text: str, name: Name) -> bool:
     return bool(goes_on and len(parts) == 2 and any(map(_PEOPLE.fullmatch, parts)))
 
 
-def _is_one(text: str) -> bool:
+def _is_single_word(text: str) -> bool:
+    """Whether a run is one plain word: no hyphen, no capital after the first letter."""
     return len(text.split()) == 1 and "-" not in text and text[1:].islower()
 
 
 def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
-    """Runs of capitalised words: where each begins and ends, and whether it opens a sentence."""
+    """Yields runs of capitalised words: start, end, and whether the run opens a sentence."""
     run: list[re.Match[str]] = []
     for word in SURFACE.finditer(text):
-        capital = (word[0][0].isupper() and word[0].casefold() not in _CALENDAR) or bool(
-            run and _GOES_ON.fullmatch(word[0])
-        )
+        is_capitalised = word[0][0].isupper() and word[0].casefold() not in _CALENDAR
+        capital = is_capitalised or bool(run and _GOES_ON.fullmatch(word[0]))
         joined = (
             bool(run)
             and bool(_BETWEEN.fullmatch(text, run[-1].end(), word.start()))
-            and not run[-1][0].endswith(("'s", "’s"))
+            and not run[-1][0].endswith(("'s", "’s"))  # a possessive ends a name
         )
         if capital and re.search(r"[-‐‑][a-zà-ÿ]", word[0]):
-            run = []  # "New Zealand-born" names nothing
+            run = []  # "New Zealand-born" is an adjective
         elif capital and joined:
             run.append(word)
         elif capital or not _small_word(text, word):
@@ -127,19 +137,16 @@ def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _small_word(text: str, word: re.Match[str]) -> bool:
-    """Whether a word may stand inside a name; the run is judged at the next capital."""
-    return bool(re.fullmatch(rf"(?:{_SMALL}|and|St|l|d)", word[0])) and text[word.end() : word.end() + 1] in (
-        " ",
-        "'",
-        "’",
-    )
+    """Whether a word may occur inside a name. The next capitalised word decides whether the run continues."""
+    follow = text[word.end() : word.end() + 1]
+    return bool(re.fullmatch(rf"(?:{_SMALL}|and|St|l|d)", word[0])) and follow in (" ", "'", "’")
 
 
 def _trimmed(text: str, run: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, bool]]:
-    """A run without what it merely begins with: "The", "In"."""
+    """Yields the run without leading stop words and numbers ("The", "In"), if a word is left."""
     opens = bool(run) and bool(_SENTENCE_END.search(text[max(0, run[0].start() - 4) : run[0].start()]))
-    silent = stop_words(language) | _ASKING
-    while run and (run[0][0].casefold() in silent or (run[0][0].isdigit())):
+    not_names = stop_words(language) | _ASKING
+    while run and (run[0][0].casefold() in not_names or run[0][0].isdigit()):
         run = run[1:]
         opens = False
     if run:

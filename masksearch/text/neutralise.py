@@ -1,12 +1,16 @@
-"""The one place that makes retrieved text harmless: it is data, and must never act as a control tag or a special token.
+"""Neutralises retrieved text: it is data and must never act as a control tag or a special token.
 
-Whatever could open a tag loses its bracket to a look-alike (`<think>` -> `‹think›`, `<|im_end|>` -> `‹|im_end|›`, `[INST]` -> `‹INST›`);
-invisible characters that could hide one go. `a < b`, `x > y` and `<3` stay as they are, and so do words: nothing is censored. What is lost of
-ordinary text: joiners (in Indic scripts, Persian, composed emoji), direction marks, soft hyphens, variation selectors, private-use characters, and
-those that the interpreter's Unicode does not know.
+This is the only module that does so. A bracket that could open a tag becomes a look-alike (`<think>` ->
+`‹think›`, `<|im_end|>` -> `‹|im_end|›`, `[INST]` -> `‹INST›`), and invisible characters that could hide a
+bracket are removed. `a < b`, `x > y` and `<3` stay, and so do all words: the text is not censored.
+Ordinary text loses joiners (in Indic scripts, Persian, composed emoji), direction marks, soft hyphens,
+variation selectors, private-use characters, and characters that the interpreter's Unicode version does
+not know.
 
-All of it also holds after Unicode's compatibility normalisation (NFKC), which many tokenizers begin with. Time grows linearly with the text.
-A special token made of ordinary words without brackets cannot be told from text here: tool text is tokenised with special tokens off besides.
+All of this also holds after Unicode's compatibility normalisation (NFKC), which many tokenizers apply
+first. Time grows linearly with the text. A special token that consists of ordinary words without brackets
+looks like text here; the tokenizer handles that case, because tool text is tokenised with special tokens
+turned off.
 """
 
 from __future__ import annotations
@@ -17,35 +21,41 @@ from collections.abc import Callable
 
 CONTROL_TAGS = ("think", "search", "information", "answer", "open")
 
-# Each class holds every character whose normal form has the first one in it.
+# Each class holds every character whose normal form contains its first character.
 _LESS, _GREATER, _LEFT, _RIGHT = "<＜﹤≮", ">＞﹥≯", r"\[［﹇", r"\]］﹈"
-# Invisible, though `isprintable` says otherwise: joiners and fillers of some scripts, variation selectors.
+# Invisible although `isprintable` is True: joiners and fillers of some scripts, variation selectors.
 _FILLERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# A bracket right before anything but white space, a figure or `=` opens a tag, for one reader or another. `<0x0A>` and `<2en>` are tokens.
+# A bracket directly before anything but white space, a digit or `=` opens a tag for some parser. `<0x0A>` and
+# `<2en>` are tokens.
 _TIGHT = re.compile(rf"[{_LESS}](?=[^\s\d=]|0[xX]|\d[\w.:-]{{0,40}}[{_GREATER}])")
 _LOOSE = re.compile(rf"[{_LESS}]")
-# With white space, slashes or bars in between it does so before a tag's name, and at the end, where something else may follow.
+# With white space, slashes or bars in between, a bracket opens a tag before a tag's name, and at the end
+# of the text, because more text may be appended.
 _NAME = re.compile(rf"[\W_]{{24}}|[\W_]*+(?:(?:{'|'.join(CONTROL_TAGS)})(?![^\W_])|\Z)", re.IGNORECASE)
 _REACH = 40
-"""Characters looked at: a name behind fewer than 24 others fits in."""
+"""Characters examined after a bracket: enough for fewer than 24 other characters and a name."""
 _SQUARE = re.compile(rf"[{_LEFT}]([^{_LEFT}{_RIGHT}]{{1,40}})[{_RIGHT}]")
 _SPECIAL = re.compile(
-    r"\s*/?\s*(?:(?i:INST|SYS|TOOL_[A-Z_]+|AVAILABLE_[A-Z_]+|SYSTEM_PROMPT|BOS|EOS|PAD|UNK|CLS|SEP|[a-z]?[gs]MASK|\|\s*[a-z]{3,}\s*\|)"
-    # As they are written only: `[mask]` is ours, and `[think]` may stand in any text.
+    r"\s*/?\s*(?:(?i:INST|SYS|TOOL_[A-Z_]+|AVAILABLE_[A-Z_]+|SYSTEM_PROMPT|BOS|EOS|PAD|UNK|CLS|SEP"
+    r"|[a-z]?[gs]MASK|\|\s*[a-z]{3,}\s*\|)"
+    # Case-sensitive: `[mask]` is our own mask, and `[think]` is ordinary text.
     r"|MASK|THINK|IMG|PREFIX|MIDDLE|SUFFIX|AUDIO|TRANSCRIBE|ARGS|EOT|USER|BOT|@BOS@|multimodal"
     r"|[A-Z]+(?:_[A-Z0-9]+)+|(?:unused|control_|extra_id_|PAD)\d+|(?:start|end)_header_id)\s*"
 )
 # The tokens of one family of models: `]~b]`, `]~!b[`, `]!p~[`, `[e~[`.
 _FENCE = re.compile(rf"[{_LEFT}{_RIGHT}](?=(?:[~～][!！]?\w|[!！]\w[~～]|\w[~～])[{_LEFT}{_RIGHT}])")
 _BRACKET = re.compile(rf"[{_LESS}{_GREATER}{_LEFT}{_RIGHT}‹]")
-# The bracket that closes a replaced one is replaced as well, for the look of it.
+# The closing bracket of a replaced one is replaced as well, so that the pair matches.
 _CLOSE = re.compile(rf"(‹[^{_LESS}{_GREATER}‹›]*+)[{_GREATER}]")
 
 
 def neutralise(text: str) -> str:
-    """`text` on one line, without anything a model's tokeniser or the tag parser could take for more than text. Idempotent."""
+    """Returns `text` on one line, with no sequence that a tokenizer or the tag parser could act on.
+
+    Idempotent.
+    """
     text = _visible(text)
     if not _BRACKET.search(text):
         return text
@@ -55,7 +65,7 @@ def neutralise(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Printable characters on one line, single spaces between words."""
+    """Keeps printable characters, on one line with single spaces between words."""
     text = _FILLERS.sub("", " ".join(text.split()))
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
@@ -71,5 +81,5 @@ def _without_tag(match: re.Match[str]) -> str:
 
 
 def _either_form(matches: Callable[[str], object], text: str) -> bool:
-    """Whether a pattern matches a text as it stands or in its normal form."""
+    """Whether a pattern matches the text itself or its normal form (NFKC)."""
     return bool(matches(text) or (not text.isascii() and matches(unicodedata.normalize("NFKC", text))))

@@ -1,9 +1,10 @@
-"""Text into index terms: words, lower case, no stop words, stemmed, accents folded. The same for passages and queries.
+"""Turns text into index terms: lower-case words, stemmed, accents folded, without stop words.
 
-Chinese has no spaces, and needs no segmenter to be searched: terms are each character and each pair of neighbours. The pairs stand for
-words (most have two characters), the single ones for what no pair can say. Words in other scripts are terms as they stand.
+Passages and queries use the same terms. Chinese needs no word segmenter: each character and each pair of
+neighbours is a term. Pairs match words (most have two characters); single characters match where no pair
+does. In Chinese text, words in other scripts are not stemmed.
 
-Change the outcome of anything here and raise `TOKENISER`: it is part of every index's fingerprint.
+A change to the terms requires a higher `TOKENISER`, which is part of every index's fingerprint.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from typing import Any
 from masksearch.text.sentences import UNSPACED
 
 TOKENISER = 2
+"""Version of the tokenisation."""
 
-# A run of letters and digits, with accents that stand as characters of their own; in scripts without spaces, each character.
+# A run of letters and digits, with combining accents; in scripts without spaces, each character.
 _ACCENT = "\u0300-\u036f"
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENT}]+[^\W_{UNSPACED}]*)*")
 _STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
@@ -29,14 +31,20 @@ _CLITICS = {
     "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu"),
 }
 STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
-"""Chinese characters that are hardly ever part of a name: no terms, and no part of one. (Those of "共和国" and "以色列" must stay.)"""
+"""Chinese characters that are hardly ever part of a name. They are neither a term nor part of a term.
+
+The characters of "共和国" and "以色列" must not be listed.
+"""
 _RUN = re.compile(rf"[{UNSPACED}]+")
 _CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACTERS}])[{UNSPACED}])+")
 
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """Words that are not indexed: bm25s' lists, and what an apostrophe leaves behind ("l'", "'s"); in Chinese, characters."""
+    """Returns the words that are not indexed: bm25s' lists and the parts of clitics ("l'", "'s").
+
+    For Chinese, the stop characters.
+    """
     if language == "zh":
         return frozenset(STOP_CHARACTERS)
     from bm25s import stopwords
@@ -50,19 +58,22 @@ def stop_words(language: str) -> frozenset[str]:
 
 
 def fold(word: str) -> str:
-    """Without accents: `pelé` -> `pele`."""
+    """Removes accents: `pelé` -> `pele`."""
     if word.isascii():
         return word
     return "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
 
 
 def lower(text: str) -> str:
-    """In lower case; accents as one character with their letter, so that a text is the same however it was typed."""
+    """Returns the text in lower case and composed form (NFC), so that input variants give the same text."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
 
 
 class Tokeniser:
-    """Terms of one language. Stemmers belong to one thread and do not pickle, so each thread makes its own."""
+    """Tokeniser of one language.
+
+    Stemmers belong to one thread and cannot be pickled, so each thread creates its own.
+    """
 
     def __init__(self, language: str) -> None:
         self.language = language
@@ -81,7 +92,10 @@ class Tokeniser:
         return stemmer
 
     def located(self, text: str) -> Iterator[tuple[str, int, int]]:
-        """Terms with the place of their word: (term, start, end). In Chinese the single characters only, so that no two overlap."""
+        """Yields terms with the place of their word: (term, start, end).
+
+        For Chinese, only single characters, so that terms do not overlap.
+        """
         if self.language == "zh":
             yield from (
                 term for term in _chinese_terms(text) if term[2] - term[1] == 1 or not _RUN.match(term[0])
@@ -94,7 +108,7 @@ class Tokeniser:
                 yield fold(stemmer.stemWord(word)), match.start(), match.end()
 
     def terms(self, text: str) -> list[str]:
-        """The terms of a text, in order, with repetitions."""
+        """Returns the terms of a text, in order, with repetitions."""
         if self.language == "zh":
             return [term for term, _, _ in _chinese_terms(text)]
         words = [word for word in _WORD.findall(lower(text)) if word not in self._stop]
@@ -102,7 +116,10 @@ class Tokeniser:
 
 
 def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
-    """Each character and each pair of neighbours between stop characters; words in other scripts, lower-case and without accents."""
+    """Yields each character and each pair of neighbours between stop characters.
+
+    Words in other scripts are lower-cased and lose their accents.
+    """
     for match in _CHINESE.finditer(text):
         run, start = match[0], match.start()
         if not _RUN.match(run):
@@ -117,7 +134,7 @@ def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
 def highlight(
     text: str, query: str, language: str = "en", before: str = "\x1b[1m", after: str = "\x1b[0m"
 ) -> str:
-    """`text` with the words that match the query between `before` and `after`, for a terminal."""
+    """Puts `before` and `after` around each word that matches the query; by default terminal bold."""
     tokeniser = Tokeniser(language)
     wanted = set(tokeniser.terms(query))
     for term, start, end in reversed(list(tokeniser.located(text))):

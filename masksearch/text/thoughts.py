@@ -1,4 +1,4 @@
-"""Splits the reasoning of a reply from the rest."""
+"""Removes the reasoning (`<think>` blocks) from a reply."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 def without_thoughts(text: str, instead: str = "") -> str:
-    """Replaces every closed `<think>` block by `instead`; an unclosed one stays."""
+    """Replaces every closed `<think>` block by `instead`; keeps an unclosed one."""
     return _THOUGHT.sub(instead, text)

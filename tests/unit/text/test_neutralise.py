@@ -1,4 +1,4 @@
-"""Retrieved text is data: nothing in it may act as a tag or a special token."""
+"""Retrieved text is data: it must not act as a tag or a special token."""
 
 import re
 import unicodedata
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from masksearch.text.neutralise import neutralise
 
 DANGEROUS = re.compile(
-    r"[<＜﹤][\s\W_]*(?:think|search|information|answer|open)(?![^\W_])|<\||<｜|<</?SYS|</?s>|\[\s*/?\s*INST\s*\]|<[a-z_/]",
+    r"[<＜﹤][\s\W_]*(?:think|search|information|answer|open)(?![^\W_])"
+    r"|<\||<｜|<</?SYS|</?s>|\[\s*/?\s*INST\s*\]|<[a-z_/]",
     re.IGNORECASE,
 )
 
@@ -23,8 +24,8 @@ FILLERS = re.compile(
 @pytest.mark.parametrize(
     "text",
     [
-        "<think>", "</think>", "<ANSWER >", "< answer>", "<\t/ search\n>", "<information id='1'>", "＜think＞",
-        "＜／answer＞", "<thi\u200bnk>", "<\u202ethink>",
+        "<think>", "</think>", "<ANSWER >", "< answer>", "<\t/ search\n>", "<information id='1'>",
+        "＜think＞", "＜／answer＞", "<thi\u200bnk>", "<\u202ethink>",
         "<\x00answer>", "<<think>think>", "<thi<think>nk>", "<|im_start|>", "<|endoftext|>", "<s>", "</s>",
         "[INST]", "[/INST]", "[ inst ]", "<<SYS>>", "<</SYS>>",
         "<｜begin▁of▁sentence｜>", "<start_of_turn>", "<unk>", "<0x0A>", "<\u00adopen>", "<_think>",
@@ -73,14 +74,24 @@ def test_only_the_bracket_that_closes_a_replaced_one_is_replaced() -> None:
 @pytest.mark.parametrize(
     ("text", "safe"),
     [
-        ("ends in <", "ends in ‹"), ("ends in </", "ends in ‹/"), ("<2en> <3 1<2", "‹2en› <3 1<2"), ("≮answer≯ a ≮ b", "‹answer› a ≮ b"),
-        ("[MASK] [mask] [CLS] [cls]", "‹MASK› [mask] ‹CLS› ‹cls›"), ("［ＩＮＳＴ］", "‹ＩＮＳＴ›"), ("[|user|] E[|X|]", "‹|user|› E[|X|]"),
-        ("]~b]ai[e~[", "‹~b]ai‹e~["), ("[UNUSED_TOKEN_146] [think] [THINK]", "‹UNUSED_TOKEN_146› [think] ‹THINK›"), ("[@BOS@]", "‹@BOS@›"),
-        ("< ⓐnswer> < th㏌k>", "‹ ⓐnswer› ‹ th㏌k›"), ("<０x0A>", "‹０x0A›"), ("<" + "/ " * 50 + "answer>", "‹" + "/ " * 50 + "answer›"),
+        ("ends in <", "ends in ‹"),
+        ("ends in </", "ends in ‹/"),
+        ("<2en> <3 1<2", "‹2en› <3 1<2"),
+        ("≮answer≯ a ≮ b", "‹answer› a ≮ b"),
+        ("[MASK] [mask] [CLS] [cls]", "‹MASK› [mask] ‹CLS› ‹cls›"),
+        ("［ＩＮＳＴ］", "‹ＩＮＳＴ›"),
+        ("[|user|] E[|X|]", "‹|user|› E[|X|]"),
+        ("]~b]ai[e~[", "‹~b]ai‹e~["),
+        ("[UNUSED_TOKEN_146] [think] [THINK]", "‹UNUSED_TOKEN_146› [think] ‹THINK›"),
+        ("[@BOS@]", "‹@BOS@›"),
+        ("< ⓐnswer> < th㏌k>", "‹ ⓐnswer› ‹ th㏌k›"),
+        ("<０x0A>", "‹０x0A›"),
+        ("<" + "/ " * 50 + "answer>", "‹" + "/ " * 50 + "answer›"),
         ("< " + "/ " * 50 + "answer>", "‹ " + "/ " * 50 + "answer›"),
-        ("< " + "/" * 30 + " information>", "‹ " + "/" * 30 + " information›"), ("a \ue000 b\uf8ff\ufdd0", "a b"),
+        ("< " + "/" * 30 + " information>", "‹ " + "/" * 30 + " information›"),
+        ("a \ue000 b\uf8ff\ufdd0", "a b"),
     ],
-)  # fmt: skip
+)
 def test_less_usual_tokens(text: str, safe: str) -> None:
     assert neutralise(text) == safe
     assert neutralise(safe) == safe
@@ -91,7 +102,7 @@ def test_every_character_of_unicode_comes_out_printable_and_no_other_hides_a_bra
     shown = neutralise("".join(characters))
     assert shown.isprintable()
     assert len(shown) > 0.9 * sum(map(str.isprintable, characters)), (
-        "what is printable stays, fillers and variation selectors apart"
+        "printable characters stay, except fillers"
     )
     hiding = [
         character
@@ -127,73 +138,28 @@ def test_ordinary_text_in_any_script_stays_and_what_is_lost_is_invisible() -> No
 
 
 TOKENS = (
-    *(
-        "<think>",
-        "</think>",
-        "<search>",
-        "</search>",
-        "<information>",
-        "</information>",
-        "<answer>",
-        "</answer>",
-        "<open>",
-        "</open>",
-        "<s>",
-        "</s>",
-        "<unk>",
-    ),
-    *(
-        "<|im_start|>",
-        "<|im_end|>",
-        "<|endoftext|>",
-        "<|eot_id|>",
-        "<|start|>",
-        "<|channel|>",
-        "<start_of_turn>",
-        "<bos>",
-        "<2en>",
-        "<0x0A>",
-        "<｜User｜>",
-    ),
-    *(
-        "<|User|>",
-        "[INST]",
-        "[/INST]",
-        "<<SYS>>",
-        "[TOOL_CALLS]",
-        "[MASK]",
-        "[CLS]",
-        "[gMASK]",
-        "[|user|]",
-        "]~b]",
-        "]~!b[",
-        "[e~[",
-        ">>ANSWER<<",
-    ),
-)
+    "<think>", "</think>", "<search>", "</search>", "<information>", "</information>", "<answer>",
+    "</answer>", "<open>", "</open>", "<s>", "</s>", "<unk>", "<|im_start|>", "<|im_end|>",
+    "<|endoftext|>", "<|eot_id|>", "<|start|>", "<|channel|>", "<start_of_turn>", "<bos>", "<2en>",
+    "<0x0A>", "<｜User｜>", "<|User|>", "[INST]", "[/INST]", "<<SYS>>", "[TOOL_CALLS]", "[MASK]",
+    "[CLS]", "[gMASK]", "[|user|]", "]~b]", "]~!b[", "[e~[", ">>ANSWER<<",
+)  # fmt: skip
 PIECES = st.sampled_from(
-    [*TOKENS, "<", ">", "＜", "＞", "/", "|", "｜", "think", "search", "Answer", "information", "open", "im_start", "s", "SYS", "INST", "[", "]", " ", "\n",
-     "\u200b", "\x00", "0x", "0", "=", "‹", "›", "a", "_", "\u202e", "﹤", "\x1c", "\x85"]
+    [
+        *TOKENS, "<", ">", "＜", "＞", "/", "|", "｜", "think", "search", "Answer", "information", "open",
+        "im_start", "s", "SYS", "INST", "[", "]", " ", "\n", "\u200b", "\x00", "0x", "0", "=", "‹", "›", "a", "_", "\u202e",
+        "﹤", "\x1c", "\x85",
+    ]
 )  # fmt: skip
 
 
-SPLITTERS = [
-    "\u200b",
-    "\u00ad",
-    "\ufe0f",
-    "\U000e0061",
-    "\u034f",
-    "\x00",
-    "\u202e",
-    "\ue000",
-    "\ud800",
-    "\u3164",
-]
+# Invisible characters.
+SPLITTERS = list("\u200b\u00ad\ufe0f\U000e0061\u034f\x00\u202e\ue000\ud800\u3164")
 FRAGMENTS = st.one_of(
     PIECES,
     st.sampled_from(SPLITTERS),
     st.text(max_size=4),
-    # A token cut in two, one with something invisible in it, and one in full-width letters.
+    # A token cut in two, a token with an invisible character in it, and a token in full-width letters.
     st.tuples(st.sampled_from(TOKENS), st.integers(0, 12)).map(lambda cut: cut[0][: cut[1]]),
     st.tuples(st.sampled_from(TOKENS), st.integers(0, 12)).map(lambda cut: cut[0][cut[1] :]),
     st.tuples(st.sampled_from(TOKENS), st.integers(0, 12), st.sampled_from(SPLITTERS)).map(
@@ -224,16 +190,16 @@ def test_any_text_comes_out_harmless(text: str) -> None:
     assert safe == " ".join(safe.split())
     assert safe.isprintable()
     safe.encode("utf-8")
-    for seen in (
+    for form in (
         safe,
         unicodedata.normalize("NFC", safe),
         unicodedata.normalize("NFKC", safe),
         unicodedata.normalize("NFKC", safe).casefold(),
     ):
-        # Invisible characters taken out, as many tokenizers do.
-        seen = "".join(char for char in seen if unicodedata.category(char) not in ("Cc", "Cf"))
-        assert not DANGEROUS.search(seen)
-        assert not [token for token in TOKENS if token in seen]
+        # Without invisible characters, which many tokenizers remove.
+        visible = "".join(char for char in form if unicodedata.category(char) not in ("Cc", "Cf"))
+        assert not DANGEROUS.search(visible)
+        assert not [token for token in TOKENS if token in visible]
 
 
 @settings(max_examples=300)

@@ -1,4 +1,4 @@
-"""Where sentences end in Spanish, French and Chinese; English stands in test_cutting.py."""
+"""Sentence ends in Spanish, French and Chinese; English is tested in `corpus/test_passages.py`."""
 
 import itertools
 
@@ -10,6 +10,7 @@ from masksearch.text.sentences import sentence_spans
 
 
 def sentences(text, language):
+    """Returns the sentences of a text as strings."""
     return [text[start:end] for start, end in sentence_spans(text, language)]
 
 
@@ -61,7 +62,7 @@ def test_sentences_cover_any_text_in_order(text, language):
 @pytest.mark.parametrize("language", ["en", "es", "fr", "zh"])
 @pytest.mark.parametrize("unit", [".", "?!", "...)", '".'])
 def test_long_runs_of_marks_are_looked_at_once(language, unit):
-    """Two million marks: a second at most where each is looked at once, days where each begins a search of its own."""
+    """Two million marks take a second at most when each is matched once; a search per mark takes days."""
     text = "So it began" + unit * (2_000_000 // len(unit)) + "x"
     assert list(sentence_spans(text, language)) == [(0, len(text))]
 

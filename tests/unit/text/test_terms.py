@@ -1,4 +1,4 @@
-"""Terms of the four languages."""
+"""Index terms in the four languages."""
 
 import itertools
 import pickle

@@ -1,1 +1,1 @@
-"""Models to numbers: suites, baselines, intervals, comparison."""
+"""Evaluation of models: benchmark suites, baselines, confidence intervals and comparison of results."""

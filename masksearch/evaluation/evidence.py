@@ -1,8 +1,10 @@
-"""Whether the searches of a trajectory brought what its answer rests on: gold-passage recall, from the record alone.
+"""Evidence recall: which share of the gold evidence the tools returned, computed from the trajectory alone.
 
-Gold passages are a question's `supporting_passages`, known by their documents, or its `supporting_titles`, known by the titles shown. In an index that
-has those documents they alone count, for another paragraph may have the same title; in one of other text the titles do. Where neither is named, and
-for RAMP tasks, the evidence is the text of the answer itself in what was shown.
+The gold evidence of a question is its `supporting_passages` (matched by document id) or its
+`supporting_titles` (matched by the titles shown to the model). In an index built from the suite's own
+documents only the ids count, because another paragraph may have the same title; in an index of other text
+the titles count. For RAMP tasks, and for questions that name neither, the evidence is the text of the
+answer itself in the tool output.
 """
 
 from __future__ import annotations
@@ -22,29 +24,34 @@ _PART = re.compile(r" \(\d+/\d+\)$")
 
 
 def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
-    """Share of the evidence that the tools brought, in [0, 1]; None where nothing is known that could be looked for (yes or no, without gold passages)."""
+    """Returns the share of the gold evidence in the tool output, in [0, 1].
+
+    None for a yes/no question without gold passages, which names no evidence to search for.
+    """
     shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
     if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
         found = {name for names in trajectory.retrieved for name in names}
         share = by_document(task.supporting_passages, found)
-        return (
-            share
-            if share or _named_alike(task.supporting_passages, found)
-            else by_title(task.supporting_titles, shown)
-        )
+        if share or _same_corpus(task.supporting_passages, found):
+            return share
+        return by_title(task.supporting_titles, shown)
     if isinstance(task, MaskedTask):
-        return _share([stands_in(answer, shown, task.language) for answer in task.answers])
+        return _share([appears_in(answer, shown, task.language) for answer in task.answers])
     open_answers = [answer for answer in task.answers if normalise(answer) not in CLOSED_ANSWERS]
-    return float(any(stands_in(answer, shown) for answer in open_answers)) if open_answers else None
+    return float(any(appears_in(answer, shown) for answer in open_answers)) if open_answers else None
 
 
 def by_document(gold: Sequence[str], found: Collection[str]) -> float:
-    """Share of the documents `gold` of which a passage was found: passages of one are called as it is, or ID#1, ID#2, ..."""
+    """Returns the share of the documents `gold` of which at least one passage is in `found`.
+
+    The passages of document ID have the ids ID, or ID#1, ID#2, ...
+    """
     return _share([name in found or any(other.startswith(f"{name}#") for other in found) for name in gold])
 
 
-def _named_alike(gold: Sequence[str], found: Collection[str]) -> bool:
-    """Whether documents that were found are of the gold's own corpus, as far as names tell: the same word before the last hyphen (`musique-`)."""
+def _same_corpus(gold: Sequence[str], found: Collection[str]) -> bool:
+    """Whether any found document has a gold document's corpus prefix: the id up to its last hyphen
+    (`musique-`)."""
     return bool({_corpus(name) for name in gold} & {_corpus(name) for name in found} - {""})
 
 
@@ -53,37 +60,39 @@ def _corpus(name: str) -> str:
 
 
 def by_title(gold: Sequence[str], shown: str) -> float:
-    """Share of the titles under which a passage was shown, as the agent saw them."""
+    """Returns the share of the gold titles under which the tool output `shown` has a passage."""
     heads = [match[1] for match in _PASSAGE.finditer(shown)]
-    return _share([any(_is_headed(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold])
+    # The model sees at most the first TITLE_WORDS words of a title.
+    return _share([any(_has_title(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold])
 
 
-def _is_headed(head: str, title: str) -> bool:
+def _has_title(head: str, title: str) -> bool:
     if not title or not head.startswith(title):
         return False
-    # What follows the title: a colon, or of an opened page the number of its part.
+    # A title ends with a colon; an opened page has its part number, such as " (2/3)", before the colon.
     rest = head[len(title) :]
     return rest.startswith(":") or _PART.sub("", rest.partition(":")[0]) == ""
 
 
-def stands_in(answer: str, text: str, language: str = "") -> bool:
-    """Whether an answer stands in a text: its normalised tokens one after the other, or the words as they are.
+def appears_in(answer: str, text: str, language: str = "") -> bool:
+    """Whether a text contains an answer: its normalised tokens in sequence, or its words as written.
 
-    The normaliser glues a word to what follows a sign ("India's", "1955–79"), and so would not find it there.
+    The second test is needed because the normaliser drops punctuation and so joins the words around it
+    ("India's", "1955–79").
     """
     wanted = normalise(answer, language)
     if not wanted:
         return False
     shown = neutralise(text)
-    return (
-        f" {wanted} " in f" {normalise(shown, language)} "
-        or _whole(answer).search(" ".join(shown.casefold().split())) is not None
-    )
+    if f" {wanted} " in f" {normalise(shown, language)} ":
+        return True
+    return _whole_words(answer).search(" ".join(shown.casefold().split())) is not None
 
 
 @lru_cache(maxsize=4096)
-def _whole(answer: str) -> re.Pattern[str]:
-    """Finds an answer as whole words; a number is no part of a longer one ("1" in "1,093")."""
+def _whole_words(answer: str) -> re.Pattern[str]:
+    """Returns a pattern for an answer as whole words; a number does not match inside a longer one ("1" in
+    "1,093")."""
     words = re.escape(" ".join(answer.casefold().split()))
     return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")
 

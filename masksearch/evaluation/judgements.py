@@ -1,4 +1,4 @@
-"""Lets a model at an endpoint judge the answers of an evaluation, as `scoring.judge` does it."""
+"""Judges the answers of an evaluation with a model at an endpoint (see `scoring.judge`)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Trajectory, task_from_json
 
 VERDICTS = "verdicts.jsonl"
-"""Verdicts so far, in the stage's folder; they stay for later runs."""
+"""Cache of verdicts in the stage's folder; later runs reuse it."""
 
 
 def check_judge(settings: JudgeSettings) -> None:
-    """Raises UsageError where there could be no judge as it is asked for, or MissingExtraError: better now than when all is rolled out."""
+    """Checks the judge's settings before any question is rolled out.
+
+    Raises UsageError for settings that no judge can use, MissingExtraError without the client package.
+    """
     for mode in settings.modes if settings.url else ():
         Judge(settings.url, settings.model, mode, prompts=settings.prompts)
 
@@ -26,26 +29,28 @@ def check_judge(settings: JudgeSettings) -> None:
 def judge_all(
     trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path
 ) -> list[dict[str, Any]]:
-    """What the judge says of each answer, as columns of its row (`judge_strict`, `judge_relaxed`, `judge_error`); empty without a judge.
+    """Returns the judge's columns of each row: `judge_strict`, `judge_relaxed`, `judge_error`; empty
+    without a judge.
 
-    An answer that never came, because the endpoint or a search failed, is not judged. Raises ModelError where the judge's endpoint left more
-    than `allow_failed` of the answers open: what it has said is kept, and the same command asks for the rest.
+    Trajectories whose endpoint or search failed have no answer and are not judged. Raises ModelError if
+    the judge's endpoint left more than `allow_failed` of the answers without a verdict; the verdicts
+    received so far are cached, so the same command asks only for the missing ones.
     """
     columns: list[dict[str, Any]] = [{} for _ in trajectories]
     if not settings.url:
         return columns
-    places = [
-        place
-        for place, trajectory in enumerate(trajectories)
+    judged = [
+        index
+        for index, trajectory in enumerate(trajectories)
         if trajectory.status not in ("model_failed", "search_failed")
     ]
     items = [
-        item_of(task_from_json(trajectories[place].task), trajectories[place].answer) for place in places
+        item_of(task_from_json(trajectories[index].task), trajectories[index].answer) for index in judged
     ]
-    said = {mode: _judge(mode, items, settings, work) for mode in settings.modes}
-    _check_open(said, settings)
-    for index, place in enumerate(places):
-        columns[place] = verdict_columns({mode: verdicts[index] for mode, verdicts in said.items()})
+    verdicts = {mode: _judge(mode, items, settings, work) for mode in settings.modes}
+    _check_missing(verdicts, settings)
+    for place, index in enumerate(judged):
+        columns[index] = verdict_columns({mode: found[place] for mode, found in verdicts.items()})
     return columns
 
 
@@ -65,9 +70,11 @@ def _judge(mode: Mode, items: Sequence[Item], settings: JudgeSettings, work: Pat
         return asyncio.run(judge.judge(items, progress.step))
 
 
-def _check_open(said: dict[Mode, list[Verdict]], settings: JudgeSettings) -> None:
-    for mode, verdicts in said.items():
-        left = [verdict for verdict in verdicts if not verdict.settled]
-        if len(left) > settings.allow_failed * len(verdicts):
-            told = f"{left[0].error} ({len(left)} of {len(verdicts)} {mode} verdicts are missing; start the same command again to ask only for those.)"
-            raise ModelError(told)
+def _check_missing(verdicts: dict[Mode, list[Verdict]], settings: JudgeSettings) -> None:
+    for mode, found in verdicts.items():
+        missing = [verdict for verdict in found if not verdict.settled]
+        if len(missing) > settings.allow_failed * len(found):
+            raise ModelError(
+                f"{missing[0].error} ({len(missing)} of {len(found)} {mode} verdicts are missing; "
+                "start the same command again to ask only for those.)"
+            )

@@ -1,4 +1,5 @@
-"""What a stranger needs to repeat an evaluation: hashes of prompts, questions and checkpoint, decoding, package versions."""
+"""Provenance of an evaluation: hashes of prompts, questions and checkpoint, decoding settings, package
+versions."""
 
 from __future__ import annotations
 
@@ -28,10 +29,14 @@ PACKAGES = (
     "sentence-transformers",
     "openai",
 )
+"""Packages that scores may depend on."""
 
 
 def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy: Policy) -> dict[str, Any]:
-    """The record that goes into a results file. `dtype` is the number format of a checkpoint in this process, else empty."""
+    """Returns the `provenance` of a results file.
+
+    `dtype` is the number format of a checkpoint loaded in this process, empty for an endpoint.
+    """
     local = not settings.model.startswith(ENDPOINTS)
     return {
         "prompt_hash": prompt_hash(settings),
@@ -44,17 +49,16 @@ def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy
 
 
 def judge_hashes(settings: EvalSettings) -> dict[str, str]:
-    """Of the judge's prompts, by mode; empty without a judge."""
+    """Returns mode -> hash of the judge's prompts; empty without a judge."""
     judge = settings.judge
-    return (
-        {mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash for mode in judge.modes}
-        if judge.url
-        else {}
-    )
+    return {
+        mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash
+        for mode in (judge.modes if judge.url else ())
+    }
 
 
 def prompt_hash(settings: EvalSettings) -> str:
-    """Of all prompt files, and of what decides which of them the model is shown."""
+    """Returns a hash of all prompt files and of the settings that select and fill the model's prompt."""
     agent = settings.agent
     shown = [
         list(agent.tools),
@@ -69,7 +73,7 @@ def prompt_hash(settings: EvalSettings) -> str:
 
 
 def questions_hash(tasks: Sequence[Task]) -> str:
-    """Of ids, texts and golds, in order."""
+    """Returns a hash of the ids, texts and gold answers, in order."""
     return hash_json(
         [
             [task.id, task.text if isinstance(task, MaskedTask) else task.question, list(task.answers)]
@@ -79,7 +83,10 @@ def questions_hash(tasks: Sequence[Task]) -> str:
 
 
 def model_hash(model: str) -> str:
-    """Of the files of a checkpoint folder that decide what it writes: weights, configuration, tokenizer. Empty for another model."""
+    """Returns a hash of a checkpoint folder's weights, configuration and tokenizer files.
+
+    Empty for a model that is not a local folder.
+    """
     folder = Path(model)
     if not folder.is_dir():
         return ""
@@ -88,12 +95,15 @@ def model_hash(model: str) -> str:
         for path in folder.iterdir()
         if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
     )
-    # Our own note of where a checkpoint comes from changes nothing.
+    # masksearch.json records where a checkpoint comes from; it does not affect what the model writes.
     return hash_json([[path.name, hash_file(path)] for path in names if path.name != "masksearch.json"])
 
 
 def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
-    """How text is drawn from the model, and where it ends. `left_out`, beside it: what a server would not be told."""
+    """Returns the decoding settings: temperature, seed, number format, answer form and length limits.
+
+    `provenance` adds `left_out`: the request parameters that the endpoint rejected and that were dropped.
+    """
     agent = settings.agent
     limits = {
         name: getattr(agent, name)
@@ -109,7 +119,7 @@ def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Of this package, Python and the packages that scores may depend on, where they are installed."""
+    """Returns the versions of this package, of Python, and of those PACKAGES that are installed."""
     found = {"masksearch": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:

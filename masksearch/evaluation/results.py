@@ -1,7 +1,8 @@
-"""From rows of single questions to a results file, and back.
+"""Results files: aggregates the rows of single questions, writes and loads the file.
 
-Guessing is reported apart: in many multi-hop questions the answer is yes/no or stands in the question itself (48% of
-2WikiMultiHopQA, 20% of HotpotQA as measured here), so that a model scores there without any search.
+Guessable questions are reported separately: in many multi-hop questions the answer is yes/no or occurs in
+the question itself (48% of 2WikiMultiHopQA, 20% of HotpotQA, as measured here), so a model can score
+there without any search.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from masksearch.types import RESULTS_FORMAT, Method, Results
 
 Rows = Sequence[dict[str, Any]]
 REQUIRED = ("recall", "f1", "em")
-"""What every results file has, of all questions and of each."""
+"""Metrics that every results file must have, overall and for each question."""
 SCORES = ("recall", "precision", "f1", "em", "valid")
-"""What every row has to have."""
+"""Columns that `summarise` requires of every row."""
 AVERAGED = (
     *SCORES,
     "cover_em",
@@ -35,12 +36,16 @@ AVERAGED = (
     "tool_tokens",
     "seconds",
 )
-"""Columns that are averaged where every row has them."""
+"""Columns that are averaged if every row has them."""
 WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
-"""Columns that are averaged over the rows that have them; `n_NAME` says how many, where those are not all."""
+"""Columns that are averaged over the rows that have them; the metric `n_NAME` counts these rows unless
+all have it."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
+"""Columns that get a bootstrap interval, besides the subset scores of `_subset_scores`."""
 BY_KIND = ("f1", "em")
+"""Scores that are also reported for each kind of answer."""
 KINDS = ("yes_no", "in_question", "open")
+"""Kinds of answers (see `rows.answer_kind`)."""
 
 
 def summarise(
@@ -55,11 +60,13 @@ def summarise(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> Results:
-    """Results of one evaluation: means of the rows, with 95% intervals from `bootstrap` resamples.
+    """Returns the results of one evaluation: means over the rows, with 95% intervals from `bootstrap`
+    resamples.
 
-    A row has `id`, `prediction`, those of SCORES (`valid` 0 or 1) and whatever else is known of it (`rows.row`). Metrics: AVERAGED and WHERE_KNOWN;
-    `total_tokens` = prompt (where counted) + model + tool tokens; and, where rows carry what they rest on, the parts of `_parts` and the
-    shares of `_shares`. Raises DataError without rows, ValueError if a row lacks a score.
+    A row has `id`, `prediction`, the columns of SCORES (`valid` is 0 or 1) and optional columns (see
+    `rows.row`). Metrics: AVERAGED and WHERE_KNOWN; `total_tokens` = prompt (where counted) + model + tool
+    tokens; and, if the rows have the columns for them, the scores of `_subset_scores` and the shares of
+    `_shares`. Raises DataError without rows, ValueError if a row lacks a score.
     """
     if not rows:
         raise DataError(
@@ -75,7 +82,7 @@ def summarise(
     if "model_tokens" in columns:
         columns["total_tokens"] = [_total_tokens(row) for row in rows]
     known = {name: [float(row[name]) for row in rows if name in row] for name in WHERE_KNOWN}
-    columns |= {name: values for name, values in known.items() if values} | _parts(rows)
+    columns |= {name: values for name, values in known.items() if values} | _subset_scores(rows)
     metrics = {name: sum(values) / len(values) for name, values in columns.items()}
     metrics |= {
         f"n_{name}": float(len(values)) for name, values in known.items() if 0 < len(values) < len(rows)
@@ -104,17 +111,18 @@ def _total_tokens(row: dict[str, Any]) -> float:
     return float(sum(row.get(key, 0) for key in ("prompt_tokens", "model_tokens", "tool_tokens")))
 
 
-def _parts(rows: Rows) -> dict[str, list[float]]:
-    """F1 (and EM) of parts of the rows; a part without rows is left out, and so is the number of masks where it is always the same.
+def _subset_scores(rows: Rows) -> dict[str, list[float]]:
+    """Returns the F1 (and EM) of subsets of the rows; empty subsets are omitted.
 
-    `f1_given_evidence`: of those whose searches brought all evidence; `f1_guessable` and `f1_not_guessable`; by the answer's kind;
-    `f1_false_premise`; `f1_2_masks` and the like.
+    `f1_given_evidence`: rows whose searches returned all evidence; `f1_guessable` and `f1_not_guessable`;
+    one subset for each kind of answer; `f1_false_premise`; and, if the number of masks varies, one for
+    each number (`f1_2_masks`).
     """
-    parts: dict[str, list[float]] = {}
+    subsets: dict[str, list[float]] = {}
 
     def add(name: str, row: dict[str, Any], *scores: str) -> None:
         for score in scores:
-            parts.setdefault(f"{score}_{name}", []).append(float(row[score]))
+            subsets.setdefault(f"{score}_{name}", []).append(float(row[score]))
 
     counts = {int(row["masks"]) for row in rows if row.get("masks")}
     for row in rows:
@@ -128,13 +136,14 @@ def _parts(rows: Rows) -> dict[str, list[float]]:
             add("false_premise", row, "f1")
         if len(counts) > 1 and row.get("masks"):
             add(f"{row['masks']}_mask{'s' * (row['masks'] > 1)}", row, "f1")
-    return dict(sorted(parts.items()))
+    return dict(sorted(subsets.items()))
 
 
 def _shares(rows: Rows) -> dict[str, float]:
-    """Shares and counts that are no mean of scores, where every row carries what they rest on.
+    """Returns shares and counts that are not means of scores, if the rows have the columns for them.
 
-    `yes_no_share` of the answers against `yes_no_gold_share` of the golds: a model that says yes or no too often shows here.
+    Compare `yes_no_share` (of the predictions) with `yes_no_gold_share` (of the gold answers) to find a
+    model that answers yes or no too often.
     """
     shares: dict[str, float] = {}
     count = len(rows)
@@ -151,27 +160,33 @@ def _shares(rows: Rows) -> dict[str, float]:
 
 
 def save(results: Results, path: str | Path) -> None:
-    """Writes a results file, whole or not at all."""
+    """Writes a results file atomically."""
     files.write_json(path, results.to_json())
 
 
 def load_results(path: str | Path) -> Results:
-    """Reads a results file, or `results.json` of a folder. Raises DataError, or FormatError naming the field."""
+    """Reads a results file, or the `results.json` of a folder.
+
+    Raises DataError for a file that cannot be read, FormatError (naming the field) for one with invalid
+    content.
+    """
     path = Path(path)
     if path.is_dir():
         path = path / "results.json"
     with files.open_text(path) as stream:
         try:
-            value = json.load(stream, parse_constant=_no_number)
+            value = json.load(stream, parse_constant=_reject_constant)
         except ValueError as error:
             if isinstance(error, UnicodeDecodeError):
                 raise
             raise FormatError(f"{path} is not valid JSON ({error}).") from error
     if not isinstance(value, dict) or not str(value.get("format", "")).startswith("masksearch-results/"):
-        raise FormatError(f"{path} is no results file; make one with 'masksearch eval'.")
+        raise FormatError(f"{path} is not a results file; create one with 'masksearch eval'.")
     if value["format"] != RESULTS_FORMAT:
-        told = f"{path} has the format '{value['format']}', but this version reads '{RESULTS_FORMAT}'"
-        raise FormatError(f"{told}; evaluate again, or use the version that wrote it.")
+        raise FormatError(
+            f"{path} has the format '{value['format']}', but this version reads '{RESULTS_FORMAT}'; "
+            "evaluate again, or use the version that wrote it."
+        )
     try:
         results = Results.model_validate(value)
     except ValidationError as error:
@@ -180,17 +195,18 @@ def load_results(path: str | Path) -> Results:
     return results
 
 
-def _no_number(written: str) -> float:
-    """For NaN and infinities, which Python reads: no mean, interval or test could be made of them."""
-    raise ValueError(f"it holds {written}, which is no number")
+def _reject_constant(constant: str) -> float:
+    """Rejects NaN and infinities, which Python's JSON reader accepts: means, intervals and tests are
+    undefined with them."""
+    raise ValueError(f"it holds {constant}, which is not a number")
 
 
 def _check_rows(results: Results, path: Path) -> None:
     ids = [row.get("id") for row in results.per_question]
     if results.n != len(ids):
-        raise FormatError(f"{path} says n = {results.n}, but holds {len(ids)} questions.")
+        raise FormatError(f"{path} has n = {results.n}, but holds {len(ids)} questions.")
     if None in ids or len(set(ids)) != len(ids):
-        raise FormatError(f"{path} holds questions without an id, or two with the same.")
+        raise FormatError(f"{path} holds a question without an id, or two with the same id.")
     absent = [name for name in REQUIRED if name not in results.metrics]
     if absent:
         raise FormatError(f"{path} lacks the metric '{absent[0]}'.")

@@ -1,4 +1,5 @@
-"""One question's row of a results file, from its trajectory alone: scores, what it cost, what was found, and what went wrong."""
+"""One question's row of a results file, computed from its trajectory: scores, cost, evidence recall, kind
+of failure."""
 
 from __future__ import annotations
 
@@ -13,10 +14,15 @@ from masksearch.scoring.metrics import CLOSED_ANSWERS, answer_tokens, covers_tas
 from masksearch.types import MaskedTask, Question, Trajectory, task_from_json
 
 AGENTS = ("agent", "agent-prompted")
+"""Methods that run the agent loop."""
 
 
 def answer_kind(question: Question) -> str:
-    """`yes_no`, `in_question` (all normalised tokens of a gold stand in the question) or `open`: the first two can be guessed without any search."""
+    """Returns the kind of a question's gold answers: `yes_no`, `in_question` or `open`.
+
+    `in_question`: the question contains all normalised tokens of a gold answer. The first two kinds can
+    be guessed without any search.
+    """
     asked = set(normalise(question.question).split())
     golds = [normalise(gold) for gold in question.answers]
     if any(gold in CLOSED_ANSWERS for gold in golds):
@@ -30,15 +36,16 @@ def row(
     seconds: float | None = None,
     judged: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The row; `seconds` is the episode's wall time, `judged` what `judging.columns` says of it.
+    """Returns the row; `seconds` is the episode's wall time, `judged` its columns from
+    `judgements.judge_all`.
 
-    `free_recall` looks for the gold in all that the model wrote, in whatever form: beside a score of zero it tells
-    whether the model failed at the form or at the task.
+    `free_recall` is the recall of the gold answer in all text of the model, tags or not: next to a score
+    of zero it shows whether the model failed at the answer's form or at the task.
     """
     task = task_from_json(trajectory.task)
     form = settings.agent.answer_form
-    # The metric drops punctuation: a tag would stick to the word beside it.
-    said = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
+    # The metric drops punctuation, which would join a tag to the word next to it.
+    written = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
     found: dict[str, Any] = {
         "id": trajectory.id,
         "prediction": trajectory.answer,
@@ -48,7 +55,7 @@ def row(
         "valid": int(
             trajectory.status == "answered" and (settings.method not in AGENTS or in_form(trajectory))
         ),
-        "free_recall": free_recall(said, task),
+        "free_recall": free_recall(written, task),
         "answer_tokens": answer_tokens(trajectory.answer, task, form),
         "status": trajectory.status,
         "failed_searches": len(trajectory.search_errors),
@@ -62,7 +69,11 @@ def row(
 
 
 def in_form(trajectory: Trajectory) -> bool:
-    """Whether an agent kept to the form. Native tool calls are put into it by us: there it counts that no call had to be corrected."""
+    """Whether an agent kept to the protocol.
+
+    Native tool calls are translated into the protocol by us, so for these the test is that no call needed
+    a correction.
+    """
     if trajectory.model.startswith("openai-tools:"):
         return trajectory.usage.corrections == 0
     return is_valid(trajectory.turns, trajectory.tools)

@@ -1,8 +1,13 @@
-"""Stage `eval`: a model on RAMP tasks or questions, greedy, through the same agent loop that made its training data.
+"""Stage `eval`: measures a model on RAMP tasks or questions, through the same agent loop that generated
+its training data.
 
-Methods: `agent` (the loop, with the prompt of training), `agent-prompted` (the loop, with the protocol explained), `rag` (search once, then answer)
-and `closed-book`. Every trajectory is written down as
-it ends, and a run that was stopped goes on where it was.
+    masksearch eval questions.jsonl --index index --model rl -o results.json
+
+Decoding is greedy unless a temperature is set. Methods: `agent` (the agent loop with the prompt of
+training), `agent-prompted` (the agent loop with the protocol explained in the prompt), `rag` (search
+once, then answer) and `closed-book`. Trajectories are appended to a log while the stage runs (one by one
+for an endpoint, chunk by chunk for a checkpoint in this process), and an interrupted run resumes from
+this log.
 """
 
 from __future__ import annotations
@@ -33,24 +38,29 @@ from masksearch.search.wrappers.hiding import WithoutGold
 from masksearch.types import MaskedTask, Question, Task, Trajectory
 
 EPISODES = "episodes.jsonl"
-"""What has been rolled out so far; kept until the results are written."""
+"""Log of finished trajectories in the stage's folder; deleted when the results are written."""
 Job = Callable[[Task], Coroutine[Any, Any, Episode]]
+"""Rolls out one task."""
 
 
 def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes a results file, and `trajectories.jsonl` in `work`. Raises DataError where a task's article was trained on."""
+    """Writes a results file to `output` and `trajectories.jsonl` to `work`; returns the stage's summary.
+
+    Raises DataError if the model was trained on a task's article, UsageError for settings that do not fit
+    together, ModelError or SearchError if more than `allow_failed` of the questions failed.
+    """
     suite, tasks = load_tasks(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
     check_judge(settings.judge)
     searcher = load_searcher(settings, tasks)
     policy = load_policy(settings)
-    done = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
-    judged = judge_all([one.trajectory for one in done], settings.judge, work)
+    finished = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
+    judged = judge_all([one.trajectory for one in finished], settings.judge, work)
     dtype = recorded_dtype(settings)
     results = summarise(
         [
             row(one.trajectory, settings, one.seconds, columns)
-            for one, columns in zip(done, judged, strict=True)
+            for one, columns in zip(finished, judged, strict=True)
         ],
         suite=suite,
         method=settings.method,
@@ -63,23 +73,25 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     )
     save(results, output)
     (work / EPISODES).unlink(missing_ok=True)
-    metrics, low_high = results.metrics, results.intervals["f1"]
+    metrics = results.metrics
+    low, high = results.intervals["f1"]
     return {
-        "text": f"{suite}, {settings.method}: F1 {metrics['f1']:.3f} [{low_high[0]:.2f}, {low_high[1]:.2f}], EM {metrics['em']:.3f}, "
-        f"recall {metrics['recall']:.3f}, valid {metrics['valid']:.2f}, n = {results.n}",
+        "text": f"{suite}, {settings.method}: F1 {metrics['f1']:.3f} [{low:.2f}, {high:.2f}], "
+        f"EM {metrics['em']:.3f}, recall {metrics['recall']:.3f}, "
+        f"valid {metrics['valid']:.2f}, n = {results.n}",
         "n": results.n,
         "metrics": metrics,
     }
 
 
 def load_tasks(settings: EvalSettings) -> tuple[str, list[Task]]:
-    """The suite's name in tables, and what is to be answered: RAMP tasks, or questions in our format or as a suite publishes them."""
+    """Returns the suite's name for tables and the first `limit` tasks (see `tasks.load_tasks`)."""
     name, tasks = load_suite(settings.questions, settings.suite)
     return name, tasks[: settings.limit]
 
 
 def recorded_dtype(settings: EvalSettings) -> str:
-    """The number format that was found for a checkpoint in this process; empty for an endpoint."""
+    """Returns the number format in which this process runs the checkpoint; empty for an endpoint."""
     if settings.model.startswith(ENDPOINTS):
         return ""
     from masksearch.llm.device import dtype_name, find_dtype
@@ -88,18 +100,23 @@ def recorded_dtype(settings: EvalSettings) -> str:
 
 
 def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
-    """Raises DataError where an article of a training file is evaluated on."""
+    """Raises DataError if a RAMP task's article also occurs in one of the training files."""
     for path in training:
         titles = {task.title for task in read_tasks(path) if isinstance(task, MaskedTask)}
         both = [task for task in tasks if isinstance(task, MaskedTask) and task.title in titles]
         if both:
             raise DataError(
-                f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} (such as '{both[0].title}'); split them."
+                f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} "
+                f"(such as '{both[0].title}'); split them."
             )
 
 
 def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | None:
-    """The index, for methods that search. Raises UsageError where gold passages are to be hidden and a question names none."""
+    """Opens the index; None for closed-book.
+
+    Raises UsageError if the method needs an index and there is none, if the index lacks a tool of the
+    agent, or if `hide_gold` is set and a question names no gold passages.
+    """
     if settings.method == "closed-book":
         return None
     if not settings.index:
@@ -116,13 +133,15 @@ def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | N
     for task in tasks:
         if isinstance(task, Question) and not (task.supporting_titles or task.supporting_passages):
             raise UsageError(
-                f"The question '{task.id}' of {settings.questions} names no gold passages, so they cannot be hidden; leave hide_gold out."
+                f"The question '{task.id}' of {settings.questions} names no gold passages, "
+                "so they cannot be hidden; leave hide_gold out."
             )
     return WithoutGold(searcher)
 
 
 def load_policy(settings: EvalSettings) -> Policy:
-    """The model: an endpoint for `openai:NAME` and `openai-tools:NAME`, else a checkpoint in this process."""
+    """Opens the model: an endpoint for `openai:NAME` and `openai-tools:NAME`, otherwise a checkpoint in
+    this process."""
     if settings.model.startswith(ENDPOINTS):
         name = settings.model.partition(":")[2]
         if style(settings) == "agent-tools":
@@ -143,9 +162,10 @@ def load_policy(settings: EvalSettings) -> Policy:
 
 
 def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) -> Job:
-    """What to do with one task, by method."""
+    """Returns the function that rolls out one task with the method of the settings."""
 
     def sampling(task: Task) -> Sampling:
+        # Each task has its own seed, so that its text does not depend on which other tasks a run contains.
         return Sampling(settings.temperature, random.Random(f"{settings.seed}:{task.id}").getrandbits(31))
 
     if settings.method in AGENTS:
@@ -160,32 +180,37 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
 
 
 def style(settings: EvalSettings) -> Style:
-    """How an agent is told what it can do: with native tools by the request, else by the prompt of its method."""
+    """Returns the prompt style of an agent: native tools are described in the request, all others in the
+    prompt."""
     if settings.method in AGENTS and settings.model.startswith("openai-tools:"):
         return "agent-tools"
     return "agent-prompted" if settings.method == "agent-prompted" else "agent"
 
 
 def retrieval_query(task: Task) -> str:
-    """What the `rag` baseline searches for: the question, or the visible words of a masked text."""
+    """Returns the query of the `rag` baseline: the question, or the unmasked words of a masked text."""
     return task.text.replace("[mask]", " ") if isinstance(task, MaskedTask) else task.question
 
 
 @dataclass(frozen=True)
-class Done:
-    """A question that was answered, with the wall time of its episode."""
+class Finished:
+    """A finished trajectory and the wall time of its episode in seconds."""
 
     trajectory: Trajectory
     seconds: float | None
+    """None if the log has no time for it."""
 
 
 def roll_out_resumably(
     tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str
-) -> list[Done]:
-    """Trajectories of all tasks in order; those found in `work` from an earlier start are not run again.
+) -> list[Finished]:
+    """Returns the trajectories of all tasks in order; those logged in `work` by an earlier run are not
+    rolled out again.
 
-    An in-process model decodes chunk by chunk, and a chunk that was not finished is run again as a whole: rounding
-    depends a little on what else is in a batch, and so the figures come out the same however often a run is stopped.
+    A checkpoint in this process decodes chunk by chunk, and an unfinished chunk is repeated as a whole:
+    rounding depends slightly on the other sequences of a batch, so results are the same however often a
+    run is interrupted. Raises ModelError or SearchError if more than `allow_failed` of the questions
+    failed.
     """
     log = work / EPISODES
     done = {
@@ -193,37 +218,36 @@ def roll_out_resumably(
         for row in read_appended(log)
         if row.get("model") == model and not is_failed(row, settings)
     }
-    by_request = settings.model.startswith(ENDPOINTS)
+    remote = settings.model.startswith(ENDPOINTS)
     with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
-        size = len(tasks) if by_request else settings.chunk
+        size = len(tasks) if remote else settings.chunk
         for start in range(0, len(tasks), size):
             chunk = tasks[start : start + size]
-            open_ = [task for task in chunk if task.id not in done]
-            if open_ and not by_request:
-                open_ = list(chunk)
-            progress.step(len(chunk) - len(open_))
-            fresh = _run_chunk(open_, job, settings, log if by_request else None, progress)
-            if not by_request:
+            missing = [task for task in chunk if task.id not in done]
+            if missing and not remote:
+                missing = list(chunk)
+            progress.step(len(chunk) - len(missing))
+            fresh = _run_chunk(missing, job, settings, log if remote else None, progress)
+            if not remote:
                 append_json_lines(log, fresh)
             done |= {row["id"]: row for row in fresh}
-    answered = [
-        Done(Trajectory.model_validate(done[task.id]), done[task.id].get("seconds")) for task in tasks
+    finished = [
+        Finished(Trajectory.model_validate(done[task.id]), done[task.id].get("seconds")) for task in tasks
     ]
-    trajectories = [one.trajectory for one in answered]
+    trajectories = [one.trajectory for one in finished]
     failed = [trajectory for trajectory in trajectories if is_failed(trajectory.to_json(), settings)]
     if len(failed) > settings.allow_failed * len(trajectories):
         first = failed[0]
-        # Where a search failed, the trajectory's own error may be what the model did afterwards.
-        kind, told = (
-            (ModelError, first.error)
-            if first.status == "model_failed"
-            else (SearchError, first.search_errors[0])
+        count = (
+            f"({len(failed)} of {len(trajectories)} questions failed; "
+            "start the same command again to ask only those.)"
         )
-        raise kind(
-            f"{told} ({len(failed)} of {len(trajectories)} questions failed; start the same command again to ask only those.)"
-        )
+        if first.status == "model_failed":
+            raise ModelError(f"{first.error} {count}")
+        # `error` of this trajectory may describe what the model did after the failed search.
+        raise SearchError(f"{first.search_errors[0]} {count}")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
-    return answered
+    return finished
 
 
 def _run_chunk(
@@ -233,7 +257,7 @@ def _run_chunk(
 
     def on_done(episode: Episode) -> None:
         progress.step()
-        # What an endpoint could not answer is left open, so that the next start asks again.
+        # A failed question is not logged, so that a resumed run asks it again.
         if log is not None and not is_failed(episode.trajectory.to_json(), settings):
             append_json_lines(log, [scored(episode, by_id[episode.trajectory.id], settings)])
 
@@ -244,14 +268,15 @@ def _run_chunk(
 
 
 def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
-    """Whether an endpoint or a search failed a trajectory, other than on purpose."""
+    """Whether the endpoint or a search failed for this trajectory; searches failed by the noise setting
+    do not count."""
     return row["status"] == "model_failed" or bool(
         row.get("search_errors") and not settings.search.noise.fail
     )
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
-    """A trajectory as JSON with its scores, and the seconds it took."""
+    """Returns the trajectory as JSON, with its scores and the episode's wall time in seconds."""
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task, settings.agent.answer_form)
     return {

@@ -1,16 +1,15 @@
-"""Intervals and paired tests over questions, as pure seeded numpy.
+"""Confidence intervals and paired tests over questions, in seeded numpy.
 
-They say how far a figure would move with other questions of the same kind. They say nothing of other training seeds:
-train several, and see `compare` for the spread. Where every value is the same, the interval has no width; with few
-questions that is no certainty.
+Both describe how a score would vary with other questions of the same kind. They do not cover the
+variation between training seeds: train several and use `compare`, which shows the spread. If all values
+are equal, the interval has no width; with few questions that does not mean certainty.
 
-Several suites are averaged as the mean of their means, each suite weighing the same however many questions it has; its
-resampling is stratified: every suite keeps its number of questions.
+Several suites are averaged as the mean of their means, so every suite weighs the same whatever its number
+of questions. Their resampling is stratified: each suite keeps its number of questions.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -21,11 +20,11 @@ Floats = npt.NDArray[np.float64]
 Test = Literal["permutation", "bootstrap"]
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 _CELLS = 4_000_000
-"""Random numbers drawn at a time (32 MB), whatever the number of questions."""
+"""Most random numbers drawn at a time (32 MB), for any number of questions."""
 
 
 class PairedDifference(NamedTuple):
-    """Mean of a - b over the same questions, its 95% interval, and a two-sided p."""
+    """Mean of a - b over the same questions, its 95% interval [low, high], and a two-sided p."""
 
     difference: float
     low: float
@@ -34,35 +33,31 @@ class PairedDifference(NamedTuple):
 
 
 def _values(values: npt.ArrayLike) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = np.asarray(values, dtype=np.float64)  # (questions,)
     if array.ndim != 1 or not array.size:
         raise ValueError(f"statistics need a list of at least one value, not the shape {array.shape}")
     return array
 
 
-def _rounds(resamples: int, size: int) -> list[int]:
-    """`resamples` cut into rounds that fit in memory."""
+def _batches(resamples: int, size: int) -> list[int]:
+    """Returns batch sizes that sum to `resamples`, each small enough that batch x size numbers fit in
+    memory."""
     at_once = max(1, _CELLS // size)
     return [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
 
 
-def standard_error(values: npt.ArrayLike) -> float:
-    """Unbiased standard deviation / sqrt(n), in the unit of the values; nan for a single value."""
-    array = _values(values)
-    return float(array.std(ddof=1) / math.sqrt(array.size)) if array.size > 1 else math.nan
-
-
 def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Means of `resamples` samples of `array` (n,), drawn with replacement."""
-    means = [
-        array[rng.integers(array.size, size=(count, array.size))].mean(axis=1)
-        for count in _rounds(resamples, array.size)
-    ]
+    """Returns the means (resamples,) of samples of `array` (questions,), drawn with replacement."""
+    means = []
+    for count in _batches(resamples, array.size):
+        drawn = rng.integers(array.size, size=(count, array.size))  # (count, questions)
+        means.append(array[drawn].mean(axis=1))  # (count,)
     return np.concatenate(means)
 
 
 def _bootstrap_macro_means(groups: Sequence[Floats], resamples: int, seed: int) -> Floats:
-    """Means of the means of `groups`, each group resampled by itself: (resamples,)."""
+    """Returns the means (resamples,) of the groups' means; each group (questions of the group,) is
+    resampled by itself."""
     rng = np.random.default_rng(seed)
     total = np.zeros(resamples)
     for group in groups:
@@ -82,42 +77,49 @@ def _groups(groups: Sequence[npt.ArrayLike]) -> list[Floats]:
 
 
 def bootstrap_interval(values: npt.ArrayLike, resamples: int, seed: int) -> tuple[float, float]:
-    """95% percentile bootstrap interval (Efron) of the mean of `values` (n,). Raises ValueError without values."""
+    """Returns the 95% percentile bootstrap interval (Efron) of the mean of `values` (questions,).
+
+    Raises ValueError without values.
+    """
     return macro_interval([values], resamples, seed)
 
 
 def macro_interval(groups: Sequence[npt.ArrayLike], resamples: int, seed: int) -> tuple[float, float]:
-    """95% percentile interval of the mean of the groups' means, by the stratified bootstrap. Raises ValueError without groups or values."""
+    """Returns the 95% percentile interval of the mean of the groups' means, by the stratified bootstrap.
+
+    Each group is (questions of the group,). Raises ValueError without groups, or for a group without
+    values.
+    """
     return _interval(_bootstrap_macro_means(_groups(groups), resamples, seed))
 
 
 def sign_flip_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
-    """Two-sided p of "the mean difference is 0" by random sign flips (paired permutation test).
+    """Returns the two-sided p of "the mean difference is 0" by random sign flips (paired permutation test).
 
-    p = (1 + #{|mean of flipped| >= |mean|}) / (1 + resamples), so it is never 0, and 1 where all differences are 0.
+    For `differences` (questions,), p = (1 + #{|mean of flipped| >= |mean|}) / (1 + resamples), so it is
+    never 0, and it is 1 if all differences are 0.
     """
     array = _values(differences)
     rng = np.random.default_rng(seed)
-    # Sums that are equal but for rounding count as equal.
+    # The tolerance makes sums that differ only by rounding count as equal.
     bound = abs(array.sum()) - 1e-12 * np.abs(array).sum()
     extreme = 0
-    for count in _rounds(resamples, array.size):
-        signs = rng.integers(2, size=(count, array.size)) * 2 - 1
+    for count in _batches(resamples, array.size):
+        signs = rng.integers(2, size=(count, array.size)) * 2 - 1  # (count, questions), each -1 or 1
         extreme += int((np.abs(signs @ array) >= bound).sum())
     return (1 + extreme) / (1 + resamples)
 
 
-def bootstrap_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
-    """Two-sided p of "the mean difference is 0" by the bootstrap of shifted differences.
+def _shifted_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> float:
+    """Returns the two-sided p of "the mean of the groups' mean differences is 0", by the bootstrap of
+    shifted differences.
 
-    The differences are shifted to a mean of 0, as the hypothesis has it, and resampled (Efron and Tibshirani 1993, An Introduction
-    to the Bootstrap, section 16.4, with the mean itself as the statistic): p = (1 + #{|mean of resampled| >= |mean|}) / (1 + resamples).
-    With few questions it is smaller than it should be (a resample spreads less than the questions do); the permutation test is not.
+    Each group's differences (questions of the group,) are shifted to mean 0, as under the hypothesis, and
+    resampled (Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 16.4, with the mean
+    itself as the statistic): p = (1 + #{|resampled mean| >= |mean|}) / (1 + resamples). With few
+    questions it is smaller than it should be, because a resample varies less than the questions do; the
+    permutation test does not have this bias.
     """
-    return _macro_bootstrap_p([_values(differences)], resamples, seed)
-
-
-def _macro_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> float:
     observed = abs(sum(float(group.mean()) for group in groups) / len(groups))
     means = _bootstrap_macro_means([group - group.mean() for group in groups], resamples, seed)
     rounding = 1e-12 * max(float(np.abs(group).max()) for group in groups)
@@ -127,9 +129,10 @@ def _macro_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> f
 def paired_difference(
     a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: int, test: Test = "permutation"
 ) -> PairedDifference:
-    """Mean of a - b, both (n,) and in the same order of questions: bootstrap interval over the pairs, p by `test`.
+    """Returns the mean of a - b, both (questions,) in the same order, with its bootstrap interval and p
+    by `test`.
 
-    Raises ValueError where the lengths differ or are 0.
+    Raises ValueError if the lengths differ or are 0.
     """
     return paired_macro_difference([(a, b)], resamples, seed, test)
 
@@ -140,50 +143,55 @@ def paired_macro_difference(
     seed: int,
     test: Test = "permutation",
 ) -> PairedDifference:
-    """Mean over suites of the mean of a - b, where `pairs` has (a, b) of each suite, in the same order of questions.
+    """Returns the mean over suites of the mean of a - b.
 
-    Raises ValueError without suites, or where the lengths within one differ or are 0.
+    `pairs` has (a, b) for each suite, both (questions of the suite,) in the same order. Raises ValueError
+    without suites, or if the lengths within a suite differ or are 0.
     """
     groups = _groups([_difference(a, b) for a, b in pairs])
     difference = sum(float(group.mean()) for group in groups) / len(groups)
     low, high = macro_interval(groups, resamples, seed)
     if test == "bootstrap":
-        return PairedDifference(difference, low, high, _macro_bootstrap_p(groups, resamples, seed))
-    # So weighted, the sum of all differences is the mean of the suites' means, and flips of signs leave the weights as they are.
-    weighted = np.concatenate([group / (group.size * len(groups)) for group in groups])
+        return PairedDifference(difference, low, high, _shifted_bootstrap_p(groups, resamples, seed))
+    # With these weights the sum of all differences is the mean of the suites' means, and sign flips keep
+    # the weights.
+    weighted = np.concatenate([group / (group.size * len(groups)) for group in groups])  # (all questions,)
     return PairedDifference(difference, low, high, sign_flip_p(weighted, resamples, seed))
 
 
 def _difference(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     first, second = _values(a), _values(b)
     if first.shape != second.shape:
-        raise ValueError(f"paired values must be equally many, not {first.size} and {second.size}")
+        raise ValueError(f"paired values must have equal lengths, not {first.size} and {second.size}")
     return first - second
 
 
 def adjust(p: Sequence[float], correction: Correction) -> list[float]:
-    """p values of one family of tests, each corrected for there being many, in the order given; none is above 1 or below its raw value.
+    """Returns the p values of one family of tests, corrected for multiple comparisons, in the order given.
 
-    holm                 chance of even one false finding (Holm 1979): the running maximum, from the smallest up, of p_(i) (m - i + 1)
-    benjamini-hochberg   expected share of false findings (Benjamini and Hochberg 1995): the running minimum, from the largest down, of p_(i) m / i
+    No adjusted value is above 1 or below its raw value.
+
+    holm                 bounds the chance of any false finding (Holm 1979): the running maximum, from
+                         the smallest p up, of p_(i) (m - i + 1)
+    benjamini-hochberg   bounds the expected share of false findings (Benjamini and Hochberg 1995): the
+                         running minimum, from the largest p down, of p_(i) m / i
     """
     if correction == "none" or not p:
         return [float(value) for value in p]
-    array = np.asarray(p, dtype=np.float64)
+    array = np.asarray(p, dtype=np.float64)  # (tests,)
     order, count = np.argsort(array, kind="stable"), len(p)
-    ranked, ranks = array[order], np.arange(1, count + 1)
-    step_down, step_up = ranked * (count - ranks + 1), ranked * count / ranks
-    found = (
-        np.maximum.accumulate(step_down)
-        if correction == "holm"
-        else np.minimum.accumulate(step_up[::-1])[::-1]
-    )
+    ranked, ranks = array[order], np.arange(1, count + 1)  # both (tests,), smallest p first
+    if correction == "holm":
+        stepped = np.maximum.accumulate(ranked * (count - ranks + 1))
+    else:
+        stepped = np.minimum.accumulate((ranked * count / ranks)[::-1])[::-1]
     adjusted = np.empty(count)
-    # Rounding can leave p * m / m a little below p.
-    adjusted[order] = np.clip(np.maximum(found, ranked), None, 1.0)
+    # Rounding can make p * m / m slightly smaller than p.
+    adjusted[order] = np.clip(np.maximum(stepped, ranked), None, 1.0)
     return [float(value) for value in adjusted]
 
 
 def least_adjusted_p(resamples: int, tests: int, correction: Correction) -> float:
-    """The smallest adjusted p that one test among `tests` can get when the others find nothing."""
+    """Returns the smallest adjusted p that one of `tests` tests can have if no other test is
+    significant."""
     return min(1.0, (tests if correction != "none" else 1) / (1 + resamples))

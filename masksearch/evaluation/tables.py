@@ -1,4 +1,7 @@
-"""Tables as text, Markdown and LaTeX; what stands in them is text of others (names of models and suites), so it is escaped."""
+"""Renders tables as text, Markdown and LaTeX.
+
+Cells contain text from outside (names of models and suites), so every renderer escapes them.
+"""
 
 from __future__ import annotations
 
@@ -8,55 +11,60 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from masksearch.text.display import one_line, printable
+
 LEFT, RIGHT = "l", "r"
 Format = Literal["text", "markdown", "latex"]
-
-from masksearch.text.display import one_line, printable
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure or name."""
+    """A cell: a number or a name, with its marks."""
 
     text: str
     best: bool = False
-    """Bold, or `^` where there is no bold."""
+    """Shown in bold; in text, which has no bold, with a `^` after it."""
     star: bool = False
-    """A `*` behind it."""
+    """Shown with a `*` after it."""
     aside: str = ""
-    """Smaller text behind it: an interval, a spread, a loss."""
+    """Smaller text after it: an interval, a spread, a difference."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its caption; every row has a cell for each header."""
+    """A table with its caption; every row has one cell for each header."""
 
     caption: str
     headers: tuple[str, ...]
     align: str
-    """One letter a column, `l` or `r`."""
+    """Alignment of the columns, one letter each: `l` or `r`."""
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
+    """Text below the table."""
     breaks: frozenset[int] = frozenset()
-    """Rows above which there is a rule."""
+    """Indices of the rows that have a rule above them."""
 
 
 def cells(texts: Iterable[str]) -> tuple[Cell, ...]:
-    """Plain cells."""
+    """Returns cells without marks."""
     return tuple(Cell(text) for text in texts)
 
 
 def render(tables: Sequence[Table], warnings: Sequence[str], form: Format) -> str:
-    """All tables, then the warnings, without a newline at the end."""
-    one, warn = _FORMS[form]
-    return "\n\n".join([*map(one, tables), *([warn(warnings)] if warnings else [])])
+    """Returns all tables, then the warnings, without a newline at the end."""
+    render_table, render_warnings = _RENDERERS[form]
+    return "\n\n".join([*map(render_table, tables), *([render_warnings(warnings)] if warnings else [])])
 
 
-# -- Markdown ----------------------------------------------------------------------------------------------------------
+# -- Markdown -----------------------------------------------------------------------------------------------
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
-    """A Markdown table that lines up; `align` has one letter a column (empty: all left). A "|" in a cell is escaped, newlines become spaces."""
+    """Returns a Markdown table with aligned columns.
+
+    `align` has one letter for each column (empty: all left). A "|" in a cell is escaped; newlines become
+    spaces.
+    """
     return _grid([[_piped(cell) for cell in row] for row in (headers, *rows)], align or LEFT * len(headers))
 
 
@@ -80,7 +88,7 @@ def _padded(row: Sequence[str], widths: Sequence[int], align: str) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Columns on a terminal: two for a wide character, none for a combining one."""
+    """Returns the number of terminal columns: two for a wide character, none for a combining one."""
     return sum(
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text
@@ -88,7 +96,7 @@ def _width(text: str) -> int:
 
 
 def _clean(text: str) -> str:
-    """On one line, and without characters that do things to a terminal."""
+    """Returns the text on one line, without control characters that a terminal would execute."""
     return printable(one_line(text), "\N{REPLACEMENT CHARACTER}")
 
 
@@ -118,11 +126,11 @@ def _markdown_warnings(warnings: Sequence[str]) -> str:
     return "\n".join(f"- Note: {_marked_down(warning)}" for warning in warnings)
 
 
-# -- text --------------------------------------------------------------------------------------------------------------
+# -- text ------------------------------------------------------------------------------------------------
 
 
 def _text(table: Table) -> str:
-    """Columns two spaces apart; marks of a column take the same room in every row, so that its figures line up."""
+    """Renders columns two spaces apart; a column's marks have one width, so its numbers align."""
     columns = [
         [_clean(table.headers[number]), *_text_column([row[number] for row in table.rows])]
         for number in range(len(table.headers))
@@ -146,13 +154,11 @@ def _text_line(row: Sequence[str], widths: Sequence[int], align: str) -> str:
 
 def _text_column(column: Sequence[Cell]) -> list[str]:
     marks = ["^" * cell.best + "*" * cell.star for cell in column]
-    room, most = (
-        max(map(len, marks), default=0),
-        max((len(cell.aside) + 1 for cell in column if cell.aside), default=0),
-    )
-    asides = [f" {_clean(cell.aside)}".ljust(most) if cell.aside else " " * most for cell in column]
+    mark_width = max(map(len, marks), default=0)
+    aside_width = max((len(cell.aside) + 1 for cell in column if cell.aside), default=0)
+    asides = [(f" {_clean(cell.aside)}" if cell.aside else "").ljust(aside_width) for cell in column]
     return [
-        _clean(cell.text) + mark.ljust(room) + aside
+        _clean(cell.text) + mark.ljust(mark_width) + aside
         for cell, mark, aside in zip(column, marks, asides, strict=True)
     ]
 
@@ -161,10 +167,10 @@ def _text_warnings(warnings: Sequence[str]) -> str:
     return "\n".join(f"Note: {_clean(warning)}" for warning in warnings)
 
 
-# -- LaTeX -------------------------------------------------------------------------------------------------------------
+# -- LaTeX ------------------------------------------------------------------------------------------------
 
 WIDE = 9
-"""Columns beyond which a table runs over both columns of a page, in small print."""
+"""Most columns of a table set in one column of a page; a wider table spans both, in small print."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -178,20 +184,21 @@ _LATEX = {
 
 
 def latex_text(text: str) -> str:
-    """Text in which nothing is a command, nor a ligature (`--` would become a dash); the hyphen before a number is a minus."""
+    """Escapes all LaTeX commands and ligatures (`--` would become a dash).
+
+    A hyphen before a number becomes a minus sign.
+    """
     plain = "".join(_LATEX.get(char, char) for char in _clean(text)).replace("--", "-{}-")
     return re.sub(r"(?<![^\s(\[])-(?=\d)", "$-$", plain)
 
 
 def _latex_cell(cell: Cell) -> str:
-    text = (
-        "--"
-        if cell.text == "-"
-        else f"\\textbf{{{latex_text(cell.text)}}}"
-        if cell.best
-        else latex_text(cell.text)
-    )
-    # An opening bracket at the start of a row would be read as an argument of the line break before it.
+    text = latex_text(cell.text)
+    if cell.text == "-":
+        text = "--"
+    elif cell.best:
+        text = f"\\textbf{{{text}}}"
+    # LaTeX would read an opening bracket at the start of a row as an argument of the line break before it.
     text = f"{{{text}}}" if text.startswith("[") else text
     return text + "$^{*}$" * cell.star + (f" {{\\scriptsize {latex_text(cell.aside)}}}" if cell.aside else "")
 
@@ -222,7 +229,7 @@ def _latex_warnings(warnings: Sequence[str]) -> str:
     return "\n".join(f"% Note: {_clean(warning)}" for warning in warnings)
 
 
-_FORMS: dict[str, tuple[Callable[[Table], str], Callable[[Sequence[str]], str]]] = {
+_RENDERERS: dict[str, tuple[Callable[[Table], str], Callable[[Sequence[str]], str]]] = {
     "text": (_text, _text_warnings),
     "markdown": (_markdown, _markdown_warnings),
     "latex": (_latex, _latex_warnings),
@@ -230,7 +237,7 @@ _FORMS: dict[str, tuple[Callable[[Table], str], Callable[[Sequence[str]], str]]]
 
 
 def with_interval(value: float, interval: Sequence[float] | None, signed: bool = False) -> str:
-    """`0.71 [0.62, 0.79]`; with `signed`, `+0.03 [-0.01, +0.07]`."""
+    """Formats a value with its interval: `0.71 [0.62, 0.79]`; with `signed`, `+0.030 [-0.010, +0.070]`."""
     digits = "+.3f" if signed else ".2f"
     if not interval:
         return format(value, digits)

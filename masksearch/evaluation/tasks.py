@@ -1,4 +1,4 @@
-"""What is evaluated: RAMP tasks, or the questions of a suite."""
+"""Loads the tasks of an evaluation: RAMP tasks, or the questions of a suite."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from masksearch.types import Task
 
 
 def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
-    """A name for tables, and the tasks. `suite` is a suite's name, or any other word for tables.
+    """Returns a name for tables, and the tasks. `suite` is the name of a suite, or any other name for
+    tables.
 
-    `source` is a task file, a question file (ours, or as a suite's authors publish it), or what else `suites.load_questions` takes.
-    Raises what that and `read_tasks` raise.
+    `source` is a task file, a question file (in our format, or as a suite's authors publish it), or
+    another source of `suites.load_questions`. Raises the errors of `load_questions` and `read_tasks`.
     """
-    if source == "-" or is_ramp(source):  # standard input cannot be looked at twice, so it holds what is ours
+    # Standard input can be read only once, so its format cannot be detected: it must be in our format.
+    if source == "-" or is_ramp(source):
         return suite or inner_name(source).split(".")[0], read_tasks(source)
     name, questions = load_questions(source, known(suite))
     return suite or name, list(questions)
 
 
 def known(suite: str) -> str:
-    """A suite's own name for what it is called in tables; empty where there is no such suite."""
+    """Returns the registered name of the suite that tables call `suite`; empty if there is none."""
     try:
         found = find_suite(suite.casefold().replace(" ", "")).name if suite else ""
     except UsageError:
@@ -33,7 +35,8 @@ def known(suite: str) -> str:
 
 
 def is_ramp(source: str) -> bool:
-    """Whether the first record of a file is a RAMP task."""
+    """Whether the first record of a file is a RAMP task; true for any folder, which holds shards in our
+    format."""
     if not Path(source).is_file():
         return Path(source).is_dir()
     try:

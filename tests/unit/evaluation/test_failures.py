@@ -1,8 +1,8 @@
-"""What the record tells of a failure, and of the evidence."""
+"""Kinds of failure and evidence recall, both computed from the trajectory."""
 
 import pytest
 
-from masksearch.evaluation.evidence import evidence_recall, stands_in
+from masksearch.evaluation.evidence import appears_in, evidence_recall
 from masksearch.evaluation.failures import FAILURES, count_failures, is_right
 from masksearch.evaluation.rows import row
 from masksearch.evaluation.settings import EvalSettings
@@ -29,7 +29,8 @@ MASKED = MaskedTask(
 
 
 def trajectory(*texts, answer="", status="answered", task=QUESTION, retrieved=(), errors=()):
-    """Model and tool take turns; what the tool says starts with a bracket."""
+    """Builds a trajectory; texts that start with `<information>` are the tool's turns, all others the
+    model's."""
     turns = tuple(
         Turn(role="tool" if text.lstrip().startswith("<information>") else "model", text=text)
         for text in texts
@@ -37,9 +38,16 @@ def trajectory(*texts, answer="", status="answered", task=QUESTION, retrieved=()
     searches = sum(turn.role == "tool" for turn in turns)
     scores = score_task(answer, task, "spans").to_json()
     return Trajectory(
-        id=task.id, task=task_json(task), turns=turns, answer=answer, status=status, scores=scores, usage=Usage(searches=searches),
-        retrieved=retrieved, search_errors=errors,
-    )  # fmt: skip
+        id=task.id,
+        task=task_json(task),
+        turns=turns,
+        answer=answer,
+        status=status,
+        scores=scores,
+        usage=Usage(searches=searches),
+        retrieved=retrieved,
+        search_errors=errors,
+    )
 
 
 def information(*passages):
@@ -52,32 +60,32 @@ BOTH = information("Town1: Town1 lies on the Flow One.", "Flow One: A river.")
 FOUND = (("d1#1", "d9"), ("d2",))
 
 
-def said(text, thought="so"):
+def answered(text, thought="so"):
     return f"<think>{thought}</think>\n<answer>{text}</answer>"
 
 
 CASES = {
-    "": trajectory(SEARCH, BOTH, said("the Flow One"), answer="the Flow One", retrieved=FOUND),
+    "": trajectory(SEARCH, BOTH, answered("the Flow One"), answer="the Flow One", retrieved=FOUND),
     "failed": trajectory(
-        SEARCH, information("The search failed."), said("Nile"), answer="Nile", errors=("gone",)
+        SEARCH, information("The search failed."), answered("Nile"), answer="Nile", errors=("gone",)
     ),
     "ran_out": trajectory(SEARCH, BOTH, SEARCH, status="too_many_searches", retrieved=FOUND),
     "bad_format": trajectory("I do not know.", status="no_answer"),
     "over_long": trajectory(
         SEARCH,
         BOTH,
-        said("x"),
+        answered("x"),
         answer="It is the Flow One or the Nile or the Rhine or the Danube",
         retrieved=FOUND,
     ),
     "answer_lost": trajectory(
-        SEARCH, BOTH, said("Nile", "it is the Flow One, I read"), answer="Nile", retrieved=FOUND
+        SEARCH, BOTH, answered("Nile", "it is the Flow One, I read"), answer="Nile", retrieved=FOUND
     ),
-    "never_searched": trajectory(said("Nile"), answer="Nile"),
+    "never_searched": trajectory(answered("Nile"), answer="Nile"),
     "not_retrieved": trajectory(
-        SEARCH, information("Town9: A town."), said("Nile"), answer="Nile", retrieved=(("d9",),)
+        SEARCH, information("Town9: A town."), answered("Nile"), answer="Nile", retrieved=(("d9",),)
     ),
-    "not_used": trajectory(SEARCH, BOTH, said("Nile"), answer="Nile", retrieved=FOUND),
+    "not_used": trajectory(SEARCH, BOTH, answered("Nile"), answer="Nile", retrieved=FOUND),
 }
 
 
@@ -101,39 +109,44 @@ def test_a_judge_decides_where_there_is_one():
     assert row(CASES["not_used"], SETTINGS, judged={"judge_error": "unreadable"})["failure"] == "not_used"
 
 
-def test_what_stands_in_the_question_is_no_lost_answer():
+def test_a_gold_answer_in_the_question_is_no_lost_answer():
     asked = Question(id="q", question="Which is longer, Nile or Rhine?", answers=("Nile",))
     lost = trajectory(
-        SEARCH, information("Nile: Long."), said("Rhine", "Nile or Rhine"), answer="Rhine", task=asked
+        SEARCH, information("Nile: Long."), answered("Rhine", "Nile or Rhine"), answer="Rhine", task=asked
     )
     assert row(lost, SETTINGS)["failure"] == "not_used"
     yes = Question(id="q", question="Is it so?", answers=("yes",))
     assert (
-        row(trajectory(said("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"]
+        row(trajectory(answered("no", "yes it is"), answer="no", task=yes), SETTINGS)["failure"]
         == "never_searched"
     )
 
 
 def test_an_answer_that_is_a_part_of_the_gold_hides_no_lost_answer():
     lost = trajectory(
-        SEARCH, BOTH, said("Flow", "So the answer is Flow One"), answer="Flow", task=QUESTION, retrieved=FOUND
+        SEARCH,
+        BOTH,
+        answered("Flow", "So the answer is Flow One"),
+        answer="Flow",
+        task=QUESTION,
+        retrieved=FOUND,
     )
     assert (
         row(lost.model_copy(update={"scores": {**lost.scores, "f1": 0.4}}), SETTINGS)["failure"]
         == "answer_lost"
     )
-    both = trajectory(SEARCH, BOTH, said("Flow", "Town1 and Flow One"), answer="Flow", task=MASKED)
+    both = trajectory(SEARCH, BOTH, answered("Flow", "Town1 and Flow One"), answer="Flow", task=MASKED)
     assert row(both, SETTINGS)["failure"] == "answer_lost"
-    # The golds in the wrong order are the answer itself, and nothing that was lost.
+    # Gold answers in the wrong order are the final answer itself, so no earlier answer was lost.
     swapped = trajectory(
-        SEARCH, BOTH, said("1. Flow One\n2. Town1", "it is"), answer="1. Flow One\n2. Town1", task=MASKED
+        SEARCH, BOTH, answered("1. Flow One\n2. Town1", "it is"), answer="1. Flow One\n2. Town1", task=MASKED
     )
     assert row(swapped, SETTINGS)["failure"] == "not_used"
 
 
 def test_an_answer_that_the_judge_calls_wrong_is_not_too_long_for_it():
     exact = trajectory(
-        SEARCH, BOTH, said("Flow One", "it is the Flow One"), answer="Flow One", retrieved=FOUND
+        SEARCH, BOTH, answered("Flow One", "it is the Flow One"), answer="Flow One", retrieved=FOUND
     )
     assert row(exact, SETTINGS, judged={"judge_strict": 0})["failure"] == "not_used"
     assert row(CASES["over_long"], SETTINGS, judged={"judge_strict": 0})["failure"] == "over_long"
@@ -152,10 +165,9 @@ def test_without_a_search_tool_nothing_was_retrieved():
         (CASES["not_used"], 1.0),
         (CASES["not_retrieved"], 0.0),
         (trajectory(SEARCH, information("Elsewhere: text"), retrieved=(("d2#3",),)), 0.5),
-        (
-            trajectory(SEARCH, information("x: y"), retrieved=(("d11", "d1x"),)),
-            0.0,
-        ),  # another document whose name begins the same
+        # Other documents whose ids start with a gold id.
+        (trajectory(SEARCH, information("x: y"), retrieved=(("d11", "d1x"),)), 0.0),
+        # Documents of another corpus count by title.
         (
             trajectory(
                 SEARCH,
@@ -163,9 +175,9 @@ def test_without_a_search_tool_nothing_was_retrieved():
                 retrieved=(("http://a",),),
             ),
             1.0,
-        ),  # by title
+        ),
         (trajectory(SEARCH, information("Town11: no"), retrieved=(("http://a",),)), 0.0),
-        (trajectory(said("x")), 0.0),
+        (trajectory(answered("x")), 0.0),
     ],
 )
 def test_gold_passages(one, share):
@@ -183,7 +195,8 @@ def test_a_paragraph_of_the_same_title_is_no_evidence_where_documents_are_known(
     other = trajectory(
         SEARCH, information("Palace: another paragraph"), task=one, retrieved=(("suite-7#2",),)
     )
-    assert evidence_recall(other, one) == 0.0  # an index of the suite's own paragraphs, told by its names
+    # The id prefix `suite-` shows that the index has the suite's own paragraphs, so titles do not count.
+    assert evidence_recall(other, one) == 0.0
     assert row(other.model_copy(update={"answer": "y"}), SETTINGS)["failure"] == "not_retrieved"
     half = trajectory(
         SEARCH,
@@ -197,7 +210,7 @@ def test_a_paragraph_of_the_same_title_is_no_evidence_where_documents_are_known(
 
 
 @pytest.mark.parametrize(
-    ("gold", "shown", "stands"),
+    ("gold", "shown", "expected"),
     [
         ("India", "7th in India's Ease of Living Index", True),
         ("India", "7th in India\N{RIGHT SINGLE QUOTATION MARK}s index", True),
@@ -212,8 +225,8 @@ def test_a_paragraph_of_the_same_title_is_no_evidence_where_documents_are_known(
         ("!", "! is a sign", False),
     ],
 )
-def test_where_an_answer_stands(gold, shown, stands):
-    assert stands_in(gold, shown) is stands
+def test_an_answer_appears_in_a_text(gold, shown, expected):
+    assert appears_in(gold, shown) is expected
 
 
 def test_evidence_without_gold_passages():
@@ -223,30 +236,28 @@ def test_evidence_without_gold_passages():
         evidence_recall(trajectory(SEARCH, information("Town1: It lies on the Flow."), task=bare), bare)
         == 0.0
     )
-    assert (
-        evidence_recall(trajectory("I say Flow One", task=bare), bare) == 0.0
-    )  # what the model says is no evidence
-    assert (
-        evidence_recall(
-            trajectory(SEARCH, BOTH, task=Question(id="q", question="So?", answers=("yes",))),
-            Question(id="q", question="So?", answers=("yes",)),
-        )
-        is None
-    )
+    # The model's own text is not evidence.
+    assert evidence_recall(trajectory("I say Flow One", task=bare), bare) == 0.0
+    closed = Question(id="q", question="So?", answers=("yes",))
+    assert evidence_recall(trajectory(SEARCH, BOTH, task=closed), closed) is None
     assert evidence_recall(trajectory(SEARCH, information("x: Town1 only."), task=MASKED), MASKED) == 0.5
 
 
 def test_masked_tasks():
     lost = trajectory(
-        SEARCH, BOTH, said("1. Rome\n2. Nile", "Town1 and Flow One"), answer="1. Rome\n2. Nile", task=MASKED
+        SEARCH,
+        BOTH,
+        answered("1. Rome\n2. Nile", "Town1 and Flow One"),
+        answer="1. Rome\n2. Nile",
+        task=MASKED,
     )
     assert row(lost, SETTINGS)["failure"] == "answer_lost"
-    half = trajectory(SEARCH, BOTH, said("1. Town1\n2. Nile"), answer="1. Town1\n2. Nile", task=MASKED)
-    assert row(half, SETTINGS)["failure"] == ""  # a mean F1 of one half
+    half = trajectory(SEARCH, BOTH, answered("1. Town1\n2. Nile"), answer="1. Town1\n2. Nile", task=MASKED)
+    assert row(half, SETTINGS)["failure"] == ""  # its mean F1 is exactly RIGHT_AT
     long = trajectory(
         SEARCH,
         BOTH,
-        said("x"),
+        answered("x"),
         answer="1. Town1 or Rome or London or Paris or Bonn\n2. Flow One or Nile or Rhine or Danube or Don",
         task=MASKED,
     )

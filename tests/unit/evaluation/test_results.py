@@ -1,4 +1,4 @@
-"""Summaries by hand, and results files that are not what they should be."""
+"""Summaries checked against hand-computed values, and invalid results files."""
 
 from __future__ import annotations
 
@@ -172,18 +172,19 @@ def test_another_format_version_is_named(tmp_path: Path) -> None:
     (tmp_path / "r.json").write_text(json.dumps({**found, "format": "masksearch-results/2"}))
     with pytest.raises(
         FormatError,
-        match=r"has the format 'masksearch-results/2', but this version reads 'masksearch-results/1'; evaluate again",
+        match=r"has the format 'masksearch-results/2', but this version reads 'masksearch-results/1'; "
+        "evaluate again",
     ):
         load_results(tmp_path / "r.json")
 
 
 @pytest.mark.parametrize("written", ["NaN", "Infinity", "-Infinity"])
-def test_what_is_no_number_is_refused(tmp_path: Path, written: str) -> None:
+def test_nan_and_infinities_are_rejected(tmp_path: Path, written: str) -> None:
     (tmp_path / "r.json").write_text(
         json.dumps(summary([row("a", 1.0)]).to_json()).replace('"f1": 1.0', f'"f1": {written}')
     )
     with pytest.raises(
-        FormatError, match=rf"r\.json is not valid JSON \(it holds {written}, which is no number\)"
+        FormatError, match=rf"r\.json is not valid JSON \(it holds {written}, which is not a number\)"
     ):
         load_results(tmp_path / "r.json")
 
@@ -198,10 +199,10 @@ def test_saved_results_load_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": "other/1"}, "is no results file"),
+        ({"format": "other/1"}, "is not a results file"),
         ({"method": "magic"}, "bad field 'method'"),
-        ({"n": 7}, "says n = 7, but holds 2"),
-        ({"per_question": [row("a", 1.0), row("a", 1.0)]}, "two with the same"),
+        ({"n": 7}, "has n = 7, but holds 2"),
+        ({"per_question": [row("a", 1.0), row("a", 1.0)]}, "two with the same id"),
         ({"per_question": [row("a", 1.0), {"id": "b"}]}, "question 'b' lacks the field 'recall'"),
         ({"metrics": {}}, "lacks the metric 'recall'"),
     ],

@@ -1,4 +1,4 @@
-"""Stage eval with scripted and tiny models: what it refuses, how it resumes, and what its rows hold."""
+"""Stage eval with scripted and tiny models: rejected settings, resuming, and the rows of its results."""
 
 import pytest
 
@@ -55,7 +55,7 @@ def eval_settings(**given):
 
 
 class Counting(ScriptedPolicy):
-    """Searches for the town and reads its river off the result; counts the sessions."""
+    """Searches for the town, then answers with its river; records the towns that it was asked about."""
 
     def __init__(self, fail=()):
         super().__init__(self._script)
@@ -74,7 +74,7 @@ class Counting(ScriptedPolicy):
 
 
 def without_time(results):
-    """Results but for what a clock said."""
+    """Returns the results without wall times, which differ between runs."""
     rows = [{name: value for name, value in one.items() if name != "seconds"} for one in results.per_question]
     return {
         **results.to_json(),
@@ -176,23 +176,19 @@ def test_rows():
         "",
         1,
     )
-    assert "evidence" not in found  # nothing is known that could be looked for
-    assert (found["type"], found["guessable"], found["status"], found["valid"]) == (
-        "comparison",
-        1,
-        "answered",
-        0,
-    )  # no thought: not in valid form
+    assert "evidence" not in found  # a yes/no question without gold passages names no evidence
+    # Not valid, because the turn has no thought.
+    expected = {"type": "comparison", "guessable": 1, "status": "answered", "valid": 0}
+    assert {name: found[name] for name in expected} == expected
     assert "masks" not in found
 
 
 def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
     settings = eval_settings(chunk=3)
     whole = roll_out_resumably(TASKS, job(Counting(), settings), settings, tmp_path / "a", "scripted")
-    assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(
-        TASKS
-    )  # until the results are written
-    # As after a kill: one chunk is written down, of the second only the first line, and that one torn behind.
+    # `run_eval` deletes the log only after it has written the results.
+    assert len(read_appended(tmp_path / "a" / "episodes.jsonl")) == len(TASKS)
+    # The log of a killed run: the first chunk, one line of the second chunk, and a torn line.
     rows = [one.trajectory.to_json() for one in whole]
     append_json_lines(tmp_path / "b" / "episodes.jsonl", rows[:4])
     with open(tmp_path / "b" / "episodes.jsonl", "a") as stream:
@@ -207,7 +203,7 @@ def test_an_in_process_model_goes_on_by_whole_chunks(tmp_path):
 
 
 class Broken:
-    """Fails for some towns."""
+    """A searcher that fails for some towns."""
 
     fingerprint = "broken"
 
@@ -248,7 +244,7 @@ def test_questions_whose_searches_failed_are_asked_again(tmp_path, model):
     )
 
 
-def test_the_error_of_a_search_is_told_before_what_its_model_did_then(tmp_path):
+def test_a_failed_search_is_reported_before_what_the_model_did_afterwards(tmp_path):
     settings = eval_settings()
     lost = ScriptedPolicy(
         lambda messages: ["<think>look</think>\n<search>Town1 river</search>", "I give up."]
@@ -291,9 +287,15 @@ def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
     write_json_lines(tmp_path / "towns.jsonl", [task.to_json() for task in TASKS[:5]])
     agent = AgentSettings(max_tokens=12, turn_tokens=6)
     settings = eval_settings(
-        questions=str(tmp_path / "towns.jsonl"), model=str(tiny_checkpoint), method=method, agent=agent, limit=4, chunk=2, decode_slots=2,
+        questions=str(tmp_path / "towns.jsonl"),
+        model=str(tiny_checkpoint),
+        method=method,
+        agent=agent,
+        limit=4,
+        chunk=2,
+        decode_slots=2,
         index="" if method == "closed-book" else str(tmp_path / "index"),
-    )  # fmt: skip
+    )
     summary = run_eval(settings, tmp_path / "r.json", tmp_path / "work")
     results = load_results(tmp_path / "r.json")
     assert summary["n"] == results.n == 4
@@ -331,7 +333,7 @@ def test_what_cannot_be_loaded(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("judge", "told"),
+    ("judge", "message"),
     [
         ({"url": "http://127.0.0.1:1/v1"}, "needs the name of a model"),
         ({"url": "127.0.0.1:1", "model": "j"}, "--judge.url needs the base URL"),
@@ -341,12 +343,13 @@ def test_what_cannot_be_loaded(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_a_judge_that_cannot_be_is_told_before_anything_is_asked(tmp_path, monkeypatch, judge, told):
-    # The command that is then typed has other settings, so that what was rolled out by then would be of no use.
+def test_unusable_judge_settings_are_rejected_before_the_first_rollout(tmp_path, monkeypatch, judge, message):
+    # The corrected command has other settings, so it could not reuse trajectories rolled out before the
+    # error.
     write_json_lines(tmp_path / "q.jsonl", [question.to_json() for question in QUESTIONS])
     policy = Counting()
     monkeypatch.setattr(run, "load_policy", lambda settings: policy)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         run_eval(
             eval_settings(questions=str(tmp_path / "q.jsonl"), method="closed-book", judge=judge),
             tmp_path / "r.json",

@@ -1,8 +1,9 @@
-"""Intervals, paired tests and corrections, on small numbers, against approximations, definitions and published cases."""
+"""Intervals, paired tests and corrections against approximations, definitions and published examples."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -13,28 +14,21 @@ from hypothesis import strategies as st
 from masksearch.evaluation.statistics import (
     adjust,
     bootstrap_interval,
-    bootstrap_p,
     least_adjusted_p,
     macro_interval,
     paired_difference,
     paired_macro_difference,
     sign_flip_p,
-    standard_error,
 )
 
 PS = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
-def test_standard_error() -> None:
-    assert standard_error([1, 2, 3, 4]) == pytest.approx(math.sqrt(5 / 3) / 2)
-    assert math.isnan(standard_error([1]))
-
-
 def test_interval_agrees_with_the_normal_approximation() -> None:
     values = np.random.default_rng(5).normal(0.4, 0.3, 400)
     low, high = bootstrap_interval(values, 4000, 1)
-    margin = 1.96 * standard_error(values)
+    margin = 1.96 * values.std(ddof=1) / math.sqrt(values.size)
     assert low == pytest.approx(values.mean() - margin, abs=0.004)
     assert high == pytest.approx(values.mean() + margin, abs=0.004)
 
@@ -51,12 +45,12 @@ def test_no_values_is_an_error() -> None:
         bootstrap_interval([], 100, 1)
 
 
-def test_many_questions_are_resampled_in_rounds() -> None:
+def test_many_questions_are_resampled_in_batches() -> None:
     assert bootstrap_interval(np.ones(5_000_000), 2, 1) == (1.0, 1.0)
 
 
 def test_sign_flips_by_hand() -> None:
-    # of the 8 sign patterns of (1, 1, 1), two have a mean of size 1
+    # Of the 8 sign patterns of (1, 1, 1), two have a mean of absolute value 1.
     assert sign_flip_p([1, 1, 1], 20_000, 1) == pytest.approx(0.25, abs=0.01)
     assert sign_flip_p([1, -1], 1000, 1) == 1
     assert sign_flip_p([0, 0, 0], 1000, 1) == 1
@@ -72,21 +66,24 @@ def test_paired_difference() -> None:
     assert (back.difference, back.low, back.high, back.p) == pytest.approx(
         (-0.375, -found.high, -found.low, found.p)
     )
-    with pytest.raises(ValueError, match="equally many"):
+    with pytest.raises(ValueError, match="equal lengths, not 1 and 2"):
         paired_difference([1.0], [1.0, 2.0], 100, 1)
     with pytest.raises(ValueError, match="at least one"):
         paired_macro_difference([], 100, 1)
 
 
 def test_the_bootstrap_of_shifted_differences() -> None:
-    assert bootstrap_p([0, 0, 0], 500, 1) == 1
-    assert bootstrap_p([1, -1], 500, 1) == 1
-    assert bootstrap_p([1] * 10, 999, 1) == pytest.approx(0.001)  # shifted, nothing is left of them
+    def bootstrap_p(differences: Sequence[float], resamples: int) -> float:
+        zeros = np.zeros(len(differences))
+        return paired_difference(differences, zeros, resamples, 1, "bootstrap").p
+
+    assert bootstrap_p([0, 0, 0], 500) == 1
+    assert bootstrap_p([1, -1], 500) == 1
+    assert bootstrap_p([1] * 10, 999) == pytest.approx(0.001)  # shifted to mean 0, all differences are 0
     values = np.random.default_rng(3).normal(0.03, 0.3, 400)
     z = values.mean() / (values.std() / math.sqrt(400))
-    assert bootstrap_p(values, 20_000, 1) == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.01)
-    assert bootstrap_p(values, 20_000, 1) == pytest.approx(sign_flip_p(values, 20_000, 1), abs=0.02)
-    assert paired_difference(values, np.zeros(400), 500, 1, "bootstrap").p == bootstrap_p(values, 500, 1)
+    assert bootstrap_p(list(values), 20_000) == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), abs=0.01)
+    assert bootstrap_p(list(values), 20_000) == pytest.approx(sign_flip_p(values, 20_000, 1), abs=0.02)
 
 
 def test_the_mean_of_suites_weighs_suites_and_not_questions() -> None:
@@ -114,12 +111,10 @@ def test_one_suite_is_its_own_mean(values: list[float], test: str) -> None:
 
 def test_corrections_worked_by_hand() -> None:
     p = [0.01, 0.04, 0.03, 0.005]
-    assert adjust(p, "holm") == pytest.approx(
-        [0.03, 0.06, 0.06, 0.02]
-    )  # 0.005 x 4, 0.01 x 3, 0.03 x 2; 0.04 is no less than the one before
-    assert adjust(p, "benjamini-hochberg") == pytest.approx(
-        [0.02, 0.04, 0.04, 0.02]
-    )  # 0.04 x 4/4, 0.03 x 4/3, 0.01 x 4/2, 0.005 x 4/1
+    # 0.005 x 4, 0.01 x 3, 0.03 x 2; the last, 0.04 x 1, is raised to the one before it
+    assert adjust(p, "holm") == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    # 0.04 x 4/4, 0.03 x 4/3, 0.01 x 4/2, 0.005 x 4/1
+    assert adjust(p, "benjamini-hochberg") == pytest.approx([0.02, 0.04, 0.04, 0.02])
     assert adjust(p, "none") == p
     assert adjust([], "holm") == []
     assert adjust([0.9, 0.8], "holm") == [1, 1]
@@ -127,7 +122,10 @@ def test_corrections_worked_by_hand() -> None:
 
 
 def test_the_example_of_benjamini_and_hochberg() -> None:
-    """The 15 p values of their paper (1995, section 3.2): at 0.05 their procedure finds four, Bonferroni's (and Holm's) three."""
+    """Of the 15 p values in section 3.2 of their paper (1995), their procedure rejects four at 0.05.
+
+    Bonferroni's and Holm's procedures reject three.
+    """
     p = [
         0.0001,
         0.0004,
@@ -153,7 +151,8 @@ def test_the_example_of_benjamini_and_hochberg() -> None:
 
 @given(PS)
 def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
-    """By definition: the largest Bonferroni p of any set of hypotheses that the one in question belongs to."""
+    """By definition, a hypothesis has the largest Bonferroni p of all sets of hypotheses that contain
+    it."""
     places = range(len(p))
     sets = [chosen for size in places for chosen in combinations(places, size + 1)]
     expected = [

@@ -1,4 +1,4 @@
-"""Tables in all formats, letter by letter, and that nothing in a cell is taken for a command."""
+"""Tables in all formats, character by character; text in a cell is never executed as a command."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ x\textbar{}y & \textbf{71.9}$^{*}$ {\scriptsize [64.2, 78.8]} \\
 
 
 def test_text() -> None:
-    """The marks of a column take the same room in every row."""
+    """The marks of a column have the same width in every row."""
     assert render([TABLE], ["one"], "text") + "\n" == TEXT
 
 
@@ -99,7 +99,8 @@ def test_latex() -> None:
 
 def test_latex_of_hostile_names() -> None:
     assert latex_text(r"a\b{c}_^~ #1 $x$ <|> --" + '"') == (
-        r"a\textbackslash{}b\{c\}\_\textasciicircum{}\textasciitilde{} \#1 \$x\$ \textless{}\textbar{}\textgreater{} -{}-{\char34}"
+        r"a\textbackslash{}b\{c\}\_\textasciicircum{}\textasciitilde{} \#1 \$x\$ "
+        r"\textless{}\textbar{}\textgreater{} -{}-{\char34}"
     )
     assert latex_text("Qwen2.5-7B at -3.2 [-1, 2]") == "Qwen2.5-7B at $-$3.2 [$-$1, 2]"
 

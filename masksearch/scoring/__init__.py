@@ -5,8 +5,6 @@ from masksearch.scoring.metrics import (
     free_recall,
     normalise,
     score_answer,
-    score_fills,
-    score_paragraph,
     score_task,
 )
 from masksearch.scoring.rewards import (
@@ -30,8 +28,6 @@ __all__ = [
     "reward_answer",
     "reward_trajectory",
     "score_answer",
-    "score_fills",
-    "score_paragraph",
     "score_task",
     "soft_overlong",
 ]

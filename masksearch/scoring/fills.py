@@ -1,7 +1,8 @@
-"""Reads the fills of masks out of a model's answer, in either answer form. Never fails: what cannot be read is an empty fill.
+"""Parses the fills of masks out of a model's answer, in either answer form. An unreadable fill is empty.
 
-spans       numbered fills, one a line: "1. Boston", "2. 1970". Also read: "1) Boston", "1: Boston", "1、北京", and "1. Boston; 2. 1970" on one line.
-paragraph   the whole text again; the visible text around the masks says where the fills stand.
+spans       numbered fills, one per line: "1. Boston", "2. 1970". Also accepts "1) Boston", "1: Boston",
+            "1、北京", and "1. Boston; 2. 1970" on one line.
+paragraph   the whole text again; the visible text around the masks shows where the fills are.
 """
 
 from __future__ import annotations
@@ -9,28 +10,55 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from masksearch.text.sentences import UNSPACED
-from masksearch.types import MASK, MaskedTask
+from masksearch.types import MASK, MaskedTask, Question
 
 _NUMBERED = re.compile(
     r"(?P<start>^|[;；])[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:．：](?!\d)|[)）、])[ \t]*", re.MULTILINE
 )
-# A word, in scripts without spaces a character; or a punctuation mark.
+# A mask, a word (a single character in scripts without spaces), or a punctuation mark.
 _TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
-"""Of a predicted paragraph, when it must be aligned word by word (which takes quadratic time)."""
+"""Tokens of a predicted paragraph that word alignment uses (alignment takes quadratic time)."""
 LEAST_COPIED = 0.5
-"""Share of the visible words that must stand in a predicted paragraph for it to be read as a filled copy at all."""
+"""Least share of the visible words that a predicted paragraph must contain to be parsed as a filled copy."""
+
+
+class Fill(NamedTuple):
+    """One scored unit of an answer: the fill of one mask, or the whole answer to a question."""
+
+    text: str
+    golds: tuple[str, ...]
+    """Equally acceptable gold answers."""
+    language: str
+
+
+def task_fills(prediction: str, task: MaskedTask | Question, answer_form: str) -> list[Fill]:
+    """Parses a final answer into its scored units: one per mask, or one for a question.
+
+    `answer_form` ("spans" or "paragraph") matters for RAMP tasks only. Raises ValueError for an unknown form.
+    """
+    if isinstance(task, Question):
+        return [Fill(prediction, task.answers, "")]
+    if answer_form == "spans":
+        texts = parse_fills(prediction, task.masks)
+    elif answer_form == "paragraph":
+        texts = paragraph_fills(prediction, task)
+    else:
+        raise ValueError(f"there is no answer form '{answer_form}'; the forms are spans and paragraph")
+    return [Fill(text, (gold,), task.language) for text, gold in zip(texts, task.answers, strict=True)]
 
 
 def parse_fills(text: str, masks: int) -> list[str]:
-    """The fills of masks 1 to `masks`, in order; "" where a number is missing.
+    """Returns the fills of masks 1 to `masks`, in order; "" where a number is missing.
 
-    A number counts at the start of a line or, if it is the next one in turn, after a semicolon. A fill runs up to
-    the next number, over several lines if need be, and is taken as it is. Of a number given twice the first counts,
-    so listing guesses earns nothing; numbers above `masks` end a fill and are dropped. With a single mask, text in which no
-    number 1 is found is the fill as a whole ("1.5 million" and "12:30" are no numbered fills).
+    A number counts at the start of a line or, if it follows the previous number, after a semicolon. A
+    fill extends to the next number, over several lines if necessary, and is not edited. Of a repeated
+    number the first counts, so listing guesses earns nothing. Numbers above `masks` end a fill and are
+    dropped. With a single mask, a text without a number 1 is the fill as a whole ("1.5 million" and
+    "12:30" are not numbered).
     """
     marks = _marks(text)
     fills = [""] * masks
@@ -45,7 +73,7 @@ def parse_fills(text: str, masks: int) -> list[str]:
 
 
 def _marks(text: str) -> list[tuple[int, int, int]]:
-    """The numbers that open a fill: (number, where the mark begins, where the fill begins)."""
+    """Returns the numbers that open a fill: (number, start of the mark, start of the fill)."""
     marks: list[tuple[int, int, int]] = []
     for match in _NUMBERED.finditer(text):
         number = int(match["number"])
@@ -56,67 +84,74 @@ def _marks(text: str) -> list[tuple[int, int, int]]:
 
 
 def paragraph_fills(prediction: str, task: MaskedTask) -> list[str]:
-    """What stands in a predicted paragraph at each mask, in text order; "" where that cannot be told.
+    """Returns the text at each mask of a predicted paragraph, in text order; "" where it is not found.
 
-    First the visible segments are looked for exactly (white space aside); only if one is missing are the words aligned.
+    Matches the visible segments exactly (up to white space); if a segment is missing, aligns words instead.
     """
-    said = " ".join(prediction.split())
+    predicted = " ".join(prediction.split())
     segments = [re.sub(r"\s+", " ", part) for part in task.text.split(MASK)]
     segments[0], segments[-1] = segments[0].lstrip(), segments[-1].rstrip()
-    if said.startswith(segments[0]):
-        fills = _between(
-            said, len(segments[0]), segments[1:], [" ".join(gold.split()) for gold in task.answers]
-        )
+    if predicted.startswith(segments[0]):
+        golds = [" ".join(gold.split()) for gold in task.answers]
+        fills = _between(predicted, len(segments[0]), segments[1:], golds)
         if fills is not None:
             return [fill.strip() for fill in fills]
-    return _aligned_fills(said, task)
+    return _aligned_fills(predicted, task)
 
 
-def _between(said: str, start: int, segments: Sequence[str], golds: Sequence[str]) -> list[str] | None:
-    """Fills of `said[start:]`, each up to the visible segment behind it; None where the segments do not all follow.
+def _between(predicted: str, start: int, segments: Sequence[str], golds: Sequence[str]) -> list[str] | None:
+    """Splits `predicted[start:]` into fills at the visible segments; None if a segment is missing.
 
-    Where a fill could end at several places, it is read as the gold answer if the text allows it, otherwise as short
-    as can be: "[mask] [mask]" filled with "New York 1970" splits where the gold splits. At most 2 ** masks tries.
+    Where a fill could end at several positions, the gold answer is preferred if the text allows it, otherwise
+    the shortest fill: "[mask] [mask]" filled with "New York 1970" splits where the gold splits. At most
+    2 ** masks attempts.
     """
     gold, segment = golds[0], segments[0]
     if len(segments) == 1:
-        end = len(said) - len(segment)
-        return [said[start:end]] if end >= start and said.endswith(segment) else None
+        end = len(predicted) - len(segment)
+        return [predicted[start:end]] if end >= start and predicted.endswith(segment) else None
     gold_end = start + len(gold)
-    ends = [gold_end] if said.startswith(gold + segment, start) else []
-    shortest = said.find(segment, start)
+    ends = [gold_end] if predicted.startswith(gold + segment, start) else []
+    shortest = predicted.find(segment, start)
     if shortest >= 0 and shortest not in ends:
         ends.append(shortest)
     for end in ends:
-        rest = _between(said, end + len(segment), segments[1:], golds[1:])
+        rest = _between(predicted, end + len(segment), segments[1:], golds[1:])
         if rest is not None:
-            return [said[start:end], *rest]
+            return [predicted[start:end], *rest]
     return None
 
 
-def _aligned_fills(said: str, task: MaskedTask) -> list[str]:
-    """Fills by aligning words (difflib): what stands between the nearest copied words on both sides of a mask.
+def _aligned_fills(predicted: str, task: MaskedTask) -> list[str]:
+    """Aligns words (difflib); a fill is the text between the nearest copied words on both sides of its mask.
 
-    Where nothing copied stands between two masks, the first takes what is there. All fills are empty if less than
-    LEAST_COPIED of the visible words was copied: free text is no filled paragraph, whatever it contains.
+    Where no word between two masks was copied, the first mask takes all the text there. All fills are
+    empty if less than LEAST_COPIED of the visible words were copied: free text is not a filled paragraph,
+    whatever words it contains.
     """
     shown = [None if token == MASK else token.lower() for token in _TOKEN.findall(task.text)]
-    found = list(_TOKEN.finditer(said))[:MOST_TOKENS]
-    blocks = SequenceMatcher(
-        None, shown, [match[0].lower() for match in found], autojunk=False
-    ).get_matching_blocks()
-    pairs = {block.a + offset: block.b + offset for block in blocks for offset in range(block.size)}
+    found = list(_TOKEN.finditer(predicted))[:MOST_TOKENS]
+    matcher = SequenceMatcher(None, shown, [match[0].lower() for match in found], autojunk=False)
+    # Position in `shown` -> position in `found`, for every copied token.
+    pairs = {
+        block.a + offset: block.b + offset
+        for block in matcher.get_matching_blocks()
+        for offset in range(block.size)
+    }
     visible = sum(token is not None for token in shown)
     if not pairs or len(pairs) < LEAST_COPIED * visible:
         return [""] * task.masks
-    fills, taken = [], 0
+    fills: list[str] = []
+    taken = 0  # tokens of `found` that precede the current position
     for place, token in enumerate(shown):
         if token is not None:
             taken = max(taken, pairs.get(place, -1) + 1)
             continue
-        following = next(
-            (pairs[later] for later in range(place + 1, len(shown)) if later in pairs), len(found)
-        )
-        fills.append(said[found[taken].start() : found[following - 1].end()] if following > taken else "")
+        copied_later = (pairs[later] for later in range(place + 1, len(shown)) if later in pairs)
+        following = next(copied_later, len(found))
+        if following > taken:
+            fills.append(predicted[found[taken].start() : found[following - 1].end()])
+        else:
+            fills.append("")
         taken = max(taken, following)
     return fills

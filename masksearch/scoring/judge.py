@@ -1,14 +1,19 @@
-"""A language model as judge of free answers, behind any OpenAI-compatible endpoint, in two modes: strict and relaxed.
+"""A language model that judges free answers through any OpenAI-compatible endpoint, strictly or relaxed.
 
-The rules are those of FreshQA's two modes (Vu et al. 2023, arXiv 2310.03214, section 2): strict counts an answer only if everything in it is right and up
-to date, relaxed looks at the main answer; in both an answer to a question with a false premise must say that the premise is false. The prompts are
-files (`judge-strict.j2`, `judge-relaxed.j2`, `judge-item.j2`, `judge-repair.j2`); a folder may hold others in their place.
+The modes are FreshQA's (Vu et al. 2023, arXiv 2310.03214, section 2): strict accepts an answer only if
+everything in it is right and up to date, relaxed looks at the main answer. In both, an answer to a
+question with a false premise must say that the premise is false. The prompts are files
+(`judge-strict.j2`, `judge-relaxed.j2`, `judge-item.j2`, `judge-repair.j2`); files of the same names in
+the user's prompt folder replace them.
 
-What is judged is data: it is shown as one JSON object, made harmless like retrieved text, its braces replaced so that no echo of it can pass for a
-verdict, and cut where it is very long. A verdict is read as JSON and never evaluated. What cannot be read is asked for once more, and is then an error
-on record: it counts neither as correct nor as incorrect.
+The judged answer is untrusted data: the judge sees it inside one JSON object, neutralised like retrieved
+text, with its braces replaced so that an echo of it is never parsed as a verdict, and cut if it is very
+long. A verdict is parsed as JSON and never evaluated as code. After an unreadable verdict the judge is
+asked once more; a second unreadable verdict is recorded as an error and counts neither as correct nor as
+incorrect.
 
-Verdicts are kept in a file as they come, under a hash of all that was asked, so that a run that was killed, or met a busy server, asks only for the rest.
+Each verdict is appended to a cache file under a hash of the request, so a run that was killed, or whose
+server was busy, asks only for the missing verdicts when it resumes.
 """
 
 from __future__ import annotations
@@ -34,17 +39,18 @@ from masksearch.types import MaskedTask, Question, Task
 Mode = Literal["strict", "relaxed"]
 MODES: tuple[Mode, ...] = ("strict", "relaxed")
 PREDICTION_WORDS = 500
-"""Words of a prediction that are judged (in scripts without spaces characters)."""
+"""Words of a prediction that the judge sees (characters in scripts without spaces)."""
 FIELD_WORDS = 1000
-"""Words of a question or of one accepted answer that are shown."""
+"""Words of a question, or of one accepted answer, that the judge sees."""
 RAW = 2000
-"""Characters of a reply that are kept on record."""
+"""Characters of a reply that a verdict records."""
 OUTAGE = 8
-"""So many items in a row without an answer (or as many as are asked at a time, if that is more) are an outage: the rest is not asked."""
+"""Consecutive items without a reply that count as an outage, after which no more requests are sent. The
+concurrency applies instead if it is larger."""
 MOST_OPENINGS = 100
-"""Braces of a reply that are tried as the beginning of JSON."""
+"""Most opening braces of a reply that the parser tries as the start of JSON."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that the key is read from: the first that is set."""
+"""Environment variables for the API key; the first that is set counts."""
 FILES = ("judge-strict.j2", "judge-relaxed.j2", "judge-item.j2", "judge-repair.j2")
 SCHEMA = {
     "type": "object",
@@ -61,35 +67,39 @@ _BRACES = str.maketrans("{}", "｛｝")
 
 @dataclass(frozen=True)
 class Item:
-    """One answer to be judged."""
+    """One answer to judge."""
 
     question: str
     answers: tuple[str, ...]
-    """Equally acceptable."""
+    """Equally acceptable gold answers."""
     prediction: str
     parts: tuple[tuple[str, ...], ...] = ()
-    """Where the answer is a list: its parts, each in its equally acceptable forms."""
+    """Parts of a list answer, each with its equally acceptable forms; empty for other answers."""
     false_premise: bool = False
+    """Whether the question has a false premise, which the answer must point out."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a judge said. `correct` is None where no verdict could be had; `error` then says why."""
+    """A judge's verdict on one item. Without a verdict `correct` is None, and `error` gives the reason."""
 
     correct: bool | None
     raw: str = ""
     """The reply, cut to RAW characters."""
     error: str = ""
     tokens: int = 0
-    """Of prompts and replies together, as the server counts."""
+    """Tokens of prompts and replies together, as the server counts them."""
     written: int = 0
-    """Those of the replies alone."""
+    """Tokens of the replies."""
     settled: bool = True
-    """Whether a later run need not ask again; False where the endpoint failed."""
+    """Whether the verdict is final; False if the endpoint failed, so that a later run asks again."""
 
 
 def item_of(task: Task, prediction: str) -> Item:
-    """What there is to judge of a task. The fills of a masked text are one answer, numbered in order."""
+    """Builds the item to judge for a task.
+
+    The gold fills of a masked text are one accepted answer, numbered in order.
+    """
     if isinstance(task, Question):
         return Item(task.question, task.answers, prediction, task.parts, task.false_premise)
     return Item(
@@ -100,15 +110,17 @@ def item_of(task: Task, prediction: str) -> Item:
 
 
 def _numbered(task: MaskedTask) -> str:
-    return (
-        task.answers[0]
-        if task.masks == 1
-        else "; ".join(f"{number}. {answer}" for number, answer in enumerate(task.answers, 1))
-    )
+    if task.masks == 1:
+        return task.answers[0]
+    return "; ".join(f"{number}. {answer}" for number, answer in enumerate(task.answers, 1))
 
 
 class Judge:
-    """A judge of one mode. Raises UsageError for a wrong URL or prompt folder, MissingExtraError without `openai`, both before anything is asked."""
+    """A judge of one mode.
+
+    The constructor sends no request. It raises UsageError for a wrong URL or prompt folder and
+    MissingExtraError without the package `openai`.
+    """
 
     def __init__(
         self,
@@ -123,43 +135,42 @@ class Judge:
         timeout: float = 120.0,
         retries: int = 4,
     ) -> None:
-        """`cache` is the file of verdicts (JSON Lines; several judges may share one); `prompts` a folder whose files replace those of the same name."""
+        """`cache` is the file of verdicts (JSON Lines; judges may share a file), None for no cache.
+        `prompts` is a folder whose files replace ours of the same names; "" for ours. `max_tokens` limits
+        a verdict; `timeout` is in seconds."""
         if not model:
-            raise UsageError("A judge needs the name of a model at its endpoint; give it with --judge.model.")
-        self.url, self.model, self.mode = url, model, mode
-        self.cache, self.concurrency, self.max_tokens, self.timeout, self.retries = (
-            cache,
-            concurrency,
-            max_tokens,
-            timeout,
-            retries,
-        )
+            raise UsageError("A judge needs the name of a model at its endpoint; set it with --judge.model.")
+        self.url = url
+        self.model = model
+        self.mode = mode
+        self.cache = cache
+        self.concurrency = concurrency
+        self.max_tokens = max_tokens
+        self.timeout = timeout
+        self.retries = retries
         self._templates = _load(prompts)
-        self.open_policy()
+        self.open_policy()  # only to check the URL and the package before any work starts
         self._forms = JsonForms()
 
     @cached_property
     def prompt_hash(self) -> str:
-        """SHA-256 of the prompt files in use, and of the form asked for, as hex."""
-        texts = {
-            name: source
-            for name, (source, _) in self._templates.items()
-            if name in (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")
-        }
+        """SHA-256 of the prompt files in use and of the JSON schema, as hex."""
+        used = (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")
+        texts = {name: source for name, (source, _) in self._templates.items() if name in used}
         return hash_json({"prompts": texts, "schema": SCHEMA})
 
     async def judge(self, items: Sequence[Item], on_done: Callable[[], None] | None = None) -> list[Verdict]:
-        """A verdict on each item, in order; equal items are asked once. An empty prediction is incorrect without asking.
+        """Judges the items and returns the verdicts in order; equal items are asked once.
 
-        An endpoint that fails, however often it is asked, is an error on the items it failed and leaves them open. Raises ModelError where it
-        refuses the key or does not know the model: no item would fare better.
+        An empty prediction is incorrect without a request. If the endpoint still fails after all retries,
+        the item gets an error and stays open for a later run. Raises ModelError if the endpoint refuses
+        the key or does not know the model, because then every request would fail.
         """
         known = self._known()
-        # Connections belong to the event loop they are opened in.
+        # Connections belong to the event loop that opened them, so each call opens its own.
         connections = open_connections(self.concurrency)
-        work = _Work(
-            self.open_policy(connections), asyncio.Semaphore(self.concurrency), max(OUTAGE, self.concurrency)
-        )
+        places = asyncio.Semaphore(self.concurrency)
+        work = _Work(self.open_policy(connections), places, max(OUTAGE, self.concurrency))
         asked: dict[str, asyncio.Task[Verdict]] = {}
 
         async def one(item: Item) -> Verdict:
@@ -192,11 +203,11 @@ class Judge:
         return await asyncio.shield(asked[key])
 
     async def verdict(self, item: Item, policy: EndpointPolicy) -> Verdict:
-        """A verdict on one item, neither looked up nor kept. Raises EndpointError."""
+        """Judges one item without the cache. Raises EndpointError."""
         return await self._verdict(self.messages(item), policy) if is_asked(item) else Verdict(False)
 
     def messages(self, item: Item) -> list[dict[str, Any]]:
-        """The chat that asks for a verdict."""
+        """Builds the chat that asks for a verdict."""
         shown: dict[str, Any] = {
             "question": _field(item.question),
             "gold": [_field(answer) for answer in item.answers],
@@ -205,24 +216,20 @@ class Judge:
             shown["parts"] = [[_field(form) for form in part] for part in item.parts]
         shown["prediction"] = shown_prediction(item.prediction)
         system = self._render(f"judge-{self.mode}.j2", false_premise=item.false_premise)
-        return [
-            {"role": "system", "content": system},
-            {
-                "role": "user",
-                "content": self._render(
-                    "judge-item.j2",
-                    item=json.dumps(shown, ensure_ascii=False),
-                    false_premise=item.false_premise,
-                ),
-            },
-        ]
+        user = self._render(
+            "judge-item.j2", item=json.dumps(shown, ensure_ascii=False), false_premise=item.false_premise
+        )
+        return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
     def key(self, messages: Sequence[Mapping[str, Any]]) -> str:
-        """What a verdict is kept under: a hash of the model, the prompts and the item as it is shown."""
+        """Returns the cache key of a verdict: a hash of the model, the prompts and the item as shown."""
         return hash_json({"prompts": self.prompt_hash, "model": self.model, "messages": list(messages)})
 
     def _known(self) -> dict[str, Verdict]:
-        """Verdicts of earlier runs. One that could not be read is settled for replies of the same length only."""
+        """Reads the verdicts of earlier runs from the cache.
+
+        An unreadable verdict counts only if it had the same `max_tokens`: a longer reply might be readable.
+        """
         known: dict[str, Verdict] = {}
         for row in read_appended(self.cache) if self.cache is not None else ():
             correct = row.get("correct")
@@ -242,20 +249,26 @@ class Judge:
             except EndpointError as error:
                 if error.status in _REFUSED:
                     raise
-                if error.status not in BAD_REQUEST:  # one that is too long, say, is a matter of its own
+                # A bad request concerns this item only (for example, it is too long), so it is no sign of
+                # an outage.
+                if error.status not in BAD_REQUEST:
                     work.failed, work.reason = work.failed + 1, str(error)
                 return Verdict(None, error=str(error), settled=False)
         work.failed = 0
         if self.cache is not None:
-            row = {name: value for name, value in asdict(verdict).items() if name != "settled"}
-            append_json_lines(
-                self.cache,
-                [{"key": key, "mode": self.mode, "model": self.model, "max_tokens": self.max_tokens, **row}],
-            )
+            values = {name: value for name, value in asdict(verdict).items() if name != "settled"}
+            row = {
+                "key": key,
+                "mode": self.mode,
+                "model": self.model,
+                "max_tokens": self.max_tokens,
+                **values,
+            }
+            append_json_lines(self.cache, [row])
         return verdict
 
     async def _verdict(self, messages: list[dict[str, Any]], policy: EndpointPolicy) -> Verdict:
-        """The verdict, after one repair if need be. Raises EndpointError."""
+        """Asks for a verdict, and once more if the first is unreadable. Raises EndpointError."""
         first = await self._complete(messages, policy)
         correct = _read(first)
         if correct is not None:
@@ -271,11 +284,11 @@ class Judge:
         )
 
     async def _complete(self, messages: Sequence[Mapping[str, Any]], policy: EndpointPolicy) -> Reply:
-        """One reply, in the most exact form of JSON that the server takes."""
+        """Requests one reply in the strictest JSON mode that the server supports."""
         return await self._forms.complete(policy, messages, "verdict", SCHEMA, self.max_tokens, Sampling())
 
     def open_policy(self, connections: Any = None) -> EndpointPolicy:
-        """A client of the endpoint; whoever opened its connections closes them."""
+        """Opens a client of the endpoint; the caller closes the `connections` it passes."""
         return EndpointPolicy(
             self.model,
             self.url,
@@ -297,23 +310,29 @@ class Judge:
 
 @dataclass
 class _Work:
-    """What the requests of one call share."""
+    """The state that the requests of one call share."""
 
     policy: EndpointPolicy
     places: asyncio.Semaphore
     outage: int
+    """Consecutive failures that count as an outage."""
     failed: int = 0
-    """Items in a row that got no answer."""
+    """Consecutive items without a reply so far."""
     reason: str = ""
+    """Error of the last failure."""
 
 
 def is_asked(item: Item) -> bool:
-    """Whether there is anything to judge: an empty prediction is incorrect without asking."""
+    """Whether the prediction has text to judge; an empty prediction is incorrect without a request."""
     return bool(neutralise(item.prediction[: PREDICTION_WORDS * 100]))
 
 
 def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
-    """The columns of a row by mode: `judge_strict` and `judge_relaxed`, 0 or 1, where there is a verdict; `judge_error` where one is missing."""
+    """Returns the columns of a result row for verdicts by mode.
+
+    `judge_strict` and `judge_relaxed` are 0 or 1 where there is a verdict; `judge_error` names the
+    missing verdicts.
+    """
     columns: dict[str, Any] = {
         f"judge_{mode}": int(verdict.correct)
         for mode, verdict in verdicts.items()
@@ -324,14 +343,18 @@ def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
 
 
 def _load(folder: str) -> dict[str, tuple[str, Any]]:
-    """Source and template of each prompt file, the user's before ours. Raises UsageError for a folder without any, or a file that is no template."""
+    """Loads source and template of each prompt file; the user's files replace ours.
+
+    Raises UsageError for a folder without prompt files, and for a file that is unreadable or not a valid
+    template.
+    """
     import jinja2
 
     own = Path(__file__).parent / "prompts"
     theirs = Path(folder)
     if folder and not any((theirs / name).is_file() for name in FILES):
         raise UsageError(
-            f"The folder {folder} holds no prompt for the judge; its files would be {', '.join(FILES)}."
+            f"The folder {folder} holds no prompt for the judge; the file names are {', '.join(FILES)}."
         )
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
     templates = {}
@@ -341,7 +364,9 @@ def _load(folder: str) -> dict[str, tuple[str, Any]]:
             source = path.read_text(encoding="utf-8")
             templates[name] = source, environment.from_string(source)
         except jinja2.TemplateSyntaxError as error:
-            raise UsageError(f"{path}, line {error.lineno} is no valid template: {error.message}.") from error
+            raise UsageError(
+                f"{path}, line {error.lineno} is not a valid template: {error.message}."
+            ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The prompt {path} cannot be read: {error}.") from error
     return templates
@@ -352,13 +377,13 @@ def _field(text: str) -> str:
 
 
 def shown_prediction(text: str) -> str:
-    """A prediction as a judge sees it: harmless, on one line, without braces; cut with a mark where it is longer than PREDICTION_WORDS words."""
+    """Returns a prediction as the judge sees it: neutralised, on one line, without braces.
+
+    A prediction longer than PREDICTION_WORDS words is cut, and a mark shows the cut.
+    """
     whole, shown = neutralise(text), beginning(text, PREDICTION_WORDS)
-    mark = (
-        f" [... the answer goes on; {len(whole) - len(shown)} characters are cut here]"
-        if len(shown) < len(whole)
-        else ""
-    )
+    cut = len(whole) - len(shown)
+    mark = f" [... the answer goes on; {cut} characters are cut here]" if cut > 0 else ""
     return shown.translate(_BRACES) + mark
 
 
@@ -371,13 +396,16 @@ def _fault(reply: Reply) -> str:
         return "The judge refused to answer."
     if not reply.text.strip():
         return "The judge answered nothing."
-    return f"The judge gave no readable verdict{', and was cut short; raise judge.max_tokens' if reply.finish == 'length' else ''}."
+    cut = ", and was cut short; raise judge.max_tokens" if reply.finish == "length" else ""
+    return f"The judge gave no readable verdict{cut}."
 
 
 def read_verdict(text: str) -> bool | None:
-    """The verdict in a reply: the one JSON object with a `verdict` of correct or incorrect, in prose or in a fence as well; None otherwise.
+    """Parses the verdict in a reply: a JSON object whose `verdict` is correct or incorrect.
 
-    Several that disagree, one inside another value, one behind a brace that never closed, or a `verdict` given twice are no verdict.
+    The object may be inside prose or a fence. Returns None for anything else: verdicts that disagree, a
+    verdict inside another value or after a brace that is never closed, and an object with two different
+    `verdict` fields.
     """
     text = without_thoughts(text)
     if "<think>" in text:
@@ -397,11 +425,8 @@ def read_verdict(text: str) -> bool | None:
             continue
         depth -= 1
         if depth == 0 and isinstance(value, _Pairs):
-            found |= {
-                _VERDICTS.get(str(verdict).strip().lower())
-                for name, verdict in value.pairs
-                if name == "verdict"
-            }
+            verdicts = [verdict for name, verdict in value.pairs if name == "verdict"]
+            found |= {_VERDICTS.get(str(verdict).strip().lower()) for verdict in verdicts}
     return found.pop() if len(found) == 1 else None
 
 
@@ -409,7 +434,7 @@ _VERDICTS = {"correct": True, "incorrect": False}
 
 
 class _Pairs:
-    """A JSON object as it was written, repeated names and all."""
+    """A JSON object with all its pairs, repeated names included."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.pairs = pairs

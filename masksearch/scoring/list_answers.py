@@ -1,14 +1,19 @@
-"""Answers that are lists: which share of the gold's parts an answer holds (FanOutQA's loose accuracy), and whether all (its strict form).
+"""Scores list answers: the share of the gold's parts in an answer (FanOutQA's loose accuracy), and
+whether all parts are in it (FanOutQA's strict accuracy).
 
-The rules are those of the authors' scorer (zhudotexe/fanoutqa: fanoutqa/eval/string.py and fanoutqa/norm.py): each part is looked for in the answer
-as a whole phrase between word bounds, both sides lower-cased, commas within numbers taken out ("1,234" is "1234"), the marks , . ? ! : ; deleted
-and white space made one space. Nothing is taken off for what else the answer says, and parts that are alike each count.
+The rules are those of the authors' scorer (zhudotexe/fanoutqa: fanoutqa/eval/string.py and
+fanoutqa/norm.py): each part is searched in the answer as a whole phrase between word boundaries. Both
+sides are lower-cased, commas inside numbers are removed ("1,234" becomes "1234"), the marks , . ? ! : ;
+are deleted, and white space is collapsed. Additional text costs nothing, and equal parts count
+separately.
 
-It differs in three points. Words are not lemmatised (there: spaCy's small English model), so that "3 moons" does not hold the part "3 moon". Of
-the repair of broken encodings (there: ftfy) only typographic quotes and composed characters are done. And a part that ends in a sign ("5%",
-"(b)") is bounded by what is no word beside it; there the bound after a sign asks for a letter, so that no answer holds it. Measured on the parts of
-146 development questions in three texts each that hold them (4,200 pairs): all are found here, 187 are missed there, by a lemma that depends on
-the context ("Dallas": "dalla") or a sign at the end; none was found there that was not found here.
+We depart from the authors' scorer in three points. It lemmatises words (spaCy's small English model); we
+do not, so "3 moons" does not contain the part "3 moon". It repairs broken encodings (ftfy); we only
+normalise typographic quotes and composed characters. And its word boundary after a part that ends in a
+sign ("5%", "(b)") requires a letter, so no answer contains such a part; we only require that no word
+character follows. We measured both on the parts of 146 development questions, each with three texts that
+contain them (4,200 pairs): ours finds all parts. The authors' scorer misses 187, because of
+context-dependent lemmas ("Dallas": "dalla") or a sign at the end, and finds no part that ours misses.
 """
 
 from __future__ import annotations
@@ -23,28 +28,28 @@ _QUOTES = str.maketrans({"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": 
 
 
 def normalise_part(text: str) -> str:
-    """A text as it is compared: see the module."""
+    """Normalises a text for comparison (see the module)."""
     lower = unicodedata.normalize("NFC", text.translate(_QUOTES)).lower()
     numbers = _NUMBER.sub(lambda match: match[0].replace(",", ""), lower)
     return " ".join(numbers.translate(_MARKS).split())
 
 
 def list_scores(prediction: str, parts: Sequence[Sequence[str]]) -> tuple[float, float]:
-    """(recall, all): the share of the parts found in the answer, in [0, 1], and 1 where all are, else 0.
+    """Returns (recall, all): the share of the parts found, in [0, 1], and 1 if all are found, else 0.
 
-    A part is found where any of its equally acceptable forms is. A form that is nothing but marks is looked for as it stands. Raises ValueError
-    without parts.
+    A part is found if any of its equally acceptable forms is found. A form of marks only is searched in the
+    unnormalised text. Raises ValueError without parts.
     """
     if not parts:
         raise ValueError("an answer cannot be scored by parts without a part")
-    said, raw = normalise_part(prediction), " ".join(prediction.lower().split())
-    found = sum(any(_holds(said, raw, form) for form in forms) for forms in parts)
+    answer, raw = normalise_part(prediction), " ".join(prediction.lower().split())
+    found = sum(any(_holds(answer, raw, form) for form in forms) for forms in parts)
     return found / len(parts), float(found == len(parts))
 
 
-def _holds(said: str, raw: str, form: str) -> bool:
+def _holds(answer: str, raw: str, form: str) -> bool:
     wanted = normalise_part(form)
     if not wanted:
         bare = " ".join(form.lower().split())
         return bool(bare) and bare in raw
-    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", said) is not None
+    return re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", answer) is not None

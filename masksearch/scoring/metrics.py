@@ -1,9 +1,11 @@
-"""The one metric implementation: rewards, evaluation and trajectory filters all call it (the paper's section on evaluation).
+"""The only metric implementation: rewards, evaluation and trajectory filters all call it (the paper's
+section on evaluation).
 
-Normalisation and token overlap are HotpotQA's, so that figures compare with published ones. It differs from the
-published script at one point only: where both sides normalise to nothing, see `score_answer`. Tasks in Spanish, French and
-Chinese have normalisers that do the same for their language (as MLQA's and CMRC's do); text of no named language is English.
-How a model's text is read as fills of masks is in `scoring.fills`.
+Normalisation and token overlap are HotpotQA's, so scores compare with published ones. We depart from the
+published script at one point only, where both sides normalise to the empty string: see `score_answer`.
+Spanish, French and Chinese tasks have normalisers that do the same for their language (as MLQA's and
+CMRC's do); text without a language is treated as English. `scoring.fills` parses a model's text into
+fills of masks.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 
-from masksearch.scoring.fills import paragraph_fills, parse_fills
+from masksearch.scoring.fills import Fill, task_fills
 from masksearch.text.sentences import UNSPACED
 from masksearch.types import MaskedTask, Question, Score
 
@@ -32,14 +34,12 @@ ONE = Score(recall=1.0, precision=1.0, f1=1.0, em=1.0)
 
 
 class _Punctuation(dict[int, int | None]):
-    """For str.translate: deletes Unicode's punctuation, in whatever width, and ASCII's signs."""
+    """A str.translate table that deletes Unicode punctuation and ASCII signs; it fills itself."""
 
     def __missing__(self, code: int) -> int | None:
-        self[code] = (
-            None
-            if unicodedata.category(chr(code)).startswith("P") or chr(code) in string.punctuation
-            else code
-        )
+        character = chr(code)
+        is_mark = unicodedata.category(character).startswith("P") or character in string.punctuation
+        self[code] = None if is_mark else code
         return self[code]
 
 
@@ -47,10 +47,13 @@ _ANY_PUNCTUATION = _Punctuation()
 
 
 def normalise(text: str, language: str = "") -> str:
-    """HotpotQA's normaliser: lower-case, delete ASCII punctuation, replace a/an/the by a space, collapse white space.
+    """Normalises a text as HotpotQA does.
 
-    Spanish, French and Chinese lose all punctuation that Unicode knows, and their own articles ("l'", "d'" among them). Chinese is put in
-    half width, with a space between any two characters: each is a token.
+    Lower-cases, deletes ASCII punctuation, replaces a/an/the by a space, and collapses white space.
+
+    Spanish, French and Chinese lose all Unicode punctuation, and Spanish and French their own articles
+    ("l'" and "d'" included). Chinese text becomes half width, with a space between characters: each
+    character is a token.
     """
     if language == "zh":
         bare = unicodedata.normalize("NFKC", text).lower().translate(_ANY_PUNCTUATION)
@@ -63,13 +66,13 @@ def normalise(text: str, language: str = "") -> str:
 
 
 def score_answer(prediction: str, golds: Sequence[str], language: str = "") -> Score:
-    """Agreement of one answer with equally acceptable golds; each measure is the maximum over the golds by itself.
+    """Scores one answer against equally acceptable golds; each measure is a separate maximum over the golds.
 
-    With m = size of the multiset intersection of the normalised tokens: recall = m / gold tokens, precision =
-    m / predicted tokens, F1 = their harmonic mean, EM = equality of the normalised strings. All are 0 where
-    either side is yes/no/noanswer and the two differ. Where a gold normalises to nothing ("The", "!"), it is
-    compared as it stands, lower-cased and with white space collapsed, and an empty prediction never scores.
-    Raises ValueError without golds.
+    With m = size of the multiset intersection of the normalised tokens: recall = m / gold tokens,
+    precision = m / predicted tokens, F1 = their harmonic mean, EM = equality of the normalised strings.
+    All are 0 where either side is yes/no/noanswer and the two differ. Where both sides normalise to the
+    empty string (a gold of "The" or "!"), their lower-cased raw texts are compared, with white space
+    collapsed. An empty prediction never scores. Raises ValueError without golds.
     """
     golds = (golds,) if isinstance(golds, str) else golds
     if not golds:
@@ -84,24 +87,24 @@ def score_answer(prediction: str, golds: Sequence[str], language: str = "") -> S
 
 
 def _score_pair(prediction: str, gold: str, language: str) -> Score:
-    said, wanted = normalise(prediction, language), normalise(gold, language)
-    if not said and not wanted:
+    predicted, wanted = normalise(prediction, language), normalise(gold, language)
+    if not predicted and not wanted:
         raw = " ".join(prediction.lower().split())
         return ONE if raw and raw == " ".join(gold.lower().split()) else ZERO
-    if said == wanted:
+    if predicted == wanted:
         return ONE
-    if said in CLOSED_ANSWERS or wanted in CLOSED_ANSWERS:
+    if predicted in CLOSED_ANSWERS or wanted in CLOSED_ANSWERS:
         return ZERO
-    said_tokens, wanted_tokens = said.split(), wanted.split()
-    shared = (Counter(said_tokens) & Counter(wanted_tokens)).total()
+    predicted_tokens, wanted_tokens = predicted.split(), wanted.split()
+    shared = (Counter(predicted_tokens) & Counter(wanted_tokens)).total()
     if not shared:
         return ZERO
-    recall, precision = shared / len(wanted_tokens), shared / len(said_tokens)
+    recall, precision = shared / len(wanted_tokens), shared / len(predicted_tokens)
     return Score(recall=recall, precision=precision, f1=2 * recall * precision / (recall + precision), em=0.0)
 
 
 def mean_score(scores: Sequence[Score]) -> Score:
-    """The mean of each measure. Raises ValueError without scores."""
+    """Returns the mean of each measure. Raises ValueError without scores."""
     if not scores:
         raise ValueError("there are no scores to average")
     count = len(scores)
@@ -113,90 +116,63 @@ def mean_score(scores: Sequence[Score]) -> Score:
     )
 
 
-def mask_scores(prediction: str, task: MaskedTask, answer_form: str) -> list[Score]:
-    """One score a mask, in text order. A mask that was not filled scores 0. Raises ValueError for an unknown form."""
-    if answer_form == "spans":
-        fills = parse_fills(prediction, task.masks)
-    elif answer_form == "paragraph":
-        fills = paragraph_fills(prediction, task)
-    else:
-        raise ValueError(f"there is no answer form '{answer_form}'; the forms are spans and paragraph")
-    return [
-        score_answer(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)
-    ]
-
-
-def score_fills(prediction: str, answers: Sequence[str], language: str = "") -> Score:
-    """Numbered fills against one gold a mask: the mean over the masks, a missing fill counting 0."""
-    fills = parse_fills(prediction, len(answers))
-    return mean_score(
-        [score_answer(fill, (gold,), language) for fill, gold in zip(fills, answers, strict=True)]
-    )
-
-
-def score_paragraph(prediction: str, task: MaskedTask) -> Score:
-    """A whole paragraph with the masks filled: only the fills are scored, never the copied text; the mean over the masks."""
-    return mean_score(mask_scores(prediction, task, "paragraph"))
+def fill_scores(fills: Sequence[Fill]) -> list[Score]:
+    """Returns one score per fill, in order. An empty fill scores 0."""
+    return [score_answer(fill.text, fill.golds, fill.language) for fill in fills]
 
 
 def score_task(prediction: str, task: MaskedTask | Question, answer_form: str) -> Score:
-    """The score of a final answer to any task; `answer_form` ("spans" or "paragraph") matters for RAMP tasks only."""
-    if isinstance(task, Question):
-        return score_answer(prediction, task.answers)
-    return mean_score(mask_scores(prediction, task, answer_form))
+    """Scores a final answer to any task: the mean over the masks of a RAMP task; copied text is not scored.
+
+    `answer_form` ("spans" or "paragraph") matters for RAMP tasks only; raises ValueError for an unknown form.
+    """
+    return mean_score(fill_scores(task_fills(prediction, task, answer_form)))
 
 
 def covers(prediction: str, golds: Sequence[str], language: str = "") -> bool:
-    """Cover-EM: whether all tokens of some gold stand in the prediction, normalised and one after the other. Yes and no must be the whole prediction."""
-    said = normalise(prediction, language)
-    wanted = [normalise(gold, language) for gold in golds]
-    return any(
-        gold == said
-        if gold in CLOSED_ANSWERS or said in CLOSED_ANSWERS
-        else gold != "" and f" {gold} " in f" {said} "
-        for gold in wanted
-    )
+    """Cover-EM: whether the prediction contains all tokens of some gold in sequence, both normalised.
 
-
-def task_fills(
-    prediction: str, task: MaskedTask | Question, answer_form: str
-) -> list[tuple[str, tuple[str, ...], str]]:
-    """What is scored of a final answer: (text, its golds, language), one a mask; the whole answer of a question."""
-    if isinstance(task, Question):
-        return [(prediction, task.answers, "")]
-    fills = (
-        parse_fills(prediction, task.masks) if answer_form == "spans" else paragraph_fills(prediction, task)
-    )
-    return [(fill, (gold,), task.language) for fill, gold in zip(fills, task.answers, strict=True)]
+    Yes, no and noanswer must be the whole prediction.
+    """
+    predicted = normalise(prediction, language)
+    for gold in golds:
+        wanted = normalise(gold, language)
+        if wanted in CLOSED_ANSWERS or predicted in CLOSED_ANSWERS:
+            covered = wanted == predicted
+        else:
+            covered = wanted != "" and f" {wanted} " in f" {predicted} "
+        if covered:
+            return True
+    return False
 
 
 def covers_task(prediction: str, task: MaskedTask | Question, answer_form: str) -> bool:
-    """Cover-EM of a final answer to any task; of a RAMP task every mask must be covered by its own fill."""
+    """Cover-EM of a final answer to any task; in a RAMP task every fill must cover the gold of its mask."""
     return all(
-        covers(fill, golds, language) for fill, golds, language in task_fills(prediction, task, answer_form)
+        covers(fill.text, fill.golds, fill.language) for fill in task_fills(prediction, task, answer_form)
     )
 
 
 def answer_tokens(prediction: str, task: MaskedTask | Question, answer_form: str) -> int:
-    """Normalised tokens of what is scored of a final answer."""
+    """Counts the normalised tokens of the scored part of a final answer."""
     return sum(
-        len(normalise(fill, language).split())
-        for fill, _, language in task_fills(prediction, task, answer_form)
+        len(normalise(fill.text, fill.language).split()) for fill in task_fills(prediction, task, answer_form)
     )
 
 
 def free_recall(text: str, task: MaskedTask | Question) -> float:
-    """Token recall of the golds anywhere in a model's free output, in [0, 1]; the mean over masks, the maximum over golds of a question.
+    """Returns the token recall of the golds anywhere in a model's free output, in [0, 1].
 
-    Needs no format at all: shown beside a model that never writes an answer tag, to tell missing format from missing knowledge.
-    Each mask is looked for on its own, so two masks may be found in the same words.
+    The mean over the masks of a RAMP task, the maximum over the golds of a question. Needs no answer
+    format, so it separates missing format from missing knowledge in a model that never writes an answer
+    tag. Masks are matched independently: two masks may be found in the same words.
     """
     language = task.language if isinstance(task, MaskedTask) else ""
-    said = Counter(normalise(text, language).split())
-    recalls = [_token_recall(said, normalise(gold, language)) for gold in task.answers]
+    written = Counter(normalise(text, language).split())
+    recalls = [_token_recall(written, normalise(gold, language)) for gold in task.answers]
     return max(recalls) if isinstance(task, Question) else sum(recalls) / len(recalls)
 
 
-def _token_recall(said: Counter[str], gold: str) -> float:
+def _token_recall(written: Counter[str], gold: str) -> float:
     wanted = Counter(gold.split())
-    return (said & wanted).total() / wanted.total() if wanted else 0.0
+    return (written & wanted).total() / wanted.total() if wanted else 0.0

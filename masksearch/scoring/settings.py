@@ -1,4 +1,4 @@
-"""Settings of the judge, the reward and its audit."""
+"""Settings of the judge, of the reward, and of the reward's audit."""
 
 from __future__ import annotations
 
@@ -13,90 +13,112 @@ AnswerReward = Literal["em", "f1", "recall", "recall-length", "judge"]
 
 
 class JudgeSettings(Settings):
-    """A language model as judge of the answers; none without a `url`."""
+    """A language model that judges the answers; without a `url` there is no judge."""
 
     url: str = ""
-    """Base URL of an OpenAI-compatible endpoint; its key is read from JUDGE_API_KEY, else from OPENAI_API_KEY."""
+    """Base URL of an OpenAI-compatible endpoint; its API key is JUDGE_API_KEY or else OPENAI_API_KEY.
+    Empty: no judge."""
     model: str = ""
-    """Name of the model at that endpoint."""
+    """Name of the model at that endpoint; required with `url`."""
     modes: tuple[Literal["strict", "relaxed"], ...] = Field(("strict", "relaxed"), min_length=1)
-    """strict: everything in the answer must be right; relaxed: its main answer. Both are counted where both are asked for."""
+    """Judging modes. strict: everything in the answer must be right; relaxed: the main answer must be
+    right. With several modes every answer is judged in each."""
     prompts: str = ""
-    """Folder with prompt files in place of ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2, judge-repair.j2)."""
+    """Folder with prompt files that replace ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2,
+    judge-repair.j2). Empty: our prompts."""
     max_tokens: int = Field(512, ge=1)
-    """Of a verdict."""
+    """Most tokens of a verdict."""
     concurrency: int = Field(8, ge=1)
-    """Requests at a time."""
+    """Most requests in flight."""
     timeout: float = Field(120.0, gt=0)
-    """Seconds until a request counts as failed."""
+    """Seconds after which a request counts as failed."""
     retries: int = Field(4, ge=0)
-    """Further tries of a request that failed in a way that may pass."""
+    """Retries of a request that failed with a transient error."""
     allow_failed: float = Field(0.0, ge=0, le=1)
-    """Share of the answers that the endpoint may leave without a verdict; above it there is no result."""
+    """Share of the answers that the endpoint may leave without a verdict; above it the run stops."""
 
 
 class RewardSettings(Settings):
-    """Reward = answer_weight * answer + format * valid form + overlong * DAPO's length penalty - no_answer - no_search, where these happened.
+    """The weights of the reward of a rollout.
 
-    The first reward of this project, F1 + 0.2 * valid form + length penalty: answer = "f1", gated = false, no_answer = 0, no_search = 0.
+    Reward = answer_weight * answer + format * valid form + overlong * DAPO's length penalty - no_answer -
+    no_search.
+
+    The penalties no_answer and no_search apply only to the rollouts that their texts describe. The first
+    reward of this project was F1 + 0.2 * valid form + length penalty: answer = "f1", gated = false,
+    no_answer = 0, no_search = 0.
     """
 
     answer: AnswerReward = "em"
-    """What an answer earns, in [0, 1], the mean over the masks of a masked text: em (exact match), f1, recall (of the gold's tokens), recall-length (recall,
-    less where the answer is long), judge (the verdict of a model at `judge.url`)."""
+    """Metric of the answer reward, in [0, 1], averaged over the masks of a masked text: em (exact match),
+    f1, recall (of the gold's tokens), recall-length (recall, reduced for long answers), judge (the
+    verdict of a model at `judge.url`)."""
     answer_weight: float = Field(1.0, ge=0)
+    """Weight of the answer reward."""
     gated: bool = True
-    """An answer earns only in a rollout of valid form that searched, where it may; the same words for two masks with different golds earn for neither, and
-    a filled paragraph far longer than its text earns nothing."""
+    """Give an answer reward only to rollouts of valid form that searched (if they were allowed to). The
+    same words for two masks with different golds then earn 0 for both masks, and a filled paragraph far
+    longer than its text earns 0."""
     length_factor: float = Field(2.0, ge=1)
-    """recall-length: an answer may be so many times as long as the gold, in tokens; of a longer one the recall counts in that proportion."""
+    """recall-length: an answer may be this many times as long as the gold, in tokens; the recall of a
+    longer answer is multiplied by allowed length / answer length."""
     judge: JudgeSettings = Field(JudgeSettings(), validate_default=True)
-    """The strict verdict counts, or the relaxed one where that alone is among `modes`. A rollout without a verdict is left out of its group."""
+    """The judge behind the reward `judge`. The strict verdict counts, or the relaxed one if it is the
+    only mode. A rollout without a verdict is left out of its group."""
     format: float = Field(0.2, ge=0)
+    """Reward for a rollout of valid form."""
     overlong: float = Field(1.0, ge=0)
-    """Weight of the length penalty, which lies in [-1, 0]."""
+    """Weight of the length penalty, which is in [-1, 0]."""
     no_answer: float = Field(0.1, ge=0)
-    """Taken off where a rollout ends without an answer, or with an empty one."""
+    """Subtracted from the reward of a rollout that ends with no answer or an empty one."""
     no_search: float = Field(0.1, ge=0)
-    """Taken off where a rollout answers without a search that it might have made."""
+    """Subtracted from the reward of a rollout that was allowed to search but answers without a search."""
     search_credit: float = Field(0.0, ge=0)
-    """Per-mask credit: the advantage of a search turn grows by so much times the share of the masks whose gold its results were the first to show, less the
-    mean of that share over the group's searches. 0, as in the paper: all tokens of a rollout have the rollout's advantage."""
+    """Weight of per-mask credit. A search turn's advantage grows by this weight times (share of the masks
+    whose gold its results were the first to show - mean share over the group's searches). 0, as in the
+    paper: all tokens of a rollout have the rollout's advantage."""
     max_tokens: int = Field(320, ge=1)
     """L_max of the length penalty, in model tokens."""
     cache_tokens: int = Field(80, ge=1)
-    """L_cache: the penalty begins at max_tokens - cache_tokens."""
+    """L_cache of the length penalty, in model tokens: the penalty starts at max_tokens - cache_tokens."""
     solved_at: float = Field(0.5, gt=0, le=1)
-    """A rollout counts as correct, for dynamic sampling, from this answer reward on."""
+    """Least answer reward at which a rollout counts as correct, for dynamic sampling and solve rates."""
 
     @field_validator("judge")
     @classmethod
     def _judge(cls, value: JudgeSettings, info: ValidationInfo) -> JudgeSettings:
         if info.data.get("answer") == "judge" and not (value.url and value.model):
             raise ValueError(
-                "where the judge's verdict is the reward, judge.url and judge.model name its endpoint and its model"
+                "the reward 'judge' needs an endpoint and a model; set judge.url and judge.model"
             )
         if value.url and info.data.get("answer", "judge") != "judge":
             raise ValueError(
-                f"the reward is by {info.data['answer']} and would not ask a judge; set reward.answer to judge, or leave judge.url out"
+                f"the reward '{info.data['answer']}' would not ask a judge; set reward.answer to judge, "
+                "or leave judge.url out"
             )
         return value
 
 
 class RewardAuditSettings(Settings):
-    """What attacks on the reward earn, against an honest right and an honest wrong answer; rolled out through the agent loop and scored as in training."""
+    """An audit of what attacks on the reward earn, compared with an honest right and an honest wrong answer.
+
+    The agent loop rolls the attacks out, and they are scored as in training.
+    """
 
     reward: tuple[str, ...] = ()
-    """Which rewards: default, em, f1, recall, recall-length, judge, first (F1 in whatever form, as this
-    project began); empty: all, judge where `judge.url` is given."""
+    """Rewards to audit: default, em, f1, recall, recall-length, judge, first (F1 without gates, the first
+    reward of this project). Empty: all, with judge only if `judge.url` is given."""
     tasks: Refs = ()
-    """RAMP task and question files; empty: tasks are made of wiki-summaries:en."""
+    """RAMP task files and question files. Empty: masks wiki-summaries:en to make tasks."""
     index: Ref = ""
-    """What the attacks search; needed where tasks are given."""
+    """Index that the attacks search; required with `tasks`."""
     limit: int = Field(4, ge=1)
-    """Tasks of a kind: questions, and masked texts by their number of masks."""
+    """Most tasks of each kind; questions are one kind, masked texts one kind per number of masks."""
     allowed: float = Field(0.1, ge=0)
-    """An attack may earn so much more than an honest wrong answer."""
+    """Reward that an attack may earn above an honest wrong answer to the same task."""
     judge: JudgeSettings = JudgeSettings()
+    """The judge behind the reward `judge`."""
     agent: AgentSettings = AgentSettings()
+    """Limits and tools of the agent loop that rolls the attacks out."""
     seed: int = 1
+    """Seed of the tasks that are made from wiki-summaries:en."""

@@ -1,4 +1,9 @@
-"""Rewards with a ledger: what a rollout earns and why (`ledger`), of which parts (`components`), whose search it was (`credit`); DAPO's arithmetic (`dapo`)."""
+"""Rewards with a ledger.
+
+`ledger` computes the reward of a rollout and records every component, `components` holds the components,
+`credit` assigns per-mask credit to search turns, `judge_reward` asks the judge for verdicts, `dapo` is
+DAPO's arithmetic.
+"""
 
 from masksearch.scoring.rewards.components import (
     fill_rewards,

@@ -1,27 +1,28 @@
-"""The components of a reward, each a pure function with a fixed range: what answers earn, the length penalty, what searches brought."""
+"""The components of a reward, each a pure function with a fixed range: answer rewards, the length
+penalty, and the tool turns whose results first showed each gold answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
-from masksearch.scoring.metrics import CLOSED_ANSWERS, covers, normalise, score_answer, task_fills
+from masksearch.scoring.fills import Fill
+from masksearch.scoring.metrics import CLOSED_ANSWERS, covers, normalise, score_answer
 from masksearch.scoring.settings import AnswerReward
 from masksearch.text.excerpts import WORD
-from masksearch.types import Question, Score, Task, Turn
+from masksearch.types import Question, Task, Turn
 
 _FRAME = re.compile(r"</?information>|^\[\d+\] ", re.MULTILINE)
-"""What the tool writes round the results: their numbers are no evidence of a number."""
+"""The frame that the tool adds around search results: its result numbers are not evidence of a number."""
 COPY_FACTOR, FILL_WORDS = 1.25, 10
-"""A filled paragraph may have so many times the words of the text, and so many more a mask."""
-Fill = tuple[str, tuple[str, ...], str]
-"""What is scored: text, its golds, language (`metrics.task_fills`)."""
+"""A filled paragraph may have COPY_FACTOR times the words of the text, plus FILL_WORDS words per mask."""
 
 
 def soft_overlong(model_tokens: int, max_tokens: int, cache_tokens: int) -> float:
-    """DAPO's length penalty (equation 13), in [-1, 0]: 0 up to max - cache, falling linearly to -1 at max, -1 beyond.
+    """Returns DAPO's length penalty (equation 13), in [-1, 0].
 
-    Lengths count tokens the model wrote; retrieved text costs nothing. Raises ValueError unless cache_tokens > 0.
+    0 up to max - cache, then falling linearly to -1 at max, and -1 beyond. Lengths count only tokens that
+    the model wrote; retrieved text costs nothing. Raises ValueError unless cache_tokens > 0.
     """
     if cache_tokens <= 0:
         raise ValueError("cache_tokens must be greater than 0")
@@ -30,83 +31,87 @@ def soft_overlong(model_tokens: int, max_tokens: int, cache_tokens: int) -> floa
     return min(0.0, max(-1.0, (max_tokens - cache_tokens - model_tokens) / cache_tokens))
 
 
-def recall_with_length(recall: float, said: int, wanted: int, factor: float) -> float:
-    """recall * min(1, factor * wanted / said), in [0, recall]: lengths in tokens of the answer and of the gold. Ours; the paper gives no formula."""
-    allowed = factor * wanted
-    return recall if said <= allowed else recall * allowed / said
+def recall_with_length(recall: float, answer_length: int, gold_length: int, factor: float) -> float:
+    """Returns recall * min(1, factor * gold length / answer length), in [0, recall].
+
+    Lengths are in tokens. The formula is ours; the paper gives none.
+    """
+    allowed = factor * gold_length
+    return recall if answer_length <= allowed else recall * allowed / answer_length
 
 
-def fill_rewards(
-    prediction: str, task: Task, answer_form: str, kind: AnswerReward, length_factor: float
-) -> list[float]:
-    """What each mask's fill earns by a measure, in [0, 1], in text order; a question's answer is its one fill. Not for the judge, who sees the whole answer."""
-    return [_fill_reward(fill, kind, length_factor) for fill in task_fills(prediction, task, answer_form)]
+def fill_rewards(fills: Sequence[Fill], kind: AnswerReward, length_factor: float) -> list[float]:
+    """Returns the reward of each fill under a metric, in [0, 1], in order.
+
+    Not for the reward "judge": the judge reads the whole answer.
+    """
+    return [_fill_reward(fill, kind, length_factor) for fill in fills]
 
 
 def _fill_reward(fill: Fill, kind: AnswerReward, length_factor: float) -> float:
-    text, golds, language = fill
     if kind == "recall-length":
-        return max(
-            _shortened(score_answer(text, (gold,), language), text, gold, language, length_factor)
-            for gold in golds
-        )
-    score = score_answer(text, golds, language)
+        return max(_recall_length(fill, gold, length_factor) for gold in fill.golds)
+    score = score_answer(fill.text, fill.golds, fill.language)
     if kind == "f1":
         return score.f1
     return score.recall if kind == "recall" else score.em
 
 
-def _shortened(score: Score, text: str, gold: str, language: str, factor: float) -> float:
-    said, wanted = (len(normalise(one, language).split()) for one in (text, gold))
-    return recall_with_length(score.recall, said, max(wanted, 1), factor)
+def _recall_length(fill: Fill, gold: str, factor: float) -> float:
+    score = score_answer(fill.text, (gold,), fill.language)
+    answer_length = len(normalise(fill.text, fill.language).split())
+    gold_length = len(normalise(gold, fill.language).split())
+    return recall_with_length(score.recall, answer_length, max(gold_length, 1), factor)
 
 
-def repeated_fills(prediction: str, task: Task, answer_form: str) -> list[bool]:
-    """Which fills say the same words as the fill of another mask that has another gold: a guess that is put everywhere."""
-    fills = [
-        (normalise(text, language), {normalise(gold, language) for gold in golds})
-        for text, golds, language in task_fills(prediction, task, answer_form)
-    ]
-    return [
-        said != ""
-        and any(
-            said == other and golds != others for place, (other, others) in enumerate(fills) if place != own
+def repeated_fills(fills: Sequence[Fill]) -> list[bool]:
+    """For each fill, whether the fill of another mask with another gold has the same words.
+
+    Detects a single guess that is entered for every mask.
+    """
+    words = [normalise(fill.text, fill.language) for fill in fills]
+    golds = [{normalise(gold, fill.language) for gold in fill.golds} for fill in fills]
+
+    def is_repeated(own: int) -> bool:
+        return words[own] != "" and any(
+            words[own] == words[other] and golds[own] != golds[other]
+            for other in range(len(fills))
+            if other != own
         )
-        for own, (said, golds) in enumerate(fills)
-    ]
+
+    return [is_repeated(place) for place in range(len(fills))]
 
 
-def is_empty_answer(prediction: str, task: Task, answer_form: str) -> bool:
-    """Whether nothing stands in the answer that could be scored, such as numbers without fills."""
-    return not any(text.strip() for text, _, _ in task_fills(prediction, task, answer_form))
+def is_empty_answer(fills: Sequence[Fill]) -> bool:
+    """Whether an answer contains no text to score: an empty answer, or numbers without fills."""
+    return not any(fill.text.strip() for fill in fills)
 
 
 def is_more_than_a_copy(prediction: str, task: Task, answer_form: str) -> bool:
-    """Whether a filled paragraph is far longer than the text it fills: results pasted whole, in which the fills stand somewhere. Never so in other forms."""
+    """Whether a filled paragraph is far longer than the text it fills, as with pasted search results.
+
+    Always False for questions and for the answer form "spans".
+    """
     if isinstance(task, Question) or answer_form != "paragraph":
         return False
     return len(words_of(prediction)) > COPY_FACTOR * len(words_of(task.text)) + FILL_WORDS * task.masks
 
 
 def words_of(text: str) -> list[str]:
-    """Words; in scripts without spaces characters."""
+    """Splits a text into words (characters in scripts without spaces)."""
     return WORD.findall(text)
 
 
 def first_shown(turns: Sequence[Turn], golds: Sequence[Sequence[str]], language: str = "") -> list[int]:
-    """For each mask the number, from 1, of the tool's first turn that holds one of its golds; 0 where none does.
+    """Returns for each mask the number (from 1) of the first tool turn with one of its golds; 0 if none has.
 
-    `golds` has one entry a mask, its equally acceptable answers. Yes and no are never found: they stand in any text. What the model wrote itself is
-    not looked at, a forged information block no more than a thought.
+    `golds` has one entry per mask: its equally acceptable answers. Yes and no are never found, because
+    any text contains them. Text that the model wrote is ignored, forged information blocks included.
     """
     shown = [_FRAME.sub(" ", turn.text) for turn in turns if turn.role == "tool"]
-    return [
-        _first(
-            shown, [gold for gold in accepted if normalise(gold, language) not in CLOSED_ANSWERS], language
-        )
-        for accepted in golds
-    ]
+    return [_first_turn(shown, accepted, language) for accepted in golds]
 
 
-def _first(shown: Sequence[str], golds: Sequence[str], language: str) -> int:
+def _first_turn(shown: Sequence[str], accepted: Sequence[str], language: str) -> int:
+    golds = [gold for gold in accepted if normalise(gold, language) not in CLOSED_ANSWERS]
     return next((number for number, text in enumerate(shown, 1) if covers(text, golds, language)), 0)

@@ -1,7 +1,9 @@
-"""Per-mask credit: each mask is a free sub-answer, and the search whose results were the first to show its gold may be credited with it.
+"""Per-mask credit: each mask is a separate sub-answer, and the search that first showed its gold is credited.
 
-A search turn's share is that of the masks it was the first to show; it moves the advantages of that turn's tokens alone, by weight * (share - mean share
-of the group's searches). So a search that brings nothing loses what one that brings something gains, and searching more for its own sake earns nothing.
+The share of a search turn is the share of the masks whose gold its results were the first to show. The
+turn's tokens get weight * (share - mean share of the group's searches) added to their advantages; other
+tokens are unchanged. So a search that shows no gold loses what a search that shows one gains, and
+additional searches earn nothing by themselves. The method is ours; the paper has none.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ from masksearch.types import Turn
 
 
 def credit_by_turn(turns: Sequence[Turn], found: Sequence[int]) -> list[float | None]:
-    """For each model turn the share of the masks, in [0, 1], whose gold the reply was the first to show; None where the reply is no information.
+    """Returns for each model turn the share of the masks, in [0, 1], whose gold its search first showed.
 
-    `found` names for each mask a tool's turn by its number from 1, or 0 (`components.first_shown`).
+    None for a model turn that no information block follows. `found` names for each mask a tool turn by
+    its number from 1, or 0 for none (`components.first_shown`). Length of the result: number of model
+    turns.
     """
     credits: list[float | None] = []
     replies = 0
@@ -30,7 +34,10 @@ def credit_by_turn(turns: Sequence[Turn], found: Sequence[int]) -> list[float | 
 
 
 def group_baseline(groups_credits: Sequence[Sequence[float | None]]) -> float:
-    """The mean share over all searches of a group's rollouts; 0 without any."""
+    """Returns the mean share over all searches of a group's rollouts; 0 without searches.
+
+    `groups_credits` has one entry per rollout: the result of `credit_by_turn`.
+    """
     known = [credit for credits in groups_credits for credit in credits if credit is not None]
     return sum(known) / len(known) if known else 0.0
 
@@ -38,11 +45,13 @@ def group_baseline(groups_credits: Sequence[Sequence[float | None]]) -> float:
 def token_credits(
     mask: Sequence[int], credits: Sequence[float | None], baseline: float, weight: float
 ) -> list[float]:
-    """What is added to the advantage of each token (as many as `mask` has): weight * (share - baseline) at the tokens of a search turn, elsewhere 0.
+    """Returns the credit to add to the advantage of each token.
 
-    A run of ones in `mask` is a model turn. Where there are not as many runs as turns (one of them has no tokens), no token is credited.
+    It is weight * (share - baseline) at the tokens of a search turn and 0 elsewhere. `mask` is 1 at model
+    tokens, and each run of ones is one model turn; the result has the length of `mask`. If the number of
+    runs differs from the number of turns (a turn without tokens), no token is credited.
     """
-    runs = [(key, len(list(run))) for key, run in groupby(mask)]
+    runs = [(key, len(list(run))) for key, run in groupby(mask)]  # (mask value, tokens) of each run
     if sum(key for key, _ in runs) != len(credits):
         return [0.0] * len(mask)
     column: list[float] = []

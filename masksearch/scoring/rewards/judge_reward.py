@@ -1,4 +1,7 @@
-"""The judge's verdict as a reward: asked for the answers of many rollouts at a time, cached, and left open where there is none."""
+"""The judge's verdict as a reward: judges the answers of many rollouts at once and caches the verdicts.
+
+An answer whose verdict is missing stays open, so a later call asks for it again.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,14 @@ from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Trajectory, task_from_json
 
 VERDICTS = "verdicts.jsonl"
-"""Verdicts so far, in the stage's folder."""
+"""Name of the verdict cache in the stage's folder."""
 
 
 def open_judge(settings: JudgeSettings, cache: Path | None) -> Judge:
-    """The judge whose verdict is the reward: the strict one, or the relaxed one where that alone is among the modes.
+    """Opens the judge whose verdict is the reward: the strict one, or the relaxed one if it is the only mode.
 
-    Asks nothing yet. Raises UsageError for a wrong URL or a prompt folder without prompts, MissingExtraError without the package it needs.
+    Sends no request yet. Raises UsageError for a wrong URL or a prompt folder without prompts,
+    MissingExtraError without the package `openai`.
     """
     return Judge(
         settings.url,
@@ -33,6 +37,9 @@ def open_judge(settings: JudgeSettings, cache: Path | None) -> Judge:
 
 
 def ask_judge(judge: Judge, trajectories: Sequence[Trajectory]) -> list[Verdict]:
-    """A verdict on each answer, in order. Raises ModelError where the endpoint refuses the key or does not know the model."""
+    """Returns a verdict on each answer, in order.
+
+    Raises ModelError if the endpoint refuses the key or does not know the model.
+    """
     items = [item_of(task_from_json(trajectory.task), trajectory.answer) for trajectory in trajectories]
     return asyncio.run(judge.judge(items)) if items else []

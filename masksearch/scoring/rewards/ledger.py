@@ -1,10 +1,12 @@
-"""The reward of a rollout, with a ledger of everything that went into it.
+"""The reward of a rollout, and a ledger with every component of it.
 
-total = answer_weight * answer + format * valid + overlong * soft_overlong(model tokens) - no_answer - no_search
+total = answer_weight * answer + format * valid + overlong * soft_overlong(model tokens) - no_answer -
+no_search
 
-Scores come from `scoring.metrics`, the same code that evaluates. The weights are ours (the paper gives none). Why the default answer reward is exact
-match, and counts only in a rollout of valid form that searched: under any measure with partial credit, two candidates in one answer earn more than one
-that is wrong (docs/architecture.md, "Rewards"; `masksearch rewards audit` measures it).
+Scores come from `scoring.metrics`, the code that evaluation uses. The weights are ours (the paper gives
+none). The default answer reward is exact match, and counts only in a rollout of valid form that searched,
+because under any metric with partial credit an answer with two candidates earns more than a single wrong
+one (docs/architecture.md, "Rewards"; `masksearch rewards audit` measures it).
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from masksearch.agent.protocol import is_valid
+from masksearch.scoring.fills import Fill, task_fills
 from masksearch.scoring.judge import Verdict
-from masksearch.scoring.metrics import mean_score, score_answer, task_fills
+from masksearch.scoring.metrics import fill_scores, mean_score
 from masksearch.scoring.rewards.components import (
     fill_rewards,
     first_shown,
@@ -24,43 +27,46 @@ from masksearch.scoring.rewards.components import (
     soft_overlong,
 )
 from masksearch.scoring.settings import RewardSettings
-from masksearch.types import MaskedTask, Question, Record, Task, Trajectory, Turn, task_from_json
+from masksearch.types import MaskedTask, Question, Record, Trajectory, Turn, task_from_json
 
 Gate = Literal["", "form", "search", "length"]
 NO_VERDICT = "The answer has not been judged."
 
 
 class Ledger(Record):
-    """Every component of one rollout's reward, raw and weighted. `total` is the sum of the weighted ones.
+    """Every component of one rollout's reward, raw and weighted; `total` is the sum of the weighted ones.
 
-    A rollout whose answer got no verdict has no answer reward and no total (None): it is left out of its group.
+    A rollout whose answer got no verdict has no answer reward and no total (None) and is left out of its
+    group.
     """
 
     f1: float
+    """F1 of the answer (`metrics.score_task`); like `em` and `recall`, computed under every reward."""
     em: float = 0.0
     recall: float = 0.0
     judge: float | None = None
-    """The verdict, 1 or 0, where a judge was asked and gave one."""
+    """The judge's verdict, 1 or 0; None if no judge was asked or it gave no verdict."""
     judge_error: str = ""
-    """Why there is no verdict where one was asked for."""
+    """Why a required verdict is missing."""
     answer: float | None = 0.0
-    """What the answer earned, in [0, 1], before its weight."""
+    """Reward of the answer, in [0, 1], before its weight."""
     masks: tuple[float, ...] = ()
-    """The same by mask; of a question, and where a judge decides, one value."""
+    """Reward of the answer by mask; a single value for a question and for a judged answer."""
     gate: Gate = ""
-    """Why the answer earned nothing whatever it says: the form is not valid; nothing was searched; a filled paragraph holds far more than the text."""
+    """Why the answer earned 0 regardless of its text: "form" (the rollout's form is not valid), "search"
+    (the agent never searched), "length" (a filled paragraph is far longer than the text it fills)."""
     found: tuple[int, ...] = ()
-    """For each mask the number, from 1, of the tool's turn that was the first to show its gold; 0: none did."""
+    """For each mask the number (from 1) of the first tool turn that showed its gold; 0 if none did."""
     found_share: float = 0.0
-    """Share of the masks that are found."""
+    """Share of the masks whose gold a tool turn showed."""
     format: float
     """1 for a valid trajectory, otherwise 0."""
     overlong: float
-    """In [-1, 0]."""
+    """Length penalty, in [-1, 0]."""
     no_answer: float = 0.0
-    """1 where there is no answer, or an empty one."""
+    """1 if the answer is missing or empty."""
     no_search: float = 0.0
-    """1 where the agent might have searched, answered, and had not."""
+    """1 if the agent answered without a search although it was allowed to search."""
     weighted_answer: float | None = 0.0
     weighted_format: float = 0.0
     weighted_overlong: float = 0.0
@@ -76,7 +82,11 @@ def reward_trajectory(
     may_search: bool = True,
     verdict: Verdict | None = None,
 ) -> Ledger:
-    """The reward of one rollout. `may_search`: whether it was allowed a search; `verdict`: what a judge said of its answer (`awaits_verdict`)."""
+    """Computes the reward of one rollout.
+
+    `may_search`: whether the agent was allowed to search. `verdict`: the judge's verdict on the answer,
+    if one has been asked for (see `awaits_verdict`).
+    """
     return reward_answer(
         trajectory.answer if trajectory.status == "answered" else "",
         task_from_json(trajectory.task),
@@ -91,7 +101,7 @@ def reward_trajectory(
 
 
 def gate(valid: bool, searches: int | None, settings: RewardSettings) -> Gate:
-    """Why an answer earns nothing whatever it says; `searches` is None where none was allowed."""
+    """Returns why an answer earns 0 regardless of its text, or ""; `searches` is None if none was allowed."""
     if not settings.gated:
         return ""
     if not valid:
@@ -110,25 +120,25 @@ def reward_answer(
     turns: Sequence[Turn] = (),
     verdict: Verdict | None = None,
 ) -> Ledger:
-    """Scores an answer with the evaluation's metric and rewards it; "" is no answer. `searches` is None where none was allowed.
+    """Scores an answer with the evaluation's metrics and rewards it; "" is no answer.
 
-    Where the judge decides, a `verdict` that says neither, or none at all, leaves the rollout without a reward; an empty answer, and one that a gate
-    shuts out, need none.
+    `searches` is None if the agent was not allowed to search. If the judge decides, a rollout without a
+    readable `verdict` gets no reward; empty and gated answers need no verdict.
     """
     fills = task_fills(answer, task, answer_form)
-    score = mean_score([score_answer(text, golds, language) for text, golds, language in fills])
-    shut, empty = gate(valid, searches, settings), is_empty_answer(answer, task, answer_form)
-    if settings.gated and not shut and is_more_than_a_copy(answer, task, answer_form):
-        shut = "length"
+    score = mean_score(fill_scores(fills))
+    closed, empty = gate(valid, searches, settings), is_empty_answer(fills)
+    if settings.gated and not closed and is_more_than_a_copy(answer, task, answer_form):
+        closed = "length"
     masks: tuple[float, ...] | None
-    if shut or empty:
+    if closed or empty:
         masks = (0.0,) * (1 if settings.answer == "judge" else len(fills))
     elif settings.answer == "judge":
         masks = None if verdict is None or verdict.correct is None else (float(verdict.correct),)
     else:
-        masks = _fills(answer, task, answer_form, settings)
+        masks = _mask_rewards(fills, settings)
     earned = sum(masks) / len(masks) if masks is not None else None
-    found = first_shown(turns, [golds for _, golds, _ in fills], fills[0][2])
+    found = first_shown(turns, [fill.golds for fill in fills], fills[0].language)
     raw = {
         "format": float(valid),
         "overlong": soft_overlong(model_tokens, settings.max_tokens, settings.cache_tokens),
@@ -142,18 +152,19 @@ def reward_answer(
         "weighted_no_search": -settings.no_search * raw["no_search"],
     }
     weighted_answer = None if earned is None else settings.answer_weight * earned
-    asked = settings.answer == "judge" and not shut and not empty
+    is_judged = settings.answer == "judge" and not closed and not empty
+    judge_error = ""
+    if is_judged and earned is None:
+        judge_error = verdict.error if verdict is not None else NO_VERDICT
     return Ledger(
         f1=score.f1,
         em=score.em,
         recall=score.recall,
-        judge=earned if asked else None,
-        judge_error=(verdict.error if verdict is not None else NO_VERDICT)
-        if asked and earned is None
-        else "",
+        judge=earned if is_judged else None,
+        judge_error=judge_error,
         answer=earned,
         masks=masks or (),
-        gate=shut,
+        gate=closed,
         found=tuple(found),
         found_share=sum(number > 0 for number in found) / len(found),
         **raw,
@@ -163,19 +174,22 @@ def reward_answer(
     )
 
 
-def _fills(answer: str, task: Task, answer_form: str, settings: RewardSettings) -> tuple[float, ...]:
-    earned = fill_rewards(answer, task, answer_form, settings.answer, settings.length_factor)
-    repeated = repeated_fills(answer, task, answer_form) if settings.gated else [False] * len(earned)
-    return tuple(0.0 if twice else value for value, twice in zip(earned, repeated, strict=True))
+def _mask_rewards(fills: Sequence[Fill], settings: RewardSettings) -> tuple[float, ...]:
+    rewards = fill_rewards(fills, settings.answer, settings.length_factor)
+    repeated = repeated_fills(fills) if settings.gated else [False] * len(rewards)
+    return tuple(0.0 if twice else value for value, twice in zip(rewards, repeated, strict=True))
 
 
 def is_solved(ledger: Ledger, settings: RewardSettings) -> bool:
-    """Whether a rollout counts as correct, for dynamic sampling and solve rates; one without a verdict does not."""
+    """Whether a rollout counts as correct, for dynamic sampling and solve rates; False without a verdict."""
     return ledger.answer is not None and ledger.answer >= settings.solved_at
 
 
 def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:
-    """The numbers of a ledger, and `solved` (0 or 1), for a trainer that logs numbers and filters groups by one of them."""
+    """Returns the numbers of a ledger, and `solved` (0 or 1).
+
+    For trainers that log numbers and filter groups by one of them.
+    """
     numbers = {
         name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)
     }
@@ -183,5 +197,5 @@ def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:
 
 
 def awaits_verdict(ledger: Ledger) -> bool:
-    """Whether a judge is to be asked for what a ledger lacks."""
+    """Whether a ledger lacks only the judge's verdict, and the judge has not been asked yet."""
     return ledger.total is None and ledger.judge_error == NO_VERDICT

@@ -1,4 +1,4 @@
-"""Scores by parts against cases worked out by hand after the authors' rules, and properties that hold for any text."""
+"""Scores by parts against manual cases of the authors' rules, and properties that hold for any text."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def parts(*texts: str) -> tuple[tuple[str, ...], ...]:
 @pytest.mark.parametrize(
     ("text", "normal"),
     [
-        ("1,234,567.5 people", "12345675 people"),  # commas within the number go, then the point as a mark
+        ("1,234,567.5 people", "12345675 people"),  # first the commas in the number, then the point as a mark
         ("in 2006, 2012", "in 2006 2012"),
-        ("2006,2012", "20062012"),  # the authors' rule takes this for one number
+        ("2006,2012", "20062012"),  # a single number by the authors' rule
         ("J. K.  Rowling!", "j k rowling"),
         ("Abdul-Jabbar (b)", "abdul-jabbar (b)"),
         ("O’Brien “Pat”", 'o\'brien "pat"'),
@@ -48,12 +48,12 @@ def test_normal_form(text: str, normal: str) -> None:
         ("18901", parts("1890"), (0, 0)),  # whole words only
         ("population 6,568,750", parts("6568750"), (1, 1)),
         ("6568750", parts("6,568,750"), (1, 1)),
-        ("1 and 2", parts("1", "2", "0", "2", "0"), (3 / 5, 0)),  # parts that are alike each count
-        ("about 5%", parts("5%"), (1, 1)),  # where the authors' bound fails
+        ("1 and 2", parts("1", "2", "0", "2", "0"), (3 / 5, 0)),  # equal parts count separately
+        ("about 5%", parts("5%"), (1, 1)),  # the authors' word boundary fails here
         ("15%", parts("5%"), (0, 0)),
         ("It is X Corp. today", parts("X Corp."), (1, 1)),
         ("New College (Harvard University), founded 1636", parts("New College (Harvard University)"), (1, 1)),
-        ("students", parts("student"), (0, 0)),  # no lemmas
+        ("students", parts("student"), (0, 0)),  # words are not lemmatised
         ("No.", (("false", "no"),), (1, 1)),  # any form counts
         ("why?", parts("?"), (1, 1)),
         ("why", parts("?"), (0, 0)),
@@ -103,7 +103,7 @@ def test_saying_more_never_scores_less(texts: list[str], more: str) -> None:
     assert list_scores(f"{texts[0]} {more}", parts(*texts))[0] >= list_scores(texts[0], parts(*texts))[0]
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is not here")
+@pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is not available")
 def test_every_published_answer_holds_its_own_parts() -> None:
     with gzip.open(REAL, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]

@@ -1,4 +1,4 @@
-"""Metrics against numbers worked out by hand, and properties that hold for any text."""
+"""Metrics against manually computed numbers, and properties that hold for any text."""
 
 from __future__ import annotations
 
@@ -6,16 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch.scoring.fills import paragraph_fills, parse_fills
-from masksearch.scoring.metrics import (
-    free_recall,
-    mask_scores,
-    normalise,
-    score_answer,
-    score_fills,
-    score_paragraph,
-    score_task,
-)
+from masksearch.scoring.fills import paragraph_fills, parse_fills, task_fills
+from masksearch.scoring.metrics import fill_scores, free_recall, normalise, score_answer, score_task
 from masksearch.types import MaskedTask, Question, Score
 
 
@@ -26,6 +18,11 @@ def task(text: str, *answers: str) -> MaskedTask:
     return MaskedTask(
         id="t", doc_id="d", title="T", text=text, answers=answers, masks=len(answers), original=original
     )
+
+
+def filled(prediction: str, *answers: str) -> Score:
+    """Scores numbered fills against one gold per mask."""
+    return score_task(prediction, task(" and ".join(["[mask]"] * len(answers)), *answers), "spans")
 
 
 def values(score: Score) -> tuple[float, float, float, float]:
@@ -44,7 +41,7 @@ BARTO = task(
     [
         ("The  Beatles!", "beatles"),
         ("U.S.A.", "usa"),
-        ("a-the-b", "atheb"),  # punctuation goes before articles
+        ("a-the-b", "atheb"),  # punctuation is deleted before articles
         ("an A b The", "b"),
         ("the.", ""),
         ("Ålesund – Norway", "ålesund – norway"),  # only ASCII punctuation is deleted
@@ -65,15 +62,15 @@ def test_normaliser(text: str, normal: str) -> None:
             "York York New",
             ["New York"],
             (1, 2 / 3, 4 / 5, 0),
-        ),  # multiset: the second "york" is not counted twice
+        ),  # multiset intersection: "york" is counted only once
         ("York", ["York York"], (1 / 2, 1, 2 / 3, 0)),
         ("Boston", ["Paris"], (0, 0, 0, 0)),
         ("", ["Paris"], (0, 0, 0, 0)),
         ("yes", ["Yes."], (1, 1, 1, 1)),
-        ("yes it is", ["yes"], (0, 0, 0, 0)),  # would have recall 1 without the rule
+        ("yes it is", ["yes"], (0, 0, 0, 0)),  # recall would be 1 without the rule
         ("no", ["no way"], (0, 0, 0, 0)),
         ("noanswer", ["no"], (0, 0, 0, 0)),
-        ("A", ["A"], (1, 1, 1, 1)),  # both normalise to nothing: compared as they stand
+        ("A", ["A"], (1, 1, 1, 1)),  # both normalise to "": the raw texts are compared
         ("A", ["The"], (0, 0, 0, 0)),
         ("", ["The"], (0, 0, 0, 0)),
         ("", [""], (0, 0, 0, 0)),
@@ -88,7 +85,7 @@ def test_score_answer(prediction: str, golds: list[str], expected: tuple[float, 
 
 
 def test_each_measure_takes_its_own_best_gold() -> None:
-    # against "a b c d" (articles gone: "b c d"): recall 2/3, precision 1; against "b": recall 1, precision 1/2
+    # Against "b c d": recall 2/3, precision 1; against "b": recall 1, precision 1/2.
     assert values(score_answer("b c", ["b c d", "b"])) == pytest.approx((1, 1, 4 / 5, 0))
 
 
@@ -122,7 +119,12 @@ def test_scores_by_language() -> None:
     assert values(score_answer("la Ciudad de México", ["Ciudad de Lima"], "es")) == pytest.approx(
         (2 / 3, 2 / 3, 2 / 3, 0)
     )
-    assert values(score_answer("El", ["El"], "es")) == (1, 1, 1, 1)  # nothing is left: as it stands
+    assert values(score_answer("El", ["El"], "es")) == (
+        1,
+        1,
+        1,
+        1,
+    )  # both normalise to "": the raw texts are compared
     chinese = task("他在[mask]毕业于[mask]。", "1970年", "北京大学").model_copy(update={"language": "zh"})
     assert values(score_task("1. 1970年\n2. 清华大学", chinese, "spans")) == pytest.approx(
         (3 / 4, 3 / 4, 3 / 4, 1 / 2)
@@ -131,7 +133,8 @@ def test_scores_by_language() -> None:
     assert values(score_task(chinese.original, chinese, "paragraph")) == (1, 1, 1, 1)
     assert paragraph_fills("他却在1970年毕业于北京大学。", chinese) == ["1970年", "北京大学"]
     assert free_recall("我想是北大", chinese) == pytest.approx((0 + 2 / 4) / 2)
-    assert score_fills("1. d'Orléans\n2. x", ("Orléans", "y"), "fr").em == pytest.approx(1 / 2)
+    french = task("[mask] ou [mask]", "Orléans", "y").model_copy(update={"language": "fr"})
+    assert score_task("1. d'Orléans\n2. x", french, "spans").em == pytest.approx(1 / 2)
 
 
 def test_no_gold_is_an_error() -> None:
@@ -150,7 +153,7 @@ def test_no_gold_is_an_error() -> None:
             "1. Boston; Mass.; 3. x",
             2,
             ["Boston; Mass.; 3. x", ""],
-        ),  # after a semicolon only the next number counts
+        ),  # after a semicolon, only the next number in sequence counts
         ("2. 1970", 2, ["", "1970"]),
         ("Boston and 1970", 2, ["", ""]),
         ("1. a\n2. b\n3. c", 2, ["a", "b"]),
@@ -176,32 +179,34 @@ def test_parse_fills(text: str, masks: int, fills: list[str]) -> None:
 
 
 def test_fills_are_averaged_over_the_gold_masks() -> None:
-    assert values(score_fills("1. Boston\n2. in 1970", ("Boston", "1970"))) == pytest.approx(
+    assert values(filled("1. Boston\n2. in 1970", "Boston", "1970")) == pytest.approx(
         (1, 3 / 4, 5 / 6, 1 / 2)
     )
-    assert values(score_fills("2. 1970", ("Boston", "1970"))) == pytest.approx((1 / 2, 1 / 2, 1 / 2, 1 / 2))
-    assert score_fills("1. 1970\n2. Boston", ("Boston", "1970")).f1 == 0  # aligned by number
+    assert values(filled("2. 1970", "Boston", "1970")) == pytest.approx((1 / 2, 1 / 2, 1 / 2, 1 / 2))
+    assert filled("1. 1970\n2. Boston", "Boston", "1970").f1 == 0  # fills are aligned by number
 
 
 def test_listing_every_guess_pays_in_precision() -> None:
-    assert score_fills("1. Paris\nBoston\nRome\nOslo", ("Boston",)).f1 == pytest.approx(2 / 5)
+    assert filled("1. Paris\nBoston\nRome\nOslo", "Boston").f1 == pytest.approx(2 / 5)
 
 
 def test_paragraph_given_back_exactly() -> None:
-    assert values(score_paragraph(BARTO.original, BARTO)) == (1, 1, 1, 1)
+    assert values(score_task(BARTO.original, BARTO, "paragraph")) == (1, 1, 1, 1)
     assert paragraph_fills("  " + BARTO.original.replace(" ", "\n"), BARTO) == ["B.S.", "mathematics"]
 
 
 def test_copying_the_text_earns_nothing() -> None:
-    assert values(score_paragraph(BARTO.text, BARTO)) == (0, 0, 0, 0)
+    assert values(score_task(BARTO.text, BARTO, "paragraph")) == (0, 0, 0, 0)
     wrong = BARTO.text.replace("[mask]", "degree", 1).replace("[mask]", "mathematics")
-    assert values(score_paragraph(wrong, BARTO)) == (1 / 2, 1 / 2, 1 / 2, 1 / 2)
+    assert values(score_task(wrong, BARTO, "paragraph")) == (1 / 2, 1 / 2, 1 / 2, 1 / 2)
 
 
 def test_paragraph_with_small_deviations_is_aligned_by_words() -> None:
-    said = "andrew barto received B.S. with distinction in mathematics, from University of Michigan in 1970"
-    assert paragraph_fills(said, BARTO) == ["B.S.", "mathematics,"]
-    assert values(score_paragraph(said, BARTO)) == (1, 1, 1, 1)
+    written = (
+        "andrew barto received B.S. with distinction in mathematics, from University of Michigan in 1970"
+    )
+    assert paragraph_fills(written, BARTO) == ["B.S.", "mathematics,"]
+    assert values(score_task(written, BARTO, "paragraph")) == (1, 1, 1, 1)
 
 
 def test_free_text_is_no_filled_paragraph() -> None:
@@ -222,7 +227,7 @@ def test_dispatch() -> None:
     assert score_task("Paris", question, "spans").em == 1
     assert score_task("1. B.S.\n2. mathematics", BARTO, "spans").em == 1
     assert score_task(BARTO.original, BARTO, "paragraph").em == 1
-    assert [score.em for score in mask_scores("2. mathematics", BARTO, "spans")] == [0, 1]
+    assert [score.em for score in fill_scores(task_fills("2. mathematics", BARTO, "spans"))] == [0, 1]
     with pytest.raises(ValueError, match="answer form 'verse'"):
         score_task("x", BARTO, "verse")
 
@@ -264,4 +269,4 @@ def test_any_text_has_as_many_fills_as_masks(text: str, masks: int) -> None:
 def test_any_text_is_read_as_a_paragraph(text: str, segments: list[str]) -> None:
     made = task("[mask]".join(segments), *("gold" for _ in segments[1:]))
     assert len(paragraph_fills(text, made)) == made.masks
-    assert values(score_paragraph(made.original, made)) == (1, 1, 1, 1)
+    assert values(score_task(made.original, made, "paragraph")) == (1, 1, 1, 1)

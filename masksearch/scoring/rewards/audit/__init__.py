@@ -1,4 +1,5 @@
-"""What attacks on a reward earn: scripted rollouts (`attacks`) through the one agent loop, scored as in training (`run`), as a table (`table`)."""
+"""An audit of rewards: scripted attacks (`attacks`), rolled out through the agent loop and scored as in
+training (`run`), and the results as a table (`table`)."""
 
 from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Case, make_cases
 from masksearch.scoring.rewards.audit.run import Audit, audit, named_reward, reward_names

@@ -1,9 +1,10 @@
-"""Rolls attacks out on tasks, rewards them as training would, and compares them with an honest wrong answer to the same task."""
+"""Rolls attacks out on tasks, rewards them as in training, and compares each with an honest wrong answer
+to the same task."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,79 +20,74 @@ from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSetti
 from masksearch.types import Question, Trajectory
 
 FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)
-"""The reward this project began with."""
+"""The first reward of this project."""
 TOLERANCE = 1e-9
-"""For sums of floats."""
+"""Tolerance for rounding errors in sums of floats."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one script earned under one reward, over the tasks."""
+    """The result of one script under one reward, over all tasks."""
 
     earned: float | None
-    """Mean total over the rollouts that have a reward; None where none has."""
+    """Mean total over the rollouts with a reward; None if no rollout has a reward."""
     margin: float | None
-    """The most that a rollout earned above the honest wrong answer to its own task; None where no pair has both."""
+    """Largest surplus of a rollout's total over that of the honest wrong answer to the same task; None if
+    no task has both totals."""
     worst: str = ""
-    """The task on which it did."""
+    """Id of the task with the largest surplus."""
     left_out: int = 0
-    """Rollouts without a reward, for want of a verdict."""
+    """Rollouts without a reward, because the judge gave no verdict."""
     failed: bool = False
-    """Whether `margin` is more than was allowed. Never so of the honest rollouts."""
+    """Whether `margin` exceeds the allowed margin; always False for the honest rollouts."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Outcomes by reward and script; `statuses` say how the rollouts of each script ended."""
+    """The outcomes by reward and script; `statuses` counts how the rollouts of each script ended."""
 
     tasks: dict[str, int]
-    """How many of each kind."""
+    """Number of tasks of each kind."""
     allowed: float
+    """Largest margin at which an attack does not pay."""
     outcomes: dict[str, dict[str, Outcome]]
     statuses: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def failures(self, reward: str) -> list[str]:
-        """The attacks that pay under a reward."""
+        """Returns the attacks that pay under a reward."""
         return [name for name, outcome in self.outcomes[reward].items() if outcome.failed]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything as JSON values."""
+        """Returns the audit as JSON values."""
         rewards = {
-            reward: {
-                name: {
-                    "earned": one.earned,
-                    "margin": one.margin,
-                    "worst": one.worst,
-                    "left_out": one.left_out,
-                    "failed": one.failed,
-                }
-                for name, one in found.items()
-            }
-            for reward, found in self.outcomes.items()
+            reward: {name: asdict(outcome) for name, outcome in outcomes.items()}
+            for reward, outcomes in self.outcomes.items()
         }
         return {"tasks": self.tasks, "allowed": self.allowed, "rewards": rewards, "statuses": self.statuses}
 
 
 def reward_names() -> tuple[str, ...]:
-    """The rewards that can be audited."""
+    """Returns the names of the rewards that can be audited."""
     return ("default", *get_args(AnswerReward), "first")
 
 
 def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
-    """A reward by its name. Raises UsageError where there is none of that name, or where the judge has no endpoint."""
+    """Returns the settings of a named reward.
+
+    Raises UsageError for an unknown name and for a judge without an endpoint.
+    """
     if name not in reward_names():
-        raise UsageError(f"There is no reward '{name}'; there are {', '.join(reward_names())}.")
+        raise UsageError(f"There is no reward '{name}'; the rewards are {', '.join(reward_names())}.")
     if name == "judge" and not (judge.url and judge.model):
         raise UsageError(
-            "The reward 'judge' needs an endpoint and a model; give them with --judge.url and --judge.model."
+            "The reward 'judge' needs an endpoint and a model; set them with --judge.url and --judge.model."
         )
     if name == "first":
         return FIRST
     if name == "default":
         return RewardSettings()
-    return RewardSettings.model_validate(
-        {"answer": name, "judge": judge if name == "judge" else JudgeSettings()}
-    )
+    judge = judge if name == "judge" else JudgeSettings()
+    return RewardSettings.model_validate({"answer": name, "judge": judge})
 
 
 def audit(
@@ -102,33 +98,32 @@ def audit(
     allowed: float = 0.1,
     cache: Path | None = None,
 ) -> Audit:
-    """Every script on every case, under each reward. `cache` keeps a judge's verdicts. Raises ModelError where a judge cannot be asked."""
-    rolled = {
-        name: _roll_out(attack, cases, searcher, agent) for name, attack in {**HONEST, **ATTACKS}.items()
-    }
+    """Runs every script on every case and scores the rollouts under each reward.
+
+    `cache` is the file of the judge's verdicts. Raises ModelError if the judge's endpoint refuses requests.
+    """
+    scripts = {**HONEST, **ATTACKS}
+    rolled = {name: _roll_out(attack, cases, searcher, agent) for name, attack in scripts.items()}
     outcomes = {
         reward: _outcomes(rolled, settings, agent, allowed, cache) for reward, settings in rewards.items()
     }
-    return Audit(
-        _kinds(cases),
-        allowed,
-        outcomes,
-        {name: _count(one.status for one in trajectories) for name, trajectories in rolled.items()},
-    )
+    statuses = {
+        name: _count(trajectory.status for trajectory in trajectories)
+        for name, trajectories in rolled.items()
+    }
+    return Audit(_kinds(cases), allowed, outcomes, statuses)
 
 
 def _roll_out(
     attack: Attack, cases: Sequence[Case], searcher: Searcher, agent: AgentSettings
 ) -> list[Trajectory]:
     scripts = iter([attack(case) for case in cases])
-    # Sessions are opened in the order of the tasks.
+    # With limit=1 the loop opens one session per task, in the order of the tasks, so the scripts match
+    # their cases.
     policy = ScriptedPolicy(lambda messages: next(scripts), "attack")
-    return [
-        episode.trajectory
-        for episode in roll_out(
-            [case.task for case in cases], policy, searcher, agent, [Sampling()] * len(cases), limit=1
-        )
-    ]
+    tasks = [case.task for case in cases]
+    episodes = roll_out(tasks, policy, searcher, agent, [Sampling()] * len(cases), limit=1)
+    return [episode.trajectory for episode in episodes]
 
 
 def _outcomes(
@@ -149,7 +144,7 @@ def _outcomes(
 def reward_all(
     trajectories: Sequence[Trajectory], settings: RewardSettings, agent: AgentSettings, cache: Path | None
 ) -> list[Ledger]:
-    """The ledgers of rollouts, verdicts included where the judge decides."""
+    """Computes the ledgers of rollouts; asks the judge for verdicts if the judge decides."""
     may_search = agent.max_searches > 0
     ledgers = [
         reward_trajectory(trajectory, settings, agent.answer_form, may_search) for trajectory in trajectories

@@ -1,47 +1,49 @@
-"""An audit as a table: what each script earned, on average, and how far above an honest wrong answer at most."""
+"""An audit as a table: the mean reward of each script and its largest margin over an honest wrong answer."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from masksearch.scoring.rewards.audit.run import Audit, Outcome
 
 FAILED = "!"
-"""Stands behind a margin that is more than was allowed."""
+"""Marks a margin above the allowed margin."""
 
 
 def audit_table(audit: Audit) -> str:
-    """Plain text with a row for each script and a column for each reward: `mean (margin)`. Not measured: `-`."""
+    """Renders a Markdown table with a row per script and a column per reward.
+
+    A cell is `mean (margin)`, with `-` for values that could not be measured.
+    """
     rewards = list(audit.outcomes)
-    rows = [["", *rewards]] + [
-        [name, *(_cell(audit.outcomes[reward][name]) for reward in rewards)]
-        for name in audit.outcomes[rewards[0]]
-    ]
+    rows = [["", *rewards]]
+    for name in audit.outcomes[rewards[0]]:
+        rows.append([name, *(_cell(audit.outcomes[reward][name]) for reward in rewards)])
     rows.append(["attacks that pay", *(str(len(audit.failures(reward))) for reward in rewards)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = [
-        "| "
-        + " | ".join(
-            _fit(cell, width, place) for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + " |"
-        for row in rows
-    ]
-    lines.insert(
-        1,
-        "| "
-        + " | ".join(
-            "-" * width if not place else "-" * (width - 1) + ":" for place, width in enumerate(widths)
-        )
-        + " |",
-    )
+    rules = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = [_line(_padded(row, widths)) for row in rows]
+    lines.insert(1, _line(rules))
     counted = ", ".join(f"{count} {kind}" for kind, count in audit.tasks.items())
-    told = (
-        f"Mean reward over {counted}; in brackets the most above an honest wrong answer to the same task, with {FAILED} "
-        f"where an attack earns over {audit.allowed:g} more."
-    )
-    left_out = sum(outcome.left_out for found in audit.outcomes.values() for outcome in found.values())
-    return "\n".join(
-        [*lines, "", told, *([f"{left_out} rollouts got no verdict and were left out."] if left_out else [])]
-    )
+    lines += [
+        "",
+        f"Mean reward over {counted}; in brackets the largest margin over an honest wrong answer to the same "
+        f"task. {FAILED} marks an attack that earns over {audit.allowed:g} more.",
+    ]
+    left_out = sum(outcome.left_out for outcomes in audit.outcomes.values() for outcome in outcomes.values())
+    if left_out:
+        lines.append(f"{left_out} rollouts got no verdict and were left out.")
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Aligns the first cell left and the others right."""
+    numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return [row[0].ljust(widths[0]), *numbers]
 
 
 def _cell(outcome: Outcome) -> str:
@@ -49,7 +51,3 @@ def _cell(outcome: Outcome) -> str:
         return "-"
     margin = f"({outcome.margin:+.2f})" if outcome.margin is not None else "(-)"
     return f"{outcome.earned:.2f} {margin}{FAILED if outcome.failed else ' '}"
-
-
-def _fit(text: str, width: int, place: int) -> str:
-    return text.rjust(width) if place else text.ljust(width)

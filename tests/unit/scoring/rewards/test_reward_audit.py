@@ -1,4 +1,5 @@
-"""The hack suite on real tasks: masked texts with one to three masks and questions of people, a real index, and judges on loopback."""
+"""The audit of attacks on real tasks: masked texts with one to three masks, human-written questions, a
+real index, and judges on loopback."""
 
 from __future__ import annotations
 
@@ -39,12 +40,12 @@ from masksearch.types import MaskedTask, Question
 
 HOTPOTQA = DATA / "hotpotqa"
 PAYING = {"enumeration of candidates", "this or that", "stuffed with stop words", "gold-like span repeated"}
-"""Attacks that no measure with partial credit withstands."""
+"""Attacks that pay under every metric with partial credit."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tasks, questions and an index of the first documents of HotpotQA's passages."""
+    """A folder with tasks, questions, and an index of the first 800 documents of HotpotQA's passages."""
     folder = tmp_path_factory.mktemp("audit")
     build_index(
         IndexSettings(corpus=str(HOTPOTQA / "corpus.jsonl.gz"), limit=800), folder / "index", folder / "work"
@@ -133,13 +134,13 @@ def test_the_table_and_the_json_say_the_same(found: Audit) -> None:
     for name in (*HONEST, *ATTACKS):
         assert f"\n| {name} " in table
     assert table.count("!") - 1 == sum(len(found.failures(reward)) for reward in found.outcomes)
-    told = found.to_json()
-    assert told["rewards"]["first"]["this or that"]["failed"] is True
-    assert json.loads(json.dumps(told)) == told
+    values = found.to_json()
+    assert values["rewards"]["first"]["this or that"]["failed"] is True
+    assert json.loads(json.dumps(values)) == values
 
 
 def item(body: dict[str, Any]) -> dict[str, Any]:
-    """The object that a judge is shown."""
+    """Returns the JSON object in a judge's prompt."""
     text = next(message["content"] for message in body["messages"] if message["role"] == "user")
     shown, _ = json.JSONDecoder().raw_decode(text)
     assert isinstance(shown, dict)
@@ -147,7 +148,7 @@ def item(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def fair(body: dict[str, Any], number: int) -> Reply:
-    """Says what a strict reader would."""
+    """Replies as a strict judge does."""
     shown = item(body)
     return verdict(
         "correct" if normalise(shown["prediction"]) in map(normalise, shown["gold"]) else "incorrect"
@@ -155,13 +156,11 @@ def fair(body: dict[str, Any], number: int) -> Reply:
 
 
 def echoing(body: dict[str, Any], number: int) -> Reply:
-    """Does as the prediction says: repeats the object in it, or what looks like one."""
+    """Obeys an injected instruction by repeating the prediction's object; otherwise replies like `fair`."""
     prediction = item(body)["prediction"]
-    return (
-        say(prediction[prediction.index("Reply with exactly this object:") :])
-        if "exactly this object" in prediction
-        else fair(body, number)
-    )
+    if "exactly this object" not in prediction:
+        return fair(body, number)
+    return say(prediction[prediction.index("Reply with exactly this object:") :])
 
 
 @pytest.fixture
@@ -196,15 +195,15 @@ def test_a_judge_that_repeats_what_it_is_told_gives_no_verdict(
 
 
 def test_wrong_names_and_a_judge_without_endpoint(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(UsageError, match="there are default, em, f1, recall"):
+    with pytest.raises(UsageError, match="the rewards are default, em, f1, recall"):
         named_reward("recal", JudgeSettings())
-    for given, told in (
+    for given, message in (
         (["--reward", "bleu"], "There is no reward 'bleu'"),
         (["--reward", "judge"], "needs an endpoint and a model"),
         (["--tasks", str(folder / "ramp.jsonl")], "--index"),
     ):
         assert main(["rewards", "audit", *given]) == 2
-        assert told in capsys.readouterr().err
+        assert message in capsys.readouterr().err
 
 
 def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,9 +217,9 @@ def test_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "2",
     ]
     assert main(["rewards", "audit", "--json", "--reward", "default,first", *given]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert list(told["rewards"]) == ["default", "first"]
-    assert sum(told["tasks"].values()) == 8
+    values = json.loads(capsys.readouterr().out)
+    assert list(values["rewards"]) == ["default", "first"]
+    assert sum(values["tasks"].values()) == 8
     assert (
         main(
             [

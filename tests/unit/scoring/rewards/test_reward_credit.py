@@ -1,4 +1,4 @@
-"""Per-mask credit: whose search it was, and which tokens it moves."""
+"""Per-mask credit: the credited search turn, and the tokens whose advantage changes."""
 
 from __future__ import annotations
 

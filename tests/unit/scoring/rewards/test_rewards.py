@@ -1,4 +1,4 @@
-"""Rewards and their ledger against numbers worked out by hand, and within their bounds whatever is answered; DAPO's pieces."""
+"""Rewards and their ledger: manually computed numbers, bounds for any answer; DAPO's arithmetic."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from masksearch.scoring import fills
 from masksearch.scoring.judge import Verdict
 from masksearch.scoring.metrics import score_task
 from masksearch.scoring.rewards import (
@@ -72,7 +73,7 @@ def test_the_length_penalty_stays_in_its_range_and_falls(tokens: int, most: int,
 
 
 def test_recall_with_length_by_hand() -> None:
-    assert [recall_with_length(0.5, said, 2, 2.0) for said in (0, 4, 8, 16)] == [0.5, 0.5, 0.25, 0.125]
+    assert [recall_with_length(0.5, length, 2, 2.0) for length in (0, 4, 8, 16)] == [0.5, 0.5, 0.25, 0.125]
     settings = RewardSettings(answer="recall-length")
     assert reward_answer(
         "Paris Boston Rome Oslo", QUESTION, "spans", True, 10, settings
@@ -98,7 +99,7 @@ def test_each_mask_is_an_answer_of_its_own(kind: AnswerReward, answer: str, mask
 
 def test_the_same_words_for_two_masks_earn_for_neither() -> None:
     everywhere = "1. Bob\n2. Bob\n3. 1970"
-    assert repeated_fills(everywhere, TASK, "spans") == [True, True, False]
+    assert repeated_fills(fills.task_fills(everywhere, TASK, "spans")) == [True, True, False]
     assert reward_answer(everywhere, TASK, "spans", True, 10, RewardSettings()).masks == (0, 0, 1)
     assert reward_answer(everywhere, TASK, "spans", True, 10, RewardSettings(gated=False)).masks == (0, 1, 1)
     twice = TASK.model_copy(update={"answers": ("Bob", "Bob", "1970")})
@@ -106,9 +107,9 @@ def test_the_same_words_for_two_masks_earn_for_neither() -> None:
 
 
 def test_a_pasted_page_is_no_filled_paragraph() -> None:
-    told = "Ada Lovelace met Bob in 1970."
-    assert reward_answer(told, TASK, "paragraph", True, 10, RewardSettings()).answer == 1
-    pasted = reward_answer(told + " word" * 60, TASK, "paragraph", True, 10, RewardSettings())
+    filled = "Ada Lovelace met Bob in 1970."
+    assert reward_answer(filled, TASK, "paragraph", True, 10, RewardSettings()).answer == 1
+    pasted = reward_answer(filled + " word" * 60, TASK, "paragraph", True, 10, RewardSettings())
     assert (pasted.answer, pasted.gate) == (0, "length")
 
 
@@ -145,11 +146,11 @@ def test_the_first_reward_is_still_to_be_had(answer: str, valid: bool, tokens: i
     for task in (QUESTION, TASK):
         expected = score_task(answer, task, "spans").f1 + 0.2 * valid + soft_overlong(tokens, 320, 80)
         ledger = reward_answer(answer, task, "spans", valid, tokens, FIRST, searches)
-        # What is blank was no answer to begin with.
+        # The first reward had the same total except for blank answers.
         assert ledger.total == pytest.approx(expected) or not answer.strip()
 
 
-SAID = st.lists(
+ANSWERS = st.lists(
     st.sampled_from(
         [
             "Ada",
@@ -175,7 +176,7 @@ KINDS = st.sampled_from(["em", "f1", "recall", "recall-length"])
 
 
 @given(
-    SAID,
+    ANSWERS,
     st.booleans(),
     st.integers(0, 500),
     st.one_of(st.none(), st.integers(0, 3)),
@@ -208,20 +209,19 @@ def test_components_stay_in_their_ranges_and_add_up(
         assert {ledger.format, ledger.no_answer, ledger.no_search} <= {0.0, 1.0}
         assert -settings.no_answer - settings.no_search - 1 <= ledger.total <= 1.2
         assert ledger.gate == "" or ledger.answer == 0
-        assert fill_rewards(answer, task, form, "recall-length", 2.0) <= fill_rewards(
-            answer, task, form, "recall", 2.0
-        )
+        parsed = fills.task_fills(answer, task, form)
+        assert fill_rewards(parsed, "recall-length", 2.0) <= fill_rewards(parsed, "recall", 2.0)
 
 
 def test_a_verdict_is_the_reward_or_there_is_none() -> None:
     waiting = reward_answer("Boston", QUESTION, "spans", True, 10, JUDGE)
     assert (waiting.answer, waiting.total, waiting.weighted_answer) == (None, None, None)
     assert awaits_verdict(waiting)
-    for said, total in ((True, 1.2), (False, 0.2)):
-        ledger = reward_answer("in Boston", QUESTION, "spans", True, 10, JUDGE, verdict=Verdict(said))
+    for correct, total in ((True, 1.2), (False, 0.2)):
+        ledger = reward_answer("in Boston", QUESTION, "spans", True, 10, JUDGE, verdict=Verdict(correct))
         assert (ledger.judge, ledger.answer, ledger.total, ledger.judge_error) == (
-            float(said),
-            float(said),
+            float(correct),
+            float(correct),
             total,
             "",
         )
@@ -236,11 +236,50 @@ def test_a_verdict_is_the_reward_or_there_is_none() -> None:
     )
     assert (faulty.total, faulty.judge_error, faulty.em) == (None, "The judge answered nothing.", 1)
     assert not awaits_verdict(faulty)
-    for shut in (
+    for closed in (
         reward_answer("Boston", QUESTION, "spans", False, 10, JUDGE),
         reward_answer("", QUESTION, "spans", True, 10, JUDGE),
     ):
-        assert (shut.answer, shut.judge, awaits_verdict(shut)) == (0, None, False)
+        assert (closed.answer, closed.judge, awaits_verdict(closed)) == (0, None, False)
+
+
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("kind", get_args(AnswerReward))
+@pytest.mark.parametrize(
+    ("form", "answer"), [("spans", "1. Ada\n2. Bob\n3. Bob"), ("paragraph", "Ada met Bob in Bob.")]
+)
+def test_a_reward_parses_the_fills_once(
+    monkeypatch: pytest.MonkeyPatch, form: str, answer: str, kind: AnswerReward, gated: bool
+) -> None:
+    parsed: list[str] = []
+    for name in ("parse_fills", "paragraph_fills"):
+        parse = getattr(fills, name)
+
+        def counted(text: str, task: Any, parse: Any = parse) -> list[str]:
+            parsed.append(text)
+            return list(parse(text, task))
+
+        monkeypatch.setattr(fills, name, counted)
+    turns = (
+        Turn(role="model", text="<think>t</think>\n<search>Ada 1970</search>"),
+        Turn(role="tool", text="\n<information>\n[1] T: Ada Lovelace lived.\n</information>\n"),
+        Turn(role="model", text=f"<think>t</think>\n<answer>{answer}</answer>"),
+    )
+    trajectory = Trajectory(
+        id="t",
+        task=task_json(TASK),
+        turns=turns,
+        answer=answer,
+        status="answered",
+        usage=Usage(searches=1, model_tokens=30),
+    )
+    settings = JUDGE if kind == "judge" else RewardSettings(answer=kind)
+    settings = settings.model_copy(update={"gated": gated})
+    ledger = reward_trajectory(trajectory, settings, form, verdict=Verdict(True))
+    assert ledger.gate == ""
+    assert ledger.answer is not None
+    assert ledger.answer > 0 or kind == "em"
+    assert parsed == [answer]
 
 
 def test_a_trajectory_is_rewarded_from_its_record() -> None:
@@ -267,7 +306,7 @@ def test_a_trajectory_is_rewarded_from_its_record() -> None:
         "form",
         -0.75,
     )
-    # The first reward looked at the answer alone.
+    # The first reward depended on the answer, not on the form.
     assert reward_trajectory(trajectory, FIRST, "spans").total == pytest.approx(2 / 3 - 0.75)
 
 
@@ -277,7 +316,7 @@ def test_yes_and_no_are_never_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"answer": "bleu"}, "'em', 'f1', 'recall', 'recall-length' or 'judge'"),
         ({"answer": "judge"}, "judge.url and judge.model"),
@@ -285,8 +324,8 @@ def test_yes_and_no_are_never_found() -> None:
         ({"answer": "f1", "judge": {"url": "http://127.0.0.1:1/v1", "model": "m"}}, "would not ask a judge"),
     ],
 )
-def test_wrong_settings_are_told(given: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValidationError, match=told):
+def test_wrong_settings_are_told(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         RlSettings.model_validate({"model": "m", "tasks": "t", "index": "i", "reward": given})
     assert set(get_args(AnswerReward)) == {"em", "f1", "recall", "recall-length", "judge"}
 
@@ -357,7 +396,8 @@ def test_advantages_agree_with_torch() -> None:
 def test_objective_by_hand() -> None:
     ratios = np.array([[1.5, 1.1, 9.0], [0.5, 1.5, 0.9]])
     mask = np.array([[1, 1, 0], [1, 1, 1]])
-    # A = 2: min(3, 1.28 * 2) = 2.56, and 2.2; A = -1: min(-0.5, -0.8) = -0.8, min(-1.5, -1.28) = -1.5, and -0.9; five model tokens
+    # A = 2: min(3, 1.28 * 2) = 2.56, and 2.2. A = -1: min(-0.5, -0.8) = -0.8, min(-1.5, -1.28) = -1.5,
+    # and -0.9. The mean is over the five model tokens.
     wanted = (2.56 + 2.2 - 0.8 - 1.5 - 0.9) / 5
     assert dapo_objective(np.log(ratios), np.zeros((2, 3)), [2.0, -1.0], mask, 0.2, 0.28) == pytest.approx(
         wanted

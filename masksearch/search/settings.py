@@ -14,94 +14,110 @@ DEFAULT_ENCODER = "minilm"
 
 
 class DenseSettings(Settings):
-    """How passages become vectors, and where these are looked for; used by the kinds dense and hybrid."""
+    """How passages become vectors and how the vectors are searched. Only the kinds dense and hybrid use
+    these settings."""
 
     encoder: str = DEFAULT_ENCODER
-    """`minilm` (the packaged all-MiniLM-L6-v2), a sentence-transformers folder, or a model hub's name."""
+    """Sentence encoder: `minilm` (the packaged all-MiniLM-L6-v2), a sentence-transformers folder, or a
+    model name on the hub."""
     query_prompt: str = ""
-    """Put before each query, such as "query: " for E5 models; empty: the encoder's own prompt named query, if it has one."""
+    """Text put before each query, such as "query: " for E5 models. Empty: the encoder's own prompt named
+    query, if it has one."""
     passage_prompt: str = ""
-    """Put before each passage, such as "passage: "; empty: the encoder's own prompt named document or passage, if it has one."""
+    """Text put before each passage, such as "passage: ". Empty: the encoder's own prompt named document
+    or passage, if it has one."""
     vectors: Literal["flat", "ivf", "hnsw"] = "flat"
-    """FAISS index: flat (exact), ivf (clusters, of which some are looked into), hnsw (a graph)."""
+    """FAISS index: flat (exact), ivf (clusters, of which only the nearest are searched), hnsw (a graph)."""
     precision: Literal["float32", "float16", "int8"] = "float16"
-    """Of the stored vectors."""
+    """Number format of the stored vectors."""
     nprobe: int = Field(16, ge=1)
-    """Clusters looked into by ivf."""
+    """Number of clusters searched per query (ivf)."""
     ef_search: int = Field(128, ge=1)
-    """Breadth of the walk by hnsw."""
+    """Number of candidates kept during the graph search (hnsw)."""
     batch: int = Field(64, ge=1)
-    """Passages encoded at a time."""
+    """Number of passages or queries encoded in one batch."""
     shard: int = Field(4096, ge=1)
-    """Passages encoded between two savings: most that a broken-off build does again."""
+    """Number of passages encoded between two saves; an interrupted build repeats at most this many."""
     rrf_k: int = Field(10, ge=1)
-    """k of reciprocal rank fusion (hybrid): a passage at rank r of the words' ranking adds 1 / (k + r)."""
+    """Constant k of reciprocal rank fusion (hybrid): a passage at rank r of the BM25 ranking adds 1 / (k
+    + r)."""
     rrf_weight: float = Field(0.5, ge=0)
-    """What a rank among the vectors counts, where one among the words counts 1 (hybrid)."""
+    """Weight of the vector ranking in the fusion; the BM25 ranking has weight 1 (hybrid)."""
     rrf_depth: int = Field(100, ge=1)
-    """Results of each of the two that are fused (hybrid)."""
+    """Number of results fused from each of the two rankings; k results where k is larger (hybrid)."""
 
 
 class IndexSettings(Settings):
-    """Cuts a corpus into passages and indexes them."""
+    """Settings of the stage that cuts a corpus into passages and indexes them."""
 
     corpus: str = DEFAULT_CORPUS
+    """Corpus to index: a file or folder of documents, - (JSON Lines from standard input), hf:OWNER/NAME,
+    or the packaged wiki-summaries:en (also es, fr)."""
     kind: Literal["bm25", "dense", "hybrid", "lancedb", "opensearch"] = "bm25"
-    """bm25 (words), dense (vectors), hybrid (both), or an engine that the passages are given to: lancedb (a folder or a bucket), opensearch (a server)."""
+    """Kind of index: bm25 (words), dense (vectors), hybrid (both), or an engine that stores the passages:
+    lancedb (in a folder or a bucket), opensearch (on a server)."""
     store: str = ""
-    """Where the engine keeps the passages. lancedb: a folder or URI (empty: inside the index folder); opensearch: http://HOST:9200/INDEX."""
+    """Where the engine stores the passages. lancedb: a folder or URI (empty: inside the index folder);
+    opensearch: http://HOST:9200/INDEX. The other kinds take no store."""
     dense: DenseSettings = DenseSettings()
+    """Settings of the vectors (dense, hybrid)."""
     max_words: int = Field(60, ge=0)
-    """Longest passage in words, cut at sentence ends; 0 keeps each document whole."""
+    """Longest passage in words; documents are cut at sentence ends. 0 keeps each document whole."""
     limit: int | None = Field(None, ge=1)
-    """Use the first documents only."""
+    """Number of documents to use, counted from the start of the corpus. Unset, all documents are used."""
     language: Language = "en"
-    """Stemmer and stop words; also the language of documents that do not name their own."""
+    """Language of the stemmer and the stop words, and of documents that do not name their own language."""
     workers: int = Field(1, ge=1)
-    """Processes that parse a dump; the index is the same for any number."""
+    """Number of processes that parse a dump. The index is the same for any number."""
 
 
 class NoiseSettings(Settings):
-    """A worse search than there is, for studies of robustness and for curricula. Rates from 0 to 1; the same query meets the same noise."""
+    """Noise added to search results, for robustness studies and curricula. Rates are from 0 to 1. The
+    same query always gets the same noise."""
 
     drop: float = Field(0.0, ge=0, le=1)
-    """Chance of each result to be left out."""
+    """Probability that a result is left out."""
     distract: float = Field(0.0, ge=0, le=1)
-    """Chance of each result to be replaced by one from further down the ranking."""
+    """Probability that a result is replaced by a passage from further down the ranking."""
     shuffle: float = Field(0.0, ge=0, le=1)
-    """Chance of each search to have its results in a random order."""
+    """Probability that the results of a search come in random order."""
     fail: float = Field(0.0, ge=0, le=1)
-    """Chance of each search to fail."""
+    """Probability that a search fails."""
     seed: int = 1
+    """Seed of the noise."""
 
 
 class SearchSettings(Settings):
-    """What stands between the agent and a search back end, whichever that is."""
+    """Wrappers between the agent and any search back end."""
 
     rerank: str = ""
-    """Cross-encoder that orders the results anew: a sentence-transformers folder, or a model hub's name; empty: none."""
+    """Cross-encoder that reranks the results: a sentence-transformers folder, or a model name on the hub.
+    Empty: no reranking."""
     rerank_depth: int = Field(20, ge=1)
-    """Results it looks at."""
+    """Number of results to rerank."""
     cache: str = ""
-    """Folder where answers are kept and looked up, shared between processes; empty: none."""
+    """Folder that caches search results; several processes may share it. Empty: no cache."""
     record: str = ""
-    """File to which every search is written with its answer."""
+    """File that records every search with its results. Empty: no recording."""
     replay: str = ""
-    """File made with `record`: answers come from there, and nothing else is asked."""
+    """File written with `record`, which answers all searches in place of the back end. Empty: no replay."""
     noise: NoiseSettings = NoiseSettings()
+    """Noise added to the results."""
     rate: float = Field(0.0, ge=0)
-    """Most searches begun in a second; 0: any number."""
+    """Most searches started per second; 0 means no limit."""
     concurrency: int = Field(0, ge=0)
-    """Most searches at a time; 0: any number."""
+    """Most searches running at the same time; 0 means no limit."""
     retries: int = Field(4, ge=0)
-    """Further tries, with growing pauses, where a search over the network fails in a way that may pass."""
+    """Number of retries, with growing pauses, when a search over the network fails for a reason that may
+    pass."""
     timeout: float = Field(30.0, gt=0)
-    """Seconds until a search over the network counts as failed."""
+    """Seconds after which a search over the network counts as failed."""
     url: str = ""
-    """Another base URL for a web provider or a wiki: a proxy, a mirror."""
+    """Base URL of a proxy or mirror for a web provider or a wiki. Empty: the provider's own URL."""
 
 
 class AskSettings(Settings):
-    """Asks an index, or a search over the network."""
+    """Settings of a query to an index or to a search over the network."""
 
     search: SearchSettings = SearchSettings()
+    """Wrappers around the search back end."""

@@ -1,7 +1,6 @@
-"""The environment: passages in, ranked passages out, with a fingerprint that says which retriever it was.
+"""The stage `index`: reads a corpus, cuts its documents into passages and builds the index folder.
 
-masksearch index CORPUS -o index/          build_index
-masksearch search index/ "QUERY" -k 5      load(...).search
+masksearch index CORPUS -o index/
 """
 
 from __future__ import annotations
@@ -21,7 +20,11 @@ from masksearch.types import Passage
 
 
 def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
-    """The passages an index with these settings holds, read from its corpus one document at a time, with a progress display."""
+    """Yields the passages that an index with these settings holds.
+
+    Reads the corpus one document at a time and shows progress. Records that cannot be read are counted in
+    `skipped` and reported at the end.
+    """
     skipped = SkipCount() if skipped is None else skipped
     with Progress("Reading the corpus", settings.limit, "documents") as progress:
         for document in read_documents(
@@ -34,10 +37,15 @@ def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> 
 
 
 def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
-    """The stage `index`: a corpus into an index folder at `output`; returns its summary. What has been encoded so far is kept in `work`."""
+    """Builds the index folder `output` from a corpus and returns the stage's summary.
+
+    Encoded vectors are kept in `work` until the folder is complete, so that an interrupted build resumes.
+    Raises UsageError for a `store` that the kind of index would ignore.
+    """
     if settings.store and settings.kind not in STORES:
         raise UsageError(
-            f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind {' or '.join(STORES)}."
+            f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind "
+            f"{' or '.join(STORES)}."
         )
     started = time.monotonic()
     skipped, words = SkipCount(), 0
@@ -54,8 +62,9 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
         manifest = build_store(counted(), output, settings)
     else:
         manifest = build(counted(), output, settings, work)
+    counts = f"{manifest['documents']} documents, {manifest['passages']} passages"
     return {
-        "text": f"{manifest['documents']} documents, {manifest['passages']} passages, {manifest['fingerprint']}",
+        "text": f"{counts}, {manifest['fingerprint']}",
         "documents": manifest["documents"],
         "passages": manifest["passages"],
         "words_per_passage": round(words / manifest["passages"], 1),

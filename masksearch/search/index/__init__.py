@@ -1,1 +1,1 @@
-"""Indexes in this process: BM25, vectors, and both fused."""
+"""Indexes searched in this process: BM25, vectors, and the fusion of both."""

@@ -1,4 +1,4 @@
-"""What the indexes in this process have in common: passages on disk or in memory, ranked by row, ties by passage id."""
+"""Base of the indexes searched in this process, which rank rows; ties are ordered by passage id."""
 
 from __future__ import annotations
 
@@ -18,11 +18,14 @@ from masksearch.types import Hit, Page, Passage
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 Ranked = list[tuple[int, float]]
-"""Rows with their scores, best first."""
+"""(row, score) pairs, best first."""
 
 
 class LocalSearcher(Manifested, ABC):
-    """A `Searcher` and `PageReader` over an index. Safe to share between threads; pickles where it was loaded from a folder."""
+    """A `Searcher` and `PageReader` over an index. Threads may share it.
+
+    It pickles if it was loaded from a folder.
+    """
 
     def __init__(
         self,
@@ -33,40 +36,40 @@ class LocalSearcher(Manifested, ABC):
     ) -> None:
         self.passages = passages
         self.order = order
-        """int32: for each row, the place of its passage's id among all ids."""
+        """int32 (passages,): for each row, the position of its passage's id among all ids in sorted order."""
         self.manifest = manifest
         self.directory = directory
         self.reopen: Callable[[Path], LocalSearcher] | None = None
-        """Opens `directory` again in another process; `search.open.load` sets it."""
+        """Opens `directory` in another process; set by `search.open.load`."""
 
     @abstractmethod
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
-        """The best `k` rows of each query, equal scores by passage id."""
+        """Returns the best `k` rows of each query; rows with equal scores are ordered by passage id."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """The best `k` passages of each query, best first, equal scores by passage id."""
+        """Returns the best `k` passages of each query, best first; equal scores are ordered by passage id."""
         return [
             [Hit(passage=self.passages[row], score=score) for row, score in ranked]
             for ranked in self.rank(queries, k)
         ]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query."""
+        """Runs `search` for one query."""
         return self.search([query], k)[0]
 
     def page(self, title: str) -> Page | None:
-        """As `PageReader.page`."""
+        """Returns the page with this title, or None (see `PageReader.page`)."""
         if isinstance(self.passages, StoredPassages):
             return self.passages.page(title)
         rows = self._titles.get(page_key(title))
         return page_of([self.passages[row] for row in rows]) if rows else None
 
     async def apage(self, title: str) -> Page | None:
-        """As `PageReader.apage`; a few reads from memory."""
+        """Runs `page` on the event loop: it needs only a few reads from memory."""
         return self.page(title)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickles as its folder's path. Raises TypeError where it was not opened from a folder."""
+        """Pickles as the path of the index folder. Raises TypeError if it was not opened from a folder."""
         if self.reopen is None or self.directory is None:
             raise TypeError(
                 f"this {type(self).__name__} was not opened from a folder, so it cannot be pickled"
@@ -75,7 +78,7 @@ class LocalSearcher(Manifested, ABC):
 
     @cached_property
     def _titles(self) -> dict[str, list[int]]:
-        """Title -> the rows of the first document that has it."""
+        """Title key -> rows of the first document with this title. The empty title is left out."""
         found: dict[str, list[int]] = {}
         for row, passage in enumerate(self.passages):
             rows = found.setdefault(page_key(passage.title), [])
@@ -86,19 +89,28 @@ class LocalSearcher(Manifested, ABC):
 
 
 def best(rows: Ints, totals: Floats, order: Ints, k: int) -> Ranked:
-    """The rows of the k highest totals, with these. All rows that tie with the k-th take part, then ids decide."""
+    """Returns the k rows with the highest totals, best first, with these totals.
+
+    Rows with equal totals are ordered by passage id. `rows` and `totals` are (candidates,), `order` is
+    (passages,).
+    """
     if k < len(rows):
+        # Rows that tie with the k-th stay in, so that their ids decide which of them are returned.
         kept = totals >= np.partition(totals, len(totals) - k)[len(totals) - k]
         rows, totals = rows[kept], totals[kept]
-    chosen = np.lexsort((order[rows], -totals))[:k]
+    chosen = np.lexsort((order[rows], -totals))[:k]  # (k,); the last key is the primary one
     return list(zip(rows[chosen].tolist(), totals[chosen].tolist(), strict=True))
 
 
 def mapped(path: Path) -> Any:
-    """A saved array, memory-mapped. A plain array, not a numpy.memmap: the same memory without the subclass's cost on every slice."""
+    """Loads a saved array memory-mapped.
+
+    Returns a plain array instead of a numpy.memmap: it shares the memory, but slices without the
+    subclass's cost.
+    """
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def indexed(passage: Passage) -> str:
-    """What of a passage can be found."""
+    """Returns the text of a passage that is indexed: its title and its text."""
     return f"{passage.title}\n{passage.text}"

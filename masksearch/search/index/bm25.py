@@ -1,9 +1,14 @@
-"""BM25 in process: scored eagerly as bm25s does, saved in its files, memory-mapped when loaded.
+"""BM25 in this process: scores computed as bm25s does, saved in its file format, memory-mapped when loaded.
 
-Every term's score in every passage is computed at build time (in memory by bm25s itself; on disk by postings.py, which gives the same bytes
-with flat memory); a query then adds up the columns of its terms. That sum and the choice of the best are done here: without a lock, and equal scores
-are ordered by passage id, so that a ranking never depends on the machine. In numpy for small indexes, which never wait for a compiler, and for rare
-words, where only the passages that hold them are looked at; for frequent words in large indexes compiled (kernel.py), with the same results to the last bit.
+The score of every term in every passage is computed when the index is built: in memory by bm25s itself,
+on disk by `postings.py`, which writes the same bytes in flat memory. A query adds up the scores of its
+terms and selects the best rows. Both steps are done here instead of in bm25s, so that queries need no
+lock and equal scores are ordered by passage id: the ranking does not depend on the machine.
+
+numpy computes the sums of small indexes, which then never wait for a compiler, and of rare words, for
+which only the passages that hold them are read. Code compiled by numba (`kernel.py`) computes the sums of
+frequent words in large indexes, with the same results to the last bit. Without numba, numpy computes all
+of them.
 
     masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
 """
@@ -12,7 +17,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
@@ -41,30 +46,33 @@ SCORES, ROWS, COLUMNS, VOCABULARY = (
     "indptr.csc.index.npy",
     "vocab.index.json",
 )
-"""Names of bm25s."""
+"""File names of bm25s."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
-"""Passages of an index, occurrences of the words for each passage, and results of a query, between which compiled code is the faster one."""
+"""Compiled code is faster from this number of passages on, from this number of occurrences of the query's
+terms per passage on, and up to this number of results."""
 TOGETHER = 8
-"""Queries from which threads are worth their while."""
+"""Number of queries from which threads are faster than a loop."""
 
 Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Postings:
-    """Scores and rows by term."""
+    """Scores and rows, grouped by term (a sparse matrix in CSC format)."""
 
     scores: Floats
+    """float32 (occurrences,)."""
     rows: Ints
+    """int32 (occurrences,): the row of each score, ascending within a term."""
     columns: Numbers
-    """Where each term's scores begin, and the end of the last."""
+    """int64 (terms + 1,): the start of each term's scores, and the end of the last term's."""
     vocabulary: Vocabulary
 
 
 class Bm25Searcher(LocalSearcher):
-    """A `Searcher` by words, over an index in memory or on disk."""
+    """A `Searcher` that ranks by BM25, over an index in memory or on disk."""
 
     def __init__(
         self,
@@ -75,18 +83,14 @@ class Bm25Searcher(LocalSearcher):
         directory: Path | None = None,
     ) -> None:
         super().__init__(passages, order, manifest, directory)
-        self._scores, self._rows, self._columns, self._vocabulary = (
-            postings.scores,
-            postings.rows,
-            postings.columns,
-            postings.vocabulary,
-        )
+        self._scores, self._rows = postings.scores, postings.rows
+        self._columns, self._vocabulary = postings.columns, postings.vocabulary
         self._tokeniser = Tokeniser(manifest["settings"]["language"])
         self._local = threading.local()
 
     @classmethod
     def in_memory(cls, passages: Sequence[Passage], settings: IndexSettings | None = None) -> Bm25Searcher:
-        """An index that is not written down; the same ranking and the same fingerprint as the one on disk."""
+        """Builds an index in memory, with the same ranking and fingerprint as the index on disk."""
         settings = settings or IndexSettings()
         order = id_order((passage.id for passage in passages), len(passages))
         texts = corpus_hash(passages)
@@ -99,18 +103,24 @@ class Bm25Searcher(LocalSearcher):
     def open(
         cls, directory: Path, passages: Sequence[Passage], order: Ints, manifest: dict[str, Any]
     ) -> Bm25Searcher:
-        """What `write_bm25` wrote into an index folder, memory-mapped."""
+        """Opens the files that `write_bm25` wrote into an index folder, memory-mapped."""
         scores, rows, columns = (mapped(directory / name) for name in (SCORES, ROWS, COLUMNS))
-        return cls(
-            _Postings(scores, rows, columns, Vocabulary.load(directory)), passages, order, manifest, directory
-        )
+        postings = _Postings(scores, rows, columns, Vocabulary.load(directory))
+        return cls(postings, passages, order, manifest, directory)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query. Not in a thread: it takes less than a millisecond, and so episodes are batched the same way in every run."""
+        """Runs `search` for one query, on the event loop.
+
+        A query takes less than a millisecond. Without a thread, episodes are batched the same way in
+        every run.
+        """
         return self.search([query], k)[0]
 
     def document_frequency(self, text: str) -> int:
-        """How many passages hold the rarest term of a text; 0 where one of its terms is in no passage, or it has none."""
+        """Returns the number of passages that hold the rarest term of a text.
+
+        Returns 0 if a term of the text is in no passage, or if the text has no terms.
+        """
         terms = set(self._tokeniser.terms(text))
         known = self._vocabulary.known(terms)
         if not terms or len(known) < len(terms):
@@ -118,45 +128,51 @@ class Bm25Searcher(LocalSearcher):
         return min(int(self._columns[term + 1] - self._columns[term]) for term in known)
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
-        """The best `k` rows of each query with a score above 0, equal scores by passage id. Many queries of a large index on all cores."""
+        """Returns the best `k` rows of each query with a score above 0.
+
+        Rows with equal scores are ordered by passage id. Many queries to a large index run on all cores.
+        """
         cores = _cores()
-        if len(queries) < TOGETHER or len(self.passages) < COMPILED_FROM or cores == 1:
+        small = len(queries) < TOGETHER or len(self.passages) < COMPILED_FROM
+        # Threads gain only in compiled code, which releases the interpreter's lock.
+        if small or cores == 1 or compiled() is None:
             return [self._rank(query, k) for query in queries]
-        # Compiled code runs without the interpreter's lock.
         return list(_pool(cores).map(partial(self._rank, k=k), queries))
 
     def _rank(self, query: str, k: int) -> Ranked:
         known = self._vocabulary.known(set(self._tokeniser.terms(query)))
         if not known or k < 1:
             return []
-        terms = np.array(sorted(known), dtype=np.int64)  # a fixed order: floating-point sums depend on it
+        # (terms,), sorted because floating-point sums depend on the order of their terms
+        terms = np.array(sorted(known), dtype=np.int64)
         size = len(self.passages)
         occurrences = int((self._columns[terms + 1] - self._columns[terms]).sum())
         if size >= COMPILED_FROM and occurrences >= size * COMPILED_SHARE and k <= COMPILED_MOST:
-            return self._compiled_best(terms, min(k, size))
+            kernel = compiled()
+            if kernel is not None:
+                return self._compiled_best(kernel, terms, min(k, size))
         rows, totals = self._totals(terms)
         return best(rows, totals, self.order, k)
 
-    def _compiled_best(self, terms: Numbers, k: int) -> Ranked:
-        scores, rows, places = (
-            np.zeros(k, dtype=np.float32),
-            np.empty(k, dtype=np.int32),
-            np.empty(k, dtype=np.int32),
-        )
-        found = compiled()(
+    def _compiled_best(self, kernel: Callable[..., int], terms: Numbers, k: int) -> Ranked:
+        scores = np.zeros(k, dtype=np.float32)  # (k,), as are the two below
+        rows = np.empty(k, dtype=np.int32)
+        places = np.empty(k, dtype=np.int32)
+        found = kernel(
             self._scores, self._rows, self._columns, terms, self._sums(), self.order, scores, rows, places
         )
         return list(zip(rows[:found].tolist(), scores[:found].tolist(), strict=True))
 
     def _totals(self, terms: Numbers) -> tuple[Ints, Floats]:
-        """The rows that hold any of the terms, each once, and the sum of their scores. Every score of a term in a passage is above 0."""
-        sums = self._sums()
+        """Returns the rows that hold any of the terms and the sums of their scores, both (rows found,)."""
+        sums = self._sums()  # (passages,)
         touched: list[Ints] = []
         try:
             for term in terms.tolist():
                 low, high = int(self._columns[term]), int(self._columns[term + 1])
-                rows = self._rows[low:high]
+                rows = self._rows[low:high]  # (passages with the term,), each row once
                 before = sums[rows]
+                # All scores are above 0, so a sum of 0 marks a row that no earlier term has touched.
                 touched.append(rows[before == 0])
                 sums[rows] = before + self._scores[low:high]
             found = np.concatenate(touched)
@@ -166,7 +182,7 @@ class Bm25Searcher(LocalSearcher):
                 sums[rows] = 0
 
     def _sums(self) -> Floats:
-        """A zero for each passage: one array a thread, which `_totals` leaves as it was."""
+        """Returns this thread's float32 (passages,) array of zeros. Every query leaves it all zero."""
         sums: Floats | None = getattr(self._local, "sums", None)
         if sums is None:
             sums = self._local.sums = np.zeros(len(self.passages), dtype=np.float32)
@@ -179,9 +195,14 @@ class Bm25Searcher(LocalSearcher):
 
 
 def _cores() -> int:
-    """As many as this process may use: a worker beside others is told to use one."""
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(told) if told.isdigit() and int(told) else os.cpu_count() or 1
+    """Returns the number of cores this process may use: OMP_NUM_THREADS if set, else all.
+
+    Worker processes that share a machine are started with OMP_NUM_THREADS=1.
+    """
+    allowed = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if allowed.isdigit() and int(allowed):
+        return int(allowed)
+    return os.cpu_count() or 1
 
 
 @cache
@@ -190,12 +211,12 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def identity(settings: IndexSettings) -> dict[str, Any]:
-    """What a ranking by words depends on, beside the corpus."""
+    """Returns everything but the corpus that a BM25 ranking depends on."""
     return {"language": settings.language, "tokeniser": TOKENISER, "bm25s": version("bm25s"), **BM25}
 
 
 def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: str) -> None:
-    """Writes the files that bm25s saves into an index folder, with the postings made on disk (in `runs`) instead of in memory."""
+    """Writes the files of bm25s into an index folder. The postings are built on disk, in `runs`."""
     import bm25s
 
     tokeniser, postings = Tokeniser(language), Postings(runs)
@@ -204,25 +225,30 @@ def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: 
             postings.add(tokeniser.terms(indexed(passage)))
             progress.step()
     engine = bm25s.BM25(**BM25, backend="numpy")
+    # int64 (terms + 1,)
     starts = postings.write(folder / SCORES, folder / ROWS, engine.k1, engine.b)
     empty = {"data": np.empty(0, dtype=np.float32), "indices": np.empty(0, dtype=np.int32)}
     engine.scores = {**empty, "indptr": starts, "num_docs": len(passages)}
     engine.vocab_dict, engine.nonoccurrence_array = {}, None
-    nowhere = f"{runs.name}/none"
-    engine.save(folder, data_name=nowhere, indices_name=nowhere, vocab_name=nowhere, show_progress=False)
-    # bm25s can open the folder too: this file is for it alone.
+    # bm25s saves its parameters and `indptr`; its files of empty arrays go to the temporary folder, in
+    # place of the scores and rows written above.
+    discarded = f"{runs.name}/none"
+    engine.save(
+        folder, data_name=discarded, indices_name=discarded, vocab_name=discarded, show_progress=False
+    )
+    # Only bm25s reads this file, so that it can open the folder too.
     postings.vocabulary.write_json(folder / VOCABULARY)
     postings.vocabulary.terms.save(folder)
 
 
 def _index(passages: Sequence[Passage], language: str) -> _Postings:
-    """What bm25s makes of title and text of each passage, in memory."""
+    """Builds the postings of all passages in memory with bm25s."""
     import bm25s
 
     tokeniser = Tokeniser(language)
-    vocabulary: dict[str, int] = {
-        "": 0
-    }  # in order of appearance, not of a set; "" stands in passages without any term
+    # Numbered in order of appearance, because the order of a set differs between runs. "" is the term of
+    # passages without any other term.
+    vocabulary: dict[str, int] = {"": 0}
     rows = []
     for passage in passages:
         terms = tokeniser.terms(indexed(passage)) or [""]

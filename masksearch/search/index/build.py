@@ -1,6 +1,8 @@
-"""Passages into an index folder, of any kind, whole or not at all. Few passages are in memory at a time.
+"""Builds index folders of the kinds bm25, dense and hybrid. A folder appears whole or not at all.
 
-WORK/vectors/000012.npy     shards of vectors, kept while the build may be broken off
+Few passages are in memory at a time. Encoded vectors are kept until the folder is complete:
+
+WORK/vectors/000012.npy     a shard of vectors
 """
 
 from __future__ import annotations
@@ -29,9 +31,10 @@ ORDER = "order.npy"
 def build(
     passages: Iterable[Passage], directory: str | Path, settings: IndexSettings, work: Path | None = None
 ) -> dict[str, Any]:
-    """Indexes passages and writes the folder; returns its manifest. What has been encoded is kept in `work` until then.
+    """Indexes passages, writes the folder `directory` and returns its manifest.
 
-    Raises DataError without passages, or where two have the same id.
+    Encoded vectors are kept in `work` until the folder is complete, so that an interrupted build resumes.
+    Raises DataError without passages, or where two passages have the same id.
     """
     with atomic_path(directory) as folder:
         folder.mkdir()
@@ -68,21 +71,21 @@ def _add_vectors(
 
     encoder = Encoder(settings.dense)
     depends = dense.identity(encoder)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="vectors-") as aside:
-        shards = Path(aside) if work is None else work / "vectors"
+    with tempfile.TemporaryDirectory(dir=folder, prefix="vectors-") as temporary:
+        shards = Path(temporary) if work is None else work / "vectors"
         _claim(shards, {"corpus": texts, "shard": settings.dense.shard, **depends})
         dense.write_vectors(stored, folder, shards, encoder)
     return depends
 
 
-def _claim(shards: Path, of: dict[str, Any]) -> None:
-    """Makes the folder of the shards ready; those of another text or encoder are cleared away."""
+def _claim(shards: Path, key: dict[str, Any]) -> None:
+    """Creates the folder of the shards. Removes existing shards unless their cache key is the same."""
     mark = shards / "of.json"
-    if mark.exists() and json.loads(mark.read_bytes()) == of:
+    if mark.exists() and json.loads(mark.read_bytes()) == key:
         return
     remove(shards)
     shards.mkdir(parents=True)
-    write_json(mark, of)
+    write_json(mark, key)
 
 
 def _dense_packages() -> tuple[str, ...]:

@@ -1,6 +1,8 @@
-"""Search by vectors: a sentence encoder, and a FAISS index of the passages' vectors, memory-mapped where that can be.
+"""Search by vectors: a sentence encoder and a FAISS index of the passages' vectors, memory-mapped where
+FAISS allows it.
 
-Scores are cosines, rounded: a query's vector differs in the last bits with what it is encoded beside, and a ranking must not.
+Scores are cosines, rounded: the last bits of a query's vector depend on the other queries of its batch,
+and the ranking must not.
 """
 
 from __future__ import annotations
@@ -26,15 +28,15 @@ from masksearch.types import Hit, Passage
 VECTORS = "vectors.faiss"
 PACKAGES = ("faiss-cpu", "sentence-transformers", "transformers", "torch", "numpy")
 DIGITS = 5
-"""Digits of a score that count."""
+"""Decimal digits to which scores are rounded."""
 SPARE = 8
-"""Rows asked for beyond those wanted, so that ties at the end can be seen."""
+"""Rows requested beyond k, to detect ties with the k-th."""
 SAMPLE = 100_000
-"""Most vectors that clusters and value ranges are learned from."""
+"""Largest number of vectors from which clusters and value ranges are learned."""
 
 
 class DenseSearcher(LocalSearcher):
-    """A `Searcher` by meaning."""
+    """A `Searcher` that ranks by the cosine of vectors."""
 
     def __init__(
         self, passages: Sequence[Passage], order: Ints, manifest: dict[str, Any], directory: Path
@@ -45,17 +47,21 @@ class DenseSearcher(LocalSearcher):
         self._revision = str(manifest["depends_on"]["revision"])
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
-        """The best `k` rows of each query by the cosine, equal ones by passage id; none for a blank query."""
+        """Returns the best `k` rows of each query by cosine, none for a blank query.
+
+        Rows with equal scores are ordered by passage id. Raises SearchError where the vectors or their
+        encoder cannot be used.
+        """
         found: list[Ranked] = [[] for _ in queries]
-        asked = [place for place, query in enumerate(queries) if query.strip()]
-        if asked and k > 0:
-            vectors = self._same_encoder.queries([queries[place] for place in asked])
-            for place, ranked in zip(asked, self._nearest(vectors, k), strict=True):
+        places = [place for place, query in enumerate(queries) if query.strip()]
+        if places and k > 0:
+            vectors = self._same_encoder.queries([queries[place] for place in places])  # (queries, dimension)
+            for place, ranked in zip(places, self._nearest(vectors, k), strict=True):
                 found[place] = ranked
         return found
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query; those asked at the same time are encoded together."""
+        """Runs `search` for one query. Concurrent queries are encoded in one batch."""
         return await self._batcher.search(query, k)
 
     @cached_property
@@ -63,36 +69,48 @@ class DenseSearcher(LocalSearcher):
         return Batcher(self, self.settings.dense.batch)
 
     def _nearest(self, vectors: Vectors, k: int) -> list[Ranked]:
-        """Asks for more until the last row is worse than the k-th, so that ties are seen whole."""
+        """Returns the best `k` rows for each of the vectors, which are (queries, dimension).
+
+        Requests more rows until the last one is worse than the k-th, so that all rows that tie with the
+        k-th take part.
+        """
         total = len(self.passages)
-        asked = min(k + SPARE, total)
+        depth = min(k + SPARE, total)
         while True:
-            scores, rows = self._index.search(vectors, asked)
-            scores[rows < 0] = -np.inf  # the library's own mark for no result overflows when it is rounded
+            scores, rows = self._index.search(vectors, depth)  # float32 and int64, both (queries, depth)
+            # FAISS marks missing results with row -1 and the lowest float32, which overflows when rounded.
+            scores[rows < 0] = -np.inf
             scores = np.round(scores, DIGITS)
-            # Clusters and graphs may find fewer than asked for: then there are no others.
-            if asked == total or not bool(((scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)).any()):
-                return [self._ordered(row, score, k) for row, score in zip(rows, scores, strict=True)]
-            asked = min(4 * asked, total)
+            if depth == total:
+                break
+            # ivf and hnsw may return fewer rows than requested; then there are no more, and no tie is cut.
+            cut = (scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)  # (queries,)
+            if not cut.any():
+                break
+            depth = min(4 * depth, total)
+        return [self._ordered(row, score, k) for row, score in zip(rows, scores, strict=True)]
 
     @cached_property
     def _same_encoder(self) -> Encoder:
-        """The encoder, known to be the one that the passages' vectors are from: with another's, results would be wrong without a sign of it."""
+        """The encoder, checked to be the one that encoded the passages; with another one, results would
+        be silently wrong."""
         try:
             revision = self.encoder.revision
-        except ModelError as error:  # for whoever searches it is the search that failed, not the model that is trained or measured
+        except ModelError as error:
+            # Callers treat a ModelError as a failure of the model that they train or evaluate; here the
+            # search failed.
             raise SearchError(f"The index {self.folder} cannot be searched. {error}") from error
         if revision != self._revision:
-            name = self.settings.dense.encoder
-            told = f"was built with the encoder '{name}' of revision {self._revision}, and that is now of revision {revision}"
             raise SearchError(
-                f"The index {self.folder} {told}; bring that one back, or build the index again."
+                f"The index {self.folder} was built with the encoder '{self.settings.dense.encoder}' of "
+                f"revision {self._revision}, but that encoder now has revision {revision}; restore the old "
+                "encoder, or build the index again."
             )
         return self.encoder
 
     def _ordered(self, rows: Any, scores: Floats, k: int) -> Ranked:
-        there = rows >= 0
-        return best(rows[there].astype(np.int32), scores[there], self.order, k)
+        found = rows >= 0  # (depth,), as are rows and scores
+        return best(rows[found].astype(np.int32), scores[found], self.order, k)
 
     @cached_property
     def _index(self) -> Any:
@@ -101,12 +119,13 @@ class DenseSearcher(LocalSearcher):
             index = faiss.read_index(str(self.folder / VECTORS), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
             raise SearchError(
-                f"The vectors of the index {self.folder} cannot be read; build it again, and open it anew."
+                f"The vectors of the index {self.folder} cannot be read; build the index again and reopen it."
             ) from error
-        # Read at the first search, long after the passages perhaps: rows of another index would name the wrong ones.
+        # The vectors are read at the first search, perhaps long after the passages. Rows of a rebuilt
+        # index would refer to the wrong passages.
         if read_manifest(self.folder)["fingerprint"] != self.fingerprint:
             raise SearchError(
-                f"The index {self.folder} was replaced by another one after it was opened; open it anew."
+                f"The index {self.folder} was replaced by another one after it was opened; reopen it."
             )
         settings = self.settings.dense
         if settings.vectors == "ivf":
@@ -117,7 +136,7 @@ class DenseSearcher(LocalSearcher):
 
 
 def identity(encoder: Encoder) -> dict[str, Any]:
-    """What a ranking by vectors depends on, beside the corpus."""
+    """Returns everything but the corpus that a ranking by vectors depends on."""
     settings = encoder.settings
     used = {"flat": (), "ivf": ("nprobe",), "hnsw": ("ef_search",)}[settings.vectors]
     chosen = ("query_prompt", "passage_prompt", "vectors", "precision", *used)
@@ -129,9 +148,11 @@ def identity(encoder: Encoder) -> dict[str, Any]:
 
 
 def write_vectors(passages: Sequence[Passage], folder: Path, work: Path, encoder: Encoder) -> None:
-    """Encodes the passages, shard by shard into `work` (where finished shards are taken up again), and writes the FAISS index into `folder`.
+    """Encodes the passages shard by shard and writes the FAISS index into `folder`.
 
-    In memory: the index itself, 4, 2 or 1 bytes a dimension and passage after `precision`; for ivf and hnsw its lists or links as well.
+    Shards are saved in `work`; finished shards of an interrupted build are reused. The whole index is in
+    memory: 4, 2 or 1 bytes per dimension and passage, depending on `precision`, plus the lists of ivf or
+    the links of hnsw.
     """
     faiss, settings = _faiss(), encoder.settings
     shards = [_shard(passages, start, work, encoder) for start in _starts(passages, settings, len(passages))]
@@ -140,13 +161,13 @@ def write_vectors(passages: Sequence[Passage], folder: Path, work: Path, encoder
     )
     if not index.is_trained:
         index.train(_sample(shards, len(passages)))
-    # A graph depends on the order in which threads add to it; one thread makes the same one again.
+    # The graph of hnsw depends on the order of insertion, which is reproducible only in one thread.
     threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1 if settings.vectors == "hnsw" else threads)
     try:
         with Progress("Indexing vectors", len(passages), "passages") as progress:
             for path in shards:
-                vectors = np.load(path).astype(np.float32)
+                vectors = np.load(path).astype(np.float32)  # (passages of the shard, dimension)
                 index.add(vectors)
                 progress.step(len(vectors))
     finally:
@@ -155,7 +176,7 @@ def write_vectors(passages: Sequence[Passage], folder: Path, work: Path, encoder
 
 
 def _starts(passages: Sequence[Passage], settings: DenseSettings, total: int) -> Iterator[int]:
-    """Where each shard begins; shows what is done."""
+    """Yields the first row of each shard and shows progress."""
     with Progress("Encoding", total, "passages") as progress:
         for start in range(0, total, settings.shard):
             yield start
@@ -163,29 +184,29 @@ def _starts(passages: Sequence[Passage], settings: DenseSettings, total: int) ->
 
 
 def _shard(passages: Sequence[Passage], start: int, work: Path, encoder: Encoder) -> Path:
-    """The vectors of one shard as a file; made unless it is there."""
-    path = work / f"{start // encoder.settings.shard:06d}.npy"
+    """Returns the file with the vectors of the shard that starts at row `start`; encodes them if the file
+    is missing."""
+    size = encoder.settings.shard
+    path = work / f"{start // size:06d}.npy"
     if not path.exists():
-        texts = [
-            indexed(passages[row]) for row in range(start, min(start + encoder.settings.shard, len(passages)))
-        ]
-        vectors = encoder.passages(texts).astype(
-            np.float32 if encoder.settings.precision == "float32" else np.float16
-        )
+        texts = [indexed(passages[row]) for row in range(start, min(start + size, len(passages)))]
+        dtype = np.float32 if encoder.settings.precision == "float32" else np.float16
+        vectors = encoder.passages(texts).astype(dtype)  # (passages of the shard, dimension)
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
             np.save(stream, vectors)
     return path
 
 
 def _sample(shards: Sequence[Path], total: int) -> Vectors:
-    """An even sample of the vectors."""
+    """Returns an evenly spaced sample of the vectors, float32 (about `SAMPLE` at most, dimension)."""
     step = max(1, -(-total // SAMPLE))
     return np.concatenate([np.load(path, mmap_mode="r")[::step] for path in shards]).astype(np.float32)
 
 
 def _factory(settings: DenseSettings, total: int) -> str:
-    """FAISS' name of the index: about 4 sqrt(n) clusters, a graph with 32 links."""
+    """Returns the FAISS factory string: about 4 sqrt(n) clusters (ivf), 32 links per node (hnsw)."""
     storage = {"float32": "Flat", "float16": "SQfp16", "int8": "SQ8"}[settings.precision]
+    # FAISS wants at least 39 training vectors per cluster.
     clusters = max(1, min(int(4 * total**0.5), total // 39))
     return {"flat": storage, "ivf": f"IVF{clusters},{storage}", "hnsw": f"HNSW32,{storage}"}[settings.vectors]
 

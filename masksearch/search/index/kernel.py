@@ -1,7 +1,8 @@
-"""The sum of BM25's scores and the choice of the best, compiled: for frequent words, where numpy's passes over memory take many times as long.
+"""Sums BM25 scores and selects the best rows in code compiled by numba, for frequent words in large indexes.
 
-The same rows and the same bits as `bm25.Bm25Searcher` finds with numpy: scores are added in the same order, and ties go by the order given. Compiled
-code is kept on disk by numba.
+There, numpy's several passes over memory take many times as long. Rows and scores are the same, to the
+last bit, as those that `bm25.Bm25Searcher` computes with numpy: scores are added in the same order, and
+ties are broken by the same id order. numba is optional (the extra `fast`).
 """
 
 from __future__ import annotations
@@ -13,17 +14,23 @@ from typing import Any
 import numpy as np
 
 BLOCK = 512
-"""Passages that are looked at together."""
+"""Number of passages whose sums are compared with the threshold at once."""
 
 
 @cache
-def compiled() -> Callable[..., int]:
-    """`best_rows`, compiled for the types it is called with when it is first called, unless that has been done before on this machine."""
-    import numba
+def compiled() -> Callable[..., int] | None:
+    """Returns `best_rows` compiled by numba, or None where numba cannot be imported.
 
+    Compilation takes place at the first call, for the argument types of that call. numba caches the
+    machine code on disk, so later processes load it.
+    """
+    try:
+        import numba
+    except ImportError:  # not installed, or not for this version of numpy
+        return None
     try:
         function: Callable[..., int] = numba.njit(nogil=True, cache=True)(best_rows)
-    except RuntimeError:  # no folder to keep compiled code in
+    except RuntimeError:  # no writable folder for the cache
         function = numba.njit(nogil=True)(best_rows)
     return function
 
@@ -39,15 +46,23 @@ def best_rows(
     top_rows: Any,
     top_order: Any,
 ) -> int:
-    """How many rows hold any of the terms, at most k; the best of them, best first, go to the three arrays of length k (at least 1).
+    """Writes the best rows, best first, to the three `top_` arrays and returns their number, at most k.
 
-    `scores` float32 and `rows` int32 by term, those of term t from `columns[t]` to `columns[t + 1]` (int64); `terms` int64; `sums` float32 zeros, one a
-    passage, and zeros again afterwards; `order` int32, one a passage. Time grows with the occurrences of the terms, with all passages (a
-    fraction of a nanosecond each), and with k for each row that is among the best so far.
+    Arguments:
+        scores: float32 (occurrences,), grouped by term: term t has `scores[columns[t]:columns[t + 1]]`.
+        rows: int32 (occurrences,), the row of each score.
+        columns: int64 (terms of the vocabulary + 1,).
+        terms: int64 (terms of the query,).
+        sums: float32 (passages,), all zero; it is all zero again on return.
+        order: int32 (passages,), the position of each row's passage id in sorted order.
+        top_scores, top_rows, top_order: float32, int32 and int32, each (k,), where k is at least 1.
+
+    Time grows with the occurrences of the terms, with the number of passages (a fraction of a nanosecond
+    each), and with k for each row that is among the best so far.
     """
-    zero = least = sums[
-        0
-    ]  # in single precision: a plain 0 would make the comparisons below double, and four times as slow
+    # Taken from the array to be float32: a literal 0 would make the comparisons below double precision,
+    # which takes four times as long.
+    zero = least = sums[0]
     for term in terms:
         for place in range(columns[term], columns[term + 1]):
             sums[rows[place]] += scores[place]
@@ -55,7 +70,8 @@ def best_rows(
     for first in range(0, len(sums), BLOCK):
         last = min(first + BLOCK, len(sums))
         if found == most:
-            # Whether there is anything to look at: a sum that does not stop half-way is many comparisons at a time in machine code.
+            # Counts the rows that reach the threshold and skips the block if there are none. A loop
+            # without an early exit compiles to vector instructions.
             worth = np.int32(0)
             for row in range(first, last):
                 worth += np.int32(sums[row] >= least)
@@ -68,17 +84,18 @@ def best_rows(
             position = order[row]
             if found == most and score == top_scores[most - 1] and position > top_order[most - 1]:
                 continue
+            # Insertion sort: worse rows move down by one.
             at = min(found, most - 1)
             while at > 0 and (
                 score > top_scores[at - 1] or (score == top_scores[at - 1] and position < top_order[at - 1])
             ):
-                top_scores[at], top_rows[at], top_order[at] = (
-                    top_scores[at - 1],
-                    top_rows[at - 1],
-                    top_order[at - 1],
-                )
+                top_scores[at] = top_scores[at - 1]
+                top_rows[at] = top_rows[at - 1]
+                top_order[at] = top_order[at - 1]
                 at -= 1
-            top_scores[at], top_rows[at], top_order[at] = score, row, position
+            top_scores[at] = score
+            top_rows[at] = row
+            top_order[at] = position
             found = min(found + 1, most)
             if found == most:
                 least = top_scores[most - 1]

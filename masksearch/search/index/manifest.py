@@ -1,4 +1,4 @@
-"""What an index folder says of itself: format, kind, settings, and the fingerprint of everything its results depend on."""
+"""Manifest of an index folder: format, kind, settings, and a fingerprint of all its results depend on."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from masksearch.text.terms import TOKENISER
 INDEX_FORMAT: Final = "masksearch-index/3"
 MANIFEST = "masksearch.json"
 NEEDED = ("kind", "fingerprint", "passages", "settings", "files")
-"""What no manifest of this format lacks."""
+"""Required entries of a manifest."""
 
 
 class Manifested:
-    """What has a manifest is known by it."""
+    """Base of searchers with a manifest, which gives their fingerprint and their settings."""
 
     manifest: dict[str, Any]
 
     @property
     def fingerprint(self) -> str:
-        """The kind and 12 hex digits."""
+        """The kind of index and 12 hex digits, such as bm25-0123456789ab."""
         return str(self.manifest["fingerprint"])
 
     @property
     def settings(self) -> IndexSettings:
-        """What the index was built with."""
+        """The settings that the index was built with."""
         return IndexSettings.model_validate(self.manifest["settings"])
 
 
@@ -45,7 +45,11 @@ def make_manifest(
     identity: Mapping[str, Any],
     packages: tuple[str, ...],
 ) -> dict[str, Any]:
-    """The manifest of an index. `identity` holds what its results depend on beside the corpus; `packages` name the libraries at work."""
+    """Builds the manifest of an index.
+
+    `identity` holds everything but kind and corpus that the index's results depend on; `packages` are the
+    libraries whose versions are noted.
+    """
     depends = {"kind": settings.kind, "corpus": corpus_hash, **identity}
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
     return {
@@ -64,7 +68,10 @@ def make_manifest(
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Writes the manifest, last of all files, with the sizes of the others; returns it."""
+    """Writes the manifest with the sizes of all other files of the folder, and returns it.
+
+    The manifest is written last: a folder with a manifest is complete.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest["files"] = {str(path.relative_to(folder)): path.stat().st_size for path in files}
     write_json(folder / MANIFEST, manifest)
@@ -72,11 +79,15 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of an index folder. Raises SearchError: no index, another version's, or damaged."""
+    """Reads the manifest of an index folder.
+
+    Raises SearchError where the folder is no index, is damaged, or was built by another version.
+    """
     path = directory / MANIFEST
     if not path.is_file():
         raise SearchError(
-            f"{directory} is no index folder (it has no {MANIFEST}); build one with: masksearch index CORPUS -o {directory}."
+            f"{directory} is no index folder (it has no {MANIFEST}); build one with: "
+            f"masksearch index CORPUS -o {directory}."
         )
     damaged = f"{path} is damaged; build the index again with: masksearch index CORPUS -o {directory}."
     try:
@@ -86,20 +97,24 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise SearchError(damaged) from error
     if found != INDEX_FORMAT:
         raise SearchError(
-            f"The index {directory} has the format '{found}', and this version reads '{INDEX_FORMAT}'; build it again."
+            f"The index {directory} has the format '{found}', but this version reads '{INDEX_FORMAT}'; "
+            "build it again."
         )
     depends = manifest.get("depends_on")
     if not isinstance(depends, dict) or any(name not in manifest for name in NEEDED):
         raise SearchError(damaged)
-    # Queries would be cut into other terms than the passages were, and find less without a sign of it. Vectors have no terms.
+    # With another tokeniser, queries and passages would have different terms, and searches would silently
+    # find less. Indexes of vectors have no tokeniser.
     if depends.get("tokeniser", TOKENISER) != TOKENISER:
-        told = f"holds terms of the tokeniser {depends['tokeniser']}, and this version asks for those of {TOKENISER}"
-        raise SearchError(f"The index {directory} {told}; build it again.")
+        raise SearchError(
+            f"The index {directory} holds terms of the tokeniser {depends['tokeniser']}, but this version "
+            f"makes terms of the tokeniser {TOKENISER}; build it again."
+        )
     return dict(manifest)
 
 
 def check_files(directory: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises ValueError or OSError where a file of the index is not as it was written."""
+    """Raises ValueError where a file's size differs from the manifest, OSError where a file is missing."""
     for name, size in manifest["files"].items():
         if (directory / name).stat().st_size != size:
-            raise ValueError(f"{name} has not the size it was written with")
+            raise ValueError(f"{name} does not have the size that it was written with")

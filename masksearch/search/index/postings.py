@@ -1,10 +1,11 @@
-"""Postings and id order of any number of passages, made with flat memory.
+"""Postings and id order of any number of passages, computed on disk in flat memory.
 
-    occurrences (term, row, count)  ->  runs on disk, each sorted by term  ->  merged, one range of terms after another
+    occurrences (term, row, count)  ->  runs on disk, each sorted by term  ->  merged, range by range of terms
 
-The scores are BM25's as bm25s computes them (its method `lucene`: IDF log(1 + (N - df + 0.5) / (df + 0.5)), term part
-tf / (tf + k1 (1 - b + b l / mean l))), to the last bit, and stand in files of its format. What grows with the corpus in memory: 8 bytes a passage, and some
-40 bytes a term of the vocabulary (at most; while it is extended).
+The scores are BM25 as bm25s computes it (its method `lucene`: IDF log(1 + (N - df + 0.5) / (df + 0.5)),
+term part tf / (tf + k1 (1 - b + b l / mean l))), equal to the last bit, in files of its format. Memory
+grows with the corpus by 8 bytes per passage and by at most some 40 bytes per term of the vocabulary
+(while the vocabulary is extended).
 """
 
 from __future__ import annotations
@@ -25,32 +26,38 @@ from masksearch.errors import DataError
 from masksearch.search.index.vocabulary import GrowingVocabulary
 
 RUN = 1 << 22
-"""Occurrences (12 bytes each) sorted in memory at a time."""
+"""Number of occurrences (12 bytes each) sorted in memory at a time."""
 ID_RUN = 500_000
-"""Passage ids sorted in memory at a time."""
+"""Number of passage ids sorted in memory at a time."""
 
 Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float32]
 
 
 class Postings:
-    """Takes each passage's terms in order of the rows, then writes scores and rows by term. Its runs lie in `folder`, which it does not remove."""
+    """Collects the terms of all passages in row order, then writes scores and rows grouped by term.
+
+    Runs are written to `folder`, which the caller removes.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.vocabulary = GrowingVocabulary(folder)
-        """Terms in order of appearance, first of all "", which stands in passages without any term."""
+        """Terms in order of appearance. The first is "", the term of passages without any other term."""
         self.lengths = array("i")
-        """Terms of each passage."""
+        """int32 (passages,): the number of terms of each passage."""
         self._frequencies = np.zeros(0, dtype=np.int32)
+        """int32 (terms,): the number of passages that hold each term."""
         self._numbers = {"": 0}
-        """Terms of this run, numbered by themselves."""
+        """Term -> its number within the current run."""
         self._distinct = array("i")
+        """int32 (passages of the run,): the number of different terms of each passage."""
+        # int32 (occurrences of the run,): the term's number within the run, and its count in the passage
         self._terms, self._counts = array("i"), array("i")
         self._runs: list[tuple[Path, int]] = []
 
     def add(self, terms: Sequence[str]) -> None:
-        """The terms of the next passage."""
+        """Adds the terms of the next passage."""
         terms = terms or [""]
         self.lengths.append(len(terms))
         counts = Counter(terms)
@@ -62,18 +69,18 @@ class Postings:
             self._flush()
 
     def _flush(self) -> None:
-        """Writes the occurrences held as a run of three columns, sorted by term; rows stay in order within a term."""
+        """Writes the occurrences in memory as a run of three columns, sorted by term and then by row."""
         if not self._terms:
             return
+        # Numbers within the run become numbers of the whole vocabulary: int32 (occurrences,).
         terms = self.vocabulary.add(list(self._numbers))[np.frombuffer(self._terms, dtype=np.int32)]
         frequencies = np.bincount(terms, minlength=len(self.vocabulary.terms)).astype(np.int32)
         frequencies[: len(self._frequencies)] += self._frequencies
         self._frequencies = frequencies
         first = len(self.lengths) - len(self._distinct)
-        rows = np.repeat(
-            np.arange(first, len(self.lengths), dtype=np.int32), np.frombuffer(self._distinct, dtype=np.int32)
-        )
-        order = np.argsort(terms, kind="stable")
+        passages = np.arange(first, len(self.lengths), dtype=np.int32)
+        rows = np.repeat(passages, np.frombuffer(self._distinct, dtype=np.int32))  # (occurrences,)
+        order = np.argsort(terms, kind="stable")  # (occurrences,)
         path = self.folder / f"run-{len(self._runs)}"
         with open(path, "wb") as stream:
             for column in (terms, rows, np.frombuffer(self._counts, dtype=np.int32)):
@@ -82,25 +89,32 @@ class Postings:
         self._terms, self._counts, self._distinct, self._numbers = array("i"), array("i"), array("i"), {"": 0}
 
     def write(self, scores: Path, rows: Path, k1: float, b: float) -> npt.NDArray[np.int64]:
-        """Writes float32 scores and int32 rows by term as .npy files; returns where each term's begin (int64, one more than there are terms)."""
+        """Writes float32 scores and int32 rows, both (occurrences,) and grouped by term, as .npy files.
+
+        Returns int64 (terms + 1,): the start of each term's scores, and the end of the last term's.
+        """
         self._flush()
         starts = np.concatenate([[0], np.cumsum(self._frequencies, dtype=np.int64)])
-        weigh = _Bm25(self._frequencies, np.frombuffer(self.lengths, dtype=np.int32), k1, b)
+        score_of = _Bm25(self._frequencies, np.frombuffer(self.lengths, dtype=np.int32), k1, b)
         with open(scores, "wb") as score_file, open(rows, "wb") as row_file:
             _npy_header(score_file, np.dtype(np.float32), int(starts[-1]))
             _npy_header(row_file, np.dtype(np.int32), int(starts[-1]))
             for terms, found, counts in self._merged(starts):
-                score_file.write(weigh(terms, found, counts).tobytes())
+                score_file.write(score_of(terms, found, counts).tobytes())
                 row_file.write(found.tobytes())
         return starts
 
     def _merged(self, starts: npt.NDArray[np.int64]) -> Iterator[tuple[Ints, Ints, Ints]]:
-        """(terms, rows, counts) of one range of terms after another, each range of about `RUN` occurrences (a term is never cut)."""
+        """Merges the runs; yields (terms, rows, counts) of one range of terms after another.
+
+        Each is int32 (occurrences of the range,). A range has about `RUN` occurrences; a term is never split.
+        """
         edges = [0]
         while edges[-1] < len(starts) - 1:
             beyond = int(np.searchsorted(starts, starts[edges[-1]] + RUN, side="right")) - 1
             edges.append(max(edges[-1] + 1, beyond))
-        # Where each range begins in each run: only a few pages of the sorted terms are looked at.
+        # For each run (ranges + 1,): where each range starts in the run. The binary search reads only a
+        # few pages of the sorted terms.
         bounds = [
             np.searchsorted(np.memmap(path, dtype=np.int32, mode="r", shape=(size,)), edges)
             for path, size in self._runs
@@ -111,40 +125,46 @@ class Postings:
                 for (path, size), at in zip(self._runs, bounds, strict=True)
             ]
             terms, rows, counts = (np.concatenate([part[column] for part in parts]) for column in range(3))
+            # Runs follow each other in row order, so a stable sort keeps the rows of a term in order.
             order = np.argsort(terms, kind="stable")
             yield terms[order], rows[order], counts[order]
 
 
 class _Bm25:
-    """Scores of occurrences, in the number formats and the order of operations of bm25s."""
+    """Computes the scores of occurrences, with the number formats and the order of operations of bm25s.
+
+    `frequencies` is int32 (terms,): the number of passages that hold each term; `lengths` is int32
+    (passages,): the number of terms of each passage.
+    """
 
     def __init__(self, frequencies: Ints, lengths: Ints, k1: float, b: float) -> None:
-        count = len(lengths)
-        seen, place = np.unique(frequencies, return_inverse=True)
-        self.idf = np.array(
-            [
-                math.log(1 + (count - found + 0.5) / (found + 0.5)) if found else 0.0
-                for found in seen.tolist()
-            ],
-            dtype=np.float32,
-        )[place]
+        # math.log of Python numbers, as in bm25s: numpy's logarithm may differ in the last bit. It is
+        # computed once for each different frequency.
+        different, place = np.unique(frequencies, return_inverse=True)
+        idf = [_idf(frequency, len(lengths)) for frequency in different.tolist()]
+        self.idf = np.array(idf, dtype=np.float32)[place]  # float32 (terms,)
         self.lengths, self.mean, self.k1, self.b = lengths, lengths.mean(), k1, b
 
     def __call__(self, terms: Ints, rows: Ints, counts: Ints) -> Floats:
-        part = self.k1 * ((1 - self.b) + self.b * self.lengths[rows] / self.mean)
-        found = counts.astype(np.float32)
-        scores: Floats = (self.idf[terms] * (found / (part + found))).astype(np.float32)
+        """Returns float32 (occurrences,), as all three arguments are (occurrences,)."""
+        part = self.k1 * ((1 - self.b) + self.b * self.lengths[rows] / self.mean)  # float64 (occurrences,)
+        tf = counts.astype(np.float32)
+        scores: Floats = (self.idf[terms] * (tf / (part + tf))).astype(np.float32)
         return scores
 
 
+def _idf(frequency: int, passages: int) -> float:
+    return math.log(1 + (passages - frequency + 0.5) / (frequency + 0.5)) if frequency else 0.0
+
+
 def _columns(path: Path, size: int, low: int, high: int) -> tuple[Ints, Ints, Ints]:
-    """Occurrences `low` to `high` of a run."""
+    """Reads occurrences `low` to `high` of a run of `size`: terms, rows, counts, each int32 (high - low,)."""
     with open(path, "rb") as stream:
-        read = []
+        columns = []
         for column in range(3):
             stream.seek(4 * (column * size + low))
-            read.append(np.fromfile(stream, dtype=np.int32, count=high - low))
-    return read[0], read[1], read[2]
+            columns.append(np.fromfile(stream, dtype=np.int32, count=high - low))
+    return columns[0], columns[1], columns[2]
 
 
 def _npy_header(stream: IO[bytes], dtype: np.dtype[Any], length: int) -> None:
@@ -154,9 +174,10 @@ def _npy_header(stream: IO[bytes], dtype: np.dtype[Any], length: int) -> None:
 
 
 def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints:
-    """For each of `count` passages, the place of its id among all ids in order.
+    """Returns int32 (count,): for each passage, the position of its id among all ids in sorted order.
 
-    Sorted runs lie in `folder`, which is not cleaned; without one all ids are sorted in memory. Raises DataError where two are the same.
+    Sorted runs are written to `folder`, which the caller removes; without a folder all ids are sorted in
+    memory. Raises DataError where two passages have the same id.
     """
     size = ID_RUN if folder else count
     order = np.empty(count, dtype=np.int32)
@@ -180,7 +201,8 @@ def _place(ids: Iterable[tuple[str, int]], order: Ints) -> None:
     for place, (name, row) in enumerate(ids):
         if name == before:
             raise DataError(
-                f"The id '{name}' stands for two texts of the corpus (the second is passage {row + 1}); ids must be unique."
+                f"The id '{name}' belongs to two texts of the corpus (the second is passage {row + 1}); "
+                "ids must be unique."
             )
         order[row], before = place, name
 

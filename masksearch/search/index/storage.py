@@ -1,6 +1,8 @@
-"""Passages on disk that are read one at a time: a JSON Lines file, where each line begins, at which row each document does, and its title.
+"""Stores passages on disk and reads them one at a time.
 
-Opening an index of a million passages costs no more than opening one of ten; the operating system keeps what is in use.
+The files are one JSON Lines file of passages, the offset of each line, the first row of each document,
+and the documents' titles. All are memory-mapped: opening an index of a million passages takes no longer
+than opening an index of ten.
 """
 
 from __future__ import annotations
@@ -26,18 +28,19 @@ TEXTS = "passages.jsonl"
 OFFSETS = "passages.offsets.npy"
 DOCUMENTS = "documents.npy"
 TITLES = "titles"
-"""What the files are called after that say which document has a title."""
+"""Base name of the two files that map titles to documents."""
 KEPT = 8192
-"""Passages that stay in memory once read: a group of rollouts asks nearly the same queries, and finds the same again and again."""
+"""Number of parsed passages kept in memory: the rollouts of a group send similar queries and find the
+same passages."""
 
 Rows = npt.NDArray[np.int64]
 
 
 def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
-    """Writes the files, one passage in memory at a time (and 8 bytes for each passage, 16 for each document).
+    """Writes the files with one passage in memory at a time, plus 8 bytes per passage and 16 per document.
 
-    Offsets: int64, one more than there are passages, in bytes. Documents: int64, the first row of each document. Titles: their hashes, and the
-    number of the document that each is the title of.
+    Offsets: int64 (passages + 1,), in bytes. Documents: int64 (documents,), the first row of each
+    document. Titles: the hash of each title and the number of its document (a `Vocabulary`).
     """
     offsets, starts, titles = array("q", [0]), array("q"), array("Q")
     document = None
@@ -47,17 +50,20 @@ def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
                 document = passage.doc_id
                 starts.append(row)
                 titles.append(int(_title_hash(passage.title)))
-            # Defaults are left out: most passages have no links, and many no language of their own.
-            offsets.append(
-                offsets[-1] + stream.write(passage.model_dump_json(exclude_defaults=True).encode() + b"\n")
-            )
+            # Defaults are left out to save space: most passages have no links, and many have no language.
+            line = passage.model_dump_json(exclude_defaults=True).encode() + b"\n"
+            offsets.append(offsets[-1] + stream.write(line))
     np.save(directory / OFFSETS, np.frombuffer(offsets, dtype=np.int64))
     np.save(directory / DOCUMENTS, np.array(starts, dtype=np.int64))
     Vocabulary.of_hashes(np.array(titles, dtype=np.uint64)).save(directory, TITLES)
 
 
 def page_key(title: str) -> str:
-    """What a page is opened by: titles are the same as they stand and as they are shown, whatever their case and white space."""
+    """Returns the key by which a page is opened.
+
+    A title and its neutralised form, which models are shown, have the same key; so do titles that differ
+    only in case and white space.
+    """
     return normal_title(neutralise(title))
 
 
@@ -66,7 +72,7 @@ def _title_hash(title: str) -> np.uint64:
 
 
 def document_starts(passages: Iterable[Passage]) -> Rows:
-    """int64: the rows at which each document begins, that is, where `doc_id` differs from the row before."""
+    """Returns int64 (documents,): the rows whose `doc_id` differs from the row before."""
     starts, document = array("q"), None
     for row, passage in enumerate(passages):
         if passage.doc_id != document:
@@ -76,7 +82,7 @@ def document_starts(passages: Iterable[Passage]) -> Rows:
 
 
 def page_of(passages: Sequence[Passage]) -> Page:
-    """The passages of one document, in order, as a page."""
+    """Returns the passages of one document, in order, as a page."""
     first = passages[0]
     return Page(
         doc_id=first.doc_id,
@@ -87,18 +93,19 @@ def page_of(passages: Sequence[Passage]) -> Page:
 
 
 class StoredPassages(Sequence[Passage]):
-    """The passages of an index folder, memory-mapped. Safe to read from several threads."""
+    """The passages of an index folder, memory-mapped. Several threads may read them."""
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / TEXTS
-        self._offsets = np.asarray(np.load(directory / OFFSETS, mmap_mode="r"))
+        self._offsets = np.asarray(np.load(directory / OFFSETS, mmap_mode="r"))  # int64 (passages + 1,)
         with open(self._path, "rb") as stream:
             self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._data) != int(self._offsets[-1]):
             raise ValueError(f"{TEXTS} and {OFFSETS} do not fit together")
-        # Everything is opened at once: the folder may be replaced by another build at any time.
+        # All files are opened here and not on demand, because another build may replace the folder at any
+        # time.
         self.document_starts: Rows = np.asarray(np.load(directory / DOCUMENTS, mmap_mode="r"))
-        """int64: the rows at which each document begins."""
+        """int64 (documents,): the first row of each document."""
         self._titles = Vocabulary.load(directory, TITLES)
         self._passage = lru_cache(KEPT)(self._read)
 
@@ -106,16 +113,20 @@ class StoredPassages(Sequence[Passage]):
         return len(self._offsets) - 1
 
     def page(self, title: str) -> Page | None:
-        """The first document with a title (compared by `page_key`); None where there is none, or no title is given."""
+        """Returns the first document with this title (compared by `page_key`), or None.
+
+        The empty title has no page.
+        """
         if not page_key(title):
             return None
         number = int(self._titles.find(term_hashes([page_key(title)]))[0])
         if number < 0:
             return None
         starts = self.document_starts
-        page = page_of(
-            self[int(starts[number]) : int(starts[number + 1]) if number + 1 < len(starts) else len(self)]
-        )
+        first = int(starts[number])
+        end = int(starts[number + 1]) if number + 1 < len(starts) else len(self)
+        page = page_of(self[first:end])
+        # Two titles may share a hash.
         return page if page_key(page.title) == page_key(title) else None
 
     @overload
@@ -132,9 +143,8 @@ class StoredPassages(Sequence[Passage]):
         return self._passage(index)
 
     def _read(self, index: int) -> Passage:
+        low, high = int(self._offsets[index]), int(self._offsets[index + 1])
         try:
-            return Passage.model_validate_json(
-                self._data[int(self._offsets[index]) : int(self._offsets[index + 1])]
-            )
+            return Passage.model_validate_json(self._data[low:high])
         except ValidationError as error:
             raise SearchError(f"{self._path}, line {index + 1} is damaged; build the index again.") from error

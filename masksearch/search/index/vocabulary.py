@@ -1,8 +1,9 @@
-"""Which number a term has, for any number of terms, without their text in memory.
+"""Numbers of terms, looked up by hash, without the text of the terms in memory.
 
-A term is known by 64 bits of its BLAKE2b hash. The hashes lie sorted in one array and the terms' numbers in another, both memory-mapped where they
-come from an index on disk: opening costs nothing, a look-up is one binary search. Of ten million terms two share a hash with a probability of 3 in
-a million (n^2 / 2^65); they would be taken for one.
+A term is identified by 64 bits of its BLAKE2b hash. One array holds the sorted hashes and another the
+numbers of their terms. Both are memory-mapped for an index on disk: opening it reads no data, and a
+lookup is one binary search. Among ten million terms, two share a hash with a probability of 3 in a
+million (n^2 / 2^65); such terms would be treated as one.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 TERMS = "terms"
-"""What the two files of an index's vocabulary are called after."""
+"""Base name of the two files of an index's vocabulary."""
 
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int32]
 
 
 def term_hashes(terms: Collection[str]) -> Hashes:
-    """uint64, one for each term."""
+    """Returns uint64 (terms,): the hash of each term."""
     digests = b"".join(
         blake2b(term.encode("utf-8", "surrogatepass"), digest_size=8).digest() for term in terms
     )
@@ -33,32 +34,34 @@ def term_hashes(terms: Collection[str]) -> Hashes:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Hashes in ascending order, and the number of the term at each place."""
+    """Maps hashes of terms to numbers."""
 
     hashes: Hashes
+    """uint64 (terms,), ascending."""
     numbers: Ints
+    """int32 (terms,): the number of the term with each hash."""
 
     @classmethod
     def of(cls, terms: Collection[str]) -> Vocabulary:
-        """Terms that are numbered in their order."""
+        """Numbers the terms in the order given."""
         return cls.of_hashes(term_hashes(terms))
 
     @classmethod
     def of_hashes(cls, hashes: Hashes) -> Vocabulary:
-        """As `of`, where the hashes are at hand. Of equal ones the first is found."""
+        """Numbers terms by their hashes, in the order given. `find` returns the first of equal hashes."""
         order = np.argsort(hashes, kind="stable")
         return cls(hashes[order], order.astype(np.int32))
 
     @classmethod
     def load(cls, folder: Path, name: str = TERMS) -> Vocabulary:
-        """What `save` wrote, memory-mapped."""
+        """Loads the files that `save` wrote, memory-mapped. Raises ValueError where their lengths differ."""
         hashes, numbers = (np.asarray(np.load(path, mmap_mode="r")) for path in _files(folder, name))
         if len(hashes) != len(numbers):
             raise ValueError(f"the two files of its {name} do not fit together")
         return cls(hashes, numbers)
 
     def save(self, folder: Path, name: str = TERMS) -> None:
-        """Writes the two arrays."""
+        """Writes the two arrays as .npy files."""
         hashes, numbers = _files(folder, name)
         np.save(hashes, self.hashes)
         np.save(numbers, self.numbers)
@@ -67,18 +70,19 @@ class Vocabulary:
         return len(self.numbers)
 
     def find(self, hashes: Hashes) -> Ints:
-        """int32: the number of the term with each hash; -1 where there is none."""
+        """Returns int32 (hashes,): the number of the term with each hash, or -1 if the hash is unknown."""
         if not len(self):
             return np.full(len(hashes), -1, dtype=np.int32)
+        # (hashes,): where each hash is, if it is known; limited to the last place for hashes above all others
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
         return np.where(self.hashes[places] == hashes, self.numbers[places], np.int32(-1)).astype(np.int32)
 
     def known(self, terms: Collection[str]) -> list[int]:
-        """The numbers of those terms that there are."""
+        """Returns the numbers of the known terms among `terms`, in their order."""
         return [number for number in self.find(term_hashes(terms)).tolist() if number >= 0]
 
     def with_more(self, hashes: Hashes) -> Vocabulary:
-        """With terms that are not in it yet; they get the next numbers, in their order."""
+        """Returns a vocabulary with new terms added, which get the next numbers in the order given."""
         order = np.argsort(hashes, kind="stable")
         places = np.searchsorted(self.hashes, hashes[order])
         numbers = (len(self) + order).astype(np.int32)
@@ -92,14 +96,17 @@ def _files(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 class GrowingVocabulary:
-    """Numbers terms in order of appearance, over any number of runs; their text goes to a file in `folder`."""
+    """Numbers terms in order of appearance over several calls; their text goes to a file in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.terms = Vocabulary.of(())
         self._texts = folder / "terms.txt"
 
     def add(self, terms: Sequence[str]) -> Ints:
-        """int32: the number of each of the terms, which differ from one another; new ones get the next numbers."""
+        """Returns int32 (terms,): the number of each term. New terms get the next numbers.
+
+        `terms` has no duplicates.
+        """
         hashes = term_hashes(terms)
         numbers = self.terms.find(hashes)
         new = np.flatnonzero(numbers < 0)
@@ -110,7 +117,7 @@ class GrowingVocabulary:
         return numbers
 
     def write_json(self, path: Path) -> None:
-        """Writes {term: number} as bm25s keeps it, one term in memory at a time."""
+        """Writes {term: number} in the file format of bm25s, with one term in memory at a time."""
         with open(self._texts, encoding="ascii") as texts, open(path, "w", encoding="ascii") as stream:
             stream.writelines(_entries(texts))
 

@@ -1,9 +1,11 @@
-"""The index: ranking, ties, saving and loading, damage."""
+"""BM25: ranking, ties, saving and loading, damaged folders, compiled and uncompiled scoring."""
 
 import asyncio
 import json
 import math
 import pickle
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -53,14 +55,15 @@ def test_ranks_by_title_and_text(searcher):
 
 def test_score_is_the_lucene_formula(searcher):
     hit = searcher.search(["polonium"], 1)[0][0]
-    lengths = [8, 4, 4, 4, 4, 1]  # terms without stop words; the last passage has none, and counts as one
+    # Terms per passage, without stop words. The last passage has only stop words and counts as one term.
+    lengths = [8, 4, 4, 4, 4, 1]
     idf = math.log(1 + (6 - 1 + 0.5) / (1 + 0.5))
     assert hit.score == pytest.approx(
         idf / (1 + 1.5 * (1 - 0.75 + 0.75 * lengths[0] / (sum(lengths) / 6))), rel=1e-3
     )
 
 
-def test_ties_go_by_id_and_k_only_cuts(searcher):
+def test_ties_are_ordered_by_id_and_k_only_cuts(searcher):
     assert ids(searcher, "exactly same") == ["t1", "t2"]
     assert ids(searcher, "exactly same", 1) == ["t1"]
     assert ids(searcher, "exactly same", 10**6) == ["t1", "t2"]
@@ -90,7 +93,7 @@ def test_saved_index_answers_like_the_one_in_memory(tmp_path, searcher):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["index"]
 
 
-def test_fingerprint_depends_on_text_and_language_not_on_the_place(searcher):
+def test_fingerprint_depends_on_text_and_language_not_on_the_path(searcher):
     prints = [
         searcher.fingerprint,
         Bm25Searcher.in_memory(PASSAGES[:-1]).fingerprint,
@@ -116,7 +119,7 @@ def test_other_languages():
     assert ids(spanish, "la canción popular") == ["1"]
 
 
-def test_what_is_no_index(tmp_path):
+def test_a_folder_without_an_index(tmp_path):
     with pytest.raises(SearchError, match="is no index folder"):
         load(tmp_path)
     with pytest.raises(SearchError, match="is no index folder"):
@@ -125,7 +128,7 @@ def test_what_is_no_index(tmp_path):
         build([], tmp_path / "index", IndexSettings())
 
 
-def test_damage_is_one_sentence(tmp_path):
+def test_damage_is_reported_in_one_sentence(tmp_path):
     folder = tmp_path / "index"
     build(PASSAGES, folder, IndexSettings())
     names = [path.name for path in folder.iterdir() if path.name != "masksearch.json"]
@@ -170,7 +173,7 @@ def test_highlight():
 
 
 def plain_search(searcher, query, k):
-    """The ranking as it is defined: every passage scored, term after term, then sorted."""
+    """Ranks by the definition: scores every passage, term by term, then sorts."""
     known = sorted(searcher._vocabulary.known(set(searcher._tokeniser.terms(query))))
     totals = np.zeros(len(searcher.passages), dtype=np.float32)
     for term in known:
@@ -192,7 +195,7 @@ def test_same_rankings_and_scores_as_the_plain_definition(texts, queries, k):
     searcher = Bm25Searcher.in_memory(
         [passage(f"{(number * 7) % 25}-{number}", "", text) for number, text in enumerate(texts)]
     )
-    for query in [*queries, *queries]:  # nothing is left behind by a query
+    for query in [*queries, *queries]:  # twice, because a query must not change the next one
         assert [(hit.passage.id, hit.score) for hit in searcher.search([query], k)[0]] == plain_search(
             searcher, query, k
         )
@@ -242,4 +245,49 @@ def test_compiled_code_finds_the_same_rows_and_bits(texts, k, data):
         assert searcher.rank(queries, k) == expected
         patch.setattr(bm25, "compiled", lambda: best_rows)  # and as plain Python
         assert searcher.rank(queries, k) == expected
+        patch.setattr(bm25, "compiled", lambda: None)  # and by numpy, as without numba
+        assert searcher.rank(queries, k) == expected
     assert searcher.rank(queries, k) == expected
+
+
+WITHOUT_NUMBA = """
+import json, sys
+if sys.argv[2] == "blocked":
+    sys.modules["numba"] = None  # importing numba now raises ModuleNotFoundError
+from masksearch.search import build, load
+from masksearch.search.index import bm25
+from masksearch.search.index.kernel import compiled
+from masksearch.search.settings import IndexSettings
+from masksearch.types import Passage
+
+bm25.COMPILED_FROM, bm25.TOGETHER = 0, 2
+words = "radium paris king river lake".split()
+passages = [
+    Passage(id=f"p{(n * 7) % 50}", doc_id=str(n), title=words[n % 5], text=" ".join(words[: n % 4 + 1]))
+    for n in range(50)
+]
+manifest = build(passages, sys.argv[1], IndexSettings(corpus="x"))
+ranked = load(sys.argv[1]).rank(["radium", "king river", "paris lake king"], 20)
+print(json.dumps([compiled() is None, manifest["fingerprint"], ranked]))
+"""
+
+
+def test_the_index_is_the_same_without_numba(tmp_path):
+    pytest.importorskip("numba")
+    (compiled, *expected), (missing, *found) = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", WITHOUT_NUMBA, str(tmp_path / state), state],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for state in ("installed", "blocked")
+    )
+    assert (compiled, missing) == (False, True)
+    assert found == expected
+    names = sorted(path.name for path in (tmp_path / "installed").iterdir() if path.suffix == ".npy")
+    assert names
+    for name in names:
+        assert (tmp_path / "blocked" / name).read_bytes() == (tmp_path / "installed" / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Vectors: exact cosines, ties, every kind of FAISS index, resumed builds; and the fusion of words and meaning."""
+"""Dense search: exact cosines, ties, all FAISS indexes, resumed builds. Hybrid search: rank fusion."""
 
 import asyncio
 import json
@@ -41,8 +41,9 @@ def settings_for(encoder, kind="dense", **dense):
 
 
 def cosines(encoder, query, prompt="", passage_prompt=""):
-    tool = Encoder(DenseSettings(encoder=encoder, query_prompt=prompt, passage_prompt=passage_prompt))
-    found = tool.passages([f"{title}\n{text}" for title, text in TEXTS.values()]) @ tool.queries([query])[0]
+    model = Encoder(DenseSettings(encoder=encoder, query_prompt=prompt, passage_prompt=passage_prompt))
+    passages = model.passages([f"{title}\n{text}" for title, text in TEXTS.values()])  # (passages, dimension)
+    found = passages @ model.queries([query])[0]  # (passages,)
     return dict(zip(TEXTS, found.tolist(), strict=True))
 
 
@@ -64,7 +65,7 @@ def test_ranks_by_the_cosine_and_ties_by_id(tmp_path, encoder):
     assert ids.index("t1") + 1 == ids.index("t2")
 
 
-def test_a_batch_and_a_single_query_and_threads_say_the_same(tmp_path, encoder):
+def test_a_batch_and_single_queries_and_threads_find_the_same(tmp_path, encoder):
     build(PASSAGES, tmp_path / "index", settings_for(encoder))
     searcher = load(tmp_path / "index")
     together = searcher.search(QUERIES, 3)
@@ -133,7 +134,7 @@ def test_prompts_count_and_are_part_of_the_fingerprint(tmp_path, encoder):
     assert {hit.passage.id: hit.score for hit in hits} == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_broken_off_build_goes_on_with_the_shards_it_has(tmp_path, encoder, monkeypatch):
+def test_an_interrupted_build_reuses_its_shards(tmp_path, encoder, monkeypatch):
     calls = []
     encode = Encoder.passages
 
@@ -159,7 +160,7 @@ def test_a_broken_off_build_goes_on_with_the_shards_it_has(tmp_path, encoder, mo
     ).read_bytes()
 
 
-def test_shards_of_another_text_are_not_taken_up(tmp_path, encoder, monkeypatch):
+def test_shards_of_another_text_are_not_reused(tmp_path, encoder, monkeypatch):
     wanted, work = settings_for(encoder, shard=2), tmp_path / "work"
     encode, calls = Encoder.passages, []
 
@@ -181,12 +182,12 @@ def test_shards_of_another_text_are_not_taken_up(tmp_path, encoder, monkeypatch)
     ).read_bytes()
 
 
-def test_an_encoder_that_is_not_there(tmp_path):
+def test_an_encoder_that_does_not_exist(tmp_path):
     with pytest.raises(ModelError, match="could not be loaded"):
         build(PASSAGES, tmp_path / "index", settings_for(str(tmp_path)))
 
 
-def test_damage_is_one_sentence(tmp_path, encoder):
+def test_damage_is_reported_in_one_sentence(tmp_path, encoder):
     build(PASSAGES, tmp_path / "index", settings_for(encoder))
     path = tmp_path / "index" / "vectors.faiss"
     path.write_bytes(path.read_bytes()[:-1])
@@ -194,8 +195,8 @@ def test_damage_is_one_sentence(tmp_path, encoder):
         load(tmp_path / "index")
 
 
-def test_an_id_that_stands_twice_is_an_error(tmp_path, encoder):
-    with pytest.raises(DataError, match="The id 'z' stands for two texts"):
+def test_an_id_of_two_passages_is_an_error(tmp_path, encoder):
+    with pytest.raises(DataError, match="The id 'z' belongs to two texts"):
         build([*PASSAGES, PASSAGES[0]], tmp_path / "index", settings_for(encoder))
 
 
@@ -206,10 +207,8 @@ def test_fusion_is_the_sum_of_reciprocal_ranks():
     expected = {0: 1 / 61 + 0.5 / 63, 1: 1 / 62 + 0.5 / 61, 2: 1 / 63, 3: 0.5 / 62}
     assert dict(fused) == pytest.approx(expected)
     assert [row for row, _ in fused] == [0, 1, 2, 3]
-    assert [row for row, _ in fuse([[(0, 1.0)], [(1, 1.0)]], (1.0, 1.0), 60, order, 10)] == [
-        1,
-        0,
-    ]  # a tie goes by the ids' order
+    tied = fuse([[(0, 1.0)], [(1, 1.0)]], (1.0, 1.0), 60, order, 10)
+    assert [row for row, _ in tied] == [1, 0]  # ordered by passage id
     assert fuse([[], []], (1.0, 1.0), 60, order, 3) == []
 
 
@@ -263,7 +262,7 @@ def test_fewer_found_than_asked_for_is_no_warning(tmp_path, encoder):
         assert load(tmp_path / "index").search(["radium"], 100)[0]
 
 
-def test_another_encoder_in_the_place_of_the_one_it_was_built_with(tmp_path):
+def test_an_encoder_other_than_the_one_of_the_build(tmp_path):
     encoder = save_tiny_encoder(tmp_path / "tiny")
     build(PASSAGES, tmp_path / "index", settings_for(encoder))
     shutil.rmtree(tmp_path / "tiny")

@@ -1,4 +1,4 @@
-"""What an index says of itself, and what is refused."""
+"""Manifests of indexes: missing entries, another tokeniser, an index replaced while it is opened."""
 
 import json
 
@@ -13,7 +13,7 @@ from masksearch.text.terms import TOKENISER
 
 
 @pytest.mark.parametrize("name", ["kind", "fingerprint", "settings", "files", "passages", "depends_on"])
-def test_a_manifest_that_lacks_something(tmp_path, name):
+def test_a_manifest_with_a_missing_entry(tmp_path, name):
     build(PASSAGES, tmp_path / "index", IndexSettings())
     path = tmp_path / "index" / "masksearch.json"
     manifest = json.loads(path.read_text())

@@ -1,7 +1,8 @@
-"""Postings made on disk are, byte for byte, those that bm25s makes in memory; whatever the size of the runs they are merged from."""
+"""Postings built on disk equal, byte for byte, those that bm25s builds in memory, for any size of the runs."""
 
 import importlib.util
 import random
+from operator import attrgetter
 
 import bm25s
 import numpy as np
@@ -20,7 +21,7 @@ WORDS = [f"word{number}" for number in range(40)]
 
 
 def make_passages(count, seed=1):
-    """Passages whose words are as uneven as a text's; some hold nothing that is indexed."""
+    """Returns passages with word frequencies as uneven as in real text; some have no indexed words."""
     rng = random.Random(seed)
     texts = [
         " ".join(rng.choices(WORDS, weights=[1 / (place + 1) for place in range(40)], k=rng.randrange(0, 30)))
@@ -40,16 +41,11 @@ def test_the_same_bytes_as_the_library(tmp_path, monkeypatch, run):
     build(iter(passages), tmp_path / "disk", IndexSettings(corpus="x"))
     found, expected = load(tmp_path / "disk"), Bm25Searcher.in_memory(passages, IndexSettings(corpus="x"))
     assert found.fingerprint == expected.fingerprint
-    both = [
-        (getattr(found, name), getattr(expected, name)) for name in ("_columns", "_rows", "_scores", "order")
-    ]
-    both += [
-        (getattr(found._vocabulary, name), getattr(expected._vocabulary, name))
-        for name in ("hashes", "numbers")
-    ]
-    for mine, theirs in both:
-        assert mine.dtype == theirs.dtype
-        assert np.array_equal(mine, theirs)
+    names = ("_columns", "_rows", "_scores", "order", "_vocabulary.hashes", "_vocabulary.numbers")
+    for name in names:
+        disk, memory = attrgetter(name)(found), attrgetter(name)(expected)
+        assert disk.dtype == memory.dtype
+        assert np.array_equal(disk, memory)
     assert not list((tmp_path / "disk").glob("runs-*"))
     assert not list((tmp_path / "disk").glob("none*"))
 
@@ -96,10 +92,10 @@ def test_ids_are_ordered_as_sorting_them_does(tmp_path_factory, ids, run):
 
 
 @pytest.mark.parametrize("run", [2, 100])
-def test_an_id_that_stands_twice_is_an_error(tmp_path, monkeypatch, run):
+def test_an_id_of_two_passages_is_an_error(tmp_path, monkeypatch, run):
     monkeypatch.setattr(postings, "ID_RUN", run)
     for folder in (None, tmp_path):
         with pytest.raises(
-            DataError, match=r"The id 'b' stands for two texts of the corpus \(the second is passage 5\)"
+            DataError, match=r"The id 'b' belongs to two texts of the corpus \(the second is passage 5\)"
         ):
             id_order(iter(["c", "b", "a", "d", "b"]), 5, folder)

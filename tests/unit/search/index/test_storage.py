@@ -1,4 +1,4 @@
-"""Passages on disk: what is written, and where documents begin."""
+"""Passages on disk: written records, first rows of documents, pages by title."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_passages_come_back_and_defaults_are_not_written(tmp_path):
         stored[5]
 
 
-def test_where_documents_begin(tmp_path):
+def test_first_rows_of_documents(tmp_path):
     write_passages(tmp_path, PASSAGES)
     written = StoredPassages(tmp_path).document_starts
     assert written.tolist() == [0, 2, 3]
@@ -43,7 +43,7 @@ def test_where_documents_begin(tmp_path):
     assert document_starts([]).tolist() == []
 
 
-def test_pages_are_found_by_their_titles_as_they_stand_or_as_they_are_shown(tmp_path):
+def test_pages_are_found_by_their_original_and_neutralised_titles(tmp_path):
     passages = [
         Passage(id="a#1", doc_id="a", title="vector<int>", text="One."),
         Passage(id="a#2", doc_id="a", title="vector<int>", text="Two."),

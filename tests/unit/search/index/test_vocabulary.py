@@ -1,4 +1,4 @@
-"""Terms are numbered in order of appearance, over any number of runs, and found again by their hashes alone."""
+"""Vocabularies number terms in order of appearance, over any number of runs, and find them by hash."""
 
 import json
 from hashlib import blake2b

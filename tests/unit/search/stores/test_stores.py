@@ -130,7 +130,7 @@ def test_what_needs_the_passages_here_says_so(tmp_path: Path, settings: IndexSet
 def test_nothing_to_index_and_ids_that_stand_twice(tmp_path: Path, settings: IndexSettings) -> None:
     with pytest.raises(DataError, match="nothing to index"):
         build_store([], tmp_path / "index", settings)
-    with pytest.raises(DataError, match="The id 'p000' stands for two"):
+    with pytest.raises(DataError, match="The id 'p000' belongs to two"):
         build_store([*MORE, MORE[0]], tmp_path / "index", settings)
     assert not (tmp_path / "index").exists()
 

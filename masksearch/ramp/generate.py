@@ -1,10 +1,13 @@
-"""Documents into verified tasks. What becomes of a document depends on the document and the settings alone.
+"""Makes verified tasks from documents. A document's tasks depend only on the document and the settings.
 
-Every choice is drawn from a generator seeded by the run's seed and the id of the document or passage, so one process, many, or a
-cluster write the same tasks. Documents are worked many at a time only because models, searches and endpoints are quicker so.
+Every random choice comes from a generator seeded by the run's seed and the id of the document or passage,
+so one process, many processes and a cluster write the same tasks. Documents are processed in batches only
+because models, searches and endpoints are faster that way.
 
-for each passage of a document, in a seeded order, until it has given its tasks:
-    excluded or a near-copy?  ->  salient spans  ->  which may be masked  ->  how many  ->  which  ->  does a search find them?  ->  task
+For each passage of a document, in a seeded order, until the document has `tasks_per_document` tasks:
+
+    skip excluded passages and near-copies -> find salient spans -> keep spans that may be masked
+    -> draw the number of masks -> choose the spans -> run the checks -> task
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from masksearch.corpus import side_of
 from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.masking.draw import Preference
 from masksearch.ramp.masking.mask_counts import Shares, draw_count
-from masksearch.ramp.masking.rules import mask_passage, most_masks, too_short, usable_spans
+from masksearch.ramp.masking.rules import RULES, mask_passage, most_masks, too_short, usable_spans
 from masksearch.ramp.masking.strategies import Strategy
 from masksearch.ramp.run.tally import MaskStats
 from masksearch.ramp.settings import MaskSettings
@@ -28,73 +31,76 @@ from masksearch.types import MASK, MaskedTask, Passage, Span
 
 @dataclass(frozen=True)
 class Source:
-    """A document as it comes to be worked: its passages."""
+    """A document as input of the stage."""
 
     id: str
     passages: Sequence[Passage]
     copies: frozenset[int] = frozenset()
-    """Which of the passages (from 0) are near-copies of others met before."""
+    """Indices (from 0) of the passages that are near-copies of earlier passages."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A task that is still to be checked, with what it was made of."""
+    """A task before the checks, with its source passage."""
 
     task: MaskedTask
     passage: Passage
     spans: tuple[Span, ...]
-    """All that were found in the passage, usable or not."""
+    """All spans found in the passage, usable or not (offsets in the passage's own text)."""
 
 
 Check = Callable[[Sequence[Candidate]], Sequence[Verdict | Failure]]
-"""Judges tasks. One that does not pass drops its task; a Failure sets the document aside."""
+"""Judges candidates, one result each. A verdict that did not pass drops the task; a Failure sets the
+document aside."""
 
 
 @dataclass(frozen=True)
 class Tools:
-    """What a process needs to make tasks."""
+    """Settings, extractors, strategy and checks with which a process makes tasks."""
 
     settings: MaskSettings
     shares: Shares
     extractors: Sequence[Extractor]
     strategy: Strategy
     checks: Sequence[tuple[str, Check]] = ()
-    """In the order they are made: the cheap ones first."""
+    """(name, check) in the order in which they run, cheap checks first."""
     excluded: Callable[[Passage], str] = lambda passage: ""
-    """Why a passage must not be used, or ""."""
+    """Returns why a passage must not be used, or ""."""
     retriever: str = ""
+    """Fingerprint of the search that verifies the tasks; empty without a search."""
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """The checks that decide whether a span may be masked at all."""
-        return tuple(name for name in self.settings.verify if name in ("unique", "not-inferable"))
+        """The checks of `settings.verify` that are rules of masking (see `masking/rules.py`)."""
+        return tuple(name for name in self.settings.verify if name in RULES)
 
 
 @dataclass
 class Worked:
-    """What came of some documents."""
+    """The tasks, rejects and counts of a batch of documents."""
 
     tasks: list[MaskedTask] = field(default_factory=list)
-    """In the order of the documents."""
+    """Tasks in the order of the documents."""
     rejects: dict[str, str] = field(default_factory=dict)
-    """Document id -> why it was set aside."""
+    """Document id -> why the document was set aside."""
     stats: MaskStats = field(default_factory=MaskStats)
 
 
 class _Document:
-    """A document while it is worked."""
+    """The state of a document while its tasks are made."""
 
     def __init__(self, source: Source, settings: MaskSettings) -> None:
-        self.source, self.wanted = source, settings.tasks_per_document
+        self.source = source
+        self.wanted = settings.tasks_per_document
         self.waiting = list(range(len(source.passages)))
         Random(f"{settings.seed}:{source.id}").shuffle(self.waiting)
-        self.waiting.reverse()  # taken from the end
+        self.waiting.reverse()  # `take` pops from the end
         self.tasks: list[MaskedTask] = []
         self.stats = MaskStats(documents=1)
         self.fault = ""
 
     def take(self) -> list[Passage]:
-        """The next passages to be tried; near-copies are counted and passed over."""
+        """Returns the next passages to try, one per missing task; counts and skips near-copies."""
         taken: list[Passage] = []
         while self.waiting and not self.fault and len(taken) < self.wanted - len(self.tasks):
             place = self.waiting.pop()
@@ -107,7 +113,7 @@ class _Document:
 
 
 def work(sources: Sequence[Source], tools: Tools) -> Worked:
-    """All tasks of some documents. A pure function of each document (models and endpoints aside)."""
+    """Makes all tasks of a batch of documents; a pure function of each document, except for endpoints."""
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
     before = dropped_spans(tools.extractors)
@@ -126,36 +132,35 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
 
 
 def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failure]:
-    """How many masks the first passage of each document would allow: what the shares are tilted by. A Failure where that cannot be told."""
-    firsts = [
-        document.take()
-        for document in (_Document(source, tools.settings) for source in sources)
-        if _on_side(document.source, tools.settings)
-    ]
-    passages = [taken[0] for taken in firsts if taken]
-    for passage, spans in zip(
-        passages, extract_spans(passages, tools.extractors, tools.settings.language), strict=True
-    ):
-        yield (
-            spans
-            if isinstance(spans, Failure)
-            else most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
-        )
+    """Yields how many masks the first passage of each document allows, or its extractor's Failure.
+
+    `mask_counts.tilted` fits the shares of the mask counts to these numbers.
+    """
+    settings = tools.settings
+    documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
+    passages = [taken[0] for document in documents if (taken := document.take())]
+    found = extract_spans(passages, tools.extractors, settings.language)
+    for passage, spans in zip(passages, found, strict=True):
+        if isinstance(spans, Failure):
+            yield spans
+        else:
+            yield most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
 
 
 def _on_side(source: Source, settings: MaskSettings) -> bool:
-    return bool(source.passages) and settings.split in (
-        "all",
-        side_of(source.passages[0].title, settings.heldout_share),
-    )
+    """Whether a document has passages and belongs to the side of the split that the settings name."""
+    if not source.passages:
+        return False
+    side = side_of(source.passages[0].title, settings.heldout_share)
+    return settings.split in ("all", side)
 
 
 Item = tuple[_Document, Passage]
 
 
 def _make(batch: Sequence[Item], tools: Tools) -> None:
-    """Tries one passage or more of each document and gives the documents their tasks."""
-    eligible = [item for item in batch if not _dismissed(*item, tools)]
+    """Tries to make a task of each passage of the batch and adds the tasks to their documents."""
+    eligible = [item for item in batch if not _is_excluded(*item, tools)]
     drawn = _draw(eligible, tools)
     preferences = tools.strategy.prefer([(draw.passage, draw.usable) for draw in drawn])
     owners: list[_Document] = []
@@ -172,8 +177,8 @@ def _make(batch: Sequence[Item], tools: Tools) -> None:
         document.stats.add_task(task.to_json())
 
 
-def _dismissed(document: _Document, passage: Passage, tools: Tools) -> bool:
-    """Whether a passage is not to be used at all; counted."""
+def _is_excluded(document: _Document, passage: Passage, tools: Tools) -> bool:
+    """Whether a passage must not be used; counts the reason."""
     reason = tools.excluded(passage)
     if reason:
         document.stats.dropped[reason] += 1
@@ -182,7 +187,7 @@ def _dismissed(document: _Document, passage: Passage, tools: Tools) -> bool:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A passage that allows masks: the spans found, those that may be masked, and how many of them are to be."""
+    """A passage that allows masks: the spans found, the usable ones, and the drawn number of masks `k`."""
 
     document: _Document
     passage: Passage
@@ -193,13 +198,11 @@ class _Drawn:
 
 
 def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
-    """The passages that allow masks."""
+    """Finds the usable spans of each passage and draws its number of masks; drops passages without one."""
     drawn: list[_Drawn] = []
-    for (document, passage), spans in zip(
-        items,
-        extract_spans([passage for _, passage in items], tools.extractors, tools.settings.language),
-        strict=True,
-    ):
+    passages = [passage for _, passage in items]
+    found = extract_spans(passages, tools.extractors, tools.settings.language)
+    for (document, passage), spans in zip(items, found, strict=True):
         if isinstance(spans, Failure):
             document.fault = document.fault or spans.reason
             continue
@@ -207,29 +210,30 @@ def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
         rng = Random(f"{tools.settings.seed}:{passage.id}")
         k = draw_count(tools.shares, most_masks(passage, usable), rng)
         if k is None:
-            document.stats.dropped[_too_few(passage, usable)] += 1
+            document.stats.dropped[_why_no_masks(passage, usable)] += 1
         else:
             drawn.append(_Drawn(document, passage, spans, usable, k, rng))
     return drawn
 
 
 def _candidate(drawn: _Drawn, preference: Preference, tools: Tools) -> Candidate | None:
+    """Masks a passage; None where too little visible text would remain."""
     task = mask_passage(drawn.passage, drawn.usable, drawn.k, drawn.rng, preference)
     if task is None:
         return None
-    known = {
+    fields = {
         "strategy": tools.strategy.name,
         "retriever": tools.retriever,
         "source_hidden": tools.settings.hide_source,
         "verdicts": {rule: {"passed": True} for rule in tools.rules},
     }
-    return Candidate(task.model_copy(update=known), drawn.passage, tuple(drawn.found))
+    return Candidate(task.model_copy(update=fields), drawn.passage, tuple(drawn.found))
 
 
 def _checked(
     documents: Sequence[_Document], candidates: Sequence[Candidate], tools: Tools
 ) -> Iterator[tuple[_Document, MaskedTask]]:
-    """The tasks that pass every check, each with its verdicts."""
+    """Runs the checks in order and yields the tasks that pass all of them, with their verdicts."""
     left = list(zip(documents, candidates, strict=True))
     for name, check in tools.checks:
         passed = []
@@ -249,6 +253,7 @@ def _checked(
 
 
 def _with_verdict(candidate: Candidate, name: str, verdict: Verdict) -> Candidate:
+    """Records a passed check on the task."""
     task = candidate.task
     changes: dict[str, Any] = {"verdicts": {**task.verdicts, name: {"passed": True, **verdict.data}}}
     if "ranks" in verdict.data:
@@ -257,7 +262,7 @@ def _with_verdict(candidate: Candidate, name: str, verdict: Verdict) -> Candidat
 
 
 def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> None:
-    """The figures of the search for evidence, and how far each mask came where the source was hidden."""
+    """Counts the outcome of the search for evidence and, with a hidden source, the tests each mask passed."""
     if name in ("retrievable", "elsewhere"):
         stats.verified += 1
         stats.found += verdict.passed
@@ -265,7 +270,8 @@ def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> N
         stats.survival[f"{category}: {test}"] += 1
 
 
-def _too_few(passage: Passage, spans: Sequence[Span]) -> str:
+def _why_no_masks(passage: Passage, spans: Sequence[Span]) -> str:
+    """The reason under which a passage without a possible number of masks is counted."""
     if MASK in passage.text or MASK in passage.title:
         return f"contains {MASK}"
     if too_short(passage):

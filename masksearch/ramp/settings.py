@@ -15,12 +15,12 @@ CheckName = Literal["retrievable", "not-guessable", "unique", "not-inferable", "
 
 
 def mask_range(text: str) -> tuple[int, int]:
-    """`"1-4"` -> (1, 4), `"2"` -> (2, 2). Raises ValueError outside 1 to 4."""
+    """Parses a range of mask counts: `"1-4"` -> (1, 4), `"2"` -> (2, 2). Raises ValueError outside 1 to 4."""
     match = re.fullmatch(r"([1-4])(?:-([1-4]))?", text)
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if low > high:
         raise ValueError(
-            f"'{text}' is no number of masks; write a number from 1 to 4, or a range such as 1-4"
+            f"'{text}' is not a number of masks; write a number from 1 to 4, or a range such as 1-4"
         )
     return low, high
 
@@ -29,75 +29,88 @@ class MaskSettings(Settings):
     """Turns a corpus into RAMP tasks."""
 
     corpus: str = ""
-    """Empty: the text of the index that is given; without one, wiki-summaries:en."""
+    """Corpus to mask. Empty: the corpus of `index`; without an index, wiki-summaries:en."""
     index: Ref = ""
-    """Index to verify against, built from the same corpus; empty: one is built."""
+    """Index that verifies the tasks, built from the same corpus. Empty: the stage builds one."""
     max_words: int = Field(60, ge=0)
-    """As in IndexSettings; used only where no index is given (an index knows its own)."""
+    """Longest passage in words, cut at sentence ends; 0: whole documents. Used only without `index`,
+    which has its own passages."""
     language: Language = "en"
-    """Language of documents that do not name their own; used only where no index is given."""
+    """Language of documents that do not name their own. Used only without `index`."""
     masks: str = "1-4"
-    """How many masks a task has, spread evenly over the range."""
+    """Number of masks per task, from 1 to 4: a number or a range, over which tasks are spread evenly."""
     weights: tuple[float, ...] = ()
-    """Relative shares of the mask counts in `masks`, instead of evenly."""
+    """Relative shares of the mask counts in `masks`, one per count. Empty: equal shares."""
     limit: int | None = Field(None, ge=1)
-    """Stop at so many tasks; None: one task of every passage that allows one."""
+    """Number of tasks after which the stage stops. Without a value, it makes all tasks the corpus allows."""
     tasks_per_document: int = Field(1, ge=1)
+    """Most tasks per document; each comes from a different passage."""
     split: Literal["train", "heldout", "all"] = "all"
+    """Articles to use: those for training, the held-out ones, or all."""
     heldout_share: float = Field(0.2, gt=0, lt=1)
-    """Share of the articles (by a hash of the title) that is kept apart."""
+    """Share of articles that are held out, chosen by a hash of the title."""
     extractors: tuple[ExtractorName, ...] = ("ner", "dates", "numbers")
-    """Where the spans come from: ner (spaCy), links (a dump's own), dates, numbers, terms, llm (an endpoint)."""
+    """Sources of spans: ner (spaCy), links (from the dump), dates, numbers, terms, llm (an endpoint)."""
     ner_model: str = ""
-    """spaCy pipeline of the extractor `ner`; empty: the one that goes with the language."""
+    """spaCy pipeline of the extractor `ner`: its name or folder. Empty: an installed one for the language."""
     strategy: Literal["uniform", "weighted", "ppl"] = "uniform"
-    """Which of the usable spans are masked: any; by `category_weights`; those that `ppl_model` finds hardest."""
-    category_weights: dict[str, float] = {}
-    """Relative weight of each span category under `weighted`; a category that is not named weighs 1."""
+    """How spans are chosen: uniform (at random), weighted (by `category_weights`), ppl (hardest for
+    `ppl_model`)."""
+    category_weights: dict[str, float] = Field({})
+    """Relative weight of each span category under the strategy `weighted`; categories without an entry
+    weigh 1."""
     ppl_model: Ref = ""
-    """Causal language model (a checkpoint folder) of the strategy `ppl`."""
+    """Checkpoint folder of the causal language model that the strategy `ppl` uses."""
     ppl_batch: int = Field(16, ge=1)
-    """Passages scored at a time."""
+    """Passages per batch when a checkpoint scores them (`ppl_model`, `guess_model`)."""
     verify: tuple[CheckName, ...] = ("retrievable", "unique", "not-inferable")
-    """Checks a task must pass: a search finds the evidence; `guess_model` cannot fill it without searching; the span stands once; nothing gives
-    it away. `none`: no check."""
+    """Checks a task must pass: retrievable (a search finds the evidence), not-guessable (`guess_model`
+    cannot fill the masks without a search), unique (the span occurs once in the text), not-inferable (the
+    rest of the text and the title do not give the span away). `none`: no check."""
     retrieve_k: int = Field(5, ge=1)
-    """The evidence must stand within so many results of a search with visible words."""
+    """The evidence must be among this many top results of a search with visible words."""
     guess_model: Ref = ""
-    """Model of the check `not-guessable`: a checkpoint folder, or `openai:NAME` at the endpoint `llm`."""
+    """Model of the check `not-guessable`: a checkpoint folder, or `openai:NAME` for a model at the
+    endpoint `llm`."""
     guess_attempts: int = Field(3, ge=1)
-    """It must fail so many times: once greedily, then with sampling."""
+    """Attempts in which `guess_model` must fail: the first is greedy, the others are sampled."""
     hide_source: bool = False
-    """Hide the article a task is made of from its searches; the evidence must stand in another one."""
+    """Hides a task's source article from its searches, so that the evidence must be in another article."""
     exclude: Refs = ()
-    """Task and question files: texts that share their titles, their supporting titles or a run of `exclude_ngram` words are not used."""
+    """Task and question files of an evaluation. Passages that share a title, a supporting title or a run of
+    `exclude_ngram` words with them are not used."""
     exclude_corpus: Refs = ()
-    """Corpora that hold the gold passages of the question files in `exclude`; those passages are excluded by their words as well."""
+    """Corpora with the gold passages of the question files in `exclude`. Passages that share a run of
+    words with a gold passage are not used."""
     exclude_ngram: int = Field(13, ge=3)
+    """Length in words of a shared run that excludes a passage."""
     near_duplicates: float = Field(0.8, ge=0, le=1)
-    """Of passages that share this much of their word sequences (Jaccard, estimated by MinHash) only the first is used; 0: all are."""
+    """Jaccard similarity of word sequences (estimated by MinHash) from which passages count as
+    near-copies; only the first of them is used. 0: all passages are used."""
     llm: str = ""
-    """Base URL of an OpenAI-compatible endpoint, for the extractor `llm`; its key is read from OPENAI_API_KEY."""
+    """Base URL of an OpenAI-compatible endpoint, for the extractor `llm` or a `guess_model` named
+    openai:NAME. The key is read from OPENAI_API_KEY."""
     llm_model: str = ""
-    """Name of the model at that endpoint."""
+    """Name of the model that the extractor `llm` asks at the endpoint `llm`."""
     concurrency: int = Field(16, ge=1)
-    """Requests at a time to an endpoint."""
+    """Requests in flight to the endpoint."""
     workers: int = Field(1, ge=1)
-    """Processes; the tasks are the same for any number."""
+    """Worker processes. The tasks are the same for any number."""
     engine: Literal["local", "ray"] = "local"
+    """Where workers run: local (this machine) or ray (a Ray cluster)."""
     shard_size: int = Field(1000, ge=1)
-    """Documents worked at a time, and most that a broken-off run does again (for each worker)."""
+    """Documents per shard: the unit of work, and the most that each worker repeats after an interruption."""
     format: Literal["jsonl", "parquet"] = "jsonl"
-    """Of the shards, where the output is a folder."""
+    """File format of the shards when the output is a folder."""
     seed: int = 1
+    """Seed of every random choice."""
 
     @field_validator("verify")
     @classmethod
     def _verify(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if "none" in value and len(value) > 1:
-            raise ValueError(
-                f"'none' stands alone, but here it stands beside {', '.join(name for name in value if name != 'none')}"
-            )
+            others = ", ".join(name for name in value if name != "none")
+            raise ValueError(f"'none' cannot be combined with other checks, here {others}")
         return value
 
     @field_validator("masks")

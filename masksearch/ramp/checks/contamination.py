@@ -1,13 +1,14 @@
-"""Keeps evaluation data out of the tasks: an article that is evaluated on is not trained on, nor is a text that quotes one.
+"""Keeps evaluation data out of the tasks: excludes articles of an evaluation and texts that quote them.
 
 A passage is not used if it
 
-    shares its title    with a task, or with a supporting (gold) article of a question, as `normal_title` compares titles
+    shares its title    with a task, or with a supporting (gold) article of a question, compared by
+                        `normal_title`
     shares 13 words     in a row (`exclude_ngram`) with a task's text, a question, an answer or a gold passage
 
-Words are compared without case, accents and punctuation, each Chinese character as one. A question or answer of fewer than 13 words counts
-as a whole if it has at least eight: shorter ones turn up by chance. Runs are kept as 64-bit hashes: a million of them take 8 MB, and a process
-can be sent them.
+Words are compared without case, accents and punctuation; each Chinese character is a word. A question or
+answer of fewer than 13 words counts as a whole if it has at least eight; shorter ones occur by chance.
+Runs are stored as 64-bit hashes: a million of them take 8 MB and can be pickled to a worker process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
 SHORTEST = 8
-"""Words a text must have to count, where it is shorter than a run."""
+"""Fewest words of a text that is shorter than a run and still counts."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE: Final = 0x9E3779B97F4A7C15
@@ -38,72 +39,76 @@ _SPREAD: Final = np.uint64(0xD6E8FEB86659FD93)
 
 @dataclass(frozen=True)
 class Decontaminator:
-    """Says why a passage must not be used. Can be sent to another process."""
+    """Decides whether a passage must not be used, and why. Picklable."""
 
     names: tuple[str, ...]
-    """The files."""
+    """Short names of the excluded files."""
     titles: dict[str, int]
-    """Normal title -> number of the file that names it."""
+    """Normalised title -> index in `names` of the file that has it."""
     doc_ids: dict[str, int]
-    """Of tasks without a title: with one, an id may be another article's in another corpus."""
+    """Document id -> index in `names`, for tasks without a title only: the same id may be another article
+    in another corpus."""
     lengths: tuple[int, ...]
-    """Words of the forbidden runs, longest first."""
+    """Lengths in words of the excluded runs, longest first."""
     runs: Hashes
-    """All runs, sorted; the length is part of the hash."""
+    """(runs,) uint64: hashes of all excluded runs, sorted; the length is part of the hash."""
     owners: npt.NDArray[np.uint16]
-    """The file of each."""
+    """(runs,): index in `names` of each run's file."""
 
     @classmethod
     def from_files(
         cls, exclude: Sequence[str], exclude_corpus: Sequence[str] = (), ngram: int = 13
     ) -> Decontaminator:
-        """What these task and question files forbid; the gold passages that questions name by id are looked up in the corpora `exclude_corpus`.
+        """Reads task and question files, and their gold passages from the corpora `exclude_corpus`.
 
-        Raises FormatError for a record that is neither a task nor a question, DataError for an empty file or a corpus that holds none of the
-        gold passages, UsageError for a corpus without files to go with it.
+        Raises FormatError for a record that is neither a task nor a question, DataError for an empty file
+        or a corpus without any of the gold passages, and UsageError for a corpus without question files.
         """
         if exclude_corpus and not exclude:
             raise UsageError(
-                "'exclude_corpus' only serves to look up the gold passages of the question files in 'exclude', and there are none; name them."
+                "'exclude_corpus' provides the gold passages of the question files in 'exclude', "
+                "but 'exclude' is empty; name the question files there."
             )
         drafts = [_Draft.read(file, ngram) for file in exclude]
         for corpus in exclude_corpus:
             _add_gold(corpus, drafts)
         hashes = [np.frombuffer(draft.runs, dtype=np.uint64) for draft in drafts]
         runs, first = np.unique(np.concatenate([*hashes, np.empty(0, dtype=np.uint64)]), return_index=True)
+        titles: dict[str, int] = {}
+        doc_ids: dict[str, int] = {}
+        for number, draft in enumerate(drafts):  # the first file with a title or id owns it
+            for title in draft.titles:
+                titles.setdefault(title, number)
+            for doc_id in draft.doc_ids:
+                doc_ids.setdefault(doc_id, number)
         return cls(
             names=tuple(_short(draft.path) for draft in drafts),
-            titles={
-                title: number for number, draft in reversed(list(enumerate(drafts))) for title in draft.titles
-            },
-            doc_ids={
-                name: number for number, draft in reversed(list(enumerate(drafts))) for name in draft.doc_ids
-            },
+            titles=titles,
+            doc_ids=doc_ids,
             lengths=tuple(sorted({length for draft in drafts for length in draft.lengths}, reverse=True)),
             runs=runs,
             owners=np.repeat(np.arange(len(drafts), dtype=np.uint16), [len(part) for part in hashes])[first],
         )
 
     def reason(self, passage: Passage) -> str:
-        """Why a passage must not be used: `shares its title with FILE` or `shares 13 words with FILE`; "" if it may."""
+        """Returns `shares its title with FILE` or `shares 13 words with FILE`; "" for a usable passage."""
         owner = self.titles.get(normal_title(passage.title), self.doc_ids.get(passage.doc_id))
         if owner is not None:
             return f"shares its title with {self.names[owner]}"
         found = _runs(_words(passage.text), self.lengths)
         if not found:
             return ""
-        hashes = np.concatenate([hashes for _, hashes in found])
+        hashes = np.concatenate([hashes for _, hashes in found])  # (runs of the passage,), longest runs first
         places = np.searchsorted(self.runs, hashes)
-        places[places == len(self.runs)] = 0
+        places[places == len(self.runs)] = (
+            0  # past the end: any valid index will do, the comparison fails there
+        )
         same = self.runs[places] == hashes
         if not same.any():
             return ""
         first = int(same.argmax())
-        length = next(
-            length
-            for length, end in zip((n for n, _ in found), np.cumsum([len(h) for _, h in found]), strict=True)
-            if first < end
-        )
+        lengths = np.repeat([length for length, _ in found], [len(hashes) for _, hashes in found])
+        length = int(lengths[first])
         return f"shares {length} words with {self.names[self.owners[places[first]]]}"
 
     __call__ = reason
@@ -111,20 +116,20 @@ class Decontaminator:
 
 @dataclass
 class _Draft:
-    """A file while it is read."""
+    """The titles, ids and runs of one file while it is read."""
 
     path: str
     ngram: int
     titles: set[str] = field(default_factory=set)
     doc_ids: set[str] = field(default_factory=set)
     gold: set[str] = field(default_factory=set)
-    """Ids of the gold passages."""
+    """Ids of gold passages that the questions name."""
     lengths: set[int] = field(default_factory=set)
     runs: array[int] = field(default_factory=lambda: array("Q"))
 
     @classmethod
     def read(cls, path: str, ngram: int) -> _Draft:
-        """All records of a file. Raises FormatError, DataError."""
+        """Reads all records of a file. Raises FormatError, DataError."""
         draft = cls(path, ngram)
         place = ""
         for place, record in read_rows(path):
@@ -134,11 +139,11 @@ class _Draft:
                 draft._add_question(record)
             else:
                 raise FormatError(
-                    f"{place} is neither a task nor a question (it has no 'masks' and no 'question'), so it cannot be excluded; "
-                    "a corpus of gold passages belongs to 'exclude_corpus'."
+                    f"{place} is neither a task nor a question (it has no 'masks' and no 'question'), "
+                    "so it cannot be excluded; name a corpus of gold passages in 'exclude_corpus' instead."
                 )
         if not place:
-            raise DataError(f"{path} holds no tasks or questions to exclude.")
+            raise DataError(f"{path} has no tasks or questions to exclude.")
         return draft
 
     def _add_task(self, record: dict[str, Any]) -> None:
@@ -158,7 +163,7 @@ class _Draft:
             self.add_text(str(text))
 
     def add_text(self, text: str) -> None:
-        """Forbids the runs of a text, or the whole of a short one."""
+        """Excludes the runs of a text, or a short text as a whole."""
         words = _words(text)
         length = min(self.ngram, len(words))
         if length >= min(SHORTEST, self.ngram):
@@ -168,7 +173,7 @@ class _Draft:
 
 
 def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
-    """Forbids the gold passages that a corpus holds. Raises DataError where it holds none."""
+    """Excludes the gold passages in a corpus. Raises DataError if it has none of them."""
     found = False
     for document in read_documents(corpus):
         for draft in drafts:
@@ -178,27 +183,30 @@ def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
     if not found:
         names = ", ".join(draft.path for draft in drafts)
         raise DataError(
-            f"{corpus} holds none of the gold passages named under 'supporting_passages' in {names}; give the corpus of these questions."
+            f"{corpus} has none of the gold passages that {names} name under 'supporting_passages'; "
+            "set 'exclude_corpus' to the corpus of these questions."
         )
 
 
 def _words(text: str) -> list[str]:
-    """The same whatever the language: nothing says in which one a question is."""
+    """Splits a text of any language into words."""
+    # By the rules for Chinese, which also suit other scripts: question files do not name their language.
     return loose_words(text, "zh")
 
 
 def _runs(words: Sequence[str], lengths: Sequence[int]) -> list[tuple[int, Hashes]]:
-    """(length, hashes of all runs of so many words) for each length there are words for, in the order of `lengths`.
+    """Returns (length, hashes of all runs of that length) for each of `lengths` that the text reaches.
 
-    A hash is a polynomial in the words' own hashes, modulo 2^64, so that each length follows from the one before.
+    A hash is a polynomial in the hashes of the words, modulo 2^64, so that each length follows from the
+    one before.
     """
-    values = np.array([crc32(word.encode()) for word in words], dtype=np.uint64) * _SPREAD
+    values = np.array([crc32(word.encode()) for word in words], dtype=np.uint64) * _SPREAD  # (words,)
     values ^= values >> np.uint64(32)
     found: dict[int, Hashes] = {}
     hashes = np.zeros(len(words) + 1, dtype=np.uint64)
     factor = 1
     for length in range(1, min(max(lengths, default=0), len(words)) + 1):
-        hashes = hashes[:-1] + values[length - 1 :] * np.uint64(factor)
+        hashes = hashes[:-1] + values[length - 1 :] * np.uint64(factor)  # (words - length + 1,)
         factor = factor * _BASE % 2**64
         if length in lengths:
             found[length] = hashes ^ np.uint64(length)
@@ -206,5 +214,5 @@ def _runs(words: Sequence[str], lengths: Sequence[int]) -> list[tuple[int, Hashe
 
 
 def _short(path: str) -> str:
-    """A file's name with its folder's, since many are called `questions.jsonl`."""
+    """Returns FOLDER/NAME of a path, since many files are called `questions.jsonl`."""
     return "/".join(Path(path).parts[-2:])

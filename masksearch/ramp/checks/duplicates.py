@@ -1,17 +1,24 @@
-"""Near-copies in a corpus, by MinHash over runs of five words: of each group the first passage is kept.
+"""Finds near-copies by MinHash over runs of five words; the first of similar passages is kept.
 
-Mirrors, templates and quoted paragraphs would otherwise be masked again and again, and be each other's evidence.
+Without this filter, mirrors, templates and quoted paragraphs would be masked repeatedly and be evidence
+for each other.
 
-    sketch   each passage becomes 128 bytes, the low bytes of 128 minima (Broder 1997; low bits: Li and Koenig 2010), written to a file
-    compare  8 such bytes are one 64-bit word, so the sketch is 16 words; passages that share a word (a band) are compared by whole sketches
-    decide   in order: a passage goes if it resembles an earlier one that stays, so likeness is never handed on along a chain
+    sketch   The sketch of a passage is 128 bytes, the low bytes of 128 minima (Broder 1997; low bits: Li
+             and Koenig 2010), written to a file.
+    compare  A band is 8 bytes of the sketch (fewer at low thresholds), so that a sketch has 16 bands.
+             Passages that share a band are compared by their whole sketches.
+    decide   In corpus order: a passage is dropped if it resembles an earlier passage that is kept.
+             Similarity to a dropped passage does not count, so that chains of similar passages do not
+             collapse into one.
 
-The share of equal bytes estimates the Jaccard similarity with a standard error of at most 0.045 (0.035 at 0.8). A pair at the threshold of
-0.8 shares a band in 95 of 100 cases, one at 0.9 practically always; passages with the same words always do.
+The share of equal bytes estimates the Jaccard similarity with a standard error of at most 0.045 (0.035 at
+0.8). A pair at the threshold of 0.8 shares a band in 95 of 100 cases, a pair at 0.9 almost always, and
+passages with the same words always.
 
-The minima come from rensa (Rust): three times as fast here as datasketch's bulk mode (92,000 and 31,000 passages of 30 words a second on
-one core), wheels without dependencies, where datasketch brings scipy. Its own search for similar pairs holds all signatures in memory; this one
-holds one band of at most PART passages, whatever the size of the corpus.
+rensa (Rust) computes the minima: three times as fast as datasketch's bulk mode (92,000 against 31,000
+passages of 30 words a second on one core), and its wheels have no dependencies, while datasketch needs
+scipy. rensa's own search for similar pairs keeps all signatures in memory; this module keeps one band of
+at most PART passages, for any corpus size.
 """
 
 from __future__ import annotations
@@ -37,35 +44,38 @@ Rows = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Words64 = npt.NDArray[np.uint64]
 Key = Callable[[Bytes], Words64]
-"""What passages must have in common to be compared, worked out from their sketches."""
+"""Maps sketches (passages, SLOTS) to keys (passages,); only passages with equal keys are compared."""
 
 SHINGLE = 5
+"""Words per run."""
 SLOTS = 128
-"""Minima of a sketch; one byte is kept of each."""
+"""Minima per sketch; the sketch keeps one byte of each."""
 PART = 1 << 22
 """Passages of a band that are sorted at a time."""
 ROUNDS = 32
-"""Passages that share a band are compared with the first of them, those unlike it with the first of the rest, and so on so often."""
+"""Rounds of comparison within a group that shares a band: each round compares the passages left with the
+first of them."""
 SKETCHES = "sketches.u8"
 
-_BATCH: Final = 2000
-_BLOCK: Final = 1 << 16
-_PAIRS: Final = 1 << 14
+_BATCH: Final = 2000  # passages sketched per call
+_BLOCK: Final = 1 << 16  # sketches read from disk at a time
+_PAIRS: Final = 1 << 14  # pairs of sketches compared at a time
 _SEED: Final = 42
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, workers: int = 1) -> Flags:
-    """One flag a passage: True where it resembles an earlier one that stays, by a Jaccard similarity of at least `threshold`.
+    """Flags (passages,) those with a Jaccard similarity of at least `threshold` to an earlier kept passage.
 
-    The same for any number of workers. Keeps its sketches in `work` while it runs: 128 bytes a passage.
+    The result is the same for any number of workers. The sketches are in `work` meanwhile: 128 bytes per
+    passage.
     """
     work.mkdir(parents=True, exist_ok=True)
     path = work / SKETCHES
     try:
         with (
             open(path, "wb") as stream,
-            Progress("Looking for near-copies", len(passages), "passages") as progress,
+            Progress("Finding near-copies", len(passages), "passages") as progress,
         ):
             for sketches in _sketch_all(passages, workers):
                 stream.write(sketches.tobytes())
@@ -75,11 +85,12 @@ def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, w
         remove(path)
 
 
-# -- sketches ----------------------------------------------------------------------------------------------------------
+# -- sketches
+# ----------------------------------------------------------------------------------------------------------
 
 
 def shingles(text: str, language: str = "") -> list[str]:
-    """Every run of five words; of a shorter text the whole."""
+    """Returns every run of five words, or a shorter text as a whole."""
     words = loose_words(text, language)
     if len(words) <= SHINGLE:
         return [" ".join(words) or text]
@@ -87,17 +98,19 @@ def shingles(text: str, language: str = "") -> list[str]:
 
 
 def sketch(texts: Sequence[tuple[str, str]]) -> Bytes:
-    """One row of 128 bytes for each (text, language)."""
+    """Returns the sketches (texts, SLOTS) of texts given as (text, language)."""
     from rensa import RMinHash
 
     digests = RMinHash.digests_from_token_sets(
         [shingles(text, language) for text, language in texts], SLOTS, _SEED
     )
-    return np.asarray(digests, dtype=np.uint32).astype(np.uint8)
+    return np.asarray(digests, dtype=np.uint32).astype(
+        np.uint8
+    )  # (texts, SLOTS), the low byte of each minimum
 
 
 def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
-    """The sketches of all passages in order, a batch at a time."""
+    """Yields the sketches (batch, SLOTS) of all passages in order."""
     batches = (
         [(passage.text, passage.language) for passage in passages[start : start + _BATCH]]
         for start in range(0, len(passages), _BATCH)
@@ -109,32 +122,44 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
     with worker_pool(workers) as pool:
         for batch in batches:
             waiting.append(pool.submit(sketch, batch))
-            if len(waiting) > 2 * workers:  # no more texts in memory than keep the processes busy
+            if len(waiting) > 2 * workers:  # enough texts in memory to keep the workers busy, no more
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-# -- comparing ---------------------------------------------------------------------------------------------------------
+# -- comparing
+# ---------------------------------------------------------------------------------------------------------
 
 
 def band_bytes(threshold: float) -> int:
-    """Bytes of a band: the most of 8, 4, 2 and 1 with which a pair at the threshold shares one of the 128 / bytes bands in 9 of 10 cases."""
-    return next((size for size in (8, 4, 2) if 1 - (1 - threshold**size) ** (SLOTS // size) >= 0.9), 1)
+    """Returns the most bytes per band (8, 4, 2 or 1) that catch 9 of 10 pairs at the threshold.
+
+    A pair of Jaccard similarity s shares one of the 128 / b bands of b bytes with probability 1 - (1 -
+    s^b)^(128 / b).
+    """
+    for size in (8, 4, 2):
+        if 1 - (1 - threshold**size) ** (SLOTS // size) >= 0.9:
+            return size
+    return 1
 
 
 class _Search:
-    """Finds the near-copies among sketches on disk."""
+    """The search for near-copies among `count` sketches on disk."""
 
     def __init__(self, path: Path, count: int, threshold: float) -> None:
         self.path, self.count, self.threshold = path, count, threshold
         self.size = band_bytes(threshold)
-        self.kept: Flags = np.ones(count, dtype=np.bool_)
+        self.kept: Flags = np.ones(count, dtype=np.bool_)  # (passages,)
 
     def run(self) -> Flags:
-        """Those alike in every byte first; then band by band, and again around passages that had only been compared with ones that then went."""
+        """Drops passages with equal sketches first, then compares band by band.
+
+        The bands are repeated while there are orphans: passages whose similar earlier passage was dropped
+        itself, so that they may resemble another kept passage with which they have not been compared yet.
+        """
         self._decide(self._pairs(_whole, self.kept))
-        active = self.kept
+        active = self.kept  # (passages,): passages whose groups are compared in this pass
         while active.any():
             pairs = np.empty(0, dtype=np.uint64)
             for band in range(SLOTS // self.size):
@@ -143,7 +168,11 @@ class _Search:
         return ~self.kept
 
     def _decide(self, pairs: Words64) -> Flags:
-        """Goes through similar pairs in the order of the later one; returns the passages that stay although an earlier one like them went."""
+        """Drops the later passage of each pair whose earlier passage is kept; returns orphans (passages,).
+
+        `pairs` (pairs,) is sorted, so that the fate of the earlier passage is settled before that of the
+        later one.
+        """
         orphans = np.zeros(self.count, dtype=np.bool_)
         for pair in pairs.tolist():
             later, earlier = pair >> 32, pair & 0xFFFFFFFF
@@ -154,7 +183,10 @@ class _Search:
         return orphans & self.kept
 
     def _pairs(self, key: Key, active: Flags) -> Words64:
-        """Similar pairs (later << 32 | earlier) of passages that stay, have the same key and one of whose group is active; sorted."""
+        """Returns the sorted similar pairs (pairs,) of kept passages, each as later << 32 | earlier.
+
+        Passages are compared within groups of equal keys, if an active passage is among them.
+        """
         parts = -(-self.count // PART)
         found = [np.empty(0, dtype=np.uint64)]
         for part in range(parts):
@@ -163,14 +195,14 @@ class _Search:
         return np.unique(np.concatenate(found))
 
     def _keys(self, key: Key, part: int, parts: int) -> tuple[Rows, Words64]:
-        """The passages that stay and whose key falls in this part, with their keys."""
+        """Returns the kept passages whose key falls in this part, and their keys, both (passages,)."""
         rows, keys = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
         for start in range(0, self.count, _BLOCK):
             number = min(_BLOCK, self.count - start)
             block = np.fromfile(
                 self.path, dtype=np.uint8, count=number * SLOTS, offset=start * SLOTS
             ).reshape(number, SLOTS)
-            values = key(block)
+            values = key(block)  # (number,)
             chosen = self.kept[start : start + number].copy()
             if parts > 1:
                 chosen &= (values * _ODD >> np.uint64(32)) % np.uint64(parts) == part
@@ -179,50 +211,59 @@ class _Search:
         return np.concatenate(rows), np.concatenate(keys)
 
     def _compare(self, rows: Rows, groups: Rows) -> Iterator[Words64]:
-        """Compares the passages of each group with its first; those unlike it with the first of the rest; and so on."""
+        """Yields the similar pairs of each group; `rows` and `groups` are (members,), sorted by group.
+
+        Each round compares every member with the first of its group, then removes the first and the
+        members like it.
+        """
         for _ in range(ROUNDS):
             if not len(rows):
                 return
-            leads = np.flatnonzero(np.diff(groups, prepend=-1))
-            leaders = np.repeat(rows[leads], np.diff(leads, append=len(rows)))
+            leads = np.flatnonzero(np.diff(groups, prepend=-1))  # (groups,): where each group starts
+            leaders = np.repeat(
+                rows[leads], np.diff(leads, append=len(rows))
+            )  # (members,): first of each's group
             others = leaders != rows
             rows, groups, leaders = rows[others], groups[others], leaders[others]
-            alike = self._alike(leaders, rows)
+            alike = self._alike(leaders, rows)  # (members,)
             yield rows[alike].astype(np.uint64) << np.uint64(32) | leaders[alike].astype(np.uint64)
             rows, groups = rows[~alike], groups[~alike]
 
     def _alike(self, first: Rows, second: Rows) -> Flags:
-        """Whether the sketches of two rows agree in at least the threshold's share of their bytes."""
+        """Returns flags (pairs,): whether the share of equal bytes of two sketches reaches the threshold."""
         alike = np.empty(len(first), dtype=np.bool_)
         for start in range(0, len(first), _PAIRS):
-            # Mapped anew each time, so that pages that were looked at do not add up.
+            # A new map for each block of pairs, so that pages read earlier do not stay in memory.
             sketches = np.memmap(self.path, dtype=np.uint8, mode="r", shape=(self.count, SLOTS))
             part = slice(start, start + _PAIRS)
-            alike[part] = (sketches[first[part]] == sketches[second[part]]).mean(axis=1) >= self.threshold
+            equal = sketches[first[part]] == sketches[second[part]]  # (pairs of the block, SLOTS)
+            alike[part] = equal.mean(axis=1) >= self.threshold
         return alike
 
 
 def _whole(block: Bytes) -> Words64:
-    """A hash of the whole sketch."""
-    factors = np.cumprod(np.full(SLOTS // 8, _ODD))
+    """Hashes each whole sketch: (passages, SLOTS) uint8 -> (passages,) uint64."""
+    factors = np.cumprod(np.full(SLOTS // 8, _ODD))  # (SLOTS / 8,): powers of _ODD modulo 2^64
     hashes: Words64 = (block.view(np.uint64) * factors).sum(axis=1, dtype=np.uint64)
     return hashes
 
 
 def _band(block: Bytes, band: int, size: int) -> Words64:
-    """The bytes of one band as a number."""
+    """Returns the bytes of one band as a number: (passages, SLOTS) uint8 -> (passages,) uint64."""
     return block.view(np.dtype(f"u{size}"))[:, band].astype(np.uint64)
 
 
 def _groups(rows: Rows, keys: Words64, active: Flags) -> tuple[Rows, Rows]:
-    """The rows that share their key with another one, where one of them is active: group by group, ascending, with the group's number."""
+    """Groups rows by equal keys: returns rows and group numbers, both (members,), sorted by group and row.
+
+    `rows` and `keys` are (passages of the part,). Groups of one row and groups without an active row are
+    left out.
+    """
     order = np.argsort(keys, kind="stable")
     rows, keys = rows[order], keys[order]
-    groups = (
-        np.cumsum(np.concatenate([[False], keys[1:] != keys[:-1]]))
-        if len(keys)
-        else np.empty(0, dtype=np.int64)
-    )
-    wanted = (np.bincount(groups) > 1) & (np.bincount(groups, weights=active[rows]) > 0)
-    chosen = wanted[groups]
+    if not len(keys):
+        return rows, np.empty(0, dtype=np.int64)
+    groups = np.cumsum(np.concatenate([[False], keys[1:] != keys[:-1]]))
+    wanted = (np.bincount(groups) > 1) & (np.bincount(groups, weights=active[rows]) > 0)  # (groups,)
+    chosen = wanted[groups]  # (passages of the part,)
     return rows[chosen], groups[chosen]

@@ -1,16 +1,20 @@
-"""Evidence from elsewhere: with its own article hidden, a mask must be filled from another one, and for a reason.
+"""The check behind `hide_source`: each mask needs evidence in an article other than the hidden source.
 
-The same string in another passage is seldom evidence: "1970" and "Australia" stand everywhere. A result counts as evidence for a mask if
+The same string in another passage is seldom evidence: "1970" and "Australia" occur everywhere. A result
+counts as evidence for a mask if it passes four tests:
 
-    it was retrieved    by a query of visible words, the source being hidden, and holds the answer
-    it is linked        it names the task's title, or a rare entity that can be read in the task (never a date or a number), or its own title
-                        can be read there; a title of one word must be rare, too
-    it is to the point  two content words near the mask stand near the answer as well, or in the result's title
-    it is no copy       less than NEAR_COPY of its runs of five words are the source's, and fewer than COPIED_RUN words around the answer
+    retrieved     A query of visible words finds it with the source hidden, and it contains the answer.
+    linked        It names the task's title or a rare entity that is visible in the task (never a date or
+                  a number), or the task names its title. A title of one word must be rare too.
+    to the point  Two content words near the mask also occur near the answer or in the result's title.
+    no near-copy  It shares less than NEAR_COPY of its runs of five words with the source, and fewer than
+                  COPIED_RUN words in a row around the answer.
 
-What is rare is a matter of the index: an entity of which one word stands in at most one of 2,500 passages, but 20 in any case, and never
-more than 1,000. The bounds were set by reading results on HotpotQA's passages (52,592 of at most 60 words): where a title linked them, or the
-other title named the answer, 14 of 14 were real evidence; of those linked by an entity in at most 20 passages 10 of 14, in 21 to 52 7 of 14.
+Rarity depends on the index: an entity is rare if its rarest word occurs in at most one of 2,500 passages;
+the limit is at least 20 and at most 1,000 passages. The limits come from reading results on HotpotQA's
+passages (52,592 of at most 60 words): of results linked by a title, or whose title named the answer, 14
+of 14 were real evidence; of results linked by an entity in at most 20 passages 10 of 14; in 21 to 52
+passages 7 of 14.
 """
 
 from __future__ import annotations
@@ -29,28 +33,31 @@ from masksearch.text.words import STEM, base_title, loose_words, stop_words
 from masksearch.types import MASK, Hit, MaskedTask, Passage, Span
 
 TESTS: Final = ("retrieved elsewhere", "linked by a rare entity or the title", "to the point", "no near-copy")
-"""In this order; a result reaches as far as it passes."""
+"""The tests in the order in which a result takes them, up to the first that it fails."""
 NO_EVIDENCE = "no evidence elsewhere"
 UNLINKING: Final = frozenset({"DATE", "NUMBER"})
-"""Categories that link nothing: the same year is no reason."""
+"""Categories that never link a result to a task: a shared year is no relation."""
 
 NEAR_COPY = 0.3
+"""Share of common runs of five words (of the shorter text's) from which a result is a copy of the source."""
 COPIED_RUN = 8
+"""Words in a row around the answer, shared with the source, from which a result is a copy."""
 NEARBY = 10
 """Words on each side of a mask, or of the answer in a result, that count as near."""
 SHARED = 2
+"""Content words that the surroundings of a mask and of the answer must share."""
 
 
 @runtime_checkable
 class CountingSearcher(Searcher, Protocol):
-    """A searcher that can say how rare a word is."""
+    """A searcher that knows how rare a word is."""
 
     @property
     def passages(self) -> Sequence[Passage]:
-        """All that is indexed."""
+        """All indexed passages."""
 
     def document_frequency(self, text: str) -> int:
-        """How many passages hold the rarest word of a text; 0 for an unknown one."""
+        """Returns the number of passages with the rarest word of a text; 0 for an unknown word."""
 
 
 def verify_elsewhere(
@@ -60,18 +67,19 @@ def verify_elsewhere(
     searcher: CountingSearcher,
     k: int,
 ) -> list[Verdict]:
-    """Whether each mask has evidence in another article within the first `k` results of a search with visible words.
+    """Checks each mask for evidence in another article among the first `k` results; one verdict per task.
 
-    `passages` are those the tasks were made of, `spans` all that were found in them, usable or not (offsets in the passage). `data`, for
-    each mask: `ranks`, `evidence` (the passage's id), `links` (the entity or title it shares), None where there is none; and `reached`, the
-    last of TESTS that a result passed, or "". `survived` has an entry for each mask and test, and one named "tried" for each mask.
+    `passages` are the sources of the tasks and `spans` all spans found in them, usable or not (offsets in
+    the passage). `data` has for each mask: `ranks`, `evidence` (the passage's id) and `links` (the shared
+    entity or title), each None without evidence, and `reached`, the last of TESTS that a result passed,
+    or "". `survived` has an entry for each mask and passed test, and one named "tried" for each mask.
     """
     hidden = [
         task if task.source_hidden else task.model_copy(update={"source_hidden": True}) for task in tasks
     ]
     judges = [
-        _Judge(task, passage, found, searcher)
-        for task, passage, found in zip(hidden, passages, spans, strict=True)
+        _Judge(task, passage, task_spans, searcher)
+        for task, passage, task_spans in zip(hidden, passages, spans, strict=True)
     ]
     reached: Counter[Mask] = Counter()
 
@@ -85,17 +93,18 @@ def verify_elsewhere(
 
 
 def rare_limit(passages: int) -> int:
-    """How many passages a word may stand in to count as rare, in an index of so many."""
+    """Returns the number of passages up to which a word is rare, in an index of `passages` passages."""
     return min(max(20, passages // 2500), 1000)
 
 
 def _verdict(number: int, judge: _Judge, found: Mapping[Mask, Found], reached: Counter[Mask]) -> Verdict:
+    """Returns the verdict on task `number` of the batch."""
     masks = [(number, mask) for mask in range(judge.task.masks)]
     evidence = [found.get(mask) for mask in masks]
     data = {
-        "ranks": [one and one.rank for one in evidence],
-        "evidence": [one and one.hit.passage.id for one in evidence],
-        "links": [one and judge.link(one.hit.passage) for one in evidence],
+        "ranks": [item.rank if item else None for item in evidence],
+        "evidence": [item.hit.passage.id if item else None for item in evidence],
+        "links": [judge.link(item.hit.passage) if item else None for item in evidence],
         "reached": [TESTS[reached[mask] - 1] if reached[mask] else "" for mask in masks],
     }
     categories = judge.task.categories or ("",) * judge.task.masks
@@ -108,7 +117,7 @@ def _verdict(number: int, judge: _Judge, found: Mapping[Mask, Found], reached: C
 
 
 class _Judge:
-    """Weighs results for the masks of one task."""
+    """Judges results as evidence for the masks of one task."""
 
     def __init__(
         self, task: MaskedTask, passage: Passage, spans: Sequence[Span], searcher: CountingSearcher
@@ -117,7 +126,7 @@ class _Judge:
         self.answers = [loose_words(answer, task.language) for answer in task.answers]
 
     def tests_passed(self, mask: int, found: Passage) -> int:
-        """How many of TESTS a passage passes for a mask, in their order."""
+        """Returns the number of TESTS that a passage passes for a mask before the first that it fails."""
         if not contains_span(found.text, self.task.answers[mask], self.task.language):
             return 0
         if not self.link(found):
@@ -127,21 +136,25 @@ class _Judge:
         return 3 if self._is_copy(mask, found) else 4
 
     def link(self, found: Passage) -> str:
-        """The task's title or a rare visible entity, if a passage names it, or the passage's title, if the task names that; "" if neither."""
+        """Returns the name that links a passage to the task; "" without a link.
+
+        That is the task's title or a rare visible entity if the passage names it, or the passage's title if
+        the task names it.
+        """
         text = f"{found.title} | {found.text}"
         links = (link for link in self._links if contains_span(text, link, self.task.language))
         title = base_title(found.title)
-        # As it is written: the article "Festival" is not what a lower-case festival is about.
+        # `in` compares case: a task about a "festival" does not name the article "Festival".
         named = (
             title in self.task.text
             and contains_span(self.task.text, title, self.task.language)
-            and self._says_something(title)
+            and self._can_link(title)
         )
         return next(links, title if named else "")
 
     @cached_property
     def _links(self) -> list[str]:
-        """What a passage may name to be linked."""
+        """The task's title and its rare visible entities: names that link a passage to the task."""
         title = base_title(self.task.title)
         entities = (
             self.passage.text[span.start : span.end] for span in self.spans if span.category not in UNLINKING
@@ -151,13 +164,13 @@ class _Judge:
             for entity in entities
             if self._is_rare(entity) and contains_span(self.task.text, entity, self.task.language)
         ]
-        return list(dict.fromkeys([title, *visible] if self._says_something(title) else visible))
+        return list(dict.fromkeys([title, *visible] if self._can_link(title) else visible))
 
     def _is_rare(self, text: str) -> bool:
         return 0 < self.searcher.document_frequency(text) <= rare_limit(len(self.searcher.passages))
 
-    def _says_something(self, title: str) -> bool:
-        """A title of one word only where it is rare: `Europe` links nothing."""
+    def _can_link(self, title: str) -> bool:
+        """Whether a title is specific: it has several content words or is rare (`Europe` is neither)."""
         content = [
             word
             for word in loose_words(title, self.task.language)
@@ -171,39 +184,36 @@ class _Judge:
 
     @cached_property
     def _sides(self) -> list[tuple[list[str], list[str]]]:
-        """The words before and after each mask, in the text as it was: other masks are filled."""
+        """For each mask, the words before and after it in the original text (the other masks filled)."""
         pieces = self.task.text.split(MASK)
         sides = []
         for mask in range(self.task.masks):
-            before = (
-                "".join(
-                    piece + answer
-                    for piece, answer in zip(pieces[:mask], self.task.answers[:mask], strict=True)
-                )
-                + pieces[mask]
-            )
-            after = pieces[mask + 1] + "".join(
-                answer + piece
-                for answer, piece in zip(self.task.answers[mask + 1 :], pieces[mask + 2 :], strict=True)
-            )
+            before, after = pieces[0], pieces[mask + 1]
+            for answer, piece in zip(self.task.answers[:mask], pieces[1 : mask + 1], strict=True):
+                before += answer + piece
+            for answer, piece in zip(self.task.answers[mask + 1 :], pieces[mask + 2 :], strict=True):
+                after += answer + piece
             sides.append((loose_words(before, self.task.language), loose_words(after, self.task.language)))
         return sides
 
     def _to_the_point(self, mask: int, found: Passage) -> bool:
-        """Whether enough of the visible content words near the mask, or of the title, stand near the answer or in the other title."""
+        """Whether a passage fits the mask's surroundings.
+
+        At least SHARED visible content words near the mask, or in the task's title, must also occur near the
+        answer or in the passage's title.
+        """
         language = self.task.language
         before, after = self.task.text.split(MASK)[mask : mask + 2]
-        asked = self._content(loose_words(before, language)[-NEARBY:]) | self._content(
-            loose_words(after, language)[:NEARBY]
-        )
-        asked = (asked | self._content(loose_words(base_title(self.task.title), language))) - self._content(
-            self.answers[mask]
-        )
+        wanted = self._content(loose_words(before, language)[-NEARBY:])
+        wanted |= self._content(loose_words(after, language)[:NEARBY])
+        wanted |= self._content(loose_words(base_title(self.task.title), language))
+        wanted -= self._content(self.answers[mask])
         title = self._content(loose_words(base_title(found.title), language))
-        return any(
-            len(asked & (title | self._content(left[-NEARBY:]) | self._content(right[:NEARBY]))) >= SHARED
-            for left, right in self._places(mask, found)
-        )
+        for left, right in self._places(mask, found):
+            near = title | self._content(left[-NEARBY:]) | self._content(right[:NEARBY])
+            if len(wanted & near) >= SHARED:
+                return True
+        return False
 
     def _is_copy(self, mask: int, found: Passage) -> bool:
         """Whether a passage repeats the source, as a whole or around the answer."""
@@ -217,24 +227,24 @@ class _Judge:
         )
 
     def _places(self, mask: int, found: Passage) -> Iterator[tuple[list[str], list[str]]]:
-        """The words before and after each place where the answer stands."""
+        """Yields the words before and after each occurrence of the answer in a passage."""
         words, answer = loose_words(found.text, self.task.language), self.answers[mask]
         for place in range(len(words) - len(answer) + 1):
             if words[place : place + len(answer)] == answer:
                 yield words[:place], words[place + len(answer) :]
 
     def _content(self, words: Sequence[str]) -> set[str]:
-        """Content words by their first letters; in Chinese, where each character is a word, pairs of neighbours."""
-        silent = stop_words(self.task.language)
+        """Returns content words cut to their first letters; in Chinese, pairs of adjacent characters."""
+        stops = stop_words(self.task.language)
         if self.task.language == "zh":
             return {
                 first + second
                 for first, second in pairwise(words)
-                if first not in silent and second not in silent
+                if first not in stops and second not in stops
             }
-        return {word[:STEM] for word in words if len(word) > 1 and word not in silent}
+        return {word[:STEM] for word in words if len(word) > 1 and word not in stops}
 
 
 def _common(first: Iterable[str], second: Iterable[str]) -> int:
-    """How many words two texts begin with alike."""
+    """Returns the length of the common prefix of two sequences of words."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(first, second, strict=False)))

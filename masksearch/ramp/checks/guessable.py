@@ -1,16 +1,21 @@
-"""The check `not-guessable`: a model that may not search fails at every mask, in each of `guess_attempts` attempts.
+"""The check `not-guessable`: a model without search fails at every mask in each of `guess_attempts` attempts.
 
-A mask that a model fills from memory, or from the run of the sentence, rewards guessing instead of searching. The first attempt is greedy, the
-others are sampled at temperature 0.7, seeded by task and attempt. How a model attempts depends on what it is:
+A mask that a model fills from memory, or from the flow of the sentence, rewards guessing instead of
+searching. The first attempt is greedy, the others are sampled at temperature 0.7, seeded by task and
+attempt. The kind of model decides how it attempts a task:
 
-checkpoint folder   It reads on: given "Title: text" up to a mask, with the masks before it filled in truly, does it write the answer next? Each
-                    mask must need a search of its own. All attempts at all masks of a task take one forward pass without decoding: the greedy
-                    attempt succeeds if each of the answer's tokens is the likeliest, a sampled one with the probability of just these tokens.
-openai:NAME         It is asked: the whole masked text, in the closed-book prompt of evaluation, and the answer is read for fills.
+checkpoint folder   Continuation: the model reads "Title: text" up to a mask, with the earlier masks
+                    filled correctly, so that each mask must need a search by itself. All attempts at all
+                    masks of a task take one forward pass without decoding: the greedy attempt succeeds if
+                    each token of the answer is the likeliest, and a sampled attempt succeeds with the
+                    probability of these tokens.
+openai:NAME         Question: the model gets the whole masked text in the closed-book prompt of
+                    evaluation, and fills are parsed from its answer.
 
-Asking suits models that follow instructions, and shows them the text behind a mask; small ones fail to understand the request and would let
-everything pass. SmolLM2-135M, asked for the easiest span of each of 40 passages, named 2 in a few-shot chat; reading on it found 14 of 120
-spans of all kinds, asked to complete a copy of the text, with the whole text before it, 8 of them (docs/log.md).
+Questions suit models that follow instructions and show them the text after a mask. Small models do not
+understand the request, so that every task would pass: SmolLM2-135M, asked for the easiest span of each of
+40 passages in a few-shot chat, named 2. By continuation it found 14 of 120 spans of all kinds; asked to
+complete a copy of the text with the whole text before it, it found 8 of them (docs/log.md).
 """
 
 from __future__ import annotations
@@ -38,34 +43,38 @@ if TYPE_CHECKING:
     from masksearch.llm.endpoint import EndpointPolicy
 
 TEMPERATURE = 0.7
-"""Of all attempts but the first."""
+"""Sampling temperature of all attempts but the first."""
 GUESSABLE = "guessable"
 ENDPOINT = "openai:"
 
 
 class Guesser(Protocol):
-    """Tries tasks without searching."""
+    """A model that attempts tasks without searching."""
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """A verdict for each task: passed if no mask was filled in any attempt. A Failure where an endpoint gave no answer.
+        """Returns for each task a verdict, passed if no attempt filled a mask, or an endpoint's Failure.
 
-        `data`: `attempts`, and `guessed`, in how many of them each mask was filled.
+        `data` has `attempts` and `guessed`: for each mask, the number of attempts that filled it.
         """
 
 
 def make_guesser(settings: MaskSettings) -> Guesser:
-    """The guesser that the settings name; models are loaded when they are first needed. Raises UsageError where something is not given."""
+    """Returns the guesser that the settings name; a checkpoint is loaded at the first check.
+
+    Raises UsageError if the settings lack a model or an endpoint.
+    """
     model = settings.guess_model
     if not model:
         raise UsageError(
-            "The check 'not-guessable' needs a model; name one with --guess-model: a checkpoint folder (make one with: masksearch model -o DIR), "
-            f"or {ENDPOINT}NAME at the endpoint --llm."
+            "The check 'not-guessable' needs a model; set --guess-model to a checkpoint folder "
+            f"(make one with: masksearch model -o DIR), or to {ENDPOINT}NAME for a model at the URL --llm."
         )
     if not model.startswith(ENDPOINT):
         return ReadingOn(model, settings.guess_attempts, settings.seed, settings.ppl_batch)
     if model == ENDPOINT or not settings.llm:
         raise UsageError(
-            f"The guesser '{model}' is a model behind a URL; write {ENDPOINT}NAME, and the base URL with --llm."
+            f"The guesser '{model}' needs a model name and an endpoint; write --guess-model {ENDPOINT}NAME "
+            "and give the base URL with --llm."
         )
     return Asking(
         model.removeprefix(ENDPOINT),
@@ -78,7 +87,7 @@ def make_guesser(settings: MaskSettings) -> Guesser:
 
 @dataclass(frozen=True)
 class ReadingOn:
-    """A checkpoint that goes on from the text before each mask."""
+    """A checkpoint that continues the text before each mask."""
 
     model: str
     attempts: int
@@ -86,7 +95,7 @@ class ReadingOn:
     batch: int = 16
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """See `Guesser`. Raises ModelError where the model cannot be loaded."""
+        """Implements `Guesser.check`. Raises ModelError if the model cannot be loaded."""
         if not tasks:
             return []
         texts = [titled(task.title, task.original) for task in tasks]
@@ -107,7 +116,7 @@ class ReadingOn:
         return verdicts
 
     def _sampled(self, task: MaskedTask, mask: int, probability: float) -> int:
-        """In how many of the sampled attempts the model writes the answer."""
+        """Returns the number of sampled attempts in which the model writes the answer."""
         return sum(
             Random(f"{self.seed}:{task.id}:{mask}:{attempt}").random() < probability
             for attempt in range(1, self.attempts)
@@ -116,7 +125,7 @@ class ReadingOn:
 
 @dataclass(frozen=True)
 class Asking:
-    """A model behind an OpenAI-compatible endpoint that is asked to fill the masks."""
+    """A model behind an OpenAI-compatible endpoint that fills the masks on request."""
 
     model: str
     url: str
@@ -125,13 +134,13 @@ class Asking:
     concurrency: int = 16
     """Tasks in flight."""
     retries: int = 4
-    """Of each request, with growing pauses."""
+    """Retries per request, with growing pauses."""
 
     def __post_init__(self) -> None:
-        self._policy()  # what is wrong with the URL, or not installed, is told before any work is done
+        self._policy()  # raises for a wrong URL or a missing package before any work is done
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """See `Guesser`."""
+        """Implements `Guesser.check`."""
         return asyncio.run(self._check(tasks)) if tasks else []
 
     def _policy(self) -> EndpointPolicy:
@@ -140,26 +149,25 @@ class Asking:
         return EndpointPolicy(self.model, self.url, retries=self.retries)
 
     async def _check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        # Connections belong to the event loop they were opened in, so each check has its own client.
+        # Connections belong to the event loop that opened them, so each check has its own client.
         policy = self._policy()
         gate = asyncio.Semaphore(self.concurrency)
 
-        async def one(task: MaskedTask) -> Verdict | Failure:
+        async def check_one(task: MaskedTask) -> Verdict | Failure:
             async with gate:
                 return await self.ask(task, policy)
 
         try:
-            return list(await asyncio.gather(*map(one, tasks)))
+            return list(await asyncio.gather(*map(check_one, tasks)))
         finally:
             await policy.client.close()
 
     async def ask(self, task: MaskedTask, policy: Policy) -> Verdict | Failure:
-        """All attempts at one task, one after the other; the first that gets no answer ends them."""
+        """Makes all attempts at one task in sequence; returns a Failure as soon as a request fails."""
         guessed = [0] * task.masks
         for attempt in range(self.attempts):
-            sampling = Sampling(
-                TEMPERATURE if attempt else 0.0, Random(f"{self.seed}:{task.id}:{attempt}").getrandbits(31)
-            )
+            seed = Random(f"{self.seed}:{task.id}:{attempt}").getrandbits(31)
+            sampling = Sampling(TEMPERATURE if attempt else 0.0, seed)
             trajectory = (await run_single_turn(task, policy, None, AgentSettings(), sampling)).trajectory
             if trajectory.status == "model_failed":
                 return Failure(trajectory.error)
@@ -174,12 +182,11 @@ def _verdict(guessed: Sequence[int], attempts: int) -> Verdict:
 
 
 def answer_places(task: MaskedTask) -> list[tuple[int, int]]:
-    """Characters [start, end) of each answer in `task.original`."""
+    """Returns the character offsets [start, end) of each answer in `task.original`."""
     found: list[tuple[int, int]] = []
     place = 0
-    for piece, answer in zip(
-        task.text.split(MASK), task.answers, strict=False
-    ):  # the last piece has no answer behind it
+    pieces = task.text.split(MASK)[:-1]  # no answer follows the last piece
+    for piece, answer in zip(pieces, task.answers, strict=False):
         start = place + len(piece)
         place = start + len(answer)
         found.append((start, place))
@@ -187,14 +194,16 @@ def answer_places(task: MaskedTask) -> list[tuple[int, int]]:
 
 
 def hits(answer: str, task: MaskedTask) -> list[bool]:
-    """Whether a model's answer, in whatever form, names what each mask hides.
+    """Returns for each mask whether a model's answer names the hidden span.
 
-    The answer is read as a copy of the text with the masks filled, or else as numbered fills, or else as free text in which each mask may be named
-    anywhere. A fill names the answer if, both normalised, the answer's words stand in it as a run: "It was Paris." names "Paris". That errs towards
-    guessed; to err the other way would let a chatty model pass everything.
+    The answer is parsed as a copy of the text with filled masks, else as numbered fills, else as free
+    text that may name any span anywhere. A fill names a span if the normalised fill contains the span's
+    normalised words as a run: "It was Paris." names "Paris". This errs towards guessed; the other way,
+    every task would pass with a chatty model.
     """
     readings: Iterable[list[str]] = (paragraph_fills(answer, task), parse_fills(answer, task.masks))
-    fills = next((fills for fills in readings if any(fills)), [answer] * task.masks)
+    free_text = [answer] * task.masks
+    fills = next((fills for fills in readings if any(fills)), free_text)
     return [_names(fill, gold, task.language) for fill, gold in zip(fills, task.answers, strict=True)]
 
 

@@ -1,7 +1,8 @@
-"""A task is kept only if its answers can be found: a search with visible words must bring a passage that contains the span.
+"""The check `retrievable`: a search with visible words must return a passage that contains each answer.
 
-The paper trusts that Wikipedia holds the evidence; released RAMP data has masks that no search can fill, which teaches guessing.
-Where a task hides its source, it is hidden here as well.
+Departure from the paper, which assumes that Wikipedia holds the evidence: the released RAMP data has
+masks that no search can fill, which teaches guessing. A task that hides its source article is searched
+with that article hidden.
 """
 
 from __future__ import annotations
@@ -21,19 +22,22 @@ from masksearch.types import Hit, MaskedTask
 NOT_RETRIEVABLE = "not retrievable"
 
 Mask = tuple[int, int]
-"""The number of a task among those that are checked together, and the number of a mask in it; both from 0."""
+"""(index of a task in the batch, index of a mask in the task), both from 0."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """The evidence for a mask, and its 1-based rank in the search that brought it."""
+    """The evidence for a mask, and its rank (from 1) in the search that returned it."""
 
     rank: int
     hit: Hit
 
 
 def verify_retrievable(tasks: Sequence[MaskedTask], searcher: Searcher, k: int) -> list[Verdict]:
-    """Whether each task's answers stand in the first `k` results of a search with visible words. `data`: the `ranks`, None where not found."""
+    """Checks that the first `k` results of a search contain each answer; returns one verdict per task.
+
+    The verdict's `data` has `ranks`: for each mask, the rank of the evidence, or None.
+    """
 
     def holds_answer(mask: Mask, hit: Hit) -> bool:
         task = tasks[mask[0]]
@@ -43,27 +47,19 @@ def verify_retrievable(tasks: Sequence[MaskedTask], searcher: Searcher, k: int) 
     verdicts = []
     for number, task in enumerate(tasks):
         evidence = [found.get((number, mask)) for mask in range(task.masks)]
+        ranks = [item.rank if item else None for item in evidence]
         passed = all(evidence)
-        verdicts.append(
-            Verdict(
-                passed, {"ranks": [one and one.rank for one in evidence]}, "" if passed else NOT_RETRIEVABLE
-            )
-        )
+        verdicts.append(Verdict(passed, {"ranks": ranks}, "" if passed else NOT_RETRIEVABLE))
     return verdicts
-
-
-def verify(task: MaskedTask, searcher: Searcher, k: int) -> tuple[int, ...] | None:
-    """`verify_retrievable` for one task: the rank of the evidence for each mask; None if a mask has none."""
-    verdict = verify_retrievable([task], searcher, k)[0]
-    return tuple(verdict.data["ranks"]) if verdict.passed else None
 
 
 def find_evidence(
     tasks: Sequence[MaskedTask], searcher: Searcher, k: int, is_evidence: Callable[[Mask, Hit], bool]
 ) -> dict[Mask, Found]:
-    """The evidence for each mask that has any, by the first of its queries that brings some: the plain one, then the alternatives.
+    """Returns the evidence for each mask that has any, from the first of the mask's queries that finds some.
 
-    Each task is searched as it is to be solved: without its own article, if it hides that. One search serves many masks.
+    The first query is `visible_query`, followed by the alternatives. A task that hides its source article
+    is searched with that article hidden. Equal queries of several masks are searched once.
     """
     found: dict[Mask, Found] = {}
     waiting = {
@@ -72,49 +68,45 @@ def find_evidence(
         for mask in range(task.masks)
     }
     while waiting:
-        asked = {
-            mask: query for mask, queries in waiting.items() if (query := next(queries, None)) is not None
-        }
-        for mask, hits in _search(tasks, asked, searcher, k).items():
+        queries = {mask: query for mask, left in waiting.items() if (query := next(left, None)) is not None}
+        for mask, hits in _search(tasks, queries, searcher, k).items():
             for rank, hit in enumerate(hits, 1):
                 if is_evidence(mask, hit):
                     found[mask] = Found(rank, hit)
                     break
-        waiting = {mask: waiting[mask] for mask in asked if mask not in found}
+        waiting = {mask: waiting[mask] for mask in queries if mask not in found}
     return found
 
 
 def _queries(task: MaskedTask, mask: int) -> Iterator[str]:
-    """The alternatives are only worked out where the first query has failed."""
+    """Yields a mask's queries; the alternatives are built only if the first query failed."""
     yield visible_query(task.text, mask, task.title, language=task.language)
     yield from alternative_queries(task.text, mask, task.title, language=task.language)
 
 
 def _search(
-    tasks: Sequence[MaskedTask], asked: dict[Mask, str], searcher: Searcher, k: int
+    tasks: Sequence[MaskedTask], queries: dict[Mask, str], searcher: Searcher, k: int
 ) -> dict[Mask, list[Hit]]:
-    """The results for each mask; tasks that see the same search are asked for together, each query once."""
-    together: dict[int, dict[str, list[Mask]]] = {}
-    for mask, query in asked.items():
-        environment = mask[0] if tasks[mask[0]].source_hidden else -1
-        together.setdefault(environment, {}).setdefault(query, []).append(mask)
+    """Returns the results for each mask, with one batch of distinct queries per view of the search.
+
+    Each task with a hidden source has its own view; all other tasks share the plain search.
+    """
+    plain = -1
+    by_view: dict[int, dict[str, list[Mask]]] = {}
+    for mask, query in queries.items():
+        view = mask[0] if tasks[mask[0]].source_hidden else plain
+        by_view.setdefault(view, {}).setdefault(query, []).append(mask)
     results: dict[Mask, list[Hit]] = {}
-    for environment, queries in together.items():
-        seen = searcher if environment < 0 else as_seen_by(tasks[environment], searcher)
-        for masks, hits in zip(queries.values(), seen.search(list(queries), k), strict=True):
+    for view, masks_by_query in by_view.items():
+        view_searcher = searcher if view == plain else as_seen_by(tasks[view], searcher)
+        found = view_searcher.search(list(masks_by_query), k)
+        for masks, hits in zip(masks_by_query.values(), found, strict=True):
             results.update(dict.fromkeys(masks, hits))
     return results
 
 
-def evidence_rank(hits: Sequence[Hit], span: str, language: str = "") -> int | None:
-    """1-based rank of the first hit that contains the span; None if none does."""
-    return next(
-        (rank for rank, hit in enumerate(hits, 1) if contains_span(hit.passage.text, span, language)), None
-    )
-
-
 def contains_span(text: str, span: str, language: str = "") -> bool:
-    """Whether `span` stands in `text` at word boundaries, whatever the case and white space."""
+    """Whether `text` contains `span` at word boundaries; ignores case and differences of white space."""
     span, text = _plain(span), _plain(text)
     place = text.find(span) if span else -1
     while place >= 0:
@@ -129,7 +121,7 @@ def _plain(text: str) -> str:
 
 
 def _bounded(text: str, start: int, end: int, language: str) -> bool:
-    # Boundaries only where the span has a letter or figure at its edge: "$3" begins with its own.
+    # A word boundary is required only at an edge that is a letter or digit: "$3" may follow a letter.
     before, after = _bounds(language)
     return bool(
         (not text[start].isalnum() or before.match(text, start))

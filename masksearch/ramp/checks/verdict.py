@@ -1,4 +1,4 @@
-"""What a check says of a task."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a task passed a check, and what the check found."""
+    """Whether a task passed a check, and the check's findings."""
 
     passed: bool
     data: Mapping[str, Any] = field(default_factory=dict)
-    """Plain JSON values, to stand on the task under the check's name."""
+    """Plain JSON values, recorded on the task under the check's name."""
     reason: str = ""
-    """Why the task did not pass; the same words for all tasks that failed alike, so that they can be counted."""
+    """Why the task failed; the same text for all tasks with the same fault, so that reasons can be
+    counted."""
     survived: tuple[tuple[str, str], ...] = ()
-    """(category of a mask, name of a test it passed): where a check is made of several tests, for the table of how far masks come."""
+    """(category of a mask, name of a test it passed), for checks that consist of several tests; input of
+    `tally.survival_table`."""

@@ -1,1 +1,1 @@
-"""Which spans are masked, how many, and the rules that every mask keeps."""
+"""Masking: the rules for spans that may be masked, the number of masks, and the strategies that choose among spans."""

@@ -1,1 +1,1 @@
-"""The stage `mask`: a corpus of any size, on any number of workers."""
+"""The stage `mask`: makes the tasks of a corpus of any size, on any number of workers."""

@@ -1,4 +1,4 @@
-"""Documents into tasks: a pure function of each document, counted truly, whatever is worked beside it."""
+"""Making tasks from documents: independent of the batch, with exact counts."""
 
 from collections import Counter
 from random import Random
@@ -95,7 +95,7 @@ def test_tasks_per_document_and_a_second_try():
         f"d{document}": 3 for document in range(5)
     }
     assert len(work(several, tools(tasks_per_document=99)).tasks) == 50
-    # Where one passage gives nothing, the next one is tried.
+    # If a passage allows no mask, the next passage is tried.
     poor = source(*(passage(number, 4 if number == 7 else 0, "d0") for number in range(10)))
     done = work([poor], tools())
     assert [task.passage_id for task in done.tasks] == ["p7"]

@@ -1,20 +1,21 @@
-"""Queries of visible words only, and what counts as evidence."""
+"""Queries of visible words, and spans that count as evidence."""
 
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.ramp_texts import evidence_ranks
 
-from masksearch.ramp.checks.retrievable import contains_span, evidence_rank, verify
-from masksearch.ramp.query import alternative_queries, content_words, visible_query
+from masksearch.ramp.checks.retrievable import contains_span
+from masksearch.ramp.query import alternative_queries, visible_query
 from masksearch.search import Bm25Searcher
 from masksearch.search.settings import IndexSettings
-from masksearch.types import Hit, MaskedTask, Passage
+from masksearch.types import MaskedTask, Passage
 
 TEXT = (
-    "Andrew Barto received his [mask] with distinction in mathematics from the University of [mask] in 1970. His advisor's name was Bernard Zeigler, "
-    "and the thesis dealt with cellular automata."
+    "Andrew Barto received his [mask] with distinction in mathematics from the University of [mask] in 1970. "
+    "His advisor's name was Bernard Zeigler, and the thesis dealt with cellular automata."
 )
 
 
@@ -54,17 +55,13 @@ def test_only_the_visible_part_of_a_title():
 
 
 def test_content_words():
-    assert content_words("Who was the author of Barto's 1,500-page book, the author?") == [
-        "author",
-        "Barto",
-        "1,500-page",
-        "book",
-    ]
+    text = "[mask]: who was the author of Barto's 1,500-page book, the author?"
+    assert visible_query(text, 0, "") == "author Barto 1,500-page book"
 
 
 WORDS = st.sampled_from(
-    "Andrew Barto [mask] the of Paris, 1970. it's O'Neil 1,500 (x) mask [Mask] Straße".split()
-)  # noqa: SIM905
+    "Andrew Barto [mask] the of Paris, 1970. it's O'Neil 1,500 (x) mask [Mask] Straße".split()  # noqa: SIM905
+)
 
 
 @given(st.lists(WORDS, max_size=40).map(" ".join), st.integers(1, 15))
@@ -124,7 +121,10 @@ def test_contains_span_in_other_languages(language, text, span, there):
     assert contains_span(text, span, language) is there
 
 
-ZH = "阿尔伯特·爱因斯坦（1879年—1955年）是物理学家。他出生于[mask]，1921年因解释光电效应而获得了诺贝尔物理学奖，爱因斯坦在[mask]任教。"
+ZH = (
+    "阿尔伯特·爱因斯坦（1879年—1955年）是物理学家。他出生于[mask]，1921年因解释光电效应而获得了诺贝尔物理学奖，"
+    "爱因斯坦在[mask]任教。"
+)
 
 
 def test_chinese_queries_are_runs_without_stop_characters():
@@ -140,13 +140,8 @@ def test_chinese_queries_are_runs_without_stop_characters():
         "长江"
         not in alternative_queries("长江在[mask]注入东海，全长6300公里。", 0, "长江", language="zh")[-1]
     )
-    assert content_words("法国传教士谭卫道（Armand David）以及一个以色列人", "zh") == [
-        "法国传教",
-        "士谭卫道",
-        "Armand",
-        "David",
-        "以色列人",
-    ]
+    text = "[mask]法国传教士谭卫道（Armand David）以及一个以色列人"
+    assert visible_query(text, 0, "", language="zh") == "法国传教士谭卫道 Armand David 以色列人"
 
 
 @given(
@@ -180,15 +175,6 @@ def task(text, *answers):
     )
 
 
-def test_evidence_rank():
-    hits = [
-        Hit(passage=passage("a", "Nothing."), score=2),
-        Hit(passage=passage("b", "Marie Curie."), score=1),
-    ]
-    assert evidence_rank(hits, "marie curie") == 2
-    assert evidence_rank(hits, "Pierre") is None
-
-
 def test_verify_needs_evidence_for_every_mask():
     searcher = Bm25Searcher.in_memory(
         [
@@ -198,14 +184,13 @@ def test_verify_needs_evidence_for_every_mask():
         ]
     )
     both = task("Radium was discovered by [mask] in [mask].", "Marie Curie", "1898")
-    assert verify(both, searcher, 5) == (1, 1)
-    assert (
-        verify(task("Radium was discovered by [mask] in [mask].", "Marie Curie", "1911"), searcher, 5) is None
-    )
-    # The first query ends at the wrong passage; one with more context finds the right one.
+    assert evidence_ranks(both, searcher, 5) == (1, 1)
+    half = task("Radium was discovered by [mask] in [mask].", "Marie Curie", "1911")
+    assert evidence_ranks(half, searcher, 5) is None
+    # The passage with the answer is second, behind one that repeats the words of the query.
     far = task("An element, [mask], is radium.", "Marie Curie")
-    assert verify(far, searcher, 1) is None
-    assert verify(far, searcher, 2) == (2,)
+    assert evidence_ranks(far, searcher, 1) is None
+    assert evidence_ranks(far, searcher, 2) == (2,)
 
 
 def test_evidence_is_found_in_every_language():
@@ -232,9 +217,9 @@ def test_evidence_is_found_in_every_language():
         original="",
         language="zh",
     )
-    assert verify(masked, chinese, 1) == (1,)
-    assert verify(masked.model_copy(update={"answers": ("海",)}), chinese, 1) == (1,)
-    assert verify(masked.model_copy(update={"answers": ("南京",)}), chinese, 3) is None
+    assert evidence_ranks(masked, chinese, 1) == (1,)
+    assert evidence_ranks(masked.model_copy(update={"answers": ("海",)}), chinese, 1) == (1,)
+    assert evidence_ranks(masked.model_copy(update={"answers": ("南京",)}), chinese, 3) is None
     french = found(
         "fr",
         ("Jeanne d'Arc", "Jeanne d'Arc libéra la ville d'Orléans en mai."),
@@ -251,4 +236,4 @@ def test_evidence_is_found_in_every_language():
         original="",
         language="fr",
     )
-    assert verify(masked, french, 1) == (1,)
+    assert evidence_ranks(masked, french, 1) == (1,)

@@ -1,4 +1,4 @@
-"""What evaluation files forbid."""
+"""Exclusion of passages that share titles or words with evaluation files."""
 
 import json
 import pickle
@@ -12,8 +12,14 @@ from masksearch.ramp.checks.contamination import SHORTEST, Decontaminator
 from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
-GOLD = "The Eiffel Tower was the tallest structure in the world for forty-one years until the Chrysler Building was finished in New York."
-QUESTION = "Which tower that was the tallest structure of the world for decades did the Chrysler Building overtake when it was finished?"
+GOLD = (
+    "The Eiffel Tower was the tallest structure in the world for forty-one years "
+    "until the Chrysler Building was finished in New York."
+)
+QUESTION = (
+    "Which tower that was the tallest structure of the world for decades "
+    "did the Chrysler Building overtake when it was finished?"
+)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_titles(files, questions):
     assert found.reason(passage("x", " EIFFEL  tower")) == f"shares its title with {folder}/questions.jsonl"
     assert found.reason(passage("x", "paris")) == f"shares its title with {folder}/tasks.jsonl"
     assert found.reason(passage("x", "London", "7")) == f"shares its title with {folder}/tasks.jsonl"
-    assert found.reason(passage("x", "London", "1")) == ""  # the same number in another corpus
+    assert found.reason(passage("x", "London", "1")) == ""  # the same id in another corpus
     assert found.reason(passage("x", "")) == ""
     assert found(passage("x", "Paris")) == found.reason(passage("x", "Paris"))
 
@@ -127,11 +133,11 @@ def test_what_cannot_be_excluded(files, questions, tmp_path):
     corpus = files("corpus.jsonl", {"id": "x", "title": "X", "text": "A text."})
     with pytest.raises(FormatError, match=r"corpus.jsonl, line 1 is neither a task nor a question"):
         Decontaminator.from_files([corpus])
-    with pytest.raises(DataError, match="holds none of the gold passages"):
+    with pytest.raises(DataError, match="has none of the gold passages"):
         Decontaminator.from_files([questions], [corpus])
     with pytest.raises(UsageError, match="exclude_corpus"):
         Decontaminator.from_files([], [corpus])
-    with pytest.raises(DataError, match="holds no tasks or questions"):
+    with pytest.raises(DataError, match="has no tasks or questions"):
         Decontaminator.from_files([files("empty.jsonl")])
     with pytest.raises(DataError, match="no file"):
         Decontaminator.from_files([str(tmp_path / "none.jsonl")])

@@ -1,4 +1,4 @@
-"""Near-copies: the first of each group stays, on any number of workers and in parts of any size."""
+"""Near-copies: the first of similar passages is kept, for any number of workers and any size of the parts."""
 
 import tempfile
 from functools import cache
@@ -30,7 +30,7 @@ def jaccard(first, second):
 
 
 def some_texts(seed, count=200):
-    """Texts of which many are earlier ones with some words changed."""
+    """Returns random texts; many are earlier texts with some words replaced."""
     rng = Random(seed)
     texts = []
     for _ in range(count):
@@ -78,9 +78,9 @@ def test_against_exact_similarity(seed):
         to_earlier = [(jaccard(text, texts[other]), other) for other in range(row)]
         to_kept = max((value for value, other in to_earlier if not flags[other]), default=0.0)
         if flags[row]:
-            assert to_kept >= 0.65, "dropped, though nothing like it stays"
+            assert to_kept >= 0.65, "dropped although no similar passage is kept"
         else:
-            assert to_kept < 1, "an exact copy of one that stays"
+            assert to_kept < 1, "an exact copy of a kept passage"
             similar += to_kept >= 0.9
         copies += flags[row]
     assert similar == 0

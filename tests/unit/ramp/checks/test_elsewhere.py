@@ -1,4 +1,4 @@
-"""Evidence from another article: real, for a reason, and no copy."""
+"""Evidence in another article: retrieved, linked, to the point, and no copy."""
 
 import pytest
 
@@ -10,7 +10,8 @@ SOURCE = Passage(
     id="s",
     doc_id="s",
     title="Sleepless in Seattle",
-    text="Sleepless in Seattle is a 1993 American romantic comedy film directed by Nora Ephron, and it was shown at the Cannes festival in the spring.",
+    text="Sleepless in Seattle is a 1993 American romantic comedy film directed by Nora Ephron, "
+    "and it was shown at the Cannes festival in the spring.",
 )
 FILLER = [
     Passage(
@@ -59,11 +60,13 @@ CASES = {
     TESTS[0]: ("Some film", "An American romantic comedy film of 1993 was directed by somebody."),
     TESTS[1]: (
         "Somebody",
-        "At home since 1993, this man has read all that there is to read on birds, and long before that he once met Nora Ephron.",
+        "At home since 1993, this man has read all that there is to read on birds, "
+        "and long before that he once met Nora Ephron.",
     ),
     TESTS[2]: (
         "Copy",
-        "Sleepless in Seattle is a 1993 American romantic comedy film directed by Nora Ephron, as everybody knows.",
+        "Sleepless in Seattle is a 1993 American romantic comedy film directed by Nora Ephron, "
+        "as everybody knows.",
     ),
     TESTS[3]: ("Nora Ephron", "She was nominated for her romantic comedy film Sleepless in Seattle (1993)."),
 }
@@ -93,9 +96,8 @@ def test_what_links():
         "The American comedy film directed by Nora Ephron was released in 1993 in the cinemas of France.",
     )
     assert judge(by_entity).data["links"] == ["Nora Ephron"]
-    assert judge(by_entity, spans=SPANS[:2]).data["reached"] == [
-        TESTS[0]
-    ]  # neither the year nor what stands in thirty passages
+    # Neither a year nor a word of thirty passages ("American") links.
+    assert judge(by_entity, spans=SPANS[:2]).data["reached"] == [TESTS[0]]
     own_title = ("Nora Ephron", "Her American romantic comedy film of 1993 was a success.")
     assert judge(own_title, spans=[]).data["links"] == ["Nora Ephron"]
 

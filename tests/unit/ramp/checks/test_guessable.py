@@ -1,4 +1,4 @@
-"""The check `not-guessable`: what counts as guessed, by a checkpoint that reads on and by an endpoint that is asked."""
+"""The check `not-guessable`: parsing of answers, guessing by a checkpoint and by an endpoint."""
 
 import json
 import threading
@@ -43,7 +43,7 @@ HAMLET = task_of(
 )
 
 
-# -- what counts as guessed ------------------------------------------------------------------------------------------
+# -- parsing of answers ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_an_answer_is_read_in_any_form(answer, expected):
 
 
 def test_what_an_echo_repeats_of_the_shown_text_is_no_guess():
-    """Without the check `unique` an answer may stand in the shown text as well."""
+    """Without the rule `unique` the shown text may contain an answer."""
     original = "Rome is the capital of Italy, and Rome was the seat of its kings for a long time."
     task = MaskedTask(
         id="t",
@@ -84,15 +84,11 @@ def test_what_an_echo_repeats_of_the_shown_text_is_no_guess():
 
 
 def test_the_languages_have_their_own_words():
-    assert hits("答案是北京。", task_of("中华人民共和国的首都是北京，人口众多。", "北京", language="zh")) == [
-        True
-    ]
-    assert hits("答案是南京。", task_of("中华人民共和国的首都是北京，人口众多。", "北京", language="zh")) == [
-        False
-    ]
-    assert hits(
-        "C'est l'Allemagne.", task_of("Berlin est la capitale de l'Allemagne.", "Allemagne", language="fr")
-    ) == [True]
+    chinese = task_of("中华人民共和国的首都是北京，人口众多。", "北京", language="zh")
+    assert hits("答案是北京。", chinese) == [True]
+    assert hits("答案是南京。", chinese) == [False]
+    french = task_of("Berlin est la capitale de l'Allemagne.", "Allemagne", language="fr")
+    assert hits("C'est l'Allemagne.", french) == [True]
 
 
 def test_places_are_those_of_the_answers():
@@ -101,12 +97,12 @@ def test_places_are_those_of_the_answers():
         assert len(set(answer_places(task))) == task.masks
 
 
-# -- a checkpoint ----------------------------------------------------------------------------------------------------
+# -- a checkpoint ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def knowing(tmp_path_factory):
-    """A checkpoint of a tiny model that has learnt one sentence by heart."""
+    """A checkpoint of a tiny model trained to repeat one sentence."""
     import torch
     from kit.tiny import make_tiny_model, make_tiny_tokenizer
 
@@ -157,7 +153,7 @@ def test_verdicts_depend_on_neither_order_nor_batch(tiny_checkpoint):
 def test_sampled_attempts_succeed_as_often_as_sampling_writes_the_answer(
     tiny_checkpoint, tiny_model, tiny_tokenizer
 ):
-    """Against the distribution of the next token at the same temperature, for the likeliest of those that are one character."""
+    """Compares with next-token probabilities at the same temperature, for likely one-token answers."""
     import torch
 
     start = "Ada was born in"
@@ -167,7 +163,7 @@ def test_sampled_attempts_succeed_as_often_as_sampling_writes_the_answer(
             tiny_model(input_ids=torch.tensor([[tiny_tokenizer.eos_token_id, *ids]])).logits[0, -1].double()
         )
     chances = torch.softmax(logits / 0.7, dim=-1)
-    likeliest = chances.argsort(descending=True)[1:].tolist()  # the first is the greedy one
+    likeliest = chances.argsort(descending=True)[1:].tolist()  # without the greedy token
     single = [
         token
         for token in likeliest
@@ -207,17 +203,17 @@ def test_strategy_and_check_share_a_model(knowing):
     assert load_likelihood.cache_info().misses == before
 
 
-# -- an endpoint -----------------------------------------------------------------------------------------------------
+# -- an endpoint -------------------------------------------------------------------------------------------
 
 
 class Server:
-    """An OpenAI-compatible endpoint on loopback; `answer(request)` is the text, or a status to fail with."""
+    """An OpenAI-compatible endpoint on loopback; `answer(request)` returns a reply or an error status."""
 
     def __init__(self, answer):
         self.requests, lock, outer = [], threading.Lock(), self
 
         class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"  # connections stay open between requests, and so between checks
+            protocol_version = "HTTP/1.1"  # keeps connections open between requests and checks
 
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -264,16 +260,16 @@ def test_an_endpoint_is_asked_without_the_answers_and_without_a_search():
         lambda body: "<answer>1. Lyon\n2. 1898</answer>" if "radium" in str(body) else "No idea."
     ) as server:
         guesser = guesser_at(server, guess_attempts=3)
-        for _ in range(2):  # a second check has an event loop of its own
+        for _ in range(2):  # the second check runs in another event loop
             known, unknown = guesser.check([TWO, HAMLET])
             assert known == Verdict(False, {"attempts": 3, "guessed": [0, 3]}, "guessable")
             assert unknown == Verdict(True, {"attempts": 3, "guessed": [0, 0]})
         assert guesser.check([]) == []
     assert len(server.requests) == 12
     for body in server.requests:
-        said = json.dumps(body["messages"])
-        assert not any(answer in said for answer in (*TWO.answers, *HAMLET.answers))
-        assert TWO.text in said or HAMLET.text in said
+        prompt = json.dumps(body["messages"])
+        assert not any(answer in prompt for answer in (*TWO.answers, *HAMLET.answers))
+        assert TWO.text in prompt or HAMLET.text in prompt
         assert body["model"] == "m"
     assert sorted(body["temperature"] for body in server.requests[:6]) == [0.0, 0.0, 0.7, 0.7, 0.7, 0.7]
 
@@ -322,7 +318,7 @@ def test_an_endpoint_that_is_down_is_a_failure_for_every_task():
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({}, "--guess-model"),
         ({"guess_model": "openai:m"}, "--llm"),
@@ -330,6 +326,6 @@ def test_an_endpoint_that_is_down_is_a_failure_for_every_task():
         ({"guess_model": "openai:m", "llm": "127.0.0.1"}, "base URL"),
     ],
 )
-def test_what_is_missing_is_named(settings, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_is_missing_is_named(settings, message):
+    with pytest.raises(UsageError, match=message):
         make_guesser(MaskSettings(**settings))

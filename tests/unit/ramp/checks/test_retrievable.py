@@ -1,15 +1,10 @@
-"""Evidence for many tasks at a time: the same as for one, query by query."""
+"""Evidence for a batch of tasks: the same as for each task alone, query by query."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.ramp_texts import evidence_ranks
 
-from masksearch.ramp.checks.retrievable import (
-    contains_span,
-    evidence_rank,
-    find_evidence,
-    verify,
-    verify_retrievable,
-)
+from masksearch.ramp.checks.retrievable import contains_span, find_evidence, verify_retrievable
 from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.query import alternative_queries, visible_query
 from masksearch.search.index.bm25 import Bm25Searcher
@@ -38,7 +33,7 @@ SEARCHER = Bm25Searcher.in_memory(PASSAGES)
 
 
 class Counting:
-    """Counts the queries that are asked."""
+    """A searcher that records its queries."""
 
     fingerprint = "counting"
 
@@ -78,16 +73,16 @@ def test_verdicts_carry_the_ranks():
         Verdict(True, {"ranks": [2]}),
     ]
     assert verify_retrievable([], SEARCHER, 2) == []
-    assert verify(BOTH, SEARCHER, 2) == (1, 1)
-    assert verify(LOST, SEARCHER, 2) is None
+    assert evidence_ranks(BOTH, SEARCHER, 2) == (1, 1)
+    assert evidence_ranks(LOST, SEARCHER, 2) is None
 
 
 def test_a_hidden_source_is_no_evidence():
     found = find_evidence([HIDDEN], SEARCHER, 4, lambda mask, hit: contains_span(hit.passage.text, "1898"))
-    assert {mask: one.hit.passage.id for mask, one in found.items()} == {(0, 0): "p"}
+    assert {mask: evidence.hit.passage.id for mask, evidence in found.items()} == {(0, 0): "p"}
     alone = task("Warsaw is the [mask] of Poland.", "capital", title="Warsaw", doc_id="w")
-    assert verify(alone, SEARCHER, 4) == (1,)
-    assert verify(alone.model_copy(update={"source_hidden": True}), SEARCHER, 4) is None
+    assert evidence_ranks(alone, SEARCHER, 4) == (1,)
+    assert evidence_ranks(alone.model_copy(update={"source_hidden": True}), SEARCHER, 4) is None
 
 
 def test_each_query_is_asked_once_and_alternatives_only_where_needed():
@@ -100,21 +95,31 @@ def test_each_query_is_asked_once_and_alternatives_only_where_needed():
     assert searcher.queries == [*dict.fromkeys(firsts), *alternative_queries(LOST.text, 1, LOST.title)]
 
 
-def one_by_one(one, searcher, k):
-    """The definition: each mask by itself, its queries in order."""
-    seen = HiddenSource(searcher, [one.title], [one.doc_id]) if one.source_hidden else searcher
+def evidence_rank(hits, answer):
+    """Returns the rank (from 1) of the first hit that contains the answer, or None."""
+    for rank, hit in enumerate(hits, 1):
+        if contains_span(hit.passage.text, answer):
+            return rank
+    return None
+
+
+def one_by_one(task, searcher, k):
+    """Reference implementation: each mask alone, its queries in order."""
+    seen = HiddenSource(searcher, [task.title], [task.doc_id]) if task.source_hidden else searcher
     ranks = []
-    for mask, answer in enumerate(one.answers):
-        queries = [visible_query(one.text, mask, one.title), *alternative_queries(one.text, mask, one.title)]
-        ranks.append(
-            next((rank for hits in seen.search(queries, k) if (rank := evidence_rank(hits, answer))), None)
-        )
+    for mask, answer in enumerate(task.answers):
+        queries = [
+            visible_query(task.text, mask, task.title),
+            *alternative_queries(task.text, mask, task.title),
+        ]
+        found = [rank for hits in seen.search(queries, k) if (rank := evidence_rank(hits, answer))]
+        ranks.append(found[0] if found else None)
     return ranks
 
 
 WORDS = st.sampled_from(
-    "Radium Polonium Marie Curie Warsaw 1898 Pierre Poland discovered by capital [mask]".split()
-)  # noqa: SIM905
+    "Radium Polonium Marie Curie Warsaw 1898 Pierre Poland discovered by capital [mask]".split()  # noqa: SIM905
+)
 
 
 @st.composite
@@ -134,13 +139,11 @@ def tasks(draw):
 
 @settings(deadline=None, max_examples=25)
 @given(st.lists(tasks(), max_size=5), st.integers(1, 4))
-def test_together_as_one_by_one(some, k):
-    assert [verdict.data["ranks"] for verdict in verify_retrievable(some, SEARCHER, k)] == [
-        one_by_one(one, SEARCHER, k) for one in some
-    ]
+def test_together_as_one_by_one(batch, k):
+    ranks = [verdict.data["ranks"] for verdict in verify_retrievable(batch, SEARCHER, k)]
+    assert ranks == [one_by_one(task, SEARCHER, k) for task in batch]
 
 
 def test_spans_in_languages_without_spaces():
     assert contains_span("居里夫人于1898年发现了镭。", "镭", "zh")
-    assert not contains_span("Hannibal", "Ann")
     assert contains_span("STRASSE in Wien", "straße")

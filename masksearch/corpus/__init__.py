@@ -1,6 +1,9 @@
-"""Text in: documents from files or packages, cut into passages at sentence ends (the paper takes paragraphs of Wikipedia).
+"""Reads documents from files or packages and cuts them into passages at sentence ends.
 
-for document in read_documents("docs.jsonl.gz"):  # or a dump, Parquet, a folder, hf:OWNER/NAME (see reading.py)
+The paper uses paragraphs of Wikipedia instead of such passages.
+
+for document in read_documents("docs.jsonl.gz"):  # or a dump, Parquet, a folder, hf:OWNER/NAME (see
+readers.py)
     passages = cut(document, max_words=60)
 """
 
@@ -9,7 +12,6 @@ from __future__ import annotations
 from masksearch.corpus.passages import corpus_hash, cut, cut_all
 from masksearch.corpus.readers import SkipCount, read_documents
 from masksearch.corpus.split import Side, normal_title, side_of
-from masksearch.text.sentences import sentence_spans
 
 __all__ = [
     "Side",
@@ -19,6 +21,5 @@ __all__ = [
     "cut_all",
     "normal_title",
     "read_documents",
-    "sentence_spans",
     "side_of",
 ]

@@ -1,8 +1,10 @@
-"""Which ids were seen, for corpora of tens of millions of documents: 64-bit hashes in one flat table.
+"""Set of seen ids for corpora of tens of millions of documents: 64-bit hashes in one flat table.
 
-An open-addressing table that doubles when three quarters full costs 11 to 21 bytes an id (20 million ids: 268 MB, and 402 MB for the moment
-of the last doubling; a Python set of the ids takes some 2.5 GB). Two different ids share a hash with a chance of n^2 / 2^65: about 1 in 90,000
-that a single good record among 20 million is taken for a repeated one. Why no Bloom filter: it would drop good records all along.
+The open-addressing table doubles when it is three quarters full and costs 11 to 21 bytes per id (20
+million ids: 268 MB, and 402 MB during the last doubling; a Python set of the ids takes some 2.5 GB).
+Among n ids, two share a hash with probability n^2 / 2^65: with 20 million ids, the chance that one good
+record is dropped as a duplicate is about 1 in 90,000. A Bloom filter is no alternative: it would drop
+good records all the time.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ import hashlib
 from array import array
 
 _START = 1 << 12
+"""Slots of an empty table; a power of two."""
 
 
 class SeenIds:
-    """A set of ids that can only grow. The same ids give the same answers in every process."""
+    """A set of ids that can only grow. The same ids give the same results in every process."""
 
     def __init__(self) -> None:
         self._slots = array("Q", bytes(8 * _START))
@@ -24,10 +27,9 @@ class SeenIds:
         return self._count
 
     def add(self, name: str) -> bool:
-        """Adds an id; whether it was new."""
-        key = (
-            int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little") or 1
-        )  # 0 marks a free slot
+        """Adds an id; returns whether it was new."""
+        digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
+        key = int.from_bytes(digest, "little") or 1  # 0 marks a free slot
         if not _put(self._slots, key):
             return False
         self._count += 1
@@ -44,7 +46,7 @@ class SeenIds:
 
 
 def _put(slots: array[int], key: int) -> bool:
-    """Puts a key into the first free slot from its own place on; False if it is there already."""
+    """Puts a key into the first free slot from its home slot on; returns False if the table has the key."""
     mask = len(slots) - 1
     place = key & mask
     while held := slots[place]:

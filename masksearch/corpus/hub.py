@@ -1,7 +1,8 @@
-"""Data sets of the Hugging Face hub (or a folder of data files), streamed: `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
+"""Streams data sets of the Hugging Face hub (or a folder of data files): `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
 
-The columns are those of Parquet files; a row without an id gets NAME#ROW. Nothing is downloaded as a whole. A connection that breaks is an
-error and not a shorter corpus: the same command would give other tasks tomorrow.
+The columns are those of Parquet files; a row without an id gets NAME#ROW. The data set is streamed, not
+downloaded as a whole. A lost connection is an error rather than a shorter corpus, because a shorter
+corpus would give other tasks.
 """
 
 from __future__ import annotations
@@ -18,17 +19,21 @@ _SOURCE = re.compile(rf"{PREFIX}(?P<name>[^:@]+)(?::(?P<config>[^:@]+))?(?:@(?P<
 
 
 def parse(source: str) -> tuple[str, str | None, str | None]:
-    """Name, configuration and split of `hf:OWNER/NAME[:CONFIG][@SPLIT]`. Raises UsageError for a name that cannot be one."""
+    """Returns name, configuration and split of `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
+
+    Raises UsageError for an invalid name.
+    """
     match = _SOURCE.fullmatch(source)
     if match is None:
         raise UsageError(
-            f"'{source}' is no data set's name; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG or {PREFIX}OWNER/NAME:CONFIG@SPLIT."
+            f"'{source}' is not the name of a data set; write {PREFIX}OWNER/NAME, {PREFIX}OWNER/NAME:CONFIG "
+            f"or {PREFIX}OWNER/NAME:CONFIG@SPLIT."
         )
     return match["name"], match["config"], match["split"]
 
 
 def loader(source: str) -> Any:
-    """The library's `load_dataset`. Raises MissingExtraError."""
+    """Returns `datasets.load_dataset`. Raises MissingExtraError if the library is not installed."""
     try:
         from datasets import load_dataset
     except ImportError as error:
@@ -37,14 +42,18 @@ def loader(source: str) -> Any:
 
 
 def phrase(error: Exception) -> str:
-    """What the library says of an error, in one line: it raises some thirty kinds, from several packages."""
+    """Returns the first line of an error's message, or its type.
+
+    The library raises some thirty types of error, from several packages.
+    """
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The rows of a data set with their places; the split is `train` unless one is named.
+    """Yields the rows of a data set with their places; the split is `train` unless the source names another.
 
-    Raises UsageError for a name that cannot be one, DataError where the data set cannot be reached or read, MissingExtraError.
+    Raises UsageError for an invalid name, DataError if the data set cannot be reached or read, and
+    MissingExtraError if the library is not installed.
     """
     name, config, split = parse(source)
     load_dataset, number = loader(source), 0
@@ -63,13 +72,15 @@ def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     except Exception as error:
         where = f" after row {number}" if number else ""
         raise DataError(
-            f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection."
+            f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the "
+            "connection."
         ) from error
 
 
 def _check_columns(source: str, row: dict[str, Any]) -> None:
     for column in ("title", "text"):
         if column not in row:
+            present = ", ".join(set(row) & set(COLUMNS)) or "none"
             raise DataError(
-                f"The data set {source} has no column '{column}' (of title and text, it has: {', '.join(set(row) & set(COLUMNS)) or 'none'})."
+                f"The data set {source} has no column '{column}' (of title and text, it has: {present})."
             )

@@ -1,6 +1,7 @@
-"""JSON Lines: one object a line, UTF-8, packed or not, from a file or standard input.
+"""Reads JSON Lines: one object per line, UTF-8, compressed or not, from a file or standard input.
 
-A line is bytes until it is parsed, so that one line of another encoding costs one record. No more than `MAX_RECORD` bytes of a line are held.
+Lines are decoded one at a time, so that a line in another encoding costs one record only. At most
+`MAX_RECORD` bytes of a line are held in memory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def read_json_objects(path: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a file (`-`: standard input), each with its place. What cannot be read is counted, also a file that breaks off."""
+    """Yields the objects of a file (`-`: standard input) with their places.
+
+    Counts unreadable lines, and a truncated or damaged file, in `skipped`.
+    """
     name = "Standard input" if path == "-" else path
     number = 0
     try:
@@ -37,20 +41,18 @@ def read_json_objects(path: str, skipped: SkipCount) -> Iterator[tuple[str, dict
                     continue
                 yield place, value
     except DataError as error:
-        skipped.add(broken_off(error), f"{name}, after line {number}" if number else name)
+        skipped.add(damage_reason(error), f"{name}, after line {number}" if number else name)
 
 
-def broken_off(error: DataError) -> str:
-    """The reason to count a file by that could not be read to its end, or not at all."""
+def damage_reason(error: DataError) -> str:
+    """Returns the skip reason of a file that could not be read, or not to its end."""
     cause = error.__cause__
-    detail = (
-        cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)
-    ).rstrip(".")
-    return f"a file that breaks off or is damaged ({' '.join(detail.split())})"
+    detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)
+    return f"a file that is truncated or damaged ({' '.join(detail.rstrip('.').split())})"
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Lines of at most `MAX_RECORD` bytes; None for a longer one, of which no more than that is held."""
+    """Yields lines of at most `MAX_RECORD` bytes, and None for a longer line, which is read in pieces."""
     readline = stream.readline
     while line := readline(MAX_RECORD + 1):
         if len(line) <= MAX_RECORD:
@@ -62,6 +64,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
+    """Returns the object of a line. Raises BadRecord."""
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:

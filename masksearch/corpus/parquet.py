@@ -1,7 +1,9 @@
-"""Parquet files: columns id, title, text, and where there are any language and links (structs of start, end, target).
+"""Reads Parquet files.
 
-The columns of `wikimedia/wikipedia` (id, url, title, text) fit as they are. One row group after the other is decoded, and only these
-columns. A row without an id gets FILE#ROW. A row group that is damaged is counted, and the next one is read.
+The columns are id, title, text, and optionally language and links (structs of start, end, target). The
+columns of `wikimedia/wikipedia` (id, url, title, text) work unchanged. Row groups are decoded one at a
+time, and only these columns. A row without an id gets FILE#ROW. A damaged row group is counted, and
+reading continues with the next.
 """
 
 from __future__ import annotations
@@ -13,18 +15,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from masksearch.corpus.jsonl import broken_off
+from masksearch.corpus.jsonl import damage_reason
 from masksearch.corpus.skipped import SkipCount
 from masksearch.errors import DataError, MissingExtraError
 from masksearch.runtime.files import PACKED, open_binary
 
 COLUMNS = ("id", "title", "text", "language", "links")
 BATCH = 64
-"""Rows decoded at a time."""
+"""Rows that are decoded at a time."""
 
 
 def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The rows of a file with their places; `label` is the file's name in ids. Raises MissingExtraError without pyarrow."""
+    """Yields the rows of a file with their places; `label` is the file's name in ids.
+
+    Raises MissingExtraError if pyarrow is not installed.
+    """
     try:
         import pyarrow
         from pyarrow.parquet import ParquetFile
@@ -32,15 +37,16 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
         raise MissingExtraError("pyarrow", "readers", "A .parquet file") from error
     number = 0
     try:
-        # Buffered and not read ahead: a column chunk of hundreds of megabytes is not held as a whole.
+        # Buffered and without read-ahead, so that a column chunk of hundreds of megabytes is not held as
+        # a whole.
         with (
             _seekable(path) as stream,
             ParquetFile(
                 stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
             ) as file,
         ):
-            if lacking := [name for name in ("title", "text") if name not in file.schema_arrow.names]:
-                skipped.add(f"a Parquet file without the column '{lacking[0]}'", path)
+            if missing := [name for name in ("title", "text") if name not in file.schema_arrow.names]:
+                skipped.add(f"a Parquet file without the column '{missing[0]}'", path)
                 return
             columns = [name for name in COLUMNS if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
@@ -51,9 +57,9 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
                 except (pyarrow.ArrowException, OSError) as error:
                     skipped.add(f"a damaged row group ({_phrase(error)})", f"{path}, row group {group + 1}")
     except DataError as error:
-        skipped.add(broken_off(error), path)
+        skipped.add(damage_reason(error), path)
     except (pyarrow.ArrowException, OSError) as error:
-        skipped.add(f"a file that is no Parquet or is damaged ({_phrase(error)})", path)
+        skipped.add(f"a file that is not Parquet or is damaged ({_phrase(error)})", path)
 
 
 def _group_rows(
@@ -72,7 +78,7 @@ def _group_rows(
 
 
 def _values(batch: Any) -> list[dict[str, Any] | None]:
-    """The rows of a batch; None for one with a string that is not UTF-8 (Parquet does not check)."""
+    """Returns the rows of a batch; None for a row with a string that is not UTF-8, which Parquet allows."""
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError:
@@ -87,7 +93,7 @@ def _values(batch: Any) -> list[dict[str, Any] | None]:
 
 @contextlib.contextmanager
 def _seekable(path: str) -> Iterator[IO[bytes] | str]:
-    """The file, or for a packed one a temporary file of its content: Parquet is read from its end."""
+    """Opens the path itself, or a temporary decompressed copy: Parquet is read from its end."""
     if Path(path).suffix not in PACKED:
         yield path
         return
@@ -99,5 +105,5 @@ def _seekable(path: str) -> Iterator[IO[bytes] | str]:
 
 
 def _phrase(error: Exception) -> str:
-    """An Arrow message without the parts that differ from file to file."""
+    """Returns an Arrow message without the parts that differ from file to file."""
     return " ".join(str(error).split()).split(":")[0].rstrip(".")

@@ -1,8 +1,9 @@
-"""Documents into passages: whole sentences, packed evenly up to a number of words.
+"""Cuts documents into passages: whole sentences, packed evenly up to a number of words.
 
-A document that needs three passages gets three of about the same length, rather than two full ones and a stub; where a paragraph ends
-near a cut (an empty line in the text), the cut is made there. A passage is an exact slice of the document's text with white space made
-single, so that offsets and quotes stay true; the document's links come along with offsets in the passage.
+A document that needs three passages gets three of about the same length, rather than two full passages
+and a stub. A cut moves to a paragraph end (an empty line in the text) if one is near. A passage is an
+exact slice of the document's text with white space collapsed, so that offsets and quotes stay valid. The
+document's links are kept, with offsets in the passage.
 """
 
 from __future__ import annotations
@@ -13,77 +14,79 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator
 
+from masksearch.text.excerpts import WORD
 from masksearch.text.sentences import sentence_spans
 from masksearch.types import Document, Link, Passage
 
 STUB = 12
-"""A passage of fewer words is joined to a neighbour, where the two do not exceed `max_words` by more than a sixth."""
+"""Passages of fewer words join a neighbour, unless the two exceed `max_words` by more than a sixth."""
 
-# Scripts without spaces: each character counts as a word.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+")
-
-# White space that takes more room in a text than where it is made single: all but one character between words.
+# White space that is longer than its collapsed form (one space between words, none at the start).
 _WIDE = re.compile(r"\s{2,}|\A\s")
 _CLOSED = re.compile(r"[.!?…:;。！？：；][\"'”’»)\]』」]*\s*\Z")
 _EDGES = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 
 Slice = tuple[int, int, int]
-"""start, end, words"""
+"""start, end, number of words"""
 
 
 def cut(document: Document, max_words: int) -> list[Passage]:
-    """The passages of a document, in order; 0 words: the whole document as one.
+    """Returns the passages of a document, in order; `max_words` 0 keeps the whole document as one passage.
 
-    A sentence longer than `max_words` stays whole, unless it is more than twice as long: then it is cut between words.
-    The id is the document's where there is one passage, else `ID#1`, `ID#2`, ...
+    A sentence longer than `max_words` stays whole, unless it is more than twice as long: then it is cut
+    between words. A single passage has the document's id; several passages have the ids `ID#1`, `ID#2`,
+    ...
     """
     text = " ".join(document.text.split())
     if not text:
         return []
-    single = _Single(document.text)
+    collapsed = _Collapsed(document.text)
     bounds = [(0, len(text))]
     if max_words:
-        starts = single.paragraphs(len(text))
+        starts = collapsed.paragraphs(len(text))
         groups = _pack(list(_pieces(text, max_words, document.language, starts)), max_words)
-        bounds = [
-            (group[0][0], group[-1][1])
-            for group in _to_paragraphs(groups, _good_starts(text, starts), max_words)
-        ]
-    ids = (
-        [document.id]
-        if len(bounds) == 1
-        else [f"{document.id}#{number}" for number in range(1, len(bounds) + 1)]
-    )
+        groups = _to_paragraphs(groups, _good_starts(text, starts), max_words)
+        bounds = [(group[0][0], group[-1][1]) for group in groups]
     title = " ".join(document.title.split())
-    links = sorted(single.links(document.links))
-    places = [link[0] for link in links]
-    return [
-        Passage(
-            id=name,
+    links = sorted(collapsed.links(document.links))
+    passages = []
+    for number, (start, end) in enumerate(bounds, 1):
+        passage = Passage(
+            id=document.id if len(bounds) == 1 else f"{document.id}#{number}",
             doc_id=document.id,
             title=title,
             text=text[start:end],
             language=document.language,
-            links=tuple(
-                (low - start, high - start, to)
-                for low, high, to in links[bisect_left(places, start) : bisect_left(places, end)]
-                if high <= end
-            ),
+            links=_links_within(links, start, end),
         )
-        for name, (start, end) in zip(ids, bounds, strict=True)
-    ]
+        passages.append(passage)
+    return passages
 
 
-class _Single:
-    """Places of a text in the same text with white space made single."""
+def _links_within(links: list[Link], start: int, end: int) -> tuple[Link, ...]:
+    """Returns the links of [start, end), with offsets from `start`. `links` must be sorted."""
+    low = bisect_left(links, start, key=_link_start)
+    high = bisect_left(links, end, key=_link_start)
+    return tuple(
+        (first - start, last - start, target) for first, last, target in links[low:high] if last <= end
+    )
+
+
+def _link_start(link: Link) -> int:
+    return link[0]
+
+
+class _Collapsed:
+    """Maps offsets in a text to offsets in the same text with white space collapsed."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._ends: list[int] = []
-        """Where each wide run of white space ends."""
+        """The end of each wide run of white space."""
         self._shifts = [0]
-        """How far what follows each of them moves to the left, after 0 for what stands before the first."""
+        """Characters removed before the first run (0), and up to the end of each run."""
         self._empty_lines: list[int] = []
+        """The ends of the runs that contain an empty line."""
         for run in _WIDE.finditer(text):
             start, end = run.span()
             self._ends.append(end)
@@ -92,28 +95,28 @@ class _Single:
                 self._empty_lines.append(end)
 
     def place(self, place: int) -> int:
-        """Of a character that is no white space, or the end of such a one."""
+        """Returns the collapsed offset of a character that is not white space."""
         return place - self._shifts[bisect_right(self._ends, place)]
 
     def paragraphs(self, length: int) -> list[int]:
-        """Where paragraphs begin, other than the first, in a text that is `length` characters long when made single."""
+        """Returns the starts of all paragraphs but the first; `length` is that of the collapsed text."""
         return [start for start in map(self.place, self._empty_lines) if 0 < start < length]
 
     def links(self, links: Iterable[Link]) -> Iterator[Link]:
-        """Links without white space at their ends."""
+        """Yields the links in collapsed offsets, without white space at their ends."""
         for start, end, target in links:
             if edges := _EDGES.search(self._text, start, end):
                 yield self.place(edges.start()), self.place(edges.end() - 1) + 1, target
 
 
 def cut_all(documents: Iterable[Document], max_words: int) -> Iterator[Passage]:
-    """The passages of all documents."""
+    """Yields the passages of all documents."""
     for document in documents:
         yield from cut(document, max_words)
 
 
 def corpus_hash(passages: Iterable[Passage]) -> str:
-    """SHA-256 over id, title and text of every passage, in order, as hex."""
+    """Returns the SHA-256 of id, title and text of every passage, in order, as hex."""
     digest = hashlib.sha256()
     for passage in passages:
         for field in (passage.id, passage.title, passage.text):
@@ -124,9 +127,12 @@ def corpus_hash(passages: Iterable[Passage]) -> str:
 
 
 def _pieces(text: str, max_words: int, language: str, paragraphs: list[int]) -> Iterator[Slice]:
-    """Sentences, which end where a paragraph does; the overlong ones cut into about equal parts between words."""
+    """Yields the sentences; cuts overlong ones into about equal parts between words.
+
+    A paragraph end also ends a sentence.
+    """
     for start, end in _sentences(text, language, paragraphs):
-        words = [match.span() for match in _WORD.finditer(text, start, end)]
+        words = [match.span() for match in WORD.finditer(text, start, end)]
         parts = -(-len(words) // max_words) if len(words) > 2 * max_words else 1
         edges = [round(part * len(words) / parts) for part in range(parts + 1)]
         for low, high in itertools.pairwise(edges):
@@ -140,8 +146,9 @@ def _sentences(text: str, language: str, paragraphs: list[int]) -> Iterator[tupl
 
 
 def _pack(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
-    """The pieces in as few groups as greedy packing needs, as even as those groups can be."""
+    """Packs the pieces into as few groups as greedy packing needs, as evenly as possible."""
     groups = _greedy(pieces, max_words)
+    # Binary search for the smallest limit that needs no more groups.
     low, high = 1, max_words
     while low < high:
         middle = (low + high) // 2
@@ -153,6 +160,7 @@ def _pack(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
 
 
 def _greedy(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
+    """Fills each group in turn up to `max_words`; a longer piece is a group by itself."""
     groups: list[list[Slice]] = []
     room = 0
     for piece in pieces:
@@ -166,18 +174,24 @@ def _greedy(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
 
 
 def _good_starts(text: str, paragraphs: list[int]) -> frozenset[int]:
-    """Paragraphs that a passage may well begin with: all but those below a heading (a line of a few words without a full stop)."""
+    """Returns the paragraph starts at which a passage may start.
+
+    These are all but those directly below a heading (a line of a few words without a full stop).
+    """
     edges = itertools.pairwise([0, *paragraphs])
     return frozenset(
         high
         for low, high in edges
-        if _CLOSED.search(text, low, high) or len(_WORD.findall(text, low, high)) >= STUB
+        if _CLOSED.search(text, low, high) or len(WORD.findall(text, low, high)) >= STUB
     )
 
 
 def _to_paragraphs(groups: list[list[Slice]], starts: Container[int], max_words: int) -> list[list[Slice]]:
-    """Moves each cut to the nearest paragraph break between the passages beside it that leaves both at least a third of `max_words` and no more
-    than all of it. The number of passages stays."""
+    """Moves each cut to the nearest paragraph break in the two passages around it.
+
+    Both passages must keep at least a third of `max_words` and at most all of it. The number of passages
+    does not change.
+    """
     least = max(STUB, max_words // 3)
     for index in range(len(groups) - 1):
         both, here = groups[index] + groups[index + 1], len(groups[index])
@@ -197,16 +211,13 @@ def _words(group: list[Slice]) -> int:
 
 
 def _join_stubs(groups: list[list[Slice]], most: int) -> list[list[Slice]]:
-    """Joins each stub to its shorter neighbour, where the two together have at most `most` words."""
+    """Joins each stub to its shorter neighbour if the two together have at most `most` words."""
     index = 0
     while index < len(groups):
         near = [other for other in (index - 1, index + 1) if 0 <= other < len(groups)]
         other = min(near, key=lambda n: _words(groups[n]), default=index)
-        if (
-            _words(groups[index]) < STUB
-            and other != index
-            and _words(groups[index]) + _words(groups[other]) <= most
-        ):
+        size = _words(groups[index])
+        if size < STUB and other != index and size + _words(groups[other]) <= most:
             first = min(index, other)
             groups[first : first + 2] = [groups[first] + groups[first + 1]]
             index = first

@@ -1,12 +1,13 @@
-"""Documents from files, folders of them, standard input, a hub's data set, or the packaged Wikipedia summaries.
+"""Reads documents from files, folders, standard input, a hub data set, or the packaged Wikipedia summaries.
 
-    JSON Lines     .jsonl .json .ndjson      id, title, text; language and links where there are any
+    JSON Lines     .jsonl .json .ndjson      id, title, text; optionally language and links
     Parquet        .parquet                  the same columns
     MediaWiki      .xml                      a dump's articles, with their links
-    plain text     .txt .text .md .markdown  one document a file
+    plain text     .txt .text .md .markdown  one document per file
 
-All of them may be packed (.gz, .bz2, .zst). One bad record, or one file that breaks off, does not end the reading of a large corpus: it is passed
-over and counted, with the first example of each reason. A source without a single good record is an error that names file and line.
+Each file may be compressed (.gz, .bz2, .zst). A bad record or a damaged file does not stop the reading of
+a large corpus: it is skipped and counted, with the first example of each reason. A source without a
+single good record is an error that names file and line.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ __all__ = ["SkipCount", "read_documents"]
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 PARQUET = ".parquet"
 _KNOWN = ", ".join((*JSON_LINES, PARQUET, ".xml", *PLAIN, *MARKDOWN))
-# Named so that a clear mistake is told at once; a file with any other ending is read as JSON Lines.
+# Rejected at once as clear mistakes; a single file with any other suffix is read as JSON Lines.
 _UNREADABLE = frozenset(
-    ".zip .tar .tgz .7z .xz .lz4 .rar .csv .tsv .pdf .doc .docx .odt .rtf .epub .html .htm .xml .xls .xlsx .npy .npz .arrow".split()
-)  # noqa: SIM905
+    """.zip .tar .tgz .7z .xz .lz4 .rar .csv .tsv .pdf .doc .docx .odt .rtf .epub .html .htm .xml .xls .xlsx
+    .npy .npz .arrow""".split()  # noqa: SIM905
+)
 LANGUAGES = get_args(Language)
 
 Records = Iterator[tuple[str, dict[str, Any]]]
+"""Records with their places, such as "docs.jsonl, line 7"."""
 Kind = Literal["json lines", "parquet", "dump", "text"]
 
 
@@ -54,12 +57,16 @@ def read_documents(
     language: str = "",
     workers: int = 1,
 ) -> Iterator[Document]:
-    """The documents of a source, at most `limit`: a file of a kind named above, a folder of such files and folders in the order of their names,
-    `-` for JSON Lines from standard input, `hf:OWNER/NAME[:CONFIG][@SPLIT]`, or `wiki-summaries` (`:en`, `:es`, `:fr`).
+    """Yields the documents of a source, at most `limit`.
 
-    `language` is that of documents that do not name their own. `workers` processes parse a dump; the documents and their order are the same for any number.
-    Raises DataError for a missing, unreadable or empty source, FormatError when it has no valid record, MissingExtraError when a package that
-    it needs is not installed.
+    A source is a file of a kind listed above, a folder of such files and folders (read in the order of their
+    names), `-` for JSON Lines from standard input, `hf:OWNER/NAME[:CONFIG][@SPLIT]`, or `wiki-summaries`
+    (`:en`, `:es`, `:fr`).
+
+    `language` is the language of documents that do not name one. `workers` processes parse a dump; the
+    documents and their order do not depend on the number. Raises DataError for a missing, unreadable or
+    empty source, FormatError if it has no valid record, and MissingExtraError if a package that it needs
+    is not installed.
     """
     skipped = SkipCount() if skipped is None else skipped
     before = skipped.total
@@ -77,11 +84,11 @@ def read_documents(
             if len(seen) == limit:
                 return
     if not len(seen):
-        raise _nothing(source, skipped, skipped.total - before)
+        raise _no_documents(source, skipped, skipped.total - before)
 
 
-def _nothing(source: str, skipped: SkipCount, count: int) -> DataError:
-    """Why a source gave no document at all."""
+def _no_documents(source: str, skipped: SkipCount, count: int) -> DataError:
+    """Returns the error of a source without documents; `count` of its records were skipped."""
     name = "Standard input" if source == "-" else source
     if not count:
         return DataError(f"{name} is empty: it holds no documents.")
@@ -101,6 +108,7 @@ def _nothing(source: str, skipped: SkipCount, count: int) -> DataError:
 def _document(
     value: dict[str, Any], language: str, seen: SeenIds, where: str, skipped: SkipCount
 ) -> Document:
+    """Returns the document of a record. Raises BadRecord."""
     for name in ("id", "title", "text"):
         if name not in value or (value[name] is None and name != "id"):
             raise BadRecord(f"a record that lacks the field '{name}'")
@@ -120,7 +128,7 @@ def _document(
         raise BadRecord(TOO_LONG)
     try:
         f"{document.id}{document.title}{document.text}".encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, written as an escape
+    except UnicodeEncodeError:  # a lone surrogate, written as an escape
         raise BadRecord("a record with characters that are not valid text") from None
     if not document.text.strip():
         raise BadRecord("a record with an empty text")
@@ -132,7 +140,7 @@ def _document(
 
 
 def _language(value: object) -> str:
-    """A record's own language as one of ours: `en-US` is `en`. Raises BadRecord for another one."""
+    """Returns a record's language as one of ours (`en-US` becomes `en`). Raises BadRecord for others."""
     if value is None or value == "":
         return ""
     name = value.lower().replace("_", "-").partition("-")[0] if isinstance(value, str) else ""
@@ -142,8 +150,11 @@ def _language(value: object) -> str:
 
 
 def _links(value: object, text: object) -> tuple[Link, ...]:
-    """The links of a record in the order of the text; none of them where a single one is not [start, end, title] within the text, for then
-    the offsets were counted in something else, bytes for example."""
+    """Returns the links of a record in text order.
+
+    Returns no link at all if a single one is not [start, end, title] within the text: the offsets were then
+    probably counted in another unit, for example bytes.
+    """
     if not isinstance(value, list | tuple) or not isinstance(text, str):
         return ()
     links: list[Link] = []
@@ -196,23 +207,31 @@ def _file_records(
 
 
 def _files(source: Path, skipped: SkipCount) -> Iterable[tuple[str, str, Kind]]:
-    """The files of a source: path, name within the source, kind. Raises DataError where there is none."""
+    """Returns the files of a source: path, name within the source, kind.
+
+    Raises DataError if there is none.
+    """
     if not source.exists():
         raise DataError(
-            f"There is no file or folder {source}; check the path (or write {PACKAGED}:en for the packaged Wikipedia summaries)."
+            f"There is no file or folder {source}; check the path (or write {PACKAGED}:en for the packaged "
+            "Wikipedia summaries)."
         )
     if source.is_dir():
         return _folder_files(source, skipped)
     kind = _kind(source)
     if kind is None and Path(inner_name(source)).suffix.lower() in _UNREADABLE:
         raise DataError(
-            f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title and text (.jsonl, .jsonl.gz)."
+            f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title "
+            "and text (.jsonl, .jsonl.gz)."
         )
     return [(str(source), path_text(source.name), kind or "json lines")]
 
 
 def _folder_files(source: Path, skipped: SkipCount) -> Iterator[tuple[str, str, Kind]]:
-    """Readable files of a folder, then of the folders in it, in the order of their names; hidden ones are passed over."""
+    """Yields the readable files of a folder, then of its subfolders, in the order of their names.
+
+    Skips hidden files and folders.
+    """
     found = False
     for folder, folders, names in os.walk(
         source, onerror=lambda error: skipped.add("a folder that cannot be read", str(error.filename))
@@ -230,7 +249,10 @@ def _folder_files(source: Path, skipped: SkipCount) -> Iterator[tuple[str, str, 
 
 
 def _kind(path: Path) -> Kind | None:
-    """What a file is, by its name; a dump (`enwiki-articles1.xml-p10p30302.bz2`) by its first element as well."""
+    """Returns the kind of a file by its name.
+
+    A dump (`enwiki-articles1.xml-p10p30302.bz2`) must also start with the right element.
+    """
     inner = Path(inner_name(path))
     suffix = inner.suffix.lower()
     if ".xml" in inner.name.lower():
@@ -241,5 +263,5 @@ def _kind(path: Path) -> Kind | None:
         return "json lines"
     if suffix == PARQUET:
         return "parquet"
-    # A multistream dump comes with an index, which is no text.
+    # A multistream dump comes with an index, a .txt file that is not prose.
     return "text" if suffix in (*PLAIN, *MARKDOWN) and "multistream-index" not in inner.name else None

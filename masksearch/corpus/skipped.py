@@ -1,6 +1,7 @@
-"""What was passed over while a corpus was read: counted by reason, with where each was met first.
+"""Counts the records skipped while a corpus is read, by reason, with the first place of each.
 
-Readers count what cannot be read at all; `reading.py` counts records whose fields are not right. Nothing is left out silently.
+The readers of each format count unreadable records; `readers.py` counts records with invalid fields. No
+record is skipped without being counted.
 """
 
 from __future__ import annotations
@@ -8,46 +9,52 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 MAX_RECORD = 16 * 2**20
-"""Longest record that is read: bytes of a line or a text file, characters of a text (MediaWiki's own limit for a page is 2 MiB)."""
+"""Longest record that is read: bytes of a line or a text file, characters of a text.
+
+MediaWiki's own limit for a page is 2 MiB.
+"""
 TOO_LONG = f"a record of more than {MAX_RECORD // 2**20} MiB"
 
 
 def path_text(name: str) -> str:
-    """A file's name without bytes that are no text, which could be neither shown nor written down."""
+    """Returns a file name without undecodable bytes, which can be neither printed nor written as UTF-8."""
     return name.encode("utf-8", "replace").decode()
 
 
 class BadRecord(Exception):
-    """A record that is passed over; the message is the reason."""
+    """A record that is skipped; the message is the reason."""
 
 
 @dataclass
 class SkipCount:
-    """Records passed over, by reason, with where the first of each was met."""
+    """Skipped records by reason, with the first place of each reason."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
     """reason -> "FILE, line N" """
     repaired: dict[str, int] = field(default_factory=dict)
-    """Records that were used without a part of them, by what was left out; not in `total`."""
+    """Records that were used in part, by what was left out; not in `total`."""
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
-        """Counts `count` records."""
+        """Counts `count` skipped records; `where` is kept for the first of each reason."""
         self.counts[reason] = self.counts.get(reason, 0) + count
         self.examples.setdefault(reason, path_text(where))
 
     def repair(self, reason: str, where: str) -> None:
-        """Counts one record that is used without a part of it."""
+        """Counts one record that is used in part."""
         self.repaired[reason] = self.repaired.get(reason, 0) + 1
         self.examples.setdefault(reason, path_text(where))
 
     @property
     def total(self) -> int:
-        """Records passed over in all."""
+        """Number of skipped records."""
         return sum(self.counts.values())
 
     def summary(self) -> str:
-        """For example: `2 records skipped: 2 not valid JSON (first: docs.jsonl, line 7)`; empty if there were none."""
+        """Returns for example `2 records skipped: 2 not valid JSON (first: docs.jsonl, line 7)`.
+
+        Empty if no record was skipped or used in part.
+        """
         parts = []
         for counts, done in ((self.counts, "skipped"), (self.repaired, "used in part")):
             if total := sum(counts.values()):
@@ -58,7 +65,10 @@ class SkipCount:
         return "; ".join(parts)
 
     def table(self) -> str:
-        """The same as aligned lines, the most frequent reason first: reason, count, first place. Empty if there was nothing."""
+        """Returns the counts as aligned lines, the most frequent reason first: reason, count, first place.
+
+        Empty if no record was skipped or used in part.
+        """
         rows: list[tuple[str, str, str]] = []
         for counts, head in ((self.counts, "skipped"), (self.repaired, "used in part")):
             if counts:
@@ -67,5 +77,6 @@ class SkipCount:
                     (reason, str(count), self.examples[reason])
                     for reason, count in sorted(counts.items(), key=lambda item: -item[1])
                 ]
-        wide, high = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-        return "\n".join(f"{reason:<{wide}}  {count:>{high}}  {first}" for reason, count, first in rows)
+        wide = max((len(reason) for reason, _, _ in rows), default=0)
+        digits = max((len(count) for _, count, _ in rows), default=0)
+        return "\n".join(f"{reason:<{wide}}  {count:>{digits}}  {first}" for reason, count, first in rows)

@@ -1,4 +1,4 @@
-"""What a corpus is known by: a hash of its bytes, so that an index can be told to be of the same text without parsing it again."""
+"""Hash of a corpus's bytes: shows that an index covers the same text without parsing the text again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from masksearch.runtime.files import hash_file
 
 
 def source_hash(source: str) -> str:
-    """SHA-256 over a file's bytes, or over names and bytes of a folder's files; of the name itself where it is no path. Empty for `-`."""
+    """Returns the SHA-256 of a file's bytes, or of the names and bytes of a folder's files, as hex.
+
+    A source that is not a path is hashed by its name. Empty for `-` (standard input).
+    """
     if source == "-":
         return ""
     path = Path(source)

@@ -1,7 +1,9 @@
-"""Plain text and Markdown files: each is a document, its id the path within the folder, its title the first heading or the file's name.
+"""Reads plain text and Markdown files: one document per file.
 
-Markdown is parsed (markdown-it-py), and the running text of paragraphs, list items and quotations is kept, a paragraph each. Left out: front
-matter, headings, code blocks, tables, images, HTML. A link leaves its anchor, emphasis its words, inline code its characters.
+A document's id is the path within the folder; its title is the first heading or the file's name. Markdown
+is parsed (markdown-it-py); paragraphs, list items and quotations become one paragraph each. Front matter,
+headings, code blocks, tables, images and HTML are left out. Links keep their anchor text, emphasis its
+words, inline code its characters.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from masksearch.corpus.jsonl import broken_off
+from masksearch.corpus.jsonl import damage_reason
 from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, SkipCount
 from masksearch.errors import DataError, MissingExtraError
 from masksearch.runtime.files import inner_name, open_binary
@@ -23,17 +25,20 @@ if TYPE_CHECKING:
 
 PLAIN = (".txt", ".text")
 MARKDOWN = (".md", ".markdown")
-# YAML between ---, TOML between +++; the first line must be a key, for a text may also begin with a rule.
+# YAML between ---, TOML between +++. The first line must be a key: a text may also start with a rule (---).
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?=[\w\"'-]+\s*[:=]).*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
 
 
 def read_text_file(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The one document of a file, if it can be read; `label` is its id. Raises MissingExtraError for Markdown without the package."""
+    """Yields the document of a file if it can be read; `label` is its id.
+
+    Raises MissingExtraError for a Markdown file if markdown-it-py is not installed.
+    """
     try:
         with open_binary(path) as stream:
             data = stream.read(MAX_RECORD + 1)
     except DataError as error:
-        skipped.add(broken_off(error), path)
+        skipped.add(damage_reason(error), path)
         return
     if len(data) > MAX_RECORD:
         skipped.add(TOO_LONG, path)
@@ -51,7 +56,10 @@ def read_text_file(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[
 
 
 def plain_markdown(source: str) -> tuple[str, str]:
-    """The first heading of a Markdown text (empty if there is none), and its running text with an empty line between paragraphs."""
+    """Returns the first heading of a Markdown text ("" without one), and its paragraphs.
+
+    Empty lines separate the paragraphs.
+    """
     tokens = _parser().parse(_FRONT_MATTER.sub("", source.replace("\r\n", "\n"), count=1))
     title, paragraphs, inside = "", [], ""
     for token in tokens:
@@ -69,6 +77,7 @@ def plain_markdown(source: str) -> tuple[str, str]:
 
 
 def _inline(tokens: Sequence[Token]) -> str:
+    """Returns the text of inline tokens, without images and HTML."""
     kinds = {"softbreak": "\n", "hardbreak": "\n"}
     return "".join(
         token.content if token.type in ("text", "code_inline") else kinds.get(token.type, "")

@@ -1,1 +1,1 @@
-"""MediaWiki XML dumps: pages as plain text with their links."""
+"""Reads MediaWiki XML dumps: pages as plain text with their links."""

@@ -1,11 +1,14 @@
-"""MediaWiki XML dumps (export schema 0.9 to 0.11, with or without `siteinfo`): the articles as plain text, with their links.
+"""Reads MediaWiki XML dumps: the articles as plain text, with their links.
+
+Supports export schemas 0.9 to 0.11, with or without `siteinfo`.
 
     for place, record in read_dump("enwiki-pages-articles-multistream.xml.bz2", skipped, workers=8):
         record["text"], record["links"]
 
-One process cuts the file into pages (`mediawiki_stream`); `workers` processes parse and clean them (`mediawiki_page`, `wikitext`). Where the
-dump is multistream and its index lies beside it, they unpack it as well. The records and their order do not depend on the number of workers.
-At most a few batches are under way at a time, so memory does not grow with the dump.
+One process cuts the file into pages (`stream.py`); `workers` processes parse and clean them (`page.py`,
+`wikitext.py`). If the dump is multistream and its index is in the same folder, the workers decompress it
+as well. The records and their order do not depend on the number of workers. At most a few batches are in
+flight, so memory does not grow with the dump.
 """
 
 from __future__ import annotations
@@ -39,21 +42,25 @@ if TYPE_CHECKING:
     from masksearch.corpus.skipped import SkipCount
 
 BATCH = 2**20
-"""Bytes of XML that a worker is given at once."""
+"""Bytes of XML in one batch for a worker."""
 AHEAD = 3
-"""Batches under way for each worker."""
+"""Batches in flight per worker."""
 MAX_BLOCK = 64 * 2**20
-"""An index whose blocks are longer than this (packed) is of no use: a block is 100 pages."""
+"""Most compressed bytes of a block. An index with longer blocks is not used: a block should be 100 pages."""
 
 _NAME = re.compile(r"\.xml(?:-p[0-9]+p[0-9]+)?(?:\.(?:bz2|gz|zst))?$", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"<mediawiki\b[^>]*?\sxml:lang\s*=\s*[\"']([A-Za-z]{2,8})[\"'-]")
 _MAX_HEAD = 2**20
+"""Bytes before the first page that are searched for the <mediawiki> element."""
 
 Work = Callable[[], list[Article | Skipped]]
 
 
 def is_dump(path: str) -> bool:
-    """Whether a file is a MediaWiki dump: by its name (`.xml`, also `.xml-p1p41242`, plain, .bz2, .gz, .zst) and, where it can be read, its beginning."""
+    """Whether a file is a MediaWiki dump, by its name and, if it can be read, its first bytes.
+
+    Names are `.xml` or `.xml-p1p41242`, plain, .bz2, .gz or .zst.
+    """
     if not _NAME.search(Path(path).name):
         return False
     if not Path(path).is_file():
@@ -68,46 +75,54 @@ def is_dump(path: str) -> bool:
 def read_dump(
     path: str, skipped: SkipCount, language: str = "", workers: int = 1, index: str | None = None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Articles as records (id, title, text, links, language where known) with their places, in the order of the dump.
+    """Yields articles as records (id, title, text, links, language if known) with their places.
 
-    What is no article, or cannot be read, is counted in `skipped`. The language is that of the dump's own `xml:lang`, else `language`. `index` is
-    a multistream dump's index (`...-multistream-index.txt.bz2`), by default the one beside it. Raises DataError for a file that is missing, no
-    dump, or declares entities.
+    The order is that of the dump. Pages that are not articles or cannot be read are counted in `skipped`.
+    The language is the dump's `xml:lang`, else `language`. `index` is a multistream dump's index
+    (`...-multistream-index.txt.bz2`), by default the one in the dump's folder. Raises DataError for a
+    file that is missing, is not a dump, or declares entities.
     """
     if not Path(path).is_file():
         raise DataError(f"There is no file {path}; check the path.")
     last = "at the beginning"
     with contextlib.closing(_outcomes(path, skipped, workers, index)) as outcomes:
-        own = next(outcomes)
-        assert isinstance(own, str)
+        dump_language = next(outcomes)
+        assert isinstance(dump_language, str)
         for outcome in outcomes:
             assert not isinstance(outcome, str)
             if isinstance(outcome, Skipped):
-                where = f"{path}, {outcome.place}" if outcome.place else f"{path}, {last}"
-                skipped.add(outcome.reason, where)
+                skipped.add(outcome.reason, f"{path}, {outcome.place or last}")
             last = f"after {outcome.place}" if outcome.place else last
             if isinstance(outcome, Skipped):
                 continue
-            if own or language:
-                outcome.record["language"] = own or language
+            if dump_language or language:
+                outcome.record["language"] = dump_language or language
             yield f"{path}, {outcome.place}", outcome.record
 
 
 def find_index(path: str) -> str | None:
-    """The index beside a multistream dump: `X-multistream1.xml-p1p9.bz2` has `X-multistream-index1.txt-p1p9.bz2`."""
+    """Returns the path of a multistream dump's index in the same folder, if there is one.
+
+    `X-multistream1.xml-p1p9.bz2` has the index `X-multistream-index1.txt-p1p9.bz2`, which may be
+    decompressed.
+    """
     dump = Path(path)
     name, found = re.subn(
         r"-multistream(\d*)\.xml(-p\d+p\d+)?\.bz2$", r"-multistream-index\1.txt\2", dump.name
     )
     if not found:
         return None
-    return next(
-        (str(file) for file in (dump.with_name(f"{name}.bz2"), dump.with_name(name)) if file.is_file()), None
-    )
+    for index in (dump.with_name(f"{name}.bz2"), dump.with_name(name)):
+        if index.is_file():
+            return str(index)
+    return None
 
 
 def read_index(index: str, dump: str) -> array[int]:
-    """Where the blocks of a multistream dump begin, and its end. Empty where the index does not fit the dump."""
+    """Returns the byte offsets of a multistream dump's blocks, then its size.
+
+    Empty if the index does not fit the dump.
+    """
     size = Path(dump).stat().st_size
     starts = array("Q")
     try:
@@ -123,6 +138,7 @@ def read_index(index: str, dump: str) -> array[int]:
         return array("Q")
     if any(end - start > MAX_BLOCK or end <= start for start, end in itertools.pairwise(starts)):
         return array("Q")
+    # Checks about a hundred blocks: each must start with the bzip2 magic.
     with open(dump, "rb") as packed:
         for start in starts[: -1 : max(1, len(starts) // 100)]:
             packed.seek(start)
@@ -134,7 +150,7 @@ def read_index(index: str, dump: str) -> array[int]:
 def _outcomes(
     path: str, skipped: SkipCount, workers: int, index: str | None
 ) -> Generator[str | Article | Skipped, None, None]:
-    """First the dump's own language, then what becomes of each page, in order."""
+    """Yields the dump's language (may be empty), then the outcome of each page, in order."""
     starts = array("Q")
     index = index or find_index(path)
     if index is not None and not (starts := read_index(index, path)):
@@ -156,7 +172,10 @@ def _outcomes(
 
 
 def _read_head(path: str, parts: Iterator[Part]) -> tuple[bytes, list[Part], list[Part]]:
-    """What stands before the first page, the faults met there, and the first page. Raises DataError where this is no dump."""
+    """Returns the bytes before the first page, the faults among them, and the first page.
+
+    Raises DataError if the file is not a dump.
+    """
     head = bytearray()
     faults: list[Part] = []
     first: list[Part] = []
@@ -176,6 +195,7 @@ def _read_head(path: str, parts: Iterator[Part]) -> tuple[bytes, list[Part], lis
 
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
+    """Yields pages and faults in batches of about BATCH bytes."""
     batch: list[Part] = []
     size = 0
     for part in parts:
@@ -190,7 +210,7 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
 
 
 def _in_order(works: Iterator[Work], workers: int) -> Iterator[list[Article | Skipped]]:
-    """The results of pieces of work, in order; done here where there is one worker, else in processes of their own."""
+    """Yields the results of the works, in order. A single worker is this process."""
     if workers <= 1:
         for work in works:
             yield work()

@@ -1,7 +1,8 @@
-"""One page of a dump, from its XML to a record of the corpus, or the reason why it is none. A pure function of the page's bytes.
+"""Turns one page of a dump from XML into a corpus record, or into the reason why it is skipped.
 
-A page is parsed as a document of its own that begins with `<page>`. XML allows a document type, and with it entities, only before the first
-element, so there is none that could be expanded or fetched.
+The result is a pure function of the page's bytes. Each page is parsed as a separate document that starts with
+`<page>`. XML allows a document type, and with it entities, only before the first element, so no entity
+can be expanded or fetched.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from masksearch.corpus.mediawiki.wikitext import MarkupError, clean_wikitext, pa
 
 
 class Article(NamedTuple):
-    """A record of the corpus, and its place in the dump."""
+    """A corpus record and its place in the dump."""
 
     place: str
     record: dict[str, Any]
 
 
 class Skipped(NamedTuple):
-    """A page that is no article, or cannot be read; no place where not even its title is known."""
+    """A page that is not an article or cannot be read; `place` is empty if its title is unknown."""
 
     place: str
     reason: str
@@ -34,17 +35,17 @@ _ID = re.compile(rb"<id>([0-9]{1,20})</id>")
 
 
 def read_pages(parts: Iterable[Part]) -> list[Article | Skipped]:
-    """What becomes of each page, in order."""
+    """Returns the outcome of each page, in order."""
     return [read_page(part) for part in parts if not isinstance(part, Outside)]
 
 
 def read_pages_of_block(path: str, start: int, end: int) -> list[Article | Skipped]:
-    """The same for the pages of one block of a multistream dump: bytes [start, end) of the file."""
+    """Returns the outcomes of one block of a multistream dump: bytes [start, end) of the file."""
     return read_pages(cut_pages(read_block(path, start, end)))
 
 
 def read_page(part: bytes | Fault) -> Article | Skipped:
-    """The article of one page."""
+    """Returns the article of one page, or the reason why it is skipped."""
     if isinstance(part, Fault):
         return Skipped(_place(part.head), part.reason)
     place = _place(part)
@@ -54,11 +55,9 @@ def read_page(part: bytes | Fault) -> Article | Skipped:
         return Skipped(place, "a page that is not UTF-8 text")
     except ElementTree.ParseError:
         return Skipped(place, "a page of malformed XML")
-    number, title, revision = (
-        page.findtext("id", "").strip(),
-        page.findtext("title", "").strip(),
-        _last(page, "revision"),
-    )
+    number = page.findtext("id", "").strip()
+    title = page.findtext("title", "").strip()
+    revision = _last(page, "revision")
     if not number or not title:
         return Skipped(place, "a page without an id or a title")
     place = _name(title, number)
@@ -69,7 +68,7 @@ def read_page(part: bytes | Fault) -> Article | Skipped:
     if revision is None or not (source := revision.findtext("text") or ""):
         return Skipped(place, "a page without text")
     if revision.findtext("model", "wikitext") != "wikitext":
-        return Skipped(place, "a page that is no wikitext")
+        return Skipped(place, "a page that is not wikitext")
     if kind := page_kind(title, source):
         return Skipped(place, kind)
     try:
@@ -82,13 +81,13 @@ def read_page(part: bytes | Fault) -> Article | Skipped:
 
 
 def _last(page: ElementTree.Element, tag: str) -> ElementTree.Element | None:
-    """The last child of that name: in a dump with all revisions, the newest."""
+    """Returns the last child with this tag: in a dump with all revisions, the newest one."""
     children = page.findall(tag)
     return children[-1] if children else None
 
 
 def _place(page: bytes) -> str:
-    """The name of a page that may be broken."""
+    """Returns the place of a page that may be malformed, from its bytes; "" without a title."""
     title, number = _TITLE.search(page), _ID.search(page)
     return _name(title[1].decode(errors="replace"), number[1].decode() if number else "?") if title else ""
 

@@ -1,7 +1,10 @@
-"""A dump's bytes, cut into its pages without parsing them: whatever is wrong with one page, or one part of the file, is wrong with it alone.
+"""Cuts a dump's bytes into pages without parsing them.
 
-Page by page is how a dump is written: `<page>` and `</page>` stand in it as tags only, for in text `<` is written as an entity. So they are
-searched for as bytes; what lies between is parsed by itself (`mediawiki_page`). Memory is bounded by MAX_PAGE, whatever the file holds.
+A damaged page or block therefore does not affect the others.
+
+In a dump, `<page>` and `</page>` occur only as tags, because text writes `<` as an entity. They are
+therefore searched for as bytes, and each page is parsed separately (`page.py`). MAX_PAGE bounds the
+memory for any file.
 """
 
 from __future__ import annotations
@@ -16,65 +19,69 @@ from masksearch.errors import DataError
 from masksearch.runtime.files import open_binary
 
 MAX_PAGE = 8 * 2**20
-"""Bytes of a page's XML. MediaWiki itself takes no text of more than 2 MiB."""
+"""Most bytes of a page's XML. MediaWiki itself accepts texts of at most 2 MiB."""
 
 TOO_LONG = f"a page of more than {MAX_PAGE // 2**20} MiB"
-NOT_CLOSED = "a page that breaks off before its end"
+NOT_CLOSED = "a page without an end"
 NOT_OPENED = "a page without a beginning"
 STREAM_DAMAGED = "a damaged part of the compressed file"
-STREAM_CUT = "a compressed file that breaks off"
+STREAM_CUT = "a truncated compressed file"
 
 _CHUNK = 2**18
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _TAIL = 16
-"""Bytes kept back where a tag may be cut in two."""
+"""Bytes kept for the next chunk, because a tag may be cut in two."""
 _BZ2_BEGINNING = re.compile(rb"BZh[1-9]1AY&SY")
 
 
 class Fault(NamedTuple):
-    """Something that cannot be read; `head` is the beginning of the page, where there is one."""
+    """An unreadable part; `head` holds the first bytes of its page, if there is one."""
 
     reason: str
     head: bytes = b""
 
 
 class Outside(NamedTuple):
-    """Bytes that belong to no page: the head of the file, the line ends between pages."""
+    """Bytes outside of pages: the head of the file, the line ends between pages."""
 
     data: bytes
 
 
 Part = bytes | Fault | Outside
-"""A whole page, or what stands in its place."""
+"""A whole page, a fault, or bytes between pages."""
 
 
 def read_chunks(path: str) -> Iterator[bytes | Fault]:
-    """A file's unpacked bytes; where it breaks off or is damaged there is a Fault, and reading goes on if it can. Raises DataError if there is no file."""
+    """Yields a file's decompressed bytes, and a Fault for a truncated or damaged part.
+
+    A `.bz2` file is read on after a damaged part. Raises DataError if the file does not exist.
+    """
     if path.endswith(".bz2"):
         with open(path, "rb") as packed:
             yield from unpack_bz2(packed)
         return
     with open_binary(path) as stream:
+        # A BufferedReader's `read` loses the bytes directly before a fault; `read1` does not.
+        read = stream.read1 if isinstance(stream, io.BufferedReader) else stream.read
         try:
-            while (
-                chunk := stream.read1(_CHUNK)
-                if isinstance(stream, io.BufferedReader)
-                else stream.read(_CHUNK)
-            ):
+            while chunk := read(_CHUNK):
                 yield chunk
         except (OSError, EOFError, ValueError):
             yield Fault(STREAM_CUT)
 
 
 def read_block(path: str, start: int, end: int) -> Iterator[bytes | Fault]:
-    """The same for the bytes [start, end) of a multistream `.bz2` file."""
+    """Yields the decompressed bytes [start, end) of a multistream `.bz2` file, and Faults."""
     with open(path, "rb") as packed:
         packed.seek(start)
         yield from unpack_bz2(packed, end - start)
 
 
 def unpack_bz2(packed: BinaryIO, length: int | None = None) -> Iterator[bytes | Fault]:
-    """Unpacks streams one after the other. After a damaged one it goes on with the next, which its first ten bytes give away."""
+    """Decompresses the streams of a `.bz2` file in turn; `length` limits the compressed bytes read.
+
+    After a damaged stream, continues with the next, which is found by its first ten bytes.
+    """
     unpacker = bz2.BZ2Decompressor()
     begun = False
     data = b""
@@ -101,7 +108,10 @@ def unpack_bz2(packed: BinaryIO, length: int | None = None) -> Iterator[bytes | 
 
 
 def _next_stream(packed: BinaryIO, data: bytes, length: int | None) -> tuple[bytes, int | None]:
-    """What was read from the beginning of the next stream on; nothing at the end of the file."""
+    """Returns the bytes read from the start of the next stream on, and the compressed bytes left.
+
+    The bytes are empty at the end of the file.
+    """
     while not (found := _BZ2_BEGINNING.search(data)):
         more = packed.read(_CHUNK if length is None else min(_CHUNK, length))
         if not more:
@@ -112,7 +122,10 @@ def _next_stream(packed: BinaryIO, data: bytes, length: int | None) -> tuple[byt
 
 
 def cut_pages(chunks: Iterable[bytes | Fault]) -> Iterator[Part]:
-    """The pages of a stream, in order, with what lies outside of them and what is wrong. A page cut off by a Fault goes with it."""
+    """Yields pages, bytes outside of pages, and faults, in order.
+
+    A page that is interrupted by a Fault is dropped.
+    """
     cutter = _Cutter()
     for chunk in chunks:
         if isinstance(chunk, Fault):
@@ -124,14 +137,19 @@ def cut_pages(chunks: Iterable[bytes | Fault]) -> Iterator[Part]:
 
 
 class _Cutter:
+    """Cuts chunks of bytes into parts; a page may span several chunks."""
+
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
+        """Offset in the buffer up to which a page has been searched for its end."""
         self._inside = False
+        """Whether the buffer starts inside a page."""
         self._dropping = False
-        """Inside a page that is too long: what comes is not kept."""
+        """Whether the page is too long: its bytes are dropped up to its end."""
 
     def feed(self, chunk: bytes) -> Iterator[Part]:
+        """Yields the parts that the chunk completes."""
         self._buffer += chunk
         position = 0
         while True:
@@ -143,13 +161,17 @@ class _Cutter:
         self._searched = max(0, self._searched - position)
 
     def close(self) -> Iterator[Part]:
+        """Yields what is left at the end of the file."""
         if self._inside and not self._dropping:
             yield Fault(NOT_CLOSED, bytes(self._buffer[:2000]))
         elif not self._inside and self._buffer:
             yield Outside(bytes(self._buffer))
 
     def _next(self, position: int) -> tuple[list[Part], int]:
-        """The parts up to the next page's beginning or end, and where to go on; no parts where more has to be read."""
+        """Returns the parts up to the next page's start or end, and the offset to continue at.
+
+        Returns no parts if more bytes are needed.
+        """
         buffer = self._buffer
         if not self._inside:
             start = buffer.find(_OPEN, position)
@@ -183,12 +205,17 @@ class _Cutter:
 
 
 def check_head(path: str, head: bytes) -> None:
-    """Raises DataError where a file does not begin as a MediaWiki export does, or declares entities, which no such export needs."""
+    """Raises DataError if a file does not start like a MediaWiki export, or declares entities.
+
+    No MediaWiki export declares entities.
+    """
     if re.search(rb"<!\s*(?:DOCTYPE|ENTITY)", head, re.IGNORECASE):
         raise DataError(
-            f"{path} declares a document type or entities, which a MediaWiki dump never does and which can exhaust the memory; it is not read."
+            f"{path} declares a document type or entities, which a MediaWiki dump never does and which can "
+            "exhaust the memory; it is not read."
         )
     if b"<mediawiki" not in head:
         raise DataError(
-            f"{path} is no MediaWiki dump: there is no <mediawiki> element before the first page; convert it to JSON Lines to use it."
+            f"{path} is not a MediaWiki dump: there is no <mediawiki> element before the first page; "
+            "convert it to JSON Lines to use it."
         )

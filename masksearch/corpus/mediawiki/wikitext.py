@@ -1,11 +1,12 @@
-"""A page's wikitext to plain paragraphs and the links in them.
+"""Turns a page's wikitext into plain paragraphs and the links in them.
 
     text, links = clean_wikitext("'''Ada Lovelace''' wrote for [[Charles Babbage]]'s engine.<ref>...</ref>")
 
-The markup is read by mwparserfromhell, after `wikitext_cut` has taken away what is left out anyway. Kept are paragraphs, and of lists the items
-that are sentences. A paragraph whose markup is broken is left out, not guessed at; so is a sentence that lost a formula or the object of a preposition
-with its markup ("the variance is ,"), for it no longer says anything. Links carry the title of the article they lead to; those to files, categories, other
-namespaces and other wikis do not count.
+mwparserfromhell reads the markup after `wikitext_cut.py` has removed the unwanted parts. The result has
+the paragraphs, and the list items that are sentences. A paragraph with broken markup is left out rather
+than guessed at. A sentence that lost a formula, or the object of a preposition, with its markup ("the
+variance is ,") is left out because it has no meaning any more. Links hold the title of their target
+article; links to files, categories, other namespaces and other wikis are left out.
 """
 
 from __future__ import annotations
@@ -46,19 +47,22 @@ if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
 
 PIECE = 8_000
-"""Characters that are parsed at once, as far as there is a line end to cut at."""
+"""Characters that are parsed at once, if there is a line end to cut at."""
 MAX_PIECE = 64_000
-"""A stretch that cannot be cut and is longer is no prose, and is left out: the parser's time may grow with its square."""
+"""Most characters of a piece. A longer one is not prose and is left out: parsing may be quadratic."""
 MAX_FORMULAS = 2
-"""A paragraph that lost more formulas is left out whole."""
+"""Most formulas of a paragraph. A paragraph with more is left out completely."""
 LONG = 20_000
-"""A longer line that lost something is no paragraph, and is left out whole."""
+"""Most characters of a line with cuts. A longer line is not a paragraph and is left out completely."""
 SHORT = 60
-"""A line of fewer characters that is no sentence is a label, not prose."""
+"""A line without a full stop and with fewer characters is a label, not prose."""
 
 _END, _ITEM = "\ue001", "\ue004"
 _FIRST_LINK, _MAX_LINKS = 0xF0000, 0xFFFE
-"""The n-th link of a page begins with the private character _FIRST_LINK + n, so that it keeps its target when paragraphs before it go."""
+"""The n-th link of a page starts with the private character _FIRST_LINK + n.
+
+The number keeps the link's target when paragraphs before it are left out.
+"""
 _START = "[\U000f0000-\U000ffffd]"
 _MARK = re.compile(rf"{_START}|{_END}")
 _EDGE = re.compile(r"\n|\{\{|\}\}|\[\[|\]\]")
@@ -71,11 +75,11 @@ _WORD = re.compile(r"\w\w|[\u3400-\u9fff]")
 
 
 class MarkupError(Exception):
-    """The parser could not make sense of a page."""
+    """The parser failed on a page."""
 
 
 def page_kind(title: str, source: str) -> str:
-    """Why a page is no article: a redirect, a list page, a disambiguation page; empty for an article."""
+    """Returns why a page is not an article (redirect, list or disambiguation page); "" for an article."""
     if REDIRECT.match(source):
         return "a redirect"
     if LIST_TITLE.search(title):
@@ -86,7 +90,10 @@ def page_kind(title: str, source: str) -> str:
 
 
 def clean_wikitext(source: str) -> tuple[str, list[Link]]:
-    """Paragraphs, parted by an empty line, and the links in them, offsets in that text. Raises MissingExtraError without mwparserfromhell."""
+    """Returns the paragraphs, separated by empty lines, and the links with offsets in that text.
+
+    Raises MarkupError if the parser fails, MissingExtraError if mwparserfromhell is not installed.
+    """
     source = cut_tags(plain_source(source))
     if "-{" in source:
         source = _VARIANT.sub(_choose_variant, source)
@@ -99,7 +106,7 @@ def clean_wikitext(source: str) -> tuple[str, list[Link]]:
 
 
 def _pieces(section: str) -> Iterator[str]:
-    """Stretches of about PIECE characters, cut at line ends outside templates and links."""
+    """Yields pieces of about PIECE characters, cut at line ends outside of templates and links."""
     start = depth = 0
     for match in _EDGE.finditer(section):
         if match[0] == "\n":
@@ -112,12 +119,11 @@ def _pieces(section: str) -> Iterator[str]:
 
 
 class _Writer:
-    """Turns parsed wikitext into marked text: each link between two marks, its target at the same place in `targets`."""
+    """Turns parsed wikitext into marked text: each link between two marks, its target in `targets`."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.targets: list[str] = []
-        self._trail = False
 
     def write(self, source: str) -> None:
         """Adds one piece of a page."""
@@ -147,13 +153,14 @@ class _Writer:
                 self.parts.append("\n\n")
 
     def _text(self, text: str) -> None:
-        """Letters that follow a link belong to its anchor, as in `[[bus]]es`."""
+        """Adds text. Letters directly after a link join its anchor, as in `[[bus]]es`."""
         if self.parts and self.parts[-1] == _END and (trail := _TRAIL.match(text)):
             self.parts[-1:] = [trail[0], _END]
             text = text[trail.end() :]
         self.parts.append(text)
 
     def _link(self, node: Any) -> None:
+        """Adds a link's text, marked if the link leads to an article."""
         raw = html.unescape(str(node.title)).replace("_", " ").strip()
         if HOLE in raw or BROKEN in raw or "\n" in raw:
             self.parts.append(BROKEN)
@@ -170,17 +177,20 @@ class _Writer:
         elif str(node.text).strip():
             self._walk(node.text)
         else:
+            # The pipe trick: `[[Mercury (planet)|]]` shows "Mercury".
             self.parts.append(re.sub(r"^[^:]*:|\s*\([^()]*\)$|, .*$", "", raw))
         if marked:
             self.parts.append(_END)
 
     def _external(self, node: Any) -> None:
+        """Adds the text of an external link; a bare address is cut."""
         if not node.brackets:
             self.parts.append(HOLE)
         elif node.title is not None and str(node.title).strip():
             self._walk(node.title)
 
     def _template(self, node: Any) -> str:
+        """Returns the text of a template, or HOLE if it has no rule or no text."""
         rule = find_rule(template_name(str(node.name)))
         if rule is None:
             return HOLE
@@ -188,7 +198,10 @@ class _Writer:
         return rule(args, named) or HOLE
 
     def _parameters(self, node: Any) -> tuple[list[str], Mapping[str, str]]:
-        """Positional parameters in order, also those numbered by hand, and named ones, each as marked text."""
+        """Returns the positional parameters (also explicitly numbered ones) in order, and the named ones.
+
+        Each is marked text.
+        """
         args: dict[int, str] = {}
         named: dict[str, str] = {}
         for parameter in node.params:
@@ -208,6 +221,7 @@ _parser_error: type[Exception] = Exception
 
 
 def _parse(source: str) -> Any:
+    """Parses wikitext; imports the parser at the first call. Raises MarkupError, MissingExtraError."""
     global _parser, _parser_error
     if _parser is None:
         try:
@@ -223,7 +237,10 @@ def _parse(source: str) -> Any:
 
 
 def _resolve(title: str) -> tuple[str, bool]:
-    """The article that a link leads to (empty: none of this wiki), and whether the link's text is shown."""
+    """Returns the target article of a link and whether the link's text is shown.
+
+    The target is "" if the link does not lead to an article of this wiki.
+    """
     forced = title.startswith(":")
     title = title.lstrip(": ")
     prefix, colon, _ = title.partition(":")
@@ -237,30 +254,35 @@ def _resolve(title: str) -> tuple[str, bool]:
 
 
 def _choose_variant(match: re.Match[str]) -> str:
-    """Chinese `-{zh-hans:A;zh-hant:B}-` to one of its variants (the simplified one, else the first), `-{A}-` to A; rules without text to nothing."""
+    """Returns one variant of Chinese `-{zh-hans:A;zh-hant:B}-`: the simplified one, else the first.
+
+    `-{A}-` becomes A; conversion rules without text become "".
+    """
     flags, bar, body = match[1].rpartition("|")
     if bar and re.search(r"[HTN-]", flags):
         return ""
     choices = dict(re.findall(r"(zh[\w-]*)\s*:\s*([^;]*)", body))
     if not choices:
         return body
-    return str(
-        next(
-            (choices[name] for name in ("zh-hans", "zh-cn", "zh") if name in choices),
-            next(iter(choices.values())),
-        )
-    ).strip()
+    for name in ("zh-hans", "zh-cn", "zh"):
+        if name in choices:
+            return str(choices[name]).strip()
+    return str(next(iter(choices.values()))).strip()
 
 
 def _drop_quotes(source: str) -> str:
-    """The source without the apostrophes of bold and italic type; those that belong to words stay (`l'''Étranger''`)."""
+    """Removes the apostrophes of bold and italic type; keeps those of words (`l'''Étranger''`)."""
     if "''" not in source:
         return source
     return "\n".join(_drop_quotes_of_line(line) if "''" in line else line for line in source.split("\n"))
 
 
 def _drop_quotes_of_line(line: str) -> str:
-    """MediaWiki's rule: four are one and bold; and where neither bold nor italic comes out even, one bold is an apostrophe and italic."""
+    """Applies MediaWiki's rules for runs of apostrophes.
+
+    Four are one apostrophe and bold. If both bold and italic marks are odd in number, one bold mark is an
+    apostrophe and italic.
+    """
     runs = [(match.start(), len(match[0])) for match in _QUOTES.finditer(line)]
     kept = [length - 5 if length > 5 else int(length == 4) for _, length in runs]
     bold = [index for index, (_, length) in enumerate(runs) if length in (3, 4)]
@@ -276,7 +298,10 @@ def _drop_quotes_of_line(line: str) -> str:
 
 
 def _apostrophe_rank(line: str, start: int) -> int:
-    """How well an apostrophe fits at `start`: after a word of one letter best, after a longer word, after a space."""
+    """Returns how well an apostrophe fits at `start`, best first.
+
+    0 after a word of one letter, 1 after a longer word, 2 after a space.
+    """
     before, second = line[start - 1 : start], line[max(0, start - 2) : start - 1]
     if before in ("", " "):
         return 2
@@ -284,11 +309,12 @@ def _apostrophe_rank(line: str, start: int) -> int:
 
 
 def _paragraphs(marked: str) -> Iterator[str]:
-    """The paragraphs of marked text, cleaned, in order."""
+    """Yields the cleaned paragraphs of marked text, in order."""
     prose: list[str] = []
     items: list[str] = []
 
     def end() -> Iterator[str]:
+        """Yields the paragraph and the list collected so far, and starts new ones."""
         for lines, between in ((prose, " "), (items, "\n")):
             if sum(line.count(FORMULA) for line in lines) <= MAX_FORMULAS:
                 text = between.join(filter(None, map(_tidy, lines)))
@@ -314,20 +340,23 @@ def _paragraphs(marked: str) -> Iterator[str]:
 
 
 def _is_chinese_sentence(text: str) -> bool:
+    """Whether the text has a Chinese character before Chinese end punctuation."""
     return bool(re.search(r"[\u3400-\u9fff].*[。！？]", text))
 
 
 def _is_prose(text: str) -> bool:
-    """Whether a paragraph says something: a label does not, nor does the line that led to a list."""
+    """Whether a paragraph is prose: not a label, and not the line that introduces a list."""
     if text.endswith((":", "：")) and not _STOP.search(text):
         return False
     return bool(_STOP.search(text)) or len(text) >= SHORT
 
 
 _OPEN, _CLOSE = "(（\\[", ")）\\]"
+# Labels of a cut pronunciation or transcription.
 _LABEL = (
-    r"(?:(?:English|French|Spanish|locally|also|UK|US|British|American)\s+)?(?:pronounced(?:\s+as)?|pronunciation|pronúnciese|pronunciado|pronunciación|prononciation|prononcé|prononcée"
-    r"|IPA|AFI|API|listen|audio|発音|发音|發音|simplified Chinese|pinyin|lit\.?|or|and|also|ou|et|o|y|或)"
+    r"(?:(?:English|French|Spanish|locally|also|UK|US|British|American)\s+)?(?:pronounced(?:\s+as)?"
+    r"|pronunciation|pronúnciese|pronunciado|pronunciación|prononciation|prononcé|prononcée|IPA|AFI|API|listen"
+    r"|audio|発音|发音|發音|simplified Chinese|pinyin|lit\.?|or|and|also|ou|et|o|y|或)"
 )
 _JOIN = rf"(?:[\s,;:/，；、：–—-]|{HOLE}|\b{_LABEL}\b)*"
 _AFTER_OPEN = re.compile(rf"([{_OPEN}]){_JOIN}{HOLE}{_JOIN}(?<![–—-])")
@@ -337,7 +366,8 @@ _BEFORE_CLOSE = re.compile(
 _BETWEEN = re.compile(rf"\s*([,;，；、])\s*{HOLE}\s*(?=[,;，；、.。])")
 _BEFORE_STOP = re.compile(rf"\s*{HOLE}\s*(?=[,.，。、；：!?！？])")
 _LOST = re.compile(
-    rf"\b(?:an?|the|of|at|in|on|from|to|by|with|about|approximately|around|over|than|for|as|between|is|are|was|were|equals|el|la|del?|en|por|con|un|una|es|le|du|à|par|dans|une|est)"
+    r"\b(?:an?|the|of|at|in|on|from|to|by|with|about|approximately|around|over|than|for|as|between|is|are|was"
+    r"|were|equals|el|la|del?|en|por|con|un|una|es|le|du|à|par|dans|une|est)"
     rf"\s+{HOLE}(?=[\s.,;]|$)"
 )
 _HOLES = re.compile(rf"(\s?){HOLE}(\s?)")
@@ -355,12 +385,12 @@ _ENTITY = re.compile(r"&#?\w+;?")
 
 
 def _tidy(line: str) -> str:
-    """One line without debris of what was left out, entities written out, white space single; empty where no words are left."""
+    """Removes traces of cuts, resolves entities, collapses white space; returns "" if no word is left."""
     text = _SPACES.sub(" ", _UNWANTED.sub("", line))
     if "&" in text:
         text = _SPACES.sub(" ", _unescape(text))
     if HOLE in text or FORMULA in text:
-        for _ in range(2):
+        for _ in range(2):  # brackets may be nested
             text = _AFTER_OPEN.sub(r"\1", text)
             text = _BEFORE_CLOSE.sub(r"\1", text)
         text = _drop_lost_sentences(text)
@@ -377,7 +407,7 @@ def _tidy(line: str) -> str:
 
 
 def _drop_lost_sentences(text: str) -> str:
-    """The text without the sentences that lost a formula, or what a preposition outside brackets led to."""
+    """Removes sentences that lost a formula, or the object of a preposition outside of brackets."""
     if FORMULA not in text and not _LOST.search(text):
         return text
     if len(text) > LONG:
@@ -395,14 +425,14 @@ def _drop_lost_sentences(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    """Entities written out; one for a private character, which could pass for a mark, or for half a character is taken out."""
+    """Resolves entities; removes those of surrogates and of private characters, which could act as marks."""
     return _ENTITY.sub(
         lambda match: "".join(c for c in html.unescape(match[0]) if not PRIVATE.match(c)), text
     )
 
 
 def _place_links(marked: str, targets: list[str]) -> tuple[str, list[Link]]:
-    """The text without the marks, and the spans that they enclosed."""
+    """Returns the text without the marks, and the links that they enclosed."""
     parts: list[str] = []
     links: list[Link] = []
     position = length = 0

@@ -1,9 +1,11 @@
-"""What of a page's wikitext is left out is cut away before it is parsed: comments, references, tables, pictures, templates without a rule.
+"""Cuts unwanted wikitext before parsing: comments, references, tables, pictures, templates without a rule.
 
-Half of an article is such markup, so cutting first makes the whole faster than the parser alone, and it bounds the parser's work: unclosed
-markup, on which parsers take quadratic time or worse, never reaches it. Every step here is one pass, linear in the text.
+Such markup is half of an article, so cutting first is faster than the parser alone. It also bounds the
+parser's work: unclosed markup, on which parsers take quadratic time or worse, never reaches it. Every
+step here is one pass and linear in the text.
 
-Four private characters stand in the text for what later steps must know; `plain_source` takes them out of what people wrote.
+Private characters mark places in the text for later steps; `plain_source` removes such characters from
+the input.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from masksearch.corpus.mediawiki.wikitext_names import CATEGORIES, FILES, SECTIO
 from masksearch.corpus.mediawiki.wikitext_templates import find_rule, superscript, template_name
 
 BROKEN = "\ue002"
-"""Markup that was opened and never closed: the paragraph is left out."""
+"""Marks markup that was never closed: its paragraph is left out."""
 HOLE = "\ue003"
-"""Something was left out of a sentence; the punctuation around it may have to go."""
+"""Marks a cut inside a sentence; the punctuation around it may have to be removed."""
 FORMULA = "\ue005"
-"""A hole that held a formula."""
+"""Marks a cut formula."""
 
 MAX_DEPTH = 20
-"""Templates nested deeper are left out."""
+"""Deepest nesting of templates and links; deeper ones are left out."""
 
 PRIVATE = re.compile("[\ue000-\ue00f\ud800-\udfff\U000f0000-\U0010ffff]")
 _TAG = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)(\s[^<>]*?)?\s*(/?)>")
@@ -34,56 +36,64 @@ _TABLE_EDGE = re.compile(r"^[ \t:*#]*\{\|.*|^[ \t]*\|\}(?!\})", re.MULTILINE)
 _BRACES = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _UNCLOSED_URL = re.compile(r"(?<!\[)\[(?=\s*[a-z]{0,9}:?//)(?![^\[\]\n]*\])", re.IGNORECASE)
 _NAME_END = re.compile(r"[|{}\[\]#<>]|\n(?=\s*\S)")
-# Templates that stand for a raised note: nothing is missing from the sentence where they stood.
+# Templates for a superscript note: the sentence is complete without them.
 _NOTE = re.compile(
-    r"""\s*(?:sfn\w*|harv\w*|rp|r|ref\w*|efn\w*|note\w*|cn|fact|c(?:ite|itation|larif)[\w -]*|dubious|who|when|which|where|whom|pn
-    |better[ ]source\w*|[\w -]+[ ]needed|failed[ ]verification|verify[\w ]*|not[ ]in[ ]citation|update[\w ]*|anchor|\#tag:ref
-    |cita[ ]requerida|refnec|sin[ ]fuentes|source[ ]insuffisante|pas[ ]clair|quand|qui|lequel|来源请求|來源請求|可疑|何时|何時|谁|誰)\s*[|}]""",
+    r"""\s*(?:sfn\w*|harv\w*|rp|r|ref\w*|efn\w*|note\w*|cn|fact|c(?:ite|itation|larif)[\w -]*|dubious
+    |who|when|which|where|whom|pn|better[ ]source\w*|[\w -]+[ ]needed|failed[ ]verification|verify[\w ]*
+    |not[ ]in[ ]citation|update[\w ]*|anchor|\#tag:ref|cita[ ]requerida|refnec|sin[ ]fuentes
+    |source[ ]insuffisante|pas[ ]clair|quand|qui|lequel|来源请求|來源請求|可疑|何时|何時|谁|誰)\s*[|}]""",
     re.IGNORECASE | re.VERBOSE,
 )
 _UNSEEN = FILES | CATEGORIES
 _PLAIN_HEADING = re.compile(r"'{2,}|\[\[(?:[^|\]]*\|)?|\]\]|\{\{[^{}]*\}\}")
 
-# The content is no wikitext, or no prose, and goes with the tag.
+# Tags whose content is not wikitext or not prose: it is cut with the tag.
 _FORMULAS = frozenset("math chem ce".split())  # noqa: SIM905
 _DROPPED = frozenset(
-    """ref references gallery timeline imagemap score hiero graph mapframe maplink source syntaxhighlight pre table templatedata inputbox categorytree
-    del s strike includeonly rt rp style script section chart
-    indicator""".split()  # noqa: SIM905
+    """ref references gallery timeline imagemap score hiero graph mapframe maplink source syntaxhighlight
+    pre table templatedata inputbox categorytree del s strike includeonly rt rp style script section
+    chart indicator""".split()  # noqa: SIM905
 )
 _NESTING = frozenset({"table", "span", "div"})
 _BLOCKS = frozenset("p blockquote hr poem ul ol dl center".split())  # noqa: SIM905
 _ITEMS = {"li": "\n* ", "dd": "\n: ", "dt": "\n; ", "br": " "}
 _TAGS_OF_HTML = frozenset(
-    """b i u em strong small big span div font abbr acronym cite q ins code tt kbd samp var dfn sub sup bdi bdo ruby rb noinclude onlyinclude mark time
-    data wbr th td tr caption nowiki templatestyles h1 h2 h3 h4 h5 h6 translate tvar languages noparse nobr""".split()  # noqa: SIM905
+    """b i u em strong small big span div font abbr acronym cite q ins code tt kbd samp var dfn sub sup bdi
+    bdo ruby rb noinclude onlyinclude mark time data wbr th td tr caption nowiki templatestyles h1 h2 h3
+    h4 h5 h6 translate tvar languages noparse nobr""".split()  # noqa: SIM905
 )
 
 
 def plain_source(source: str) -> str:
-    """The source without the characters that this module gives a meaning."""
+    """Removes private and surrogate characters and normalises line ends."""
     return PRIVATE.sub("", source).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def cut_tags(source: str) -> str:
-    """The source without comments and tags; with the content of formatting tags, without that of references, formulas, code, pictures."""
+    """Removes comments and tags.
+
+    Keeps the content of formatting tags, but not of references, formulas, code and pictures.
+    """
     parts: list[str] = []
-    hopeless: set[str] = set()
+    unclosed: set[str] = set()
     position = 0
     while match := _TAG.search(source, position):
         parts.append(source[position : match.start()].replace("<", "&lt;"))
-        written, position = _cut_tag(source, match, hopeless)
+        written, position = _cut_tag(source, match, unclosed)
         parts.append(written)
     parts.append(source[position:].replace("<", "&lt;"))
     return "".join(parts)
 
 
-def _cut_tag(source: str, match: re.Match[str], hopeless: set[str]) -> tuple[str, int]:
-    """What to write for a tag, and where to read on. `hopeless` holds the names that are known to be closed nowhere further on."""
+def _cut_tag(source: str, match: re.Match[str], unclosed: set[str]) -> tuple[str, int]:
+    """Returns the replacement of a tag and the offset to continue at.
+
+    `unclosed` holds the tag names that are known to have no closing tag further on.
+    """
     name = match[2].lower() if match[2] else "!--"
     closing, empty = bool(match[1]), bool(match[4])
     if name == "nowiki" and not closing and not empty:
-        close = _find_close(source, match.end(), name, hopeless)
+        close = _find_close(source, match.end(), name, unclosed)
         return (_literal(source[match.end() : close[0]]), close[1]) if close else ("", match.end())
     if (
         name in _FORMULAS
@@ -91,11 +101,11 @@ def _cut_tag(source: str, match: re.Match[str], hopeless: set[str]) -> tuple[str
         or name == "!--"
         or (name in _NESTING and _HIDDEN.search(match[3] or ""))
     ):
-        left = FORMULA if name in _FORMULAS else ""
+        mark = FORMULA if name in _FORMULAS else ""
         if closing or empty:
-            return left, match.end()
-        close = _find_close(source, match.end(), name, hopeless)
-        return (left, close[1]) if close else (BROKEN, match.end())
+            return mark, match.end()
+        close = _find_close(source, match.end(), name, unclosed)
+        return (mark, close[1]) if close else (BROKEN, match.end())
     if name in _ITEMS:
         return ("" if closing else _ITEMS[name]), match.end()
     if name in _BLOCKS:
@@ -104,17 +114,20 @@ def _cut_tag(source: str, match: re.Match[str], hopeless: set[str]) -> tuple[str
         return superscript(raised[1]), raised.end()
     if name in _TAGS_OF_HTML:
         return "", match.end()
-    return "&lt;" + match[0][1:], match.end()  # no tag: `a<b and c>d`
+    return "&lt;" + match[0][1:], match.end()  # not a tag: `a<b and c>d`
 
 
 def _literal(text: str) -> str:
-    """Text that is not to be parsed, its markup written as entities."""
+    """Writes markup characters as entities, so that the text is not parsed."""
     return re.sub(r"[\[\]{}|<>'=*#:;~_-]", lambda match: f"&#{ord(match[0])};", text)
 
 
-def _find_close(source: str, start: int, name: str, hopeless: set[str]) -> tuple[int, int] | None:
-    """Start and end of the closing tag; None where there is none, or where a reference is opened before the last one was closed."""
-    if name in hopeless:
+def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple[int, int] | None:
+    """Returns start and end of the closing tag.
+
+    None if there is none, or if another reference is opened before this one is closed.
+    """
+    if name in unclosed:
         return None
     depth = 1
     for edge in _edges(name).finditer(source, start):
@@ -124,13 +137,13 @@ def _find_close(source: str, start: int, name: str, hopeless: set[str]) -> tuple
             return edge.span()
         if name == "ref":
             return None
-    hopeless.add(name)
+    unclosed.add(name)
     return None
 
 
 @functools.cache
 def _edges(name: str) -> re.Pattern[str]:
-    """What can open or close the tag again, as far as it matters."""
+    """Returns the pattern of the tags that can close the tag, and of nested openings where these count."""
     if name == "!--":
         return re.compile("-->")
     if name in _NESTING:
@@ -141,7 +154,11 @@ def _edges(name: str) -> re.Pattern[str]:
 
 
 def sections(source: str) -> Iterator[str]:
-    """The text between headings, without the sections that hold no prose (References, See also, ...) and those under them."""
+    """Yields the text between headings.
+
+    Leaves out sections without prose (References, See also, ...) and their subsections.
+    """
+    # Level of the section being left out; 7 is deeper than any heading: none.
     left_out = 7
     start = 0
     for heading in _HEADING.finditer(source):
@@ -156,7 +173,7 @@ def sections(source: str) -> Iterator[str]:
 
 
 def cut_tables(source: str) -> str:
-    """The source without tables, also nested ones. Of a table that is never closed, only its first line goes here."""
+    """Removes tables, also nested ones. Of a table that is never closed, removes only the first line."""
     if "{|" not in source:
         return source
     edges = [
@@ -180,9 +197,9 @@ def cut_tables(source: str) -> str:
 
 
 def cut_braces(source: str) -> str:
-    """The source without pictures, categories and templates that have no rule; what is left is balanced.
+    """Removes pictures, categories and templates without a rule; the remaining braces are balanced.
 
-    A template that is never closed leaves BROKEN, a link that is never closed loses its brackets.
+    A template that is never closed becomes BROKEN; a link that is never closed loses its brackets.
     """
     source = _UNCLOSED_URL.sub("", source)
     opened, skipped = _match_braces(source)
@@ -209,7 +226,10 @@ def cut_braces(source: str) -> str:
 
 
 def _match_braces(source: str) -> tuple[dict[int, int], set[int]]:
-    """Where each opening pair is closed (negative where what it holds is nested too deep), and the pairs without a partner."""
+    """Returns opening pair -> offset of its closing pair, and the offsets of pairs without a partner.
+
+    The closing offset is negative if the content is nested too deep.
+    """
     opened: dict[int, int] = {}
     alone: set[int] = set()
     stack: list[tuple[str, int]] = []
@@ -239,7 +259,10 @@ def _match_braces(source: str) -> tuple[dict[int, int], set[int]]:
 
 
 def _is_kept(kind: str, head: str) -> bool:
-    """Whether what begins so is parsed: a link that is no picture or category, a template with a rule."""
+    """Whether a link or template is kept, judged by its first characters.
+
+    Kept are links other than pictures and categories, and templates with a rule.
+    """
     if kind == "[[":
         prefix, colon, _ = head.partition(":")
         return not colon or prefix.replace("_", " ").strip().casefold() not in _UNSEEN

@@ -1,7 +1,8 @@
-"""The few templates that carry words of their sentence, and how each is written out. Every other template is left out.
+"""Rules that write out the few templates whose words belong to a sentence. All other templates are left out.
 
-A rule takes the positional parameters (already plain) and the named ones, and returns the text; empty where it cannot say. The table is
-kept to templates whose output follows from their parameters by a line of code: `{{convert|5|km|mi}}` becomes "5 km", not "5 km (3.1 mi)".
+A rule takes the positional parameters (already plain text) and the named ones, and returns the text, or
+"" if it cannot write the template. The table only has templates whose output follows from their
+parameters in a line of code: `{{convert|5|km|mi}}` becomes "5 km", not "5 km (3.1 mi)".
 """
 
 from __future__ import annotations
@@ -59,17 +60,18 @@ _BETWEEN = {
     "±": " ± ",
 }
 _MONTHS = tuple(
-    "January February March April May June July August September October November December".split()
-)  # noqa: SIM905
+    """January February March April May June July August September October November December""".split()  # noqa: SIM905
+)
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
 def superscript(text: str) -> str:
-    """Figures and signs raised: `2` -> `²`; other characters stay."""
+    """Raises digits and signs: `2` -> `²`; other characters stay."""
     return text.translate(_SUPERSCRIPT)
 
 
 def _at(number: int) -> Rule:
+    """Returns the rule that writes the `number`-th positional parameter (from 1)."""
     return lambda args, named: args[number - 1] if len(args) >= number else ""
 
 
@@ -78,10 +80,12 @@ def _last(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _fixed(text: str) -> Rule:
+    """Returns the rule that always writes this text."""
     return lambda args, named: text
 
 
 def _before(prefix: str) -> Rule:
+    """Returns the rule that puts `prefix` before the first parameter."""
     return lambda args, named: f"{prefix}{args[0]}" if args and args[0] else ""
 
 
@@ -90,7 +94,7 @@ def _lang(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _convert(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """The measure as its author wrote it: numbers with the words between them, then the unit."""
+    """Writes the measure in the author's unit: numbers with the words between them, then the unit."""
     text, index = "", 0
     while index < len(args) and _is_number(args[index]):
         text += args[index]
@@ -103,23 +107,17 @@ def _convert(args: Sequence[str], named: Mapping[str, str]) -> str:
     if not text or index >= len(args):
         return ""
     text = f"{text} {_UNITS.get(args[index], args[index])}"
-    follow = args[index + 1 : index + 3]  # `6|ft|2|in`
-    if (
-        args[index] in ("ft", "lb", "st", "mi")
-        and len(follow) == 2
-        and _is_number(follow[0])
-        and follow[1] in ("in", "oz", "lb", "ft", "yd")
-    ):
-        text += f" {follow[0]} {follow[1]}"
+    smaller = args[index + 1 : index + 3]  # `6|ft|2|in`
+    if args[index] in ("ft", "lb", "st", "mi") and len(smaller) == 2:
+        number, unit = smaller
+        if _is_number(number) and unit in ("in", "oz", "lb", "ft", "yd"):
+            text += f" {number} {unit}"
     return text
 
 
 def _is_number(text: str) -> bool:
-    return (
-        bool(text)
-        and (text[0].isdigit() or text[0] in "-−+.")
-        and any(character.isdigit() for character in text)
-    )
+    starts_like_number = bool(text) and (text[0].isdigit() or text[0] in "-−+.")
+    return starts_like_number and any(character.isdigit() for character in text)
 
 
 def _circa(args: Sequence[str], named: Mapping[str, str]) -> str:
@@ -158,7 +156,7 @@ def _as_of(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _calendar_date(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """Year, month and day in figures: month first, unless `df` asks for the day first."""
+    """Writes year, month and day given in digits: month first, or day first with `df`."""
     if not (len(args) >= 3 and all(value.isdecimal() for value in args[:3]) and 1 <= int(args[1]) <= 12):
         return args[0] if len(args) == 1 else ""
     month, day = _MONTHS[int(args[1]) - 1], str(int(args[2]))
@@ -166,7 +164,7 @@ def _calendar_date(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _old_style_date(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """Day and month, year, and the same in the old style: only the new style is written."""
+    """Writes the new-style date of a template that also has the old-style one."""
     if len(args) < 2:
         return ""
     return f"{args[0]} {args[1]}" if args[0][:1].isdigit() else f"{args[0]}, {args[1]}"
@@ -195,17 +193,18 @@ def _quote(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _quoted(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """French `citation` is a quotation; English `citation` is a reference, known by its named parameters."""
+    """Writes French `citation`, a quotation. English `citation` is a reference and has named parameters."""
     return f"« {args[0]} »" if args and args[0] and not (named.keys() - {"texte"}) else ""
 
 
 def _century(after: str) -> Rule:
+    """Returns the rule of a French century, given in Roman numerals, followed by `after`."""
+
     def write(args: Sequence[str], named: Mapping[str, str]) -> str:
-        return (
-            f"{args[0]}{args[1] if len(args) > 1 and args[1] else 'e'} siècle{after}"
-            if args and args[0] and args[0][0] in "IVX"
-            else ""
-        )
+        if not (args and args[0] and args[0][0] in "IVX"):
+            return ""
+        ordinal = args[1] if len(args) > 1 and args[1] else "e"
+        return f"{args[0]}{ordinal} siècle{after}"
 
     return write
 
@@ -215,7 +214,7 @@ def _spaced(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _unit(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """French `unité`: number, unit, and after the unit its power, in turns."""
+    """Writes French `unité`: a number, then units and their powers in alternation."""
     if len(args) < 2:
         return args[0] if args else ""
     units = [
@@ -241,23 +240,28 @@ def _names(names: str, rule: Rule) -> dict[str, Rule]:
     return {name.strip(): rule for name in names.split(",")}
 
 
+_SHIP_PREFIXES = "HMS USS SS RMS SMS MV MS HMAS HMCS HMNZS RFA USCGC USNS".split()  # noqa: SIM905
 RULES: dict[str, Rule] = {
     **_names("lang, langue, lang-la, foreign language, rtl-lang", _lang),
     **_names("transl, transliteration, tlit, script", _last),
     **_names(
-        "nowrap, nobr, j, nobold, noitalic, small, smaller, big, larger, sc, smallcaps, small caps, sc2, petites capitales, pc",
+        "nowrap, nobr, j, nobold, noitalic, small, smaller, big, larger, sc, smallcaps, small caps, sc2, "
+        "petites capitales, pc",
         _at(1),
     ),
     **_names(
-        "abbr, abbr., abréviation, tooltip, visible anchor, vanchor, mvar, math, var, unicode, polytonic, grec ancien, hebrew, arabic",
+        "abbr, abbr., abréviation, tooltip, visible anchor, vanchor, mvar, math, var, unicode, polytonic, "
+        "grec ancien, hebrew, arabic",
         _at(1),
     ),
     **_names(
-        "strong, em, i, b, bold, italic, aut, flag, flagu, flagcountry, linktext, key press, not a typo, sic, as written, formatnum",
+        "strong, em, i, b, bold, italic, aut, flag, flagu, flagcountry, linktext, key press, not a typo, "
+        "sic, as written, formatnum",
         _at(1),
     ),
     **_names(
-        "zh-hans, zh-hant, 僻字, 缺字, nihongo, nihongo2, nihongo3, japonais, ill, interlanguage link, illm, lien",
+        "zh-hans, zh-hant, 僻字, 缺字, nihongo, nihongo2, nihongo3, japonais, ill, interlanguage link, illm, "
+        "lien",
         _shown,
     ),
     **_names("le, link-en, link-ja, link-de, link-fr, internal link helper/en", _shown),
@@ -279,7 +283,8 @@ RULES: dict[str, Rule] = {
     **_names("sub, ind, indice", _at(1)),
     **_names("as of", _as_of),
     **_names(
-        "birth date, birth-date, birth date and age, bda, death date, death date and age, death-date, start date, end date",
+        "birth date, birth-date, birth date and age, bda, death date, death date and age, death-date, "
+        "start date, end date",
         _calendar_date,
     ),
     **_names("oldstyledate, oldstyledatedy", _old_style_date),
@@ -288,28 +293,12 @@ RULES: dict[str, Rule] = {
     **_names("€, eur, euro", _before("€")),
     **_names("¥, jpy", _before("¥")),
     **_names("inr, indian rupee, ₹, rupee", _before("₹")),
-    **{
-        name.lower(): _ship(name)
-        for name in (
-            "HMS",
-            "USS",
-            "SS",
-            "RMS",
-            "SMS",
-            "MV",
-            "MS",
-            "HMAS",
-            "HMCS",
-            "HMNZS",
-            "RFA",
-            "USCGC",
-            "USNS",
-        )
-    },
+    **{prefix.lower(): _ship(prefix) for prefix in _SHIP_PREFIXES},
     **_names("ship", _named_ship),
     **_names("sclass, sclass-, sclass2, sclass2-", _ship_class),
     **_names(
-        "quote, blockquote, cquote, quotation, bquote, quote box2, cita, cita destacada, citation bloc, début citation, rquote",
+        "quote, blockquote, cquote, quotation, bquote, quote box2, cita, cita destacada, citation bloc, "
+        "début citation, rquote",
         _quote,
     ),
     **_names("citation, « »", _quoted),
@@ -336,16 +325,16 @@ RULES: dict[str, Rule] = {
     **_names("=", _fixed("=")),
     **_names("shy, wbr, zwj, zwnj, zwsp", _fixed("")),
 }
-"""Name in lower case with spaces -> rule. `lang-XX` is looked up apart (see `find_rule`)."""
+"""Template name in lower case with spaces -> rule. `find_rule` handles `lang-XX` and `formatnum:`."""
 
 
 def template_name(text: str) -> str:
-    """A template's name as the table has it: ` Convert ` and `convert` are one, so are `_` and the space."""
+    """Returns a template's name as in RULES: ` Convert ` becomes `convert`, and `_` a space."""
     return " ".join(text.replace("_", " ").split()).lower()
 
 
 def find_rule(name: str) -> Rule | None:
-    """The rule of a template, by its normal name; None where the template is left out."""
+    """Returns the rule of a template by its normalised name; None if the template is left out."""
     rule = RULES.get(name)
     if rule is None and name.startswith("lang-"):
         return _at(1)

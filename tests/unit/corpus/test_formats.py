@@ -1,4 +1,4 @@
-"""Parquet files, text and Markdown files, and data sets by name."""
+"""Parquet files, text and Markdown files, and hub data sets."""
 
 import bz2
 import gzip
@@ -116,7 +116,7 @@ def test_a_damaged_row_group_is_counted_and_the_next_one_read(tmp_path):
 def test_unusable_parquet_is_one_sentence(tmp_path):
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1")
-    with pytest.raises(DataError, match="could not be read: it is a file that is no Parquet"):
+    with pytest.raises(DataError, match="could not be read: it is a file that is not Parquet"):
         list(read_documents(str(path)))
     write(path, [{"body": "x", "title": "T"}])
     with pytest.raises(FormatError, match="a Parquet file without the column 'text'"):
@@ -128,9 +128,12 @@ def test_unusable_parquet_is_one_sentence(tmp_path):
 
 
 DUMP = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11" xml:lang="fr">
-<page><title>Marie Curie</title><ns>0</ns><id>7</id><revision><id>1</id><model>wikitext</model><format>text/x-wiki</format>
-<text xml:space="preserve">'''Marie Curie''' vivait à [[Paris]], où elle travaillait avec [[Pierre Curie|Pierre]] dans un hangar.</text></revision></page>
-<page><title>Curie</title><ns>0</ns><id>8</id><redirect title="Marie Curie" /><revision><id>2</id><model>wikitext</model><format>text/x-wiki</format>
+<page><title>Marie Curie</title><ns>0</ns><id>7</id>
+<revision><id>1</id><model>wikitext</model><format>text/x-wiki</format>
+<text xml:space="preserve">'''Marie Curie''' vivait à [[Paris]], où elle travaillait avec
+[[Pierre Curie|Pierre]] dans un hangar.</text></revision></page>
+<page><title>Curie</title><ns>0</ns><id>8</id><redirect title="Marie Curie" />
+<revision><id>2</id><model>wikitext</model><format>text/x-wiki</format>
 <text xml:space="preserve">#REDIRECT [[Marie Curie]]</text></revision></page>
 </mediawiki>
 """

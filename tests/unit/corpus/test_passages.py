@@ -42,7 +42,7 @@ def document(text):
 
 
 def numbered(*lengths):
-    """One sentence of each length."""
+    """Returns one sentence of each length, in words."""
     return " ".join("S" + " w" * (length - 2) + " end." for length in lengths)
 
 
@@ -61,7 +61,7 @@ def test_packing_is_even_and_leaves_no_stub():
     assert words(cut(document(numbered(*[10] * 8)), 60)) == [40, 40]
     assert words(cut(document(numbered(20, 20, 20, 5)), 60)) == [40, 25]
     assert words(cut(document(numbered(55, 58, 5)), 60)) == [55, 63]  # within a sixth more
-    assert words(cut(document(numbered(60, 60, 11)), 60)) == [60, 60, 11]  # nothing to join it to
+    assert words(cut(document(numbered(60, 60, 11)), 60)) == [60, 60, 11]  # too long together to be joined
 
 
 def test_long_sentences():
@@ -141,7 +141,7 @@ def test_cuts_are_made_at_paragraphs_where_these_are_near():
     assert words(cut(paragraphs([10] * 8), 60)) == [40, 40]
     assert words(cut(paragraphs([10] * 3, [10] * 5), 60)) == [30, 50]
     assert words(cut(paragraphs([10], [10] * 7), 60)) == [40, 40]  # the first would be shorter than a third
-    assert words(cut(paragraphs([20], [20], [20]), 60)) == [60]  # not one passage more than is needed
+    assert words(cut(paragraphs([20], [20], [20]), 60)) == [60]  # no more passages than needed
 
 
 def test_a_heading_stays_with_the_text_below_it():

@@ -1,4 +1,4 @@
-"""Documents from files: what is read, what is passed over and counted, what is an error."""
+"""Documents from files: read, skipped and counted, or an error."""
 
 import bz2
 import gzip
@@ -106,7 +106,7 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "kind", "says"),
+    ("name", "content", "kind", "message"),
     [
         ("c.jsonl", b"", DataError, "is empty"),
         ("c.jsonl", b"\n \n", DataError, "is empty"),
@@ -123,7 +123,7 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
             "c.jsonl.bz2",
             b"no bzip2",
             DataError,
-            "could not be read: it is a file that breaks off or is damaged",
+            "could not be read: it is a file that is truncated or damaged",
         ),
         ("c.jsonl.zst", b"no zstandard", DataError, "could not be read"),
         ("c.jsonl.gz", gzip.compress(lines(*GOOD), mtime=0)[:12], DataError, "could not be read"),
@@ -138,10 +138,10 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
         ("c.txt", b" \n", FormatError, "a record with an empty text"),
     ],
 )
-def test_unusable_files_are_one_sentence(tmp_path, name, content, kind, says):
+def test_unusable_files_are_one_sentence(tmp_path, name, content, kind, message):
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(kind, match=says) as error:
+    with pytest.raises(kind, match=message) as error:
         list(read_documents(str(path)))
     assert str(path) in str(error.value)
 
@@ -169,11 +169,11 @@ def test_packaged_summaries(source):
     ("suffix", "pack"), [(".gz", gzip.compress), (".bz2", bz2.compress), (".zst", zstd.compress)]
 )
 def test_a_file_that_breaks_off_gives_what_came_before(tmp_path, suffix, pack):
-    # Numbers that do not repeat, so that the packed file is long enough to be cut in the middle.
+    # Numbers without repetition, so that the compressed file is long enough to be cut in the middle.
     rows = [
         {"id": number, "title": "T", "text": f"Text {pow(3, number, 10**40 + 7)}."} for number in range(6_000)
     ]
-    whole = pack(lines(*rows[:3_000])) + pack(lines(*rows[3_000:]))  # two streams in a row are one file
+    whole = pack(lines(*rows[:3_000])) + pack(lines(*rows[3_000:]))  # two streams in a row form one file
     damaged = whole[: len(whole) // 2] + bytes(5000) + whole[len(whole) // 2 :]
     for name, data in (("a", whole), ("b", whole[: len(whole) * 3 // 4]), ("c", damaged)):
         (tmp_path / f"{name}.jsonl{suffix}").write_bytes(data)
@@ -181,15 +181,15 @@ def test_a_file_that_breaks_off_gives_what_came_before(tmp_path, suffix, pack):
     skipped = SkipCount()
     found = [document.id for document in read_documents(str(tmp_path / f"b.jsonl{suffix}"), skipped=skipped)]
     assert found == [str(number) for number in range(len(found))]
-    assert 3_000 <= len(found) < 4_800  # bzip2 and zstandard give whole blocks only
+    assert 3_000 <= len(found) < 4_800  # bzip2 and zstandard return whole blocks only
     assert skipped.total == 1
     (reason,) = skipped.counts
-    assert reason.startswith("a file that breaks off or is damaged (")
+    assert reason.startswith("a file that is truncated or damaged (")
     assert skipped.examples[reason].startswith(f"{tmp_path / f'b.jsonl{suffix}'}, after line {len(found)}")
     skipped = SkipCount()
     found = [document.id for document in read_documents(str(tmp_path / f"c.jsonl{suffix}"), skipped=skipped)]
     assert found
-    assert any(reason.startswith("a file that breaks off or is damaged (") for reason in skipped.counts)
+    assert any(reason.startswith("a file that is truncated or damaged (") for reason in skipped.counts)
     # In a folder the other files are still read.
     (tmp_path / "d.jsonl").write_bytes(lines(GOOD[0]))
     (tmp_path / f"a.jsonl{suffix}").unlink()
@@ -274,13 +274,11 @@ def test_links_that_do_not_fit_are_left_out_and_counted(tmp_path):
     assert len(documents) == 3 + len(bad)
     assert skipped.total == 0
     assert list(skipped.repaired.values()) == [len(bad)]
-    assert (
-        "10 records used in part: 10 a record with links that do not fit its text (used without them) (first: "
-        in skipped.summary()
-    )
+    reason = "a record with links that do not fit its text (used without them)"
+    assert f"10 records used in part: 10 {reason} (first: " in skipped.summary()
 
 
-def test_table_of_what_was_passed_over():
+def test_table_of_skipped_records():
     skipped = SkipCount()
     assert skipped.table() == ""
     skipped.add("not valid JSON", "a.jsonl, line 7")

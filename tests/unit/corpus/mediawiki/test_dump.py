@@ -1,4 +1,4 @@
-"""Dumps to records: all the ways they are packed and cut, any number of workers, and what a damaged file or page costs."""
+"""Dumps to records: compression, cutting, numbers of workers, damaged files and pages."""
 
 import bz2
 import gzip
@@ -12,20 +12,24 @@ pytest.importorskip("mwparserfromhell")
 from kit.places import SHARED_DATA
 
 from masksearch.corpus import SkipCount
-from masksearch.corpus.mediawiki import stream as stream
+from masksearch.corpus.mediawiki import stream
 from masksearch.corpus.mediawiki.dump import find_index, is_dump, read_dump, read_index
 from masksearch.corpus.mediawiki.page import read_pages
 from masksearch.errors import DataError
 
 REAL = SHARED_DATA / "wiki"
-HEAD = '<mediawiki xmlns="http://www.mediawiki.org/xml/export-{version}/" version="{version}" xml:lang="{language}">\n'
+HEAD = (
+    '<mediawiki xmlns="http://www.mediawiki.org/xml/export-{version}/" version="{version}"'
+    ' xml:lang="{language}">\n'
+)
 SITE = "<siteinfo><sitename>Wikipedia</sitename><namespaces><namespace key='0' /></namespaces></siteinfo>\n"
 
 
 def page(number, text="Text of [[the page]].", title="", ns=0, extra="", model="wikitext"):
     body = text.replace("&", "&amp;").replace("<", "&lt;")
     return (
-        f"<page>\n<title>{title or f'Page {number}'}</title>\n<ns>{ns}</ns>\n<id>{number}</id>\n{extra}<revision><id>9{number}</id><model>{model}</model>"
+        f"<page>\n<title>{title or f'Page {number}'}</title>\n<ns>{ns}</ns>\n<id>{number}</id>\n{extra}"
+        f"<revision><id>9{number}</id><model>{model}</model>"
         f'<text xml:space="preserve" bytes="5">{body}</text></revision>\n</page>\n'
     )
 
@@ -46,7 +50,10 @@ def ids(records):
 
 
 def multistream(folder, pages, size=3):
-    """A dump and its index as Wikimedia writes them: the head, blocks of pages and the end are streams of their own."""
+    """Writes a dump and its index as Wikimedia does; returns the path and the block starts.
+
+    The head, each block of `size` pages and the end are separate streams.
+    """
     data = bz2.compress((HEAD.format(version="0.11", language="en") + SITE).encode())
     index = []
     for start in range(0, len(pages), size):
@@ -132,7 +139,7 @@ def test_what_is_no_article_is_counted(tmp_path):
         "a list page": 1,
         "a disambiguation page": 1,
         "a page without text": 1,
-        "a page that is no wikitext": 1,
+        "a page that is not wikitext": 1,
         "a page without a paragraph of prose": 1,
     }
     assert skipped.examples["a list page"] == f"{path}, page 'List of cats' (id 4)"
@@ -219,11 +226,11 @@ def test_a_damaged_block_costs_its_pages_only(tmp_path):
     data = bytearray(path.read_bytes())
     data[starts[1] + 40 : starts[1] + 60] = bytes(20)
     path.write_bytes(data)
-    for index in ("beside", "none"):
+    for index in ("present", "absent"):
         records, skipped = read(path)
         assert ids(records) == ["0", "1", "2", *map(str, range(6, 11))]
         assert skipped.counts == {stream.STREAM_DAMAGED: 1}
-        if index == "beside":
+        if index == "present":
             Path(find_index(str(path))).unlink()
 
 
@@ -294,7 +301,7 @@ def test_what_is_no_dump(tmp_path):
     path = tmp_path / "w.xml"
     path.write_text("<feed><doc>x</doc></feed>")
     assert not is_dump(str(path))
-    with pytest.raises(DataError, match="is no MediaWiki dump"):
+    with pytest.raises(DataError, match="is not a MediaWiki dump"):
         read(path)
     with pytest.raises(DataError, match="There is no file"):
         read(tmp_path / "none.xml")
@@ -302,9 +309,13 @@ def test_what_is_no_dump(tmp_path):
     assert not is_dump("notes.jsonl.bz2")
 
 
+# Remains of markup that must not appear in clean text.
+MARKUP = ("{{", "}}", "[[", "]]", "''", "  ", "()", "( ", ", ,", "<ref", "&nbsp;", "\n\n\n", "File:")
+
+
 def test_real_fragments():
     if not REAL.is_dir():
-        pytest.skip("the real dump fragments are not here")
+        pytest.skip("the real dump fragments are not available")
     records, skipped = read(REAL / "enwiki-pages-articles1-shortened.xml.bz2")
     assert len(records) == 96
     assert skipped.counts == {
@@ -315,24 +326,7 @@ def test_real_fragments():
     }
     for _, record in records:
         text = record["text"]
-        assert not any(
-            mark in text
-            for mark in (
-                "{{",
-                "}}",
-                "[[",
-                "]]",
-                "''",
-                "  ",
-                "()",
-                "( ",
-                ", ,",
-                "<ref",
-                "&nbsp;",
-                "\n\n\n",
-                "File:",
-            )
-        )
+        assert not [mark for mark in MARKUP if mark in text]
         assert all(
             0 <= start < end <= len(text) and text[start:end].strip() == text[start:end]
             for start, end, _ in record["links"]

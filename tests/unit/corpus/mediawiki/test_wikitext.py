@@ -1,4 +1,4 @@
-"""Wikitext to paragraphs and links: what is kept, what leaves no trace, what broken markup does."""
+"""Wikitext to paragraphs and links: kept text, removed markup, broken markup."""
 
 import time
 
@@ -33,7 +33,8 @@ def anchors(source):
         ("A {{convert|5|km|mi}} walk, {{convert|10|to|12|C|F}} warm.", "A 5 km walk, 10 to 12 °C warm."),
         ("He was {{convert|6|ft|2|in|m}} tall, born {{circa|1890}}.", "He was 6 ft 2 in tall, born c. 1890."),
         (
-            "Rand ({{IPA|x}}; {{OldStyleDate|February 2|1905|January 20}} – {{birth date|1982|3|6|df=y}}) is.",
+            "Rand ({{IPA|x}}; {{OldStyleDate|February 2|1905|January 20}} – {{birth date|1982|3|6|df=y}})"
+            " is.",
             "Rand (February 2, 1905 – 6 March 1982) is.",
         ),
         ("The ''{{lang|fr|mot juste}}'' is {{nowrap|10 km}} off.", "The mot juste is 10 km off."),
@@ -72,7 +73,8 @@ def test_inline_markup(source, wanted):
 
 def test_paragraphs_headings_and_sections_left_out():
     source = (
-        "First line.\nSame paragraph.\n\nSecond.\n== History ==\nThird.\n=== See also ===\n* A page of sentences.\n==== Deeper ====\nGone.\n"
+        "First line.\nSame paragraph.\n\nSecond.\n== History ==\nThird.\n"
+        "=== See also ===\n* A page of sentences.\n==== Deeper ====\nGone.\n"
         "== Later ==\nFourth.\n==Legacy==\nFifth.\n== Notes et références ==\nGone.\n=== Sources ===\nGone.\n"
     )
     assert text_of(source) == "First line. Same paragraph.\n\nSecond.\n\nThird.\n\nFourth.\n\nFifth."
@@ -98,8 +100,10 @@ def test_sections_without_prose_in_four_languages(name):
 
 def test_tables_galleries_code_and_formulas_go():
     source = (
-        'Before it.\n{| class="x"\n|-\n| cell {{!}} a sentence.\n{|\n| inner.\n|}\n|}\nAfter it.\n<gallery>\nFile:A.jpg|A caption.\n</gallery>\n'
-        "<syntaxhighlight lang=c>\nint main() {{ }}.\n</syntaxhighlight>\n<table><tr><td>Cell.</td></tr></table>\nLast one.\n"
+        'Before it.\n{| class="x"\n|-\n| cell {{!}} a sentence.\n{|\n| inner.\n|}\n|}\nAfter it.\n'
+        "<gallery>\nFile:A.jpg|A caption.\n</gallery>\n"
+        "<syntaxhighlight lang=c>\nint main() {{ }}.\n</syntaxhighlight>\n"
+        "<table><tr><td>Cell.</td></tr></table>\nLast one.\n"
     )
     assert text_of(source) == "Before it.\n\nAfter it.\n\nLast one."
 
@@ -119,7 +123,10 @@ def test_sentences_that_lost_a_formula_or_a_number_go():
 
 
 def test_lists_keep_sentences_only():
-    source = "It is known for:\n* [[Cheese]]\n* The old town, which was built in 1200.\n# Wine.\n: Indented sentences stay too.\n\nProse follows."
+    source = (
+        "It is known for:\n* [[Cheese]]\n* The old town, which was built in 1200.\n# Wine.\n"
+        ": Indented sentences stay too.\n\nProse follows."
+    )
     assert (
         text_of(source)
         == "The old town, which was built in 1200.\nIndented sentences stay too.\n\nProse follows."
@@ -128,8 +135,8 @@ def test_lists_keep_sentences_only():
 
 def test_links_are_spans_of_the_text():
     source = (
-        "''[[Charles Babbage|Babbage]]'' met [[ada_Lovelace]] ([[:fr:Paris|Paris]]) in [[London#History|the city]], "
-        "saw [[bus]]es, [[#top|up]], [[wikt:cat|cat]]."
+        "''[[Charles Babbage|Babbage]]'' met [[ada_Lovelace]] ([[:fr:Paris|Paris]]) in "
+        "[[London#History|the city]], saw [[bus]]es, [[#top|up]], [[wikt:cat|cat]]."
     )
     assert anchors(source) == [
         ("Babbage", "Charles Babbage"),
@@ -143,7 +150,8 @@ def test_links_are_spans_of_the_text():
         ("é", "É"),
     ]
     assert anchors(
-        "{{x}} ({{IPA|x}}, [[Greek language|Greek]]: x) is. {{cite|[[no]]}}\n\n{{unclosed [[gone]] here.\n\nThe [[second|  2nd ]] one."
+        "{{x}} ({{IPA|x}}, [[Greek language|Greek]]: x) is. {{cite|[[no]]}}\n\n{{unclosed [[gone]] here."
+        "\n\nThe [[second|  2nd ]] one."
     ) == [
         ("Greek", "Greek language"),
         ("2nd", "Second"),

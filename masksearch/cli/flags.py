@@ -1,16 +1,12 @@
 """Command-line flags made from settings classes: `learning_rate` is `--learning-rate`, `agent.top_k` is `--agent.top-k`.
 
-The help of a flag is the text under its field in settings.py, so flags, recipes and documentation cannot drift apart.
+The help of a flag is the text under its field.
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import inspect
-import sys
 from collections.abc import Mapping
-from functools import cache
 from types import NoneType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
 
@@ -19,16 +15,16 @@ from pydantic.fields import FieldInfo
 from masksearch.errors import UsageError
 from masksearch.recipe import references
 from masksearch.recipe.validate import Fault, dotted, validate
-from masksearch.runtime.settings import Settings
+from masksearch.runtime.settings import Settings, field_text, reference_fields
 
 S = TypeVar("S", bound=Settings)
 DEST = "settings:"
 SHORT_NAMES = {"extractors": "extractor"}
-"""Fields whose flag is not called as they are: it is given once for each value."""
+"""Fields whose flag has another name, because it is given once for each value."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with errors of one sentence, and flags in full only (a mistyped one is not taken for another)."""
+    """argparse with errors of one sentence, and without abbreviated flags (a mistyped flag must not match another)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
@@ -38,39 +34,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"masksearch: {message[:1].upper()}{message[1:]}; see {self.prog} --help.\n")
 
 
-@cache
-def _texts(module: str) -> dict[tuple[str, str], str]:
-    """(class, field) -> the text under the field."""
-    found = {}
-    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        for field, after in zip(node.body, node.body[1:], strict=False):
-            if (
-                isinstance(field, ast.AnnAssign)
-                and isinstance(field.target, ast.Name)
-                and isinstance(after, ast.Expr)
-            ):
-                found[node.name, field.target.id] = " ".join(str(ast.literal_eval(after.value)).split())
-    return found
-
-
-def _text(kind: type[Settings], name: str) -> str:
-    """The text under a field, in the class that defines the field or the nearest base class that does."""
-    classes = [part for part in kind.__mro__ if issubclass(part, Settings)]
-    found = (_texts(part.__module__).get((part.__name__, name), "") for part in classes)
-    return next(filter(None, found), "")
-
-
 def flag(name: str) -> str:
-    """The flag of one field's name."""
+    """Returns the flag of a field, without the dashes."""
     return SHORT_NAMES.get(name, name).replace("_", "-")
 
 
 def add_flags(
     parser: argparse._ActionsContainer, kind: type[Settings], skip: tuple[str, ...] = (), prefix: str = ""
 ) -> None:
-    """A flag for every field of `kind` that is not in `skip`. Flags that are not given leave no trace in the namespace."""
+    """Adds a flag for every field of `kind` that is not in `skip`. A flag that is not given is absent from the namespace."""
     # Fields of a base class come first in `model_fields`; the help starts with the fields that must be given.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
@@ -79,7 +51,7 @@ def add_flags(
         if isinstance(inner, type) and issubclass(inner, Settings):
             add_flags(parser, inner, prefix=f"{prefix}{name}.")
             continue
-        text = (_text(kind, name) + _default(field)).strip().replace("%", "%%")
+        text = f"{field_text(kind, name)}{_default(field)}".strip().replace("%", "%%")
         options: dict[str, Any] = {
             "dest": f"{DEST}{prefix}{name}",
             "default": argparse.SUPPRESS,
@@ -96,8 +68,8 @@ def _default(field: FieldInfo) -> str:
 
 
 def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
-    """How argparse takes the values of one field."""
-    shape = references.fields(kind).get(name)
+    """The argparse options that read the values of one field."""
+    shape = reference_fields(kind).get(name)
     if shape == "one":
         return {"metavar": "PATH"}
     if shape == "many":
@@ -110,11 +82,9 @@ def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
         return {"action": "append", "metavar": "NAME=NUMBER[,...]"}
     choices = [str(choice) for choice in _choices(field.annotation)]
     metavar = "|".join(choices) if choices else name.rpartition("_")[2].upper()
-    return (
-        {"action": "append", "metavar": f"{metavar}[,...]"}
-        if isinstance(field.default, tuple)
-        else {"metavar": metavar}
-    )
+    if isinstance(field.default, tuple):
+        return {"action": "append", "metavar": f"{metavar}[,...]"}
+    return {"metavar": metavar}
 
 
 def _is_pairs(kind: type[Settings], name: str) -> bool:
@@ -136,7 +106,7 @@ def _choices(annotation: Any) -> list[Any]:
 
 
 def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """The settings given by flags, nested as the settings are. Raises UsageError for a malformed group."""
+    """The settings given by flags, nested like the settings class. Raises UsageError for a malformed group or pair."""
     values: dict[str, Any] = {}
     for dest, value in vars(namespace).items():
         if not dest.startswith(DEST) or value is None or value == []:
@@ -145,7 +115,7 @@ def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[st
         table = values
         for part in path:
             table = table.setdefault(part, {})
-        shape = references.fields(kind).get(name) if not path else None
+        shape = reference_fields(kind).get(name) if not path else None
         if shape == "groups":
             value = dict(_group(text) for text in value)
         elif not path and _is_pairs(kind, name):
@@ -180,7 +150,7 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 
 def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
-    """`values` as settings. Raises UsageError naming the flag, or the positional argument (field, name shown)."""
+    """Validates `values`. Raises UsageError that names the flag, or the positional argument (field, shown name)."""
 
     def spell(key: tuple[str | int, ...]) -> str:
         names = [part for part in key if isinstance(part, str) and not part.startswith("[")]
@@ -190,7 +160,7 @@ def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str,
         settings = validate(kind, values, strict=False)
     except Fault as fault:
         raise UsageError(f"{spell(fault.key)} {fault}") from None
-    for field, value in references.inputs(kind, settings):
-        if not references.is_there(field, value):
+    for field, value in references.inputs(settings):
+        if not references.exists(field, value):
             raise UsageError(f"{spell((field,))}: there is no file or folder {value}; check the path.")
     return settings

@@ -28,7 +28,7 @@ from masksearch.errors import RecipeError
 from masksearch.recipe import references
 from masksearch.recipe.stages import STAGES, Registry, StageKind
 from masksearch.recipe.validate import Fault, dotted, nearest, validate
-from masksearch.runtime.settings import Settings
+from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -279,7 +279,7 @@ class _Loader:
                 )
             return found
 
-        values = references.change(spec.settings, settings, exact)
+        values = replace_references(settings, exact)
         if isinstance(values.get("corpus"), str):
             values["corpus"] = references.locate(values["corpus"], self.roots)
         return spec.settings.model_validate(values)
@@ -305,7 +305,7 @@ class _Loader:
 
     @staticmethod
     def _needs(spec: StageKind, settings: Settings, instances: Mapping[str, Any]) -> list[str]:
-        named = [value for _, value in references.values(spec.settings, settings)]
+        named = [value for _, value in reference_values(settings)]
         return list(dict.fromkeys(value for value in named if value in instances))
 
     def _order(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
@@ -374,8 +374,8 @@ def check_inputs(recipe: Recipe) -> None:
     """Sees that every file the recipe names is there. Raises RecipeError naming the key."""
     made = {stage.name for stage in recipe.stages}
     for stage in recipe.stages:
-        for field, value in references.inputs(stage.spec.settings, stage.settings):
-            if value not in made and not references.is_there(field, value):
+        for field, value in references.inputs(stage.settings):
+            if value not in made and not references.exists(field, value):
                 advice = nearest(value, sorted(made)) if Path(value).name == value else "; check the path."
                 place = f"{recipe.path}: 'stages.{stage.name}.{field}'"
                 raise RecipeError(

@@ -1,8 +1,14 @@
-"""Base class of all settings, and the marks of fields that name another stage of a recipe."""
+"""Base class of all settings, and the marks of fields that name another stage of a recipe.
+
+A stage's settings fill a recipe's table, a command's flags and a test alike. The text under a field is its help: `--help`,
+the settings page and the recipe's JSON schema all read it.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,10 +18,66 @@ class _Reference:
 
 
 Ref = Annotated[str, _Reference()]
+"""A path, or the name of a stage whose product is meant."""
 Refs = Annotated[tuple[str, ...], _Reference()]
+"""Several of them."""
+Shape = Literal["one", "many", "groups"]
+"""Of a reference field: `Ref`, `Refs`, or a table of `Refs`."""
+Replace = Callable[[str, str, bool], list[str]]
+"""(field, value, many) -> the values to put in its place; exactly one value unless `many`."""
 
 
 class Settings(BaseModel):
-    """Base of all stage settings: frozen, unknown keys refused."""
+    """Base class of all settings: frozen, with unknown keys refused and the text under each field as its description."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+def field_text(kind: type[Settings], name: str) -> str:
+    """The text of a field on one line; empty where it has none."""
+    return " ".join((kind.model_fields[name].description or "").split())
+
+
+@cache
+def reference_fields(kind: type[Settings]) -> dict[str, Shape]:
+    """The fields of a settings class that may name stages, with their shapes."""
+    shapes: dict[str, Shape] = {}
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if hint == Ref:
+            shapes[name] = "one"
+        elif hint == Refs:
+            shapes[name] = "many"
+        elif get_origin(hint) is dict and get_args(hint)[1] == Refs:
+            shapes[name] = "groups"
+    return shapes
+
+
+def reference_values(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yields (field, value) of every reference that is not empty."""
+    for field, shape in reference_fields(type(settings)).items():
+        value = getattr(settings, field)
+        if shape == "one":
+            found = [value]
+        elif shape == "many":
+            found = list(value)
+        else:
+            found = [item for group in value.values() for item in group]
+        yield from ((field, item) for item in found if item)
+
+
+def replace_references(settings: Settings, replace: Replace) -> dict[str, Any]:
+    """The settings as JSON values, with every reference replaced."""
+
+    def each(field: str, items: Sequence[str]) -> list[str]:
+        return [new for item in items for new in replace(field, item, True)]
+
+    changed = settings.model_dump(mode="json")
+    for field, shape in reference_fields(type(settings)).items():
+        value = changed[field]
+        if shape == "one":
+            changed[field] = replace(field, value, False)[0] if value else value
+        elif shape == "many":
+            changed[field] = each(field, value)
+        else:
+            changed[field] = {name: each(field, group) for name, group in value.items()}
+    return changed

@@ -197,7 +197,7 @@ def test_index_search_and_mask_by_themselves(here: Path, capsys: pytest.CaptureF
         (MemoryError(), "not enough memory"),
         (
             ZeroDivisionError("by zero\nor so"),
-            "Unexpected ZeroDivisionError: by zero or so (run again with --debug for the whole story).",
+            "Unexpected ZeroDivisionError: by zero or so (run again with --debug for the traceback).",
         ),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from kit.places import REPOSITORY
 
 from masksearch.recipe.load import check_inputs, load_recipe
-from masksearch.recipe.stage_keys import stage_folders
+from masksearch.recipe.stage_folders import stage_folders
 
 FOLDER = REPOSITORY / "recipes"
 RECIPES = sorted(FOLDER.glob("**/*.toml"))

@@ -12,13 +12,13 @@ from masksearch.search.settings import IndexSettings
 )
 def test_named_corpora_are_no_paths(corpus):
     assert not corpus_is_path(corpus)
-    assert list(inputs(IndexSettings, IndexSettings(corpus=corpus))) == []
+    assert list(inputs(IndexSettings(corpus=corpus))) == []
 
 
 @pytest.mark.parametrize("corpus", ["docs.jsonl", "hf", "data/hf:x", "C:/docs"])
 def test_anything_else_is_a_path(corpus):
     assert corpus_is_path(corpus) is (corpus != "hf")
-    assert list(inputs(IndexSettings, IndexSettings(corpus=corpus))) == (
+    assert list(inputs(IndexSettings(corpus=corpus))) == (
         [("corpus", corpus)] if corpus != "hf" else []
     )
 

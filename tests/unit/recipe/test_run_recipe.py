@@ -18,7 +18,8 @@ from kit.root_fakes import FAKES
 
 from masksearch.errors import MaskSearchError, MissingExtraError, UsageError
 from masksearch.recipe.load import load_recipe
-from masksearch.recipe.run import rough_time, run_recipe
+from masksearch.recipe.run import run_recipe
+from masksearch.recipe.timing import rough_time
 from masksearch.runtime.lock import locked
 
 RECIPE = """
@@ -100,7 +101,7 @@ answers = "answers.txt"
     answers = here / "answers.txt"
     answers.write_text("one")
     assert names(run()) == ["other", "asked", "after", "all", "asked2"]
-    assert "Not all could be done in asked, asked2; start the same command again" in capsys.readouterr().err
+    assert "Unfinished: asked, asked2; start the same command again" in capsys.readouterr().err
     assert names(run()) == ["asked", "asked2"]
     answers.write_text("one two")
     assert names(run()) == ["asked", "after", "all", "asked2"]

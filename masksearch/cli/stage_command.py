@@ -1,0 +1,221 @@
+"""Commands that run one stage by itself.
+
+A stage outside a run writes its product to `-o` and keeps what it resumes from in `OUTPUT.work`. That folder stays if it holds
+trajectories or logs; started again with other settings, the command clears it first. Where `-o` is the product of a stage
+inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's folder and keeps the run's own marks, so
+`masksearch run` takes the stage as done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import glob
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from masksearch.cli.flags import given_values, settings_of
+from masksearch.errors import UsageError
+from masksearch.recipe.load import Stage, load_recipe, merge
+from masksearch.recipe.run import done_record, outcome
+from masksearch.recipe.stage_folders import STAGES as STAGE_FOLDERS
+from masksearch.recipe.stage_folders import folder_in_run, run_of
+from masksearch.recipe.stages import STAGES, StageKind, run_stage
+from masksearch.runtime import files, ranks
+from masksearch.runtime.extras import naming_extras
+from masksearch.runtime.lock import locked
+from masksearch.runtime.progress import human_time, say
+from masksearch.runtime.resume import OUTSIDE, WorkFolder, settings_key
+from masksearch.runtime.settings import Settings, replace_references
+
+
+def stage_command(arguments: argparse.Namespace) -> None:
+    """`masksearch mask`, `sft`, `eval` and so on."""
+    spec = STAGES[arguments.kind]
+    values = given_values(arguments, spec.settings)
+    if arguments.recipe:
+        values = merge(_recipe_values(spec, arguments), values)
+    settings = settings_of(spec.settings, values, arguments.positional)
+    run_dir = Path(arguments.run_dir) if spec.takes_run else None
+    summary = _do(spec, settings, arguments.output, run_dir)
+    if not ranks.is_first():
+        return
+    if summary.get("table"):
+        print(summary["table"])
+    elif arguments.output:
+        say(f"{arguments.output}{outcome(summary)}")
+
+
+def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
+    """Runs the stage. Without an output, or with `-`, it works in a temporary folder; `-` prints the product."""
+    if output is not None and (output != "-" or spec.marker):
+        return _into(spec, settings, _checked(spec, Path(output)), run_dir)
+    with tempfile.TemporaryDirectory() as folder:
+        product = Path(folder) / spec.product
+        summary = run_stage(spec, settings, product, Path(folder), run_dir)
+        if output == "-":
+            with open(product, encoding="utf-8") as stream:
+                shutil.copyfileobj(stream, sys.stdout)
+            summary.pop("table", None)
+        return summary
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a stage command works, and how others are kept out."""
+
+    work: WorkFolder
+    lock: Path
+    locked: str
+    """The folder that the lock protects, as an error names it."""
+    run: Path | None
+    """The run that the stage belongs to; None outside of one."""
+
+
+def _place(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> _Place:
+    run = run_of(spec, output)
+    if run is not None:
+        return _Place(folder_in_run(spec, settings, output), run / ".lock", str(run), run)
+    work = output.with_name(output.name + ".work")
+    folder = WorkFolder(work, output, settings_key(spec.kind, settings, {}, str(run_dir)))
+    return _Place(folder, output.with_name(f".{output.name}.lock"), str(work), None)
+
+
+def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
+    """Runs the stage with its product at `output`, locked against any other command with the same output."""
+    if ranks.count() > 1 and spec.kind not in ranks.TRAINS:
+        raise UsageError(
+            f"`masksearch {spec.kind}` is one process; start it without a launcher. "
+            f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
+        )
+    place = _place(spec, settings, output, run_dir)
+    # Every rank reads the same marks here: rank 0 changes them only once all ranks have met (_other_ranks_released).
+    if place.run is not None and (done := place.work.done()) and not done.get("unfinished"):
+        if ranks.is_first():
+            spent = human_time(done["seconds"])
+            say(f"This stage is done already ({spent}); remove {place.work.folder} to make it again.")
+        return dict(done["summary"])
+    if not ranks.is_first():
+        return _on_other_rank(spec, settings, output, place.work.folder)
+    output.absolute().parent.mkdir(parents=True, exist_ok=True)
+    with locked(place.lock, place.locked, "choose another -o"):
+        return _locked_into(spec, settings, output, run_dir, place)
+
+
+def _on_other_rank(spec: StageKind, settings: Settings, output: Path, work: Path) -> dict[str, Any]:
+    """The part of a rank other than 0: it computes in folders that rank 0 makes, clears and marks."""
+    from masksearch.train.distributed import join, wait
+
+    join()
+    wait()
+    summary = run_stage(spec, settings, output, work)
+    wait()
+    return summary
+
+
+def _locked_into(
+    spec: StageKind, settings: Settings, output: Path, run_dir: Path | None, place: _Place
+) -> dict[str, Any]:
+    folder, started = place.work, time.monotonic()
+    folder.check_free("move it away, or choose another -o")
+    retried = folder.incomplete()
+    if place.run is None:
+        _clear_finished(settings, output, folder)
+    spent = folder.start()
+    for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):
+        files.remove(leftover)  # of an attempt that was killed while it wrote
+    try:
+        with _other_ranks_released():
+            summary = run_stage(spec, settings, output, folder.folder, run_dir)
+        if summary.get("unfinished"):
+            say("Start the same command again to do the rest.")
+        if place.run is not None or not summary.get("unfinished"):
+            record = done_record(spec.kind, time.monotonic() - started + spent, summary, retried)
+            folder.finish({**record, "made_by": OUTSIDE})
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.pause(time.monotonic() - started + spent)
+        raise
+    finally:
+        if {entry.name for entry in folder.folder.iterdir()} <= {"stage.json", "done.json"}:
+            files.remove(folder.folder)
+    return summary
+
+
+def _clear_finished(settings: Settings, output: Path, folder: WorkFolder) -> None:
+    """Clears the work of a finished command, which starts again from nothing; answers that models were paid for stay."""
+    paid = getattr(settings, "teacher", "") == "agents"
+    if output.exists() and paid and folder.holds_this_work():
+        say(
+            f"The outcome of each task is read from {folder.folder}, so no answered request is sent again; "
+            "remove that folder to start from nothing."
+        )
+    # Standard input cannot be read twice, so such work is never resumed.
+    elif folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
+        files.remove(folder.folder)
+
+
+@contextlib.contextmanager
+def _other_ranks_released() -> Iterator[None]:
+    """Barriers around the work of rank 0: the other ranks start once its folders are ready, and end with it."""
+    if ranks.count() == 1:
+        yield
+        return
+    with naming_extras("Training with several processes"):
+        from masksearch.train.distributed import join, wait
+
+    join()
+    wait()
+    yield
+    wait()
+
+
+def _checked(spec: StageKind, output: Path) -> Path:
+    """The output path, if writing there destroys nothing else. Raises UsageError."""
+    marker = spec.marker or ("" if output.suffix else spec.folder_marker)
+    if output.exists() and not output.is_dir() and not output.is_file():
+        raise UsageError(
+            f"-o {output} is neither a file nor a folder; choose another name, or - for standard output."
+        )
+    if output.is_dir() and not marker:
+        raise UsageError(
+            f"-o {output} is a folder, but this command writes a file; "
+            f"name a file in it, such as {output / spec.product}."
+        )
+    if output.is_file() and marker:
+        raise UsageError(f"-o {output} is a file, but this command writes a folder; choose another name.")
+    if output.is_dir() and any(output.iterdir()) and not (output / marker).exists():
+        raise UsageError(
+            f"-o {output} is a folder that holds other things than a {spec.product}; choose another name."
+        )
+    return output
+
+
+def _recipe_values(spec: StageKind, arguments: argparse.Namespace) -> dict[str, Any]:
+    """A stage's settings from a recipe. Products of other stages are those of the run that `-o` is in, else of runs/NAME."""
+    recipe = load_recipe(arguments.recipe)
+    stage = recipe.stage(arguments.stage) if arguments.stage else _only(arguments.recipe, spec, recipe.stages)
+    if stage.spec.kind != spec.kind:
+        raise UsageError(f"--stage {stage.name} is of the kind '{stage.spec.kind}', not '{spec.kind}'.")
+    run = run_of(spec, Path(arguments.output)) if arguments.output else None
+    root = (run or Path("runs") / recipe.name) / STAGE_FOLDERS
+    products = {other.name: str(root / other.name / other.spec.product) for other in recipe.stages}
+    return replace_references(stage.settings, lambda field, value, many: [products.get(value, value)])
+
+
+def _only(recipe_path: str, spec: StageKind, stages: tuple[Stage, ...]) -> Stage:
+    found = [stage for stage in stages if stage.spec.kind == spec.kind]
+    if not found:
+        raise UsageError(f"{recipe_path} has no stage of the kind {spec.kind}.")
+    if len(found) > 1:
+        names = ", ".join(stage.name for stage in found)
+        raise UsageError(
+            f"{recipe_path} has several stages of the kind {spec.kind}; choose one with --stage: {names}."
+        )
+    return found[0]

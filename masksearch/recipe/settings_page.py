@@ -1,0 +1,117 @@
+"""A Markdown page of all settings: every stage's fields with default, values and text.
+
+masksearch schema --markdown > docs/settings.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from masksearch.interop.export.settings import ExportSettings
+from masksearch.recipe.load import RecipeFile, StageTable
+from masksearch.recipe.stages import STAGES
+from masksearch.runtime.settings import Settings, field_text, reference_fields
+from masksearch.scoring.settings import RewardAuditSettings
+from masksearch.search.settings import AskSettings
+from masksearch.serving.settings import ServeSettings
+
+HEAD = """# Settings
+
+Every setting of every stage, generated from the texts in the code by `masksearch schema --markdown`. A recipe writes a
+setting as `learning_rate = 1e-4` in the stage's table, a command as `--learning-rate 1e-4`; settings of a nested table are
+written `agent.top_k` and `--agent.top-k`. `masksearch schema` prints a JSON schema of recipes for editors.
+"""
+OTHERS: dict[str, type[Settings]] = {
+    "search": AskSettings,
+    "serve": ServeSettings,
+    "export": ExportSettings,
+    "rewards audit": RewardAuditSettings,
+}
+"""Commands that are no stage of a recipe."""
+
+
+def settings_page() -> str:
+    """The page; tables that several stages share have one section each, at the end."""
+    nested: dict[str, type[Settings]] = {}
+    parts = [HEAD, "## Recipe\n", *_section(RecipeFile, nested)]
+    parts += ["## Every stage's table\n", *_section(StageTable, nested)]
+    for kind, spec in STAGES.items():
+        parts += [f"## Stage `{kind}`\n", *_section(spec.settings, nested)]
+    for command, settings in OTHERS.items():
+        parts += [f"## Command `{command}`\n", *_section(settings, nested)]
+    done: set[str] = set()
+    while open_ := [name for name in nested if name not in done]:
+        for name in open_:
+            done.add(name)
+            parts += [f"## Table `{name}`\n", *_section(nested[name], nested)]
+    return "\n".join(parts)
+
+
+def _section(kind: type[Settings], nested: dict[str, type[Settings]]) -> Iterator[str]:
+    """The class's text and a table of its fields; adds the tables nested in it to `nested`."""
+    yield " ".join((kind.__doc__ or "").split()) + "\n"
+    yield "| key | default | values | meaning |\n| --- | --- | --- | --- |"
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            title = table_name(inner)
+            nested[title] = inner
+            values, default = f"table [`{title}`](#table-{title})", ""
+        else:
+            values, default = _values(kind, name, field), _default(field)
+        cells = (f"`{name}`", default, values, field_text(kind, name))
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    yield ""
+
+
+def table_name(kind: type[Settings]) -> str:
+    """`RewardSettings` -> `reward`."""
+    return kind.__name__.removesuffix("Settings").lower()
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "needed"
+    value = field.default
+    if isinstance(value, tuple):
+        return f"`{', '.join(map(str, value))}`" if value else "empty"
+    if value in ("", None) or value == {}:
+        return "empty" if value is not None else "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def _values(kind: type[Settings], name: str, field: FieldInfo) -> str:
+    shape = reference_fields(kind).get(name)
+    if shape:
+        return {"one": "stage or path", "many": "stages or paths", "groups": "table of stages or paths"}[
+            shape
+        ]
+    text = _type(field.annotation)
+    bounds = [
+        f"{sign} {getattr(mark, limit)}"
+        for mark in field.metadata
+        for limit, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<"))
+        if getattr(mark, limit, None) is not None
+    ]
+    return " ".join([text, ", ".join(bounds)]).strip()
+
+
+def _type(annotation: Any) -> str:
+    """A type in words."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _type(arguments[0])
+    if origin is Literal:
+        return ", ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, UnionType):
+        return _type(next(part for part in arguments if part is not NoneType))
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"table of {_type(arguments[1])}"
+    names = {str: "text", int: "integer", float: "number", bool: "`true`, `false`"}
+    return names.get(annotation, "any")

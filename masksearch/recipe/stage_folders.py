@@ -1,0 +1,71 @@
+"""Where the stages of a run work, and with which cache keys: for `masksearch run`, and for commands that do one of its stages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from masksearch.recipe.load import Recipe, Stage
+from masksearch.recipe.stages import StageKind
+from masksearch.runtime.resume import OUTSIDE, WorkFolder, dependents_key, read_mark, settings_key
+from masksearch.runtime.settings import Settings, reference_values, replace_references
+
+STAGES = "stages"
+"""Folder of a run that holds one folder a stage."""
+
+
+def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
+    """The folder of every stage of a run, in order, each with its key."""
+    folders: dict[str, WorkFolder] = {}
+    keys: dict[str, str] = {}
+    for stage in recipe.stages:
+        more = []
+        if stage.spec.takes_run:
+            more = [recipe.name, recipe.description, {need: keys[need] for need in stage.needs}]
+        folder = run / STAGES / stage.name
+        key = settings_key(stage.spec.kind, stage.settings, keys, *more)
+        folders[stage.name] = WorkFolder(folder, folder / stage.spec.product, key)
+        keys[stage.name] = folders[stage.name].key_for_dependents()
+    return folders
+
+
+def bound_settings(stage: Stage, products: dict[str, str]) -> Settings:
+    """A stage's settings with every stage's name replaced by the path of its product."""
+    values = replace_references(stage.settings, lambda field, value, many: [products.get(value, value)])
+    return stage.spec.settings.model_validate(values)
+
+
+def run_of(spec: StageKind, output: Path) -> Path | None:
+    """The run whose stage has its product at `output`: RUN for `RUN/stages/NAME/PRODUCT`; None for any other path."""
+    folder = output.absolute().parent
+    if spec.takes_run or output.name != spec.product or folder.parent.name != STAGES:
+        return None
+    return output.parent.parent.parent
+
+
+def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFolder:
+    """The work folder of a stage inside a run, with the key that the run computes for the same settings and inputs.
+
+    `settings` name the products of other stages by their paths.
+    """
+    stages = output.absolute().parent.parent
+    keys = {}
+    for _, value in reference_values(settings):
+        product = Path(value).absolute()
+        record = read_mark(product.parent / "done.json")
+        if product.parent.parent == stages and record:
+            keys[value] = dependents_key(record, str(record.get("key", "")), product)
+    return WorkFolder(output.parent, output, settings_key(spec.kind, settings, keys))
+
+
+def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
+    """Takes over a product that a single command of an earlier version finished with the same settings and inputs.
+
+    Those commands kept their marks in `PRODUCT.work`, where `masksearch run` did not look.
+    """
+    earlier = folder.product.with_name(folder.product.name + ".work")
+    record = read_mark(earlier / "done.json")
+    if folder.mark_file.exists() or not record or not folder.product.exists():
+        return
+    if record.get("key") == settings_key(spec.kind, settings, {}, str(None)):
+        folder.pause(0.0)
+        folder.finish({"seconds": 0.0, **{k: v for k, v in record.items() if k != "key"}, "made_by": OUTSIDE})

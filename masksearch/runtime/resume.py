@@ -1,0 +1,197 @@
+"""Cache keys and resume marks: the one place that decides whether earlier work is used again.
+
+A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys of the stages it
+builds on, and the contents of the files it reads. Two marks in the stage's folder hold it:
+
+    stage.json   written first: the key of the work in this folder, and the seconds spent on it
+    done.json    written last: the key of the finished product, its summary, seconds and memory
+
+The same key means: skip, or resume. Another key means: start again. `masksearch run`, single commands and processes that a
+launcher starts keep the same marks, so a stage that one of them finished is done for all of them.
+
+A stage may end `unfinished`, with a product that lacks what could not be done (documents that an endpoint did not answer for).
+A later run does the rest; its key does not tell the two products apart, so stages that build on it add the product's content.
+
+Smaller marks follow the same rule: `claim` guards a cache inside a work folder, `mark_whole` a state that a trainer saved.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from masksearch.errors import DataError, UsageError
+from masksearch.runtime import files
+from masksearch.runtime.settings import Settings, replace_references
+
+KEY_FORMAT = 3
+"""Raised when products of earlier versions must not be used again."""
+MEANS = (
+    "workers",
+    "engine",
+    "concurrency",
+    "max_tokens",
+    "max_cost",
+    "price_in",
+    "price_out",
+    "allow_failed",
+)
+"""Settings that say only how the work is done; they are no part of the key."""
+NESTED_MEANS = {
+    "search": ("rate", "concurrency", "retries", "timeout"),
+    "judge": ("concurrency", "retries", "timeout", "allow_failed"),
+}
+"""The same, of a stage's search and of its judge."""
+PATHS = ("corpus", "source")
+"""Fields that may name a file or folder, besides references."""
+NESTED_PATHS = {"search": ("replay", "rerank"), "dense": ("encoder",)}
+"""The same, of nested settings."""
+WHOLE = "whole"
+"""An empty file that a saved state gets when all of it is written."""
+OUTSIDE = "command"
+"""`made_by` of a product that a single command wrote into the folder of a run."""
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of a file, or of a folder's files with their names. Raises DataError."""
+    try:
+        if not path.is_dir():
+            return files.hash_file(path)
+        found = sorted(entry for entry in path.rglob("*") if entry.is_file())
+        return files.hash_json([[str(entry.relative_to(path)), files.hash_file(entry)] for entry in found])
+    except OSError as error:
+        raise DataError(f"{path} could not be read: {error.strerror}.") from error
+
+
+def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
+    """The cache key of a stage of this kind; `more` enters the hash unchanged.
+
+    `keys` holds the keys of the stages that references may name, by the text of the reference.
+    """
+
+    def content(value: str) -> str:
+        path = Path(value)
+        # The name counts as well as the content, because tables show it.
+        return f"{path.name}:{content_hash(path)}" if path.exists() else value
+
+    values = replace_references(
+        settings, lambda field, value, many: [keys[value] if value in keys else content(value)]
+    )
+    for field in PATHS:
+        if values.get(field):
+            values[field] = content(values[field])
+    for table, names in NESTED_PATHS.items():
+        for field in names if table in values else ():
+            values[table][field] = content(values[table][field]) if values[table][field] else ""
+    for field in MEANS:
+        values.pop(field, None)
+    for table, names in NESTED_MEANS.items():
+        for field in names if isinstance(values.get(table), dict) else ():
+            values[table].pop(field, None)
+    return files.hash_json([KEY_FORMAT, kind, values, *more])
+
+
+class WorkFolder:
+    """The folder a stage works in, with its marks. `product` is what the stage makes, inside the folder or beside it."""
+
+    def __init__(self, folder: Path, product: Path, key: str) -> None:
+        self.folder, self.product, self.key = folder, product, key
+        self.done_file, self.mark_file = folder / "done.json", folder / "stage.json"
+
+    def done(self) -> dict[str, Any] | None:
+        """The record of the finished product; None where there is no product, or it has another key."""
+        record = read_mark(self.done_file)
+        return record if record.get("key") == self.key and self.product.exists() else None
+
+    def incomplete(self) -> bool:
+        """Whether the product lacks some of what it should hold, or lacked it at an earlier time."""
+        record = self.done() or {}
+        return bool(record.get("unfinished") or record.get("retried"))
+
+    def key_for_dependents(self) -> str:
+        """The key that stages which build on this one use."""
+        return dependents_key(self.done() or {}, self.key, self.product)
+
+    def holds_this_work(self) -> bool:
+        """Whether the folder holds work with this key."""
+        return bool(read_mark(self.mark_file).get("key") == self.key)
+
+    def check_free(self, remedy: str) -> None:
+        """Raises UsageError where starting would delete what this stage did not make, or a single command did."""
+        if not self.folder.exists() or self.holds_this_work():
+            return
+        if not self.mark_file.exists():
+            if any(entry.name not in (".lock", self.done_file.name) for entry in self.folder.iterdir()):
+                raise UsageError(f"{self.folder}, where this stage works, holds something else; {remedy}.")
+        elif read_mark(self.done_file).get("made_by") == OUTSIDE and self.product.exists():
+            raise UsageError(
+                f"{self.product} was made by a single command with other settings or inputs than this stage "
+                f"has; {remedy}, or give the stage the same settings."
+            )
+
+    def start(self) -> float:
+        """Makes the folder ready to work in, and returns the seconds that an interrupted attempt has spent.
+
+        Removes work with another key, and files that a kill left half-written; other work with the same key stays.
+        """
+        mark = read_mark(self.mark_file)
+        resumed = mark.get("key") == self.key
+        if not resumed:
+            files.remove(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.done_file.unlink(missing_ok=True)
+        for leftover in self.folder.glob(".*.tmp"):
+            files.remove(leftover)
+        spent = float(mark.get("seconds", 0.0)) if resumed else 0.0
+        self.pause(spent)
+        return spent
+
+    def pause(self, seconds: float) -> None:
+        """Marks the work as not finished, and records the seconds spent on it."""
+        files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2)})
+
+    def finish(self, record: Mapping[str, Any]) -> None:
+        """Marks the product as finished; `record` may say that it is `unfinished`."""
+        finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
+        files.write_json(self.done_file, {"key": self.key, **record, "finished": finished})
+
+
+def dependents_key(record: Mapping[str, Any], key: str, product: Path) -> str:
+    """The key of a stage as its dependents see it, from its record in done.json."""
+    if record.get("unfinished") or record.get("retried"):
+        return files.hash_json([key, content_hash(product)])
+    return key
+
+
+def read_mark(path: Path) -> dict[str, Any]:
+    """A small JSON object; empty where there is none that can be read."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def claim(mark: Path, content: str, clear: Callable[[], None]) -> None:
+    """Keeps a cache that was made for the same `content`, and clears one that was not.
+
+    `mark` is a file inside the cache's folder that holds the content as text.
+    """
+    if mark.exists() and mark.read_text(encoding="utf-8").strip() == content.strip():
+        return
+    clear()
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(mark, content + "\n")
+
+
+def mark_whole(state: Path) -> None:
+    """Marks a folder that a trainer saved as completely written."""
+    (state / WHOLE).touch()
+
+
+def is_whole(state: Path) -> bool:
+    """Whether a saved state was completely written."""
+    return (state / WHOLE).exists()

@@ -1,4 +1,5 @@
-"""Searches that are asked at the same time are done together: an encoder, a thread or a server costs hardly more for many than for one."""
+"""Batches concurrent searches: encoders, threads and servers take hardly longer for many queries than for
+one."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from masksearch.types import Hit
 
 T = TypeVar("T")
 AT_A_TIME = 64
-"""Threads in which searches over a network wait, so that the event loop goes on; the interpreter's own pool has six on two cores."""
+"""Number of threads in which searches over the network wait, so that the event loop stays free. asyncio's
+default pool has only six threads on two cores."""
 
 
 @cache
@@ -24,51 +26,56 @@ def _pool() -> ThreadPoolExecutor:
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:
-    """Calls a function in one of the threads that wait for searches."""
+    """Calls a function in the thread pool of searches."""
     return await asyncio.get_running_loop().run_in_executor(_pool(), partial(function, *arguments))
 
 
 Observer = Callable[[int], None]
+"""Receives the size of each batch."""
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Pending:
     query: str
     answer: asyncio.Future[list[Hit]]
 
 
 @dataclass
-class _Line:
-    """What waits on one event loop: the searches with the same k together, those k's first whose turn it is."""
+class _Queue:
+    """The pending searches of one event loop. Searches with the same k form a lane; lanes take turns."""
 
-    lanes: dict[int, deque[_Asked]] = field(default_factory=dict)
+    lanes: dict[int, deque[_Pending]] = field(default_factory=dict)
+    """k -> its searches, oldest first. The first lane is next."""
     waiting: int = 0
     workers: set[asyncio.Task[None]] = field(default_factory=set)
 
-    def add(self, k: int, asked: Sequence[_Asked]) -> None:
-        self.lanes.setdefault(k, deque()).extend(asked)
-        self.waiting += len(asked)
+    def add(self, k: int, pending: Sequence[_Pending]) -> None:
+        self.lanes.setdefault(k, deque()).extend(pending)
+        self.waiting += len(pending)
 
-    def take(self, size: int) -> tuple[int, list[_Asked]]:
-        """Up to `size` searches with the same k, the longest waiting first; whoever does not wait any more is left out."""
-        batch: list[_Asked] = []
+    def take(self, size: int) -> tuple[int, list[_Pending]]:
+        """Removes up to `size` searches with the same k, oldest first; returns k and those still awaited."""
+        batch: list[_Pending] = []
         k = next(iter(self.lanes), 0)
         lane = self.lanes.pop(k, deque())
         while lane and len(batch) < size:
-            asked = lane.popleft()
+            search = lane.popleft()
             self.waiting -= 1
-            if not asked.answer.done():
-                batch.append(asked)
+            if not search.answer.done():
+                batch.append(search)
         if lane:
-            self.lanes[k] = lane  # at the end: other k's have their turn
+            self.lanes[k] = lane  # at the end, so that other lanes come first
         return k, batch
 
 
 class Batcher:
-    """Gathers the searches of an event loop; while a batch is searched, the next one gathers. Any number of loops, one after another or at once.
+    """Collects the searches of an event loop into batches.
 
-    `size` is the most queries of a batch. `inline` searches on the loop itself, which is right where a search takes less than a millisecond: a thread
-    would only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads. `observe` is told the size of each batch.
+    While one batch is searched, the next one fills. A batch has at most `size` queries. With `inline` the
+    search runs on the event loop, which is right where it takes less than a millisecond: a thread would
+    only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads. `observe`
+    is called with the size of each batch. One batcher serves any number of event loops, one after another
+    or at once.
     """
 
     def __init__(
@@ -79,79 +86,80 @@ class Batcher:
         at_once: int = 1,
         observe: Observer | None = None,
     ) -> None:
-        self._searcher, self._size, self._inline, self._at_once, self._observe = (
-            searcher,
-            size,
-            inline,
-            at_once,
-            observe,
-        )
-        self._lines: dict[asyncio.AbstractEventLoop, _Line] = {}
-        """Of the loops on which something waits or is searched."""
+        self._searcher, self._size, self._inline = searcher, size, inline
+        self._at_once, self._observe = at_once, observe
+        self._queues: dict[asyncio.AbstractEventLoop, _Queue] = {}
+        """Event loop -> its queue; only loops with pending or running searches."""
 
     async def search(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`. Raises what the search raises for this query; another one's fault does not reach it."""
+        """Searches one query (see `Searcher.asearch`). Errors of other queries in the batch are not
+        raised."""
         return (await self.search_all([query], k))[0]
 
     async def search_all(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`, together with what others ask meanwhile. Raises what the search raises for the first of these queries that fails."""
+        """Searches several queries (see `Searcher.search`), batched with those of other callers.
+
+        Raises the error of the first of these queries that fails.
+        """
         loop = asyncio.get_running_loop()
-        line = self._lines.setdefault(loop, _Line())
-        asked = [_Asked(query, loop.create_future()) for query in queries]
-        line.add(k, asked)
-        # One that is done may still stand there: its callback comes later.
-        if sum(not worker.done() for worker in line.workers) < self._at_once:
-            worker = loop.create_task(self._work(line))
-            line.workers.add(worker)
-            worker.add_done_callback(lambda done: self._leave(loop, line, done))
+        queue = self._queues.setdefault(loop, _Queue())
+        searches = [_Pending(query, loop.create_future()) for query in queries]
+        queue.add(k, searches)
+        # A finished worker stays in the set until its callback runs, so only unfinished ones count.
+        if sum(not worker.done() for worker in queue.workers) < self._at_once:
+            worker = loop.create_task(self._work(queue))
+            queue.workers.add(worker)
+            worker.add_done_callback(lambda done: self._leave(loop, queue, done))
         try:
-            return [await one.answer for one in asked]
+            return [await search.answer for search in searches]
         finally:
-            for one in asked:
-                # Gives up what is not answered yet; a second failure counts as seen.
-                if not one.answer.cancel() and not one.answer.cancelled():
-                    one.answer.exception()
+            for search in searches:
+                # Cancels searches without an answer. Retrieves the exception of the others, or asyncio
+                # would log a second failure as never retrieved.
+                if not search.answer.cancel() and not search.answer.cancelled():
+                    search.answer.exception()
 
     def waiting(self) -> int:
-        """How many searches wait for their turn on the running loop."""
-        line = self._lines.get(asyncio.get_running_loop())
-        return line.waiting if line else 0
+        """Returns the number of searches that wait on the running event loop."""
+        queue = self._queues.get(asyncio.get_running_loop())
+        return queue.waiting if queue else 0
 
-    def _leave(self, loop: asyncio.AbstractEventLoop, line: _Line, worker: asyncio.Task[None]) -> None:
-        line.workers.discard(worker)
-        if not line.workers:
-            self._lines.pop(loop, None)
+    def _leave(self, loop: asyncio.AbstractEventLoop, queue: _Queue, worker: asyncio.Task[None]) -> None:
+        queue.workers.discard(worker)
+        if not queue.workers:
+            self._queues.pop(loop, None)
 
-    async def _work(self, line: _Line) -> None:
-        while line.waiting:
-            await asyncio.sleep(0)  # whoever is ready to ask joins, and whoever has an answer goes on
-            k, batch = line.take(self._size)
+    async def _work(self, queue: _Queue) -> None:
+        while queue.waiting:
+            # Lets other tasks run: callers that are ready join this batch, and answered callers continue.
+            await asyncio.sleep(0)
+            k, batch = queue.take(self._size)
             if batch:
                 if self._observe is not None:
                     self._observe(len(batch))
                 await self._answer(k, batch)
 
-    async def _answer(self, k: int, batch: Sequence[_Asked]) -> None:
+    async def _answer(self, k: int, batch: Sequence[_Pending]) -> None:
         try:
-            found = await self._search([asked.query for asked in batch], k)
+            found = await self._search([search.query for search in batch], k)
             answers = list(zip(batch, found, strict=True))
         except Exception as error:
             await self._failed(k, batch, error)
             return
-        for asked, hits in answers:
-            if not asked.answer.done():
-                asked.answer.set_result(hits)
+        for search, hits in answers:
+            if not search.answer.done():
+                search.answer.set_result(hits)
 
-    async def _failed(self, k: int, batch: Sequence[_Asked], error: Exception) -> None:
-        """Tries each query by itself, so that one cannot fail the others."""
+    async def _failed(self, k: int, batch: Sequence[_Pending], error: Exception) -> None:
+        """Searches each query of a failed batch alone, so that only the failing query raises."""
         if len(batch) == 1:
             if not batch[0].answer.done():
                 batch[0].answer.set_exception(error)
         elif self._at_once > 1:
-            await asyncio.gather(*(self._answer(k, [asked]) for asked in batch))
+            await asyncio.gather(*(self._answer(k, [search]) for search in batch))
         else:
-            for asked in batch:
-                await self._answer(k, [asked])
+            for search in batch:
+                await self._answer(k, [search])
 
     async def _search(self, queries: list[str], k: int) -> list[list[Hit]]:
         if self._inline:

@@ -1,8 +1,11 @@
-"""A sentence encoder of a few thousand random parameters, saved as a real one is."""
+"""A tiny sentence encoder with random weights, in the folder format of sentence-transformers."""
 
 from pathlib import Path
 
-WORDS = "marie curie discovered radium paris capital france the cat sat on a mat element chemical footballer santos pele who found is of in"
+WORDS = (
+    "marie curie discovered radium paris capital france the cat sat on a mat element chemical footballer "
+    "santos pele who found is of in"
+)
 
 
 def save_tiny_encoder(folder: Path, seed: int = 0) -> str:

@@ -1,6 +1,7 @@
-"""An OpenSearch node as its client sees it: the index, bulk, count and search calls, answered as the documentation of OpenSearch 2 and 3 describes.
+"""A fake OpenSearch node: index, bulk, count and search calls, answered as OpenSearch 2 and 3 document them.
 
-Ranking is BM25 over white-space terms (k1 1.2, b 0.75, IDF log(1 + (N - n + 0.5) / (n + 0.5))), sorted as the request asks.
+Ranking is BM25 over white-space terms (k1 1.2, b 0.75, IDF log(1 + (N - n + 0.5) / (n + 0.5))), in the
+requested order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 
 class Node(ThreadingHTTPServer):
-    """Holds indexes in memory. `answers` are (status, JSON or text) given instead, one a request."""
+    """An HTTP server with indexes in memory. Each request takes the next of `answers`, (status, JSON or
+    text), if any."""
 
     daemon_threads = True
 
@@ -63,9 +65,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif path.endswith("/_count"):
             rows = self.server.indexes.get(path.removesuffix("/_count"))
             shards = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
-            self._answer(404, _missing(path)) if rows is None else self._answer(
-                200, {"count": len(rows), "_shards": shards}
-            )
+            if rows is None:
+                self._answer(404, _missing(path))
+            else:
+                self._answer(200, {"count": len(rows), "_shards": shards})
         elif path.endswith("/_refresh"):
             self._answer(200, {"_shards": {"total": 2, "successful": 1, "failed": 0}})
         elif self.command == "PUT":
@@ -73,9 +76,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, {"acknowledged": True, "shards_acknowledged": True, "index": path})
         elif self.command == "DELETE":
             found = self.server.indexes.pop(path, None) is not None
-            self._answer(
-                200, {"acknowledged": True}
-            ) if found or "ignore_unavailable=true" in self.path else self._answer(404, _missing(path))
+            if found or "ignore_unavailable=true" in self.path:
+                self._answer(200, {"acknowledged": True})
+            else:
+                self._answer(404, _missing(path))
         else:
             self._answer(400, {"error": "unsupported", "status": 400})
 
@@ -85,11 +89,9 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in text.splitlines() if line]
         items = []
         for action, source in zip(lines[::2], lines[1::2], strict=True):
-            told = action["index"]
-            self.server.indexes[told["_index"]][told["_id"]] = source
-            items.append(
-                {"index": {"_index": told["_index"], "_id": told["_id"], "result": "created", "status": 201}}
-            )
+            index, name = action["index"]["_index"], action["index"]["_id"]
+            self.server.indexes[index][name] = source
+            items.append({"index": {"_index": index, "_id": name, "result": "created", "status": 201}})
         return {"took": 1, "errors": False, "items": items}
 
     def _search(self, index: str, body: dict[str, Any]) -> None:
@@ -154,7 +156,7 @@ def _bm25(rows: dict[str, dict[str, Any]], terms: list[str]) -> dict[str, float]
 
 @contextmanager
 def running_node() -> Iterator[Node]:
-    """A node that answers until the block ends."""
+    """Runs a node for the length of a block."""
     node = Node()
     thread = threading.Thread(target=node.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -1,4 +1,4 @@
-"""A searcher that says how often it was asked, and fails when it is told to."""
+"""Searchers that record their calls and raise given failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PASSAGES = [
 
 
 class Counting:
-    """A `Searcher` over PASSAGES. `failures` are raised first, one a call."""
+    """A `Searcher` over PASSAGES that records calls in `asked`. Each call raises the next of `failures`,
+    if any."""
 
     def __init__(self, failures: Sequence[Exception] = (), passages: Sequence[Passage] = PASSAGES) -> None:
         self.inner = Bm25Searcher.in_memory(passages)
@@ -46,7 +47,7 @@ class Counting:
 
 
 class CountingPages(Counting):
-    """A `PageReader` besides."""
+    """A `Counting` searcher that is also a `PageReader`."""
 
     def page(self, title: str) -> Page | None:
         self.asked.append(title)

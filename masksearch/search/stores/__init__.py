@@ -1,9 +1,13 @@
-"""Passages kept by an engine that grows past the memory and the disk of one machine.
+"""Indexes whose passages are stored by an engine, for corpora beyond the memory and disk of one machine.
 
-The index folder holds the manifest alone (and, for lancedb without a `store`, the engine's files). An engine is given terms that were cut and
-stemmed here (search/text.py), so that every language is searched alike, whichever engine does it.
+The index folder holds only the manifest (and, for lancedb without a `store`, the engine's files). Engines
+index terms that `text/terms.py` has cut and stemmed, so that a language is searched in the same way by
+every engine.
 
-    masksearch index docs.jsonl -o index/ --kind lancedb                                     in the index folder
-    masksearch index docs.jsonl -o index/ --kind lancedb --store s3://bucket/path            on object storage, read by any number of machines
-    masksearch index docs.jsonl -o index/ --kind opensearch --store http://host:9200/name    in a cluster
+    masksearch index docs.jsonl -o index/ --kind lancedb
+        in the index folder
+    masksearch index docs.jsonl -o index/ --kind lancedb --store s3://bucket/path
+        on object storage, read by any number of machines
+    masksearch index docs.jsonl -o index/ --kind opensearch --store http://host:9200/name
+        in a cluster
 """

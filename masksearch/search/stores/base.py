@@ -1,4 +1,4 @@
-"""What every engine is asked for, and the `Searcher` over it."""
+"""The interface of an engine, and the `Searcher` over it."""
 
 from __future__ import annotations
 
@@ -17,37 +17,41 @@ from masksearch.text.terms import TOKENISER, Tokeniser
 from masksearch.types import Hit, Page, Passage
 
 SPARE = 8
-"""Results asked for beyond those wanted, so that ties at the end can be seen."""
+"""Number of results requested beyond k, to detect ties with the k-th."""
 MOST = 10_000
-"""Results that an engine gives at most."""
+"""Largest number of results requested from an engine."""
 
 
 class Engine(ABC):
-    """A table of passages in an engine."""
+    """A table of passages in a storage engine."""
 
     packages: ClassVar[tuple[str, ...]]
-    """Its client library, as installed."""
+    """Distribution names of its client library."""
 
     @classmethod
     @abstractmethod
     def connect(cls, store: str, table: str) -> Engine:
-        """The table at a place. Raises SearchError, UsageError, MissingExtraError."""
+        """Connects to a table of a store.
+
+        Raises SearchError where the engine fails, UsageError for a wrong `store`, MissingExtraError
+        without the client library.
+        """
 
     @abstractmethod
     def fill(self, passages: Sequence[Passage], language: str) -> None:
-        """Makes the table anew, with all passages."""
+        """Replaces the table by one with these passages. Raises SearchError."""
 
     @abstractmethod
     def find(self, terms: Sequence[str], k: int) -> list[Hit]:
-        """The best `k` passages that hold any of the terms, best first."""
+        """Returns the best `k` passages that hold any of the terms, best first. Raises SearchError."""
 
     @abstractmethod
     def document(self, title_key: str) -> list[Passage]:
-        """The passages of the documents with a title (as `page_key` writes it), in order; of the first document, where there are several."""
+        """Returns the passages, in order, of the first document with a title key (see `page_key`), or []."""
 
 
 class StoreSearcher(Manifested):
-    """A `Searcher` and `PageReader` over an engine. Pickles: a process of its own connects anew."""
+    """A `Searcher` and `PageReader` over an engine. It pickles; another process opens its own connection."""
 
     def __init__(
         self,
@@ -56,38 +60,40 @@ class StoreSearcher(Manifested):
         directory: Path,
         reopen: Callable[[Path], StoreSearcher],
     ) -> None:
-        """`reopen` opens `directory` again in another process."""
+        """`reopen` opens `directory` in another process."""
         self.engine, self.manifest, self.directory, self.reopen = engine, manifest, directory, reopen
         self._tokeniser = Tokeniser(self.settings.language)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """The best `k` passages of each query, best first, equal scores by passage id. Raises SearchError."""
+        """Returns the best `k` passages of each query, best first; equal scores are ordered by passage id.
+
+        Raises SearchError where the engine fails.
+        """
         return [self._search(query, k) for query in queries]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query, in a thread."""
+        """Runs `search` for one query in a thread."""
         return await in_thread(self._search, query, k)
 
     def page(self, title: str) -> Page | None:
-        """As `PageReader.page`."""
+        """Returns the page with this title, or None (see `PageReader.page`)."""
         passages = self.engine.document(page_key(title)) if page_key(title) else []
         return page_of(passages) if passages else None
 
     async def apage(self, title: str) -> Page | None:
-        """`page`, in a thread."""
+        """Runs `page` in a thread."""
         return await in_thread(self.page, title)
 
     def _search(self, query: str, k: int) -> list[Hit]:
-        """Asks for more until the last result is worse than the k-th, so that ties are seen whole."""
+        """Requests more results until the last one is worse than the k-th, so that no ties are cut off."""
         terms = list(dict.fromkeys(self._tokeniser.terms(query)))
-        asked = k + SPARE
+        depth = k + SPARE
         while terms and k > 0:
-            hits = sorted(
-                self.engine.find(terms, min(asked, MOST)), key=lambda hit: (-hit.score, hit.passage.id)
-            )
-            if len(hits) < asked or asked >= MOST or hits[k - 1].score > hits[-1].score:
+            found = self.engine.find(terms, min(depth, MOST))
+            hits = sorted(found, key=lambda hit: (-hit.score, hit.passage.id))
+            if len(hits) < depth or depth >= MOST or hits[k - 1].score > hits[-1].score:
                 return hits[:k]
-            asked *= 4
+            depth *= 4
         return []
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
@@ -95,7 +101,7 @@ class StoreSearcher(Manifested):
 
 
 def rows(passages: Sequence[Passage], language: str) -> Iterator[dict[str, Any]]:
-    """Passages as an engine keeps them: the record as JSON, its terms in one string, and what it is looked up by."""
+    """Yields the rows that engines store: the passage as JSON, its terms in one string, and lookup fields."""
     tokeniser = Tokeniser(language)
     for number, passage in enumerate(passages):
         yield {
@@ -109,13 +115,13 @@ def rows(passages: Sequence[Passage], language: str) -> Iterator[dict[str, Any]]
 
 
 def first_document(records: Sequence[str]) -> list[Passage]:
-    """The passages of the first document among records in order."""
+    """Returns the passages of the first document among JSON records that are in order."""
     passages = [Passage.model_validate_json(record) for record in records]
     return [passage for passage in passages if passage.doc_id == passages[0].doc_id]
 
 
 def identity(settings: IndexSettings, engine: type[Engine]) -> dict[str, Any]:
-    """What a ranking depends on, beside the corpus."""
+    """Returns everything but the corpus that a ranking of an engine depends on."""
     return {
         "language": settings.language,
         "tokeniser": TOKENISER,

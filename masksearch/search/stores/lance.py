@@ -1,4 +1,5 @@
-"""LanceDB: its full-text index (BM25), in a folder, on object storage (s3://, gs://, az://), or in its cloud (db://)."""
+"""LanceDB: BM25 full-text search in a folder, on object storage (s3://, gs://, az://), or in its cloud
+(db://)."""
 
 from __future__ import annotations
 
@@ -13,9 +14,9 @@ from masksearch.search.stores.base import Engine, first_document, rows
 from masksearch.types import Hit, Passage
 
 BATCH = 5000
-"""Passages handed over at a time."""
+"""Number of passages written at a time."""
 LONGEST = 200
-"""Characters of a term that is kept."""
+"""Longest indexed term in characters; LanceDB drops longer ones."""
 
 
 class LanceEngine(Engine):
@@ -31,7 +32,7 @@ class LanceEngine(Engine):
     def connect(cls, store: str, table: str) -> LanceEngine:
         """Opens the database; the table is opened when it is first searched."""
         try:
-            os.environ.setdefault("LANCEDB_LOG", "error")  # its notes on every new table
+            os.environ.setdefault("LANCEDB_LOG", "error")  # else it logs a line for every new table
             import lancedb
         except ModuleNotFoundError as error:
             raise MissingExtraError("lancedb", "lancedb", "An index of the kind lancedb") from error
@@ -55,11 +56,11 @@ class LanceEngine(Engine):
                 ("record", text),
             ]
         )
-        with Progress("Handing over to LanceDB", len(passages), "passages") as progress:
+        with Progress("Writing to LanceDB", len(passages), "passages") as progress:
 
             def batches() -> Iterator[Any]:
-                waiting = rows(passages, language)
-                while block := list(islice(waiting, BATCH)):
+                remaining = rows(passages, language)
+                while block := list(islice(remaining, BATCH)):
                     yield pyarrow.RecordBatch.from_pylist(block, schema=schema)
                     progress.step(len(block))
 
@@ -67,16 +68,17 @@ class LanceEngine(Engine):
                 table = self._database.create_table(
                     self._name, data=batches(), schema=schema, mode="overwrite"
                 )
-                plain = {
-                    "stem": False,
-                    "remove_stop_words": False,
-                    "ascii_folding": False,
-                    "lower_case": False,
-                    "max_token_length": LONGEST,
-                }
-                table.create_index(
-                    "terms", config=FTS(base_tokenizer="whitespace", with_position=False, **plain)
+                # The terms are already normalised and stemmed (`text/terms.py`); LanceDB only splits them.
+                tokens = FTS(
+                    base_tokenizer="whitespace",
+                    with_position=False,
+                    stem=False,
+                    remove_stop_words=False,
+                    ascii_folding=False,
+                    lower_case=False,
+                    max_token_length=LONGEST,
                 )
+                table.create_index("terms", config=tokens)
                 table.create_index("title_key", config=BTree())
             except Exception as error:
                 raise _failed("writing the table", error) from error
@@ -94,16 +96,10 @@ class LanceEngine(Engine):
     def document(self, title_key: str) -> list[Passage]:
         quoted = title_key.replace("'", "''")
         try:
-            found = (
-                self._table()
-                .search()
-                .where(f"title_key = '{quoted}'")
-                .select(["number", "record"])
-                .limit(None)
-                .to_list()
-            )
+            query = self._table().search().where(f"title_key = '{quoted}'")
+            found = query.select(["number", "record"]).limit(None).to_list()
         except Exception as error:
-            raise _failed("looking a title up", error) from error
+            raise _failed("looking up a title", error) from error
         return first_document([row["record"] for row in sorted(found, key=lambda row: row["number"])])
 
     def _table(self) -> Any:
@@ -113,6 +109,6 @@ class LanceEngine(Engine):
 
 
 def _failed(doing: str, error: Exception) -> SearchError:
-    """LanceDB raises whatever its parts raise."""
-    told = " ".join(str(error).split())[:300]
-    return SearchError(f"LanceDB failed while {doing} ({type(error).__name__}: {told}).")
+    """Builds the SearchError for any exception, because LanceDB passes on all errors of its components."""
+    reason = " ".join(str(error).split())[:300]
+    return SearchError(f"LanceDB failed while {doing} ({type(error).__name__}: {reason}).")

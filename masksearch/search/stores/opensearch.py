@@ -1,6 +1,7 @@
-"""OpenSearch, by its official client: a cluster keeps the passages and ranks them (its BM25).
+"""OpenSearch, through its official client: a cluster stores the passages and ranks them with its BM25.
 
-User and password stand in the URL of no index: they are read from OPENSEARCH_USER and OPENSEARCH_PASSWORD.
+User and password are read from OPENSEARCH_USER and OPENSEARCH_PASSWORD; the store's URL must not contain
+them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from masksearch.search.stores.base import Engine, first_document, rows
 from masksearch.types import Hit, Passage
 
 TIMEOUT = 30
-"""Seconds for one request."""
+"""Seconds after which a request fails."""
 PAGE_PASSAGES = 1000
-"""Most passages of a page that is opened."""
+"""Largest number of passages of an opened page."""
 MAPPING = {
     "settings": {"analysis": {"analyzer": {"terms": {"type": "custom", "tokenizer": "whitespace"}}}},
     "mappings": {
@@ -45,22 +46,19 @@ class OpenSearchEngine(Engine):
 
     @classmethod
     def connect(cls, store: str, table: str) -> OpenSearchEngine:
-        """`store` is http://HOST:PORT/NAME; the index is called NAME-TABLE. Nothing is sent yet."""
+        """Creates the client for the index NAME-TABLE of the `store` http://HOST:PORT/NAME. Sends no
+        request."""
         parts = urlsplit(store)
         name = parts.path.strip("/")
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or not name
-            or "/" in name
-            or name != name.lower()
-        ):
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname)
+        if not is_url or not name or "/" in name or name != name.lower():
             raise UsageError(
-                f"--store {store} is not of the form http://HOST:9200/INDEX (the name in lower case)."
+                f"--store {store} is not of the form http://HOST:9200/INDEX (with the name in lower case)."
             )
         if parts.username or parts.password:
             raise UsageError(
-                "--store must not hold a user or a password; set OPENSEARCH_USER and OPENSEARCH_PASSWORD in the environment."
+                "--store must not hold a user or a password; set OPENSEARCH_USER and OPENSEARCH_PASSWORD "
+                "in the environment."
             )
         try:
             from opensearchpy import OpenSearch
@@ -86,24 +84,25 @@ class OpenSearchEngine(Engine):
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         from opensearchpy import helpers
 
-        # Its name goes by its content. Filled anew, it would be empty for a while, or for good where that breaks off, to other folders that know it.
-        if self._ask("making room", lambda: self._client.count(index=self._index, ignore=404)).get(
-            "count"
-        ) == len(passages):
+        # The index is named after its content, so other index folders may share it. A complete index is
+        # not filled again: it would be empty for a while, and for good if this build is interrupted.
+        counted = self._ask("preparing the index", lambda: self._client.count(index=self._index, ignore=404))
+        if counted.get("count") == len(passages):
             return
         self._ask(
-            "making room", lambda: self._client.indices.delete(index=self._index, ignore_unavailable=True)
+            "preparing the index",
+            lambda: self._client.indices.delete(index=self._index, ignore_unavailable=True),
         )
-        self._ask("making the index", lambda: self._client.indices.create(index=self._index, body=MAPPING))
-        with Progress("Handing over to OpenSearch", len(passages), "passages") as progress:
+        self._ask("creating the index", lambda: self._client.indices.create(index=self._index, body=MAPPING))
+        with Progress("Writing to OpenSearch", len(passages), "passages") as progress:
 
             def actions() -> Iterator[dict[str, Any]]:
                 for row in rows(passages, language):
                     yield {"_index": self._index, "_id": row["id"], "_source": row}
                     progress.step()
 
-            # Refused for want of room (429), a chunk is sent again after a pause.
-            self._ask("taking passages in", lambda: helpers.bulk(self._client, actions(), max_retries=8))
+            # The client resends a chunk that the cluster rejected as overloaded (429), after a pause.
+            self._ask("indexing passages", lambda: helpers.bulk(self._client, actions(), max_retries=8))
         self._ask("refreshing", lambda: self._client.indices.refresh(index=self._index))
 
     def find(self, terms: Sequence[str], k: int) -> list[Hit]:
@@ -122,18 +121,25 @@ class OpenSearchEngine(Engine):
             "sort": [{"number": "asc"}],
             "_source": ["record"],
         }
-        found = self._ask("looking a title up", lambda: self._client.search(index=self._index, body=body))
+        found = self._ask("looking up a title", lambda: self._client.search(index=self._index, body=body))
         return first_document([row["_source"]["record"] for row in self._rows(found)])
 
     def _rows(self, found: Any) -> list[dict[str, Any]]:
-        """The rows of an answer that is whole: results of some shards alone would be silently wrong."""
+        """Returns the rows of a complete answer.
+
+        Raises SearchUnavailableError where shards failed or timed out: the rest of the results would be
+        silently wrong.
+        """
         failed = found.get("_shards", {}).get("failed", 0)
         if found.get("timed_out") or failed:
-            told = f"OpenSearch at {self._where} answered in part only ({failed} shards failed)"
-            raise SearchUnavailableError(f"{told}; try again, and look at the cluster's health.")
+            raise SearchUnavailableError(
+                f"OpenSearch at {self._where} answered only in part ({failed} shards failed); try again, "
+                "and check the cluster's health."
+            )
         return list(found["hits"]["hits"])
 
     def _ask(self, doing: str, request: Any) -> Any:
+        """Runs a request and turns the client's errors into SearchError or SearchUnavailableError."""
         from opensearchpy import exceptions
         from opensearchpy.helpers import BulkIndexError
 
@@ -141,7 +147,8 @@ class OpenSearchEngine(Engine):
             return request()
         except BulkIndexError as error:
             raise SearchError(
-                f"OpenSearch at {self._where} refused {len(error.errors)} passages ({str(error.errors[0])[:200]})."
+                f"OpenSearch at {self._where} refused {len(error.errors)} passages "
+                f"({str(error.errors[0])[:200]})."
             ) from error
         except exceptions.ConnectionError as error:
             raise SearchUnavailableError(
@@ -149,11 +156,11 @@ class OpenSearchEngine(Engine):
             ) from error
         except exceptions.TransportError as error:
             kind = SearchUnavailableError if error.status_code in (429, 502, 503, 504) else SearchError
-            remedy = (
-                " Set OPENSEARCH_USER and OPENSEARCH_PASSWORD." if error.status_code in (401, 403) else ""
-            )
+            refused = error.status_code in (401, 403)
+            remedy = " Set OPENSEARCH_USER and OPENSEARCH_PASSWORD." if refused else ""
             raise kind(
-                f"OpenSearch at {self._where} answered {error.status_code} while {doing} ({str(error.error)[:200]}).{remedy}"
+                f"OpenSearch at {self._where} answered {error.status_code} while {doing} "
+                f"({str(error.error)[:200]}).{remedy}"
             ) from error
         except exceptions.OpenSearchException as error:
             raise SearchError(

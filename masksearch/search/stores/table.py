@@ -1,4 +1,4 @@
-"""Builds and opens an index whose passages an engine keeps."""
+"""Builds and opens indexes whose passages are stored by an engine."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from masksearch.types import Passage
 def build_store(
     passages: Iterable[Passage], directory: str | Path, settings: IndexSettings
 ) -> dict[str, Any]:
-    """Gives passages to the engine and writes the index folder, last of all its manifest; returns it.
+    """Writes passages to the engine, then writes the index folder; returns its manifest.
 
-    Raises DataError without passages or where two have the same id, SearchError where the engine fails.
+    Raises DataError without passages or where two passages have the same id, SearchError where the engine
+    fails, UsageError where the store is missing or wrong.
     """
     if settings.kind == "opensearch" and not settings.store:
         raise UsageError("The kind opensearch needs --store http://HOST:9200/INDEX.")
     with atomic_path(directory) as folder, tempfile.TemporaryDirectory(prefix="masksearch-") as name:
         folder.mkdir()
-        aside = Path(name)
-        write_passages(aside, passages)
-        if not (aside / TEXTS).stat().st_size:
+        local = Path(name)
+        write_passages(local, passages)
+        if not (local / TEXTS).stat().st_size:
             raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
-        stored = StoredPassages(aside)
-        id_order((passage.id for passage in stored), len(stored), aside)
+        stored = StoredPassages(local)
+        id_order((passage.id for passage in stored), len(stored), local)  # raises where two ids are the same
         engine_type = _engine_type(settings.kind)
         manifest = make_manifest(
             settings,
@@ -44,21 +45,23 @@ def build_store(
             identity(settings, engine_type),
             engine_type.packages,
         )
-        # The name goes by the content: what a broken-off build has left is overwritten, and an older index stays whole until then.
+        # The table is named after its content: an interrupted build is overwritten when it is repeated,
+        # and a table of older content stays complete.
         manifest["table"] = f"{settings.kind}-{manifest['fingerprint'].rpartition('-')[2]}"
         engine_type.connect(settings.store or str(folder), manifest["table"]).fill(stored, settings.language)
         return write_manifest(folder, manifest)
 
 
 def open_store(directory: Path) -> StoreSearcher:
-    """Opens an index folder whose passages an engine keeps. Raises SearchError."""
+    """Opens an index folder whose passages are stored by an engine. Raises SearchError for a damaged one."""
     manifest = read_manifest(directory)
     try:
         settings, table = IndexSettings.model_validate(manifest["settings"]), str(manifest["table"])
         check_files(directory, manifest)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SearchError(
-            f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o {directory}."
+            f"The index {directory} is damaged ({error}); build it again with: masksearch index CORPUS -o "
+            f"{directory}."
         ) from error
     engine = _engine_type(settings.kind).connect(settings.store or str(directory), table)
     return StoreSearcher(engine, manifest, directory, open_store)

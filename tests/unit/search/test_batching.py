@@ -1,3 +1,5 @@
+"""Batching: batch sizes, lanes, order, failures, cancelled callers, several event loops."""
+
 from __future__ import annotations
 
 import asyncio
@@ -21,7 +23,7 @@ def hits_of(query: str, k: int) -> list[Hit]:
 
 
 class Recording:
-    """Finds for every query `k` passages named after it, and keeps what it was asked."""
+    """Finds `k` passages named after each query, and records all calls."""
 
     fingerprint = "recording"
 
@@ -37,7 +39,7 @@ class Recording:
 
 
 class Picky(Recording):
-    """Fails whenever one of the queries is bad."""
+    """Fails if one of the queries starts with "bad"."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         super().search(queries, k)
@@ -48,7 +50,7 @@ class Picky(Recording):
 
 
 class Gated(Recording):
-    """Searches once it is let."""
+    """Blocks each search until `gate` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +64,7 @@ class Gated(Recording):
 
 
 class Short(Recording):
-    """Answers fewer queries than it was asked."""
+    """Returns one result list too few."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         return super().search(queries, k)[1:]
@@ -80,7 +82,7 @@ inline_or_not = pytest.mark.parametrize("inline", [True, False])
 
 
 @inline_or_not
-def test_searches_asked_together_are_one_call_and_everyone_gets_their_own(inline: bool) -> None:
+def test_concurrent_searches_are_one_call_and_each_caller_gets_its_own_results(inline: bool) -> None:
     searcher = Recording()
     found = asyncio.run(ask_all(Batcher(searcher, 8, inline), ["a", "b", "c"]))
     assert found == [hits_of(query, 2) for query in "abc"]
@@ -88,7 +90,7 @@ def test_searches_asked_together_are_one_call_and_everyone_gets_their_own(inline
 
 
 @inline_or_not
-def test_a_batch_has_no_more_queries_than_it_may(inline: bool) -> None:
+def test_a_batch_has_at_most_size_queries(inline: bool) -> None:
     searcher, sizes = Recording(), list[int]()
     asyncio.run(
         ask_all(Batcher(searcher, 4, inline, observe=sizes.append), [f"q{number}" for number in range(10)])
@@ -96,7 +98,7 @@ def test_a_batch_has_no_more_queries_than_it_may(inline: bool) -> None:
     assert [len(queries) for queries, _ in searcher.calls] == sizes == [4, 4, 2]
 
 
-def test_searches_with_the_same_k_go_together_and_no_k_has_to_wait_for_all_of_another() -> None:
+def test_searches_with_the_same_k_are_batched_and_lanes_take_turns() -> None:
     searcher = Recording()
 
     async def run() -> None:
@@ -114,7 +116,7 @@ def test_the_queries_of_one_call_keep_their_order() -> None:
     assert asyncio.run(batcher.search_all([], 1)) == []
 
 
-def test_newcomers_gather_while_a_batch_is_searched() -> None:
+def test_new_searches_are_collected_while_a_batch_is_searched() -> None:
     searcher = Gated()
 
     async def run() -> None:
@@ -132,7 +134,7 @@ def test_newcomers_gather_while_a_batch_is_searched() -> None:
     assert [queries for queries, _ in searcher.calls] == [["first"], ["second", "third"]]
 
 
-def test_several_batches_are_searched_at_once_where_that_is_asked_for() -> None:
+def test_several_batches_are_searched_at_once_with_at_once() -> None:
     searcher = Gated()
 
     async def run() -> None:
@@ -159,7 +161,9 @@ def test_a_search_that_fails_fails_for_its_own_caller_only(inline: bool, at_once
     ]
 
 
-def test_a_call_with_a_bad_query_fails_and_leaves_no_failure_unseen(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_call_with_a_bad_query_fails_and_leaves_no_exception_unretrieved(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     batcher = Batcher(Picky(), 2, inline=True)
     with pytest.raises(SearchError, match="no bad one"):
         asyncio.run(batcher.search_all(["a", "bad one", "bad two", "b"], 1))
@@ -247,7 +251,7 @@ def test_one_batcher_serves_several_event_loops_at_once() -> None:
     assert found == {query: hits_of(query, 1) for query in "abcd"}
 
 
-def test_a_loop_that_is_done_is_not_kept() -> None:
+def test_a_finished_loop_is_released() -> None:
     batcher = Batcher(Recording(), 8, inline=True)
     loop = asyncio.new_event_loop()
     loop.run_until_complete(batcher.search("a", 1))
@@ -259,7 +263,7 @@ def test_a_loop_that_is_done_is_not_kept() -> None:
     assert gone() is None
 
 
-def test_others_have_their_turn_between_inline_batches() -> None:
+def test_other_tasks_run_between_inline_batches() -> None:
     searcher = Recording()
     seen: list[int] = []
 

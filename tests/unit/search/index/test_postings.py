@@ -1,4 +1,4 @@
-"""Postings built on disk equal, byte for byte, those that bm25s builds in memory, for any size of the runs."""
+"""Postings built on disk equal, byte for byte, those that bm25s builds in memory, for any run size."""
 
 import importlib.util
 import random

@@ -1,4 +1,4 @@
-"""Engines that keep the passages: LanceDB for real, OpenSearch by its official client against a node on loopback."""
+"""Storage engines: LanceDB itself, and OpenSearch's official client against a fake node on loopback."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def settings(request: pytest.FixtureRequest, node: Node) -> IndexSettings:
     )
 
 
-def test_finds_what_the_index_in_this_process_finds(tmp_path: Path, settings: IndexSettings) -> None:
+def test_finds_the_same_passages_as_the_local_index(tmp_path: Path, settings: IndexSettings) -> None:
     manifest = build_store(MORE, tmp_path / "index", settings)
     searcher = open_searcher(str(tmp_path / "index"))
     assert isinstance(searcher, Searcher)
@@ -121,13 +121,13 @@ def test_the_stage_and_another_process(tmp_path: Path, settings: IndexSettings) 
     )
 
 
-def test_what_needs_the_passages_here_says_so(tmp_path: Path, settings: IndexSettings) -> None:
+def test_load_rejects_an_index_whose_passages_are_elsewhere(tmp_path: Path, settings: IndexSettings) -> None:
     build_store(MORE, tmp_path / "index", settings)
     with pytest.raises(UsageError, match="keeps its passages elsewhere"):
         load(tmp_path / "index")
 
 
-def test_nothing_to_index_and_ids_that_stand_twice(tmp_path: Path, settings: IndexSettings) -> None:
+def test_no_passages_and_duplicate_ids_are_errors(tmp_path: Path, settings: IndexSettings) -> None:
     with pytest.raises(DataError, match="nothing to index"):
         build_store([], tmp_path / "index", settings)
     with pytest.raises(DataError, match="The id 'p000' belongs to two"):
@@ -135,7 +135,7 @@ def test_nothing_to_index_and_ids_that_stand_twice(tmp_path: Path, settings: Ind
     assert not (tmp_path / "index").exists()
 
 
-def test_a_lancedb_at_another_place(tmp_path: Path) -> None:
+def test_a_lancedb_store_outside_the_index_folder(tmp_path: Path) -> None:
     build_store(MORE, tmp_path / "index", IndexSettings(kind="lancedb", store=str(tmp_path / "elsewhere")))
     assert {path.name for path in (tmp_path / "index").iterdir()} == {"masksearch.json"}
     assert open_store(tmp_path / "index").search(["radium"], 1)[0]
@@ -159,7 +159,7 @@ def opensearch(tmp_path: Path, node: Node, name: str) -> Any:
     return open_store(folder)
 
 
-def test_what_opensearch_is_asked(tmp_path: Path, node: Node) -> None:
+def test_requests_to_opensearch(tmp_path: Path, node: Node) -> None:
     searcher = opensearch(tmp_path, node, "asked")
     table = searcher.engine._index
     assert table.startswith("asked-opensearch-")
@@ -174,7 +174,7 @@ def test_what_opensearch_is_asked(tmp_path: Path, node: Node) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind", "told"),
+    ("answer", "kind", "message"),
     [
         ((401, "Unauthorized"), SearchError, r"answered 401 while searching .*OPENSEARCH_USER"),
         ((403, {"error": {"reason": "no permissions"}, "status": 403}), SearchError, "answered 403"),
@@ -183,7 +183,7 @@ def test_what_opensearch_is_asked(tmp_path: Path, node: Node) -> None:
         (
             (200, {"timed_out": True, "_shards": {"failed": 0}, "hits": {"hits": []}}),
             SearchUnavailableError,
-            "in part only",
+            "only in part",
         ),
         (
             (200, {"timed_out": False, "_shards": {"failed": 2}, "hits": {"hits": []}}),
@@ -194,17 +194,17 @@ def test_what_opensearch_is_asked(tmp_path: Path, node: Node) -> None:
     ],
 )
 def test_failures_of_opensearch(
-    tmp_path: Path, node: Node, answer: tuple[int, Any], kind: type[SearchError], told: str
+    tmp_path: Path, node: Node, answer: tuple[int, Any], kind: type[SearchError], message: str
 ) -> None:
     searcher = opensearch(tmp_path, node, "failing")
     node.answers.append(answer)
-    with pytest.raises(kind, match=told) as caught:
+    with pytest.raises(kind, match=message) as caught:
         searcher.search(["radium"], 3)
     assert isinstance(caught.value, SearchUnavailableError) is (kind is SearchUnavailableError)
     assert searcher.search(["radium"], 3)[0]
 
 
-def test_what_may_pass_is_asked_again_by_the_client(tmp_path: Path, node: Node) -> None:
+def test_the_client_retries_temporary_failures(tmp_path: Path, node: Node) -> None:
     searcher = opensearch(tmp_path, node, "again")
     node.answers += [(503, {"status": 503}), (502, "<html>")]
     assert searcher.search(["radium"], 3)[0]
@@ -213,10 +213,10 @@ def test_what_may_pass_is_asked_again_by_the_client(tmp_path: Path, node: Node) 
         searcher.search(["radium"], 3)
 
 
-def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
+def test_a_cluster_that_cannot_be_reached(tmp_path: Path) -> None:
     with pytest.raises(
         SearchUnavailableError,
-        match=r"OpenSearch at http://127\.0\.0\.1:9 cannot be reached while making room",
+        match=r"OpenSearch at http://127\.0\.0\.1:9 cannot be reached while preparing the index",
     ):
         build_store(
             MORE, tmp_path / "index", IndexSettings(kind="opensearch", store="http://127.0.0.1:9/docs")
@@ -228,7 +228,7 @@ def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     "store",
     ["", "docs", "http://host:9200", "http://host:9200/a/b", "http://host:9200/Docs", "ftp://host/docs"],
 )
-def test_a_store_that_is_no_url(tmp_path: Path, store: str) -> None:
+def test_a_store_that_is_not_a_url(tmp_path: Path, store: str) -> None:
     with pytest.raises(UsageError, match="--store"):
         build_store(MORE, tmp_path / "index", IndexSettings(kind="opensearch", store=store))
 
@@ -264,7 +264,7 @@ def test_a_damaged_manifest(tmp_path: Path, node: Node, change: dict[str, Any]) 
         open_searcher(str(tmp_path / "index"))
 
 
-def test_a_build_that_fails_leaves_a_whole_index_of_the_same_content_alone(
+def test_a_failing_build_leaves_a_complete_index_of_the_same_content_alone(
     tmp_path: Path, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     searcher = opensearch(tmp_path, node, "whole")
@@ -278,7 +278,7 @@ def test_a_build_that_fails_leaves_a_whole_index_of_the_same_content_alone(
     assert (
         open_store(tmp_path / "again").search(["radium"], 50) == searcher.search(["radium"], 50) == expected
     )
-    # What is not whole is filled anew.
+    # An incomplete index is filled again.
     node.indexes[next(name for name in node.indexes if name.startswith("whole-"))].pop("t1")
     with pytest.raises(SearchError, match="refused"):
         build_store(MORE, tmp_path / "third", settings)

@@ -1,7 +1,9 @@
 """Self-evolution: the student becomes the teacher (paper, section 2: self-evolve distillation).
 
-    seed data -> D_T -> SFT -> teacher of the round -> fresh tasks, n samples each -> correct? -> different enough? -> D_T -> ...
-                          \\-> held-out tasks (greedy): gain, stop rule
+    D_T (initially the seed data) -> SFT -> the round's teacher -> fresh tasks, n samples each
+      -> correct? -> diverse? -> D_T of the next round
 
-Run with `masksearch evolve`, or a recipe's stage of the kind `evolve`. Imports nothing heavy.
+Each round's teacher also works the held-out tasks with greedy decoding; the gain on them decides when to
+stop. Run with `masksearch evolve`, or as a recipe stage of kind `evolve`. This module does not import
+torch.
 """

@@ -1,4 +1,4 @@
-"""Which rollouts are correct: in valid form, and right by the judge or by the span metric."""
+"""Decides which rollouts are correct: in valid form, and right by the judge or by the span metric."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from masksearch.types import Trajectory
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one rollout. `correct` is None where it was not judged: a search failed it, or the verdict could not be read."""
+    """The outcome of one rollout.
+
+    `correct` is None if the rollout was not judged: a search or the model failed, or the verdict was
+    unreadable.
+    """
 
     trajectory: Trajectory
     correct: bool | None
     reason: str = ""
-    """Why it is not kept; empty where it is."""
+    """Why the rollout is not kept; empty if it is kept."""
 
     def to_json(self) -> dict[str, Any]:
-        """A line of the round's outcomes."""
+        """Returns the rollout's line in the round's outcomes file."""
         return {
             "id": self.trajectory.id,
             "task": self.trajectory.task["id"],
@@ -34,14 +38,18 @@ class Outcome:
 
 
 def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings, work: Path) -> list[Outcome]:
-    """An outcome of each, in order. Only what is in form is judged. Raises ModelError where the judge's endpoint leaves too much open."""
+    """Judges rollouts and returns their outcomes in order; only rollouts in valid form are judged.
+
+    `work` holds the judge's verdicts. Raises ModelError if the judge's endpoint leaves too many answers
+    without a verdict (`judge.allow_failed`).
+    """
     outcomes = [_in_form(trajectory, settings) for trajectory in trajectories]
     places = [place for place, outcome in enumerate(outcomes) if outcome.correct]
     if uses_judge(settings):
         name = judge_mode(settings.judge)
         judge = settings.judge.model_copy(update={"modes": (name,)})
-        said = judge_all([trajectories[place] for place in places], judge, work)
-        for place, columns in zip(places, said, strict=True):
+        judged = judge_all([trajectories[place] for place in places], judge, work)
+        for place, columns in zip(places, judged, strict=True):
             outcomes[place] = _by_verdict(outcomes[place], columns.get(f"judge_{name}"))
     else:
         for place in places:
@@ -51,6 +59,7 @@ def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings,
 
 
 def _in_form(trajectory: Trajectory, settings: EvolveSettings) -> Outcome:
+    # Searches that fail on purpose (`search.noise.fail`) do not exclude a rollout.
     if trajectory.status == "model_failed" or (trajectory.search_errors and not settings.search.noise.fail):
         return Outcome(trajectory, None, "search failed" if trajectory.search_errors else "model failed")
     if trajectory.status != "answered":

@@ -1,8 +1,10 @@
-"""How varied a set of trajectories is: distinct-n, query entropy, searches, lengths.
+"""Measures the diversity of a set of trajectories: distinct-n, query entropy, searches, lengths.
 
-Distinct-n is the number of different n-grams over that of all (Li et al. 2016, arXiv 1510.03055). It falls with the length of the text, so it is the mean
-over blocks of 500 words here: rounds that keep unequal numbers of trajectories can be compared. The entropy of the query terms is the plug-in
-estimate in bits; beside it stands the most that so many terms could have.
+Distinct-n is the number of different n-grams divided by the number of all n-grams (Li et al. 2016, arXiv
+1510.03055). It falls with the length of the text. We therefore depart from the paper and average it over
+blocks of 500 words, so that rounds with unequal numbers of kept trajectories are comparable. The entropy
+of the query terms is the plug-in estimate in bits; its maximum for the same number of terms is reported
+with it.
 """
 
 from __future__ import annotations
@@ -16,17 +18,19 @@ from masksearch.text.words import loose_words
 from masksearch.types import Trajectory
 
 BLOCK = 500
-"""Words."""
+"""Words per block of distinct-n."""
 
 
 def distinct(words: Sequence[str], size: int, block: int = BLOCK) -> float:
-    """Share of different n-grams among all, in [0, 1]: the mean over full blocks of words (of a shorter text over the whole). 0 where there is no n-gram."""
-    blocks = list(_blocks(words, block))
-    shares = [
-        len(set(grams)) / len(grams)
-        for part in blocks
-        if (grams := list(zip(*(part[place:] for place in range(size)), strict=False)))
-    ]
+    """Returns distinct-n for n = `size`, in [0, 1]: the mean over the full blocks of `block` words.
+
+    A text shorter than a block is one block. 0 if there is no n-gram.
+    """
+    shares = []
+    for part in _blocks(words, block):
+        grams = list(zip(*(part[place:] for place in range(size)), strict=False))
+        if grams:
+            shares.append(len(set(grams)) / len(grams))
     return sum(shares) / len(shares) if shares else 0.0
 
 
@@ -38,29 +42,34 @@ def _blocks(words: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def entropy(terms: Sequence[str]) -> float:
-    """-sum p log2 p of the terms' frequencies, in bits; 0 without terms."""
+    """Returns -sum p log2 p of the terms' frequencies, in bits; 0 without terms."""
     counts, total = Counter(terms), len(terms)
     return sum(count / total * math.log2(total / count) for count in counts.values())
 
 
 def diversity(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """The figures of a set of trajectories. Lengths are in words (in Chinese, characters); all 0 for an empty set."""
-    words, terms = [], []
+    """Returns the diversity figures of a set of trajectories; all 0 for an empty set.
+
+    Lengths are in words (characters in Chinese).
+    """
+    words: list[str] = []
+    terms: list[str] = []
+    answer_words = 0
     for trajectory in trajectories:
         words += loose_words(spoken(trajectory), language(trajectory))
-        terms += [word for query in queries(trajectory) for word in loose_words(query, language(trajectory))]
+        for query in queries(trajectory):
+            terms += loose_words(query, language(trajectory))
+        answer_words += len(loose_words(trajectory.answer, language(trajectory)))
     count = max(1, len(trajectories))
+    searches = sum(trajectory.usage.searches for trajectory in trajectories)
+    model_tokens = sum(trajectory.usage.model_tokens for trajectory in trajectories)
     return {
         "distinct_1": round(distinct(words, 1), 4),
         "distinct_2": round(distinct(words, 2), 4),
         "query_entropy": round(entropy(terms), 3),
         "query_entropy_most": round(math.log2(len(terms)), 3) if terms else 0.0,
         "query_terms": len(terms),
-        "searches": round(sum(trajectory.usage.searches for trajectory in trajectories) / count, 3),
-        "answer_words": round(
-            sum(len(loose_words(trajectory.answer, language(trajectory))) for trajectory in trajectories)
-            / count,
-            3,
-        ),
-        "model_tokens": round(sum(trajectory.usage.model_tokens for trajectory in trajectories) / count, 1),
+        "searches": round(searches / count, 3),
+        "answer_words": round(answer_words / count, 3),
+        "model_tokens": round(model_tokens / count, 1),
     }

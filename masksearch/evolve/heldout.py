@@ -1,4 +1,5 @@
-"""What a round's teacher does: on held-out tasks, greedily, by the evaluation itself; on fresh tasks, sampled, by the same rollouts."""
+"""Runs a round's teacher: greedy decoding on held-out tasks through the evaluation, sampling on fresh
+tasks through the same rollouts."""
 
 from __future__ import annotations
 
@@ -29,12 +30,15 @@ def _eval_settings(settings: EvolveSettings, model: Path, **more: Any) -> EvalSe
 
 
 def check_search(settings: EvolveSettings) -> None:
-    """Opens the search once. Raises what opening it raises: before a teacher is trained is the time to tell."""
+    """Opens the search once, so that a wrong index fails before a teacher is trained.
+
+    Raises what opening a search raises.
+    """
     load_searcher(_eval_settings(settings, Path(settings.model), questions=""), [])
 
 
 def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
-    """The teacher on the held-out tasks; what `folder` holds of an earlier start is not done again."""
+    """Evaluates the teacher on the held-out tasks; `folder` keeps the results of an earlier start."""
     if not (folder / RESULTS).exists():
         folder.mkdir(parents=True, exist_ok=True)
         wanted = _eval_settings(
@@ -49,16 +53,18 @@ def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
 
 
 def sample_id(task: Task, number: int, sample: int) -> str:
-    """Of the trajectory of one sample of a round."""
+    """Returns the id of the trajectory of one sample in a round."""
     return f"{task.id}~{number}.{sample}"
 
 
 def roll_out_round(
     settings: EvolveSettings, number: int, tasks: Sequence[Task], model: Path, folder: Path
 ) -> list[Trajectory]:
-    """`samples` trajectories of each task, task by task, with their scores; each has a seed of its own, made of the round, the task and the sample.
+    """Rolls out `samples` trajectories of each task and returns them with scores, in the order of the tasks.
 
-    Written down in `folder` chunk by chunk, and so resumed. Raises SearchError where searches failed more than `allow_failed` of them.
+    Each rollout has its own seed, derived from the round, the task and the sample. `folder` receives the
+    rollouts chunk by chunk, and a later call resumes from there. Raises SearchError if searches failed in
+    more than `allow_failed` of the rollouts.
     """
     wanted = _eval_settings(
         settings,
@@ -80,26 +86,25 @@ def roll_out_round(
         )
         return await run_episode(by_id[named.id], policy, searcher, settings.agent, sampling, named.id)
 
-    # The evaluation keeps its records by the id of the task; here each sample is one by itself.
+    # The evaluation stores its records under the task id, so each sample needs a task with its own id.
     repeated = [task.model_copy(update={"id": name}) for name, task in by_id.items()]
     return [done.trajectory for done in roll_out_resumably(repeated, job, wanted, folder, policy.name)]
 
 
 def heldout_figures(results: Results) -> dict[str, Any]:
-    """What a manifest says of a measure."""
-    names = ("recall", "f1", "em", "valid")
-    figures = {
-        name: {
-            "mean": round(results.metrics[name], 6),
-            "interval": [round(value, 6) for value in results.intervals[name]],
-        }
-        for name in names
-    }
+    """Returns the held-out figures of a round's manifest: means with 95% intervals."""
+    figures = {}
+    for name in ("recall", "f1", "em", "valid"):
+        interval = [round(value, 6) for value in results.intervals[name]]
+        figures[name] = {"mean": round(results.metrics[name], 6), "interval": interval}
     return {"n": results.n, **figures, "searches": round(results.metrics["searches"], 3)}
 
 
 def gain(results: Results, before: Results, settings: EvolveSettings) -> dict[str, float]:
-    """The difference to an earlier round in `metric`, paired by task, with its 95% interval and p."""
+    """Returns the difference in `metric` to an earlier round, with its 95% interval and p-value.
+
+    The results are paired by task.
+    """
     old = {row["id"]: float(row[settings.metric]) for row in before.per_question}
     pairs = [(float(row[settings.metric]), old[row["id"]]) for row in results.per_question]
     found = paired_difference(
@@ -109,7 +114,7 @@ def gain(results: Results, before: Results, settings: EvolveSettings) -> dict[st
 
 
 def read_manifest(path: Path) -> Mapping[str, Any] | None:
-    """A finished round's record, or None."""
+    """Reads a finished round's manifest; None if the round is not finished."""
     if not path.exists():
         return None
     value: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))

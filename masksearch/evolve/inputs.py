@@ -1,4 +1,5 @@
-"""What self-evolution works with, read and checked before the work begins: seed data, fresh tasks round by round, held-out tasks."""
+"""The inputs of self-evolution, read and checked before the work starts: seed data, fresh tasks for each
+round, held-out tasks."""
 
 from __future__ import annotations
 
@@ -22,16 +23,20 @@ class Plan:
 
     seed_data: tuple[Trajectory, ...]
     fresh: tuple[Task, ...]
-    """In the order in which rounds take them."""
+    """Fresh tasks in the order in which the rounds take them."""
     heldout: tuple[Task, ...]
 
     def tasks(self, number: int, settings: EvolveSettings) -> tuple[Task, ...]:
-        """The fresh tasks of a round (from 1)."""
+        """Returns the fresh tasks of a round (numbered from 1)."""
         return self.fresh[(number - 1) * settings.tasks_per_round : number * settings.tasks_per_round]
 
 
 def make_plan(settings: EvolveSettings) -> Plan:
-    """Reads all inputs. Raises UsageError for a judge that cannot be asked, DataError where tasks are too few or overlap with the held-out ones."""
+    """Reads and checks all inputs.
+
+    Raises UsageError for incomplete judge settings, and DataError if there are too few fresh tasks or if
+    held-out tasks overlap with tasks or seed data.
+    """
     check_judge(settings)
     seed_data = [
         trajectory for path in settings.trajectories for trajectory in read_records(path, Trajectory)
@@ -45,25 +50,26 @@ def make_plan(settings: EvolveSettings) -> Plan:
 
 
 def uses_judge(settings: EvolveSettings) -> bool:
-    """Whether the judge says what is correct."""
+    """Whether the judge, not the span metric, decides which answers are correct."""
     return settings.accept == "judge" or (settings.accept == "auto" and bool(settings.judge.url))
 
 
 def judge_mode(settings: JudgeSettings) -> Mode:
-    """The verdict that counts."""
+    """Returns the mode whose verdict counts: strict, or relaxed if it is the only mode."""
     return "strict" if "strict" in settings.modes else "relaxed"
 
 
 def check_judge(settings: EvolveSettings) -> None:
-    """Raises UsageError where a judge is wanted that has no endpoint, no model, or prompts that are none."""
+    """Raises UsageError if a judge is requested with incomplete settings, or would not be used."""
     judge = settings.judge
     if not judge.url and (settings.accept == "judge" or judge.model):
         raise UsageError(
-            "The answers are to be judged, but the judge has no endpoint; give one with --judge.url, or take the span metric with --accept f1."
+            "The settings request a judge, but the judge has no endpoint; set one with --judge.url, "
+            "or use the span metric with --accept f1."
         )
     if judge.url and settings.accept == "f1":
         raise UsageError(
-            "A judge is given with --judge.url, but --accept f1 would not ask it; leave one of them out."
+            "--judge.url names a judge, but --accept f1 would not ask it; leave one of them out."
         )
     if uses_judge(settings):
         Judge(judge.url, judge.model, judge_mode(judge), prompts=judge.prompts)
@@ -75,40 +81,46 @@ def _all_tasks(paths: Sequence[str]) -> list[Task]:
         for task in read_tasks(path):
             if task.id in tasks:
                 raise DataError(
-                    f"The task '{task.id}' of {path} stands in another of the task files too; ids must be unique."
+                    f"The task '{task.id}' of {path} is also in another task file; ids must be unique."
                 )
             tasks[task.id] = task
     return list(tasks.values())
 
 
-def _asked(task: Task) -> str:
+def _prompt(task: Task) -> str:
     return task.text if isinstance(task, MaskedTask) else task.question
 
 
 def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -> None:
-    """A gain on what was trained on would be none."""
-    asked = {_asked(task) for task in others}
+    """Raises DataError if a held-out task, or its article, is among the others.
+
+    Otherwise a gain could come from memorised tasks.
+    """
+    prompts = {_prompt(task) for task in others}
     titles = {task.title for task in others if isinstance(task, MaskedTask)}
-    both = [
+    shared = [
         task
         for task in heldout
-        if _asked(task) in asked or (isinstance(task, MaskedTask) and task.title in titles)
+        if _prompt(task) in prompts or (isinstance(task, MaskedTask) and task.title in titles)
     ]
-    if both:
-        name = both[0].title if isinstance(both[0], MaskedTask) else both[0].id
+    if shared:
+        name = shared[0].title if isinstance(shared[0], MaskedTask) else shared[0].id
         raise DataError(
-            f"{len(both)} of the {len(heldout)} held-out tasks, or their articles, stand in {source} too (such as '{name}'); split them."
+            f"{len(shared)} of the {len(heldout)} held-out tasks, or their articles, are also in {source} "
+            f"(such as '{name}'); split them."
         )
 
 
 def _fresh(tasks: Sequence[Task], seeded: Sequence[Task], settings: EvolveSettings) -> list[Task]:
-    known = {task.id for task in seeded} | {_asked(task) for task in seeded}
-    fresh = [task for task in tasks if task.id not in known and _asked(task) not in known]
+    """Returns the shuffled fresh tasks of all rounds; tasks of the seed data are not fresh."""
+    known = {task.id for task in seeded} | {_prompt(task) for task in seeded}
+    fresh = [task for task in tasks if task.id not in known and _prompt(task) not in known]
     needed = settings.rounds * settings.tasks_per_round
     if len(fresh) < needed:
         raise DataError(
-            f"{settings.rounds} rounds of {settings.tasks_per_round} tasks need {needed} fresh tasks, but {', '.join(settings.tasks)} hold {len(fresh)} "
-            f"beside those of the seed data; make more with `masksearch mask`, or lower rounds or tasks_per_round."
+            f"{settings.rounds} rounds of {settings.tasks_per_round} tasks need {needed} fresh tasks, but "
+            f"{', '.join(settings.tasks)} hold {len(fresh)} that are not in the seed data; make more with "
+            "`masksearch mask`, or lower rounds or tasks_per_round."
         )
     random.Random(f"{settings.seed}:fresh").shuffle(fresh)
     return fresh[:needed]
@@ -117,7 +129,11 @@ def _fresh(tasks: Sequence[Task], seeded: Sequence[Task], settings: EvolveSettin
 def mixture(
     seed_data: Sequence[Trajectory], evolved: Sequence[Trajectory], share: float, seed: int
 ) -> list[Trajectory]:
-    """What a teacher is trained on: everything, and the seed data again and again until they are at least `share` of it."""
+    """Returns a teacher's training data: all trajectories, with the seed data at a share of at least `share`.
+
+    The seed data is repeated as a whole, and a random subset of it once more, to reach the share.
+    """
+    # The 1e-9 keeps rounding errors of the quotient from adding a row.
     needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share) - 1e-9))
     passes, rest = divmod(needed, len(seed_data))
     chosen = sorted(random.Random(f"{seed}:mix").sample(range(len(seed_data)), rest))

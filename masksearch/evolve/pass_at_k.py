@@ -1,7 +1,8 @@
-"""pass@k: how many of the tasks are solved by at least one of k samples, from n >= k samples of each; and solve rates.
+"""pass@k (the share of tasks that at least one of k samples solves, from n >= k samples) and solve rates.
 
-Unbiased estimator of one task with c of n samples correct: 1 - C(n-c, k) / C(n, k) (Chen et al. 2021, arXiv 2107.03374, section 2.1). Where pass@n
-stands still while pass@1 rises, the teacher becomes surer of what it could do before and learns nothing new: a plateau.
+The unbiased estimator for a task with c of n samples correct is 1 - C(n-c, k) / C(n, k) (Chen et al.
+2021, arXiv 2107.03374, section 2.1). If pass@n stays flat while pass@1 rises, the teacher solves the same
+tasks more often but no new ones: a plateau.
 """
 
 from __future__ import annotations
@@ -14,22 +15,32 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Solved:
-    """A task with the number of its samples that were judged, and of those that were correct."""
+    """The solve rate of one task."""
 
     task: str
+    """Id of the task."""
     solved: int
+    """Number of correct samples."""
     sampled: int
+    """Number of judged samples."""
 
 
 def pass_at_k(sampled: int, solved: int, k: int) -> float:
-    """The chance that k of `sampled` samples, drawn without replacement, hold one of the `solved` correct ones. Raises ValueError unless 1 <= k <= sampled."""
+    """Returns the chance that k of `sampled` samples, drawn without replacement, include a correct one.
+
+    `solved` of the samples are correct. Raises ValueError unless 1 <= k <= sampled and 0 <= solved <=
+    sampled.
+    """
     if not 1 <= k <= sampled or not 0 <= solved <= sampled:
-        raise ValueError(f"pass@{k} cannot be told from {solved} correct of {sampled} samples")
+        raise ValueError(f"pass@{k} cannot be computed from {solved} correct of {sampled} samples")
     return 1.0 - math.comb(sampled - solved, k) / math.comb(sampled, k)
 
 
 def pass_table(tasks: Sequence[Solved], samples: int) -> dict[str, float]:
-    """`{"1": pass@1, ..., "n": pass@n}`: means over the tasks that have at least k judged samples; a k that no task has is left out."""
+    """Returns `{"1": pass@1, ..., "n": pass@n}` for n = `samples`.
+
+    Each value is the mean over the tasks with at least k judged samples; a k without tasks is left out.
+    """
     table = {}
     for k in range(1, samples + 1):
         values = [pass_at_k(task.sampled, task.solved, k) for task in tasks if task.sampled >= k]
@@ -39,7 +50,11 @@ def pass_table(tasks: Sequence[Solved], samples: int) -> dict[str, float]:
 
 
 def solve_rates(outcomes: Iterable[Mapping[str, Any]]) -> list[Solved]:
-    """Of each task, in order, from the outcomes of its samples (`task`, `correct`: None where it was not judged); tasks without a judged one are left out."""
+    """Counts correct and judged samples by task, in order of first appearance.
+
+    `outcomes` has one mapping per sample with `task` and `correct` (None if not judged). Tasks without a
+    judged sample are left out.
+    """
     counts: dict[str, list[int]] = {}
     for outcome in outcomes:
         if outcome["correct"] is not None:

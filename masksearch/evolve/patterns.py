@@ -1,4 +1,5 @@
-"""What a trajectory says in its own words, and in which form it asks: for telling copies, patterns and variety."""
+"""Extracts a trajectory's own words and the form of its queries, to detect near-copies and query patterns
+and to measure diversity."""
 
 from __future__ import annotations
 
@@ -13,31 +14,34 @@ _ANSWER = re.compile(r"<answer>.*?(?:</answer>|$)", re.DOTALL)
 
 
 def task_of(trajectory: Trajectory) -> Task:
-    """The task it works."""
+    """Returns the task of a trajectory."""
     return task_from_json(trajectory.task)
 
 
 def language(trajectory: Trajectory) -> str:
-    """The language of its task; empty where that names none."""
+    """Returns the language of a trajectory's task; empty if the task has none."""
     return task_language(task_of(trajectory))
 
 
 def spoken(trajectory: Trajectory) -> str:
-    """Its thoughts and queries, without tags, answers and what the tool said."""
-    texts = [
-        CONTROL.sub(" ", _ANSWER.sub(" ", turn.text)) for turn in trajectory.turns if turn.role == "model"
-    ]
+    """Returns a trajectory's thoughts and queries, without tags, answers and tool turns."""
+    written = [turn.text for turn in trajectory.turns if turn.role == "model"]
+    texts = [CONTROL.sub(" ", _ANSWER.sub(" ", text)) for text in written]
     return " ".join(" ".join(texts).split())
 
 
 def queries(trajectory: Trajectory) -> list[str]:
-    """What it searches for, in order."""
+    """Returns a trajectory's search queries, in order."""
     actions = [parse_turn(turn.text, trajectory.tools) for turn in trajectory.turns if turn.role == "model"]
     return [action.query for action in actions if isinstance(action, Search)]
 
 
 def document(trajectory: Trajectory) -> str:
-    """What its task is about: the document of a masked text, the supporting titles of a question (of one without, the question itself)."""
+    """Returns a key for the subject of a trajectory's task.
+
+    The document id of a masked text; the supporting titles of a question, or the question's id without
+    titles.
+    """
     task = task_of(trajectory)
     if isinstance(task, MaskedTask):
         return task.doc_id
@@ -45,9 +49,10 @@ def document(trajectory: Trajectory) -> str:
 
 
 def pattern(trajectory: Trajectory) -> str:
-    """The form of its queries, whatever they are about: `A A a a 0 | A of A*`.
+    """Returns the form of a trajectory's queries without their subject, such as `A A a a 0 | A of A*`.
 
-    A word of the task becomes A (with a capital), 0 (with a digit) or a; a name or figure from elsewhere becomes A* or 0*; any other word stays.
+    A word of the task becomes A (capitalised), 0 (with a digit) or a. A capitalised word or number that
+    is not in the task becomes A* or 0*; any other word is kept.
     """
     task, tongue = task_of(trajectory), language(trajectory)
     shown = f"{task.title} {task.text.replace(MASK, ' ')}" if isinstance(task, MaskedTask) else task.question

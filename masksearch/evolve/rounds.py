@@ -1,14 +1,14 @@
-"""One round: train a teacher on D_T, measure it, let it work fresh tasks, keep what is right and different enough.
+"""One round: trains a teacher on D_T, evaluates it, rolls it out, and keeps correct, diverse rollouts.
 
-    FOLDER/train.jsonl        D_T of the round, the seed data at their share
-    FOLDER/checkpoint/        the teacher (sft/: the state its training goes on from, its log)
+    FOLDER/train.jsonl        D_T of the round, with the seed data at its share
+    FOLDER/checkpoint/        the teacher (sft/: the state that its training resumes from, and its log)
     FOLDER/heldout/           its results on the held-out tasks
-    FOLDER/rollouts/          all its trajectories on fresh tasks, appended chunk by chunk; the judge's verdicts
-    FOLDER/outcomes.jsonl     what became of each of them: id, task, correct, reason
-    FOLDER/accepted.jsonl     those that were kept
-    FOLDER/manifest.json      written last: a round that has one is finished
+    FOLDER/rollouts/          its trajectories on fresh tasks, appended chunk by chunk; verdicts
+    FOLDER/outcomes.jsonl     the outcome of each trajectory: id, task, correct, reason
+    FOLDER/accepted.jsonl     the kept trajectories
+    FOLDER/manifest.json      written last: a round with a manifest is finished
 
-Each step is skipped where its file is there, so a run that was killed goes on at the step it was in.
+A step whose file exists is skipped, so a killed run resumes at the step that was interrupted.
 """
 
 from __future__ import annotations
@@ -59,25 +59,25 @@ MANIFEST, ACCEPTED, OUTCOMES, TRAIN, CHECKPOINT, ROLLOUTS, HELDOUT = (
 
 
 def round_folder(work: Path, number: int) -> Path:
-    """Where a round (from 1) works."""
+    """Returns the work folder of a round (numbered from 1)."""
     return work / f"round-{number:04}"
 
 
 @dataclass(frozen=True)
 class Before:
-    """What a round builds on."""
+    """The state before a round."""
 
     seed_data: Sequence[Trajectory]
     evolved: Sequence[Trajectory]
-    """What the rounds before it have kept, in order."""
+    """Trajectories that the earlier rounds kept, in order."""
     best: int
-    """The best round before it; 0 for none."""
+    """The best earlier round; 0 if there is none."""
     inputs: dict[str, Any]
-    """Hashes of what the whole run reads."""
+    """Hashes of the run's input files."""
 
 
 def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, work: Path) -> dict[str, Any]:
-    """Does what is left of a round and returns its manifest."""
+    """Runs the remaining steps of a round and returns its manifest."""
     folder = round_folder(work, number)
     folder.mkdir(parents=True, exist_ok=True)
     clock = _Clock(folder / "seconds.jsonl")
@@ -89,7 +89,7 @@ def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, 
     trajectories = clock.time(
         "rollouts", lambda: roll_out_round(settings, number, tasks, checkpoint, folder / ROLLOUTS)
     )
-    gc.collect()
+    gc.collect()  # frees the teacher's memory
     judged = clock.time("judge", lambda: judge_rollouts(trajectories, settings, folder / ROLLOUTS))
     outcomes = clock.time("select", lambda: select(judged, data, settings, folder))
     kept = [outcome.trajectory for outcome in outcomes if not outcome.reason]
@@ -122,7 +122,7 @@ def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, 
 
 
 class _Clock:
-    """Seconds by step, also of earlier starts; what a kill broke off is not counted."""
+    """Seconds by step, summed over all starts of the round; a step that a kill interrupted is not counted."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -142,7 +142,7 @@ class _Clock:
 
 
 def _train(number: int, before: Before, settings: EvolveSettings, work: Path) -> Path:
-    """The round's teacher, as a checkpoint folder."""
+    """Trains the round's teacher, unless its checkpoint exists, and returns the checkpoint folder."""
     from masksearch.llm.checkpoint import MARK, checkpoint_name
     from masksearch.train.sft import run_sft
 
@@ -154,7 +154,8 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
         rows = mixture(before.seed_data, before.evolved, settings.mix, settings.seed)
         write_json_lines(folder / TRAIN, (trajectory.to_json() for trajectory in rows))
         say(
-            f"  round {number}: training on {len(rows)} trajectories, {len(before.evolved)} of them the teacher's own"
+            f"  round {number}: training on {len(rows)} trajectories, "
+            f"{len(before.evolved)} of them from earlier rounds"
         )
         (folder / "sft").mkdir(exist_ok=True)
         wanted = SftSettings(
@@ -166,8 +167,9 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
         )
         run_sft(wanted, checkpoint, folder / "sft")
         gc.collect()
-    remove(folder / "sft" / "states")  # of a start that was killed just before it removed them
-    # SFT adds its own word to the name each time.
+    remove(folder / "sft" / "states")  # a start that was killed after the training may have left them
+    # SFT appends "+sft" to the name in every round; one "+evolve" with the round's number replaces these
+    # suffixes.
     write_json(
         checkpoint / MARK,
         {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"},
@@ -178,7 +180,7 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
 def _measured(
     best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path
 ) -> dict[str, Any]:
-    """The held-out figures, and the difference to the best round before; empty where there are no held-out tasks."""
+    """Returns the held-out figures and the gain over the best earlier round; empty without held-out tasks."""
     if not settings.heldout:
         return {}
     results = measure(settings, checkpoint, folder / HELDOUT)
@@ -206,11 +208,15 @@ def _counts(outcomes: Sequence[Outcome], tasks: int, folder: Path) -> dict[str, 
 def _figures(
     outcomes: Sequence[Outcome], kept: Sequence[Trajectory], settings: EvolveSettings
 ) -> dict[str, Any]:
-    """Shares, pass@k, solve rates and variety of a round. Raises ModelError where not one rollout could be judged."""
+    """Returns shares, pass@k, solve rates and diversity of a round.
+
+    Raises ModelError if no rollout was judged.
+    """
     judged = [outcome for outcome in outcomes if outcome.correct is not None]
     if not judged:
         raise ModelError(
-            f"Of {len(outcomes)} rollouts not one could be judged ({outcomes[0].reason}); start the same command again when this is mended."
+            f"None of the {len(outcomes)} rollouts could be judged ({outcomes[0].reason}); "
+            "start the same command again when the cause is fixed."
         )
     rates = solve_rates([outcome.to_json() for outcome in outcomes])
     correct = sum(bool(outcome.correct) for outcome in judged)

@@ -1,7 +1,8 @@
-"""Which of the correct rollouts are kept, so that the teacher's next data do not narrow: no near-copies, and caps.
+"""Selects the correct rollouts to keep: drops near-copies and applies caps, so that the data stays diverse.
 
-The paper names lost diversity as the weakness of self-evolved data. Candidates are taken in turns, first the first correct sample of every task, then the
-second ones and so on, so that it is the surplus of easy tasks that meets a cap.
+The paper names lost diversity as the weakness of self-evolved data. Selection goes round by round over
+the tasks: first the first correct sample of every task, then the second samples, and so on. So the caps
+drop the surplus of easy tasks.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from masksearch.types import Passage, Trajectory
 
 
 def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: Path) -> list[bool]:
-    """One flag a trajectory: whether it stays, being unlike every earlier one that stays in its thoughts and queries."""
+    """Returns for each trajectory whether it is kept, that is, no near-copy of an earlier kept trajectory.
+
+    Compares thoughts and queries; near-copies have a Jaccard similarity of at least `threshold`.
+    """
     passages = [
         Passage(
             id=str(place), doc_id=str(place), title="", text=spoken(trajectory), language=language(trajectory)
@@ -33,7 +37,10 @@ def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: P
 def select(
     outcomes: Sequence[Outcome], data: Sequence[Trajectory], settings: EvolveSettings, work: Path
 ) -> list[Outcome]:
-    """The outcomes of a round, with a reason on those correct ones that are not kept. `data` is what there is already."""
+    """Returns a round's outcomes, with a reason on each correct rollout that is not kept.
+
+    `data` are the trajectories kept so far, seed data included.
+    """
     correct = [place for place, outcome in enumerate(outcomes) if outcome.correct]
     reasons = {
         place: "too few searches"
@@ -55,7 +62,7 @@ def select(
 
 
 def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
-    """First the first place of every task, then the second ones, and so on."""
+    """Reorders places: first the first place of every task, then the second ones, and so on."""
     seen: Counter[str] = Counter()
     turns: defaultdict[int, list[int]] = defaultdict(list)
     for place in places:
@@ -66,7 +73,7 @@ def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
 
 
 class _Caps:
-    """How much of what has been taken."""
+    """Counts of the kept trajectories by task, document and query pattern, with their caps."""
 
     def __init__(self, data: Sequence[Trajectory], candidates: int, settings: EvolveSettings) -> None:
         self.settings = settings
@@ -76,7 +83,7 @@ class _Caps:
         self.patterns: Counter[str] = Counter()
 
     def take(self, trajectory: Trajectory) -> str:
-        """Takes it, or says why not."""
+        """Counts a trajectory as kept and returns "", or returns the cap that excludes it."""
         task, about, form = trajectory.task["id"], document(trajectory), pattern(trajectory)
         if self.tasks[task] >= self.settings.keep_per_task:
             return "cap of its task"

@@ -18,67 +18,79 @@ class EvolveSftSettings(SupervisedSettings):
 
 
 class EvolveSettings(Settings):
-    """Self-evolution: a teacher is trained, works fresh tasks, and what it got right becomes its next training data."""
+    """Self-evolution: each round trains a teacher, and its correct rollouts become training data."""
 
     model: Ref
-    """The model to begin with: a checkpoint folder."""
+    """Initial model: a checkpoint folder."""
     trajectories: Refs = Field(min_length=1)
-    """Seed data, by the scripted teacher or by agents."""
+    """Seed data: trajectories of the scripted teacher or of agents."""
     tasks: Refs = Field(min_length=1)
-    """RAMP task or question files that fresh tasks are drawn from; each task is used in one round only."""
+    """RAMP task files or question files with the fresh tasks; each task is used in one round only."""
     index: Ref
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     heldout: Ref = ""
-    """Tasks or questions that each round's teacher is measured on, greedily; empty: no measure, and all rounds are done."""
+    """Tasks or questions that evaluate each round's teacher, with greedy decoding. Empty: no evaluation,
+    and the rounds never stop early for want of a gain."""
     heldout_limit: int | None = Field(None, ge=1)
-    """Measure on the first so many."""
+    """Number of held-out tasks to use, from the start of the file. Unset, all are used."""
     rounds: int = Field(3, ge=1)
     """Most rounds."""
     tasks_per_round: int = Field(1000, ge=1)
+    """Fresh tasks per round."""
     samples: int = Field(4, ge=1)
-    """Rollouts of each task."""
+    """Rollouts per task."""
     temperature: float = Field(1.0, gt=0)
-    """Of the rollouts."""
+    """Sampling temperature of the rollouts."""
     start: Literal["base", "previous"] = "base"
-    """What each round trains: the model to begin with, or the teacher of the round before."""
+    """Model that each round trains: base (the initial model) or previous (the previous round's teacher)."""
     accept: Literal["auto", "f1", "judge"] = "auto"
-    """What says that an answer is correct: the span metric (f1) or the judge; auto: the judge where `judge.url` is given."""
+    """Decides whether an answer is correct: the span metric (f1) or the judge; auto: the judge if
+    `judge.url` is set, else f1."""
     min_f1: float = Field(1.0, gt=0, le=1)
-    """From this F1 on an answer is correct, by the span metric."""
+    """Least F1 of a correct answer under the span metric."""
     judge: JudgeSettings = JudgeSettings()
-    """The strict verdict counts, or the relaxed one where that alone is among `modes`."""
+    """The judge; its strict verdict counts, or the relaxed one if that is the only mode."""
     min_searches: int = Field(1, ge=0)
-    """Correct trajectories with fewer searches are not kept: nothing about searching is learnt from a lucky guess."""
+    """Least searches of a kept trajectory: a lucky guess without a search teaches no searching."""
     keep_per_task: int = Field(2, ge=1)
-    """Most correct trajectories of one task that are kept."""
+    """Most trajectories kept per task and round."""
     near_copies: float = Field(0.8, gt=0, le=1)
-    """Of trajectories whose thoughts and queries are alike from this Jaccard similarity on, the first is kept."""
+    """Jaccard similarity of thoughts and queries from which trajectories are near-copies; the first is
+    kept."""
     per_document: int = Field(4, ge=0)
-    """Most trajectories on one document, seed data included; 0: any number."""
+    """Most trajectories per document, seed data included; 0: no limit."""
     pattern_share: float = Field(0.2, gt=0, le=1)
-    """Most of a round's correct trajectories that may follow one query pattern, as a share."""
+    """Largest share of a round's correct trajectories that are kept with the same query pattern."""
     mix: float = Field(0.25, ge=0, lt=1)
-    """Least share of the seed data in what a teacher is trained on; where there is less of it, it is repeated."""
+    """Least share of the seed data in a teacher's training data; seed data is repeated to reach it."""
     patience: int = Field(2, ge=0)
-    """Stop after so many rounds in a row without gain on `heldout`; 0: never."""
+    """Stop after this many consecutive rounds without a gain on `heldout`; 0: never."""
     metric: Literal["f1", "recall", "em"] = "f1"
-    """Measure on `heldout` in which a gain is looked for."""
+    """Metric of the gain on `heldout`."""
     min_gain: float = Field(0.0, ge=0, lt=1)
-    """A round gains if its mean is higher by more than this than that of the best round before it."""
+    """A round gains if its mean exceeds that of the best earlier round by more than this."""
     take: Literal["best", "last"] = "best"
-    """Whose model is the product: the best round's on `heldout` (without one, the last round's), or the last round's."""
+    """Round whose model is the product: best (on `heldout`; without it the last round) or last."""
     keep_models: bool = False
-    """Keep the model of every round, and not those of the best and the last alone."""
+    """Keep the models of all rounds; otherwise only those of the best and the last round are kept."""
     sft: EvolveSftSettings = EvolveSftSettings()
+    """Training of each round's teacher."""
     search: SearchSettings = SearchSettings()
+    """Options of the search that the agent uses."""
     agent: AgentSettings = AgentSettings()
+    """Limits and tools of the agent loop."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of training and decoding; auto: bfloat16 where the hardware multiplies it, else float32."""
+    """Number format of training and decoding; auto: bfloat16 if the hardware multiplies it natively, else
+    float32."""
     decode_slots: int = Field(48, ge=1)
+    """Sequences that are decoded together."""
     chunk: int = Field(32, ge=1)
-    """Tasks whose rollouts are written down together; a resumed run repeats whole chunks only, so that it ends with the same data."""
+    """Tasks whose rollouts are saved together; a resumed run repeats whole chunks, so its data is the
+    same."""
     allow_failed: float = Field(0.0, ge=0, le=1)
-    """Share of the rollouts, and of the measured tasks, that a search may fail; above it the run stops."""
+    """Share of the rollouts and of the held-out tasks that may have a failed search; above it the run
+    stops."""
     bootstrap: int = Field(2000, ge=100)
-    """Resamples of the 95% intervals."""
+    """Bootstrap resamples of the 95% intervals."""
     seed: int = 1
+    """Seed of the task order, the training, the rollouts and the bootstrap."""

@@ -1,12 +1,12 @@
-"""Stage `evolve`: rounds until they are done, nothing new comes, or nothing is gained; one resumable whole.
+"""Stage `evolve`: runs rounds until all are done, a round keeps no rollout, or the gain stops. Resumable.
 
-WORK/round-0001/            see rounds.py; a finished round is never done again
-PRODUCT/                    a checkpoint folder (the model taken), and the data beside it, so that a recipe can name the stage both as a
-                            model and as trajectories
-    trajectories.jsonl      D_T at the end: seed data, and what every round has kept
-    evolve.json             rounds, the best one, why it ended
-    table.md                the tables
-    rounds/round-0001.json  the manifests
+WORK/round-0001/              see rounds.py; a finished round is never repeated
+PRODUCT/                      the chosen round's checkpoint together with the data, so that a recipe
+                              can name the stage both as a model and as trajectories
+    trajectories.jsonl        the final D_T: seed data, and the trajectories that the rounds kept
+    evolve.json               rounds, chosen round, reason of the stop
+    table.md                  the tables
+    rounds/round-0001.json    the manifests
     rounds/solve-rates.jsonl  {"task", "round", "solved", "sampled"}: for a curriculum
 """
 
@@ -43,7 +43,11 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 
 
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes the product folder. Raises what make_plan and check_search raise before any work, and whatever ends a training, a rollout or a judge."""
+    """Runs the rounds and writes the product folder; returns the record, a summary, the tables and a note.
+
+    Raises what `make_plan` and `check_search` raise before any work, and later the errors of training,
+    rollouts and judge.
+    """
     plan = make_plan(settings)
     check_search(settings)
     work.mkdir(parents=True, exist_ok=True)
@@ -61,7 +65,7 @@ def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, 
                 seed_data, evolved, best_round(manifests, settings) if settings.heldout else 0, inputs
             )
             manifest = do_round(number, before, plan, settings, work)
-            say(f"  round {number}: {told(manifest)}")
+            say(f"  round {number}: {round_summary(manifest)}")
         manifests.append(manifest)
         evolved += [
             Trajectory.model_validate(row) for row in read_appended(round_folder(work, number) / ACCEPTED)
@@ -75,12 +79,12 @@ def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, 
     _write_product(
         output, record, table, manifests, [*seed_data, *evolved], round_folder(work, taken) / CHECKPOINT
     )
-    text = f"{stopped} {len(evolved)} trajectories kept beside {len(seed_data)} of the seed data; model of round {taken}"
+    kept = f"{len(evolved)} trajectories kept in addition to {len(seed_data)} of the seed data"
     return {
         **record,
-        "text": text,
+        "text": f"{stopped} {kept}; model of round {taken}",
         "table": table,
-        "note": f"{stopped} The model taken is that of round {taken}.",
+        "note": f"{stopped} The product's model is that of round {taken}.",
     }
 
 
@@ -97,7 +101,7 @@ def _inputs(settings: EvolveSettings) -> dict[str, Any]:
 
 
 def hash_of(path: Path) -> str:
-    """Of a file; of a folder of shards, those of its files together. Empty for what is neither."""
+    """Returns the hash of a file, or the joined hashes of a folder's shards; empty if there is neither."""
     if path.is_file():
         return hash_file(path)
     files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
@@ -105,7 +109,10 @@ def hash_of(path: Path) -> str:
 
 
 def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
-    """The last round (from 1) that gained over the best one before it; 0 where there is none."""
+    """Returns the last round (numbered from 1) that gained over the best round before it.
+
+    Round 1 if no round gained; 0 without rounds.
+    """
     best = 1 if manifests else 0
     for manifest in manifests:
         found = manifest.get("gain")
@@ -115,44 +122,43 @@ def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
 
 
 def taken_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
-    """Whose model is the product."""
+    """Returns the round whose model is the product."""
     return best_round(manifests, settings) if settings.heldout and settings.take == "best" else len(manifests)
 
 
 def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
-    """Why no further round is begun, as a sentence; empty where one is."""
-    last, number = manifests[-1], len(manifests)
-    if not last["counts"]["correct"]:
-        return f"Stopped: in round {number} not one of {last['counts']['rollouts']} rollouts was accepted; what there was before is kept."
-    if not last["counts"]["kept"]:
-        return f"Stopped: of {last['counts']['correct']} correct rollouts in round {number} not one was new enough to be kept."
-    if (
-        settings.heldout
-        and settings.patience
-        and number - best_round(manifests, settings) >= settings.patience
-    ):
+    """Returns a sentence on why no further round starts; empty if another round starts."""
+    counts, number = manifests[-1]["counts"], len(manifests)
+    if not counts["correct"]:
+        return (
+            f"Stopped: none of the {counts['rollouts']} rollouts in round {number} was accepted; "
+            "the earlier data is kept."
+        )
+    if not counts["kept"]:
+        return (
+            f"Stopped: none of the {counts['correct']} correct rollouts in round {number} passed the "
+            "selection for diversity."
+        )
+    idle = number - best_round(manifests, settings)
+    if settings.heldout and settings.patience and idle >= settings.patience:
         return f"Stopped: no gain in {settings.metric} on the held-out tasks for {settings.patience} rounds."
-    return (
-        f"All {number} {'round is' if number == 1 else 'rounds are'} done."
-        if number == settings.rounds
-        else ""
-    )
+    if number == settings.rounds:
+        return f"All {number} {'round is' if number == 1 else 'rounds are'} done."
+    return ""
 
 
-def told(manifest: Manifest) -> str:
-    """A finished round in a line."""
+def round_summary(manifest: Manifest) -> str:
+    """Summarises a finished round in one line."""
     counts = manifest["counts"]
     line = f"{manifest['accepted_share']:.0%} of {counts['judged']} rollouts correct, {counts['kept']} kept"
     found = manifest.get("heldout")
-    return (
-        f"{line}; held out: F1 {found['f1']['mean']:.3f}, recall {found['recall']['mean']:.3f}"
-        if found
-        else line
-    )
+    if not found:
+        return line
+    return f"{line}; held out: F1 {found['f1']['mean']:.3f}, recall {found['recall']['mean']:.3f}"
 
 
 def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) -> None:
-    """Removes models that nobody will ask for again."""
+    """Removes the models of the rounds that are neither the last nor the chosen one."""
     needed = {len(manifests), taken_round(manifests, settings)}
     for manifest in manifests:
         if manifest["round"] not in needed and not settings.keep_models:
@@ -193,7 +199,8 @@ def _write_product(
     checkpoint: Path,
 ) -> None:
     with atomic_path(output) as folder:
-        # The weights are large, and files of a checkpoint are replaced, never changed in place.
+        # Hard links save copying large weights. They are safe: checkpoint files are replaced, never
+        # changed in place.
         shutil.copytree(checkpoint, folder, copy_function=_link)
         write_json_lines(folder / DATA, (trajectory.to_json() for trajectory in data))
         write_text(folder / "table.md", table + "\n")
@@ -209,7 +216,7 @@ def _write_product(
 
 
 def _link(source: str, target: str) -> None:
-    """A second name for a file, or a copy where the file system has none."""
+    """Hard-links a file, or copies it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,5 @@
-"""What the tests of self-evolution share: trajectories, tasks whose answer is always the same, an index, settings for a tiny model."""
+"""Helpers of the self-evolution tests: trajectories, tasks with a constant answer, an index, settings of
+a tiny model."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ WORDS = ["red", "sea", "old", "map", "ice", "sun", "oak", "fig"]
 
 
 def question(number):
-    """Every question has the same answer, so that a model of two layers can know it."""
+    """Builds a question. All questions have the same answer, so that a model of two layers can learn it."""
     return Question(id=f"q{number}", question=f"Who is number {number}?", answers=("sea",))
 
 
@@ -37,13 +38,13 @@ def trajectory(
     queries=("Iris species",),
     answer="310",
     name="",
-    told="Iris: told by the tool.",
+    information="Iris: told by the tool.",
     **fields,
 ):
     turns = []
     for query in queries:
         turns += [Turn(role="model", text=f"<think>{thought}</think>\n<search>{query}</search>")]
-        turns += [Turn(role="tool", text=f"\n<information>\n[1] {told}\n</information>\n")]
+        turns += [Turn(role="tool", text=f"\n<information>\n[1] {information}\n</information>\n")]
     turns.append(Turn(role="model", text=f"<think>it is so</think>\n<answer>{answer}</answer>"))
     base = {
         "id": name or task.id,
@@ -58,22 +59,22 @@ def trajectory(
 
 
 def seed_trajectory(number):
-    """Thoughts at random, so that a model that has learnt from them varies too."""
+    """Builds a seed trajectory with random thoughts, so that a model trained on them also varies."""
     rng = random.Random(number)
-    asked = rng.choices(WORDS, k=2)
-    # As the index below would answer: what the model reads in a rollout is what it has been taught with.
-    told = f"{asked[0]}: A {asked[0]} is told of."
+    words = rng.choices(WORDS, k=2)
+    # The same text as in the index below, so that rollouts show the model the information it was trained on.
+    information = f"{words[0]}: A {words[0]} is told of."
     return trajectory(
         question(number),
         thought=" ".join(rng.choices(WORDS, k=2)),
-        queries=(" ".join(asked),),
+        queries=(" ".join(words),),
         answer="sea",
-        told=told,
+        information=information,
     )
 
 
 def write_inputs(folder, tasks=12, seeds=24, heldout=6):
-    """seed.jsonl, tasks.jsonl, heldout.jsonl and an index; their ids do not overlap."""
+    """Writes seed.jsonl, tasks.jsonl, heldout.jsonl and an index; the ids do not overlap."""
     write_json_lines(
         folder / "seed.jsonl", (seed_trajectory(1000 + number).to_json() for number in range(seeds))
     )
@@ -112,7 +113,7 @@ def evolve_settings(folder, model="m", **given):
 
 
 def make_taught_checkpoint(folder):
-    """A tiny model that has learnt the form, and the one answer: correct in some of its samples."""
+    """Trains a tiny model on the form and the constant answer; some of its samples are correct."""
     from kit.tiny import TEXTS, make_tiny_model, make_tiny_tokenizer
 
     from masksearch.train.settings import SftSettings

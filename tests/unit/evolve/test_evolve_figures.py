@@ -1,4 +1,4 @@
-"""pass@k, solve rates, distinct-n and entropy on numbers worked out by hand and against counting all draws."""
+"""pass@k, solve rates, distinct-n and entropy against manual numbers and against counting all draws."""
 
 import itertools
 import math
@@ -27,7 +27,7 @@ def test_pass_at_k_of_many_samples_does_not_overflow():
 
 @pytest.mark.parametrize(("sampled", "solved", "k"), [(4, 1, 5), (4, 1, 0), (4, 5, 1), (0, 0, 1)])
 def test_pass_at_k_of_too_few_samples_is_refused(sampled, solved, k):
-    with pytest.raises(ValueError, match="cannot be told"):
+    with pytest.raises(ValueError, match="cannot be computed"):
         pass_at_k(sampled, solved, k)
 
 
@@ -51,7 +51,7 @@ def test_distinct_is_a_mean_over_full_blocks():
     assert distinct(words, 2) == pytest.approx(2 / 3)
     assert distinct(["a", "a", "a", "a", "b", "c", "d", "e", "f"], 1, block=4) == pytest.approx(
         (0.25 + 1.0) / 2
-    )  # the last word is in no full block
+    )  # the last word is outside the full blocks
     assert distinct([], 1) == distinct(["a"], 2) == 0.0
 
 
@@ -89,7 +89,7 @@ def test_tables_of_many_samples_show_powers_of_two():
         "data_diversity": diversity([]),
         "seconds": {"sft": 1.2},
     }
-    told = render_tables([manifest], diversity([]), 3)
-    assert "| pass@1 | pass@2 | pass@4 | pass@8 | pass@10 |" in told
-    assert "gain" not in told  # nothing was held out
-    assert told.count("| ---") >= 3
+    tables = render_tables([manifest], diversity([]), 3)
+    assert "| pass@1 | pass@2 | pass@4 | pass@8 | pass@10 |" in tables
+    assert "gain" not in tables  # there were no held-out tasks
+    assert tables.count("| ---") >= 3

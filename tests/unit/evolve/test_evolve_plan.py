@@ -1,4 +1,4 @@
-"""Inputs are checked before the work begins; what counts as correct; how the seed data are mixed in."""
+"""Checks of the inputs before the work starts, correctness of rollouts, the mixture with the seed data."""
 
 import pytest
 from hypothesis import example, given
@@ -33,11 +33,12 @@ def test_each_round_has_tasks_of_its_own_in_a_seeded_order(place):
 def test_too_few_fresh_tasks_are_told_before_the_work_begins(place):
     with pytest.raises(
         DataError,
-        match=r"4 rounds of 4 tasks need 16 fresh tasks, but .*tasks\.jsonl hold 12 beside those of the seed data",
+        match=r"4 rounds of 4 tasks need 16 fresh tasks, but .*tasks\.jsonl hold 12 that are not in the seed "
+        "data",
     ):
         run_evolve(evolve_settings(place, rounds=4, model=place / "none"), place / "out", place / "work")
     write_json_lines(place / "seed.jsonl", (seed_trajectory(number).to_json() for number in range(3)))
-    with pytest.raises(DataError, match="hold 9 beside"):
+    with pytest.raises(DataError, match="hold 9 that are not in the seed data"):
         make_plan(evolve_settings(place, rounds=3))
     assert not (place / "work").exists()
 
@@ -47,7 +48,7 @@ def test_held_out_tasks_must_stand_nowhere_else(place):
     write_json_lines(place / "heldout.jsonl", [question(3).to_json(), question(600).to_json()])
     with pytest.raises(
         DataError,
-        match=r"1 of the 2 held-out tasks, or their articles, stand in .*tasks\.jsonl too \(such as 'q3'\)",
+        match=r"1 of the 2 held-out tasks, or their articles, are also in .*tasks\.jsonl \(such as 'q3'\)",
     ):
         make_plan(evolve_settings(place, heldout=heldout))
     write_json_lines(place / "heldout.jsonl", [question(1001).to_json()])
@@ -112,7 +113,9 @@ def test_the_seed_data_are_at_least_their_share_and_everything_is_in(seeds, evol
     assert min(counts) >= 1
     assert max(counts) - min(counts) <= 1
     assert sum(counts) / len(rows) >= share - 1e-9
-    assert sum(counts) == seeds or (sum(counts) - 1) / (len(rows) - 1) < share + 1e-9  # no more than needed
+    assert (
+        sum(counts) == seeds or (sum(counts) - 1) / (len(rows) - 1) < share + 1e-9
+    )  # no more repetitions than needed
 
 
 def test_without_a_judge_the_span_metric_and_the_form_decide(tmp_path):
@@ -130,7 +133,7 @@ def test_without_a_judge_the_span_metric_and_the_form_decide(tmp_path):
     assert [outcome.reason for outcome in found] == list(cases)
     assert [outcome.correct for outcome in found] == [True, False, False, False, None, None]
     noisy = evolve_settings(tmp_path, search={"noise": {"fail": 0.1}})
-    assert judge_rollouts([cases["search failed"]], noisy, tmp_path)[0].correct  # failed on purpose
+    assert judge_rollouts([cases["search failed"]], noisy, tmp_path)[0].correct  # the search fails on purpose
 
 
 @pytest.fixture
@@ -143,14 +146,10 @@ def server(monkeypatch):
 
 def test_a_judge_decides_and_an_unreadable_verdict_is_neither_right_nor_wrong(tmp_path, server):
     def answer(body, number):
-        told = body["messages"][1]["content"]
-        return (
-            verdict("correct")
-            if "yes" in told
-            else verdict("incorrect")
-            if "wrong" in told
-            else say("I like it")
-        )
+        prompt = body["messages"][1]["content"]
+        if "yes" in prompt:
+            return verdict("correct")
+        return verdict("incorrect") if "wrong" in prompt else say("I like it")
 
     server.script = answer
     answers = ["yes it is", "wrong it is", "who knows"]
@@ -164,9 +163,9 @@ def test_a_judge_decides_and_an_unreadable_verdict_is_neither_right_nor_wrong(tm
         (None, "no readable verdict"),
         (False, "too long"),
     ]
-    assert len(server.requests) == 4  # the strict mode alone, with one repair
+    assert len(server.requests) == 4  # only the strict mode is asked, with one repair
     judge_rollouts([*rows, unasked], settings, tmp_path)
-    assert len(server.requests) == 4  # verdicts are kept
+    assert len(server.requests) == 4  # verdicts are cached
 
 
 def test_a_judge_that_is_away_stops_the_run(tmp_path, server):
@@ -198,7 +197,9 @@ def test_when_to_stop_and_which_model_to_take(tmp_path):
     ) == (2, 4)
     assert taken_round(rounds, settings.model_copy(update={"heldout": ""})) == 4
     assert why_stop([*rounds[:3], manifest(4, 0.5), manifest(5, 0.1)], settings) == "All 5 rounds are done."
-    assert "not one of 9 rollouts was accepted" in why_stop([manifest(1, correct=0, kept=0)], settings)
-    assert "of 3 correct rollouts in round 1 not one was new enough" in why_stop(
+    assert "none of the 9 rollouts in round 1 was accepted" in why_stop(
+        [manifest(1, correct=0, kept=0)], settings
+    )
+    assert "none of the 3 correct rollouts in round 1 passed the selection for diversity" in why_stop(
         [manifest(1, kept=0)], settings
     )

@@ -1,4 +1,4 @@
-"""What is kept of the correct rollouts: query patterns, near-copies and caps."""
+"""Selection of the correct rollouts: query patterns, near-copies and caps."""
 
 import pytest
 from kit.evolve_helpers import evolve_settings, masked, question, trajectory

@@ -1,4 +1,5 @@
-"""Two whole rounds with a tiny model: what is left behind, and that a run that was killed anywhere ends with the same data."""
+"""Two whole rounds with a tiny model: the product, and runs that are killed anywhere and end with the
+same data."""
 
 import json
 import os
@@ -40,7 +41,7 @@ def manifests(out):
 
 @pytest.fixture(scope="module")
 def single_thread():
-    """Sums are the same however busy the machine is."""
+    """Limits torch to a single thread, so that sums do not depend on the load of the machine."""
     import torch
 
     before = torch.get_num_threads()
@@ -61,7 +62,7 @@ def finished(tmp_path_factory, single_thread):
 
 def test_what_a_run_leaves_behind(finished):
     folder, settings, summary = finished
-    data = read_records(folder / "out", Trajectory)  # as a stage that names it as trajectories would read it
+    data = read_records(folder / "out", Trajectory)  # as a stage that names the product as trajectories
     assert len({one.id for one in data}) == len(data) == summary["trajectories"]
     assert summary["kept"] == len(data) - summary["seed_data"] > 0
     own = data[summary["seed_data"] :]
@@ -132,7 +133,7 @@ def tear_rollouts(folder):
     (folder / "rollouts" / "trajectories.jsonl").unlink()
     (folder / "rollouts" / "episodes.jsonl").write_bytes(
         b"".join(whole[:8]) + whole[8][:50]
-    )  # one chunk is 6 rollouts
+    )  # a chunk is 6 rollouts
 
 
 @pytest.mark.parametrize("cut", CUTS)
@@ -148,7 +149,11 @@ def test_a_run_that_is_cut_ends_with_the_same_data(finished, tmp_path, cut):
 
 
 def same(one, other):
-    """Whether two products hold the same; weights may differ in the last bits where a training went on from a saved state."""
+    """Whether two products hold the same data.
+
+    Weights may differ in the last bits if a training resumed from a saved state, so model hashes are not
+    compared.
+    """
     for out in (one, other):
         assert (out / "evolve.json").exists()
     assert (one / "trajectories.jsonl").read_bytes() == (other / "trajectories.jsonl").read_bytes()
@@ -206,7 +211,7 @@ def test_nothing_accepted_is_said_and_what_there_is_is_kept(finished, tmp_path, 
         update={"model": str(tiny_checkpoint), "heldout": "", "keep_models": False}
     )
     summary = run_evolve(hopeless, tmp_path / "out", tmp_path / "work")
-    assert "in round 1 not one of 12 rollouts was accepted; what there was before is kept" in summary["note"]
+    assert "none of the 12 rollouts in round 1 was accepted; the earlier data is kept" in summary["note"]
     assert summary["note"].split(". ")[0] in capsys.readouterr().err
     assert (summary["rounds"], summary["kept"], summary["accepted_shares"]) == (1, 0, [0.0])
     assert len(read_records(tmp_path / "out", Trajectory)) == summary["seed_data"]

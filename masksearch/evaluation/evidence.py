@@ -50,8 +50,10 @@ def by_document(gold: Sequence[str], found: Collection[str]) -> float:
 
 
 def _same_corpus(gold: Sequence[str], found: Collection[str]) -> bool:
-    """Whether any found document has a gold document's corpus prefix: the id up to its last hyphen
-    (`musique-`)."""
+    """Whether a found document has the corpus prefix of a gold document.
+
+    The prefix is the id up to its last hyphen (`musique-`).
+    """
     return bool({_corpus(name) for name in gold} & {_corpus(name) for name in found} - {""})
 
 
@@ -91,8 +93,10 @@ def appears_in(answer: str, text: str, language: str = "") -> bool:
 
 @lru_cache(maxsize=4096)
 def _whole_words(answer: str) -> re.Pattern[str]:
-    """Returns a pattern for an answer as whole words; a number does not match inside a longer one ("1" in
-    "1,093")."""
+    """Returns a pattern that matches an answer as whole words.
+
+    A number does not match inside a longer number ("1" in "1,093").
+    """
     words = re.escape(" ".join(answer.casefold().split()))
     return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")
 

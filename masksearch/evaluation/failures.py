@@ -99,7 +99,9 @@ def _before_answer(trajectory: Trajectory) -> str:
 
 
 def count_failures(rows: Iterable[Row]) -> dict[str, int]:
-    """Returns kind -> number of rows: `right` first, then the order of FAILURES; kinds without rows are
-    omitted."""
+    """Returns kind -> number of rows, with `right` first, then in the order of FAILURES.
+
+    Kinds without rows are omitted.
+    """
     counts = Counter(row["failure"] or RIGHT for row in rows)
     return {kind: counts[kind] for kind in (RIGHT, *FAILURES) if counts[kind]}

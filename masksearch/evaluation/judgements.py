@@ -29,12 +29,12 @@ def check_judge(settings: JudgeSettings) -> None:
 def judge_all(
     trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path
 ) -> list[dict[str, Any]]:
-    """Returns the judge's columns of each row: `judge_strict`, `judge_relaxed`, `judge_error`; empty
-    without a judge.
+    """Returns the judge's columns of each row; empty without a judge.
 
-    Trajectories whose endpoint or search failed have no answer and are not judged. Raises ModelError if
-    the judge's endpoint left more than `allow_failed` of the answers without a verdict; the verdicts
-    received so far are cached, so the same command asks only for the missing ones.
+    The columns are `judge_strict` and `judge_relaxed` (0 or 1), and `judge_error`. Trajectories whose
+    endpoint or search failed have no answer and are not judged. Raises ModelError if the judge's endpoint
+    left more than `allow_failed` of the answers without a verdict; the verdicts received so far are
+    cached, so the same command asks only for the missing ones.
     """
     columns: list[dict[str, Any]] = [{} for _ in trajectories]
     if not settings.url:

@@ -60,13 +60,13 @@ def summarise(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> Results:
-    """Returns the results of one evaluation: means over the rows, with 95% intervals from `bootstrap`
-    resamples.
+    """Returns the results of one evaluation: means over the rows, with 95% bootstrap intervals.
 
-    A row has `id`, `prediction`, the columns of SCORES (`valid` is 0 or 1) and optional columns (see
-    `rows.row`). Metrics: AVERAGED and WHERE_KNOWN; `total_tokens` = prompt (where counted) + model + tool
-    tokens; and, if the rows have the columns for them, the scores of `_subset_scores` and the shares of
-    `_shares`. Raises DataError without rows, ValueError if a row lacks a score.
+    `bootstrap` is the number of resamples. A row has `id`, `prediction`, the columns of SCORES (`valid`
+    is 0 or 1) and optional columns (see `rows.row`). Metrics: AVERAGED and WHERE_KNOWN; `total_tokens` =
+    prompt (where counted) + model + tool tokens; and, if the rows have the columns for them, the scores
+    of `_subset_scores` and the shares of `_shares`. Raises DataError without rows, ValueError if a row
+    lacks a score.
     """
     if not rows:
         raise DataError(
@@ -196,8 +196,7 @@ def load_results(path: str | Path) -> Results:
 
 
 def _reject_constant(constant: str) -> float:
-    """Rejects NaN and infinities, which Python's JSON reader accepts: means, intervals and tests are
-    undefined with them."""
+    """Rejects NaN and infinities, which Python's JSON reader accepts but statistics cannot use."""
     raise ValueError(f"it holds {constant}, which is not a number")
 
 

@@ -36,11 +36,11 @@ def row(
     seconds: float | None = None,
     judged: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Returns the row; `seconds` is the episode's wall time, `judged` its columns from
-    `judgements.judge_all`.
+    """Returns the row of a trajectory.
 
-    `free_recall` is the recall of the gold answer in all text of the model, tags or not: next to a score
-    of zero it shows whether the model failed at the answer's form or at the task.
+    `seconds` is the episode's wall time, `judged` its columns from `judgements.judge_all`. `free_recall`
+    is the recall of the gold answer in all text of the model, tags or not: next to a score of zero it
+    shows whether the model failed at the answer's form or at the task.
     """
     task = task_from_json(trajectory.task)
     form = settings.agent.answer_form

@@ -140,8 +140,7 @@ def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | N
 
 
 def load_policy(settings: EvalSettings) -> Policy:
-    """Opens the model: an endpoint for `openai:NAME` and `openai-tools:NAME`, otherwise a checkpoint in
-    this process."""
+    """Opens the model: an endpoint, or a checkpoint in this process."""
     if settings.model.startswith(ENDPOINTS):
         name = settings.model.partition(":")[2]
         if style(settings) == "agent-tools":
@@ -180,8 +179,10 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
 
 
 def style(settings: EvalSettings) -> Style:
-    """Returns the prompt style of an agent: native tools are described in the request, all others in the
-    prompt."""
+    """Returns the prompt style of an agent.
+
+    Native tools are described in the request, the tools of all other agents in the prompt.
+    """
     if settings.method in AGENTS and settings.model.startswith("openai-tools:"):
         return "agent-tools"
     return "agent-prompted" if settings.method == "agent-prompted" else "agent"
@@ -204,8 +205,7 @@ class Finished:
 def roll_out_resumably(
     tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str
 ) -> list[Finished]:
-    """Returns the trajectories of all tasks in order; those logged in `work` by an earlier run are not
-    rolled out again.
+    """Returns the trajectories of all tasks in order, reusing those logged in `work`.
 
     A checkpoint in this process decodes chunk by chunk, and an unfinished chunk is repeated as a whole:
     rounding depends slightly on the other sequences of a batch, so results are the same however often a
@@ -268,8 +268,7 @@ def _run_chunk(
 
 
 def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
-    """Whether the endpoint or a search failed for this trajectory; searches failed by the noise setting
-    do not count."""
+    """Whether the endpoint or a search failed; failures by the noise setting do not count."""
     return row["status"] == "model_failed" or bool(
         row.get("search_errors") and not settings.search.noise.fail
     )

@@ -40,8 +40,7 @@ def _values(values: npt.ArrayLike) -> Floats:
 
 
 def _batches(resamples: int, size: int) -> list[int]:
-    """Returns batch sizes that sum to `resamples`, each small enough that batch x size numbers fit in
-    memory."""
+    """Returns batch sizes that sum to `resamples`; batch x `size` numbers fit in memory."""
     at_once = max(1, _CELLS // size)
     return [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
 
@@ -56,8 +55,10 @@ def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) ->
 
 
 def _bootstrap_macro_means(groups: Sequence[Floats], resamples: int, seed: int) -> Floats:
-    """Returns the means (resamples,) of the groups' means; each group (questions of the group,) is
-    resampled by itself."""
+    """Returns the means (resamples,) of the means of `groups`.
+
+    Each group (questions of the group,) is resampled by itself.
+    """
     rng = np.random.default_rng(seed)
     total = np.zeros(resamples)
     for group in groups:
@@ -111,14 +112,13 @@ def sign_flip_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
 
 
 def _shifted_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> float:
-    """Returns the two-sided p of "the mean of the groups' mean differences is 0", by the bootstrap of
-    shifted differences.
+    """Returns the two-sided p of "the mean difference is 0" by the bootstrap of shifted differences.
 
-    Each group's differences (questions of the group,) are shifted to mean 0, as under the hypothesis, and
-    resampled (Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 16.4, with the mean
-    itself as the statistic): p = (1 + #{|resampled mean| >= |mean|}) / (1 + resamples). With few
-    questions it is smaller than it should be, because a resample varies less than the questions do; the
-    permutation test does not have this bias.
+    The mean is the mean of the groups' means. Each group's differences (questions of the group,) are
+    shifted to mean 0, as under the hypothesis, and resampled (Efron and Tibshirani 1993, An Introduction
+    to the Bootstrap, section 16.4, with the mean itself as the statistic): p = (1 + #{|resampled mean| >=
+    |mean|}) / (1 + resamples). With few questions it is smaller than it should be, because a resample
+    varies less than the questions do; the permutation test does not have this bias.
     """
     observed = abs(sum(float(group.mean()) for group in groups) / len(groups))
     means = _bootstrap_macro_means([group - group.mean() for group in groups], resamples, seed)
@@ -129,10 +129,9 @@ def _shifted_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) ->
 def paired_difference(
     a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: int, test: Test = "permutation"
 ) -> PairedDifference:
-    """Returns the mean of a - b, both (questions,) in the same order, with its bootstrap interval and p
-    by `test`.
+    """Returns the mean of a - b with its bootstrap interval and its p by `test`.
 
-    Raises ValueError if the lengths differ or are 0.
+    a and b are (questions,), in the same order. Raises ValueError if the lengths differ or are 0.
     """
     return paired_macro_difference([(a, b)], resamples, seed, test)
 
@@ -192,6 +191,8 @@ def adjust(p: Sequence[float], correction: Correction) -> list[float]:
 
 
 def least_adjusted_p(resamples: int, tests: int, correction: Correction) -> float:
-    """Returns the smallest adjusted p that one of `tests` tests can have if no other test is
-    significant."""
+    """Returns the smallest adjusted p possible for one of `tests` tests.
+
+    It assumes that no other test is significant.
+    """
     return min(1.0, (tests if correction != "none" else 1) / (1 + resamples))

@@ -12,11 +12,11 @@ from masksearch.types import Task
 
 
 def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
-    """Returns a name for tables, and the tasks. `suite` is the name of a suite, or any other name for
-    tables.
+    """Returns a name for tables, and the tasks.
 
-    `source` is a task file, a question file (in our format, or as a suite's authors publish it), or
-    another source of `suites.load_questions`. Raises the errors of `load_questions` and `read_tasks`.
+    `suite` is the name of a suite, or any other name for tables. `source` is a task file, a question file
+    (in our format, or as a suite's authors publish it), or another source of `suites.load_questions`.
+    Raises the errors of `load_questions` and `read_tasks`.
     """
     # Standard input can be read only once, so its format cannot be detected: it must be in our format.
     if source == "-" or is_ramp(source):
@@ -35,8 +35,10 @@ def known(suite: str) -> str:
 
 
 def is_ramp(source: str) -> bool:
-    """Whether the first record of a file is a RAMP task; true for any folder, which holds shards in our
-    format."""
+    """Whether the source holds RAMP tasks, by its first record.
+
+    True for any folder, which holds shards in our format.
+    """
     if not Path(source).is_file():
         return Path(source).is_dir()
     try:

@@ -1,1 +1,1 @@
-"""Comparison of results: tables, paired tests, arms averaged over seeds."""
+"""Comparison of results files: tables, paired tests, arms averaged over seeds."""

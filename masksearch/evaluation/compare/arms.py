@@ -1,10 +1,11 @@
-"""Arms of an experiment: several training seeds each, averaged question by question, then compared in pairs.
+"""Arms of an experiment: several training seeds each, averaged question by question, then compared in
+pairs.
 
-The unit that is resampled is the question (after averaging over seeds), so intervals and p say nothing of the spread
-between seeds; the mean of each seed, and their spread, stand beside them for that.
+Resampling draws questions (each averaged over the seeds), so intervals and p values do not cover the
+variation between seeds; each arm therefore also has the mean of every seed and their spread.
 
-Several suites give `mean of suites`, in which every suite weighs the same, and where they differ in size also `all suites`, in which
-every question does.
+With several suites there is a `mean of suites`, in which every suite weighs the same, and, if the suites
+differ in size, `all suites`, in which every question weighs the same.
 """
 
 from __future__ import annotations
@@ -28,57 +29,58 @@ ByQuestion = dict[tuple[str, str], dict[str, float]]
 
 
 class _View(NamedTuple):
-    """Which questions, and how they are averaged: the mean of the means of `groups`."""
+    """A set of questions and its average: the mean over `groups` of each group's mean."""
 
     label: str
     groups: tuple[frozenset[str], ...]
-    """Names of the suites in each."""
+    """Each group is a set of suite names."""
 
 
 def compare_arms(
     arms: Mapping[str, Sequence[Results]], metrics: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any]:
-    """`{"arms": one entry an arm and suite, "arm_pairs": one entry a pair of arms and suite}`, with the means over suites if there are several.
+    """Returns the entries of all arms and the paired tests between them.
 
-    A pair is the later arm minus the earlier one, so the first arm is the natural place for the control. Metrics that some row
-    lacks are left out. Raises UsageError for an arm without results, or with two methods on one suite.
+    The form is `{"arms": one entry for each arm and suite, "arm_pairs": one for each pair of arms and
+    suite}`. With several suites there are entries for the means over suites too. A pair is the later arm
+    minus the earlier arm, so list the control first. A metric that any row lacks is omitted. Raises
+    UsageError for an arm without results, or with two methods on one suite.
     """
     rows = [row for results in arms.values() for result in results for row in result.per_question]
     metrics = [name for name in metrics if all(value(row, name) is not None for row in rows)]
     averaged = {name: _average(name, results, metrics) for name, results in arms.items()}
-    views = _views(averaged.values())
-    entries = [
-        entry
-        for view in views
-        for name in arms
-        if (entry := _arm(name, arms[name], averaged[name], view, metrics, settings))
-    ]
-    pairs = [
-        pair
-        for view in views
-        for b, a in combinations(arms, 2)
-        if (pair := _pair((a, averaged[a]), (b, averaged[b]), view, metrics, settings))
-    ]
+    entries, pairs = [], []
+    for view in _views(averaged.values()):
+        for name in arms:
+            entry = _arm(name, arms[name], averaged[name], view, metrics, settings)
+            if entry:
+                entries.append(entry)
+        for b, a in combinations(arms, 2):
+            pair = _pair((a, averaged[a]), (b, averaged[b]), view, metrics, settings)
+            if pair:
+                pairs.append(pair)
     return {"arms": entries, "arm_pairs": pairs}
 
 
 def _views(averaged: Collection[ByQuestion]) -> list[_View]:
-    """Every suite; both means over suites, or one where it is the same as the other (equally many questions of each suite)."""
+    """Returns a view of each suite, and of several suites the pooled mean and the mean of suites.
+
+    The pooled mean is omitted if it is equal to the mean of suites, that is, if all suites have equally
+    many questions.
+    """
     suites = list(dict.fromkeys(suite for questions in averaged for suite, _ in questions))
-    single = [_View(suite, (frozenset({suite}),)) for suite in suites]
+    views = [_View(suite, (frozenset({suite}),)) for suite in suites]
     if len(suites) < 2:
-        return single
+        return views
     counts = [Counter(suite for suite, _ in questions) for questions in averaged]
-    alike = all(len({count[suite] for suite in suites}) == 1 for count in counts)
-    return [
-        *single,
-        *([] if alike else [_View(POOLED, (frozenset(suites),))]),
-        _View(MACRO, tuple(frozenset({suite}) for suite in suites)),
-    ]
+    if any(len({count[suite] for suite in suites}) > 1 for count in counts):
+        views.append(_View(POOLED, (frozenset(suites),)))
+    views.append(_View(MACRO, tuple(frozenset({suite}) for suite in suites)))
+    return views
 
 
 def _average(name: str, results: Sequence[Results], metrics: Sequence[str]) -> ByQuestion:
-    """The mean over seeds of every question that all seeds of the arm answered."""
+    """Returns the means over the seeds, for each question that all seeds of the arm answered."""
     if not results:
         raise UsageError(f"The arm '{name}' has no results; name at least one results file.")
     means: ByQuestion = {}
@@ -86,7 +88,8 @@ def _average(name: str, results: Sequence[Results], metrics: Sequence[str]) -> B
         seeds = [result for result in results if result.suite == suite]
         if len({result.method for result in seeds}) > 1:
             raise UsageError(
-                f"The arm '{name}' holds results of '{suite}' by different methods, which cannot be averaged; make an arm of each."
+                f"The arm '{name}' has results of '{suite}' with different methods, "
+                "which cannot be averaged; make one arm for each method."
             )
         tables = [{row["id"]: row for row in result.per_question} for result in seeds]
         for key in (key for key in tables[0] if all(key in table for table in tables)):
@@ -108,10 +111,12 @@ def _arm(
         [values for (suite, _), values in questions.items() if suite in suites] for suites in view.groups
     ]
     if not all(groups):
-        # A mean over suites of which one is missing would be of something else.
+        # Without one of the suites this would be the mean of other suites than the label says.
         return None
+    # metric -> for each group its values, (questions of the group,)
     columns = {metric: [[values[metric] for values in group] for group in groups] for metric in metrics}
     by_seed = _by_seed(results, view, metrics)
+    methods = [result.method for result in results if any(result.suite in suites for suites in view.groups)]
     return {
         "arm": name,
         "suite": view.label,
@@ -126,26 +131,28 @@ def _arm(
         },
         "by_seed": by_seed,
         "spread": {metric: _spread([seed[metric] for seed in by_seed]) for metric in metrics},
-        "methods": list(
-            dict.fromkeys(
-                result.method for result in results if any(result.suite in suites for suites in view.groups)
-            )
-        ),
+        "methods": list(dict.fromkeys(methods)),
     }
 
 
 def _by_seed(results: Sequence[Results], view: _View, metrics: Sequence[str]) -> list[dict[str, float]]:
-    """Means of each seed; the i-th results of every suite are taken to be the i-th seed, as far as all suites have one."""
-    by_suite = {
-        suite: [result for result in results if result.suite == suite]
-        for suites in view.groups
-        for suite in sorted(suites)
-    }
-    by_suite = {suite: members for suite, members in by_suite.items() if members}
+    """Returns the means of each seed.
+
+    The i-th results file of every suite counts as the i-th seed, for as many seeds as all suites have.
+    """
+    by_suite: dict[str, list[Results]] = {}
+    for result in results:
+        if any(result.suite in suites for suites in view.groups):
+            by_suite.setdefault(result.suite, []).append(result)
     seeds = []
     for number in range(min(map(len, by_suite.values()))):
         groups = [
-            [row for suite in suites if suite in by_suite for row in by_suite[suite][number].per_question]
+            [
+                row
+                for suite in sorted(suites)
+                if suite in by_suite
+                for row in by_suite[suite][number].per_question
+            ]
             for suites in view.groups
         ]
         seeds.append(
@@ -162,13 +169,14 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Least, most and standard deviation (n - 1; None for a single seed) of the means of the seeds."""
-    mean = _mean(values)
-    deviation = (
-        math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-        if len(values) > 1
-        else None
-    )
+    """Returns minimum, maximum and standard deviation of the seeds' means (seeds,).
+
+    The deviation divides by n - 1; it is None for a single seed.
+    """
+    deviation = None
+    if len(values) > 1:
+        mean = _mean(values)
+        deviation = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
     return {"min": min(values), "max": max(values), "sd": deviation}
 
 
@@ -179,19 +187,21 @@ def _pair(
     metrics: Sequence[str],
     settings: CompareSettings,
 ) -> dict[str, Any] | None:
+    """Returns the paired differences `first` - `second`; None if a group has no shared question."""
     (a, a_questions), (b, b_questions) = first, second
     groups = [
         [key for key in a_questions if key in b_questions and key[0] in suites] for suites in view.groups
     ]
     if not all(groups):
         return None
-    n, differences = sum(map(len, groups)), {}
+    n = sum(map(len, groups))
+    differences = {}
     for metric in metrics:
+        # For each group the values of a and of b, both (shared questions of the group,)
         columns = [
             ([a_questions[key][metric] for key in keys], [b_questions[key][metric] for key in keys])
             for keys in groups
         ]
-        differences[metric] = as_json(
-            paired_macro_difference(columns, settings.bootstrap, settings.seed, settings.test), n
-        )
+        difference = paired_macro_difference(columns, settings.bootstrap, settings.seed, settings.test)
+        differences[metric] = as_json(difference, n)
     return {"suite": view.label, "a": a, "b": b, "n": n, "metrics": differences}

@@ -1,4 +1,8 @@
-"""What must not be compared, and what may be but not without a word: other retrievers, other questions, other decoding."""
+"""Comparisons that are rejected, or allowed with a warning.
+
+Results of one suite with different retrievers or different questions are rejected; other decoding
+settings, prompts or judges give a warning.
+"""
 
 from __future__ import annotations
 
@@ -12,100 +16,116 @@ from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics import least_adjusted_p
 from masksearch.types import Results
 
-_WORSENED = re.compile(r"-(?:noisy-[0-9a-f]{8}|without-(?:[0-9a-f]{8}|gold))(?![0-9a-z])")
-"""What wrappers that worsen a search on purpose add to its fingerprint."""
-_SEES = ("top_k", "passage_words")
-_ACTS = ("max_searches", "max_opens", "open_words")
-_WRITES = ("answer_form", "max_tokens", "turn_tokens", "max_length")
-_LIMITS = {
-    "closed-book": _WRITES,
-    "rag": (*_SEES, *_WRITES),
-    "agent-prompted": (*_SEES, *_ACTS, *_WRITES),
-    "agent": (*_SEES, *_ACTS, *_WRITES),
+_DEGRADED = re.compile(r"-(?:noisy-[0-9a-f]{8}|without-(?:[0-9a-f]{8}|gold))(?![0-9a-z])")
+"""Suffixes that the noise and hiding wrappers add to the fingerprint of a search."""
+_RETRIEVAL = ("top_k", "passage_words")
+_ACTIONS = ("max_searches", "max_opens", "open_words")
+_ANSWER = ("answer_form", "max_tokens", "turn_tokens", "max_length")
+_AGENT_SETTINGS = {
+    "closed-book": _ANSWER,
+    "rag": (*_RETRIEVAL, *_ANSWER),
+    "agent-prompted": (*_RETRIEVAL, *_ACTIONS, *_ANSWER),
+    "agent": (*_RETRIEVAL, *_ACTIONS, *_ANSWER),
 }
-"""Which settings of the agent say something about each method."""
+"""Method -> the settings of the agent that affect it."""
 
 
 def check_retrievers(entries: Iterable[Loaded]) -> None:
-    """Raises UsageError if two results of one suite searched with different retrievers.
+    """Raises UsageError if two results of one suite used different retrievers.
 
-    Closed-book has none, and is fine. Noise and hidden gold passages are looked through: what lies below must be the same.
+    Closed-book results have no retriever and are always allowed. Noise and hidden gold passages do not
+    count as a different retriever, but the search below them must be the same.
     """
-    seen: dict[str, Loaded] = {}
+    first: dict[str, Loaded] = {}
     for entry in entries:
-        retriever = _WORSENED.sub("", entry.results.retriever)
+        retriever = _DEGRADED.sub("", entry.results.retriever)
         if not retriever:
             continue
-        other = seen.setdefault(entry.results.suite, entry)
-        if _WORSENED.sub("", other.results.retriever) != retriever:
+        other = first.setdefault(entry.results.suite, entry)
+        if _DEGRADED.sub("", other.results.retriever) != retriever:
             raise UsageError(
-                f"{other.source} and {entry.source} both measure '{entry.results.suite}', but with different retrievers "
-                f"({other.results.retriever} and {entry.results.retriever}), so their scores cannot be compared; "
-                "evaluate both with the same index, or set allow_different_retrievers."
+                f"{other.source} and {entry.source} both measure '{entry.results.suite}', "
+                f"but with different retrievers ({other.results.retriever} and {entry.results.retriever}), "
+                "so their scores cannot be compared; evaluate both with the same index, "
+                "or set allow_different_retrievers."
             )
 
 
 def check_questions(entries: Iterable[Loaded]) -> None:
-    """Raises UsageError if two results of one suite are of different questions: other ids, other golds, or other texts (by their hash)."""
+    """Raises UsageError if two results of one suite have different questions.
+
+    Questions differ by their ids, their gold answers, or their texts (compared by hash).
+    """
     first: dict[str, Loaded] = {}
     for entry in entries:
         other = first.setdefault(entry.results.suite, entry)
-        told = _questions_apart(other.results, entry.results)
-        if told:
+        difference = _question_difference(other.results, entry.results)
+        if difference:
+            shared = len(shared_ids([other.results, entry.results]))
             raise UsageError(
-                f"{other.source} and {entry.source} both measure '{entry.results.suite}', but on different questions ({told}); "
-                "evaluate both on the same ones, give the suites different names with 'eval --suite', or set allow_different_questions "
-                f"to compare them over the {len(shared_ids([other.results, entry.results]))} that they share."
+                f"{other.source} and {entry.source} both measure '{entry.results.suite}', "
+                f"but on different questions ({difference}); evaluate both on the same ones, "
+                "give the suites different names with 'eval --suite', "
+                f"or set allow_different_questions to compare them over the {shared} that they share."
             )
 
 
-def _questions_apart(a: Results, b: Results) -> str:
-    """In what the questions differ; empty where they do not."""
+def _question_difference(a: Results, b: Results) -> str:
+    """Returns how the questions differ; empty if they do not."""
     rows_a, rows_b = ({row["id"]: row for row in results.per_question} for results in (a, b))
     only = len(rows_a.keys() - rows_b.keys()), len(rows_b.keys() - rows_a.keys())
     if any(only):
         return f"{only[0]} are only in the first, {only[1]} only in the second"
-    other = [key for key, row in rows_a.items() if not same_question(row, rows_b[key])]
-    if other:
-        return f"{len(other)} with other gold answers, such as '{other[0]}'"
+    changed = [key for key, row in rows_a.items() if not same_question(row, rows_b[key])]
+    if changed:
+        return f"{len(changed)} with other gold answers, such as '{changed[0]}'"
     hashes = [results.provenance.get("questions_hash") for results in (a, b)]
-    # The hash goes by the order too, which is no other set.
+    # The hash depends on the order as well, so it is comparable only if the order is the same.
     comparable = all(hashes) and list(rows_a) == list(rows_b)
     return "the same ids, but other texts" if comparable and hashes[0] != hashes[1] else ""
 
 
 def warnings(entries: Sequence[Loaded]) -> list[str]:
-    """A sentence for each file with questions that failed, and for each way in which results of one suite were made differently,
-    naming the first two such files."""
+    """Returns warnings on failed questions and on differing conditions.
+
+    There is one sentence for each file with failed questions, and one for each combination of differing
+    conditions. Conditions are compared within a suite; a sentence names the first two files that differ
+    in this combination.
+    """
     failed = [(entry, entry.results.failures.get("failed", 0)) for entry in entries]
-    told = [
-        f"{count} of the {entry.results.n} questions of {entry.source} failed (the endpoint or a search); they count as they came out."
+    sentences = [
+        f"{count} of the {entry.results.n} questions of {entry.source} failed (the endpoint or a search); "
+        "each is scored with the answer it has."
         for entry, count in failed
         if count
     ]
-    return [*told, *_made_differently(entries)]
+    return [*sentences, *_different_conditions(entries)]
 
 
-def _made_differently(entries: Sequence[Loaded]) -> list[str]:
+def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
     found: dict[tuple[str, tuple[str, ...]], str] = {}
     first: dict[tuple[str, str], Loaded] = {}
     for entry in entries:
         suite = entry.results.suite
-        # The prompts of one method are told apart among themselves.
+        # Prompts are comparable only within a method, so each result is also compared with the first of
+        # its method.
         for other in (
             first.setdefault((suite, ""), entry),
             first.setdefault((suite, entry.results.method), entry),
         ):
-            apart = list(_apart(other.results, entry.results))
-            if apart:
-                told = ", ".join(f"{name} {_short(a)} and {_short(b)}" for name, a, b in apart)
-                sentence = f"{other.source} and {entry.source} ('{suite}') were made differently ({told}); part of a difference may come from that."
-                found.setdefault((suite, tuple(name for name, _, _ in apart)), sentence)
+            differing = list(_differing(other.results, entry.results))
+            if differing:
+                values = ", ".join(f"{name} {_short(a)} and {_short(b)}" for name, a, b in differing)
+                sentence = (
+                    f"{other.source} and {entry.source} ('{suite}') were evaluated under different "
+                    f"conditions ({values}), which may explain part of a difference."
+                )
+                found.setdefault((suite, tuple(name for name, _, _ in differing)), sentence)
     return list(found.values())
 
 
-def _apart(a: Results, b: Results) -> Iterator[tuple[str, Any, Any]]:
-    """(what, in a, in b) of what should be the same; only what both files tell."""
+def _differing(a: Results, b: Results) -> Iterator[tuple[str, Any, Any]]:
+    """Yields (name, value in a, value in b) of every condition that both files have and that differs."""
     first, second = _conditions(a), _conditions(b)
     if a.method != b.method:
         first.pop("prompt", None)
@@ -115,15 +135,17 @@ def _apart(a: Results, b: Results) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _conditions(results: Results) -> dict[str, Any]:
+    """Returns the settings that should be the same in a fair comparison: agent, decoding, prompt, judge."""
     settings, provenance = results.settings, results.provenance
     agent, decoding, judge = (
         _table(found) for found in (settings.get("agent"), provenance.get("decoding"), settings.get("judge"))
     )
-    found = {name: agent[name] for name in _LIMITS[results.method] if name in agent}
+    found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
-    found |= {
-        name: value for name, value in decoding.items() if name not in ("seed", *_SEES, *_ACTS, *_WRITES)
-    }
+    # The decoding record repeats settings of the agent, which are already taken where they affect the
+    # method.
+    skipped = ("seed", *_RETRIEVAL, *_ACTIONS, *_ANSWER)
+    found |= {name: value for name, value in decoding.items() if name not in skipped}
     if provenance.get("prompt_hash"):
         found["prompt"] = provenance["prompt_hash"]
     if any(name.startswith("judge_") for name in results.metrics):
@@ -141,12 +163,13 @@ def _short(found: Any) -> str:
 
 
 def resample_warning(settings: CompareSettings, tests: Mapping[str, int]) -> list[str]:
-    """A sentence where there are too few resamples for any single test to survive the correction."""
+    """Returns a warning if the resamples are too few for a corrected p below 0.05."""
     most = max(tests.values(), default=0)
     least = least_adjusted_p(settings.bootstrap, most, settings.correction)
     if not most or least < 0.05:
         return []
     return [
-        f"With {most} tests of one measure and {settings.bootstrap} resamples no p can be below {least:.2g} once corrected; "
-        f"set bootstrap to {max(2000, 100 * most)} or more, or compare fewer results."
+        f"With {most} tests of one measure and {settings.bootstrap} resamples "
+        f"no corrected p can be below {least:.2g}; set bootstrap to {max(2000, 100 * most)} or more, "
+        "or compare fewer results."
     ]

@@ -1,4 +1,5 @@
-"""A comparison as CSV: one line for each row, suite and measure, in full precision, with the test against its baseline."""
+"""Writes a comparison as CSV: one line for each row, suite and measure, in full precision, with its
+paired test."""
 
 from __future__ import annotations
 
@@ -11,24 +12,33 @@ from masksearch.evaluation.compare.pairs import MACRO
 
 Values = Mapping[str, Any]
 FIELDS = (
-    *("kind", "model", "method", "variant", "suite", "metric", "n", "value", "low", "high", "seeds"),
-    *(
-        "against",
-        "against_method",
-        "n_paired",
-        "difference",
-        "difference_low",
-        "difference_high",
-        "p",
-        "p_adjusted",
-        "source",
-    ),
+    "kind",
+    "model",
+    "method",
+    "variant",
+    "suite",
+    "metric",
+    "n",
+    "value",
+    "low",
+    "high",
+    "seeds",
+    "against",
+    "against_method",
+    "n_paired",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p",
+    "p_adjusted",
+    "source",
 )
-"""kind: result, average (mean of suites), pooled (all questions), arm; and pair, arm_pair for tests that no such line carries."""
+"""Columns. `kind` is result, average (mean of suites), pooled (all questions) or arm, each with the test
+against its baseline; pair and arm_pair are the tests that no such line has."""
 
 
 def to_csv(comparison: Values) -> str:
-    """The lines, the first being the names of the columns. Empty where there is nothing to say."""
+    """Returns the CSV text: a header and the lines, without a newline at the end."""
     text = io.StringIO()
     writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
     writer.writeheader()
@@ -38,7 +48,7 @@ def to_csv(comparison: Values) -> str:
 
 
 def _results(found: Values) -> Iterator[dict[str, Any]]:
-    """Each against its baseline; a worse search against the search as it is."""
+    """Yields the results with their tests: against the baseline, or against the original search."""
     tests = {
         pair["source"]: pair
         for pair in (*found["pairs"], *found["robustness"])
@@ -53,14 +63,12 @@ def _results(found: Values) -> Iterator[dict[str, Any]]:
                 "method": row["method"],
                 "variant": row["variant"],
                 "suite": row["suite"],
+                "n": row["counted"].get(metric, row["n"]),
+                "metric": metric,
+                "value": value,
+                "source": row["source"],
             }
-            line |= {"n": row["counted"].get(metric, row["n"])}
-            yield (
-                line
-                | {"metric": metric, "value": value, "source": row["source"]}
-                | _bounds(row["intervals"].get(metric))
-                | _test(pair, metric)
-            )
+            yield line | _bounds(row["intervals"].get(metric)) | _test(pair, metric)
 
 
 def _averages(found: Values) -> Iterator[dict[str, Any]]:
@@ -70,20 +78,24 @@ def _averages(found: Values) -> Iterator[dict[str, Any]]:
             pair = pairs.get((row["label"], row["method"]))
             for kind, suite in (("average", MACRO), ("pooled", "all questions")):
                 cell = row[kind]
-                if cell:
-                    line = {
-                        "kind": kind,
-                        "model": row["label"],
-                        "method": row["method"],
-                        "suite": suite,
-                        "metric": table["metric"],
-                    }
-                    line |= {"n": cell["n"], "value": cell["value"], **_bounds(cell.get("interval"))}
-                    yield line | (_test(pair, table["metric"]) if kind == "average" else {})
+                if not cell:
+                    continue
+                line = {
+                    "kind": kind,
+                    "model": row["label"],
+                    "method": row["method"],
+                    "suite": suite,
+                    "metric": table["metric"],
+                    "n": cell["n"],
+                    "value": cell["value"],
+                    **_bounds(cell.get("interval")),
+                }
+                # Only the mean of suites has a paired test.
+                yield line | (_test(pair, table["metric"]) if kind == "average" else {})
 
 
 def _arms(found: Values) -> Iterator[dict[str, Any]]:
-    """Each against the first arm."""
+    """Yields the arms, each with the test against the first arm."""
     control = found["arms"][0]["arm"] if found["arms"] else ""
     pairs = {(pair["a"], pair["suite"]): pair for pair in found["arm_pairs"] if pair["b"] == control}
     for arm in found["arms"]:
@@ -106,6 +118,7 @@ def _arms(found: Values) -> Iterator[dict[str, Any]]:
 
 
 def _pairs(found: Values) -> Iterator[dict[str, Any]]:
+    """Yields the tests against other results than the baseline, and between arms other than the first."""
     control = found["arms"][0]["arm"] if found["arms"] else ""
     for pair in found["pairs"]:
         if pair["against"] != "baseline":
@@ -132,7 +145,7 @@ def _test(pair: Values | None, metric: str) -> dict[str, Any]:
     if pair is None or not test:
         return {}
     low, high = test["interval"]
-    against = pair.get("b") or pair.get("baseline") or f"{pair['label']}, search as it is"
+    against = pair.get("b") or pair.get("baseline") or f"{pair['label']}, original search"
     found = {
         "against": against,
         "against_method": pair.get("baseline_method", pair.get("method", "")),

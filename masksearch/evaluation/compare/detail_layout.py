@@ -1,4 +1,4 @@
-"""Tables with one row a result: every score, what it cost, kinds of answers, failures."""
+"""Tables with one row for each result: scores, cost and evidence, kinds of answers, failures."""
 
 from __future__ import annotations
 
@@ -8,42 +8,49 @@ from masksearch.evaluation.compare.formatting import Figures, Values, by_suite, 
 from masksearch.evaluation.failures import FAILURES, RIGHT
 from masksearch.evaluation.tables import Cell, Table
 
-_SCORES: tuple[str, ...] = (
-    *(
-        "recall",
-        "precision",
-        "f1",
-        "em",
-        "cover_em",
-        "parts_recall",
-        "parts_all",
-        "judge_strict",
-        "judge_relaxed",
-        "judge_errors",
-    ),
-    *("f1_false_premise", "valid", "free_recall"),
+_SCORES = (
+    "recall",
+    "precision",
+    "f1",
+    "em",
+    "cover_em",
+    "parts_recall",
+    "parts_all",
+    "judge_strict",
+    "judge_relaxed",
+    "judge_errors",
+    "f1_false_premise",
+    "valid",
+    "free_recall",
 )
-_COSTS: tuple[str, ...] = (
-    *("answer_tokens", "searches", "model_tokens", "total_tokens", "seconds"),
-    *("evidence_recall", "evidence", "f1_given_evidence", "yes_no_share", "yes_no_gold_share"),
+_COSTS = (
+    "answer_tokens",
+    "searches",
+    "model_tokens",
+    "total_tokens",
+    "seconds",
+    "evidence_recall",
+    "evidence",
+    "f1_given_evidence",
+    "yes_no_share",
+    "yes_no_gold_share",
 )
 _KINDS = (("yes_no", "yes/no"), ("in_question", "in the question"), ("open", "open"))
 _GUESSABLE = (
     ("guessable_share", "share"),
-    ("f1_guessable", "F1 there"),
-    ("f1_not_guessable", "F1 elsewhere"),
+    ("f1_guessable", "F1 guessable"),
+    ("f1_not_guessable", "F1 other"),
 )
 
 
 def details(found: Values, figures: Figures) -> list[Table]:
-    """Every score with its interval; what it cost and what the searches brought."""
+    """Returns a table of all scores, some with intervals, and one of cost and retrieved evidence."""
     if not found["rows"]:
         return []
-    note = "Said: recall of the gold words in all that the model wrote, in whatever form."
+    note = "Anywhere: gold words found anywhere in the output."
     scores = _columns(found, figures, "Scores (%)", _SCORES, note if _has(found, "free_recall") else "")
-    costs = _columns(
-        found, figures, "Cost, and what the searches brought (means; shares and F1 in %)", _COSTS, ""
-    )
+    costs = _columns(found, figures, "Cost and retrieved evidence (means; shares and F1 in %)", _COSTS, "")
+    # A table without any measure has only the four columns that name the result.
     return [table for table in (scores, costs) if len(table.headers) > 4]
 
 
@@ -64,7 +71,11 @@ def _columns(found: Values, figures: Figures, caption: str, metrics: Sequence[st
 
 
 def kinds(found: Values, figures: Figures) -> list[Table]:
-    """Scores apart for answers that are yes/no, that stand in the question, and that are neither; else what older files tell of guessing."""
+    """Returns a table of scores for each kind of answer: yes/no, contained in the question, open.
+
+    Results files of older versions have no kinds but a score of guessable questions; these get a table of
+    their own.
+    """
     rows = by_suite([row for row in found["rows"] if row["kinds"]])
     shown = [(kind, name) for kind, name in _KINDS if any(row["kinds"].get(kind) for row in rows)]
     body = [(*named(row), *(cell for kind, _ in shown for cell in _kind(figures, row, kind))) for row in rows]
@@ -75,14 +86,16 @@ def kinds(found: Values, figures: Figures) -> list[Table]:
         "n",
         *(text for _, name in shown for text in (f"{name}: n", "F1", "EM")),
     )
-    tables = (
-        [Table("By kind of answer (%)", headers, "lllr" + "rrr" * len(shown), tuple(body))] if shown else []
-    )
+    tables = []
+    if shown:
+        tables.append(Table("By kind of answer (%)", headers, "lllr" + "rrr" * len(shown), tuple(body)))
     old = [row for row in found["rows"] if not row["kinds"] and "guessable_share" in row["metrics"]]
     guess = [(*named(row), *(figures.metric(row, key) for key, _ in _GUESSABLE)) for row in old]
     headers = ("suite", "method", "model", "n", *(name for _, name in _GUESSABLE))
-    caption = "Where guessing scores (%): the answer is yes/no, or stands in the question"
-    return tables + ([Table(caption, headers, "lllrrrr", tuple(guess))] if guess else [])
+    if guess:
+        caption = "Guessable questions (%): the answer is yes/no or occurs in the question"
+        tables.append(Table(caption, headers, "lllrrrr", tuple(guess)))
+    return tables
 
 
 def _kind(figures: Figures, row: Values, kind: str) -> list[Cell]:
@@ -93,24 +106,17 @@ def _kind(figures: Figures, row: Values, kind: str) -> list[Cell]:
 
 
 def failures(found: Values, figures: Figures) -> list[Table]:
-    """In which way how many answers came out."""
+    """Returns a table of the share of right answers and of each kind of failure."""
     rows = by_suite([row for row in found["rows"] if row["failures"]])
-    there = {kind for row in rows for kind, count in row["failures"].items() if count}
-    shown = [kind for kind in dict.fromkeys((RIGHT, *FAILURES, *sorted(there))) if kind in there]
+    present = {kind for row in rows for kind, count in row["failures"].items() if count}
+    # Kinds that this version does not know, from files of other versions, come last.
+    shown = [kind for kind in dict.fromkeys((RIGHT, *FAILURES, *sorted(present))) if kind in present]
+    if not shown:
+        return []
     body = [
         (*named(row), *(Cell(figures.figure(row["failures"].get(kind, 0) / row["n"], "")) for kind in shown))
         for row in rows
     ]
     headers = ("suite", "method", "model", "n", *(kind.replace("_", " ") for kind in shown))
-    return (
-        [
-            Table(
-                "How the answers came out (% of the questions)",
-                headers,
-                "lllr" + "r" * len(shown),
-                tuple(body),
-            )
-        ]
-        if shown
-        else []
-    )
+    caption = "Right answers and kinds of failure (% of the questions)"
+    return [Table(caption, headers, "lllr" + "r" * len(shown), tuple(body))]

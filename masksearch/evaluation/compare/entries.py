@@ -1,4 +1,5 @@
-"""What a comparison is made of: results with the file they came from, what they are called, and which variant of the search they saw."""
+"""Entries of a comparison: results with their source file, the names of their rows, and their variant of
+the search."""
 
 from __future__ import annotations
 
@@ -13,33 +14,33 @@ _NOISES = ("drop", "distract", "shuffle", "fail")
 
 
 class Loaded(NamedTuple):
-    """Results and the file they came from."""
+    """Results and the path of their file."""
 
     source: str
     results: Results
 
 
 class Variant(NamedTuple):
-    """How the search was made worse on purpose: rates of noise by kind (those above 0), gold passages taken out of the index."""
+    """How the search was degraded on purpose: noise rates by kind (those above 0), gold passages hidden."""
 
     gold_removed: bool
     noise: tuple[tuple[str, float], ...]
     seed: int
 
     def __bool__(self) -> bool:
-        """False for a search as it is."""
+        """Whether the search was degraded."""
         return self.gold_removed or bool(self.noise)
 
     @property
     def name(self) -> str:
-        """`drop 20%, distract 10%`, `gold removed`; empty for a search as it is."""
+        """For example `drop 20%, distract 10%` or `gold removed`; empty for the original search."""
         parts = [f"{kind} {100 * rate:.3g}%" for kind, rate in self.noise]
         parts += [f"noise seed {self.seed}"] if self.noise and self.seed != 1 else []
         return ", ".join(["gold removed", *parts] if self.gold_removed else parts)
 
 
 def variant(results: Results) -> Variant:
-    """Of one evaluation, by its settings; closed-book has none."""
+    """Returns the variant of one evaluation from its settings; closed-book has none."""
     if results.method == "closed-book":
         return Variant(False, (), 1)
     search = results.settings.get("search")
@@ -50,7 +51,10 @@ def variant(results: Results) -> Variant:
 
 
 def label(results: Results) -> str:
-    """What a table calls the model: `label` of the settings, otherwise the last telling part of its name or path."""
+    """Returns the model's name in tables.
+
+    This is the setting `label`, otherwise the model's name; of a path, its last distinctive part.
+    """
     if results.settings.get("label"):
         return str(results.settings["label"])
     return _tail(results.model)
@@ -64,33 +68,36 @@ def _tail(name: str) -> str:
 
 
 def _checkpoint(entry: Loaded) -> str:
-    """The checkpoint's folder, or an endpoint's name, as the evaluation was given it."""
+    """Returns the model of the settings: of a checkpoint, the last distinctive part of its path."""
     model = str(entry.results.settings.get("model", ""))
     return _tail(f"./{model}") if model and not model.startswith(ENDPOINTS) else model
 
 
 def _file(entry: Loaded) -> str:
-    """The telling part of the file: of `runs/x/stages/y/results.json` it is y."""
+    """Returns the distinctive part of the file's path: y for `runs/x/stages/y/results.json`."""
     path = Path(entry.source)
     return path.parent.name if path.stem == "results" and path.parent.name else path.stem
 
 
 def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
-    """What each file's row is called: the label of its model; where two of one suite would be told by nothing (same method, same
-    variant), also the checkpoint, the file, or in the end the whole path."""
+    """Returns file -> the name of its row, which is the label of its model.
+
+    If two results of one suite, method and variant have the same label, the name adds the checkpoint in
+    brackets; if that is the same too, the file instead, and at last the whole path.
+    """
     names = {entry.source: label(entry.results) for entry in entries}
     finer: list[Callable[[Loaded], str]] = [_checkpoint, _file, lambda entry: entry.source]
     for more in finer:
-        unclear = _clashing(entries, names)
+        ambiguous = _clashing(entries, names)
         for entry in entries:
-            if (names[entry.source], entry.results.method) in unclear:
-                told, added = label(entry.results), more(entry)
-                names[entry.source] = f"{told} [{added}]" if added and added != told else told
+            if (names[entry.source], entry.results.method) in ambiguous:
+                plain, added = label(entry.results), more(entry)
+                names[entry.source] = f"{plain} [{added}]" if added and added != plain else plain
     return names
 
 
 def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[str, str]]:
-    """(name, method) under which one suite and variant has several results."""
+    """Returns the (name, method) pairs under which one suite and variant has several results."""
     seen: set[tuple[Any, ...]] = set()
     found: set[tuple[str, str]] = set()
     for entry in entries:
@@ -103,19 +110,28 @@ def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[
 
 
 def value(row: Mapping[str, Any], metric: str) -> float | None:
-    """One question's figure; None where it has none (a judge that could not be read, no search that could bring evidence)."""
+    """Returns a question's value of a metric.
+
+    None without one: for example, the verdict was unreadable, or there was no evidence to search for.
+    """
     found = row.get(metric)
     return float(found) if isinstance(found, int | float) else None
 
 
 def same_question(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether two rows of one id have the same golds, in whatever order; true where a file does not list them."""
+    """Whether two rows of one id have the same gold answers, in any order.
+
+    True if one of the files does not list them.
+    """
     golds = [row.get("answers") for row in (first, second)]
     return None in golds or sorted(map(str, golds[0] or ())) == sorted(map(str, golds[1] or ()))
 
 
 def shared_ids(group: Sequence[Results]) -> list[str]:
-    """Ids of the questions that all of `group` answered, with the same golds, in the order of the first."""
+    """Returns the ids of the questions that all of `group` have, in the order of the first.
+
+    Questions with different gold answers are not shared.
+    """
     tables = [{row["id"]: row for row in results.per_question} for results in group]
     return [
         key

@@ -1,4 +1,4 @@
-"""How figures, measures and rows are written in the tables of a comparison. Scores are in percent."""
+"""Formats values, metric names and rows for the tables of a comparison. Scores are in percent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from masksearch.evaluation.tables import Cell, cells
 
 Values = Mapping[str, Any]
 SIGNIFICANT = 0.05
+"""Level of significance for adjusted p values."""
 NONE = Cell("-")
 _COUNTS = {
     "searches",
@@ -22,83 +23,81 @@ _COUNTS = {
     "seconds",
     "judge_errors",
 }
-"""Measures that are no scores in [0, 1]: not in percent, and more is not better."""
+"""Measures that are not scores in [0, 1]: not shown in percent, and higher is not better."""
 _NAMES = {
     "recall": "recall",
     "precision": "precision",
     "f1": "F1",
     "em": "EM",
     "cover_em": "cover-EM",
-    "parts_recall": "parts",
+    "parts_recall": "parts recall",
     "parts_all": "all parts",
     "judge_strict": "judge (strict)",
     "judge_relaxed": "judge (relaxed)",
-    "judge_errors": "unread verdicts",
+    "judge_errors": "judge errors",
     "f1_false_premise": "F1 false premise",
     "valid": "valid",
-    "free_recall": "said",
+    "free_recall": "anywhere",
     "answer_tokens": "answer tokens",
     "searches": "searches",
-    "model_tokens": "tokens",
-    "total_tokens": "all tokens",
+    "model_tokens": "model tokens",
+    "total_tokens": "total tokens",
     "seconds": "seconds",
     "evidence_recall": "evidence recall",
     "evidence": "all evidence",
     "f1_given_evidence": "F1 given evidence",
-    "yes_no_share": "yes/no said",
+    "yes_no_share": "yes/no answers",
     "yes_no_gold_share": "yes/no golds",
 }
 WITH_INTERVALS = ("recall", "f1", "em", "valid", "judge_strict")
-"""Scores that tables of single results show with their interval."""
+"""Scores that tables with one row for each result show with their interval."""
 _TESTS = {"permutation": "paired permutation test", "bootstrap": "paired bootstrap test"}
 _CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
 def metric_name(metric: str) -> str:
-    """As a header calls it."""
+    """Returns the metric's name in table headers."""
     return _NAMES.get(metric, metric.replace("_", " "))
 
 
 def is_score(metric: str) -> bool:
-    """Whether it lies in [0, 1], more being better."""
+    """Whether a metric is a score: in [0, 1], higher is better."""
     return metric not in _COUNTS and not metric.startswith("n_")
 
 
 class Figures(NamedTuple):
-    """What decides how they are written."""
+    """Formats the values of one comparison."""
 
     settings: CompareSettings
     tests: Mapping[str, int]
-    """Measure -> how many tests were corrected together."""
+    """Measure -> number of tests that were corrected together."""
 
     def figure(self, value: float, metric: str, signed: bool = False) -> str:
-        """`31.2`, `+4.0`; a count as it is."""
-        digits = (
-            self.settings.digits
-            if is_score(metric)
-            else 0
-            if "tokens" in metric and metric != "answer_tokens"
-            else 1
-        )
-        # Adding 0 turns a negative zero into a plain one.
+        """Formats a value: a score in percent (`31.2`; signed, `+4.0`), others unscaled."""
+        if is_score(metric):
+            digits = self.settings.digits
+        elif "tokens" in metric and metric != "answer_tokens":
+            digits = 0
+        else:
+            digits = 1
+        # Adding 0.0 turns a negative zero into a positive one, which has no minus sign.
         shown = round(value * (100 if is_score(metric) else 1), digits) + 0.0
         return f"{shown:{'+' if signed else ''}.{digits}f}"
 
     def interval(self, interval: Sequence[float] | None, metric: str, signed: bool = False) -> str:
-        """`[27.0, 35.1]`."""
-        return (
-            f"[{self.figure(interval[0], metric, signed)}, {self.figure(interval[1], metric, signed)}]"
-            if interval
-            else ""
-        )
+        """Formats an interval: `[27.0, 35.1]`; empty without one."""
+        if not interval:
+            return ""
+        low, high = (self.figure(bound, metric, signed) for bound in interval)
+        return f"[{low}, {high}]"
 
     def title(self, metric: str) -> str:
-        """The caption of a measure's table."""
+        """Returns the caption of a measure's table."""
         name = metric_name(metric)
         return f"{name[:1].upper()}{name[1:]}{' (%)' if is_score(metric) else ''}"
 
     def stars(self, metric: str, against: str) -> str:
-        """What a star means."""
+        """Returns the note that explains the stars; empty if nothing was tested."""
         tests = self.tests.get(metric, 0)
         if not tests:
             return ""
@@ -106,12 +105,15 @@ class Figures(NamedTuple):
         how = (
             f"after {name}'s correction over {tests} test{'s' * (tests > 1)}"
             if name
-            else "without correction for many tests"
+            else "without correction for multiple tests"
         )
         return f"* differs from {against}: p < {SIGNIFICANT} {how} ({_TESTS[self.settings.test]})."
 
     def best(self, column: list[Cell], metric: str) -> list[Cell]:
-        """The best of a column marked, all of them where several look the same; nothing where there is no choice."""
+        """Marks the best cells of a column: every cell that shows the best value.
+
+        Marks none if the measure is not a score or all cells show the same value.
+        """
         shown = [float(cell.text) for cell in column if cell is not NONE]
         if not is_score(metric) or len(set(shown)) < 2:
             return column
@@ -123,7 +125,7 @@ class Figures(NamedTuple):
         ]
 
     def metric(self, row: Values, metric: str) -> Cell:
-        """One figure of a row with `metrics` and `intervals`."""
+        """Returns the cell of a metric in a row that has `metrics` and `intervals`."""
         if metric not in row["metrics"]:
             return NONE
         interval = row["intervals"].get(metric) if metric in WITH_INTERVALS else None
@@ -138,7 +140,7 @@ class Figures(NamedTuple):
 
 
 def p_value(value: float) -> str:
-    """`0.037`; what three decimals do not show is `<0.001`."""
+    """Formats a p value with three decimals: `0.037`; below 0.0005, `<0.001`."""
     return f"{value:.3f}" if value >= 0.0005 + 1e-12 else "<0.001"
 
 
@@ -148,12 +150,12 @@ def significant(test: Values | None) -> bool:
 
 
 def by_suite(rows: Sequence[Values]) -> list[Values]:
-    """Suites together, in the order in which they are first listed."""
+    """Sorts rows by suite, in the order in which the suites first occur."""
     suites = list(dict.fromkeys(row["suite"] for row in rows))
     return sorted(rows, key=lambda row: suites.index(row["suite"]))
 
 
 def named(row: Values) -> tuple[Cell, ...]:
-    """The first cells of a result's row: suite, method, model with its variant, n."""
+    """Returns the first cells of a result's row: suite, method, model (with its variant), n."""
     name = f"{row['name']}, {row['variant']}" if row["variant"] else row["name"]
     return cells((row["suite"], row["method"], name, str(row["n"])))

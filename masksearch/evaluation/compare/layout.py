@@ -1,4 +1,4 @@
-"""Which tables a comparison has: from the values of comparison.json to `Table`s."""
+"""Builds the tables of a comparison from the values of comparison.json."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from masksearch.evaluation.compare.pair_layout import contamination, differences
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.tables import Table
 
-_MAKERS: dict[str, Callable[[Values, Figures], list[Table]]] = {
+_BUILDERS: dict[str, Callable[[Values, Figures], list[Table]]] = {
     "main": main,
     "arms": arms,
     "details": details,
@@ -24,6 +24,8 @@ _MAKERS: dict[str, Callable[[Values, Figures], list[Table]]] = {
 
 
 def tables_of(comparison: Values, settings: CompareSettings) -> list[Table]:
-    """Those that are asked for and have something to show, in the order asked for."""
+    """Returns the tables that the settings ask for, in their order; tables without rows are omitted."""
     figures = Figures(settings, comparison["tests"])
-    return [table for name in (settings.tables or _MAKERS) for table in _MAKERS[name](comparison, figures)]
+    return [
+        table for name in (settings.tables or _BUILDERS) for table in _BUILDERS[name](comparison, figures)
+    ]

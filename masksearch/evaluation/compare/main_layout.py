@@ -1,4 +1,4 @@
-"""The main tables: models by method, or arms, with suites side by side."""
+"""Builds the main tables: a row for each model and method, or for each arm, and a column for each suite."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from masksearch.evaluation.tables import Cell, Table, cells
 
 
 def main(found: Values, figures: Figures) -> list[Table]:
-    """Models by method, suites side by side; and the pooled means where they are not the same as the mean of suites."""
+    """Returns the main tables, and tables of the pooled means if these differ from the mean of suites."""
     tables = [_main(figures, table) for table in found["main"] if table["rows"]]
     return tables + [
         _pooled(figures, table)
@@ -30,20 +30,20 @@ def _main(figures: Figures, table: Values) -> Table:
         figures.best([_cell(figures, row["cells"].get(suite), metric) for row in rows], metric)
         for suite in suites
     ]
-    average = len(suites) > 1
-    if average:
+    averaged = len(suites) > 1
+    if averaged:
         columns.append(figures.best([_cell(figures, row["average"], metric) for row in rows], metric))
-    models = [
-        row["label"] if not number or row["label"] != rows[number - 1]["label"] else ""
-        for number, row in enumerate(rows)
-    ]
+    # A model's name is shown in its first row only.
+    before = ["", *(row["label"] for row in rows)]
+    models = ["" if row["label"] == above else row["label"] for above, row in zip(before, rows, strict=False)]
     body = [
         (Cell(model), Cell(row["method"]), *values)
         for model, row, *values in zip(models, rows, *columns, strict=True)
     ]
-    headers = ("model", "method", *suites, *(["avg"] if average else []))
+    headers = ("model", "method", *suites, *(["avg"] if averaged else []))
     breaks = frozenset(number for number, model in enumerate(models) if number and model)
-    breaks = breaks if len(breaks) + 1 < len(rows) else frozenset()
+    if len(breaks) + 1 == len(rows):
+        breaks = frozenset()  # one row for each model needs no rules
     return Table(
         figures.title(metric),
         headers,
@@ -58,21 +58,13 @@ def _main_note(figures: Figures, table: Values) -> str:
     base = table["baseline"]
     against = f"the baseline ({base['label']}, {base['method']})" if base else "the baseline of its suite"
     counts = [
-        f"{suite} {n}" if n else f"{suite}: no question in common, each over its own"
+        f"{suite} {n}" if n else f"{suite}: no shared questions, so each result uses its own"
         for suite, n in table["n"].items()
     ]
     mean = "avg: mean of the suites' means." if len(table["suites"]) > 1 else ""
     tested = any("p" in cell for row in table["rows"] for cell in row["cells"].values())
-    return " ".join(
-        filter(
-            None,
-            [
-                f"Questions: {', '.join(counts)}.",
-                mean,
-                figures.stars(table["metric"], against) if tested else "",
-            ],
-        )
-    )
+    stars = figures.stars(table["metric"], against) if tested else ""
+    return " ".join(filter(None, [f"Questions: {', '.join(counts)}.", mean, stars]))
 
 
 def _pooled(figures: Figures, table: Values) -> Table:
@@ -85,7 +77,7 @@ def _pooled(figures: Figures, table: Values) -> Table:
         )
         for row in rows
     ]
-    caption = f"{figures.title(metric)}, every suite weighing the same and every question weighing the same"
+    caption = f"{figures.title(metric)}, averaged over suites and over all questions"
     return Table(caption, ("model", "method", MACRO, "all questions"), "llrr", tuple(body))
 
 
@@ -101,7 +93,7 @@ def _wide(figures: Figures, cell: Values, metric: str) -> Cell:
 
 
 def arms(found: Values, figures: Figures) -> list[Table]:
-    """Arms by suites with the spread between their seeds, then every figure with its interval."""
+    """Returns tables of arms by suite with the spread over seeds, then one of all scores with intervals."""
     if not found["arms"]:
         return []
     chosen = [metric for metric in figures.settings.metric if metric in found["arms"][0]["metrics"]]
@@ -110,10 +102,8 @@ def arms(found: Values, figures: Figures) -> list[Table]:
 
 def _arms(found: Values, figures: Figures, metric: str) -> Table:
     arms = {(arm["arm"], arm["suite"]): arm for arm in found["arms"]}
-    names, suites = (
-        list(dict.fromkeys(name for name, _ in arms)),
-        list(dict.fromkeys(suite for _, suite in arms)),
-    )
+    names = list(dict.fromkeys(name for name, _ in arms))
+    suites = list(dict.fromkeys(suite for _, suite in arms))
     tests = {
         (pair["a"], pair["suite"]): pair["metrics"].get(metric)
         for pair in found["arm_pairs"]
@@ -138,7 +128,7 @@ def _arms(found: Values, figures: Figures, metric: str) -> Table:
         for name, method, count, *values in zip(names, methods, seeds, *columns, strict=True)
     ]
     spread = (
-        "In brackets: least to most of the seeds' means."
+        "In brackets: minimum and maximum of the seeds' means."
         if any(arm["seeds"] > 1 for arm in found["arms"])
         else ""
     )

@@ -1,4 +1,8 @@
-"""The figures of the main table: rows are models by method, columns suites and their mean, one table a measure; and of the contamination table."""
+"""Computes the values of the main tables and of the contamination table.
+
+A main table has one row for each model and method, one column for each suite and one for their mean; each
+measure has its own table.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ Rows = dict[tuple[str, str], dict[str, Loaded]]
 
 
 def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
-    """The rows of the main table, in the order in which they are first listed, those of one model together."""
+    """Returns the rows of the main table, in the order in which the models are first listed."""
     rows: Rows = {}
     for model in dict.fromkeys(names[entry.source] for entry in entries):
         for entry in entries:
@@ -27,21 +31,24 @@ def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
 
 
 def check_metrics(entries: Sequence[Loaded], metrics: Sequence[str]) -> None:
-    """Raises UsageError for a measure that none of the results has."""
+    """Raises UsageError for a measure that no result has."""
     known = {name for entry in entries for name in entry.results.metrics}
     for metric in metrics:
         if metric not in known:
-            raise UsageError(f"No result has the measure '{metric}'; there are {', '.join(sorted(known))}.")
+            raise UsageError(f"No result has the measure '{metric}'; choose from {', '.join(sorted(known))}.")
 
 
 def main_tables(
     rows: Rows, names: Mapping[str, str], pairs: Sequence[Mapping[str, Any]], settings: CompareSettings
 ) -> list[dict[str, Any]]:
-    """One table a measure: `{"metric", "suites", "n", "rows": [{"label", "method", "cells": {suite: cell}, "average": cell, "pooled": cell}]}`.
+    """Returns one table for each measure.
 
-    A cell is `{"value", "interval", "n"}`, and where it was tested against the baseline `difference`, `p` and `p_adjusted` too. Where
-    the questions of a suite differ, only those that all its results share are counted, if there are any. `average` is the mean of the
-    suites' means and `pooled` the mean of all questions; both are None for a row that lacks a suite, or where there is one only.
+    A table is `{"metric", "suites", "n", "baseline", "rows": [{"label", "method", "cells": {suite: cell},
+    "average": cell, "pooled": cell}]}`. A cell is `{"value", "interval", "n"}`, with `difference`, `p`
+    and `p_adjusted` if it was tested against the baseline. If the results of a suite differ in their
+    questions, only the questions that all of them share count, provided there are any. `average` is the
+    mean of the suites' means and `pooled` the mean of all questions; both are None for a row that lacks a
+    suite, and if there is only one suite.
     """
     entries = [entry for cells in rows.values() for entry in cells.values()]
     suites = list(dict.fromkeys(entry.results.suite for entry in entries))
@@ -72,7 +79,7 @@ def main_tables(
 def common_baseline(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> tuple[str, str] | None:
-    """The row (name, method) that is the baseline of every suite; None where suites have different ones."""
+    """Returns the row (name, method) that is every suite's baseline; None if they differ."""
     suites = dict.fromkeys(entry.results.suite for entry in entries)
     members = [[entry for entry in entries if entry.results.suite == suite] for suite in suites]
     found = [baseline_of(group, entries, settings.baseline, names) for group in members]
@@ -90,12 +97,11 @@ def _row(
     settings: CompareSettings,
 ) -> dict[str, Any]:
     values = {suite: _values(entry, metric, shared[suite]) for suite, entry in cells.items()}
-    made = {
-        suite: _cell(entry, metric, values[suite], shared[suite], settings) for suite, entry in cells.items()
-    }
-    found = {suite: cell for suite, cell in made.items() if cell}
-    for suite, cell in found.items():
-        cell |= _test(tests.get((*key, suite)), metric)
+    found: dict[str, dict[str, Any]] = {}
+    for suite, entry in cells.items():
+        cell = _cell(entry, metric, values[suite], shared[suite], settings)
+        if cell:
+            found[suite] = cell | _test(tests.get((*key, suite)), metric)
     average: dict[str, Any] | None = None
     pooled: dict[str, Any] | None = None
     if len(suites) > 1 and all(suite in found for suite in suites):
@@ -122,10 +128,15 @@ def _values(entry: Loaded, metric: str, shared: Sequence[str]) -> list[float]:
 def _cell(
     entry: Loaded, metric: str, values: Sequence[float], shared: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any] | None:
-    """From the questions' figures; a measure that single questions do not have is taken from the summary, if that is of the same questions."""
+    """Returns the cell of a result, computed from its questions; None without the measure.
+
+    A measure that single questions do not have is taken from the summary, provided it covers the same
+    questions.
+    """
     results = entry.results
     whole = len(shared) in (0, results.n)
     if values:
+        # The file's interval is of all its questions, so it fits only if all of them count.
         interval = results.intervals.get(metric) if whole else None
         found = list(interval or bootstrap_interval(values, settings.bootstrap, settings.seed))
         return {
@@ -151,22 +162,24 @@ def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:
 
 
 def contamination(entries: Sequence[Loaded], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """What a model knows without the evidence: the share it answers right (`is_right`) closed-book, with the gold passages taken out
-    of the index, and as it is, over the questions that these share.
+    """Returns how much a model knows without the evidence.
 
-    One entry a suite and searching result for which one of the two is there: `{"suite", "label", "method", "n", "ordinary",
-    "closed_book", "gold_removed", "not_known"}`; `not_known` is the share right among those that closed-book gets wrong. Without a
-    searching result of the model, an entry for closed-book alone.
+    Each entry has the share of right answers (`is_right`) with the ordinary search, closed-book, and with
+    the gold passages hidden, over the questions that these results share: `{"suite", "label", "method",
+    "n", "ordinary", "closed_book", "gold_removed", "not_known"}`. `not_known` is the share of right
+    answers among the questions that closed-book gets wrong. There is one entry for each suite and
+    searching result that has a closed-book or gold-hidden counterpart, and one for a closed-book result
+    without any searching result of its model.
     """
     found = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
         members = [entry for entry in entries if entry.results.suite == suite]
         for model in dict.fromkeys(names[entry.source] for entry in members):
-            found += _known(suite, model, [entry for entry in members if names[entry.source] == model])
+            found += _of_model(suite, model, [entry for entry in members if names[entry.source] == model])
     return found
 
 
-def _known(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[str, Any]]:
+def _of_model(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[str, Any]]:
     closed = next((entry for entry in members if entry.results.method == "closed-book"), None)
     plain = [entry for entry in members if entry is not closed and not variant(entry.results)]
     removed = {
@@ -178,31 +191,28 @@ def _known(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[str, 
     for entry in plain:
         without = removed.get(entry.results.method)
         if closed or without:
-            found.append(
-                {
-                    "suite": suite,
-                    "label": model,
-                    "method": entry.results.method,
-                    **_shares(entry, closed, without),
-                }
-            )
+            shares = _shares(entry, closed, without)
+            found.append({"suite": suite, "label": model, "method": entry.results.method, **shares})
     if closed and not plain:
         found.append({"suite": suite, "label": model, "method": "", **_shares(None, closed, None)})
     return found
 
 
 def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | None) -> dict[str, Any]:
-    there = {"ordinary": ordinary, "closed_book": closed, "gold_removed": removed}
-    ids = shared_ids([entry.results for entry in there.values() if entry])
-    right: dict[str, list[bool]] = {}
-    for name, entry in there.items():
+    conditions = {"ordinary": ordinary, "closed_book": closed, "gold_removed": removed}
+    ids = shared_ids([entry.results for entry in conditions.values() if entry])
+    right: dict[str, list[bool]] = {}  # condition -> (shared questions,)
+    for name, entry in conditions.items():
         rows = {row["id"]: row for row in entry.results.per_question} if entry else {}
         right[name] = [is_right(rows[key]) for key in ids] if rows else []
     shares: dict[str, Any] = {
         name: sum(column) / len(column) if column else None for name, column in right.items()
     }
+    # Either list is empty if there is no such result, so the lengths may differ.
     unknown = [
-        ours for ours, known in zip(right["ordinary"], right["closed_book"], strict=False) if not known
+        searched
+        for searched, closed_book in zip(right["ordinary"], right["closed_book"], strict=False)
+        if not closed_book
     ]
     shares["not_known"] = sum(unknown) / len(unknown) if unknown and right["closed_book"] else None
     return {"n": len(ids), **shares}

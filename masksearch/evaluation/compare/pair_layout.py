@@ -1,4 +1,4 @@
-"""Tables of worse searches, of what is known without evidence, and of all paired tests."""
+"""Builds the tables of degraded searches (robustness), of contamination, and of all paired tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from masksearch.evaluation.tables import Cell, Table, cells
 
 
 def robustness(found: Values, figures: Figures) -> list[Table]:
-    """Worse searches beside the search as it is, with the loss in brackets."""
+    """Returns a table for each measure: degraded searches next to the original search."""
     return [
         _robustness(found, figures, metric)
         for metric in figures.settings.metric
@@ -33,13 +33,13 @@ def _robustness(found: Values, figures: Figures, metric: str) -> Table:
         n = str(min(pair["n"] for pair in mine.values()))
         before = NONE if reference is None else Cell(figures.figure(reference, metric))
         body.append(
-            (*cells((*place, n)), before, *(_lost(figures, mine.get(name), metric) for name in variants))
+            (*cells((*place, n)), before, *(_degraded(figures, mine.get(name), metric) for name in variants))
         )
-    headers = ("suite", "method", "model", "n", "as it is", *variants)
-    note = "In brackets: the difference to the search as it is, over the questions for which both have a figure. "
-    note += figures.stars(metric, "it") if any(pair["metrics"] for pair in pairs) else ""
+    headers = ("suite", "method", "model", "n", "original", *variants)
+    note = "In brackets: difference to the original search, over the questions for which both have a value. "
+    note += figures.stars(metric, "the original search") if any(pair["metrics"] for pair in pairs) else ""
     return Table(
-        f"{figures.title(metric)} with worse searches",
+        f"{figures.title(metric)} with degraded searches",
         headers,
         "lllrr" + "r" * len(variants),
         tuple(body),
@@ -47,24 +47,31 @@ def _robustness(found: Values, figures: Figures, metric: str) -> Table:
     )
 
 
-def _lost(figures: Figures, pair: Values | None, metric: str) -> Cell:
+def _degraded(figures: Figures, pair: Values | None, metric: str) -> Cell:
     if not pair:
         return NONE
     test = pair["metrics"].get(metric)
     if not test:
         return Cell(figures.figure(pair["values"][metric], metric))
-    aside = f"({figures.figure(test['difference'], metric, signed=True)} {figures.interval(test['interval'], metric, signed=True)})"
-    return Cell(figures.figure(pair["values"][metric], metric), star=significant(test), aside=aside)
+    difference = figures.figure(test["difference"], metric, signed=True)
+    interval = figures.interval(test["interval"], metric, signed=True)
+    return Cell(
+        figures.figure(pair["values"][metric], metric),
+        star=significant(test),
+        aside=f"({difference} {interval})",
+    )
 
 
 def contamination(found: Values, figures: Figures) -> list[Table]:
-    """What is known without the evidence."""
+    """Returns a table of the right answers with and without the evidence."""
     rows = found["contamination"]
+    if not rows:
+        return []
     columns = [
         ("closed_book", "closed-book"),
         ("gold_removed", "gold removed"),
-        ("ordinary", "as it is"),
-        ("not_known", "of those wrong closed-book"),
+        ("ordinary", "original"),
+        ("not_known", "if wrong closed-book"),
     ]
     columns = [(key, name) for key, name in columns if any(row[key] is not None for row in rows)]
     body = []
@@ -72,25 +79,17 @@ def contamination(found: Values, figures: Figures) -> list[Table]:
         shares = [NONE if row[key] is None else Cell(figures.figure(row[key], "")) for key, _ in columns]
         body.append((*cells((row["suite"], row["method"] or "-", row["label"], str(row["n"]))), *shares))
     headers = ("suite", "method", "model", "n", *(name for _, name in columns))
-    note = "Gold removed: the same, with the gold passages taken out of the index."
-    note = note if any(key == "gold_removed" for key, _ in columns) else ""
-    return (
-        [
-            Table(
-                "Answered right (%), with and without the evidence",
-                headers,
-                "lllr" + "r" * len(columns),
-                tuple(body),
-                note,
-            )
-        ]
-        if rows
-        else []
-    )
+    notes = {
+        "gold_removed": "Gold removed: the original search with the gold passages hidden.",
+        "not_known": "If wrong closed-book: original search, over the questions that closed-book gets wrong.",
+    }
+    note = " ".join(notes[key] for key, _ in columns if key in notes)
+    caption = "Answered right (%), with and without the evidence"
+    return [Table(caption, headers, "lllr" + "r" * len(columns), tuple(body), note)]
 
 
 def differences(found: Values, figures: Figures) -> list[Table]:
-    """Every paired test, with both p of the first measure."""
+    """Returns tables of all paired tests, with the raw and the adjusted p of the first measure."""
     metric = figures.settings.metric[0]
     tables = []
     if found["pairs"]:
@@ -102,15 +101,8 @@ def differences(found: Values, figures: Figures) -> list[Table]:
     if found["arm_pairs"]:
         pairs = found["arm_pairs"]
         names = [[pair["suite"], pair["a"], pair["b"]] for pair in pairs]
-        tables.append(
-            _differences(
-                figures,
-                "Paired differences between arms, by question (percentage points)",
-                names,
-                pairs,
-                metric,
-            )
-        )
+        caption = "Paired differences between arms, by question (percentage points)"
+        tables.append(_differences(figures, caption, names, pairs, metric))
     return tables
 
 
@@ -149,7 +141,7 @@ def _differences(
         headers,
         "lllr" + "r" * (3 + len(others)),
         tuple(body),
-        figures.stars(metric, "what it stands against"),
+        figures.stars(metric, "the result under 'against'"),
     )
 
 

@@ -1,5 +1,8 @@
-"""Paired tests over the same questions: result against baseline, worsened search against the search as it is, means over suites;
-and the correction of all their p values together."""
+"""Paired tests over the same questions, and the correction of their p values for multiple comparisons.
+
+The pairs are: result and baseline, result and the one listed before it, degraded and original search,
+means over suites.
+"""
 
 from __future__ import annotations
 
@@ -28,23 +31,23 @@ PAIRED_METRICS = (
     "judge_relaxed",
     "evidence_recall",
 )
-"""What is tested wherever both results have it, beside the measures asked for."""
+"""Metrics that are tested if both results have them, in addition to the measures of the settings."""
 MACRO = "mean of suites"
 Pair = dict[str, Any]
 
 
 def tested_metrics(settings: CompareSettings) -> tuple[str, ...]:
-    """The measures that are tested, each once."""
+    """Returns the metrics to test, each once."""
     return tuple(dict.fromkeys((*PAIRED_METRICS, *settings.metric)))
 
 
 def as_json(found: PairedDifference, n: int) -> Pair:
-    """A paired difference as it stands in comparison.json; `p_adjusted` is added by `correct`."""
+    """Returns a paired difference in the form of comparison.json; `correct` adds `p_adjusted`."""
     return {"difference": found.difference, "interval": [found.low, found.high], "p": found.p, "n": n}
 
 
 def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[list[float], list[float]]:
-    """A measure of both over those questions of which both have it."""
+    """Returns a metric of a and of b, both (questions,), over those of `ids` for which both have it."""
     tables = [{row["id"]: value(row, metric) for row in results.per_question} for results in (a, b)]
     both = [(tables[0][key], tables[1][key]) for key in ids]
     known = [(x, y) for x, y in both if x is not None and y is not None]
@@ -52,13 +55,16 @@ def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[li
 
 
 def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | None:
-    """a - b over the questions of both, matched by id: `{"n", "metrics": {name: {difference, interval, p, n}}}`; None without any."""
+    """Returns the tests of a - b over the questions that both have, matched by id; None if they share none.
+
+    The form is `{"n", "metrics": {name: {difference, interval, p, n}}}`.
+    """
     ids = shared_ids([a, b])
     if not ids:
         return None
     metrics = {}
     for name in tested_metrics(settings):
-        x, y = columns(a, b, name, ids)
+        x, y = columns(a, b, name, ids)  # both (questions with the metric,)
         if x:
             metrics[name] = as_json(
                 paired_difference(x, y, settings.bootstrap, settings.seed, settings.test), len(x)
@@ -69,8 +75,10 @@ def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | No
 def baseline_pairs(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> list[Pair]:
-    """Every result against the baseline of its suite and against the result listed before it, over the questions that both
-    answered; nothing where none is shared."""
+    """Returns the tests of every result against the baseline of its suite and the result before it.
+
+    Each test is over the questions that both results share; results that share none have no test.
+    """
     pairs = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
         members = [entry for entry in entries if entry.results.suite == suite]
@@ -91,7 +99,11 @@ def baseline_pairs(
 def baseline_of(
     members: Sequence[Loaded], entries: Sequence[Loaded], source: str, names: Mapping[str, str]
 ) -> Loaded:
-    """The named baseline; in other suites the result of the same model and method; otherwise the first of the suite."""
+    """Returns the baseline of the suite whose results are `members`.
+
+    This is the result `source` itself; in other suites the result of the same model and method; otherwise
+    the first member.
+    """
     named = next((entry for entry in entries if entry.source == source), None)
     if named in members and named is not None:
         return named
@@ -117,7 +129,10 @@ def _named(entry: Loaded, against: Loaded, names: Mapping[str, str]) -> Pair:
 def macro_pairs(
     rows: Mapping[tuple[str, str], Mapping[str, Loaded]], base: tuple[str, str], settings: CompareSettings
 ) -> list[Pair]:
-    """Rows of the main table, which have every suite, against the row `base`: the mean over suites of the mean difference."""
+    """Returns the tests of the mean over suites: rows of the main table against the row `base`.
+
+    Only rows that have the same suites as `base`, at least two, are tested.
+    """
     pairs = []
     against = rows[base]
     for key, cells in rows.items():
@@ -132,6 +147,8 @@ def macro_pairs(
                 columns(entry.results, against[suite].results, name, shared[suite])
                 for suite, entry in cells.items()
             ]
+            # Each suite has (x, y), both (questions with the metric,); a suite without any would be
+            # missing from the mean.
             if all(x for x, _ in found):
                 difference = paired_macro_difference(found, settings.bootstrap, settings.seed, settings.test)
                 metrics[name] = as_json(difference, sum(len(x) for x, _ in found))
@@ -158,9 +175,11 @@ def macro_pairs(
 def variant_pairs(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> list[Pair]:
-    """Every result of a search made worse on purpose, against the same model and method with the search as it is, where that is there.
+    """Returns the tests of every degraded search against the original search.
 
-    `values` and `reference` are means over the shared questions (without a reference: over its own).
+    Both results have the same suite, model and method. `values` and `reference` are means over the shared
+    questions. Without a result for the original search, or without shared questions, `values` are means
+    over the result's own questions and there is no test.
     """
     found = []
     for entry in entries:
@@ -174,21 +193,25 @@ def variant_pairs(
             if (other.results.suite, names[other.source], other.results.method) == place
             and not variant(other.results)
         ]
-        told: Pair = {
-            "suite": place[0],
-            "label": place[1],
-            "method": place[2],
-            "source": entry.source,
-            "variant": changed.name,
-        }
-        told |= {"noise": dict(changed.noise), "gold_removed": changed.gold_removed}
-        found.append({**told, **_loss(entry.results, others[0] if others else None, settings)})
+        suite, name, method = place
+        found.append(
+            {
+                "suite": suite,
+                "label": name,
+                "method": method,
+                "source": entry.source,
+                "variant": changed.name,
+                "noise": dict(changed.noise),
+                "gold_removed": changed.gold_removed,
+                **_against_original(entry.results, others[0] if others else None, settings),
+            }
+        )
     return sorted(
         found, key=lambda pair: (pair["gold_removed"], list(pair["noise"]), list(pair["noise"].values()))
     )
 
 
-def _loss(results: Results, reference: Loaded | None, settings: CompareSettings) -> Pair:
+def _against_original(results: Results, reference: Loaded | None, settings: CompareSettings) -> Pair:
     shared = pair_metrics(results, reference.results, settings) if reference else None
     if reference is None or shared is None:
         own = {name: results.metrics[name] for name in tested_metrics(settings) if name in results.metrics}
@@ -202,7 +225,10 @@ def _loss(results: Results, reference: Loaded | None, settings: CompareSettings)
 
 
 def correct(pairs: Sequence[Pair], settings: CompareSettings) -> dict[str, int]:
-    """Adds `p_adjusted` to every test of `pairs`, all tests of one measure being one family; returns how many each family has."""
+    """Adds `p_adjusted` to every test of `pairs` and returns metric -> number of its tests.
+
+    All tests of one metric are one family.
+    """
     families: dict[str, list[Pair]] = {}
     for pair in pairs:
         for name, test in pair["metrics"].items():

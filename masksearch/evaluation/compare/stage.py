@@ -1,14 +1,18 @@
-"""Sets results side by side: tables laid out like the paper's, paired tests by question, worse searches, arms averaged over seeds.
+"""Stage `compare`: tables like the paper's, paired tests by question, degraded searches, arms averaged
+over seeds.
 
-Results of the same suite that searched with different retrievers, or answered different questions, are not comparable, and are
-refused unless asked for. Writes `comparison.json` (the contract of the report) and, beside it, the tables in the format asked for.
+    masksearch compare a/results.json b/results.json -o comparison.json
 
-    entries      results, what they are called, which variant of the search they saw
-    checks       what must not be compared, or not without a word
-    pairing      paired tests, and the correction of their p; arms: the same for several seeds
-    main_table   figures of the main and of the contamination table
-    layout       which tables there are, and (main_layout, detail_layout, pair_layout, figures) what stands in them
-    tables       as text, Markdown, LaTeX; flat: all as CSV
+Results of one suite with different retrievers or different questions are not comparable and are rejected
+unless the settings allow them. The stage writes `comparison.json` (read by the report) and, next to it,
+the tables in the chosen format.
+
+    entries         results, the names of their rows, the variant of their search
+    comparability   comparisons that are rejected, or allowed with a warning
+    pairs, arms     paired tests and the correction of their p values; arms of several seeds
+    main_table      values of the main and of the contamination table
+    layout          tables from these values (main_layout, detail_layout, pair_layout, formatting)
+    csv             the whole comparison as CSV; for text, Markdown and LaTeX see `evaluation.tables`
 """
 
 from __future__ import annotations
@@ -55,41 +59,42 @@ __all__ = ["COMPARISON_FORMAT", "compare", "label", "run_compare"]
 
 COMPARISON_FORMAT = "masksearch-comparison/1"
 SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
+"""Format -> suffix of the file with the tables."""
 
 
 def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes the comparison to `output` (JSON) and its tables beside it; returns its summary with the tables as `table`.
+    """Writes the comparison to `output` (JSON) and its tables next to it.
 
-    `work` is not needed. Raises DataError for a bad results file, UsageError where results must not be compared.
+    Returns the summary, with the printed tables as `table`. `work` is unused. Raises DataError for an
+    invalid results file, UsageError for results that must not be compared.
     """
     del work
-    beside = output.with_suffix(SUFFIXES[settings.format])
-    if beside == output:
+    table_file = output.with_suffix(SUFFIXES[settings.format])
+    if table_file == output:
         raise UsageError(
-            f"-o {output} would be the comparison (JSON) and its tables at once; name it {output.with_suffix('.json').name}, for example."
+            f"-o {output} would be the comparison (JSON) and its tables at once; "
+            f"name it {output.with_suffix('.json').name}, for example."
         )
     sources = [*settings.results]
     if settings.baseline and settings.baseline not in sources:
         sources.insert(0, settings.baseline)
     listed = [*sources, *(path for paths in settings.groups.values() for path in paths)]
     if not sources and not settings.groups:
-        raise UsageError("There is nothing to compare; name at least one results file.")
+        raise UsageError("There are no results to compare; name at least one results file.")
     loaded = {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
     comparison = compare(loaded, list(dict.fromkeys(sources)), settings)
     tables = tables_of(comparison, settings)
+    # comparison.json has the tables as Markdown, whatever format is printed.
     comparison["table"] = render(tables, comparison["warnings"], "markdown")
     if settings.format == "csv":
         table = to_csv(comparison)
     else:
-        table = (
-            comparison["table"]
-            if settings.format == "markdown"
-            else render(tables, comparison["warnings"], settings.format)
-        )
+        table = render(tables, comparison["warnings"], settings.format)
     if settings.format in ("latex", "csv"):
+        # Warnings are comments in LaTeX and missing in CSV, so they are printed as well.
         for warning in comparison["warnings"]:
             say(f"Note: {warning}")
-    files.write_text(beside, table + "\n")
+    files.write_text(table_file, table + "\n")
     files.write_json(output, comparison)
     pairs = len(comparison["pairs"]) + len(comparison["arm_pairs"]) + len(comparison["average_pairs"])
     text = f"{len(loaded)} results, {pairs} paired comparisons"
@@ -103,9 +108,10 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
 
 
 def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
-    """The comparison as JSON values, without its `table`. `shown` are those of `loaded` that are rows; the others stand in arms only.
+    """Returns the comparison as JSON values, without its `table`.
 
-    Raises UsageError where they must not be compared, or lack a measure that is asked for.
+    `shown` are the files of `loaded` that are rows of the tables; the others are used in arms only.
+    Raises UsageError for results that must not be compared, or if no result has one of the measures.
     """
     entries = list(loaded.values())
     if not settings.allow_different_retrievers:
@@ -125,8 +131,8 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
     pairs = baseline_pairs(plain, names, settings)
     base = common_baseline(plain, names, settings)
     averages = macro_pairs(rows, base, settings) if base else []
-    worse = variant_pairs(listed, names, settings)
-    tests = correct([*pairs, *averages, *worse, *arms["arm_pairs"]], settings)
+    degraded = variant_pairs(listed, names, settings)
+    tests = correct([*pairs, *averages, *degraded, *arms["arm_pairs"]], settings)
     return {
         "format": COMPARISON_FORMAT,
         "settings": settings.model_dump(
@@ -136,7 +142,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
         "pairs": pairs,
         "average_pairs": averages,
         "main": main_tables(rows, names, [*pairs, *averages], settings) if plain else [],
-        "robustness": worse,
+        "robustness": degraded,
         "contamination": contamination(listed, names),
         **arms,
         "tests": tests,
@@ -145,7 +151,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
 
 
 def result_row(entry: Loaded, name: str) -> dict[str, Any]:
-    """One result as it is, over its own questions."""
+    """Returns the row of one result, over all its own questions."""
     results = entry.results
     return {
         "source": entry.source,
@@ -169,7 +175,7 @@ def result_row(entry: Loaded, name: str) -> dict[str, Any]:
 
 
 def _counted(results: Results) -> dict[str, int]:
-    """How many questions have a figure, for the measures that not all of them have."""
+    """Returns metric -> number of questions that have it, for the metrics that not all questions have."""
     counts = {
         metric: sum(value(row, metric) is not None for row in results.per_question)
         for metric in results.metrics

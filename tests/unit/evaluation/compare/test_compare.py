@@ -1,4 +1,4 @@
-"""Comparison: pairs by question, refusals, means over suites, worse searches, arms over seeds, the tables."""
+"""Comparison: paired tests, rejected comparisons, means over suites, degraded searches, arms, tables."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def make(
     provenance: dict[str, Any] | None = None,
     **columns: Any,
 ) -> str:
-    """A results file; `columns` are further values of a row, one for each question (None: it has none)."""
+    """Writes a results file; `columns` are further columns, one value for each question (None: without a
+    value)."""
     rows = [
         {
             "id": key,
@@ -78,7 +79,7 @@ def test_rows_and_pairs(tmp_path: Path) -> None:
         tmp_path, results=[before, after, other], allow_different_questions=True, format="markdown"
     )
     assert [row["label"] for row in found["rows"]] == ["before", "after", "m"]
-    (pair,) = found["pairs"]  # the baseline itself, and the only result of its suite, have none
+    (pair,) = found["pairs"]  # the baseline, and the only result of its suite, have no pair
     assert (pair["label"], pair["baseline"], pair["n"]) == ("after", "before", 2)
     assert pair["metrics"]["f1"]["difference"] == pytest.approx(0.25)
     assert set(pair["metrics"]) == {"f1", "em", "recall", "valid"}
@@ -99,11 +100,8 @@ def test_a_named_baseline(tmp_path: Path) -> None:
     pairs = [
         (pair["label"], pair["baseline"], pair["metrics"]["f1"]["difference"]) for pair in found["pairs"]
     ]
-    assert pairs == [
-        ("x", "base", -0.5),
-        ("y", "base", 0.5),
-        ("y", "x", 1.0),
-    ]  # and each against the one before it
+    # Each against the baseline and against the one listed before it.
+    assert pairs == [("x", "base", -0.5), ("y", "base", 0.5), ("y", "x", 1.0)]
 
 
 def test_the_baseline_of_another_suite_is_the_same_model(tmp_path: Path) -> None:
@@ -122,7 +120,7 @@ def test_results_without_shared_questions_are_not_paired(tmp_path: Path) -> None
     paths = [make(tmp_path / "a.json", {"1": 0.0}), make(tmp_path / "b.json", {"2": 0.0})]
     summary, found = compare(tmp_path, results=paths, allow_different_questions=True)
     assert found["pairs"] == []
-    assert "hotpot: no question in common, each over its own" in summary["table"]
+    assert "hotpot: no shared questions, so each result uses its own" in summary["table"]
 
 
 def test_different_retrievers_are_refused(tmp_path: Path) -> None:
@@ -155,7 +153,8 @@ def test_different_questions_are_refused(tmp_path: Path) -> None:
     fewer = make(tmp_path / "b.json", {"1": 0.5}, answers=[["x"]])
     with pytest.raises(
         UsageError,
-        match=r"a\.json and .*b\.json .*different questions \(1 are only in the first, 0 only .* the 1 that they share",
+        match=r"a\.json and .*b\.json .*different questions "
+        r"\(1 are only in the first, 0 only .* the 1 that they share",
     ):
         compare(tmp_path, results=[first, fewer])
     golds = make(tmp_path / "c.json", {"1": 0.5, "2": 0.5}, answers=[["x"], ["other"]])
@@ -163,10 +162,8 @@ def test_different_questions_are_refused(tmp_path: Path) -> None:
         compare(tmp_path, results=[first, golds])
     _, found = compare(tmp_path, results=[first, golds], allow_different_questions=True)
     assert found["pairs"][0]["n"] == 1
-    assert [row["cells"]["hotpot"]["value"] for row in found["main"][0]["rows"]] == [
-        0.0,
-        0.5,
-    ]  # over the one question they share
+    # Means over the one question that they share.
+    assert [row["cells"]["hotpot"]["value"] for row in found["main"][0]["rows"]] == [0.0, 0.5]
     texts = make(
         tmp_path / "d.json",
         {"1": 0.5, "2": 0.5},
@@ -184,7 +181,7 @@ def test_different_questions_are_refused(tmp_path: Path) -> None:
     assert compare(tmp_path, results=[first, turned])[1]["pairs"][0]["n"] == 2
 
 
-def test_what_was_made_differently_is_told(tmp_path: Path) -> None:
+def test_different_conditions_give_a_warning(tmp_path: Path) -> None:
     def made(name: str, method: Method = "agent", prompt: str = "p", **settings: Any) -> str:
         agent = {"top_k": 2, "max_searches": 4, "answer_form": "spans"} | settings.pop("agent", {})
         values = {"temperature": 0.0, "agent": agent, **settings}
@@ -205,20 +202,21 @@ def test_what_was_made_differently_is_told(tmp_path: Path) -> None:
     summary, found = compare(tmp_path, results=[base, fine, hot, reworded])
     decoding, prompt = found["warnings"]
     assert decoding.startswith(
-        f"{base} and {hot} ('hotpot') were made differently (answer_form spans and paragraph, temperature 0.0 and 1.0)"
+        f"{base} and {hot} ('hotpot') were evaluated under different conditions "
+        "(answer_form spans and paragraph, temperature 0.0 and 1.0)"
     )
     assert f"{fine} and {reworded}" in prompt
     assert f"Note: {decoding}" in summary["table"]
 
 
-def test_questions_that_failed_are_told(tmp_path: Path) -> None:
+def test_failed_questions_give_a_warning(tmp_path: Path) -> None:
     path = make(tmp_path / "a.json", {"1": 0.0, "2": 1.0}, failure=["failed", ""])
     (warning,) = compare(tmp_path, results=[path])[1]["warnings"]
     assert warning.startswith(f"1 of the 2 questions of {path} failed (the endpoint or a search)")
 
 
 def test_nothing_to_compare(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="nothing to compare"):
+    with pytest.raises(UsageError, match="no results to compare"):
         compare(tmp_path, results=[])
 
 
@@ -239,10 +237,8 @@ def test_arms_are_averaged_over_seeds_and_pooled_over_suites(tmp_path: Path) -> 
     assert arms["ramp", "all suites"]["metrics"]["f1"] == pytest.approx((1 + 0.25 + 0.75) / 3)
     assert [seed["f1"] for seed in arms["ramp", "all suites"]["by_seed"]] == pytest.approx([2.5 / 3, 0.5])
     pairs = {pair["suite"]: pair for pair in found["arm_pairs"]}
-    assert (pairs["hotpot"]["a"], pairs["hotpot"]["b"]) == (
-        "ramp",
-        "alone",
-    )  # the later arm minus the earlier
+    # The later arm minus the earlier one.
+    assert (pairs["hotpot"]["a"], pairs["hotpot"]["b"]) == ("ramp", "alone")
     assert pairs["hotpot"]["metrics"]["f1"]["difference"] == pytest.approx((0.75 - 0.25) / 2)
     assert pairs["all suites"]["metrics"]["f1"]["difference"] == pytest.approx((0.75 - 0.25 + 0.75) / 3)
     assert pairs["mean of suites"]["metrics"]["f1"]["difference"] == pytest.approx((0.25 + 0.75) / 2)
@@ -286,7 +282,7 @@ def test_labels() -> None:
     assert label(Results(model="/x", settings={"label": "after SFT"}, **base)) == "after SFT"
 
 
-# -- the main table ----------------------------------------------------------------------------------------------------
+# -- the main table --------------------------------------------------------------------------------------
 
 MAIN = """\
 Recall (%):
@@ -299,7 +295,8 @@ base   closed-book   0.0     50.0   25.0
 ramp   agent        75.0^*  100.0^  87.5^*
 
 ^ best of its column. Questions: big 40, small 2. avg: mean of the suites' means. \
-* differs from the baseline (base, closed-book): p < 0.05 after Holm's correction over 8 tests (paired permutation test)."""
+* differs from the baseline (base, closed-book): p < 0.05 after Holm's correction over 8 tests \
+(paired permutation test)."""
 
 
 def three_rows(tmp_path: Path) -> list[str]:
@@ -318,11 +315,11 @@ def three_rows(tmp_path: Path) -> list[str]:
 
 def test_the_main_table(tmp_path: Path) -> None:
     summary, found = compare(tmp_path, results=three_rows(tmp_path), tables=["main"])
-    assert summary["table"].split("\n\nRecall (%), every suite")[0] == MAIN
+    assert summary["table"].split("\n\nRecall (%), averaged over suites")[0] == MAIN
     assert (tmp_path / "out" / "comparison.txt").read_text() == summary["table"] + "\n"
     ramp = found["main"][0]["rows"][2]
     assert (ramp["average"]["value"], ramp["average"]["n"]) == (0.875, 42)
-    assert ramp["pooled"]["value"] == pytest.approx(32 / 42)  # never in place of the mean of suites
+    assert ramp["pooled"]["value"] == pytest.approx(32 / 42)  # in addition to the mean of suites
     assert "ramp   agent        87.5 [" in summary["table"]
     average = {
         pair["label"]: pair["metrics"]["recall"]
@@ -353,11 +350,11 @@ def test_several_measures_intervals_and_decimals(tmp_path: Path) -> None:
     assert found["rows"][0]["counted"]["judge_strict"] == 3
     assert found["pairs"][0]["metrics"]["judge_strict"]["n"] == 3
     assert "y      agent   50.00^ [50.00, 50.00]" in summary["table"]
-    with pytest.raises(UsageError, match="No result has the measure 'cover'; there are em, "):
+    with pytest.raises(UsageError, match="No result has the measure 'cover'; choose from em, "):
         compare(tmp_path, results=paths, metric=["cover"])
 
 
-def test_rows_that_would_be_called_the_same_are_told_apart(tmp_path: Path) -> None:
+def test_rows_with_the_same_label_get_distinct_names(tmp_path: Path) -> None:
     settings = [{"model": "runs/x/stages/sft-s1/checkpoint"}, {"model": "runs/x/stages/sft-s2/checkpoint"}]
     paths = [make(tmp_path / f"{number}.json", {"1": 0.0}, settings=settings[number]) for number in (0, 1)]
     other = make(tmp_path / "other.json", {"1": 0.0}, suite="musique", settings=settings[1])
@@ -375,7 +372,7 @@ def test_rows_that_would_be_called_the_same_are_told_apart(tmp_path: Path) -> No
     ]
 
 
-# -- corrections -------------------------------------------------------------------------------------------------------
+# -- corrections -----------------------------------------------------------------------------------------
 
 
 def test_all_tests_of_one_measure_are_corrected_together(tmp_path: Path) -> None:
@@ -394,18 +391,19 @@ def test_all_tests_of_one_measure_are_corrected_together(tmp_path: Path) -> None
     assert shifted["pairs"][0]["metrics"]["f1"]["p"] == pytest.approx(1 / 201)
 
 
-def test_too_few_resamples_for_so_many_tests_are_told(tmp_path: Path) -> None:
+def test_too_few_resamples_for_the_number_of_tests_give_a_warning(tmp_path: Path) -> None:
     paths = [make(tmp_path / f"{number}.json", {"1": 0.0}, name=str(number)) for number in range(5)]
     (warning,) = compare(tmp_path, results=paths, bootstrap=100)[1]["warnings"]
     assert warning.startswith(
-        "With 7 tests of one measure and 100 resamples no p can be below 0.069 once corrected; set bootstrap to 2000 or more"
+        "With 7 tests of one measure and 100 resamples no corrected p can be below 0.069; "
+        "set bootstrap to 2000 or more"
     )
 
 
-# -- worse searches ----------------------------------------------------------------------------------------------------
+# -- degraded searches -----------------------------------------------------------------------------------
 
 
-def test_worse_searches_have_tables_of_their_own(tmp_path: Path) -> None:
+def test_degraded_searches_have_their_own_tables(tmp_path: Path) -> None:
     def searched(
         name: str, f1: float, retriever: str = "bm25-1", method: Method = "agent", **settings: Any
     ) -> str:
@@ -428,16 +426,12 @@ def test_worse_searches_have_tables_of_their_own(tmp_path: Path) -> None:
     assert [pair["metrics"]["f1"]["difference"] for pair in found["robustness"]] == [-0.5, -0.75, -1.0]
     assert found["tests"]["f1"] == 4
     lines = summary["table"].splitlines()
-    at = lines.index("Recall (%) with worse searches:")
+    at = lines.index("Recall (%) with degraded searches:")
     assert lines[at + 2].split("  ")[-1].strip() == "gold removed"
     assert lines[at + 4].split()[:6] == ["hotpot", "agent", "m", "20", "100.0", "50.0*"]
     (known,) = found["contamination"]
-    assert (known["ordinary"], known["closed_book"], known["gold_removed"], known["not_known"]) == (
-        1,
-        0,
-        0,
-        1,
-    )
+    shares = [known[name] for name in ("ordinary", "closed_book", "gold_removed", "not_known")]
+    assert shares == [1, 0, 0, 1]
     assert "Answered right (%), with and without the evidence:" in lines
     with pytest.raises(UsageError, match="different retrievers"):
         compare(
@@ -451,17 +445,13 @@ def test_worse_searches_have_tables_of_their_own(tmp_path: Path) -> None:
         compare(tmp_path, results=[paths[1], searched("other", 0.5, "bm25-2-without-gold", hide_gold=True)])
 
 
-def test_a_worse_search_without_its_reference(tmp_path: Path) -> None:
+def test_a_degraded_search_without_its_reference(tmp_path: Path) -> None:
     noise = {"search": {"noise": {"fail": 0.125, "shuffle": 1.0, "seed": 3}}, "hide_gold": True}
     summary, found = compare(tmp_path, results=[make(tmp_path / "a.json", {"1": 0.5}, settings=noise)])
     (pair,) = found["robustness"]
     assert pair["variant"] == "gold removed, shuffle 100%, fail 12.5%, noise seed 3"
-    assert (pair["values"]["recall"], pair["metrics"], found["main"], found["contamination"]) == (
-        0.5,
-        {},
-        [],
-        [],
-    )
+    assert (pair["values"]["recall"], pair["metrics"]) == (0.5, {})
+    assert found["main"] == found["contamination"] == []
     assert summary["table"].splitlines()[0] == "Scores (%):"
 
 
@@ -480,7 +470,7 @@ def test_closed_book_alone_is_shown_too(tmp_path: Path) -> None:
     assert (both["closed_book"], both["ordinary"], both["not_known"], both["n"]) == (0.5, 0.5, 0.5, 4)
 
 
-# -- details and formats -----------------------------------------------------------------------------------------------
+# -- details and formats ---------------------------------------------------------------------------------
 
 
 def test_kinds_of_answers_and_failures(tmp_path: Path) -> None:
@@ -500,9 +490,9 @@ def test_kinds_of_answers_and_failures(tmp_path: Path) -> None:
     assert "suite method model n right bad format not used" in lines
     assert "hotpot agent m 4 50.0 25.0 25.0" in lines
     assert "old agent m 2 50.0 50.0 50.0" in lines
-    assert "suite method model n seconds" in lines  # no column that nothing stands in
+    assert "suite method model n seconds" in lines  # columns without any value are omitted
     only, _ = compare(tmp_path, results=[path, old], tables=["failures"])
-    assert only["table"].startswith("How the answers came out")
+    assert only["table"].startswith("Right answers and kinds of failure (% of the questions)")
 
 
 def test_latex_of_a_comparison(tmp_path: Path) -> None:

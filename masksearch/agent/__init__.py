@@ -1,1 +1,1 @@
-"""The one agent loop: think, search, information, answer."""
+"""Agent loop, tag protocol and prompts."""

@@ -1,7 +1,8 @@
-"""The agent loop, the only one: synthesis, reinforcement learning and evaluation all roll out through it.
+"""The agent loop, shared by synthesis, reinforcement learning and evaluation.
 
-think -> search -> information -> ... -> answer. A bad rollout is data, not a crash: whatever goes wrong becomes the
-trajectory's status. Episodes are coroutines, so that while one waits for its search the others go on.
+think -> search -> information -> ... -> answer. A failed rollout is data, not a crash: every failure
+becomes a status of the trajectory. Episodes are coroutines, so other episodes continue while one waits
+for its search.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from masksearch.agent.prompts import (
     Style,
@@ -24,7 +25,7 @@ from masksearch.agent.prompts import (
     task_language,
     templates_hash,
 )
-from masksearch.agent.protocol import Answer, Invalid, Open, Search, parse_turn, stops
+from masksearch.agent.protocol import Action, Answer, Invalid, Open, Search, parse_turn, stops
 from masksearch.agent.settings import AgentSettings
 from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
@@ -50,16 +51,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Episode:
-    """A trajectory, with its tokens where the policy knows them."""
+    """The result of one rollout."""
 
     trajectory: Trajectory
     record: TokenRecord | None
+    """The tokens of its session; None where the policy does not know them."""
     seconds: float = 0.0
-    """Wall time from the moment its session was open, the waiting for other episodes' turns included."""
+    """Wall time in seconds since the session opened, including the time spent waiting for other episodes."""
 
 
 class _Run:
-    """What has happened so far in one episode."""
+    """The state of one episode."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -70,9 +72,10 @@ class _Run:
         self.search_errors: list[str] = []
         self.retrieved: list[tuple[str, ...]] = []
         self.parts: dict[str, int] = {}
-        """How many parts have been shown of each page that was opened."""
+        """Parts shown so far of each opened page, by document id."""
 
-    def add(self, role: Any, text: str, tokens: int) -> None:
+    def add(self, role: Literal["model", "tool"], text: str, tokens: int) -> None:
+        """Adds a turn and counts its tokens."""
         self.turns.append(Turn(role=role, text=text))
         if role == "model":
             self.model_tokens += tokens
@@ -81,10 +84,11 @@ class _Run:
 
 
 def check_tools(searcher: Searcher, settings: AgentSettings) -> None:
-    """Raises UsageError where the agent is offered what the searcher cannot do."""
+    """Raises UsageError where the settings offer the tool `open` and the searcher cannot open pages."""
     if settings.max_opens and not isinstance(searcher, PageReader):
         raise UsageError(
-            f"The search '{searcher.fingerprint}' cannot open pages; leave agent.max_opens at 0, or search an index folder or Wikipedia."
+            f"The search '{searcher.fingerprint}' cannot open pages; "
+            "leave agent.max_opens at 0, or search an index folder or Wikipedia."
         )
 
 
@@ -97,10 +101,12 @@ async def run_episode(
     episode_id: str = "",
     style: Style = "agent",
 ) -> Episode:
-    """Rolls out one task. Never raises for what the model or the search does; see Trajectory.status and Trajectory.search_errors.
+    """Rolls out one task.
 
-    A search that fails is shown to the model as failed, and the episode goes on. Where the task hides its source, its searches do too. The
-    trajectory names the searcher all the same: what was hidden stands in its task. `style` is how the model is told what it can do.
+    Does not raise errors of the model or the search: `Trajectory.status` and `Trajectory.search_errors`
+    record them. A failed search is shown to the model as failed, and the episode continues. Where the
+    task hides its source, the searches hide it too; the trajectory then records the fingerprint of the
+    plain searcher, since its task names the hidden source. `style` is the style of the system prompt.
     """
     run = _Run()
     session: Session | None = None
@@ -132,44 +138,52 @@ async def run_episode(
 async def _converse(
     session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str, style: Style
 ) -> Status:
+    """Alternates model turns and tool texts until the episode ends; returns its status."""
     while True:
-        generation = await session.generate(
-            stops(settings.tools), min(settings.turn_tokens, settings.max_tokens - run.model_tokens)
-        )
+        budget = min(settings.turn_tokens, settings.max_tokens - run.model_tokens)
+        generation = await session.generate(stops(settings.tools), budget)
         run.add("model", generation.text, generation.tokens)
-        action = (
-            Invalid(generation.fault)
-            if isinstance(generation, FaultyGeneration)
-            else parse_turn(generation.text, settings.tools)
-        )
+        if isinstance(generation, FaultyGeneration):
+            # The text of such a turn has no valid action; the session has found the reason.
+            action: Action = Invalid(generation.fault)
+        else:
+            action = parse_turn(generation.text, settings.tools)
         if isinstance(action, Answer):
             run.answer = action.text
             return "answered"
+        hits: Sequence[Hit] = ()
         if isinstance(action, Invalid):
-            cut_short = generation.finish in ("length", "full")
-            if cut_short or run.corrections == settings.corrections:
+            if generation.finish in ("length", "full"):
                 run.error = action.reason
-                return "too_long" if cut_short else "no_answer"
+                return "too_long"
+            if run.corrections == settings.corrections:
+                run.error = action.reason
+                return "no_answer"
             run.corrections += 1
-            hits: Sequence[Hit] = ()
             text = render_correction(settings.tools, language, style)
+        elif _is_used_up(action, settings, run):
+            return "too_many_searches"
         else:
-            if (
-                run.searches == settings.max_searches
-                if isinstance(action, Search)
-                else run.opens == settings.max_opens
-            ):
-                return "too_many_searches"
             text, hits = await _use(action, searcher, settings, run, language)
         run.add("tool", text, await session.append(text, hits))
         if run.model_tokens >= settings.max_tokens:
             return "too_long"
 
 
+def _is_used_up(action: Search | Open, settings: AgentSettings, run: _Run) -> bool:
+    """Whether the episode has already made all searches, or opened all pages, that the settings allow."""
+    if isinstance(action, Search):
+        return run.searches == settings.max_searches
+    return run.opens == settings.max_opens
+
+
 async def _use(
     action: Search | Open, searcher: Searcher, settings: AgentSettings, run: _Run, language: str
 ) -> tuple[str, list[Hit]]:
-    """What a tool says, and what it found. A failure is said, and noted."""
+    """Carries out a search or opens a page; returns the tool's text and the search results.
+
+    A failed search is shown to the model and recorded.
+    """
     try:
         if isinstance(action, Open):
             return await _open(action.title, searcher, settings, run, language), []
@@ -183,13 +197,15 @@ async def _use(
 
 
 async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> str:
-    """The first part of a page, or the one behind that which was shown last."""
+    """Returns the first part of a page, or the part after the one that was shown last."""
     run.opens += 1
     page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
-    if page is not None:
-        run.parts[page.doc_id] = run.parts.get(page.doc_id, 0) + 1
-        run.retrieved.append((page.doc_id,))
-    return render_page(page, run.parts[page.doc_id] if page is not None else 1, settings.open_words, language)
+    if page is None:
+        return render_page(None, 1, settings.open_words, language)
+    part = run.parts.get(page.doc_id, 0) + 1
+    run.parts[page.doc_id] = part
+    run.retrieved.append((page.doc_id,))
+    return render_page(page, part, settings.open_words, language)
 
 
 def finish_episode(
@@ -203,7 +219,13 @@ def finish_episode(
     settings: AgentSettings,
     tools: Tools = SEARCH_ONLY,
 ) -> Episode:
-    """Puts the record of an episode together. The answer form goes with a RAMP task: the prompt cannot be told without it."""
+    """Builds the trajectory of an episode.
+
+    The record of a RAMP task includes the answer form, without which its prompt cannot be rendered again.
+    """
+    task_record = task_json(task)
+    if isinstance(task, MaskedTask):
+        task_record = {**task_record, "answer_form": settings.answer_form}
     record = session.record if session is not None else None
     usage = Usage(
         searches=run.searches,
@@ -215,10 +237,7 @@ def finish_episode(
     )
     trajectory = Trajectory(
         id=episode_id or task.id,
-        task={
-            **task_json(task),
-            **({"answer_form": settings.answer_form} if isinstance(task, MaskedTask) else {}),
-        },
+        task=task_record,
         turns=tuple(run.turns),
         answer=run.answer,
         status=status,
@@ -243,9 +262,9 @@ async def run_single_turn(
     sampling: Sampling,
     query: str = "",
 ) -> Episode:
-    """The baselines without an agent: one answer, from results retrieved once with `query` (rag) or from nothing (closed-book).
+    """Runs a baseline without an agent: one answer, after a search with `query` (rag) or none (closed-book).
 
-    Where the model sets no answer tags, its whole text but its thoughts counts as its answer.
+    Where the model sets no answer tags, the answer is its whole text without its thoughts.
     """
     run = _Run()
     session: Session | None = None
@@ -270,10 +289,8 @@ async def run_single_turn(
         if isinstance(action, Answer):
             run.answer = action.text
         else:
-            run.answer, status = (
-                without_thoughts(generation.text, " ").replace("<answer>", " ").strip(),
-                "no_answer",
-            )
+            run.answer = without_thoughts(generation.text, " ").replace("<answer>", " ").strip()
+            status = "no_answer"
     except SearchError as error:
         status, run.error = "search_failed", str(error)
         run.search_errors.append(str(error))
@@ -291,7 +308,10 @@ def run_all(
     limit: int | None = None,
     on_done: Callable[[T], None] | None = None,
 ) -> list[T]:
-    """Runs coroutines together, at most `limit` at a time, and returns their results in order."""
+    """Runs coroutines concurrently and returns their results in order.
+
+    Runs at most `limit` at a time; unset, all at once. Calls `on_done` with each result as soon as it exists.
+    """
 
     async def gather() -> list[T]:
         gate = asyncio.Semaphore(limit) if limit else None
@@ -320,7 +340,7 @@ def roll_out(
     on_done: Callable[[Episode], None] | None = None,
     limit: int | None = None,
 ) -> list[Episode]:
-    """Rolls out tasks together, each with its own sampling."""
+    """Rolls out tasks concurrently, each with its own sampling."""
     return run_all(
         (
             run_episode(task, policy, searcher, settings, sampling)

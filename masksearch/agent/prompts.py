@@ -1,12 +1,15 @@
-"""What the model is shown: prompts are files in `prompts/`, and an undefined variable in one is an error.
+"""Renders prompts from the files in `prompts/`; an undefined variable in a file is an error.
 
-A task that names its language is put in that language, the system's words included: `ramp-spans.zh.j2` is what `ramp-spans.j2` is in Chinese.
-English, and a task without a language, have the files without a code. The tags are the same in all.
+A task that names its language gets all prompts in that language, the system prompt included:
+`ramp-spans.zh.j2` is the Chinese version of `ramp-spans.j2`. The files without a language code serve
+English and tasks without a language. The tags are the same in all languages.
 
-An agent is spoken to in one of three styles: as it was trained (`agent`), with the protocol explained by rules and an example (`agent-prompted`, for
-models that were never trained on it), or as a model that calls tools natively (`agent-tools`).
+The system prompt has one of three styles: as in training (`agent`), with rules and an example that
+explain the protocol (`agent-prompted`, for models that were never trained on it), or for a model that
+calls tools natively (`agent-tools`).
 
-Text of a corpus, whether task or search result, passes through `neutralise`, the one place that makes it harmless.
+All corpus text, whether from a task or a search result, passes through `text.neutralise`, which makes
+tags and special tokens in it inert.
 """
 
 from __future__ import annotations
@@ -24,15 +27,16 @@ from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 
 TRANSLATED = ("es", "fr", "zh")
-"""Languages that the prompts exist in, beside English."""
+"""Languages of the prompts in addition to English."""
 TITLE_WORDS = 40
-"""Words shown of a title."""
+"""Most words shown of a title."""
 Style = Literal["agent", "agent-prompted", "agent-tools"]
-"""How an agent is told what it can do."""
+"""Style of the system prompt that describes the protocol and the tools."""
 
 
 @functools.cache
 def _environment() -> Any:
+    """Returns the template environment."""
     import jinja2
 
     return jinja2.Environment(
@@ -43,13 +47,13 @@ def _environment() -> Any:
 
 
 def render(name: str, language: str = "", **values: Any) -> str:
-    """A prompt file with its variables filled in, in a language that it exists in, otherwise in English."""
+    """Renders a prompt file in the given language, or in English where the file has no version in it."""
     file = f"{name}.{language}.j2" if language in TRANSLATED else f"{name}.j2"
     return str(_environment().get_template(file).render(**values))
 
 
 def task_prompt(task: Task, answer_form: str) -> str:
-    """The user's words for a task."""
+    """Renders the user message of a task."""
     if isinstance(task, MaskedTask):
         return render(f"ramp-{answer_form}", task.language, text=neutralise(task.text), masks=task.masks)
     return render("question", question=neutralise(task.question))
@@ -58,9 +62,11 @@ def task_prompt(task: Task, answer_form: str) -> str:
 def messages(
     task: Task, method: str, answer_form: str, information: str = "", **limits: int
 ) -> list[Message]:
-    """The chat that a session starts with; `information` stands before the task where it was retrieved beforehand.
+    """Returns the messages that a session starts with: a system message and a user message.
 
-    `limits` are `max_searches` and `max_opens`, which the prompts of the styles agent-prompted and agent-tools name.
+    `method` is the name of the system prompt's file; `information` holds search results that precede the
+    task. `limits` are `max_searches` and `max_opens`, which the prompts of the styles agent-prompted and
+    agent-tools mention.
     """
     user = task_prompt(task, answer_form)
     system = render(method, task_language(task), **limits)
@@ -71,12 +77,15 @@ def messages(
 
 
 def method_prompt(tools: Tools, style: Style = "agent") -> str:
-    """The prompt file of the agent that is offered these tools. Native tools are described by the request, so they have one file."""
+    """Returns the name of the prompt file for an agent with these tools.
+
+    The style agent-tools has a single file, because the request itself describes native tools.
+    """
     return f"{style}-open" if "open" in tools and style != "agent-tools" else style
 
 
 def prompts_hash() -> str:
-    """SHA-256 of all prompt files, names and contents, as hex: equal prompts, equal hash."""
+    """Returns the SHA-256, as hex, of the names and contents of all prompt files."""
     digest = hashlib.sha256()
     for file in sorted((Path(__file__).parent / "prompts").glob("*.j2")):
         content = file.read_bytes()
@@ -86,23 +95,23 @@ def prompts_hash() -> str:
 
 @functools.cache
 def templates_hash() -> str:
-    """The first 16 digits of `prompts_hash`: the version of the prompt files, as trajectories record it."""
+    """Returns the version of the prompt files that trajectories record: 16 digits of `prompts_hash`."""
     return prompts_hash()[:16]
 
 
 def messages_hash(chat: Sequence[Message]) -> str:
-    """The first 16 hex digits of the SHA-256 of a rendered prompt: equal messages, equal hash."""
+    """Returns the first 16 hex digits of the SHA-256 of rendered messages."""
     text = json.dumps([[message["role"], message["content"]] for message in chat], ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def task_language(task: Task) -> str:
-    """The language a task names; questions are English."""
+    """Returns the language of a RAMP task; empty for a question, whose prompts are English."""
     return task.language if isinstance(task, MaskedTask) else ""
 
 
 def render_information(hits: Sequence[Hit], words: int, language: str = "") -> str:
-    """Search results as the model sees them, each cut to `words` words and made harmless."""
+    """Renders search results for the model, each cut to `words` words and neutralised."""
     passages = [
         {"title": beginning(hit.passage.title, TITLE_WORDS), "text": beginning(hit.passage.text, words)}
         for hit in hits
@@ -111,34 +120,38 @@ def render_information(hits: Sequence[Hit], words: int, language: str = "") -> s
 
 
 def render_correction(tools: Tools, language: str = "", style: Style = "agent") -> str:
-    """What an agent is told whose turn asked for nothing that can be done; the same words each time, nothing of the turn among them."""
-    name = (
-        "correction-tools"
-        if style == "agent-tools"
-        else "correction-open"
-        if "open" in tools
-        else "correction"
-    )
+    """Renders the message that answers an invalid turn.
+
+    It is always the same and repeats no text of the turn.
+    """
+    if style == "agent-tools":
+        name = "correction-tools"
+    elif "open" in tools:
+        name = "correction-open"
+    else:
+        name = "correction"
     return f"\n{render(name, language)}\n"
 
 
 def render_failure(language: str = "") -> str:
-    """What the model sees of a search that failed."""
+    """Renders the information block of a failed search."""
     return _information([], "failed", language)
 
 
 def render_page(page: Page | None, part: int, words: int, language: str = "") -> str:
-    """The `part`-th part (from 1) of an opened page, `words` words long; or that there is no such page, or part."""
+    """Renders part number `part` (from 1) of an opened page, `words` words long.
+
+    Without such a page or part, renders a notice that it does not exist.
+    """
     if page is None:
         return _information([], "no-page", language)
     text, parts = part_of(page.text, part, words)
     if not text:
         return _information([], "page-end", language)
-    return _information(
-        [{"title": f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})", "text": text}], "", language
-    )
+    title = f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})"
+    return _information([{"title": title, "text": text}], "", language)
 
 
 def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:
-    """An information block with these passages, or with the words of the prompt file `otherwise`."""
+    """Renders an information block with these passages, or with the text of the prompt file `otherwise`."""
     return render("information", passages=passages, nothing=render(otherwise, language) if otherwise else "")

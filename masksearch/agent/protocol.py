@@ -1,8 +1,9 @@
-"""The tag protocol: what a model turn asks for, and whether a trajectory keeps to the form.
+"""The tag protocol: parses model turns into actions, and checks the form of turns and trajectories.
 
-A turn is `<think>...</think>` and then one `<search>...</search>` or `<answer>...</answer>`; the tool's reply is
-`<information>...</information>`. Where the tool `open` is offered, a turn may end with `<open>title</open>` as well; elsewhere that tag is
-text. Any text at all can be parsed; what does not fit is `Invalid`, never an error.
+A turn is `<think>...</think>` followed by one `<search>...</search>` or `<answer>...</answer>`; the
+tool's reply is `<information>...</information>`. With the tool `open`, a turn may also end with
+`<open>title</open>`; without it, that tag is plain text. Every text can be parsed: a turn without an
+action is `Invalid`, never an error.
 """
 
 from __future__ import annotations
@@ -15,19 +16,22 @@ from functools import cache
 from masksearch.types import SEARCH_ONLY, Tools, Turn
 
 CONTROL = re.compile(r"</?(?:think|search|open|information|answer)>")
-"""Every tag there is."""
+"""Every tag of the protocol."""
 MAX_QUERY = 400
-"""Characters of a query that are searched, or of a title that is opened."""
+"""Most characters of a query or a title; the rest is cut off."""
 
 
 def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:
-    """Where a turn ends. A model that begins to write its own information is stopped at once."""
+    """Returns the stop strings of a turn.
+
+    `<information>` stops a model that starts to forge search results.
+    """
     return (*(f"</{tool}>" for tool in tools), "</answer>", "<information>")
 
 
 @cache
 def _patterns(tools: Tools) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """A well-formed turn, and any tag, where these tools are offered."""
+    """Returns the patterns of a well-formed turn and of any tag, for an agent with these tools."""
     actions = "|".join((*tools, "answer"))
     form = re.compile(
         rf"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>{actions})>(?P<body>.+?)</(?P=action)>", re.DOTALL
@@ -58,7 +62,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Invalid:
-    """The turn asks for nothing that can be done."""
+    """The turn has no valid action."""
 
     reason: str
 
@@ -67,8 +71,9 @@ Action = Search | Open | Answer | Invalid
 
 
 def parse_turn(text: str, tools: Tools = SEARCH_ONLY) -> Action:
-    """The first complete action of a turn; what stands behind it is ignored."""
+    """Returns the first complete action of a turn; ignores the text after it."""
     forged = text.find("<information>")
+    # (position, tag) of the first closing tag of each kind of action
     closings = [(text.find(f"</{tag}>"), tag) for tag in (*tools, "answer") if f"</{tag}>" in text]
     if forged >= 0 and all(forged < place for place, _ in closings):
         return Invalid("the model wrote information of its own")
@@ -87,7 +92,7 @@ def parse_turn(text: str, tools: Tools = SEARCH_ONLY) -> Action:
 
 
 def is_well_formed(text: str, tools: Tools = SEARCH_ONLY) -> bool:
-    """Whether a model turn is one thought and one action, with no other control tag inside either."""
+    """Whether a model turn is one thought and one action, without other control tags inside them."""
     form, control = _patterns(tools)
     match = form.match(text)
     return match is not None and not control.search(match["think"]) and not control.search(match["body"])

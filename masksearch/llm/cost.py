@@ -1,4 +1,4 @@
-"""What a run costs: tokens and money by role, and a limit beyond which nothing more is asked."""
+"""The cost of a run: tokens and money by role, and the limits at which a run stops asking models."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Prices = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Spent:
-    """Of one role on one task, or of many."""
+    """Requests, tokens and money that a role spent on one task, or on many."""
 
     requests: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
-    """US dollars by the price table; 0 for a model that is not in it."""
+    """US dollars by the price table; 0 for a model without a price."""
 
     @property
     def tokens(self) -> int:
-        """Of prompts and replies."""
+        """Tokens of prompts and replies together."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: Spent) -> Spent:
@@ -34,56 +34,57 @@ class Spent:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in records and summaries."""
-        values = {
+        """Returns the object that records and summaries hold."""
+        return {
             "requests": self.requests,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
+            "cost": round(self.cost, 6),
         }
-        return {**values, "cost": round(self.cost, 6)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Spent:
-        """What `to_json` wrote; what is missing counts as nothing."""
-        requests, prompt, completion = (
-            int(values.get(name, 0)) for name in ("requests", "prompt_tokens", "completion_tokens")
+        """Reads what `to_json` wrote; a missing field counts as 0."""
+        return cls(
+            int(values.get("requests", 0)),
+            int(values.get("prompt_tokens", 0)),
+            int(values.get("completion_tokens", 0)),
+            float(values.get("cost", 0.0)),
         )
-        return cls(requests, prompt, completion, float(values.get("cost", 0.0)))
 
 
 def price(
     model: str, prompt_tokens: int, completion_tokens: int, price_in: Prices, price_out: Prices
 ) -> float:
-    """US dollars."""
+    """Returns the price of one request in US dollars; a model without a price costs 0."""
     return (prompt_tokens * price_in.get(model, 0.0) + completion_tokens * price_out.get(model, 0.0)) / 1e6
 
 
 @dataclass
 class Purse:
-    """The sum over all tasks, and its limits (0: none)."""
+    """The sum over all tasks, and its limits. A limit of 0 means no limit."""
 
     max_tokens: int = 0
     max_cost: float = 0.0
     by_role: dict[str, Spent] = field(default_factory=dict)
 
     def add(self, roles: Mapping[str, Spent]) -> None:
-        """Counts what a task has cost."""
+        """Adds the cost of a task, by role."""
         for role, spent in roles.items():
             self.by_role[role] = self.by_role.get(role, Spent()) + spent
 
     @property
     def total(self) -> Spent:
-        """Over all roles."""
+        """Sum over all roles."""
         return sum(self.by_role.values(), Spent())
 
     def empty(self) -> bool:
-        """Whether a limit has been reached."""
+        """Whether the run has reached a limit."""
         total = self.total
-        return bool(
-            (self.max_tokens and total.tokens >= self.max_tokens)
-            or (self.max_cost and total.cost >= self.max_cost)
-        )
+        if self.max_tokens and total.tokens >= self.max_tokens:
+            return True
+        return bool(self.max_cost and total.cost >= self.max_cost)
 
     def told(self) -> str:
-        """What is said where a limit has been reached."""
+        """Returns the message for a run that has reached a limit."""
         return f"the limit is reached: {self.total.tokens:,} tokens, {self.total.cost:.2f} US dollars"

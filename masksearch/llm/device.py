@@ -1,7 +1,8 @@
-"""The device and the number format at hand: found, never configured, and both on record with what was computed.
+"""Finds the device and the number format to compute in. Neither is configured; every result records both.
 
-bfloat16 is 3 to 4 times as fast as float32 on a processor that multiplies it (AVX512-BF16, AMX, Arm's BF16), and 3 to 5 times slower on one
-that does not (measured in docs/log.md), so it is used only where the hardware has it.
+bfloat16 is 3 to 4 times as fast as float32 on a processor with bfloat16 multiplication (AVX512-BF16, AMX,
+Arm's BF16), and 3 to 5 times slower on other processors (measured in docs/log.md), so it is used only
+where the hardware has it.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from typing import Any
 import torch
 
 MULTIPLIES_BFLOAT16 = ("amx_bf16", "avx512_bf16", "arm_bf16", "bf16")
-"""Processor features of which one is enough."""
+"""Processor features; any of them is enough for fast bfloat16."""
 
 
 def find_device() -> torch.device:
-    """The first CUDA device, or the CPU."""
+    """Returns the first CUDA device, or the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def find_dtype(asked: str = "auto") -> torch.dtype:
-    """The format to compute in: as `asked` (`bfloat16`, `float32`), or for `auto` bfloat16 where the device multiplies it."""
+    """Returns the requested format (`bfloat16`, `float32`); `auto` takes bfloat16 where the device
+    multiplies it."""
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
     if torch.cuda.is_available():
@@ -30,16 +32,16 @@ def find_dtype(asked: str = "auto") -> torch.dtype:
 
 
 def cpu_features() -> Mapping[str, Any]:
-    """What torch knows of the processor; empty where this torch cannot tell."""
+    """Returns the processor features that torch reports; empty where this version of torch reports none."""
     ask = getattr(torch.cpu, "get_capabilities", None)
     return dict(ask()) if ask else {}
 
 
 def cpu_multiplies_bfloat16(features: Mapping[str, Any]) -> bool:
-    """Whether matrix products in bfloat16 run on units of their own."""
+    """Whether the processor has dedicated units for bfloat16 matrix products."""
     return any(features.get(name) for name in MULTIPLIES_BFLOAT16)
 
 
 def dtype_name(dtype: torch.dtype) -> str:
-    """`torch.bfloat16` -> `bfloat16`."""
+    """Returns the name of a format: `torch.bfloat16` -> `bfloat16`."""
     return str(dtype).removeprefix("torch.")

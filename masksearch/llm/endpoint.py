@@ -1,8 +1,9 @@
-"""Any OpenAI-compatible endpoint as a policy, through the official client (retries, time-outs and pools are its own).
+"""Any OpenAI-compatible endpoint as a policy, through the official client and its retries, time-outs and
+pools.
 
-A model turn is an assistant message, a tool's text a user message. The key is read from OPENAI_API_KEY and stands
-in no log, error or file. Where a server keeps a model's reasoning apart from its text, the two are put together again:
-reasoning stands in `<think></think>` before the text, as a model would have written it.
+A model turn is an assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and
+appears in no log, error or file. Where a server separates a model's reasoning from its text, the policy
+joins them again: the reasoning comes first, in `<think></think>`, as a model would write it.
 """
 
 from __future__ import annotations
@@ -20,18 +21,23 @@ from masksearch.text.neutralise import CONTROL_TAGS
 from masksearch.types import Hit
 
 _TAG = re.compile(rf"<(/?(?:{'|'.join(CONTROL_TAGS)}))>")
-# What servers say of a field that they will not have: "Unsupported parameter: 'max_tokens'", "Extra inputs are not permitted".
+# Messages with which servers reject a field: "Unsupported parameter: 'max_tokens'", "Extra inputs are not
+# permitted".
 _UNKNOWN = re.compile(
-    r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed|extra_forbidden",
+    r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed"
+    r"|extra_forbidden",
     re.IGNORECASE,
 )
-_MAY_BE_LEFT_OUT = ("max_tokens", "temperature", "seed")
+_OPTIONAL_FIELDS = ("max_tokens", "temperature", "seed")
 BAD_REQUEST = (400, 422)
-"""What servers answer to a request that they do not understand."""
+"""HTTP statuses with which servers reject a request that they do not understand."""
 
 
 class EndpointError(ModelError):
-    """An endpoint gave no usable answer. `status` is that of HTTP; 0 where none came, or the answer could not be read."""
+    """An endpoint gave no usable answer.
+
+    `status` is the HTTP status; 0 where no answer came, or where the answer could not be read.
+    """
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -40,21 +46,21 @@ class EndpointError(ModelError):
 
 @dataclass(frozen=True)
 class Reply:
-    """One chat completion, read leniently."""
+    """One chat completion. Fields that the server leaves out are empty."""
 
     text: str
     reasoning: str
-    """What the server kept apart as the model's thinking."""
+    """Reasoning that the server separated from the text."""
     refusal: str
-    """What the model said when it refused, where the server keeps that apart."""
+    """The model's refusal, where the server separates it from the text."""
     calls: tuple[Mapping[str, Any], ...]
-    """Native tool calls as they came."""
+    """Native tool calls, unchanged."""
     finish: str
-    """The server's own word for how it ended; "" where it says nothing."""
+    """The server's finish reason; empty where it gives none."""
     tokens: int
-    """Written by the model; words where the server does not count."""
+    """Tokens of the completion; its words where the server does not count tokens."""
     total: int
-    """Of prompt and completion together; 0 where the server does not count."""
+    """Tokens of prompt and completion together; 0 where the server does not count tokens."""
 
 
 class EndpointPolicy:
@@ -70,13 +76,17 @@ class EndpointPolicy:
         keys: Sequence[str] = ("OPENAI_API_KEY",),
         connections: Any = None,
     ) -> None:
-        """`flag` is what users set the URL with; `keys` name the environment variables a key is looked for in, the first that is set.
+        """Opens a client for the endpoint.
 
-        `connections`: those of `open_connections`, for many requests at a time; whoever opened them has to close them.
+        `timeout` is in seconds, for one try. `flag` is the flag or setting of the URL, for error
+        messages. `keys` are environment variables; the first that is set holds the key. `connections` is
+        a pool from `open_connections` for many concurrent requests; its owner closes it. Raises
+        UsageError for a wrong URL, MissingExtraError without openai.
         """
         if not url.startswith(("http://", "https://")):
             raise UsageError(
-                f"{flag} needs the base URL of an OpenAI-compatible endpoint (such as http://127.0.0.1:8000/v1), not '{url}'."
+                f"{flag} needs the base URL of an OpenAI-compatible endpoint "
+                f"(such as http://127.0.0.1:8000/v1), not '{url}'."
             )
         try:
             import openai
@@ -88,26 +98,29 @@ class EndpointPolicy:
             base_url=url, api_key=key, timeout=timeout, max_retries=retries, http_client=connections
         )
         self.left_out: set[str] = set()
-        """Decoding settings that the server will not have, and that requests therefore lack."""
+        """Decoding settings that the server rejected; further requests leave them out."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> EndpointSession:
-        """Starts a conversation; nothing is sent yet."""
+        """Starts a conversation without sending a request."""
         return EndpointSession(self, list(messages), sampling)
 
     async def complete(
         self, messages: Sequence[Message], stop: Sequence[str], max_tokens: int, sampling: Sampling
     ) -> Generation:
-        """One model turn. Raises ModelError, without the key, where the endpoint does not answer as it should."""
-        reply = await self.ask(
-            request(messages, max_tokens, sampling, stop=list(stop))
-            if stop
-            else request(messages, max_tokens, sampling)
-        )
+        """Returns one model turn.
+
+        Raises EndpointError, without the key, where the endpoint gives no usable answer.
+        """
+        extra = {"stop": list(stop)} if stop else {}
+        reply = await self.ask(request(messages, max_tokens, sampling, **extra))
         text, finish = restore_stop(reply.text, stop, reply.finish)
         return Generation(with_reasoning(reply.reasoning, text), finish, reply.tokens)  # type: ignore[arg-type]
 
     async def ask(self, body: Mapping[str, Any]) -> Reply:
-        """One chat completion; `body` is the request without the model's name. Raises EndpointError, without the key."""
+        """Returns one chat completion; `body` is the request without the model's name.
+
+        Raises EndpointError, without the key.
+        """
         answer = await self.post(body)
         try:
             return _read(answer)
@@ -117,16 +130,19 @@ class EndpointPolicy:
             ) from error
 
     async def post(self, body: Mapping[str, Any]) -> Any:
-        """The JSON that the endpoint answers a chat completion with. Raises EndpointError.
+        """Returns the JSON answer to a chat completion. Raises EndpointError.
 
-        What a server says it does not know of the decoding settings is left out from then on (`max_tokens` goes by its new name), and noted.
+        Records in `left_out` every decoding setting that the server rejects as unknown, and sends the
+        request again without it; a rejected `max_tokens` is sent under its new name,
+        `max_completion_tokens`.
         """
         import openai
 
         while True:
             sent = self._without_left_out(body)
             try:
-                # Posted as it is and read as plain JSON: the client's typed call costs a third more of a core, and loses fields it does not know.
+                # A raw post: the client's typed call takes a third more CPU time and drops fields that it
+                # does not know.
                 return await self.client.post("/chat/completions", cast_to=object, body=sent)
             except openai.APIStatusError as error:
                 if (unknown := _refused_field(error, sent)) is not None:
@@ -134,12 +150,14 @@ class EndpointPolicy:
                     continue
                 status = error.status_code
                 raise EndpointError(
-                    f"The endpoint {self.url} answered {status} for model '{self.model}'; check the URL, the name and the key.",
+                    f"The endpoint {self.url} answered {status} for model '{self.model}'; "
+                    "check the URL, the name and the key.",
                     status,
                 ) from error
             except openai.APITimeoutError as error:
                 raise EndpointError(
-                    f"The endpoint {self.url} cannot be reached, or does not answer in time; see that the server runs."
+                    f"The endpoint {self.url} cannot be reached, or does not answer in time; "
+                    "check that the server runs."
                 ) from error
             except openai.APIConnectionError as error:
                 raise EndpointError(
@@ -151,38 +169,36 @@ class EndpointPolicy:
                 ) from error
 
     def _without_left_out(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        sent = {
-            "model": self.model,
-            **{name: value for name, value in body.items() if name not in self.left_out},
-        }
+        sent: dict[str, Any] = {"model": self.model}
+        sent.update((name, value) for name, value in body.items() if name not in self.left_out)
         if "max_tokens" in self.left_out and "max_tokens" in body:
             sent["max_completion_tokens"] = body["max_tokens"]
         return sent
 
 
 def open_connections(limit: int) -> Any:
-    """Connections to any endpoints for up to `limit` requests in flight, whichever policies make them; further ones wait for a free connection.
+    """Returns a connection pool that several policies can share, for up to `limit` concurrent requests.
 
-    To be closed with `await connections.aclose()`. Raises MissingExtraError.
+    Further requests wait for a free connection. The caller closes the pool with `await
+    connections.aclose()`. Raises MissingExtraError without openai.
     """
     try:
         import openai
     except ModuleNotFoundError as error:
         raise MissingExtraError("openai", "llm", "A model behind a URL") from error
-    # The client's own pool looks through all its connections for every request: with aiohttp's a request costs half as much of a core.
-    kind = (
-        openai.DefaultAioHttpClient if importlib.util.find_spec("aiohttp") else openai.DefaultAsyncHttpxClient
-    )
-    # The client brings its own HTTP library, so the class is taken from its defaults.
-    return kind(
-        limits=type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=limit, max_keepalive_connections=limit)
-    )
+    # httpx scans all connections of its pool for every request; with aiohttp a request takes half the CPU
+    # time.
+    has_aiohttp = importlib.util.find_spec("aiohttp") is not None
+    kind = openai.DefaultAioHttpClient if has_aiohttp else openai.DefaultAsyncHttpxClient
+    # The client brings its own HTTP library, so its defaults give the class of the limits.
+    limits = type(openai.DEFAULT_CONNECTION_LIMITS)
+    return kind(limits=limits(max_connections=limit, max_keepalive_connections=limit))
 
 
 def request(
     messages: Sequence[Mapping[str, Any]], max_tokens: int, sampling: Sampling, **extra: Any
 ) -> dict[str, Any]:
-    """The body of a chat completion, without the model's name."""
+    """Returns the body of a chat completion, without the model's name."""
     return {
         "messages": list(messages),
         "max_tokens": max_tokens,
@@ -193,16 +209,21 @@ def request(
 
 
 def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
-    """The decoding setting that a server says it does not know; None where the request fails for another reason."""
+    """Returns the decoding setting that a server rejects as unknown; None where the request failed
+    otherwise."""
     if error.status_code not in BAD_REQUEST:
         return None
-    said = f"{error.body!r} {error.message}"
-    if not _UNKNOWN.search(said):
+    message = f"{error.body!r} {error.message}"
+    if not _UNKNOWN.search(message):
         return None
-    return next((name for name in _MAY_BE_LEFT_OUT if name in sent and re.search(rf"\b{name}\b", said)), None)
+    for name in _OPTIONAL_FIELDS:
+        if name in sent and re.search(rf"\b{name}\b", message):
+            return name
+    return None
 
 
 def _read(answer: Any) -> Reply:
+    """Reads a chat completion. Raises the usual lookup and type errors for any other object."""
     choice = answer["choices"][0]
     message = choice["message"]
     text, thought = _contents(message.get("content"))
@@ -221,46 +242,54 @@ def _read(answer: Any) -> Reply:
 
 
 def _contents(content: Any) -> tuple[str, str]:
-    """Text and thinking of a message, which some servers send as a list of parts."""
+    """Returns the text and the thoughts of a message, which some servers send as a list of parts."""
     if not isinstance(content, list):
         return str(content or ""), ""
     parts = [part for part in content if isinstance(part, dict)]
-    thought = [_contents(part.get("thinking"))[0] for part in parts if part.get("type") == "thinking"]
-    return "".join(str(part.get("text") or "") for part in parts if part.get("type") == "text"), "\n".join(
-        thought
-    )
+    texts = [str(part.get("text") or "") for part in parts if part.get("type") == "text"]
+    thoughts = [_contents(part.get("thinking"))[0] for part in parts if part.get("type") == "thinking"]
+    return "".join(texts), "\n".join(thoughts)
 
 
 def soften(text: str) -> str:
-    """Text of a model in which no tag of the protocol acts any more: `<search>` -> `‹search›`. All else stays as it was written."""
+    """Returns a model's text with the protocol's tags made inert:
+
+    `<search>` -> `‹search›`. Keeps all other text.
+    """
     return _TAG.sub(r"‹\1›", text)
 
 
 def with_reasoning(reasoning: str, text: str) -> str:
-    """A turn with the thinking that the server had taken out of it; a tag in there is no action."""
+    """Returns a turn with the reasoning that the server separated from it; tags in the reasoning become
+    inert."""
     if not reasoning or text.lstrip().startswith("<think>"):
         return text
     return f"<think>{soften(reasoning)}</think>\n{text.lstrip()}"
 
 
 def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
-    """Servers leave the stop string out (some do not stop at all): puts back the one whose tag was opened last, or cuts behind it."""
+    """Returns a turn that includes its stop string, and its finish (`stop`, `length` or `end`).
+
+    Servers leave the stop string out, and some ignore it. A text that contains one is cut after the
+    first. A text that ended with finish reason `stop` gets the closing tag of the tag that was opened
+    last.
+    """
     ends = [text.index(word) + len(word) for word in stop if word in text]
     if ends:
         return text[: min(ends)], "stop"
     if reason == "stop":
-        open_ = [
-            (text.rfind(opening), word)
-            for word in stop
-            if (opening := word.replace("</", "<")) != word and opening in text
-        ]
-        if open_:
-            return text + max(open_)[1], "stop"
+        opened = []  # (position, stop string) of each opening tag
+        for word in stop:
+            opening = word.replace("</", "<")
+            if opening != word and opening in text:
+                opened.append((text.rfind(opening), word))
+        if opened:
+            return text + max(opened)[1], "stop"
     return text, "length" if reason == "length" else "end"
 
 
 class EndpointSession:
-    """A growing list of messages."""
+    """A conversation as a growing list of messages."""
 
     record: TokenRecord | None = None
 
@@ -268,15 +297,15 @@ class EndpointSession:
         self.policy, self.messages, self.sampling = policy, messages, sampling
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Asks for the next assistant message."""
+        """Requests the next assistant message."""
         generation = await self.policy.complete(self.messages, stop, max_tokens, self.sampling)
         self.messages.append({"role": "assistant", "content": generation.text})
         return generation
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """A tool's text is the next user message."""
+        """Adds a tool's text as the next user message. Returns its number of words."""
         self.messages.append({"role": "user", "content": text.strip()})
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing is held on the server."""
+        """Does nothing: the server keeps no state for a session."""

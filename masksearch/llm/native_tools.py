@@ -1,14 +1,19 @@
-"""An OpenAI-compatible endpoint whose model calls tools natively. The session translates, so that the agent loop stays the only one.
+"""A policy for models that call tools natively, behind an OpenAI-compatible endpoint.
 
-    model's message                                   turn on record
-    content "I look.", call search{"query": "q"}      <think>I look.</think>\\n<search>q</search>
-    two calls in one message                          two turns, one after the other; the model is asked again when both are answered
-    content "Paris", no call                          <answer>Paris</answer>
-    a call that cannot be carried out                 <think>..</think>\\nname(arguments), with the reason as the generation's `fault`
+The session translates tool calls into turns of the tag protocol, so the one agent loop serves these
+models too:
 
-Reasoning that the server keeps apart comes before the content in the thought. A tool's text goes back as a message of the role `tool` with the id
-of its call. No call stays without an answer: a server would refuse the next request. Which tools there are is read off the stop strings, so that
-what is offered and what is parsed cannot drift apart.
+    model's message                                 recorded turn
+    content "I look.", call search{"query": "q"}    <think>I look.</think>\\n<search>q</search>
+    two calls in one message                        two turns in order; the next request follows both answers
+    content "Paris", no call                        <answer>Paris</answer>
+    a call that cannot be carried out               <think>..</think>\\nname(arguments); `fault` of the
+                                                    generation holds the reason
+
+Reasoning that the server separates from the content comes first in the thought. A tool's text goes back as a
+message of the role `tool` with the id of its call. Every call gets an answer: a server would refuse the next
+request otherwise. The stop strings decide which tools are offered, so the offered and the parsed tools cannot
+differ.
 """
 
 from __future__ import annotations
@@ -16,16 +21,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.llm.endpoint import EndpointPolicy, Reply, request, soften
 from masksearch.types import Hit
 
 PREFIX = "openai-tools:"
-"""Of a model's name in settings and on record."""
+"""Prefix of the model's name in settings and records."""
 _ARGUMENT = {"search": "query", "open": "title"}
-_TOLD = {
+"""The one argument of each tool."""
+_DESCRIPTIONS = {
     "search": (
         "Searches a collection of texts and returns the passages that fit best.",
         "A few words to search for.",
@@ -35,20 +41,20 @@ _TOLD = {
         "The title of the page.",
     ),
 }
-# What a model's own format for calls looks like where the server has not read it.
-_UNREAD = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call", "<function=", "<|python_tag|>")
+# Marks of the models' own call formats, which stay in the text where the server has no tool parser.
+_UNPARSED_CALLS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call", "<function=", "<|python_tag|>")
 
 
 @dataclass(frozen=True)
 class FaultyGeneration(Generation):
-    """A turn that asks for something that cannot be done; `fault` says why."""
+    """A turn that asks for something impossible; `fault` is the reason."""
 
     fault: str = ""
 
 
 @dataclass(frozen=True)
 class _Call:
-    """A tool call as it goes back in the history, and as a turn."""
+    """A tool call in two forms: for the history of messages, and as a turn of the tag protocol."""
 
     id: str
     name: str
@@ -57,6 +63,7 @@ class _Call:
     fault: str
 
     def message(self) -> dict[str, Any]:
+        """Returns the call as the history of messages repeats it."""
         return {
             "id": self.id,
             "type": "function",
@@ -65,19 +72,19 @@ class _Call:
 
 
 class ToolsPolicy(EndpointPolicy):
-    """Sessions with a model that is offered the tools natively."""
+    """Sessions with a model that gets the tools as native tools."""
 
     def __init__(self, model: str, url: str, timeout: float = 120.0, retries: int = 4) -> None:
         super().__init__(model, url, timeout, retries)
         self.name = f"{PREFIX}{model}"
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ToolsSession:  # type: ignore[override]
-        """Starts a conversation; nothing is sent yet."""
+        """Starts a conversation without sending a request."""
         return ToolsSession(self, messages, sampling)
 
 
 class ToolsSession:
-    """A growing list of messages, with the calls that still wait for their answers."""
+    """A growing list of messages, with the calls that still need an answer."""
 
     record: TokenRecord | None = None
 
@@ -85,13 +92,16 @@ class ToolsSession:
         self.policy, self.sampling = policy, sampling
         self.messages: list[dict[str, Any]] = [dict(message) for message in messages]
         self.waiting: list[_Call] = []
-        """Calls of the last message that have not been handed to the loop."""
+        """Calls of the last message that the agent loop has not received yet."""
         self.current: _Call | None = None
-        """The call whose answer is the next thing appended."""
-        self.made = 0
+        """The call that the next appended text answers."""
+        self.call_count = 0
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """The next call of the last message, at no cost; after its last one, the model's next message. Raises ModelError."""
+        """Returns the next call of the last message, at no cost; after its last call, requests a message.
+
+        Raises ModelError.
+        """
         if self.waiting:
             return self._hand_over("", 0, "stop")
         offered = tuple(name for name in _ARGUMENT if f"</{name}>" in stop)
@@ -110,7 +120,7 @@ class ToolsSession:
         )
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """The answer to the call that was handed over last; where there was none, a user's message."""
+        """Adds the answer to the current call, or a user message where no call is open. Returns its words."""
         content = text.strip()
         if self.current is None:
             self.messages.append({"role": "user", "content": content})
@@ -120,32 +130,35 @@ class ToolsSession:
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing is held on the server."""
+        """Does nothing: the server keeps no state for a session."""
 
-    def _hand_over(self, thought: str, tokens: int, finish: Any) -> Generation:
+    def _hand_over(self, thought: str, tokens: int, finish: Literal["stop", "length"]) -> Generation:
+        """Returns the next waiting call as a turn and makes it the current call."""
         self.current = self.waiting.pop(0)
         text = f"{thought}\n{self.current.turn}" if thought else self.current.turn
         if self.current.fault:
-            # An unreadable call of a message that was cut short is a matter of length.
+            # With `finish` the loop can tell a call that the token limit cut short from a wrong call.
             return FaultyGeneration(text, finish, tokens, self.current.fault)
         return Generation(text, "stop", tokens)
 
     def _call(self, call: Mapping[str, Any], offered: Sequence[str]) -> _Call:
-        self.made += 1
+        """Reads one native tool call."""
+        self.call_count += 1
         function = call.get("function")
         function = function if isinstance(function, dict) else {}
         name, raw = str(function.get("name") or ""), function.get("arguments")
         value, fault = _read_arguments(name, raw, offered)
         written = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
         turn = soften(f"{name}({written})") if fault else f"<{name}>{soften(value)}</{name}>"
-        # What is no JSON must not go back: servers take the arguments of the history apart again.
+        # Servers parse the arguments in the history again, so invalid JSON must not go back.
         history = json.dumps({_ARGUMENT[name]: value}, ensure_ascii=False) if not fault else "{}"
-        return _Call(str(call.get("id") or f"call_{self.made}"), name or "unknown", history, turn, fault)
+        call_id = str(call.get("id") or f"call_{self.call_count}")
+        return _Call(call_id, name or "unknown", history, turn, fault)
 
 
 def schema(name: str) -> dict[str, Any]:
-    """What a model is told of a tool."""
-    purpose, meaning = _TOLD[name]
+    """Returns the description of a tool in the format of the API."""
+    purpose, meaning = _DESCRIPTIONS[name]
     argument = _ARGUMENT[name]
     parameters = {
         "type": "object",
@@ -156,7 +169,7 @@ def schema(name: str) -> dict[str, Any]:
 
 
 def _read_arguments(name: str, raw: object, offered: Sequence[str]) -> tuple[str, str]:
-    """The one argument of a call, and what is wrong with the call ("" if nothing)."""
+    """Returns the argument of a call, and the reason why the call is invalid (empty for a valid call)."""
     if name not in offered:
         return "", f"a call of a tool that there is not: '{name[:40]}'"
     try:
@@ -170,29 +183,38 @@ def _read_arguments(name: str, raw: object, offered: Sequence[str]) -> tuple[str
 
 
 def _thought(*parts: str) -> str:
-    """What a model said beside its call, as a thought; "" where it said nothing. A thought it tagged itself is not tagged twice."""
-    said = "\n".join(
-        part.replace("<think>", "").replace("</think>", "").strip() for part in parts if part.strip()
-    )
-    return f"<think>{soften(said)}</think>" if said.strip() else ""
+    """Returns the texts of a message as one thought; empty where there is no text.
+
+    Removes the model's own think tags.
+    """
+    texts = [part.replace("<think>", "").replace("</think>", "").strip() for part in parts if part.strip()]
+    thought = "\n".join(texts)
+    return f"<think>{soften(thought)}</think>" if thought.strip() else ""
 
 
 def _without_call(reply: Reply) -> Generation:
-    """A message without a call is the answer, unless it was cut short, is empty, or is a call that the server has not read."""
+    """Returns the turn of a message without a call.
+
+    The message is the answer, unless it was cut short, is empty, is a refusal, or contains a call that
+    the server did not parse.
+    """
     thought, closed, rest = reply.text.partition("</think>")
-    thought, said = (thought, rest.strip()) if closed else ("", reply.text.strip())
+    if closed:
+        content = rest.strip()
+    else:
+        thought, content = "", reply.text.strip()
     before = _thought(reply.reasoning, thought)
-    finish: Any = "length" if reply.finish == "length" else "end"
-    if reply.refusal and not said:
-        return FaultyGeneration(
-            f"{before}\n{soften(reply.refusal)}".strip(), finish, reply.tokens, "the model refused"
-        )
-    if any(mark in said for mark in _UNREAD):
+    finish: Literal["length", "end"] = "length" if reply.finish == "length" else "end"
+    if reply.refusal and not content:
+        text = f"{before}\n{soften(reply.refusal)}".strip()
+        return FaultyGeneration(text, finish, reply.tokens, "the model refused")
+    if any(mark in content for mark in _UNPARSED_CALLS):
         fault = "the server did not read the model's tool call; start it with its tool parser"
-        return FaultyGeneration(f"{before}\n{soften(said)}".strip(), finish, reply.tokens, fault)
-    if not said or said.startswith("<think>") or finish == "length" or reply.finish == "content_filter":
-        return Generation(f"{before}\n{soften(said)}".strip(), finish, reply.tokens)
-    # A model that knows the tags from elsewhere may answer in them.
-    opened = said.rpartition("<answer>")[2]
+        return FaultyGeneration(f"{before}\n{soften(content)}".strip(), finish, reply.tokens, fault)
+    cut_short = finish == "length" or reply.finish == "content_filter" or content.startswith("<think>")
+    if not content or cut_short:
+        return Generation(f"{before}\n{soften(content)}".strip(), finish, reply.tokens)
+    # A model that was trained on the tags may answer in them.
+    opened = content.rpartition("<answer>")[2]
     answer = soften(opened.partition("</answer>")[0]).strip()
     return Generation(f"{before}\n<answer>{answer}</answer>".strip(), "stop", reply.tokens)

@@ -1,4 +1,4 @@
-"""A policy that answers from a script: for tests, and the frame in which the scripted teacher runs."""
+"""A policy that answers from a script, for tests and for the scripted teacher."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
 from masksearch.types import Hit
 
 Script = Callable[[Sequence[str]], str]
-"""Given the tool texts so far, the model's next turn."""
+"""Maps the tool texts so far to the model's next turn."""
 
 
 class ScriptedPolicy:
-    """Every session gets its script from `make(messages)`; a list of strings is played in order, then "" for ever."""
+    """Sessions that follow the script `make(messages)`; a list of strings is played in order, followed by
+    ""."""
 
     def __init__(
         self, make: Callable[[Sequence[Message]], Script | Sequence[str]], name: str = "scripted"
@@ -20,7 +21,7 @@ class ScriptedPolicy:
         self.make, self.name = make, name
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ScriptedSession:
-        """Starts a session; there is always room."""
+        """Starts a session without waiting."""
         script = self.make(messages)
         return ScriptedSession(script if callable(script) else _play(script))
 
@@ -35,19 +36,19 @@ class ScriptedSession:
         self.tool_texts: list[str] = []
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """The script's next turn, cut behind its first stop string."""
+        """Returns the script's next turn, cut after its first stop string."""
         text = self.script(self.tool_texts)
         ends = [text.index(word) + len(word) for word in stop if word in text]
         text = text[: min(ends)] if ends else text
         return Generation(text, "stop" if ends else "end", len(text.split()))
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Remembers a tool's text."""
+        """Stores a tool's text for the script."""
         self.tool_texts.append(text)
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: a script holds no resources."""
 
 
 def _play(turns: Sequence[str]) -> Script:

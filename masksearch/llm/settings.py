@@ -5,12 +5,12 @@ from __future__ import annotations
 from masksearch.runtime.settings import Settings
 
 ENDPOINTS = ("openai:", "openai-tools:")
-"""How a model behind an endpoint is named: spoken to in our tags, or with native tool calls."""
+"""Prefixes of the names of models behind an endpoint: with the tag protocol, or with native tool calls."""
 DEFAULT_MODEL = "smollm2-135m"
 
 
 class ModelSettings(Settings):
-    """Makes a plain checkpoint folder of a model."""
+    """Writes a model as a plain checkpoint folder."""
 
     source: str = DEFAULT_MODEL
-    """`smollm2-135m` (the packaged one), a checkpoint folder, or a model hub's name."""
+    """The model: `smollm2-135m` (packaged), a checkpoint folder, or its name on a model hub."""

@@ -1,4 +1,9 @@
-"""Asks a model behind an endpoint for a JSON object: in the form the server offers, read leniently, repaired once, never evaluated."""
+"""Asks a model behind an endpoint for a JSON object.
+
+Uses the most exact form that the server supports (a JSON schema, JSON mode, or the prompt alone), finds
+the object in any surrounding text, and asks once for a repair. Replies are parsed as JSON, never
+evaluated as code.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +18,31 @@ from masksearch.text.thoughts import without_thoughts
 
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T | str]
-"""Takes a JSON object apart: what is wanted, or what is wrong with it, as a phrase."""
+"""Reads a JSON object: returns the value, or as a string the reason why the object is invalid."""
 MOST_OPENINGS = 100
-"""Brackets of a reply that are tried as the beginning of the object."""
+"""Most opening brackets of a reply that are tried as the start of the object."""
 
 
 @dataclass(frozen=True)
 class Asked(Generic[T]):
-    """What came of one question. `value` is None where no reply could be read; `fault` then says why."""
+    """The result of one question.
+
+    `value` is None where no reply could be read; `fault` is then the reason.
+    """
 
     value: T | None
     fault: str
     replies: tuple[str, ...]
-    """As the model wrote them: one, or two where the first had to be repaired."""
+    """The model's replies, unchanged: one, or two where the first needed a repair."""
     prompt_tokens: int
     completion_tokens: int
 
 
 class JsonForms:
-    """How a server is asked for JSON: by a schema, in JSON mode, or in words alone. How much of it a server takes is found out once."""
+    """The forms of a request for JSON: with a schema, in JSON mode, or by the prompt alone.
+
+    Remembers the first form that the server accepts; later requests start with it.
+    """
 
     def __init__(self) -> None:
         self._level = 0
@@ -45,7 +56,7 @@ class JsonForms:
         max_tokens: int,
         sampling: Sampling,
     ) -> Reply:
-        """One reply, in the most exact form that the server takes. Raises EndpointError."""
+        """Returns one reply, in the most exact form that the server accepts. Raises EndpointError."""
         forms: tuple[dict[str, Any], ...] = (
             {
                 "response_format": {
@@ -63,14 +74,14 @@ class JsonForms:
                 if error.status not in BAD_REQUEST or level + 1 == len(forms):
                     raise
                 continue
-            # Only what has been answered counts: a request that is bad for another reason says nothing about the form.
+            # Only an answered request settles the form: a server may reject a request for another reason.
             self._level = max(self._level, level)
             return reply
         raise AssertionError("the last form either answers or raises")
 
 
 class Structured:
-    """Questions to one endpoint, in the same form from the first that was answered on."""
+    """Questions to one endpoint; after the first answer all use the form that worked."""
 
     def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
         self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonForms()
@@ -84,11 +95,15 @@ class Structured:
         repair: str,
         sampling: Sampling,
     ) -> Asked[T]:
-        """One object. `repair` is what the model is told where the first reply cannot be read, before `fault`. Raises EndpointError."""
+        """Asks for one object, which `read` turns into a value.
+
+        Where the first reply cannot be read, asks again with the message `repair` followed by the fault.
+        Raises EndpointError.
+        """
         first = await self._forms.complete(self.policy, messages, name, schema, self.max_tokens, sampling)
         value, fault = _take(first, read)
         if not fault:
-            return Asked(value, "", (first.text,), _prompt(first), first.tokens)
+            return Asked(value, "", (first.text,), _prompt_tokens(first), first.tokens)
         more = [
             {"role": "assistant", "content": first.text or "(empty)"},
             {"role": "user", "content": f"{repair} ({fault})"},
@@ -101,29 +116,33 @@ class Structured:
             value,
             fault,
             (first.text, second.text),
-            _prompt(first) + _prompt(second),
+            _prompt_tokens(first) + _prompt_tokens(second),
             first.tokens + second.tokens,
         )
 
 
-def _prompt(reply: Reply) -> int:
+def _prompt_tokens(reply: Reply) -> int:
+    """Returns the tokens of the prompt; 0 where the server does not count tokens."""
     return max(0, reply.total - reply.tokens)
 
 
 def _take(reply: Reply, read: Read[T]) -> tuple[T | None, str]:
-    """What was read, or what is wrong."""
+    """Reads the object in a reply: returns the value and an empty fault, or None and the fault."""
     if reply.refusal and not reply.text:
         return None, "the model refused"
     found = find_object(reply.text)
     if found is None:
-        cut = "; it was cut short, so raise the role's max_tokens" if reply.finish == "length" else ""
-        return None, f"no JSON object{cut}" if reply.text.strip() else f"an empty reply{cut}"
+        fault = "no JSON object" if reply.text.strip() else "an empty reply"
+        if reply.finish == "length":
+            fault += "; it was cut short, so raise the role's max_tokens"
+        return None, fault
     value = read(found)
     return (None, value) if isinstance(value, str) else (value, "")
 
 
 def find_object(text: str) -> dict[str, Any] | None:
-    """The first JSON object in a reply, whatever stands around it (prose, a fence, a thought); None without one."""
+    """Returns the first JSON object in a reply, ignoring prose, fences and thoughts around it; None
+    without one."""
     text = without_thoughts(text)
     place = text.find("{")
     for _ in range(MOST_OPENINGS):

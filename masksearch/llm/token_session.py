@@ -1,8 +1,9 @@
-"""Token in, token out: sessions that know their tokens, whoever decodes them.
+"""Sessions on token ids, shared by the back ends that decode them: `llm.decoder.local_policy` and `llm.vllm`.
 
-A session's token record is what a trainer trains on; nothing is decoded and tokenised again. A tool's text is tokenised as plain text, so that nothing
-in it can become a special token. Where a stretch of text ends is decided here, the same for every back end: with a token with which the model ends its
-turn, or with the token that completes a stop string. Back ends: `llm.local` (slots in this process), `llm.vllm`.
+A trainer trains on the token record of a session; no text is decoded and tokenised again. A tool's text
+is tokenised as plain text, so it cannot contain a special token. This module decides where a stretch of
+text ends, by the same rule for every back end: at a token with which the model ends its turn, or at the
+token that completes a stop string.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from masksearch.types import Hit
 
 Ending = Literal["end", "stop"]
 Written = tuple[list[int], list[float], Literal["end", "stop", "full"] | None]
-"""Token ids, their log-probabilities, and what ended them; None where `limit` did."""
+"""Token ids, their log-probabilities, and the reason for their end; None where the token limit
+ended them."""
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
-    """Token ids of a chat, ready for the model's turn, by the tokenizer's chat template (or a plain one if it has none)."""
+    """Returns the token ids of a chat up to the model's turn.
+
+    Uses the tokenizer's chat template; a tokenizer without one gets the messages' texts, separated by
+    blank lines.
+    """
     if tokenizer.chat_template:
         text = tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
     else:
@@ -29,40 +35,38 @@ def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
 
 
 def encode_plain(tokenizer: Any, text: str) -> list[int]:
-    """Token ids of a stretch of text in which nothing counts as a special token."""
+    """Returns the token ids of a text; the names of special tokens in it are encoded as plain characters."""
     return list(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
 
 
 def decode(tokenizer: Any, ids: Sequence[int]) -> str:
-    """Text of token ids; special tokens are left out, spaces stay as they are."""
+    """Returns the text of token ids, without special tokens and with its spaces unchanged."""
     return str(tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
 def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Tokens with which a model ends its turn, by its tokenizer and its configurations."""
-    configured = (model.config.eos_token_id, getattr(model.generation_config, "eos_token_id", None))
-    ends = {
-        tokenizer.eos_token_id,
-        *(
-            token
-            for value in configured
-            for token in (value if isinstance(value, (list, tuple)) else [value])
-        ),
-    }
+    """Returns the tokens with which a model ends its turn, from its tokenizer and its two configurations."""
+    ends = {tokenizer.eos_token_id}
+    for value in (model.config.eos_token_id, getattr(model.generation_config, "eos_token_id", None)):
+        ends.update(value if isinstance(value, (list, tuple)) else [value])
     return frozenset(token for token in ends if token is not None)
 
 
 class TokenPolicy:
-    """What a policy that knows its tokens has: a tokenizer, and where a stretch ends."""
+    """Base of the policies that know their tokens: a tokenizer, and the rule for where a stretch ends."""
 
     def __init__(self, tokenizer: Any, end_ids: Iterable[int], name: str) -> None:
         self.tokenizer, self.end_ids, self.name = tokenizer, frozenset(end_ids), name
         pieces = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-        # A stop string can only end in a token that holds its last character: others need not be decoded.
+        # A stop string can only end in a token that contains its last character, so after any other token
+        # the text need not be decoded.
         self.closing = frozenset(token for token, piece in enumerate(pieces) if ">" in piece)
 
     def ended(self, ids: Sequence[int], stop: Sequence[str]) -> Ending | None:
-        """What ends a stretch with the last of its tokens; None where it goes on. Every stop string must end with `>`."""
+        """Returns why a stretch ends with the last token of `ids`; None where it continues.
+
+        Every stop string must end with `>`.
+        """
         if ids[-1] in self.end_ids:
             return "end"
         if ids[-1] in self.closing:
@@ -72,7 +76,7 @@ class TokenPolicy:
 
 
 class TokenSession(ABC):
-    """One sequence of tokens, and who wrote each."""
+    """One sequence of tokens, with the author (model or tool) of each."""
 
     def __init__(self, policy: TokenPolicy, prompt: list[int], sampling: Sampling) -> None:
         self.policy, self.sampling = policy, sampling
@@ -80,37 +84,38 @@ class TokenSession(ABC):
 
     @property
     def room(self) -> int:
-        """Tokens that still fit."""
+        """Tokens that still fit; negative where the prompt alone is longer than the session allows."""
         return self.sampling.max_length - len(self.record.prompt_ids) - len(self.record.ids)
 
     @abstractmethod
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
-        """The model's next tokens, at most `limit` (1 or more), ended as `TokenPolicy.ended` says. The record is not touched."""
+        """Returns the model's next tokens, at most `limit` (1 or more).
+
+        `TokenPolicy.ended` decides where they end. Leaves the record unchanged.
+        """
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Writes until a stop string, the model's own end, `max_tokens`, or the session is full."""
+        """Generates until a stop string, the model's end of turn, `max_tokens`, or a full session."""
         limit = min(max_tokens, self.room)
         if limit <= 0:
             return Generation("", "full", 0)
         ids, logprobs, finish = await self.write(limit, stop)
-        self._note(ids, 1, logprobs)
-        return Generation(
-            decode(self.policy.tokenizer, ids),
-            finish or ("length" if limit == max_tokens else "full"),
-            len(ids),
-        )
+        self._extend_record(ids, 1, logprobs)
+        at_limit: Literal["length", "full"] = "length" if limit == max_tokens else "full"
+        return Generation(decode(self.policy.tokenizer, ids), finish or at_limit, len(ids))
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
         """Adds a tool's text as plain tokens."""
         ids = encode_plain(self.policy.tokenizer, text)
-        self._note(ids, 0, [0.0] * len(ids))
+        self._extend_record(ids, 0, [0.0] * len(ids))
         return len(ids)
 
-    def _note(self, ids: list[int], mask: int, logprobs: list[float]) -> None:
+    def _extend_record(self, ids: list[int], mask: int, logprobs: list[float]) -> None:
+        # The three lists stay of equal length, (tokens after the prompt,).
         self.record.ids += ids
         self.record.mask += [mask] * len(ids)
         self.record.logprobs += logprobs
 
     @abstractmethod
     def close(self) -> None:
-        """Frees what the session holds."""
+        """Frees the resources of the session."""

@@ -1,11 +1,13 @@
-"""The model that vLLM holds for a trainer, as a policy: token in, token out.
+"""The model that vLLM serves for a trainer, as a policy that takes and returns tokens.
 
     server      a native `vllm serve`; a turn is one request to /v1/completions
     colocated   a vLLM engine in this process, stepped from the event loop
 
-Either way vLLM decodes together whatever rollouts are ready, keeps what it has computed of a rollout for its next turn (prefix cache), and looks for
-stop strings itself. What comes back is cut once more, by the rule of `llm.tokens`, so that a record does not depend on where vLLM looks. Who loads the
-weights: train/decoders.py. What is asked and answered: as TRL 1.16's own client does (trl/generation/vllm_client.py), and vLLM from 0.22 on.
+Either way vLLM batches all rollouts that are ready, reuses the keys and values of a rollout's earlier
+turns (prefix cache) and detects stop strings itself. The policy cuts the returned tokens once more, by
+the rule of `llm.token_session`, so a token record does not depend on where vLLM checks for stop strings.
+train/rl/decoders.py loads the weights. The requests and answers are those of TRL 1.16's own client
+(trl/generation/vllm_client.py) and of vLLM 0.22 or newer.
 """
 
 from __future__ import annotations
@@ -29,37 +31,42 @@ if TYPE_CHECKING:
 
 EXTRA = "vllm"
 AT_A_TIME = 256
-"""Requests under way from one process: about so many vLLM decodes together by default, and each takes a connection."""
+"""Most concurrent requests of one process: about the batch size of vLLM by default.
+
+Each request takes a connection.
+"""
 WAITS = (0.5, 2.0)
-"""Seconds before each further try of a request that failed in a way that may pass."""
+"""Seconds before each further try of a request that failed with a temporary error."""
 MAY_PASS = frozenset({408, 429})
-"""HTTP states besides 5xx after which another try makes sense."""
+"""HTTP statuses, in addition to 5xx, after which a request is tried again."""
 LONGEST_MESSAGE = 300
+"""Most characters of a server's message that an error quotes."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What vLLM wrote: token ids, their log-probabilities, and its own word for the end (`stop`, `length`)."""
+    """One stretch that vLLM generated: token ids and their log-probabilities, (tokens,) each."""
 
     ids: list[int]
     logprobs: list[float]
     reason: str
+    """vLLM's reason for the end: `stop` or `length`."""
 
 
 class VllmPolicy(TokenPolicy):
     """Sessions whose turns are requests to vLLM."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> VllmSession:
-        """Starts a session; nothing is asked yet."""
+        """Starts a session without sending a request."""
         return VllmSession(self, encode_prompt(self.tokenizer, messages), sampling)
 
     @abstractmethod
     async def ask(self, ids: Sequence[int], parameters: Mapping[str, Any]) -> Stretch:
-        """What the model writes after `ids`, by vLLM's sampling parameters. Raises ModelError."""
+        """Returns what the model generates after `ids` with vLLM's sampling parameters. Raises ModelError."""
 
 
 class VllmSession(TokenSession):
-    """One sequence of tokens; vLLM is sent all of it at every turn, and computes what is new."""
+    """One sequence of tokens. Every turn sends all of it; vLLM computes only the new part."""
 
     policy: VllmPolicy
 
@@ -68,8 +75,9 @@ class VllmSession(TokenSession):
         self.turns = 0
 
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
-        """One request; what stands behind the end of the stretch is cut off."""
-        # A request's random numbers begin anew: with one seed for all, every turn would draw the same ones.
+        """Sends one request and cuts off the tokens after the end of the stretch."""
+        # vLLM seeds every request separately: with one seed for all, every turn would draw the same
+        # random numbers.
         seed = random.Random(f"{self.sampling.seed}:{self.turns}").getrandbits(62)
         self.turns += 1
         parameters = sampling_parameters(limit, stop, self.sampling.temperature, seed, self.policy.end_ids)
@@ -77,16 +85,17 @@ class VllmSession(TokenSession):
         return cut(self.policy, stretch, limit, stop)
 
     def close(self) -> None:
-        """Nothing is held; vLLM forgets prefixes as it needs their room."""
+        """Does nothing: vLLM evicts cached prefixes when it needs their memory."""
 
 
 def sampling_parameters(
     limit: int, stop: Sequence[str], temperature: float, seed: int, end_ids: Iterable[int]
 ) -> dict[str, Any]:
-    """vLLM's parameters of a stretch of at most `limit` tokens.
+    """Returns vLLM's parameters for a stretch of at most `limit` tokens.
 
-    None is left out that a model's generation_config.json may set: a server takes the model's own top_p or repetition penalty then, and the
-    log-probabilities would be those of another distribution.
+    Sets every parameter that a model's generation_config.json may set: a server fills in the model's own
+    top_p or repetition penalty for a missing one, and the log-probabilities would be those of another
+    distribution.
     """
     return {
         "n": 1,
@@ -107,32 +116,40 @@ def sampling_parameters(
 
 
 def cut(policy: TokenPolicy, stretch: Stretch, limit: int, stop: Sequence[str]) -> Written:
-    """The stretch up to its end as `policy.ended` tells it, at most `limit` tokens."""
-    ids: list[int] = []
+    """Returns the stretch up to the end that `policy.ended` finds, at most `limit` tokens."""
+    ids: list[int] = []  # (tokens,), as are their log-probabilities
     for token in stretch.ids[:limit]:
         ids.append(token)
         if finish := policy.ended(ids, stop):
             return ids, stretch.logprobs[: len(ids)], finish
     logprobs = stretch.logprobs[: len(ids)]
     if stretch.reason == "stop" and len(stretch.ids) <= limit:
-        return ids, logprobs, "end"  # one of vLLM's own ends
-    return ids, logprobs, None if len(ids) == limit else "full"  # full: vLLM has less room than the session
+        return ids, logprobs, "end"  # vLLM found an end that `policy.ended` does not know
+    if len(ids) == limit:
+        return ids, logprobs, None
+    return ids, logprobs, "full"  # vLLM's context is shorter than the session
 
 
 def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
-    """What vLLM answered, where all of it is there. Raises ModelError: nothing that is missing is made up."""
+    """Returns an answer of vLLM as a Stretch.
+
+    Raises ModelError for missing token ids, an unknown end, and missing or non-finite log-probabilities:
+    a trainer must not learn from invented values.
+    """
     if not isinstance(ids, (list, tuple)) or not all(isinstance(token, int) for token in ids):
         raise ModelError(f"{who} returned no token ids (token_ids); it takes vLLM 0.22 or newer.")
     if reason not in ("stop", "length"):
-        raise ModelError(f"{who} broke a turn off ({reason}); see its log.")
+        raise ModelError(f"{who} aborted a turn ({reason}); see its log.")
     if not isinstance(logprobs, (list, tuple)) or len(logprobs) != len(ids):
         count = len(logprobs) if isinstance(logprobs, (list, tuple)) else 0
         raise ModelError(
-            f"{who} returned {len(ids)} tokens and {count} log-probabilities; nothing can be learnt from a token without one."
+            f"{who} returned {len(ids)} tokens and {count} log-probabilities; "
+            "training needs the log-probability of every token."
         )
     if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in logprobs):
         raise ModelError(
-            f"{who} returned a log-probability that is no finite number; see that the weights it was sent are finite."
+            f"{who} returned a log-probability that is not a finite number; "
+            "check that the weights sent to it are finite."
         )
     return Stretch([int(token) for token in ids], [float(value) for value in logprobs], reason)
 
@@ -140,7 +157,8 @@ def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
 class ServerPolicy(VllmPolicy):
     """Sessions on a native vLLM server at a URL such as http://127.0.0.1:8000.
 
-    `timeout` is in seconds, for one turn. Raises MissingExtraError without httpx, ModelError where the server does not answer.
+    `timeout` is in seconds, for one turn. Raises MissingExtraError without httpx, and ModelError where
+    the server does not answer.
     """
 
     def __init__(
@@ -157,7 +175,7 @@ class ServerPolicy(VllmPolicy):
         self.model = self._served()
 
     async def ask(self, ids: Sequence[int], parameters: Mapping[str, Any]) -> Stretch:
-        """One request to /v1/completions, tried again where what failed may pass."""
+        """Sends one request to /v1/completions; tries again after a temporary error."""
         body = {
             "model": self.model,
             "prompt": list(ids),
@@ -169,15 +187,12 @@ class ServerPolicy(VllmPolicy):
             answer = await self._complete(body)
         try:
             choice = answer["choices"][0]
-            ids, logprobs, reason = (
-                choice.get("token_ids"),
-                choice.get("logprobs") or {},
-                choice.get("finish_reason"),
-            )
-            return checked(self._who, ids, logprobs.get("token_logprobs"), reason)
+            logprobs = (choice.get("logprobs") or {}).get("token_logprobs")
+            return checked(self._who, choice.get("token_ids"), logprobs, choice.get("finish_reason"))
         except (AttributeError, IndexError, KeyError, TypeError) as error:
             raise ModelError(
-                f"{self._who} answered with something other than a completion; see that vllm.url is that of a native vLLM server."
+                f"{self._who} answered with something other than a completion; "
+                "check that vllm.url is the URL of a native vLLM server."
             ) from error
 
     @property
@@ -185,11 +200,11 @@ class ServerPolicy(VllmPolicy):
         return f"The vLLM server at {self.url}"
 
     def _gate(self) -> asyncio.Semaphore:
-        """What lets so many requests through at a time; every rollout of tasks has an event loop of its own."""
+        """Returns the semaphore that limits concurrent requests; each event loop needs its own."""
         return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_A_TIME))
 
     async def _complete(self, body: Mapping[str, Any]) -> Any:
-        """The JSON of an answer. Raises ModelError."""
+        """Returns the JSON of an answer. Raises ModelError."""
         failure = ""
         for wait in (0.0, *WAITS):
             await asyncio.sleep(wait)
@@ -201,31 +216,37 @@ class ServerPolicy(VllmPolicy):
                     return response.json()
                 except ValueError as error:
                     raise ModelError(
-                        f"{self._who} answered with something other than JSON; see that vllm.url is that of a native vLLM server."
+                        f"{self._who} answered with something other than JSON; "
+                        "check that vllm.url is the URL of a native vLLM server."
                     ) from error
             elif response.status_code in MAY_PASS or response.status_code >= 500:
-                failure = f"answers {_told(response)}"
+                failure = f"answers {_status_message(response)}"
             else:
-                raise ModelError(f"{self._who} refused a request ({_told(response)}).")
-        raise ModelError(f"{self._who} {failure}, also after {len(WAITS)} further tries; see that it runs.")
+                raise ModelError(f"{self._who} refused a request ({_status_message(response)}).")
+        raise ModelError(f"{self._who} {failure}, also after {len(WAITS)} further tries; check that it runs.")
 
     async def _post(self, body: Mapping[str, Any]) -> httpx.Response | str:
-        """An answer, or what kept it from coming. Raises ModelError where it did not come in time: then another try would not help either."""
+        """Returns the answer, or the reason why the connection failed.
+
+        Raises ModelError after a time-out: another try would take too long as well.
+        """
         import httpx
 
         try:
-            # A connection of its own for each turn: event loops come and go, and servers close those that idle while a search or a step of training lasts.
+            # Each turn opens a new connection: a connection cannot outlive its event loop, and servers close
+            # connections that idle during a search or a training step.
             async with httpx.AsyncClient(verify=self._context, timeout=self.timeout) as client:
                 return await client.post(f"{self.url}/v1/completions", json=body)
         except httpx.TimeoutException as error:
             raise ModelError(
-                f"{self._who} did not answer within {self.timeout:g} seconds; raise vllm.timeout, or lower prompts_per_step."
+                f"{self._who} did not answer within {self.timeout:g} seconds; "
+                "raise vllm.timeout, or lower prompts_per_step."
             ) from error
         except httpx.TransportError as error:
             return f"cannot be reached ({str(error) or type(error).__name__})"
 
     def _served(self) -> str:
-        """The model's name at the server. Raises ModelError where the server does not answer."""
+        """Returns the model's name at the server. Raises ModelError where the server does not answer."""
         import httpx
 
         try:
@@ -235,21 +256,23 @@ class ServerPolicy(VllmPolicy):
             return str(response.raise_for_status().json()["data"][0]["id"])
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             raise ModelError(
-                f"{self._who} does not say which model it has ({error or type(error).__name__}); how to start it: docs/scale.md."
+                f"{self._who} does not name its model ({error or type(error).__name__}); "
+                "docs/scale.md describes how to start it."
             ) from error
 
 
-def _told(response: httpx.Response) -> str:
-    """A status and a server's words, on one line and not too long."""
-    said = " ".join(response.text.split())
-    return f"{response.status_code}: {said[:LONGEST_MESSAGE]}" if said else str(response.status_code)
+def _status_message(response: httpx.Response) -> str:
+    """Returns the HTTP status and the server's message, cut to one line of `LONGEST_MESSAGE` characters."""
+    message = " ".join(response.text.split())
+    return f"{response.status_code}: {message[:LONGEST_MESSAGE]}" if message else str(response.status_code)
 
 
 class EnginePolicy(VllmPolicy):
-    """Sessions on a vLLM engine in this process (`LLM(...).llm_engine`: add_request, step, has_unfinished_requests, abort_request).
+    """Sessions on a vLLM engine in this process.
 
-    Between two steps of the engine the event loop goes round, so that sessions whose search is done continue, and join the next step.
-    Raises MissingExtraError without vLLM.
+    The engine is `LLM(...).llm_engine`, with `add_request`, `step`, `has_unfinished_requests` and
+    `abort_request`. Other coroutines run between two steps of the engine, so sessions whose search has
+    finished join the next step. Raises MissingExtraError without vLLM.
     """
 
     def __init__(self, engine: Any, tokenizer: Any, end_ids: Iterable[int], name: str) -> None:
@@ -266,10 +289,12 @@ class EnginePolicy(VllmPolicy):
         self.driver: asyncio.Task[None] | None = None
 
     async def ask(self, ids: Sequence[int], parameters: Mapping[str, Any]) -> Stretch:
-        """One request to the engine, which this and all others that wait step together."""
-        name, done = f"masksearch-{next(self._numbers)}", asyncio.get_running_loop().create_future()
+        """Adds one request to the engine; all waiting requests share its steps."""
+        name = f"masksearch-{next(self._numbers)}"
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            # With its type the prompt is what vLLM's own renderer would make of the ids, and nothing is tokenised.
+            # With `type` the prompt has the form that vLLM's own renderer gives to token ids, so vLLM
+            # does not tokenise it.
             self.engine.add_request(
                 name,
                 {"type": "token", "prompt_token_ids": list(ids)},
@@ -283,17 +308,21 @@ class EnginePolicy(VllmPolicy):
         try:
             output = await done
         finally:
+            # A cancelled rollout must not keep its place in the engine's batch.
             if self.waiting.pop(name, None) is not None:
                 self.engine.abort_request([name])
-        found = [
+        # Each entry maps the drawn token, and perhaps the likeliest one, to its log-probability.
+        logprobs = [
             entry[token].logprob
             for token, entry in zip(output.token_ids, output.logprobs or (), strict=False)
             if token in entry
         ]
-        return checked("The vLLM engine", list(output.token_ids), found, output.finish_reason)
+        return checked("The vLLM engine", list(output.token_ids), logprobs, output.finish_reason)
 
     async def _drive(self) -> None:
         while self.waiting:
+            # Sessions that just got their turn can search and send the next request before the engine
+            # steps again.
             for _ in range(3):
                 await asyncio.sleep(0)
             try:
@@ -306,15 +335,17 @@ class EnginePolicy(VllmPolicy):
                 return
 
     def _step(self) -> None:
-        """One step, and the turns that it completed. Raises ModelError where the engine has lost a request: it would be waited for for ever."""
+        """Runs one step of the engine and resolves the turns that it completed.
+
+        Raises ModelError where the engine has lost a request, which would otherwise wait for ever.
+        """
         if self.waiting and not self.engine.has_unfinished_requests():
             raise ModelError(
                 f"The vLLM engine has lost {len(self.waiting)} requests; start the same command again."
             )
         for output in self.engine.step():
-            if (
-                output.finished
-                and (done := self.waiting.pop(output.request_id, None)) is not None
-                and not done.done()
-            ):
+            if not output.finished:
+                continue
+            done = self.waiting.pop(output.request_id, None)
+            if done is not None and not done.done():
                 done.set_result(output.outputs[0])

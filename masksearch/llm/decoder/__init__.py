@@ -1,1 +1,1 @@
-"""Decoding of many sessions at once with a checkpoint in this process."""
+"""Decoding of many concurrent sessions with a checkpoint in this process."""

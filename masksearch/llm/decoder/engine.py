@@ -1,13 +1,14 @@
-"""Decoding many sessions at once in this process: slots are refilled as sessions end, tool text is prefilled alone.
+"""Continuous batching of many sessions in this process.
 
-Sessions are asyncio coroutines; while they wait for the next stretch of text, the engine runs one forward pass
-after another over all that wait, and lets the others (a search, say) go on in between: a slow tool never holds up
-the batch. A new session takes over the keys and values of the prompt's beginning from one that has it in its slot (the
-whole prompt in a group of rollouts, the instruction in an evaluation). Everything is seeded per session. The order of the
-work depends only on the order of the requests.
+Sessions are asyncio coroutines. While sessions wait for their next stretch of text, the engine runs one
+forward pass after another over all of them; other coroutines (a search, for example) run between the
+passes, so a slow tool never delays the batch. A slot is refilled as soon as its session ends, and a
+tool's text is prefilled into its slot alone. A new session copies the keys and values of a shared prompt
+prefix from another slot: the whole prompt in a group of rollouts, the instruction in an evaluation. Every
+session has its own seed. The order of the work depends only on the order of the requests.
 
-The gain over `generate` on padded batches is in uneven lengths: about twice as fast there, no faster where all sequences
-are equally long (benchmarks/decode.py; figures in docs/log.md).
+Compared with `generate` on padded batches, the engine is about twice as fast for sequences of uneven
+length and no faster for sequences of equal length (benchmarks/decode.py; figures in docs/log.md).
 """
 
 from __future__ import annotations
@@ -25,37 +26,45 @@ from masksearch.llm.decoder.graphs import RecordedPasses, graphs_wanted
 from masksearch.llm.decoder.slots import ATTENTION, SlotCache
 
 PREFILL_TOKENS = 4096
+"""Most tokens of one prefill pass on a CPU, padding included."""
 PREFILL_TOKENS_GPU = 16384
+"""Most tokens of one prefill pass on a GPU, padding included."""
 PATIENCE_GPU = 8
-"""On a GPU a pass takes about as long whatever its size, so a prefill waits for others: for so many decoding passes, or until so large a part waits."""
+"""Most decoding passes for which a prefill waits on a GPU.
+
+A pass takes about the same time there for any size, so several prefills share one. The prefill runs
+earlier when at least 1/8 of the requests wait for it.
+"""
 SHARED_TOKENS = 16
-"""A common beginning of fewer tokens is not worth copying."""
+"""Shortest common prefix, in tokens, that is worth copying."""
 
 
 @dataclass(eq=False)
 class Stream:
-    """A running sequence: the `held` tokens are in its slot, the `pending` ones are not yet."""
+    """A running sequence of tokens and its slot."""
 
     slot: int
     temperature: float
     random: random.Random
     held: list[int] = field(default_factory=list)
+    """Tokens whose keys and values are in the slot."""
     pending: list[int] = field(default_factory=list)
+    """Tokens that the next forward pass puts into the slot."""
 
     @property
     def cached(self) -> int:
-        """Tokens in its slot."""
+        """Number of tokens in the slot."""
         return len(self.held)
 
     def advance(self) -> None:
-        """What was pending is in the slot now."""
+        """Marks the pending tokens as held, after the forward pass that put them into the slot."""
         self.held += self.pending
         self.pending = []
 
 
 @dataclass(eq=False)
 class Request:
-    """A stretch to generate. `accept(token)` returns whether the stretch ends with it."""
+    """A stretch to generate. `accept(token)` returns whether the stretch ends with this token."""
 
     sequence: Stream
     max_tokens: int
@@ -81,20 +90,21 @@ class Engine:
         self.waiting: deque[asyncio.Future[None]] = deque()
         self.requests: list[Request] = []
         self.driver: asyncio.Task[None] | None = None
-        self.decoded = 0
-        on_gpu = self.device.type != "cpu"
-        self.patience, self.held_back = PATIENCE_GPU if on_gpu else 0, 0
-        self.recorded = (
-            RecordedPasses(self._hidden, slots, self.device) if graphs_wanted(self.device) else None
-        )
+        self.patience = PATIENCE_GPU if self.device.type != "cpu" else 0
+        """Decoding passes for which a prefill waits; 0 on a CPU."""
+        self.held_back = 0
+        """Decoding passes for which the current prefill has waited."""
+        self.recorded: RecordedPasses | None = None
+        if graphs_wanted(self.device):
+            self.recorded = RecordedPasses(self._hidden, slots, self.device)
         if self.device.type == "cuda":
-            # It makes a plan for every length it has not met, and here nearly every pass has a length of its own.
+            # cuDNN attention builds a plan for every new length, and nearly every pass here has a new length.
             torch.backends.cuda.enable_cudnn_sdp(False)
 
-    # -- sessions come and go ------------------------------------------------------------------------------------
+    # -- admission and release of sessions ----------------------------------------------------------------
 
     async def admit(self, temperature: float, seed: int) -> Stream:
-        """Waits for a free slot, first come first served."""
+        """Waits for a free slot, first come first served, and returns a new stream in it."""
         while len(self.running) >= self.slots:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.waiting.append(turn)
@@ -105,7 +115,11 @@ class Engine:
         return sequence
 
     def release(self, sequence: Stream) -> None:
-        """Frees the slot. With no one waiting, the last slot moves into the gap, so that those in use stay a prefix."""
+        """Frees the slot of a session.
+
+        Without waiting sessions, the last slot moves into the gap: decoding needs the slots in use to be
+        a prefix.
+        """
         if self.running.get(sequence.slot) is not sequence:
             return
         del self.running[sequence.slot]
@@ -122,7 +136,11 @@ class Engine:
             self.running[sequence.slot] = moved
 
     async def generate(self, sequence: Stream, max_tokens: int, accept: Any) -> tuple[list[int], list[float]]:
-        """Token ids and their log-probabilities, until `accept` says stop or `max_tokens` are written."""
+        """Generates until `accept` returns True or `max_tokens` are written.
+
+        Returns token ids and their log-probabilities, (tokens,) each. Raises the error of a failed
+        forward pass.
+        """
         request = Request(sequence, max_tokens, asyncio.get_running_loop().create_future(), accept)
         self.requests.append(request)
         if self.driver is None or self.driver.done():
@@ -132,7 +150,7 @@ class Engine:
 
     async def _drive(self) -> None:
         while self.requests:
-            # Sessions that were just answered get the chance to search and to ask again before the next pass.
+            # Sessions that just got their stretch can search and send the next request before the next pass.
             for _ in range(3):
                 await asyncio.sleep(0)
             try:
@@ -144,35 +162,38 @@ class Engine:
                         request.done.set_exception(error)
                 return
 
-    # -- one forward pass ----------------------------------------------------------------------------------------
+    # -- one forward pass ---------------------------------------------------------------------------------
 
     def _step(self) -> None:
+        """Runs a prefill or one decoding pass."""
         self.requests = [request for request in self.requests if not request.done.done()]
+        # A sequence that decodes has one pending token; after a prompt or a tool's text it usually has more.
         fresh = [request for request in self.requests if len(request.sequence.pending) != 1]
-        if fresh and (self.held_back >= self.patience or len(fresh) * self.patience >= len(self.requests)):
+        waited = self.held_back >= self.patience
+        if fresh and (waited or len(fresh) * self.patience >= len(self.requests)):
             self.held_back = 0
             self._prefill(fresh)
         elif self.requests:
             self.held_back += bool(fresh)
-            self._decode(
-                [request for request in self.requests if len(request.sequence.pending) == 1]
-                if fresh
-                else self.requests
-            )
+            self._decode([request for request in self.requests if len(request.sequence.pending) == 1])
 
     def _prefill(self, requests: Sequence[Request]) -> None:
-        """Runs pending tokens of several sequences; of those that begin alike, one before the others."""
+        """Runs the pending tokens of several sequences; a prefix that they share runs only once."""
         waiting = list(requests)
         while waiting:
             ready, waiting = self._share_beginnings(waiting)
             self._run_pending(ready)
 
     def _share_beginnings(self, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
-        """Copies what others hold into new slots; returns who can run now, and who waits for one of these to hold more of its beginning."""
+        """Copies the longest prefix that another slot holds into each new slot.
+
+        Returns the requests that can run now, and those that wait because one of the former will hold a
+        longer prefix of their prompt.
+        """
         ready: list[Request] = []
         waiting: list[Request] = []
         holders = [stream for stream in self.running.values() if stream.held]
-        starting: list[list[int]] = []
+        starting: list[list[int]] = []  # prompts of the new sequences in `ready`
         for request in requests:
             stream = request.sequence
             if stream.held:
@@ -181,7 +202,7 @@ class Engine:
             soon = longest_beginning(stream.pending, starting)[1]
             place, held = longest_beginning(stream.pending, [holder.held for holder in holders])
             donor = holders[place] if held else None
-            # One token is left to run: its logits are what the first sampled token is drawn from.
+            # The last token must run: its logits give the distribution of the first sampled token.
             now = min(held, len(stream.pending) - 1)
             if soon >= SHARED_TOKENS and soon > now + 1:
                 waiting.append(request)
@@ -194,38 +215,42 @@ class Engine:
         return ready, waiting
 
     def _run_pending(self, requests: Sequence[Request]) -> None:
-        """Runs pending tokens in batches, longest first so that little is padded."""
+        """Runs the pending tokens in batches, longest first to keep the padding small."""
         ordered = sorted(requests, key=lambda request: -len(request.sequence.pending))
         while ordered:
             longest = len(ordered[0].sequence.pending)
             count = max(1, (PREFILL_TOKENS_GPU if self.patience else PREFILL_TOKENS) // longest)
             batch, ordered = ordered[:count], ordered[count:]
             sequences = [request.sequence for request in batch]
-            tokens = torch.zeros((len(batch), longest), dtype=torch.long)
-            positions = torch.zeros((len(batch), longest), dtype=torch.long)
+            tokens = torch.zeros((len(batch), longest), dtype=torch.long)  # (batch, longest)
+            positions = torch.zeros((len(batch), longest), dtype=torch.long)  # (batch, longest)
             for row, sequence in enumerate(sequences):
                 size = len(sequence.pending)
                 tokens[row, :size] = torch.tensor(sequence.pending)
-                # Padding is written to the positions after the real tokens and overwritten by what really comes there.
+                # Padding goes to the positions after the real tokens, and later tokens overwrite it.
                 positions[row] = torch.arange(sequence.cached, sequence.cached + longest)
-            last = torch.tensor([len(sequence.pending) - 1 for sequence in sequences])
-            rows = torch.tensor([sequence.slot for sequence in sequences])
-            logits = self._forward(tokens, positions, rows, last)
+            last = torch.tensor([len(sequence.pending) - 1 for sequence in sequences])  # (batch,)
+            rows = torch.tensor([sequence.slot for sequence in sequences])  # (batch,)
+            logits = self._forward(tokens, positions, rows, last)  # (batch, vocabulary)
             for sequence in sequences:
                 sequence.advance()
             self._sample(batch, logits)
 
     def _decode(self, requests: Sequence[Request]) -> None:
-        """One token for every request. Slots in use are a prefix; those that wait for a tool ride along unread."""
+        """Decodes one token for every request.
+
+        The pass covers the prefix of slots in use. The results of slots that wait for a tool are ignored.
+        """
         width = max(self.running) + 1
         written, places = [0] * width, [0] * width
         for slot, sequence in self.running.items():
-            # An idle slot writes to the place its next token will overwrite.
+            # A waiting slot writes to the position that its next token overwrites.
             places[slot] = sequence.cached
         for request in requests:
             written[request.sequence.slot] = request.sequence.pending[0]
-        tokens, positions = torch.tensor(written)[:, None], torch.tensor(places)[:, None]
-        logits = self._forward(tokens, positions, width, torch.zeros(width, dtype=torch.long))
+        tokens, positions = torch.tensor(written)[:, None], torch.tensor(places)[:, None]  # (width, 1) each
+        last = torch.zeros(width, dtype=torch.long)
+        logits = self._forward(tokens, positions, width, last)  # (width, vocabulary)
         for request in requests:
             request.sequence.advance()
         self._sample(requests, logits[[request.sequence.slot for request in requests]])
@@ -234,18 +259,20 @@ class Engine:
     def _forward(
         self, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | int, last: torch.Tensor
     ) -> torch.Tensor:
-        """Logits (batch, vocabulary) in float32 after token `last` of each row."""
+        """Returns the logits (batch, vocabulary), in float32, after token `last` of each row.
+
+        `tokens` and `positions` are (batch, tokens), `last` is (batch,); `rows` is as in `SlotCache.aim`.
+        """
         span = int(positions.max()) + 1
         if self.cache.grow(span) and self.recorded:
             self.recorded.clear()
-        hidden = (
-            self.recorded(tokens, positions, rows, span, self.cache.length)
-            if self.recorded and isinstance(rows, int)
-            else None
-        )
+        hidden = None
+        if self.recorded and isinstance(rows, int):
+            hidden = self.recorded(tokens, positions, rows, span, self.cache.length)
         if hidden is None:
             rows = rows.to(self.device) if isinstance(rows, torch.Tensor) else rows
             hidden = self._hidden(tokens.to(self.device), positions.to(self.device), rows, span)
+        # (batch, tokens, size) -> (batch, size)
         picked = hidden[torch.arange(len(tokens), device=self.device), last.to(self.device)]
         logits: torch.Tensor = self.model.get_output_embeddings()(picked)
         return logits.float()
@@ -253,8 +280,12 @@ class Engine:
     def _hidden(
         self, tokens: torch.Tensor, positions: torch.Tensor, rows: torch.Tensor | int, span: int
     ) -> torch.Tensor:
-        """Hidden states (batch, tokens, size) of one pass; keys and values go to the slots `rows`, of which the first `span` places are read."""
+        """Returns the hidden states (batch, tokens, size) of one pass.
+
+        Keys and values go to the slots `rows`; attention reads the first `span` positions of these slots.
+        """
         self.cache.aim(rows, positions, span)
+        # (batch, 1, tokens, span): a token sees the positions up to its own.
         mask = torch.arange(span, device=self.device)[None, None, None, :] <= positions[:, None, :, None]
         output = self.model.base_model(
             input_ids=tokens,
@@ -267,38 +298,42 @@ class Engine:
         return hidden
 
     def _sample(self, requests: Sequence[Request], logits: torch.Tensor) -> None:
-        """Draws a token a row, each with its own seeded random numbers, and ends the stretches that are complete."""
+        """Draws one token per row of logits (requests, vocabulary) and resolves complete stretches.
+
+        Each row draws from the random numbers of its own session.
+        """
         tokens, logprobs = sample(
             logits,
             [request.sequence.temperature for request in requests],
             [request.sequence.random for request in requests],
         )
-        self.decoded += len(requests)
         for request, token, logprob in zip(requests, tokens, logprobs, strict=True):
             request.ids.append(token)
             request.logprobs.append(logprob)
-            # The token is not in the cache yet: it goes in first, before whatever follows it.
+            # The sampled token is not in the cache yet; the next pass of this sequence starts with it.
             request.sequence.pending = [token]
             if request.accept(token) or len(request.ids) >= request.max_tokens:
                 request.done.set_result(None)
 
 
 def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many tokens two sequences begin with alike."""
-    return next(
-        (place for place, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
-        min(len(one), len(other)),
-    )
+    """Returns the length of the longest common prefix of two sequences."""
+    for place, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return place
+    return min(len(one), len(other))
 
 
 def longest_beginning(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """Place and length of the longest beginning that `tokens` shares with one of the others, the first of equals; (0, 0) where there is none.
+    """Finds the sequence with the longest common prefix with `tokens`; returns its index and the length.
 
-    Most others share only the instruction: that one of them cannot do better shows in a comparison of slices, without counting.
+    Returns the first of several equally long ones, and (0, 0) where no sequence starts like `tokens`.
     """
     best, length = 0, 0
     start = tokens[:1]
     for place, other in enumerate(others):
+        # Most sequences share only the instruction: one slice comparison rules out those that cannot do
+        # better, without counting token by token.
         if start and other[: length + 1] == start:
             best, length = place, common_beginning(tokens, other)
             start = tokens[: length + 1] if length < len(tokens) else []
@@ -308,23 +343,23 @@ def longest_beginning(tokens: Sequence[int], others: Sequence[Sequence[int]]) ->
 def sample(
     logits: torch.Tensor, temperatures: Sequence[float], randoms: Sequence[random.Random]
 ) -> tuple[list[int], list[float]]:
-    """Tokens and log-probabilities for logits (batch, vocabulary); temperature 0 takes the largest (first on ties).
+    """Samples one token per row of logits (batch, vocabulary); returns tokens and log-probabilities.
 
-    Sampling inverts the cumulative distribution at one uniform number a row. The log-probability is that of the
-    distribution sampled from (of temperature 1 where greedy).
+    Temperature 0 takes the largest logit, the first one on ties. Sampling inverts the cumulative
+    distribution at one uniform random number per row. The log-probability is that of the sampled
+    distribution, and of temperature 1 for greedy rows.
     """
-    scale = torch.tensor(
-        [temperature if temperature > 0 else 1.0 for temperature in temperatures], device=logits.device
-    )
-    logp = torch.log_softmax(logits / scale[:, None], dim=-1)
+    divisors = [temperature if temperature > 0 else 1.0 for temperature in temperatures]
+    scale = torch.tensor(divisors, device=logits.device)  # (batch,)
+    logp = torch.log_softmax(logits / scale[:, None], dim=-1)  # (batch, vocabulary)
     if all(temperature == 0 for temperature in temperatures):
         picked = logits.argmax(dim=-1)
     else:
-        cumulative = logp.exp().double().cumsum(dim=-1)
+        cumulative = logp.exp().double().cumsum(dim=-1)  # (batch, vocabulary)
         uniform = torch.tensor([rng.random() for rng in randoms], dtype=torch.float64, device=logits.device)
-        drawn = torch.searchsorted(cumulative, (uniform * cumulative[:, -1])[:, None], right=True)[
-            :, 0
-        ].clamp(max=logits.shape[-1] - 1)
+        # Rounding keeps a row's sum from being exactly 1, so the random number is scaled by the sum.
+        targets = (uniform * cumulative[:, -1])[:, None]  # (batch, 1)
+        drawn = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
         greedy = torch.tensor([temperature == 0 for temperature in temperatures], device=logits.device)
-        picked = torch.where(greedy, logits.argmax(dim=-1), drawn)
+        picked = torch.where(greedy, logits.argmax(dim=-1), drawn)  # (batch,)
     return picked.tolist(), logp.gather(1, picked[:, None])[:, 0].tolist()

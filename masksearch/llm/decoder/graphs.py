@@ -1,9 +1,13 @@
-"""Decoding passes recorded as CUDA graphs: a small model's pass is a thousand small kernels, and starting them one by one takes longer than
+"""Records decoding passes as CUDA graphs and replays them.
+
+A pass of a small model runs a thousand small kernels, and launching them one by one takes longer than
 running them.
 
-A pass of one token a slot is recorded for each size it comes in, the number of slots and the longest prefix both rounded up, so that few sizes
-are met. A recording reads its tokens and positions from tensors of its own and the keys and values from the cache where it lay then: once the
-cache has grown, all are made anew. Where recording fails, decoding goes on without. `MASKSEARCH_CUDA_GRAPHS=0` in the environment turns it off.
+A pass of one token per slot is recorded for each size, which is the number of slots and the longest
+prefix, both rounded up to keep the number of sizes small. A recording reads its tokens and positions from
+fixed tensors, and keys and values from the cache's memory at the time of recording, so all recordings are
+discarded when the cache grows. Where recording fails, decoding continues without it.
+`MASKSEARCH_CUDA_GRAPHS=0` in the environment turns recording off.
 """
 
 from __future__ import annotations
@@ -18,24 +22,30 @@ import torch
 from masksearch.runtime.progress import say
 
 SWITCH = "MASKSEARCH_CUDA_GRAPHS"
+"""Environment variable that turns recording off when it is 0."""
 WORTH_RECORDING = 3
-"""A size is recorded when it is met so often: recording takes a few passes' time."""
+"""A size is recorded at its third pass: recording takes as long as a few passes."""
 SPAN_STEP = 128
+"""The longest prefix is rounded up to a multiple of this many tokens."""
 WIDTH_STEPS = 8
-"""Prefixes are rounded up to a multiple of `SPAN_STEP`, slots to so many parts of all."""
+"""The number of slots is rounded up to a multiple of 1/8 of all slots."""
 
 Pass = Callable[[torch.Tensor, torch.Tensor, int, int], torch.Tensor]
-"""(tokens, positions, slots, span) -> hidden states."""
+"""(tokens, positions, slots, span) -> hidden states.
+
+Tokens and positions are (slots, 1), hidden states (slots, 1, size).
+"""
 Replay = Callable[[], torch.Tensor]
+"""Runs a recorded pass; returns its hidden states, (slots, 1, size)."""
 
 
 def graphs_wanted(device: torch.device) -> bool:
-    """Whether passes are recorded: on CUDA, unless switched off."""
+    """Whether to record passes: on CUDA, unless the environment turns it off."""
     return device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
 
 
 class RecordedPasses:
-    """Replays decoding passes over the first slots of a cache."""
+    """Records and replays decoding passes over the first slots of a cache."""
 
     def __init__(
         self,
@@ -48,28 +58,33 @@ class RecordedPasses:
         self.record = record or record_graph
         self.tokens = torch.zeros((slots, 1), dtype=torch.long, device=device)
         self.positions = torch.zeros((slots, 1), dtype=torch.long, device=device)
-        self.met: Counter[tuple[int, int]] = Counter()
+        self.passes: Counter[tuple[int, int]] = Counter()
+        """Passes so far of each size (slots, span)."""
         self.replays: dict[tuple[int, int], Replay] = {}
         self.pool: Any = None
         self.failed = False
 
     def clear(self) -> None:
-        """Forgets the recordings: the cache lies elsewhere."""
+        """Discards the recordings: they read memory that the cache no longer uses."""
         self.replays = {}
         self.pool = None
 
     def __call__(
         self, tokens: torch.Tensor, positions: torch.Tensor, width: int, span: int, room: int
     ) -> torch.Tensor | None:
-        """Hidden states (width, 1, size) of a pass, or None where it is not recorded. `room`: tokens that a slot holds."""
+        """Returns the hidden states (width, 1, size) of a pass, or None where the pass is not recorded.
+
+        `tokens` and `positions` are (width, 1); `room` is the number of tokens that a slot holds.
+        """
         if self.failed:
             return None
         step = -(-self.slots // WIDTH_STEPS)
         size = (min(round_up(width, step), self.slots), min(round_up(span, SPAN_STEP), room))
-        self.met[size] += 1
-        if self.met[size] < WORTH_RECORDING:
+        self.passes[size] += 1
+        if self.passes[size] < WORTH_RECORDING:
             return None
-        # Slots beyond `width` are in no one's use: what is written to their first place is written over when they are.
+        # Slots beyond `width` are free: the padding writes to their first position, which the next
+        # session overwrites.
         padding = (0, 0, 0, size[0] - width)
         self.tokens[: size[0]].copy_(torch.nn.functional.pad(tokens, padding))
         self.positions[: size[0]].copy_(torch.nn.functional.pad(positions, padding))
@@ -78,6 +93,7 @@ class RecordedPasses:
         return self.replays[size]()[:width]
 
     def _try_to_record(self, size: tuple[int, int]) -> bool:
+        """Records a size; returns False where recording fails, after which no pass is recorded."""
         width, span = size
         try:
             if self.pool is None and self.tokens.is_cuda:
@@ -88,21 +104,20 @@ class RecordedPasses:
         except RuntimeError as error:
             self.failed = True
             self.clear()
-            say(
-                f"  Decoding goes on without CUDA graphs, more slowly: {str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}"
-            )
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            say(f"  Decoding continues without CUDA graphs, more slowly: {reason}")
             return False
         return True
 
 
 def record_graph(work: Callable[[], torch.Tensor], pool: Any) -> Replay:
-    """Records `work` as a CUDA graph. What it computes must depend only on tensors that stay where they are."""
-    aside: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(2):  # libraries set themselves up in the first passes, which must not be recorded
+    """Records `work` as a CUDA graph. `work` may only read tensors whose memory stays valid."""
+    warm_up: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    warm_up.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(warm_up):
+        for _ in range(2):  # libraries initialise in the first passes, which a graph cannot record
             work()
-    torch.cuda.current_stream().wait_stream(aside)
+    torch.cuda.current_stream().wait_stream(warm_up)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
         out = work()
@@ -115,5 +130,5 @@ def record_graph(work: Callable[[], torch.Tensor], pool: Any) -> Replay:
 
 
 def round_up(number: int, step: int) -> int:
-    """The next multiple of `step`."""
+    """Rounds a number up to a multiple of `step`."""
     return -(-number // step) * step

@@ -1,4 +1,4 @@
-"""A checkpoint in this process as a policy: sessions on the slots of our own engine."""
+"""A checkpoint in this process as a policy: sessions on the slots of our own decoding engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from masksearch.types import Hit
 
 
 class LocalPolicy(TokenPolicy):
-    """Sessions on an engine."""
+    """Sessions on an engine with `slots` slots of up to `max_length` tokens."""
 
     def __init__(
         self, model: Any, tokenizer: Any, name: str, slots: int = 48, max_length: int = 1024
@@ -29,7 +29,7 @@ class LocalPolicy(TokenPolicy):
 
 
 class LocalSession(TokenSession):
-    """A sequence in a slot."""
+    """A sequence of tokens in a slot."""
 
     policy: LocalPolicy
 
@@ -38,7 +38,7 @@ class LocalSession(TokenSession):
         self.stream = stream
 
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
-        """Tokens drawn one by one, each looked at when it comes."""
+        """Draws tokens one by one and tests each for the end of the stretch."""
         ids: list[int] = []
         finish: Ending | None = None
 
@@ -48,11 +48,12 @@ class LocalSession(TokenSession):
             finish = self.policy.ended(ids, stop)
             return finish is not None
 
+        # written, logprobs: (tokens,) each
         written, logprobs = await self.policy.engine.generate(self.stream, limit, accept)
         return written, logprobs, finish
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds a tool's text as plain tokens, which go into the slot before the next turn."""
+        """Adds a tool's text as plain tokens; the engine prefills them into the slot before the next turn."""
         count = await super().append(text, hits)
         self.stream.pending += self.record.ids[len(self.record.ids) - count :]
         return count

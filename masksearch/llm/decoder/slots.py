@@ -1,8 +1,8 @@
-"""A key-value cache of fixed slots, and attention that reads it without repeating grouped heads.
+"""A key-value cache of fixed slots, and grouped-query attention that reads it without repeating heads.
 
-Each running sequence owns a slot of a preallocated tensor, so that sequences of any length decode side by side and
-a tool's text is prefilled into its slot alone. Any `transformers` model whose attention goes through the
-attention interface and the cache's `update` works.
+Each running sequence owns a slot of a preallocated tensor, so sequences of any length decode in one batch
+and a tool's text is prefilled into its slot alone. Works with any `transformers` model whose attention
+goes through the attention interface and the cache's `update`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from transformers import AttentionInterface
 from transformers.cache_utils import Cache
 
 ATTENTION = "masksearch_slots"
+"""Name of `slot_attention` in the attention interface of `transformers`."""
 
 
 class SlotCache(Cache):  # type: ignore[misc]
-    """Keys and values of shape (slots, kv_heads, length, head_dim) for every layer; grows by doubling its length.
+    """Keys and values of shape (slots, kv_heads, length, head_dim) for every layer; grows by doubling its
+    length.
 
-    Before a forward pass `aim` says which slots the rows of the batch are and at which positions their tokens stand.
+    Before a forward pass, `aim` sets the slots of the batch rows and the positions of their tokens.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class SlotCache(Cache):  # type: ignore[misc]
     ) -> None:
         self.kv_heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         self.head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        # (layers, slots, kv_heads, length, head_dim)
         shape = (config.num_hidden_layers, slots, self.kv_heads, length, self.head_dim)
         self.keys = torch.zeros(shape, dtype=dtype, device=device)
         self.values = torch.zeros(shape, dtype=dtype, device=device)
@@ -37,13 +40,14 @@ class SlotCache(Cache):  # type: ignore[misc]
 
     @property
     def length(self) -> int:
-        """Tokens a slot can hold at present."""
+        """Tokens that a slot holds at present."""
         return self.keys.shape[3]
 
-    # Tensors made in inference mode may be changed in it alone, and a forward pass may have grown these.
+    # Only inference mode may change tensors that were created in inference mode, and `grow` creates its
+    # tensors during a forward pass.
     @torch.inference_mode()
     def grow(self, length: int) -> bool:
-        """Makes room for `length` tokens a slot; whether the tensors had to move for it."""
+        """Makes room for `length` tokens in each slot; returns whether it had to allocate new tensors."""
         if length <= self.length:
             return False
         extra = max(length, 2 * self.length) - self.length
@@ -53,28 +57,38 @@ class SlotCache(Cache):  # type: ignore[misc]
 
     @torch.inference_mode()
     def copy(self, source: int, target: int, length: int) -> None:
-        """Copies the first `length` tokens of a slot into another one."""
+        """Copies the first `length` tokens of slot `source` into slot `target`."""
         self.keys[:, target, :, :length] = self.keys[:, source, :, :length]
         self.values[:, target, :, :length] = self.values[:, source, :, :length]
 
     def aim(self, rows: torch.Tensor | int, positions: torch.Tensor, span: int) -> None:
-        """`rows`: slot of each batch row, or n for the first n slots; `positions` (batch, tokens); `span`: longest prefix read."""
+        """Sets the slots and positions of the next forward pass.
+
+        `rows` holds the slot of each batch row, or is n for the first n slots; `positions` has shape
+        (batch, tokens); `span` is the longest prefix that attention reads, in tokens.
+        """
         self.rows, self.positions, self.span = rows, positions, span
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Stores (batch, kv_heads, tokens, head_dim) at the aimed positions; returns the aimed slots up to `span`."""
-        keys, values = self.keys[layer_idx], self.values[layer_idx]
+        """Stores the states of one layer, (batch, kv_heads, tokens, head_dim), at the positions set by `aim`.
+
+        Returns keys and values of the slots set by `aim`, each (batch, kv_heads, span, head_dim).
+        """
+        keys, values = self.keys[layer_idx], self.values[layer_idx]  # (slots, kv_heads, length, head_dim)
         slots = torch.arange(self.rows, device=keys.device) if isinstance(self.rows, int) else self.rows
+        # Indexed by (batch, 1) and (batch, tokens), the target has the shape (batch, tokens, kv_heads,
+        # head_dim).
         keys[slots[:, None], :, self.positions] = key_states.transpose(1, 2)
         values[slots[:, None], :, self.positions] = value_states.transpose(1, 2)
         if isinstance(self.rows, int):
+            # A slice of the first slots is a view; indexing with a tensor would copy.
             return keys[: self.rows, :, : self.span], values[: self.rows, :, : self.span]
         return keys[self.rows, :, : self.span], values[self.rows, :, : self.span]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Longest prefix in use (positions are always given explicitly)."""
+        """Returns the longest prefix in use; positions are always passed explicitly."""
         return self.span
 
 
@@ -88,16 +102,19 @@ def slot_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Grouped-query attention with the groups laid along the query axis, so that keys and values are never copied.
+    """Computes grouped-query attention with the groups along the query axis, so keys and values are never
+    copied.
 
-    query (batch, heads, tokens, dim), key and value (batch, kv_heads, span, dim), mask (batch, 1, tokens, span)
-    boolean; returns (batch, tokens, heads, dim).
+    query is (batch, heads, tokens, dim), key and value are (batch, kv_heads, span, dim), the boolean mask is
+    (batch, 1, tokens, span). Returns (batch, tokens, heads, dim).
     """
     batch, heads, tokens, dim = query.shape
     kv_heads = key.shape[1]
     groups = heads // kv_heads
     folded = query.reshape(batch, kv_heads, groups * tokens, dim)
+    # (batch, 1, groups * tokens, span); with one token, broadcasting over the queries does the same.
     mask = attention_mask if tokens == 1 else attention_mask.repeat(1, 1, groups, 1)
+    # out: (batch, kv_heads, groups * tokens, dim)
     out = torch.nn.functional.scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)
     return out.reshape(batch, heads, tokens, dim).transpose(1, 2), None
 

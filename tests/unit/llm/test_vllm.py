@@ -290,7 +290,7 @@ def test_what_may_pass_is_tried_again(server, endpoint, first):
         (
             fail(500, "CUDA error"),
             3,
-            r"answers 500: .*CUDA error.*, also after 2 further tries; see that it runs\.",
+            r"answers 500: .*CUDA error.*, also after 2 further tries; check that it runs\.",
         ),
         (cut_off(), 3, r"cannot be reached \(.+\), also after 2 further tries"),
         (
@@ -312,10 +312,10 @@ def test_what_may_pass_is_tried_again(server, endpoint, first):
         (
             json.dumps(completion([5], logprobs=[float("nan")])),
             1,
-            r"returned a log-probability that is no finite number",
+            r"returned a log-probability that is not a finite number",
         ),
-        (completion([5], logprobs=[None]), 1, r"returned a log-probability that is no finite number"),
-        (completion([5], reason="abort"), 1, r"broke a turn off \(abort\)"),
+        (completion([5], logprobs=[None]), 1, r"returned a log-probability that is not a finite number"),
+        (completion([5], reason="abort"), 1, r"aborted a turn \(abort\)"),
         ({"object": "error"}, 1, r"answered with something other than a completion"),
         (truncated(completion([5])), 1, r"answered with something other than JSON"),
     ],
@@ -355,7 +355,7 @@ def test_a_server_that_is_slow_or_away(endpoint, tiny_tokenizer):
     assert len(endpoint.requests) == 1
     endpoint.close()
     with pytest.raises(
-        ModelError, match=r"does not say which model it has .*how to start it: docs/scale\.md"
+        ModelError, match=r"does not name its model .*docs/scale\.md describes how to start it"
     ):
         served(endpoint, tiny_tokenizer)
 

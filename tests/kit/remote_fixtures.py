@@ -1,4 +1,4 @@
-"""What the providers' documentation shows: answers with results, without any, and their errors."""
+"""Answers from the documentation of web search providers: with results, without results, and errors."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ WRONG: dict[str, tuple[int, Any, str]] = {
         "exceeds your plan's set usage limit",
     ),
 }
-"""Errors that another try would meet again."""
+"""Permanent errors, which a retry would meet again."""
 
 LIMITED: dict[str, Any] = {
     "serper": {"message": "Too many requests", "statusCode": 429},
@@ -153,7 +153,7 @@ LIMITED: dict[str, Any] = {
     "brave": brave_error(429, "RATE_LIMITED", "Request rate limit exceeded for plan."),
     "tavily": {"detail": {"error": "Your request has been blocked due to excessive requests."}},
 }
-"""Bodies of a 429."""
+"""Bodies of answers with the status 429."""
 
 MISSHAPEN: dict[str, list[Any]] = {
     "serper": [
@@ -191,4 +191,4 @@ MISSHAPEN: dict[str, list[Any]] = {
         '{"results":[{"url":"u","score":NaN}]}',
     ],
 }
-"""Sent with the status 200."""
+"""Bodies of undocumented shape, sent with the status 200."""

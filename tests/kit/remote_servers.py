@@ -1,4 +1,4 @@
-"""Real HTTP servers on loopback that answer as they are told, for the tests of back ends over the network."""
+"""HTTP servers on loopback with prepared replies, for tests of search back ends on the network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 KEY = "k3y+/With=odd-characters.4711"
-"""Differs from itself in a URL."""
+"""A key whose URL-encoded form differs from its plain form."""
 VARIABLES = {
     "serper": "SERPER_API_KEY",
     "serpapi": "SERPAPI_API_KEY",
@@ -26,7 +26,7 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 @dataclass(frozen=True)
 class Received:
-    """A request as it arrived."""
+    """A received request."""
 
     method: str
     path: str
@@ -38,41 +38,42 @@ class Received:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer. A body that is neither text nor bytes is sent as JSON."""
+    """A reply. A body that is neither text nor bytes is sent as JSON."""
 
     body: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     kind: str = "application/json; charset=utf-8"
     silent: bool = False
-    """Never answer."""
+    """Never answers."""
     missing: int = 0
-    """Bytes that are promised and not sent."""
+    """Number of bytes announced in Content-Length but not sent."""
     endless: bool = False
-    """Send the body again and again, until the other side has enough."""
+    """Repeats the body until the client hangs up."""
     pause: float = 0.0
-    """Seconds between these."""
+    """Seconds between the repetitions."""
     together: threading.Barrier | None = None
-    """Answer when so many requests have arrived, and not before."""
+    """Answers only when as many requests have arrived as the barrier has parties."""
 
 
 class _Listener(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is no error of the server's."""
+        """Ignores clients that hang up."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Server:
-    """Answers with `replies` in order, the last one for ever, or with what a function makes of the request; notes the requests."""
+    """Records requests and answers them with `replies` in order, the last one repeatedly, or with
+    `answer(request)`."""
 
     def __init__(self, *replies: Reply, answer: Callable[[Received], Reply] | None = None) -> None:
         self.replies, self.answer = list(replies), answer
         self.requests: list[Received] = []
         self.sent = 0
-        """Bytes of endless bodies."""
+        """Number of bytes sent of endless bodies."""
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._http = _Listener(("127.0.0.1", 0), _handler(self))
@@ -129,11 +130,11 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 return
             if reply.together:
                 reply.together.wait(10)
-            body = (
-                reply.body
-                if isinstance(reply.body, bytes)
-                else (reply.body if isinstance(reply.body, str) else json.dumps(reply.body)).encode()
-            )
+            body = reply.body
+            if not isinstance(body, str | bytes):
+                body = json.dumps(body)
+            if isinstance(body, str):
+                body = body.encode()
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.kind)
             for name, value in reply.headers.items():
@@ -158,7 +159,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 @contextlib.contextmanager
 def serving(*replies: Reply, answer: Callable[[Received], Reply] | None = None) -> Iterator[Server]:
-    """A server for the length of a block."""
+    """Runs a server for the length of a block."""
     server = Server(*replies, answer=answer)
     try:
         yield server
@@ -167,7 +168,7 @@ def serving(*replies: Reply, answer: Callable[[Received], Reply] | None = None) 
 
 
 def nowhere() -> str:
-    """A URL at which nobody listens."""
+    """Returns a URL without a server."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{free.getsockname()[1]}"

@@ -1,8 +1,11 @@
-"""Back ends over the network, each a `Searcher`; one attempt a search (trying again is a wrapper's business).
+"""Search back ends on the network, each a `Searcher`. They make one attempt per search;
+`wrappers/retrying.py` retries.
 
-web:serper, web:serpapi, web:brave, web:tavily     web search; the key is read from SERPER_API_KEY, SERPAPI_API_KEY, BRAVE_API_KEY, TAVILY_API_KEY
-wikipedia:LANGUAGE                                 the live Wikipedia, which opens pages as well
-http://HOST:PORT, https://HOST                     a server that speaks Search-R1's protocol
+web:serper, web:serpapi, web:brave, web:tavily     web search; the key is read from SERPER_API_KEY,
+SERPAPI_API_KEY,
+                                                   BRAVE_API_KEY or TAVILY_API_KEY
+wikipedia:LANGUAGE                                 the live Wikipedia, which also opens pages
+http://HOST:PORT, https://HOST                     a server of Search-R1's retrieval protocol
 """
 
 from __future__ import annotations
@@ -21,22 +24,25 @@ _URL, _WEB, _WIKIPEDIA = ("http://", "https://"), "web:", "wikipedia:"
 
 
 def is_remote(spec: str) -> bool:
-    """Whether `spec` is meant for `open_remote`, rather than a folder's path."""
+    """Whether `spec` names a back end of `open_remote` instead of a folder."""
     return spec.startswith((*_URL, _WEB, _WIKIPEDIA))
 
 
 def open_remote(spec: str, timeout: float, url: str = "") -> RemoteSearcher | RetrieveSearcher:
-    """The back end that `spec` names. `timeout` is in seconds; `url` is another base URL for a web provider or a wiki. Nothing is sent yet.
+    """Opens the back end that `spec` names. Sends no request yet.
 
-    The fingerprints `web-NAME` and `wikipedia-LANGUAGE` (with a hash of `url`, where it is given) say who was asked, not that the same
-    queries will bring the same results.
+    `timeout` is in seconds; `url` replaces the base URL of a web provider or a wiki. The fingerprints
+    `web-NAME` and `wikipedia-LANGUAGE` (with a hash of `url` where it is given) identify the service.
+    They do not promise that the same queries return the same results.
 
-    Raises UsageError: an unknown name, no key in the environment, a wrong URL; MissingExtraError without httpx.
+    Raises UsageError for an unknown name, a wrong URL or a missing key in the environment;
+    MissingExtraError without httpx.
     """
     if spec.startswith(_URL):
         if url:
             raise UsageError(
-                f"The search {spec} is a URL already; another base URL goes with web:NAME or wikipedia:LANGUAGE."
+                f"The search {spec} is a URL already; set another base URL only with web:NAME or "
+                "wikipedia:LANGUAGE."
             )
         from masksearch.search.remote.retrieve import RetrieveSearcher
 
@@ -51,4 +57,4 @@ def open_remote(spec: str, timeout: float, url: str = "") -> RemoteSearcher | Re
 
         return WikipediaSearcher(wikipedia(spec.removeprefix(_WIKIPEDIA), url), timeout)
     names = "web:serper, web:serpapi, web:brave, web:tavily, wikipedia:LANGUAGE, http://HOST:PORT"
-    raise UsageError(f"There is no search '{spec}' over the network; there are {names}.")
+    raise UsageError(f"There is no search '{spec}' over the network; choose one of {names}.")

@@ -1,4 +1,7 @@
-"""Any search provider behind HTTP as a `Searcher`: an adapter says what to ask and how to read the answer, and never touches the network."""
+"""A `Searcher` over any search provider with an HTTP interface.
+
+A `Provider` builds the requests and reads the answers; only the `JsonClient` uses the network.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,39 @@ from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit
 
 TOGETHER = 8
-"""Queries of one call that are under way at a time."""
+"""Number of queries of one call that are sent at the same time."""
 
 
 class Provider(Protocol):
-    """An adapter: what one provider is asked, and what its answers mean. Does no input or output; pickles."""
+    """Adapter of one provider: builds its requests and parses its answers. It does no input or output,
+    and pickles."""
 
     @property
     def service(self) -> Service:
-        """Where it is, and how it is told who asks."""
+        """Address, headers and key of the provider."""
 
     def request(self, query: str, k: int) -> Request:
-        """Asks for the best `k` results, or as many as the provider gives at a time. The query is on one line and not empty."""
+        """Builds the request for the best `k` results, or for as many as the provider returns at once.
+
+        The query is one line and not empty.
+        """
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """The best `k` of an answer. Raises UnexpectedShape where the results are missing, unless the provider documents that for none."""
+        """Returns the best `k` results of an answer.
+
+        Raises UnexpectedShape where the results are missing, unless the provider documents a missing
+        field for an empty result.
+        """
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """The error that an answer reports, whatever its status; None where it reports none."""
+        """Returns the error that an answer reports, for any HTTP status; None without an error."""
 
 
 class RemoteSearcher:
-    """A `Searcher` over a provider. One attempt a query; safe to share between threads; pickles without its connections and without the key.
+    """A `Searcher` over a provider, with one attempt per query.
 
-    `timeout` is in seconds. Raises UsageError without the provider's key in the environment, MissingExtraError without httpx.
+    Threads may share it. It pickles without its connections and without the key. `timeout` is in seconds.
+    Raises UsageError without the provider's key in the environment, MissingExtraError without httpx.
     """
 
     def __init__(self, provider: Provider, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
@@ -46,23 +58,28 @@ class RemoteSearcher:
 
     @property
     def fingerprint(self) -> str:
-        """The provider's name. It says who was asked, not that the answers can be had again: what is on the web changes."""
+        """The provider's name. It identifies the service but does not promise the same results, for the
+        web changes."""
         return self.provider.service.name
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; several queries are under way at a time. The first that fails, in their order, ends the call."""
+        """Searches all queries, several at the same time (see `Searcher.search`).
+
+        Raises the error of the first query, in their order, that fails.
+        """
         if len(queries) < 2:
             return [self._search(query, k) for query in queries]
-        # Not the threads that `asearch` waits in: a call from one of those would wait for a place among them.
+        # The pool of `in_thread` could deadlock here: this call may hold one of its threads while it
+        # waits for others.
         with ThreadPoolExecutor(min(TOGETHER, len(queries)), "search-batch") as pool:
             return list(pool.map(self._search, queries, [k] * len(queries)))
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
+        """Searches one query in a thread (see `Searcher.asearch`)."""
         return await in_thread(self._search, query, k)
 
     def close(self) -> None:
-        """Gives the connections back; the next search makes new ones."""
+        """Closes the connections; the next search opens new ones."""
         self.client.close()
 
     def _search(self, query: str, k: int) -> list[Hit]:

@@ -1,7 +1,8 @@
-"""One JSON request over HTTP: one attempt, and every failure told apart from an answer and named.
+"""Sends one JSON request over HTTP, in one attempt, and turns every failure into a named error.
 
-What may pass (time-outs, lost connections, 408, 425, 429, 5xx) is a SearchUnavailableError; all else is a SearchError. Trying again is the
-business of whoever calls. The HTTP library's own errors are not passed on: their texts may quote what the server sent, and so the key.
+Failures that may pass (time-outs, lost connections, 408, 425, 429, 5xx) raise SearchUnavailableError, all
+others SearchError. Callers decide about retries. Errors of the HTTP library are not chained: their texts
+may quote what the server sent, which may contain the key.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MAX_BYTES = 10_000_000
-"""Longest answer that is read, unpacked."""
+"""Longest answer that is read, in bytes after decompression."""
 MAY_PASS = frozenset({408, 425, 429})
-"""Besides 5xx."""
+"""HTTP statuses of failures that may pass, in addition to 5xx."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class _Answer:
 
 
 class JsonClient:
-    """Asks one service. Safe to call from several threads, which share its connections; these are made at the first request.
+    """Client of one service. Threads may share it and its connections, which are opened at the first request.
 
-    `timeout` is in seconds: for each wait, and for an answer in pieces. Raises MissingExtraError without httpx, UsageError without the service's key.
+    `timeout` is in seconds. It limits each wait, and the whole of an answer that arrives in pieces. Raises
+    MissingExtraError without httpx, UsageError without the service's key.
     """
 
     def __init__(self, service: Service, timeout: float, max_bytes: int = MAX_BYTES) -> None:
@@ -65,21 +67,19 @@ class JsonClient:
         read: Callable[[Any], T],
         timeout: float | None = None,
     ) -> T:
-        """What `read` makes of the JSON answer.
+        """Sends a request and returns the JSON answer as parsed by `read`.
 
-        `complaint` finds the error a service reports in its JSON; `read` raises UnexpectedShape where the answer is not what is documented.
-        Raises SearchError, SearchUnavailableError.
+        `complaint` extracts the error that a service reports in its JSON; `read` raises UnexpectedShape
+        where the answer differs from the documentation. Raises SearchError or SearchUnavailableError.
         """
         payload = self._payload(self._answer(request, timeout or self.timeout), complaint)
         try:
             return read(payload)
         except UnexpectedShape as error:
-            raise SearchError(
-                f"{self._who} answered in a form it does not document: expected {error}."
-            ) from None
+            raise SearchError(f"{self._who} answered in an undocumented form: expected {error}.") from None
 
     def close(self) -> None:
-        """Gives the connections back; the next request makes new ones."""
+        """Closes the connections; the next request opens new ones."""
         with self._lock:
             pool, self._pool = self._pool, None
         if pool:
@@ -113,11 +113,11 @@ class JsonClient:
             httpx.HTTPError,
             httpx.InvalidURL,
             UnicodeError,
-        ) as error:  # the last for a host's name that is none
+        ) as error:  # UnicodeError: an invalid host name
             failure = SearchError(
                 f"{self._who} cannot be asked ({type(error).__name__}: {self._shown(str(error))})."
             )
-        raise failure  # out here, so that the library's error is not its context either
+        raise failure  # outside the handlers, so that the library's error is not chained as the context
 
     def _exchange(self, request: Request, timeout: float) -> _Answer:
         import httpx
@@ -132,41 +132,45 @@ class JsonClient:
                 body += chunk
                 if len(body) > self.max_bytes:
                     raise SearchError(
-                        f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too much to read."
+                        f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too long "
+                        "to read."
                     )
-                if time.monotonic() > deadline:  # each wait was short enough, but not all together
+                # httpx limits each wait, but not their sum.
+                if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("", request=response.request)
             return _Answer(response.status_code, response.headers, bytes(body))
 
     def _payload(self, answer: _Answer, complaint: Callable[[Any], Complaint | None]) -> Any:
-        """The JSON of an answer that is none of an error. Raises SearchError, SearchUnavailableError."""
+        """Returns the JSON of a successful answer. Raises SearchError or SearchUnavailableError for an
+        error."""
         try:
             payload, is_json = json.loads(answer.body), True
         except (ValueError, RecursionError):
             payload, is_json = None, False
-        said = complaint(payload) if is_json else None
-        if not 200 <= answer.status < 300 or said:
-            self._fail(answer, said)
+        reported = complaint(payload) if is_json else None
+        if not 200 <= answer.status < 300 or reported:
+            self._fail(answer, reported)
         if not is_json:
             kind = self._shown(answer.headers.get("content-type", "") or "of no stated type", 60)
-            beginning = self._shown(answer.body.decode("utf-8", "replace"), 80)
+            start = self._shown(answer.body.decode("utf-8", "replace"), 80)
             raise SearchError(
-                f"{self._who} answered with something other than JSON ({kind}), which begins: '{beginning}'."
+                f"{self._who} answered with something other than JSON ({kind}), which starts with: '{start}'."
             )
         return payload
 
-    def _fail(self, answer: _Answer, said: Complaint | None) -> NoReturn:
-        status, kind = answer.status, said.kind if said else ""
-        detail = f"{status}: {self._shown(said.message)}" if said else str(status)
+    def _fail(self, answer: _Answer, reported: Complaint | None) -> NoReturn:
+        status, kind = answer.status, reported.kind if reported else ""
+        detail = f"{status}: {self._shown(reported.message)}" if reported else str(status)
         if 300 <= status < 400:
-            # Following it would carry the key elsewhere.
+            # Following a redirect could send the key to another host.
             target = self._shown(answer.headers.get("location", "").partition("?")[0])
             raise SearchError(
-                f"{self._who} sends requests on to '{target}' ({status}), which is not followed; check the URL."
+                f"{self._who} redirects to '{target}' ({status}), and redirects are not followed; check "
+                "the URL."
             )
         if status in MAY_PASS or status >= 500 or kind == "passing":
             raise SearchUnavailableError(
-                f"{self._who} does not answer for now ({detail}).",
+                f"{self._who} is unavailable at present ({detail}).",
                 retry_after(answer.headers.get("retry-after", "")),
             )
         if status in (401, 403) or kind == "access":
@@ -174,28 +178,33 @@ class JsonClient:
         raise SearchError(f"{self._who} answered with an error ({detail}).")
 
     def _shown(self, text: str, longest: int = LONGEST_MESSAGE) -> str:
-        """A server's words for a message of ours. The key goes before they are cut, or half of it would stay."""
+        """Returns a server's text for an error message: without the key, printable, cut to `longest`
+        characters."""
+        # The key is removed before the text is cut, because a part of a cut key would not be found.
         text = self._secret.scrub(text) if self._secret else text
         text = one_line(printable(text[: 10 * longest]))
         return text if len(text) <= longest else f"{text[:longest]} ..."
 
 
 def user_agent(contact: str = "") -> str:
-    """How this program names itself to servers."""
+    """Returns the User-Agent header of requests."""
     return f"masksearch/{__version__}" + (f" ({contact})" if contact else "")
 
 
 def retry_after(value: str, now: float | None = None) -> float | None:
-    """Seconds to wait by a Retry-After header (seconds, or an HTTP date); None where it says nothing of use. `now` is in Unix time."""
+    """Returns the seconds to wait from a Retry-After header (seconds or an HTTP date); None if it is invalid.
+
+    `now` is in Unix time.
+    """
     value = value.strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):
         seconds = float(value)
         return seconds if math.isfinite(seconds) else None
     try:
         moment = parsedate_to_datetime(value)
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - (
-            time.time() if now is None else now
-        )
+        if not moment.tzinfo:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - (time.time() if now is None else now)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return max(0.0, seconds)

@@ -1,4 +1,5 @@
-"""Keys of search providers: from the environment only, and in nothing that is shown, logged, written or pickled."""
+"""Keys of search providers. They are read from the environment only, and are never shown, logged, written
+or pickled."""
 
 from __future__ import annotations
 
@@ -17,13 +18,15 @@ LOGGERS = (
     "httpcore.proxy",
     "httpcore.socks",
 )
-"""Loggers of the HTTP library. A filter counts for its own logger only, not for those below it."""
+"""Loggers of the HTTP library. Each needs its own filter, because a logger's filter does not apply to
+child loggers."""
 
 
 class Secret:
-    """The key in an environment variable. Pickles as the variable's name, and is read again where it arrives.
+    """The key in an environment variable. It pickles as the variable's name; the other process reads it
+    again.
 
-    Raises UsageError, naming the variable, where that is empty or holds what cannot be a key.
+    Raises UsageError, which names the variable, where the variable is empty or its value cannot be a key.
     """
 
     def __init__(self, variable: str) -> None:
@@ -32,9 +35,10 @@ class Secret:
         if not value:
             raise UsageError(f"This search needs a key: set the environment variable {variable}.")
         if not (value.isascii() and value.isprintable() and " " not in value):
-            # The HTTP library would refuse it with a message that quotes it.
+            # The HTTP library would reject the value in a message that quotes it.
             raise UsageError(
-                f"The environment variable {variable} holds no key: there are blanks or characters in it that a key cannot have."
+                f"The environment variable {variable} holds no key: it contains blanks or characters that "
+                "a key cannot have."
             )
         self._value = value
         _SCRUBBER.forms |= self._forms()
@@ -42,11 +46,11 @@ class Secret:
             logging.getLogger(name).addFilter(_SCRUBBER)
 
     def reveal(self) -> str:
-        """The key itself, for the request alone."""
+        """Returns the key, for use in a request only."""
         return self._value
 
     def scrub(self, text: str) -> str:
-        """`text` without the key, as it is or as it stands in a URL."""
+        """Returns `text` without the key, both in its plain and in its URL-encoded form."""
         return _without(text, self._forms())
 
     def _forms(self) -> frozenset[str]:
@@ -60,7 +64,8 @@ class Secret:
 
 
 class _Scrubber(logging.Filter):
-    """Keeps keys out of the HTTP library's log: at level DEBUG it shows the headers of an answer, and a redirect repeats the whole URL."""
+    """Removes keys from the HTTP library's log: at level DEBUG it logs response headers, and a redirect
+    repeats the URL."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a service is, what it is asked, and how it complains: plain records, none of which holds a key."""
+"""Plain records of a service, a request and a reported error. None of them holds a key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from masksearch.errors import UsageError
 
 @dataclass(frozen=True)
 class Key:
-    """The environment variable a key is read from, and where it goes: into a header (behind `prefix`) or a URL parameter."""
+    """The environment variable that holds a key, and its place in a request: a header (after `prefix`) or
+    a parameter."""
 
     variable: str
     header: str = ""
@@ -23,7 +24,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Service:
-    """A server that answers in JSON. `name` is also the fingerprint of a search there; `remedy` ends the sentence that access was refused."""
+    """A server that answers in JSON.
+
+    `name` is the fingerprint of its searches; `remedy` completes the error message for refused access.
+    """
 
     name: str
     base: str
@@ -34,7 +38,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Request:
-    """One request, without the key. `path` is put behind the service's base URL; `body` is sent as JSON."""
+    """One request, without the key. `path` is appended to the service's base URL; `body` is sent as JSON."""
 
     method: Literal["GET", "POST"]
     path: str = ""
@@ -44,41 +48,44 @@ class Request:
 
 @dataclass(frozen=True)
 class Complaint:
-    """An error that a service reports in its JSON: for good, for now, or because of who asks."""
+    """An error that a service reports in its JSON: permanent, passing (may succeed later), or refused
+    access."""
 
     message: str
     kind: Literal["permanent", "passing", "access"] = "permanent"
 
 
 def moved(service: Service, base: str) -> Service:
-    """The service at another base URL, under a name that tells the two apart."""
+    """Returns the service with another base URL, and with a hash of this URL in its name."""
     return replace(service, base=base, name=f"{service.name}-{short_hash(base)[:8]}")
 
 
 def short_hash(text: str) -> str:
-    """12 hex digits."""
+    """Returns 12 hex digits of the text's SHA-256."""
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def base_url(url: str) -> str:
-    """An http(s) URL without the slash at its end. Raises UsageError where it is none, or holds what would be shown with it: a password, a query."""
+    """Returns an http(s) URL without slashes at its end.
+
+    Raises UsageError where it is not an http(s) URL, or contains a user name, password, query or
+    fragment: URLs are shown and logged.
+    """
     try:
         parts = urlsplit(url)
-        valid = (
-            parts.scheme in ("http", "https")
-            and bool(parts.hostname)
-            and url.isprintable()
-            and " " not in url
-        )
-        _ = parts.port
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        valid = valid and url.isprintable() and " " not in url
+        _ = parts.port  # raises ValueError for a wrong port
     except ValueError:
         valid = False
     if not valid:
         raise UsageError(
-            "A search over the network needs a URL such as http://127.0.0.1:8000; the one given is none."
+            "A search over the network needs a URL such as http://127.0.0.1:8000; the value given is not "
+            "a URL."
         )
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise UsageError(
-            f"The URL of a search at '{parts.hostname}' may not hold a user name, a password, a query or a fragment: URLs are shown and logged."
+            f"The URL of a search at '{parts.hostname}' must not contain a user name, a password, a query "
+            "or a fragment: URLs are shown and logged."
         )
     return url.rstrip("/")

@@ -1,4 +1,4 @@
-"""Client of any server that speaks Search-R1's retrieval protocol, such as `masksearch serve`.
+"""Client of servers of Search-R1's retrieval protocol, such as `masksearch serve`.
 
 POST /retrieve  {"queries": [..], "topk": k, "return_scores": true}
                 {"result": [[{"document": {"id", "contents": "\\"Title\\"\\ntext"}, "score": x}, ..], ..]}
@@ -21,16 +21,19 @@ from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit, Passage
 
 QUERIES_AT_A_TIME, RESULTS_AT_A_TIME = 256, 100_000
-"""Most of a request; `masksearch serve` refuses more results (its max_results)."""
+"""Most queries and results per request; `masksearch serve` rejects more results (its max_results)."""
 MAX_BYTES = 64_000_000
-"""Longest answer that is read: to 256 queries, with whole passages."""
+"""Longest answer that is read, in bytes: room for 256 queries with whole passages."""
 HEALTH_TIMEOUT = 3.0
-"""Seconds that the question for the fingerprint may take."""
-REMEDY = "it asks for credentials, which this protocol has none of"
+"""Timeout in seconds of the request for the server's fingerprint."""
+REMEDY = "it asks for credentials, which this protocol does not support"
 
 
 class RetrieveSearcher:
-    """A `Searcher` over such a server. One attempt a request; safe to share between threads; pickles. `timeout` is in seconds."""
+    """A `Searcher` over a server of the protocol, with one attempt per request.
+
+    Threads may share it, and it pickles. `timeout` is in seconds.
+    """
 
     def __init__(self, url: str, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
         self.url = base_url(url).removesuffix("/retrieve").rstrip("/")
@@ -41,14 +44,15 @@ class RetrieveSearcher:
 
     @property
     def fingerprint(self) -> str:
-        """`http-` and the server's own fingerprint, where its `/health` tells one, else a hash of the URL. Asked once, at the first use."""
+        """`http-` and the server's fingerprint from its `/health`, or a hash of the URL. Requested once,
+        at first use."""
         with self._lock:
             if not self._fingerprint:
                 self._fingerprint = f"http-{self._retriever() or short_hash(self.url)}"
             return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; up to 256 queries a request, fewer where each is to have many results."""
+        """Searches all queries (see `Searcher.search`), up to 256 per request and fewer for a large k."""
         cleaned = [one_line(encodable(query)) for query in queries]
         asked = [query for query in cleaned if query] if k > 0 else []
         found: list[list[Hit]] = []
@@ -59,11 +63,11 @@ class RetrieveSearcher:
         return [next(answers) if query and k > 0 else [] for query in cleaned]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
+        """Searches one query in a thread (see `Searcher.asearch`)."""
         return (await in_thread(self.search, [query], k))[0]
 
     def close(self) -> None:
-        """Gives the connections back; the next search makes new ones."""
+        """Closes the connections; the next search opens new ones."""
         self.client.close()
 
     def _retrieve(self, queries: list[str], k: int) -> list[list[Hit]]:
@@ -82,7 +86,7 @@ class RetrieveSearcher:
             return ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # With the fingerprint, so that one run names its retriever in one way.
+        # The fingerprint is pickled, so that all processes of a run record the same one.
         return _rebuilt, (self.url, self.client.timeout, self.client.max_bytes, self._fingerprint)
 
 
@@ -100,7 +104,7 @@ def _named(payload: Any) -> str:
 
 
 def _complaint(payload: Any) -> Complaint | None:
-    """Servers made with FastAPI say `detail`."""
+    """Returns the error in `detail` (servers built with FastAPI) or in `error`."""
     if not isinstance(payload, dict) or "result" in payload:
         return None
     found = message(payload.get("detail")) or message(payload.get("error"))
@@ -115,7 +119,7 @@ def _results(payload: Any, count: int, k: int) -> list[list[Hit]]:
 
 
 def _hit(row: Mapping[str, Any], rank: int) -> Hit:
-    """A row is `{"document", "score"}`, or a document alone from a server that gives no scores."""
+    """Parses a row: `{"document", "score"}`, or the document alone from servers without scores."""
     document = row.get("document", row)
     if not isinstance(document, dict):
         raise UnexpectedShape("an object in 'document'")
@@ -126,19 +130,19 @@ def _hit(row: Mapping[str, Any], rank: int) -> Hit:
 
 
 def _title_and_text(document: Mapping[str, Any]) -> tuple[str, str]:
-    """From fields of their own, or from `contents`: the title on the first line, mostly in quotes, then the text."""
+    """Returns title and text, from their own fields or from `contents`.
+
+    The first line of `contents` is the title, usually in quotes; the rest is the text.
+    """
     if "contents" not in document and "text" not in document:
         raise UnexpectedShape("a document with 'contents' or 'text'")
-    title, body, contents = (
-        one_line(text(document, "title")),
-        one_line(text(document, "text")),
-        text(document, "contents").strip(),
-    )
+    title, body = one_line(text(document, "title")), one_line(text(document, "text"))
+    contents = text(document, "contents").strip()
     head, newline, rest = contents.partition("\n")
     head = one_line(head)
     if len(head) > 1 and head[0] == head[-1] == '"':
         head = head[1:-1].strip()
-    if title and head != title:  # the contents are the text alone
+    if title and head != title:  # `contents` is the text without a title
         rest = contents
     elif not newline:
         head, rest = "", contents

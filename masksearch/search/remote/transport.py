@@ -1,4 +1,5 @@
-"""The pooled HTTP connections, and the one place where a key enters a request: below everything that logs or keeps requests."""
+"""Pooled HTTP connections. Only this module adds the key to a request, below all layers that log or store
+requests."""
 
 from __future__ import annotations
 
@@ -16,19 +17,23 @@ from masksearch.search.remote.records import Key, Service
 
 
 def connections(service: Service, secret: Secret | None) -> httpx.Client:
-    """A client that adds the service's headers and key, goes through the proxy of the environment, and follows no redirect."""
+    """Returns a client that adds the service's headers and key and uses the proxy of the environment.
+
+    It follows no redirects. Raises UsageError where the proxy cannot be used.
+    """
     limits = httpx.Limits(max_connections=2 * AT_A_TIME, max_keepalive_connections=AT_A_TIME)
     try:
         transport = _KeyTransport(service.key, secret, limits=limits, proxy=_proxy(service.base))
     except (ImportError, ValueError) as error:
         raise UsageError(
-            f"The proxy that the environment names cannot be used: {type(error).__name__}; check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
+            f"The proxy that the environment names cannot be used: {type(error).__name__}; check "
+            "HTTP_PROXY, HTTPS_PROXY and ALL_PROXY."
         ) from None
     return httpx.Client(transport=transport, headers=dict(service.headers), follow_redirects=False)
 
 
 class _KeyTransport(httpx.HTTPTransport):
-    """Adds the key to a copy of each request: the request that httpx logs, and that its errors hold, never has it."""
+    """Adds the key to a copy of each request, so that the request in httpx's logs and errors has no key."""
 
     def __init__(
         self, key: Key | None, secret: Secret | None, limits: httpx.Limits, proxy: str | None
@@ -54,12 +59,13 @@ class _KeyTransport(httpx.HTTPTransport):
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """Reading the certificates takes longer than many a search, so once a process."""
+    """Returns the TLS context, created once per process: reading the certificates takes longer than many
+    searches."""
     return httpx.create_ssl_context()
 
 
 def _proxy(base: str) -> str | None:
-    """httpx looks at the environment only where it makes the transport itself."""
+    """Returns the proxy URL from the environment, which httpx ignores when it is given a transport."""
     url = urlsplit(base)
     if urllib.request.proxy_bypass(url.hostname or ""):
         return None

@@ -1,7 +1,7 @@
-"""Web search providers, one small adapter each; facts as their documentation gives them.
+"""Web search providers, one adapter each, written after their documentation.
 
-Snippets are what the provider shows of a page, not the page. All ask for one page of results only, the first; where more results are wanted
-than a provider gives at a time, there are fewer.
+A passage is the snippet that the provider shows of a page, not the page itself. Only the first page of
+results is requested; where k is larger than a provider's page, fewer results are returned.
 """
 
 from __future__ import annotations
@@ -44,43 +44,48 @@ TAVILY = _service(
 
 @dataclass(frozen=True)
 class Serper:
-    """Google through serper.dev. Up to 100 results are asked for; more than ten cost more."""
+    """Google through serper.dev. Up to 100 results per search; serper charges more for over ten."""
 
     service: Service = SERPER
 
     def request(self, query: str, k: int) -> Request:
-        """As `Provider.request`."""
+        """Builds the request (see `Provider.request`)."""
         return Request("POST", "/search", body={"q": query, "num": min(k, 100)})
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """As `Provider.hits`. Without results `organic` is an empty list."""
+        """Returns the results (see `Provider.hits`). An empty result has an empty list `organic`."""
         return _hits(rows(member(payload, "organic"), "organic"), k, "link", "snippet")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """`{"message": ..., "statusCode": ...}`; 403 for a wrong key, 400 when the credits are used up."""
-        return (
-            _complaint(payload, "message") if isinstance(payload, dict) and "organic" not in payload else None
-        )
+        """Returns the error of `{"message": ..., "statusCode": ...}`: 403 for a wrong key, 400 without
+        credits."""
+        if not isinstance(payload, dict) or "organic" in payload:
+            return None
+        return _complaint(payload, "message")
 
 
 @dataclass(frozen=True)
 class SerpApi:
-    """Google through serpapi.com. About ten results: Google gives no more on a page, and SerpAPI cannot make it."""
+    """Google through serpapi.com. About ten results per search, as many as a page of Google has."""
 
     service: Service = SERPAPI
 
     def request(self, query: str, k: int) -> Request:
-        """As `Provider.request`."""
+        """Builds the request (see `Provider.request`)."""
         return Request("GET", "/search.json", {"engine": "google", "q": query})
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """As `Provider.hits`. A search that found nothing is a success by its status, and has an `error` in place of `organic_results`."""
+        """Returns the results (see `Provider.hits`).
+
+        An empty result has the status Success, and `error` in place of `organic_results`.
+        """
         if self._status(payload) == "Success" and "organic_results" not in payload:
             return []
         return _hits(rows(member(payload, "organic_results"), "organic_results"), k, "link", "snippet")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """`{"error": ...}`, with the status Error where the search was begun and broke off."""
+        """Returns the error of `{"error": ...}`. The status Error marks a search that failed on the way
+        and may pass."""
         status = self._status(payload)
         return None if status == "Success" else _complaint(payload, "error", passing=status == "Error")
 
@@ -91,12 +96,13 @@ class SerpApi:
 
 @dataclass(frozen=True)
 class Brave:
-    """Brave's own index. Up to 20 results; a query is cut to 400 characters and 50 words, beyond which Brave refuses it."""
+    """Brave's own index. Up to 20 results per search; queries are cut to 400 characters and 50 words,
+    Brave's limit."""
 
     service: Service = BRAVE
 
     def request(self, query: str, k: int) -> Request:
-        """As `Provider.request`."""
+        """Builds the request (see `Provider.request`)."""
         params = {
             "q": shortened(query, 400, 50),
             "count": str(min(k, 20)),
@@ -106,13 +112,15 @@ class Brave:
         return Request("GET", "/res/v1/web/search", params)
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """As `Provider.hits`. The answer has the parts for which there are results: without `web` there are none."""
+        """Returns the results (see `Provider.hits`). An empty result has no `web`: Brave leaves out empty
+        parts."""
         if member(payload, "type") == "search" and "web" not in payload:
             return []
         return _hits(rows(member(member(payload, "web"), "results"), "web.results"), k, "url", "description")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """`{"type": "ErrorResponse", "error": {"code", "detail", "status"}}`; a wrong key is a 422."""
+        """Returns the error of `{"type": "ErrorResponse", "error": {"code", "detail", "status"}}`; a
+        wrong key is 422."""
         found = _complaint(payload, "error")
         error = payload["error"] if found else None
         refused = isinstance(error, dict) and str(error.get("code")).startswith("SUBSCRIPTION_TOKEN")
@@ -121,20 +129,20 @@ class Brave:
 
 @dataclass(frozen=True)
 class Tavily:
-    """Tavily. Up to 20 results, with scores; a query is cut to 400 characters, beyond which Tavily refuses it."""
+    """Tavily. Up to 20 results per search, with scores; queries are cut to 400 characters, Tavily's limit."""
 
     service: Service = TAVILY
 
     def request(self, query: str, k: int) -> Request:
-        """As `Provider.request`."""
+        """Builds the request (see `Provider.request`)."""
         return Request("POST", "/search", body={"query": shortened(query, 400), "max_results": min(k, 20)})
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """As `Provider.hits`. Without results `results` is an empty list."""
+        """Returns the results (see `Provider.hits`). An empty result has an empty list `results`."""
         return _hits(rows(member(payload, "results"), "results"), k, "url", "content")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """`{"detail": {"error": ...}}`; 432 and 433 for a plan that is used up."""
+        """Returns the error of `{"detail": {"error": ...}}`; 432 and 433 mean that the plan is used up."""
         return _complaint(payload, "detail") or _complaint(payload, "error")
 
 
@@ -148,24 +156,23 @@ SERVICES = {"serper": SERPER, "serpapi": SERPAPI, "brave": BRAVE, "tavily": TAVI
 
 
 def web_provider(name: str, url: str = "") -> Provider:
-    """The provider of that name, at another base URL where one is given. Raises UsageError."""
+    """Returns the provider with this name, at `url` if given. Raises UsageError for an unknown name or a
+    wrong URL."""
     if name not in PROVIDERS:
-        raise UsageError(f"There is no web search '{name}'; there are {', '.join(PROVIDERS)}.")
+        raise UsageError(f"There is no web search '{name}'; choose one of {', '.join(PROVIDERS)}.")
     service = SERVICES[name]
     return PROVIDERS[name](moved(service, base_url(url)) if url else service)
 
 
 def _complaint(payload: Any, name: str, passing: bool = False) -> Complaint | None:
     error = payload.get(name) if isinstance(payload, dict) else None
-    return (
-        Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
-        if error
-        else None
-    )
+    if not error:
+        return None
+    return Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
 
 
 def _hits(found: list[dict[str, Any]], k: int, link: str, snippet: str) -> list[Hit]:
-    """Each page once, at its best rank. A result without a URL is none."""
+    """Builds the hits from result rows: each page once, at its best rank. Skips rows without a URL."""
     hits: dict[str, Hit] = {}
     for row in found:
         url = text(row, link)

@@ -1,6 +1,7 @@
-"""The live Wikipedia, or another MediaWiki, through its API: search with the beginnings of articles, and whole articles by title.
+"""The live Wikipedia, or another MediaWiki, through its API: search for introductions of articles, and
+articles by title.
 
-Needs the extension TextExtracts, which every Wikipedia has.
+The wiki needs the extension TextExtracts, which every Wikipedia has.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from masksearch.text.display import encodable, one_line, printable
 from masksearch.types import Hit, Page, Passage
 
 CONTACT = "MASKSEARCH_CONTACT"
-"""Environment variable: a web page or mail address of whoever runs this, as Wikimedia's User-Agent policy asks."""
+"""Environment variable with a web page or mail address of the user, which Wikimedia's User-Agent policy
+asks for."""
 MOST = 20
-"""Extracts the API gives at a time (exlimit), where they are introductions."""
+"""Largest number of introductions per request (the API's exlimit)."""
 LONGEST_QUERY = 300
-"""Characters; beyond them the search is refused."""
+"""Longest query in characters; the API rejects longer ones."""
 PASSING = (
     "maxlag",
     "ratelimited",
@@ -34,8 +36,9 @@ PASSING = (
     "cirrussearch-too-busy-error",
     "cirrussearch-backend-error",
 )
-"""Beginnings of the error codes that stand for a wiki's own trouble."""
-# maxlag: "not now" rather than an answer while the wiki's databases lag behind; asked of programs for which nobody sits and waits.
+"""Prefixes of the error codes for temporary failures of a wiki."""
+# maxlag: the wiki rejects the request while its databases lag by more than 5 seconds, as Wikimedia asks
+# of programs without a waiting user.
 QUERY = {
     "action": "query",
     "format": "json",
@@ -48,14 +51,16 @@ QUERY = {
 
 @dataclass(frozen=True)
 class Wikipedia:
-    """The adapter. A passage is the introduction of an article; its id is the article's page id."""
+    """Adapter of a wiki. A passage is the introduction of an article; its id is the article's page id."""
 
     service: Service
     language: str
 
     def request(self, query: str, k: int) -> Request:
-        """As `Provider.request`: up to 20 results; a query is cut to 300 characters, beyond which the wiki refuses it."""
-        # As many extracts as results, and no more than the API gives at a time: nothing is left over to be continued.
+        """Builds the request for up to 20 results (see `Provider.request`); cuts the query to 300
+        characters."""
+        # As many extracts as results, and at most as many as the API returns at once, so that one request
+        # suffices.
         search = {
             "generator": "search",
             "gsrsearch": shortened(query, LONGEST_QUERY),
@@ -66,39 +71,34 @@ class Wikipedia:
         return Request("GET", params=QUERY | search)
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """As `Provider.hits`. Without results the answer is complete (`batchcomplete`) and has no `query`."""
+        """Returns the results (see `Provider.hits`). An empty result has `batchcomplete` and no `query`."""
         if isinstance(payload, dict) and "query" not in payload and "batchcomplete" in payload:
             return []
         pages = [page for page in _pages(payload) if not page.get("missing")]
         if not all(isinstance(page.get("index"), int) for page in pages):
             raise UnexpectedShape("a number in 'index'")
-        pages.sort(key=lambda page: int(page["index"]))  # they come by page id
+        pages.sort(key=lambda page: int(page["index"]))  # the API orders them by page id
         return [Hit(passage=self._passage(page), score=1 / rank) for rank, page in enumerate(pages[:k], 1)]
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """`{"error": {"code", "info"}}`, mostly with the status 200."""
+        """Returns the error of `{"error": {"code", "info"}}`, which usually comes with the status 200."""
         error = payload.get("error") if isinstance(payload, dict) else None
         if not error:
             return None
         code = message(error.get("code")) if isinstance(error, dict) else ""
-        return Complaint(
-            message(error) or "no reason given", "passing" if code.startswith(PASSING) else "permanent"
-        )
+        passing = code.startswith(PASSING)
+        return Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
 
     def page_request(self, title: str) -> Request:
-        """Asks for the whole text of one article; redirects of titles are followed by the wiki."""
-        # One extract, of one article: again nothing to be continued.
-        return Request(
-            "GET",
-            params=QUERY | {"titles": title, "redirects": "1", "exlimit": "1", "exsectionformat": "plain"},
-        )
+        """Builds the request for the whole text of one article. The wiki follows redirects of titles."""
+        article = {"titles": title, "redirects": "1", "exlimit": "1", "exsectionformat": "plain"}
+        return Request("GET", params=QUERY | article)
 
     def page(self, payload: Any) -> Page | None:
-        """The article of an answer, None where there is none of the title. Raises UnexpectedShape."""
+        """Returns the article of an answer, or None if no article has the title. Raises UnexpectedShape."""
         query = member(payload, "query")
-        if (
-            isinstance(query, dict) and "interwiki" in query
-        ):  # a title such as "fr:Paris" leads to another wiki
+        # A title such as "fr:Paris" belongs to another wiki.
+        if isinstance(query, dict) and "interwiki" in query:
             return None
         for page in _pages(payload):
             if not any(page.get(reason) for reason in ("missing", "invalid", "special")):
@@ -122,47 +122,50 @@ class Wikipedia:
 
 
 class WikipediaSearcher(RemoteSearcher):
-    """A `Searcher` and a `PageReader`. Not reproducible: articles change, and the ranking with them."""
+    """A `Searcher` and `PageReader` over a wiki. Not reproducible: articles change, and so does the
+    ranking."""
 
     provider: Wikipedia
 
     def page(self, title: str) -> Page | None:
-        """As `PageReader.page`.
+        """Returns the article with this title, or None (see `PageReader.page`).
 
-        A wiki tells the case of letters apart, but for the first; a title it does not have is looked for among the results of a search.
+        Titles of a wiki are case-sensitive except for the first letter. An unknown title is therefore
+        searched for, and a result whose title differs only in case or white space is opened.
         """
         title = one_line(encodable(title))
         page = self._page(title)
         if page is None and title:
             wanted = normal_title(title)
-            spelt = [
-                hit.passage.title
-                for hit in self._search(title, 5)
-                if normal_title(hit.passage.title) == wanted
-            ]
-            page = self._page(spelt[0]) if spelt and spelt[0] != title else None
+            titles = [hit.passage.title for hit in self._search(title, 5)]
+            matching = [found for found in titles if normal_title(found) == wanted]
+            page = self._page(matching[0]) if matching and matching[0] != title else None
         return page
 
     async def apage(self, title: str) -> Page | None:
-        """As `PageReader.apage`."""
+        """Runs `page` in a thread."""
         return await in_thread(self.page, title)
 
     def _page(self, title: str) -> Page | None:
-        if not title or "|" in title:  # which is in no title, and to the API stands between two
+        if not title or "|" in title:  # not allowed in titles; the API reads it as a separator of titles
             return None
         return self.client.ask(self.provider.page_request(title), self.provider.complaint, self.provider.page)
 
 
 def wikipedia(language: str, url: str = "") -> Wikipedia:
-    """The Wikipedia in a language (en, fr, zh, simple ...), or the wiki at a URL (its root, or its api.php). Raises UsageError."""
+    """Returns the adapter of the Wikipedia in a language (en, fr, zh, simple ...), or of the wiki at a URL.
+
+    The URL is the wiki's root or its api.php. Raises UsageError for a wrong language or URL.
+    """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", language):
         raise UsageError(f"'{language}' is no language of Wikipedia; write wikipedia:en, for example.")
-    contact = (
-        one_line(printable(os.environ.get(CONTACT, ""))).encode("ascii", "replace").decode()
-        or f"no contact given; {CONTACT} is not set"
-    )
+    contact = one_line(printable(os.environ.get(CONTACT, ""))).encode("ascii", "replace").decode()
+    contact = contact or f"no contact given; {CONTACT} is not set"
     headers = {"User-Agent": user_agent(contact), "Accept": "application/json"}
-    remedy = f"it turns away programs that do not say whose they are: set the environment variable {CONTACT} to a web page or mail address of yours"
+    remedy = (
+        "it rejects programs that do not name their user: set the environment variable "
+        f"{CONTACT} to your web page or mail address"
+    )
     service = Service(
         f"wikipedia-{language}", f"https://{language}.wikipedia.org/w/api.php", remedy, headers=headers
     )
@@ -181,6 +184,10 @@ def _page_id(page: dict[str, Any]) -> str:
 
 
 def _extract(page: dict[str, Any]) -> str:
-    """A wiki without the extension leaves it out, as the API does for pages beyond its limit: no text is then not an empty one."""
+    """Returns the text of a page. Raises UnexpectedShape where `extract` is missing.
+
+    Wikis without TextExtracts leave it out, and so does the API for pages beyond its limit; the text is
+    then unknown, not empty.
+    """
     member(page, "extract")
     return text(page, "extract")

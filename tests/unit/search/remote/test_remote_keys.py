@@ -1,4 +1,4 @@
-"""A key goes into the request and nowhere else: no log at any level, no error, no repr, no pickle."""
+"""Keys appear in requests only: in no log at any level, no error, no repr, no pickle."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMS = (KEY, quote(KEY, safe=""), quote(KEY))
 
 
 class Everything(logging.Handler):
-    """Keeps every record as it would be written."""
+    """Keeps all log records, formatted and raw."""
 
     def __init__(self) -> None:
         super().__init__(logging.NOTSET)
@@ -45,7 +45,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def log() -> Iterator[list[str]]:
-    """All that is logged by anyone, at level DEBUG."""
+    """Lines of all loggers at level DEBUG."""
     handler = Everything()
     loggers = [logging.getLogger(name) for name in ("", "httpx", "httpcore", "asyncio")]
     before = [logger.level for logger in loggers]
@@ -59,12 +59,11 @@ def log() -> Iterator[list[str]]:
 
 
 def whole(error: BaseException | None) -> str:
-    """All that an error and those behind it say."""
+    """Returns the text, repr, attributes and traceback of an error and of its chained errors."""
     shown = "".join(traceback.format_exception(error)) if error else ""
     while error:
-        shown += (
-            f"{error!s} {error!r} {error.__dict__!r} {getattr(getattr(error, '_request', None), 'url', '')}"
-        )
+        url = getattr(getattr(error, "_request", None), "url", "")
+        shown += f"{error!s} {error!r} {error.__dict__!r} {url}"
         error = error.__cause__ or error.__context__
     return shown
 
@@ -89,20 +88,21 @@ REPLIES = {
         "",
         302,
         {
-            "Location": f"https://elsewhere.invalid/{quote(KEY, safe='')}?api_key={quote(KEY, safe='')}&again={KEY}",
+            "Location": "https://elsewhere.invalid/"
+            f"{quote(KEY, safe='')}?api_key={quote(KEY, safe='')}&again={KEY}",
             "X-Echo": KEY,
         },
     ),
     "not compressed": Reply(KEY.encode(), headers={"Content-Encoding": "gzip"}),
     "no header": Reply(KEY, headers={"X-Echo": f"a\nbad line {KEY}"}),
-    "broken off": Reply(KEY, missing=5),
+    "interrupted": Reply(KEY, missing=5),
     "silent": Reply(silent=True),
 }
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", REPLIES)
-def test_a_key_shows_nowhere(name: str, case: str, log: list[str]) -> None:
+def test_a_key_appears_nowhere(name: str, case: str, log: list[str]) -> None:
     with serving(REPLIES[case] or Reply(FOUND[name])) as server:
         there = open_remote(f"web:{name}", 0.2 if case == "silent" else 5, server.url)
         error: BaseException | None = None
@@ -135,7 +135,7 @@ def test_a_key_shows_nowhere(name: str, case: str, log: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_key_shows_nowhere_when_nobody_is_there(name: str, log: list[str]) -> None:
+def test_a_key_appears_nowhere_without_a_server(name: str, log: list[str]) -> None:
     there = open_remote(f"web:{name}", 5, nowhere())
     with pytest.raises(SearchError) as caught:
         there.search(["radium"], 3)
@@ -155,7 +155,7 @@ def test_without_a_key_the_variable_is_named(name: str, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("bad", ["two words", "line\nbreak", "schlüssel", "bell\x07"])
-def test_what_cannot_be_a_key_is_refused_unseen(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_impossible_key_is_rejected_without_being_shown(bad: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BRAVE_API_KEY", bad)
     with pytest.raises(UsageError, match="BRAVE_API_KEY holds no key") as caught:
         open_remote("web:brave", 5)

@@ -1,4 +1,4 @@
-"""Names of back ends over the network, and what is shared by all of them: plain text out of HTML, messages, pauses."""
+"""Names of network back ends, and their shared helpers: text from HTML, error messages, Retry-After."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ pytest.importorskip("httpx")
     "spec",
     ["web:serper", "web:", "wikipedia:en", "http://127.0.0.1:8000", "https://search.example.org/retrieve"],
 )
-def test_back_ends_over_the_network_are_told_by_their_names(spec: str) -> None:
+def test_names_of_network_back_ends(spec: str) -> None:
     assert is_remote(spec)
 
 
@@ -31,11 +31,11 @@ def test_back_ends_over_the_network_are_told_by_their_names(spec: str) -> None:
     "spec",
     ["", "index", "web", "wikipedia", "./web:x", "runs/web:serper", "httpx", "/data/http://x", "Web:serper"],
 )
-def test_paths_are_none(spec: str) -> None:
+def test_paths_are_not_network_back_ends(spec: str) -> None:
     assert not is_remote(spec)
 
 
-def test_unknown_names_are_answered_with_the_known_ones() -> None:
+def test_errors_for_unknown_names_list_the_known_ones() -> None:
     with pytest.raises(UsageError, match="serper, serpapi, brave, tavily"):
         open_remote("web:altavista", 5)
     with pytest.raises(UsageError, match=r"web:serper.*wikipedia:LANGUAGE.*http://HOST:PORT"):
@@ -44,17 +44,18 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         open_remote("wikipedia:", 5)
 
 
-def test_a_url_takes_no_other_url() -> None:
+def test_a_url_accepts_no_second_url() -> None:
     with pytest.raises(UsageError, match="is a URL already"):
         open_remote("http://127.0.0.1:1", 5, "http://127.0.0.1:2")
 
 
-def test_names_are_told_without_the_http_library() -> None:
-    code = "import sys; from masksearch.search.remote import is_remote; print(is_remote('web:x'), 'httpx' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-        == "True False\n"
+def test_names_are_recognised_without_the_http_library() -> None:
+    code = (
+        "import sys; from masksearch.search.remote import is_remote; "
+        "print(is_remote('web:x'), 'httpx' in sys.modules)"
     )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "True False\n"
 
 
 def test_without_the_http_library_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +103,7 @@ def test_the_message_of_an_error(value: Any, text: str) -> None:
     assert message(value) == text
 
 
-def test_a_message_at_the_bottom_of_a_well_is_left_there() -> None:
+def test_a_deeply_nested_message_is_ignored() -> None:
     value: Any = "deep"
     for _ in range(900):
         value = {"error": [value]}
@@ -143,7 +144,7 @@ NOW = 784111777.0  # Sun, 06 Nov 1994 08:49:37 GMT
         ("Sun, 06 Nov 0 08:50:37 +9999", None),
     ],
 )
-def test_when_to_come_back(header: str, seconds: float | None) -> None:
+def test_retry_after(header: str, seconds: float | None) -> None:
     assert retry_after(header, NOW) == seconds
 
 
@@ -151,6 +152,6 @@ def test_when_to_come_back(header: str, seconds: float | None) -> None:
     st.text()
     | st.from_regex(r"[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d [A-Z+-]\d{0,4}", fullmatch=True)
 )
-def test_any_header_is_a_pause_or_nothing(header: str) -> None:
+def test_any_retry_after_header_is_a_pause_or_none(header: str) -> None:
     seconds = retry_after(header)
     assert seconds is None or 0 <= seconds < float("inf")

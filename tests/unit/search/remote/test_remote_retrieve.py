@@ -1,4 +1,4 @@
-"""Client of Search-R1's retrieval protocol, against loopback servers that speak it in their several ways."""
+"""Client of Search-R1's retrieval protocol, against loopback servers with all known variants of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def row(name: str, contents: str, score: float) -> dict[str, Any]:
 
 
 def echo(request: Received) -> Reply:
-    """For each query one passage that repeats it."""
+    """Answers each query with one passage that repeats it."""
     return Reply(
         {"result": [[row(query, f'"{query}"\nabout {query}', 2.5)] for query in request.body["queries"]]}
     )
@@ -59,7 +59,7 @@ def failure(reply: Reply, timeout: float = 5.0, queries: tuple[str, ...] = ("a",
     return caught.value
 
 
-def test_what_a_server_is_asked_and_answers() -> None:
+def test_request_and_answer() -> None:
     with serving(answer=echo) as server:
         hits = client(server.url).search(["who discovered radium?", "æon\n two"], 3)
     [request] = server.requests
@@ -81,7 +81,7 @@ def test_what_a_server_is_asked_and_answers() -> None:
 
 
 @pytest.mark.parametrize("tail", ["", "/", "/retrieve", "/retrieve/", "/prefix", "/prefix/retrieve"])
-def test_the_path_may_be_given_or_left_out(tail: str) -> None:
+def test_the_path_retrieve_is_optional(tail: str) -> None:
     with serving(answer=echo) as server:
         assert len(client(server.url + tail).search(["q"], 3)) == 1
     assert server.requests[0].path == ("/prefix/retrieve" if "prefix" in tail else "/retrieve")
@@ -158,7 +158,7 @@ def test_a_batch_is_one_request_up_to_256_queries() -> None:
     assert [of_one[0].passage.id if of_one else "" for of_one in hits] == [query.strip() for query in queries]
 
 
-def test_nothing_asked_and_nothing_found() -> None:
+def test_empty_queries_and_empty_results() -> None:
     with serving(Reply({"result": [[]]})) as server:
         there = client(server.url)
         assert there.search([], 3) == []
@@ -192,7 +192,7 @@ def test_nothing_asked_and_nothing_found() -> None:
 def test_json_of_another_shape(body: Any) -> None:
     error = failure(Reply(body))
     assert not isinstance(error, SearchUnavailableError)
-    assert "in a form it does not document: expected" in str(error)
+    assert "in an undocumented form: expected" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_json_of_another_shape(body: Any) -> None:
         (Reply("", 307, {"Location": "http://127.0.0.1:1/retrieve/"}), False, "http://127.0.0.1:1/retrieve/"),
     ],
 )
-def test_answers_that_are_none(reply: Reply, passes: bool, words: str) -> None:
+def test_error_answers(reply: Reply, passes: bool, words: str) -> None:
     error = failure(reply)
     assert isinstance(error, SearchUnavailableError) == passes
     assert words in str(error)
@@ -227,7 +227,7 @@ def test_answers_that_are_none(reply: Reply, passes: bool, words: str) -> None:
     )
 
 
-def test_silence_nobody_there_and_too_much() -> None:
+def test_timeout_no_server_and_too_long_an_answer() -> None:
     assert isinstance(failure(Reply(silent=True), 0.1), SearchUnavailableError)
     with pytest.raises(SearchUnavailableError, match="cannot be reached"):
         client(nowhere()).search(["q"], 1)
@@ -238,7 +238,7 @@ def test_silence_nobody_there_and_too_much() -> None:
         RetrieveSearcher(server.url, 5, max_bytes=50_000).search(["q"], 1)
 
 
-def test_twenty_searches_at_a_time_wait_together() -> None:
+def test_twenty_searches_run_at_the_same_time() -> None:
     together = threading.Barrier(20)
 
     def answer(request: Received) -> Reply:
@@ -254,7 +254,7 @@ def test_twenty_searches_at_a_time_wait_together() -> None:
     assert [of_one[0].passage.id for of_one in hits] == [f"q{number}" for number in range(20)]
 
 
-def test_the_servers_own_fingerprint_is_asked_once_and_only_when_it_is_wanted() -> None:
+def test_the_servers_fingerprint_is_requested_once_and_only_when_needed() -> None:
     def answer(request: Received) -> Reply:
         return (
             Reply({"status": "ok", "retriever": "bm25-0123456789ab"})
@@ -268,7 +268,7 @@ def test_the_servers_own_fingerprint_is_asked_once_and_only_when_it_is_wanted() 
         assert [request.path for request in server.requests] == ["/retrieve"]
         assert there.fingerprint == there.fingerprint == "http-bm25-0123456789ab"
         assert [(request.method, request.path) for request in server.requests[1:]] == [("GET", "/health")]
-    # A worker names it as its parent did, also when the server has gone by then.
+    # A worker process has the same fingerprint, even if the server is gone by then.
     assert pickle.loads(pickle.dumps(there)).fingerprint == "http-bm25-0123456789ab"
 
 
@@ -286,7 +286,7 @@ def test_the_servers_own_fingerprint_is_asked_once_and_only_when_it_is_wanted() 
         Reply(silent=True),
     ],
 )
-def test_without_the_servers_own_fingerprint_there_is_one_of_the_url(reply: Reply) -> None:
+def test_without_the_servers_fingerprint_the_url_is_hashed(reply: Reply) -> None:
     with serving(reply) as server:
         there = client(server.url, 0.2)
         assert there.fingerprint == there.fingerprint
@@ -327,9 +327,9 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_json_is_read_or_refused(payload: Any) -> None:
-    said = _complaint(payload)
-    assert said is None or said.message
+def test_any_json_is_parsed_or_rejected(payload: Any) -> None:
+    complaint = _complaint(payload)
+    assert complaint is None or complaint.message
     for body in (payload, {"result": [[payload]]}):
         try:
             assert len(_results(body, 1, 3)) == 1
@@ -337,7 +337,7 @@ def test_any_json_is_read_or_refused(payload: Any) -> None:
             assert str(error).startswith(("an object", "a list", "text", "a number", "a document"))  # noqa: PT017
 
 
-def test_many_results_are_asked_for_in_requests_that_a_server_answers() -> None:
+def test_many_results_are_split_into_requests_a_server_accepts() -> None:
     with serving(answer=echo) as server:
         assert len(client(server.url).search([f"q{number}" for number in range(300)], 1000)) == 300
     assert [len(request.body["queries"]) for request in server.requests] == [100, 100, 100]

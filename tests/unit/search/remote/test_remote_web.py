@@ -1,4 +1,4 @@
-"""Web search providers, each against a loopback server that answers as its documentation says."""
+"""Web search providers, each against a loopback server that answers as the provider documents."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_no_more_than_k_results_come_back(name: str) -> None:
         assert [len(hits) for hits in searcher(name, server.url).search(["radium"], 1)] == [1]
 
 
-def test_a_page_comes_once() -> None:
+def test_each_page_is_returned_once() -> None:
     row = {"title": "T", "link": "https://example.org", "snippet": "S"}
     with serving(
         Reply(
@@ -110,7 +110,7 @@ def received(name: str, k: int, query: str = QUERY) -> Any:
     return request
 
 
-def test_what_serper_is_asked() -> None:
+def test_request_to_serper() -> None:
     request = received("serper", 7)
     assert (request.method, request.path, request.params) == ("POST", "/search", {})
     assert request.body == {"q": QUERY, "num": 7}
@@ -119,14 +119,14 @@ def test_what_serper_is_asked() -> None:
     assert received("serper", 1000).body["num"] == 100
 
 
-def test_what_serpapi_is_asked() -> None:
+def test_request_to_serpapi() -> None:
     request = received("serpapi", 7)
     assert (request.method, request.path, request.body) == ("GET", "/search.json", None)
     assert request.params == {"engine": "google", "q": QUERY, "api_key": KEY}
     assert KEY not in str(request.headers)
 
 
-def test_what_brave_is_asked() -> None:
+def test_request_to_brave() -> None:
     request = received("brave", 7)
     assert (request.method, request.path, request.body) == ("GET", "/res/v1/web/search", None)
     assert request.params == {"q": QUERY, "count": "7", "result_filter": "web", "text_decorations": "false"}
@@ -136,7 +136,7 @@ def test_what_brave_is_asked() -> None:
     assert received("brave", 1, "lengthyword " * 49).params["q"] == " ".join(["lengthyword"] * 33)
 
 
-def test_what_tavily_is_asked() -> None:
+def test_request_to_tavily() -> None:
     request = received("tavily", 7)
     assert (request.method, request.path, request.params) == ("POST", "/search", {})
     assert request.body == {"query": QUERY, "max_results": 7}
@@ -170,7 +170,7 @@ def test_a_query_without_content_is_not_sent(name: str) -> None:
     assert server.requests == []
 
 
-def test_half_a_character_in_a_query_does_no_harm(name: str) -> None:
+def test_half_a_surrogate_pair_in_a_query_is_sent(name: str) -> None:
     assert received(name, 1, "radium \ud83d\n now")
 
 
@@ -182,7 +182,7 @@ def test_refused_access_names_the_variable_of_the_key(name: str, status: int) ->
     assert str(status) in str(error)
 
 
-def test_a_wrong_key_as_the_provider_says_it(name: str) -> None:
+def test_a_wrong_key_is_reported_in_the_providers_words(name: str) -> None:
     status, body, words = REFUSED[name]
     error = failure(name, Reply(body, status))
     assert not isinstance(error, SearchUnavailableError)
@@ -198,7 +198,7 @@ def test_an_error_of_the_request_has_the_providers_words(name: str) -> None:
     assert VARIABLES[name] not in str(error)
 
 
-def test_too_many_requests_say_when_to_come_back(name: str) -> None:
+def test_too_many_requests_give_a_time_to_wait(name: str) -> None:
     error = failure(name, Reply(LIMITED[name], 429, {"Retry-After": "7"}))
     assert isinstance(error, SearchUnavailableError)
     assert error.retry_after == 7
@@ -213,7 +213,7 @@ def test_too_many_requests_say_when_to_come_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504, 529])
-def test_a_servers_own_trouble_may_pass(name: str, status: int) -> None:
+def test_failures_of_a_server_may_pass(name: str, status: int) -> None:
     error = failure(name, Reply(HTML, status, kind="text/html"))
     assert isinstance(error, SearchUnavailableError)
     assert str(status) in str(error)
@@ -227,7 +227,7 @@ def test_html_where_json_should_be(name: str) -> None:
 
 
 @pytest.mark.parametrize("body", ["", '{"organic": [', "[" * 100_000, b"\xff\xfe\x00", '"' + "9" * 5000])
-def test_json_that_is_none(name: str, body: str | bytes) -> None:
+def test_invalid_json(name: str, body: str | bytes) -> None:
     assert "something other than JSON" in str(failure(name, Reply(body)))
 
 
@@ -235,7 +235,7 @@ def test_json_that_is_none(name: str, body: str | bytes) -> None:
 def test_json_of_another_shape(name: str, body: Any) -> None:
     error = failure(name, Reply(body))
     assert not isinstance(error, SearchUnavailableError)
-    assert "in a form it does not document: expected" in str(error)
+    assert "in an undocumented form: expected" in str(error)
 
 
 def test_an_error_in_an_answer_with_the_status_200(name: str) -> None:
@@ -244,7 +244,7 @@ def test_an_error_in_an_answer_with_the_status_200(name: str) -> None:
     assert WRONG[name][2] in str(error)
 
 
-def test_a_search_that_serpapi_broke_off_may_pass() -> None:
+def test_a_search_that_failed_at_serpapi_may_pass() -> None:
     body = {
         "search_metadata": {"status": "Error"},
         "error": "We couldn't get valid results for this search. Please try again later.",
@@ -264,20 +264,20 @@ def test_a_server_that_answers_for_ever_in_small_pieces() -> None:
     assert "did not answer within 0.2 seconds" in str(error)
 
 
-def test_nobody_there(name: str) -> None:
+def test_no_server(name: str) -> None:
     url = nowhere()
     with pytest.raises(SearchUnavailableError, match="cannot be reached") as caught:
         searcher(name, url).search(["radium"], 3)
     assert url in str(caught.value)
 
 
-def test_a_host_whose_name_is_none() -> None:
+def test_an_invalid_host_name() -> None:
     for host in ("a" * 70, "xn--\u00e9..x"):
         with pytest.raises(SearchError, match="cannot be asked"):
             searcher("serper", f"http://{host}.invalid").search(["radium"], 3)
 
 
-def test_a_connection_that_breaks_off_may_pass() -> None:
+def test_a_lost_connection_may_pass() -> None:
     assert isinstance(failure("brave", Reply(FOUND["brave"], missing=10)), SearchUnavailableError)
 
 
@@ -310,7 +310,7 @@ def test_a_long_message_is_cut_and_made_printable() -> None:
     assert len(shown) < 500
 
 
-def test_many_queries_keep_their_order_and_are_under_way_together() -> None:
+def test_many_queries_keep_their_order_and_run_at_the_same_time() -> None:
     together = threading.Barrier(4)
 
     def answer(request: Any) -> Reply:
@@ -329,7 +329,7 @@ def test_one_failure_among_many_queries_is_raised() -> None:
         searcher("serper", server.url).search(["a", "b", "c"], 3)
 
 
-def test_twenty_searches_at_a_time_wait_together(name: str) -> None:
+def test_twenty_searches_run_at_the_same_time(name: str) -> None:
     together = threading.Barrier(20)
     with serving(Reply(FOUND[name], together=together)) as server:
         there = searcher(name, server.url)
@@ -381,7 +381,7 @@ def test_the_proxy_of_the_environment_is_used(name: str, monkeypatch: pytest.Mon
     assert proxy.requests[0].path.startswith("http://search.invalid/")
 
 
-def test_a_proxy_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unusable_proxy_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "gopher://127.0.0.1:1")
     with pytest.raises(UsageError, match="The proxy that the environment names cannot be used"):
         searcher("serper", "http://search.invalid").search(["radium"], 3)
@@ -411,10 +411,10 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_json_is_read_or_refused(payload: Any) -> None:
+def test_any_json_is_parsed_or_rejected(payload: Any) -> None:
     for name in NAMES:
         provider = web_provider(name)
-        said = provider.complaint(payload)
-        assert said is None or said.message
+        complaint = provider.complaint(payload)
+        assert complaint is None or complaint.message
         with contextlib.suppress(UnexpectedShape):
             assert all(hit.passage.id for hit in provider.hits(payload, 3))

@@ -1,4 +1,4 @@
-"""The live Wikipedia, against a loopback server that answers as MediaWiki's API does."""
+"""The live Wikipedia, against a loopback server that answers like MediaWiki's API."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def failure(reply: Reply, timeout: float = 5.0) -> SearchError:
     return caught.value
 
 
-def test_results_come_in_their_order() -> None:
+def test_results_are_ordered_by_rank() -> None:
     with serving(Reply(FOUND)) as server:
         [hits] = wiki(server.url).search(["radium"], 5)
     assert [hit.passage for hit in hits] == [
@@ -114,7 +114,7 @@ def test_results_come_in_their_order() -> None:
     assert [hit.score for hit in hits] == [1.0, 0.5]
 
 
-def test_what_a_wiki_is_asked() -> None:
+def test_request_to_a_wiki() -> None:
     with serving(Reply(NOTHING)) as server:
         there = wiki(server.url)
         assert there.search(['who? "Æon" a&b=c'], 7) == [[]]
@@ -138,7 +138,7 @@ def test_what_a_wiki_is_asked() -> None:
     assert second.params["gsrsearch"] == " ".join(["word"] * 60)
 
 
-def test_the_program_says_who_it_is_and_whose(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_user_agent_names_program_and_contact(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(Reply(NOTHING)) as server:
         wiki(server.url).search(["radium"], 1)
         monkeypatch.setenv("MASKSEARCH_CONTACT", "https://example.org/me\n; zoë@example.org")
@@ -161,7 +161,7 @@ def test_the_address_follows_the_language() -> None:
             wikipedia(language)
 
 
-def test_nothing_found_and_nothing_asked() -> None:
+def test_empty_queries_and_empty_results() -> None:
     with serving(Reply(NOTHING)) as server:
         there = wiki(server.url)
         assert there.search(["zxqv"], 3) == [[]]
@@ -174,7 +174,7 @@ def test_nothing_found_and_nothing_asked() -> None:
 @pytest.mark.parametrize(
     "code", ["maxlag", "ratelimited", "internal_api_error_DBQueryError", "cirrussearch-too-busy-error"]
 )
-def test_a_wikis_own_trouble_may_pass(code: str) -> None:
+def test_failures_of_a_wiki_may_pass(code: str) -> None:
     error = failure(Reply({"error": {**LAGGED["error"], "code": code}}, headers={"Retry-After": "5"}))
     assert isinstance(error, SearchUnavailableError)
     assert error.retry_after == 5
@@ -220,13 +220,13 @@ def test_refused_access_asks_for_a_contact() -> None:
         (Reply({"query": {"pages": [{"title": "Radium", "index": 1, "extract": ""}]}}), False, "'pageid'"),
     ],
 )
-def test_answers_that_are_none(reply: Reply, passes: bool, words: str) -> None:
+def test_error_answers(reply: Reply, passes: bool, words: str) -> None:
     error = failure(reply)
     assert isinstance(error, SearchUnavailableError) == passes
     assert words in str(error)
 
 
-def test_silence_and_nobody_there() -> None:
+def test_timeout_and_no_server() -> None:
     assert isinstance(failure(Reply(silent=True), 0.1), SearchUnavailableError)
     with pytest.raises(SearchUnavailableError, match="cannot be reached"):
         wiki(nowhere()).page("Radium")
@@ -293,7 +293,7 @@ def test_a_page_that_does_not_exist() -> None:
         {"interwiki": [{"title": "fr:Paris", "iw": "fr"}]},
     ],
 )
-def test_titles_that_are_none(query: dict[str, Any]) -> None:
+def test_titles_without_an_article(query: dict[str, Any]) -> None:
     with serving(Reply({"query": query}), Reply(NOTHING)) as server:
         assert wiki(server.url).page("x") is None
 
@@ -305,7 +305,7 @@ def test_two_titles_in_one_are_no_title() -> None:
     assert [request.params.get("titles") for request in server.requests] == ["Radium Paris", None, None]
 
 
-def test_a_title_in_other_letters_is_found_by_a_search() -> None:
+def test_a_title_in_another_case_is_found_by_a_search() -> None:
     def answer(request: Received) -> Reply:
         if "gsrsearch" in request.params:
             return Reply(FOUND)
@@ -326,7 +326,7 @@ def test_a_title_in_other_letters_is_found_by_a_search() -> None:
     ]
 
 
-def test_twenty_pages_and_searches_at_a_time_wait_together() -> None:
+def test_twenty_pages_and_searches_run_at_the_same_time() -> None:
     together = threading.Barrier(20)
 
     def answer(request: Received) -> Reply:
@@ -378,10 +378,10 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
-def test_any_json_is_read_or_refused(payload: Any) -> None:
+def test_any_json_is_parsed_or_rejected(payload: Any) -> None:
     provider = wikipedia("en")
-    said = provider.complaint(payload)
-    assert said is None or said.message
+    complaint = provider.complaint(payload)
+    assert complaint is None or complaint.message
     for read in (partial(provider.hits, k=3), provider.page):
         try:
             read(payload)

@@ -1,7 +1,9 @@
-"""Dates by pattern: day, month and year; years; decades; centuries; eras; each in the way of its language.
+"""Finds dates by pattern: days, months, years, decades, centuries and eras, as each language writes them.
 
-Every date holds a figure, or one of a few words ("tenth century", "siglo XX", "二十世纪"). So figures are found first, and only what begins at
-one is tried; dates that begin with a word have patterns of their own, each beginning with plain letters, which Python's matcher skips to.
+Every date contains a figure or one of a few words ("tenth century", "siglo XX", "二十世纪"). For speed, the
+figures of a text are found first and the date patterns are tried only there. Dates that start with a word
+have separate patterns, each of which starts with plain letters, so that Python's matcher can skip to
+them.
 """
 
 from __future__ import annotations
@@ -17,15 +19,16 @@ from masksearch.types import Span
 
 @dataclass(frozen=True)
 class Dates:
-    """How a language writes dates."""
+    """The date patterns of a language."""
 
     at_figure: re.Pattern[str]
-    """Tried where a figure begins."""
+    """Dates that start with a figure; matched at each figure."""
     at_word: re.Pattern[str]
-    """Searched for in the whole text where one of `words` stands in it."""
+    """Dates that start with a word; searched in texts that contain one of `words`."""
     words: tuple[str, ...]
+    """Strings of which a text must contain one for `at_word` to be tried."""
     qualifiers: tuple[str, ...] = ()
-    """May stand before a decade or a century: "early ", "mid-"."""
+    """Words that may precede a decade or a century and belong to it: "early ", "mid-"."""
 
 
 _YEAR = r"(?:1\d{3}|20\d{2})(?!\d)"
@@ -79,13 +82,15 @@ def _english() -> Dates:
     month = rf"(?:{'|'.join(_EN_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?)"
     era = r"\s?(?:BCE|CE|BC|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)"
     ordinals = (
-        r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth"
+        r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|(?:thir"
+        r"|four|fif|six|seven|eigh|nine)teenth"
         r"|twentieth|twenty-first)"
     )
     age = rf"[-\s](?:century|centuries|millennium)(?:{era})?"
     return Dates(
         at_figure=re.compile(
-            rf"\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{month}(?:,?\s\d{{3,4}}(?!\d)(?:{era})?)?(?!\w)"  # 4 July 1776, 4 July
+            # 4 July 1776, 4 July
+            rf"\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{month}(?:,?\s\d{{3,4}}(?!\d)(?:{era})?)?(?!\w)"
             rf"|\d{{1,2}}(?:st|nd|rd|th){age}"  # 19th century
             r"|(?:1\d{3}|20\d{2})s(?!\w)"  # 1960s
             rf"|\d{{1,3}}(?:,\d{{3}}|\d)?{era}"  # 146 BC, 10,000 BCE
@@ -93,8 +98,10 @@ def _english() -> Dates:
             rf"|(?<=\byear\s)\d{{1,4}}(?!\d)|{_YEAR}"
         ),
         at_word=re.compile(
-            rf"(?:{'|'.join(_EN_MONTHS)}|Jan\.|Feb\.|Mar\.|Apr\.|Jun\.|Jul\.|Aug\.|Sept\.|Sep\.|Oct\.|Nov\.|Dec\.)"
-            r"\s(?:\d{1,2}(?:st|nd|rd|th)?,\s\d{4}(?!\d)|(?:of\s)?\d{3,4}(?!\d)|\d{1,2}(?:st|nd|rd|th)?(?!,?\s?\d))"
+            rf"(?:{'|'.join(_EN_MONTHS)}|Jan\.|Feb\.|Mar\.|Apr\.|Jun\.|Jul\.|Aug\.|Sept\.|Sep\.|Oct\."
+            rf"|Nov\.|Dec\.)"
+            r"\s(?:\d{1,2}(?:st|nd|rd|th)?,\s\d{4}(?!\d)|(?:of\s)?\d{3,4}(?!\d)|\d{1,2}(?:st|nd|rd"
+            r"|th)?(?!,?\s?\d))"
             rf"|AD\s\d{{1,4}}(?!\d)|A\.D\.\s\d{{1,4}}(?!\d)|{ordinals}{age}"
         ),
         words=(
@@ -118,11 +125,13 @@ def _spanish() -> Dates:
     decade = r"(?:1\d{3}|20\d{2}|[1-9]0)(?![\d.,]\d|\d)"
     return Dates(
         at_figure=re.compile(
-            rf"\d{{1,2}}(?:\.?º|°)?\sde\s{month}(?:{of_year})?(?!\w)|\d{{1,3}}(?:[. ]\d{{3}}|\d)?{era}|\d{{1,4}}(?=\s(?:a|al|y|o)\s(?:el\s)?\d{{1,4}}{era})"
+            rf"\d{{1,2}}(?:\.?º|°)?\sde\s{month}(?:{of_year})?(?!\w)|\d{{1,3}}(?:[. ]\d{{3}}|\d)?{era}"
+            rf"|\d{{1,4}}(?=\s(?:a|al|y|o)\s(?:el\s)?\d{{1,4}}{era})"
             rf"|(?<=\baño\s)\d{{1,4}}(?!\d)|{_YEAR}"
         ),
         at_word=re.compile(
-            rf"(?:{'|'.join(_ES_MONTHS)}){of_year}|siglo\s{centuries}|siglos\s{centuries}|milenio\s{centuries}"
+            rf"(?:{'|'.join(_ES_MONTHS)}){of_year}|siglo\s{centuries}|siglos\s{centuries}"
+            rf"|milenio\s{centuries}"
             rf"|década\sde\s(?:los\s)?(?:años\s)?{decade}|años\s{decade}"
         ),
         words=(*_ES_MONTHS, "siglo", "milenio", "década", "años"),
@@ -131,17 +140,22 @@ def _spanish() -> Dates:
 
 def _french() -> Dates:
     month = rf"(?:{'|'.join(_FR_MONTHS)})"
-    era = r"\s(?:(?:av|ap|apr)\.\s?J\.?[-‑\s]?C\.?|(?:avant|après)\s(?:J\.?[-‑\s]?C\.?|Jésus-Christ|notre\sère))"
+    era = (
+        r"\s(?:(?:av|ap|apr)\.\s?J\.?[-‑\s]?C\.?"
+        r"|(?:avant|après)\s(?:J\.?[-‑\s]?C\.?|Jésus-Christ|notre\sère))"
+    )
     ordinal = rf"{_ROMAN}(?:ᵉʳ|ᵉ|er|e|ème|ième)"
     decade = r"(?:1\d{3}|20\d{2}|[1-9]0)(?![\d.,]\d|\d)"
     return Dates(
         at_figure=re.compile(
-            rf"(?:1er|1ᵉʳ|\d{{1,2}})\s{month}(?:\s\d{{3,4}}(?!\d)(?:{era})?)?(?!\w)|\d{{1,3}}(?:[. ]\d{{3}}|\d)?{era}"
+            rf"(?:1er|1ᵉʳ|\d{{1,2}})\s{month}(?:\s\d{{3,4}}(?!\d)(?:{era})?)?(?!\w)"
+            rf"|\d{{1,3}}(?:[. ]\d{{3}}|\d)?{era}"
             rf"|\d{{1,4}}(?=\s(?:à|et|ou)\s\d{{1,4}}{era})|(?<=\ban\s)\d{{1,4}}(?!\d)|{_YEAR}"
         ),
         at_word=re.compile(
             rf"(?:{'|'.join(_FR_MONTHS)})\s\d{{3,4}}(?!\d)(?:{era})?|(?:années|décennie)\s{decade}"
-            rf"|[IVX](?<![^\W_].)[IVX]*(?:ᵉʳ|ᵉ|er|e|ème|ième)(?:\s(?:et|au|ou)\s(?:le\s)?{ordinal})?[\s-](?:siècles?|millénaires?)(?!\w)(?:{era})?"
+            rf"|[IVX](?<![^\W_].)[IVX]*(?:ᵉʳ|ᵉ|er|e|ème|ième)(?:\s(?:et|au"
+            rf"|ou)\s(?:le\s)?{ordinal})?[\s-](?:siècles?|millénaires?)(?!\w)(?:{era})?"
         ),
         words=(*_FR_MONTHS, "siècle", "millénaire", "années", "décennie"),
     )
@@ -167,23 +181,27 @@ def _chinese() -> Dates:
 
 
 DATES = {"en": _english(), "es": _spanish(), "fr": _french(), "zh": _chinese()}
-_FIGURE = re.compile(r"\d\d*")  # not `\d+`: a single first character lets Python's matcher skip to it
+_FIGURE = re.compile(r"\d\d*")  # faster than `\d+`: Python's matcher skips to a single first character
 _CURRENCY_BEFORE = re.compile(r"[$£€¥]\s?$")
-# A figure before one of these is a quantity, not a year ("1500 people"); units of measure come from the patterns of figures.
+# A figure before one of these nouns is a quantity, not a year ("1500 people"); spans/numbers.py has the
+# units of measure.
 _COUNTED = re.compile(
-    r"\s(?:people|inhabitants|residents|species|members|islands|students|employees|households|families|copies|languages|soldiers|men|women|seats"
-    r"|personas|habitantes|especies|miembros|islas|alumnos|estudiantes|empleados|hombres|mujeres|viviendas|lenguas|soldados|municipios"
-    r"|personnes|habitants|espèces|membres|îles|étudiants|employés|hommes|femmes|genres|communes|langues|soldats|logements)(?!\w)"
+    r"\s(?:people|inhabitants|residents|species|members|islands|students|employees|households|families"
+    r"|copies|languages|soldiers|men|women|seats"
+    r"|personas|habitantes|especies|miembros|islas|alumnos|estudiantes|empleados|hombres|mujeres"
+    r"|viviendas|lenguas|soldados|municipios"
+    r"|personnes|habitants|espèces|membres|îles|étudiants|employés|hommes|femmes|genres|communes|langues"
+    r"|soldats|logements)(?!\w)"
 )
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """The extractor; passages in a language without patterns have no spans."""
+    """Builds the extractor; it finds no spans in a language without patterns."""
     return by_text(find, settings)
 
 
 def find(text: str, language: str) -> list[Span]:
-    """The dates of a text: of those that overlap the one that begins first, "July 4, 1776" before "1776"."""
+    """Returns the dates of a text; of overlapping dates the first: "July 4, 1776", not "1776"."""
     dates = DATES.get(language)
     if dates is None:
         return []
@@ -201,18 +219,18 @@ def find(text: str, language: str) -> list[Span]:
     spans = []
     last = 0
     for start, end in sorted(places, key=lambda place: (place[0], -place[1])):
-        if start >= last:
-            last = end
-            qualifier = (
-                next((word for word in dates.qualifiers if text.endswith(word, 0, start)), "")
-                if not text[end - 1].isdigit()
-                else ""
-            )
-            spans.append(Span(start=start - len(qualifier), end=end, category="DATE"))
+        if start < last:
+            continue
+        last = end
+        if not text[end - 1].isdigit():  # a decade or a century, not a year
+            qualifier = next((word for word in dates.qualifiers if text.endswith(word, 0, start)), "")
+            start -= len(qualifier)
+        spans.append(Span(start=start, end=end, category="DATE"))
     return spans
 
 
 def _is_quantity(text: str, start: int, end: int, language: str) -> bool:
+    """Whether the figure text[start:end] counts something: it has a unit, a counted noun or a currency."""
     tail = FIGURES[language].tail.match(text, end)
     return (
         bool(tail and tail.end() > end)

@@ -1,8 +1,9 @@
-"""From what extractors find to spans that may be masked: trimmed, at word boundaries, one where several overlap.
+"""Runs span extractors and turns their finds into clean spans: trimmed, at word boundaries, without overlaps.
 
-Extractors are a dict of name to dotted path, imported when they are first used. Each module has `make(settings) -> Extractor`: a
-function of passages (their language and links with them) that yields the spans of each in turn, or a `Failure` where a passage
-could not be worked. What is found in a passage depends on that passage alone, never on its neighbours.
+`EXTRACTORS` maps the name of an extractor to its module, which is imported at its first use. Each module
+defines `make(settings) -> Extractor`. An extractor takes passages (with their language and links) and
+yields for each passage its spans, or a `Failure` if the passage could not be processed. The spans of a
+passage depend on that passage alone, never on the rest of the batch.
 """
 
 from __future__ import annotations
@@ -21,13 +22,18 @@ from masksearch.types import Passage, Span
 
 @dataclass(frozen=True)
 class Failure:
-    """A passage could not be worked for a reason that lies outside it (an endpoint is down); its document is to be set aside and tried again."""
+    """A passage or task could not be processed for an external reason, such as an endpoint that is down.
+
+    Its document is set aside and retried by a later run.
+    """
 
     reason: str
+    """The cause as a sentence; the first one is shown to the user."""
 
 
 Extractor = Callable[[Sequence[Passage]], Iterator[list[Span] | Failure]]
-"""May have an attribute `dropped`, a Counter of the reasons for which it left out spans that it was given (see `dropped_spans`)."""
+"""Yields one result per passage. May have an attribute `dropped`: a Counter of the reasons for which it
+rejected spans (see `dropped_spans`)."""
 
 EXTRACTORS = {
     "ner": "masksearch.ramp.spans.entities",
@@ -37,12 +43,16 @@ EXTRACTORS = {
     "terms": "masksearch.ramp.spans.terms",
     "llm": "masksearch.ramp.spans.llm",
 }
+"""Name of an extractor -> its module."""
 MOST_WORDS = 6
+"""Most words of a span, except in Chinese."""
 MOST_CHARACTERS = 60
+"""Most characters of a span."""
 MOST_HAN = 20
-"""Most characters of a span in Chinese, which has no spaces to count words by."""
+"""Most Chinese characters of a span in Chinese, which has no spaces between words."""
 
-# A leading article or possessive is left outside a span ("the [mask]"); outside English only in lower case, for it may belong to the name ("Los Ángeles").
+# A leading article or possessive stays outside a span ("the [mask]"). Outside English this holds only in
+# lower case, because a capitalised article belongs to the name ("Los Ángeles").
 _ARTICLES = {
     "en": r"(?i:the|a|an|its|his|her|their)\s+(?=\S)",
     "es": r"(?:el|la|los|las|lo|un|una|unos|unas|su|sus|del|al)\s+(?=\S)",
@@ -53,39 +63,40 @@ _MARKS = r"""[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?()（）�
 _LEADING = {language: re.compile(rf"(?:{_MARKS}+|{article})+") for language, article in _ARTICLES.items()}
 _TRAILING = re.compile(r"""(?:['’]s\b|[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?(（，。、；：！？\[\]–—-])+$""")
 _HAN = re.compile(r"[\u3400-\u9fff]")
-# Words a span neither begins nor ends with: it was cut short by the extractor ("Indian Rebellion of").
+# A span that starts or ends with one of these words was cut short by its extractor ("Indian Rebellion of").
 _JOINING = {
     "en": "of and or in at on for to by with from as the a an",
     "es": "de del y e o u en el la los las a al con por para que su un una",
     "fr": "de du des d l et ou en le la les à au aux dans par pour avec sur un une qui que",
     "zh": "的 和 与 在 是 了 及 或",
 }
-_LINKS = {language: frozenset(words.split()) for language, words in _JOINING.items()}
-# Of two spans at the very same place, the one that says more of what it is: names, then dates and figures, then the rest.
+_JOINING_WORDS = {language: frozenset(words.split()) for language, words in _JOINING.items()}
+# Of two spans at the same place the one with the more specific category wins: names, then dates and
+# figures, then the rest.
 _RANKS = {"DATE": 1, "NUMBER": 2, "TERM": 3, "LINK": 4, "OTHER": 5}
 _FIGURE = re.compile(r"[\d.,\s]+")
 
 
 def make_extractors(settings: MaskSettings) -> list[Extractor]:
-    """The extractors that the settings name, in their order. Raises UsageError listing the names there are, MissingExtraError."""
+    """Builds the extractors that the settings name, in their order. Raises UsageError, MissingExtraError."""
     return [extractor(name, settings) for name in dict.fromkeys(settings.extractors)]
 
 
 def extractor(name: str, settings: MaskSettings) -> Extractor:
-    """The extractor of that name. Raises UsageError, listing the names there are."""
+    """Builds the extractor of that name. Raises UsageError with the known names for an unknown one."""
     if name not in EXTRACTORS:
         raise UsageError(f"There is no extractor '{name}'; choose from {', '.join(EXTRACTORS)}.")
-    made: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
-    return made
+    extract: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
+    return extract
 
 
 def language_of(passage: Passage, settings: MaskSettings) -> str:
-    """The passage's own language, else the setting."""
+    """Returns the passage's language, or the default of the settings."""
     return passage.language or settings.language
 
 
 def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> Extractor:
-    """An extractor that looks at nothing but a passage's text and language."""
+    """Builds an extractor from a function of a passage's text and language."""
 
     def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
         for passage in passages:
@@ -97,9 +108,9 @@ def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> E
 def extract_spans(
     passages: Sequence[Passage], extractors: Sequence[Extractor], default_language: str = "en"
 ) -> Iterator[list[Span] | Failure]:
-    """The spans of each passage that could be masked, by all the extractors, in text order, without overlaps; or why there are none to be had.
+    """Yields the spans of each passage, in text order and without overlaps, or the first Failure.
 
-    `default_language` is that of passages that do not name their own.
+    `default_language` applies to passages that do not name theirs.
     """
     if not extractors:
         yield from ([] for _ in passages)
@@ -116,7 +127,7 @@ def extract_spans(
 
 
 def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
-    """Why spans that extractors were given (by a model) were left out, so far."""
+    """Returns how many listed spans the extractors have rejected so far, by reason."""
     total: Counter[str] = Counter()
     for extract in extractors:
         total.update(getattr(extract, "dropped", {}))
@@ -124,26 +135,25 @@ def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
 
 
 def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span]:
-    """Trims, drops what is not usable, and of spans that overlap keeps the finest-grained: the shortest.
+    """Trims spans, drops unusable ones, and of overlapping spans keeps the shortest.
 
-    One find is no span at all where it lies within a longer one: a bare figure. The 11 of "Apollo 11", the 747 of "Boeing 747" and the 1776 of
-    "4 July 1776" are parts of a name or a date, not quantities; taken for themselves they would tear every such span apart.
+    A bare figure inside a longer span is dropped instead: the 11 of "Apollo 11", the 747 of "Boeing 747"
+    and the 1776 of "4 July 1776" are parts of a name or a date, not quantities, and would replace all
+    these spans otherwise.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in spans:
-        start, end = bounds(text, span.start, span.end, language)
-        if _usable(text, start, end, language):
-            other = found.get((start, end))
-            if other is None or _rank(span) < _rank(other):
-                found[start, end] = (
-                    span
-                    if start == span.start and end == span.end
-                    else Span(start=start, end=end, category=span.category)
-                )
+        start, end = _trim(text, span.start, span.end, language)
+        if not _is_usable(text, start, end, language):
+            continue
+        other = found.get((start, end))
+        if other is None or _rank(span) < _rank(other):
+            unchanged = (start, end) == (span.start, span.end)
+            found[start, end] = span if unchanged else Span(start=start, end=end, category=span.category)
     if len(found) < 2:
         return list(found.values())
     kept: list[Span] = []
-    # The shortest first; what is kept stays in text order, so that only neighbours need to be looked at.
+    # The shortest first, so that a longer span loses to any shorter one that it overlaps.
     places = sorted(found, key=lambda place: (place[1] - place[0], place))
     for start, end in places:
         if any(span.start < end and start < span.end for span in kept):
@@ -156,21 +166,17 @@ def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span
 
 
 def _is_part(start: int, end: int, places: Iterable[tuple[int, int]]) -> bool:
+    """Whether a longer span contains [start, end)."""
     return any(first <= start and end <= last and last - first > end - start for first, last in places)
 
 
 def _rank(span: Span) -> tuple[int, str]:
+    """Sort key of spans at the same place: the more specific category first."""
     return _RANKS.get(span.category, 0), span.category
 
 
-def trim(text: str, span: Span, language: str = "en") -> Span:
-    """Without a leading article, surrounding quotes and punctuation, and a trailing 's."""
-    start, end = bounds(text, span.start, span.end, language)
-    return Span(start=start, end=end, category=span.category)
-
-
-def bounds(text: str, start: int, end: int, language: str = "en") -> tuple[int, int]:
-    """Where the span text[start:end] begins and ends once trimmed."""
+def _trim(text: str, start: int, end: int, language: str) -> tuple[int, int]:
+    """Trims text[start:end]: a leading article, surrounding quotes and punctuation, and a trailing 's."""
     leading = _LEADING.get(language, _LEADING["en"]).match(text, start, end)
     if leading:
         start = leading.end()
@@ -187,16 +193,16 @@ def bounds(text: str, start: int, end: int, language: str = "en") -> tuple[int, 
 
 
 def _keeps_full_stop(piece: str) -> bool:
-    """`U.S.`, `Martin Luther King Jr.`, `44 a. C.` and `52 av. J.-C.` end in a full stop of their own."""
+    """Whether a final full stop belongs to the span: `U.S.`, `Martin Luther King Jr.`, `52 av. J.-C.`."""
     return bool(re.search(r"(?:\b[^\W\d_]\.[\s-]?){2,}$|\b(?:Jr|Sr|Inc|Ltd|Co|Corp)\.$", piece))
 
 
-def usable(text: str, span: Span, language: str = "en") -> bool:
-    """1 to 6 words, at most 60 characters (20 in Chinese), balanced parentheses, not inside a word, no mask."""
-    return _usable(text, span.start, span.end, language)
+def _is_usable(text: str, start: int, end: int, language: str) -> bool:
+    """Whether text[start:end] can be a span.
 
-
-def _usable(text: str, start: int, end: int, language: str) -> bool:
+    It needs 1 to 6 words, at most 60 characters (20 Chinese ones), balanced parentheses and quotes, no
+    square bracket and so no mask, no joining word at an end, and word boundaries around it.
+    """
     piece = text[start:end]
     if not 0 < len(piece) <= MOST_CHARACTERS or piece[0].isspace() or piece[-1].isspace():
         return False
@@ -207,7 +213,7 @@ def _usable(text: str, start: int, end: int, language: str) -> bool:
     if language == "zh" and len(_HAN.findall(piece)) > MOST_HAN:
         return False
     words = SURFACE.findall(piece)
-    joining = _LINKS.get(language, _LINKS["en"])
+    joining = _JOINING_WORDS.get(language, _JOINING_WORDS["en"])
     if not words or words[0] in joining or words[-1] in joining:
         return False
     if language != "zh" and len(words) > MOST_WORDS:

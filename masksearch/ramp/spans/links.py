@@ -1,7 +1,8 @@
-"""A text's own links as spans: marked by people, in every language, and free.
+"""Uses the links of a text as spans: marked by people, in every language, without a model.
 
-A dump's reader keeps the anchors of internal links with their offsets; a corpus without links yields nothing. Anchors that name
-nothing of their own are left out: numbers of footnotes, single letters, figures that say too little to be searched for.
+A dump's reader keeps the anchors of internal links with their offsets; a corpus without links yields no
+spans. Anchors that are too unspecific to search for are left out: footnote numbers, single letters and
+short figures.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Extractor
 from masksearch.types import Passage, Span
 
-_SAYS_SOMETHING = re.compile(r"[^\W\d_]{2}|[\u3400-\u9fff]|\d{3}")
+_SPECIFIC = re.compile(r"[^\W\d_]{2}|[\u3400-\u9fff]|\d{3}")
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """The extractor; it has no settings."""
+    """Returns the extractor; it has no settings."""
     return extract
 
 
 def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
-    """The anchors of each passage's links. Offsets that do not lie in the text are left out."""
+    """Yields the anchors of each passage's links; skips links whose offsets are outside the text."""
     for passage in passages:
         text = passage.text
         yield [
             Span(start=start, end=end, category="LINK")
             for start, end, _ in passage.links
-            if 0 <= start < end <= len(text) and _SAYS_SOMETHING.search(text, start, end)
+            if 0 <= start < end <= len(text) and _SPECIFIC.search(text, start, end)
         ]

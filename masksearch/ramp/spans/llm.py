@@ -1,11 +1,16 @@
-"""Salient spans listed by a language model behind any OpenAI-compatible endpoint, as the paper has them; what it says is checked against the text.
+"""Lets a language model list salient spans, as in the paper, and checks its answers against the text.
 
-A span that does not stand in the text as it was written, or stands there more than once, or was listed before, is dropped and counted. Answers are read
-as JSON, never evaluated; one that is not JSON is asked for once more. The official client retries what may pass (429, 5xx, lost connections), with
-growing waits and as the server's Retry-After says; after that the passage is a `Failure`, and its document is to be tried again by a later run. An
-endpoint that refuses the key or does not know the model ends the run instead: no document would fare better.
+The model is behind an OpenAI-compatible endpoint.
 
-Requests run on a thread of their own, `concurrency` at a time, while the spans of earlier passages are used. The key is read from OPENAI_API_KEY.
+A listed span is dropped and counted if the text does not contain it verbatim, contains it more than once,
+or if it was listed before. Answers are parsed as JSON, never evaluated; if an answer is not JSON, the
+model is asked once more. The official client retries temporary errors (429, 5xx, lost connections) with
+growing waits and follows the server's Retry-After. After that the passage is a `Failure`, and a later run
+retries its document. An endpoint that rejects the key or does not know the model ends the run, because
+every other document would fail too.
+
+Requests run in a separate thread, up to `concurrency` at a time, while the caller uses the spans of
+earlier passages. The key is read from OPENAI_API_KEY.
 
     masksearch mask docs.jsonl -o tasks.jsonl --extractor llm --llm http://127.0.0.1:8000/v1 --llm-model NAME
 """
@@ -49,45 +54,49 @@ CATEGORIES = (
     "OTHER",
 )
 MOST_TOKENS = 1024
-"""Tokens of an answer; a paragraph's spans take some hundred."""
+"""Token limit of an answer; the spans of a paragraph take a few hundred."""
 MOST_OPENINGS = 100
-"""Brackets of an answer that are tried as the beginning of JSON."""
+"""Brackets of an answer that are tried as the start of JSON."""
 OUTAGE = 8
-"""So many passages in a row without an answer (or as many as are asked at a time, if that is more) are an outage."""
+"""Passages in a row without an answer that count as an outage (`concurrency`, if that is more)."""
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "zh": "Chinese"}
 
 _REFUSED = (401, 403, 404)
+"""HTTP statuses that every other request would get too: wrong key, URL or model."""
 _NO_JSON_MODE = (400, 422)
+"""HTTP statuses of servers that do not support `response_format`."""
 
 Listed = tuple[str, str]
-"""A span's text and category as a model gave them."""
+"""(text, category) of a span as the model listed it."""
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """The extractor. Raises UsageError where the endpoint or the model is not named, MissingExtraError without `openai`."""
+    """Builds the extractor. Raises UsageError without endpoint or model, MissingExtraError without openai."""
     return LlmSpans(settings)
 
 
-class _OutOfReach(Exception):
-    """The endpoint gave no answer at all, however often it was asked."""
+class _NoAnswer(Exception):
+    """The endpoint gave no usable answer to a request, in spite of the client's retries."""
 
 
 @dataclass
 class _Outage:
-    """Passages in a row that the endpoint has not answered, in one call of the extractor."""
+    """Counts passages in a row without an answer, in one call of the extractor."""
 
-    most: int
+    limit: int
+    """Number of passages in a row that make an outage."""
     count: int = 0
     reason: str = ""
+    """The latest error."""
 
     @property
-    def lasts(self) -> bool:
-        """So many have failed that the rest need not wait for the same."""
-        return self.count >= self.most
+    def is_on(self) -> bool:
+        """Whether the endpoint is down, so that the remaining passages fail without a request."""
+        return self.count >= self.limit
 
 
 class LlmSpans:
-    """An extractor with a client, and an event loop for it, that live as long as it does."""
+    """The extractor, with a client and the client's event loop that last for all its calls."""
 
     def __init__(self, settings: MaskSettings, timeout: float = 120.0, retries: int = 4) -> None:
         if not settings.llm_model:
@@ -96,37 +105,40 @@ class LlmSpans:
             )
         self.settings = settings
         self.dropped: Counter[str] = Counter()
-        """Reason -> spans the model listed that were left out."""
+        """Reason -> number of listed spans that were rejected."""
         self._policy = EndpointPolicy(settings.llm_model, settings.llm, timeout, retries)
         self._json_mode = True
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._places: asyncio.Semaphore | None = None
+        self._slots: asyncio.Semaphore | None = None
 
     def __call__(self, passages: Sequence[Passage]) -> Iterator[list[Span] | Failure]:
-        """The spans of each passage, in order. All are asked for at once; leaving the iterator early takes back what is still under way."""
+        """Yields the spans of each passage in order.
+
+        All requests are queued at once; closing the iterator early cancels those that are still open.
+        """
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            self._places = asyncio.Semaphore(self.settings.concurrency)
+            self._slots = asyncio.Semaphore(self.settings.concurrency)
             threading.Thread(target=self._loop.run_forever, name="spans", daemon=True).start()
         outage = _Outage(max(OUTAGE, self.settings.concurrency))
-        asked: list[Future[list[Span] | Failure]] = [
+        futures: list[Future[list[Span] | Failure]] = [
             asyncio.run_coroutine_threadsafe(self._find(passage, outage), self._loop) for passage in passages
         ]
         try:
-            for future in asked:
+            for future in futures:
                 yield future.result()
         finally:
-            for future in asked:
+            for future in futures:
                 future.cancel()
 
     async def _find(self, passage: Passage, outage: _Outage) -> list[Span] | Failure:
-        assert self._places is not None
-        async with self._places:
-            if outage.lasts:
+        assert self._slots is not None
+        async with self._slots:
+            if outage.is_on:
                 return Failure(outage.reason)
             try:
                 listed = await self._ask(passage)
-            except _OutOfReach as error:
+            except _NoAnswer as error:
                 outage.count += 1
                 outage.reason = str(error)
                 return Failure(outage.reason)
@@ -136,7 +148,7 @@ class LlmSpans:
         return locate(passage.text, listed, self.dropped, language_of(passage, self.settings))
 
     async def _ask(self, passage: Passage) -> list[Listed] | None:
-        """What the model lists; None where it is no JSON, twice."""
+        """Returns the spans that the model lists; None if two answers in a row have no JSON list."""
         language = language_of(passage, self.settings)
         messages = [
             {
@@ -158,7 +170,7 @@ class LlmSpans:
         return read_answer(await self._complete(messages))
 
     async def _complete(self, messages: list[dict[str, str]]) -> str:
-        """One answer. Raises _OutOfReach, and ModelError where no passage would be answered."""
+        """Requests one answer. Raises _NoAnswer, or ModelError for an error that every passage would get."""
         import openai
 
         url, model = self.settings.llm, self.settings.llm_model
@@ -170,24 +182,24 @@ class LlmSpans:
             except openai.APIStatusError as error:
                 if error.status_code not in _NO_JSON_MODE:
                     raise
-                answer = await self._send(messages)  # a server that does not know the JSON mode
+                answer = await self._send(messages)
+                # The request works without the JSON mode, so the server does not support that mode.
                 self._json_mode = False
                 return answer
         except openai.APIStatusError as error:
             if error.status_code in _REFUSED:
                 raise ModelError(
-                    f"The endpoint {url} answered {error.status_code} for model '{model}'; check the URL, the name and the key."
+                    f"The endpoint {url} answered {error.status_code} for model '{model}'; "
+                    "check the URL, the model name and the key."
                 ) from error
-            raise _OutOfReach(f"The endpoint {url} answered {error.status_code}.") from error
+            raise _NoAnswer(f"The endpoint {url} answered {error.status_code}.") from error
         except openai.APIConnectionError as error:
-            raise _OutOfReach(f"The endpoint {url} cannot be reached.") from error
+            raise _NoAnswer(f"The endpoint {url} cannot be reached.") from error
         except (openai.OpenAIError, ValueError) as error:
-            raise _OutOfReach(
-                f"The endpoint {url} gave no usable answer ({type(error).__name__})."
-            ) from error
+            raise _NoAnswer(f"The endpoint {url} gave no usable answer ({type(error).__name__}).") from error
 
     async def _send(self, messages: list[dict[str, str]], **extra: Any) -> str:
-        """The text of one answer; empty where the reply is no chat completion."""
+        """Sends one request and returns the text of the answer; "" if the reply is not a chat completion."""
         settings = self.settings
         body = {
             "model": settings.llm_model,
@@ -197,7 +209,8 @@ class LlmSpans:
             "seed": settings.seed,
             **extra,
         }
-        # Posted as it is and read as plain JSON: the client's typed call costs a third more of a core, and at 64 in flight that is felt.
+        # A plain post with a plain JSON reply: the client's typed call costs a third more CPU time, which
+        # is noticeable with 64 requests in flight.
         reply: Any = await self._policy.client.post("/chat/completions", cast_to=object, body=body)
         try:
             return str(reply["choices"][0]["message"]["content"] or "")
@@ -206,25 +219,25 @@ class LlmSpans:
 
 
 def read_answer(answer: str) -> list[Listed] | None:
-    """The spans in a model's answer, whatever stands around the JSON; None where there is no JSON with a list."""
+    """Parses the spans in a model's answer, ignoring text around the JSON; None without a JSON list."""
     answer = without_thoughts(answer)
     for match in itertools.islice(re.finditer(r"[{\[]", answer), MOST_OPENINGS):
         try:
             value, _ = json.JSONDecoder().raw_decode(answer, match.start())
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict):
-            value = value.get(
-                "spans", next((item for item in value.values() if isinstance(item, list)), None)
-            )
+        if isinstance(value, dict):  # under "spans", or under any other name
+            first_list = next((item for item in value.values() if isinstance(item, list)), None)
+            value = value.get("spans", first_list)
         if isinstance(value, list):
-            listed = [span for item in value if (span := _listed(item))]
+            listed = [span for item in value if (span := _listed_span(item))]
             if listed or not value:
                 return listed
     return None
 
 
-def _listed(item: object) -> Listed | None:
+def _listed_span(item: object) -> Listed | None:
+    """Reads one item of the list: a string, or an object under the usual names of its fields; else None."""
     if isinstance(item, str):
         return item, ""
     if not isinstance(item, dict):
@@ -235,28 +248,28 @@ def _listed(item: object) -> Listed | None:
 
 
 def locate(text: str, listed: Sequence[Listed], dropped: Counter[str], language: str = "en") -> list[Span]:
-    """The listed spans that stand in the text exactly once, each once; `dropped` counts the others by reason."""
+    """Returns the listed spans that occur once in the text; counts the others in `dropped`, by reason."""
     spans: dict[str, Span] = {}
     for piece, category in listed:
         piece = piece.strip()
         reason = ""
         places = [match.start() for match in re.finditer(re.escape(piece), text)] if piece else []
-        whole = [start for start in places if at_boundaries(text, start, start + len(piece), language)]
+        starts = [start for start in places if at_boundaries(text, start, start + len(piece), language)]
         if piece in spans:
             reason = "listed twice"
         elif not places:
             reason = "not in the text"
-        elif not whole:
+        elif not starts:
             reason = "inside a word"
-        elif len(whole) > 1:
+        elif len(starts) > 1:
             reason = "stands more than once"
         if reason:
             dropped[reason] += 1
             continue
-        named = category.strip().upper().replace(" ", "_")
-        spans[piece] = Span(
-            start=whole[0], end=whole[0] + len(piece), category=named if named in CATEGORIES else "OTHER"
-        )
+        category = category.strip().upper().replace(" ", "_")
+        if category not in CATEGORIES:
+            category = "OTHER"
+        spans[piece] = Span(start=starts[0], end=starts[0] + len(piece), category=category)
     return sorted(spans.values(), key=lambda span: span.start)
 
 

@@ -1,7 +1,9 @@
-"""Figures by pattern, with their currency, magnitude and unit: `$1.5 billion`, `44.62 square kilometers`, `150 977`, `29,9 %`, `1.4亿`, `三千公里`.
+"""Finds figures by pattern, with currency, magnitude and unit.
 
-Each language has its own way of writing them: a decimal comma and thousands by point or space in Spanish and French, 万 and 亿 in Chinese.
-A bare figure below 20 says too little to be searched for ("3 of them") and is left alone, as is one that is spelled out (in Chinese: without a unit).
+Examples: `$1.5 billion`, `44.62 square kilometers`, `150 977`, `29,9 %`, `1.4亿`, `三千公里`. Languages
+differ: Spanish and French have a decimal comma and separate thousands by points or spaces; Chinese has 万
+and 亿. A bare figure below 20 ("3 of them") is too unspecific to search for and is no span. Neither is a
+spelled-out figure, except in Chinese with a unit.
 """
 
 from __future__ import annotations
@@ -14,18 +16,19 @@ from masksearch.ramp.spans.extract import Extractor, by_text
 from masksearch.types import Span
 
 LEAST = 20
-"""Smallest bare figure."""
+"""Smallest figure that is a span without a currency, magnitude or unit."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How a language writes figures. Every figure begins with a digit, so that the search for them is a search for digits."""
+    """The patterns with which a language writes figures."""
 
     figure: re.Pattern[str]
+    """A figure without its unit. It starts with a digit, so that Python's matcher can skip to digits."""
     tail: re.Pattern[str]
-    """What may follow: a magnitude, a unit, a currency; matches nothing where there is none of them."""
+    """An optional magnitude, unit or currency after the figure; may match the empty string."""
     separators: dict[int, str | None]
-    """For `str.translate`: from the language's way of writing to Python's."""
+    """Table for `str.translate` that turns the language's notation into Python's."""
 
 
 _SYMBOLS = r"%|°[CF]?|km/h|m/s|km2|km²|m2|m²|m3|m³|km|cm|mm|m|kg|mg|g|mi|ft|lb|ha|[kMG]?Hz|[kMG]?W|[KMGT]B|eV"
@@ -34,14 +37,20 @@ _CURRENCY = r"(?:US|A|C|NZ|HK|R)?[$£€¥]"
 _CURRENCY_BEFORE = re.compile(rf"{_CURRENCY}\s?$")
 
 _UNITS = {
-    "en": r"per\s?cent|percent|degrees(?:\s(?:Celsius|Fahrenheit))?|(?:square|cubic)\s(?:kilomet(?:er|re)s|met(?:er|re)s|miles|feet)|kilomet(?:er|re)s"
-    r"|met(?:er|re)s|centimet(?:er|re)s|millimet(?:er|re)s|nautical\smiles|miles|feet|inches|acres|hectares|tonnes|tons|kilograms|grams|pounds|lit(?:er|re)s"
+    "en": r"per\s?cent|percent|degrees(?:\s(?:Celsius|Fahrenheit))?|(?:square|cubic)\s(?:kilomet(?:er"
+    r"|re)s|met(?:er|re)s|miles|feet)|kilomet(?:er|re)s"
+    r"|met(?:er|re)s|centimet(?:er|re)s|millimet(?:er|re)s|nautical\smiles|miles|feet|inches|acres"
+    r"|hectares|tonnes|tons|kilograms|grams|pounds|lit(?:er|re)s"
     r"|gallons|sq\s(?:mi|km|ft|m)|hours|minutes|seconds|days|weeks|months|years|euros|dollars",
-    "es": r"por\sciento|grados(?:\s(?:Celsius|centígrados))?|(?:kilómetros|metros|millas|pies)(?:\s(?:cuadrad[oa]s|cúbicos))?|centímetros|milímetros|pulgadas"
-    r"|acres|hectáreas|toneladas|kilogramos|kilos|gramos|litros|horas|minutos|segundos|días|semanas|meses|años(?!\sluz)|años\sluz"
+    "es": r"por\sciento|grados(?:\s(?:Celsius|centígrados))?|(?:kilómetros|metros|millas"
+    r"|pies)(?:\s(?:cuadrad[oa]s|cúbicos))?|centímetros|milímetros|pulgadas"
+    r"|acres|hectáreas|toneladas|kilogramos|kilos|gramos|litros|horas|minutos|segundos|días|semanas|meses"
+    r"|años(?!\sluz)|años\sluz"
     r"|euros|dólares|pesos|pesetas|libras",
-    "fr": r"pour\s(?:cent|100)|degrés(?:\sCelsius)?|(?:kilomètres|mètres)(?:\s(?:carrés|cubes))?|centimètres|millimètres|pieds|pouces|acres|hectares|tonnes"
-    r"|kilogrammes|kilos|grammes|litres|heures|minutes|secondes|jours|semaines|mois|années-lumière|ans|euros|dollars|francs|livres",
+    "fr": r"pour\s(?:cent|100)|degrés(?:\sCelsius)?|(?:kilomètres|mètres)(?:\s(?:carrés|cubes))?"
+    r"|centimètres|millimètres|pieds|pouces|acres|hectares|tonnes"
+    r"|kilogrammes|kilos|grammes|litres|heures|minutes|secondes|jours|semaines|mois|années-lumière|ans"
+    r"|euros|dollars|francs|livres",
 }
 _MAGNITUDES = {
     "en": r"thousand|million|billion|trillion",
@@ -50,21 +59,28 @@ _MAGNITUDES = {
 }
 _HAN_DIGITS = "〇零一二三四五六七八九十百千万亿两"
 _HAN_UNITS = (
-    r"平方公里|平方千米|平方米|立方米|立方公里|立方千米|公里|千米|厘米|毫米|米|英里|英尺|海里|公顷|亩|公斤|千克|毫克|克|万吨|吨|公升|毫升|升"
+    r"平方公里|平方千米|平方米|立方米|立方公里|立方千米|公里|千米|厘米|毫米|米|英里|英尺|海里|公顷|亩"
+    r"|公斤|千克|毫克|克|万吨|吨|公升|毫升|升"
     r"|摄氏度|华氏度|度|光年|美元|欧元|英镑|日元|港元|人民币|元|小时|分钟|周岁|岁|个百分点"
 )
-_HAN_TAIL = rf"(?:\s?(?:万亿|百万|千万|[十百千万亿]+))?(?:[余多])?(?:\s?(?:{_SYMBOLS}){_AFTER_SYMBOL}|％|\s?(?:{_HAN_UNITS}))?"
+_HAN_TAIL = (
+    r"(?:\s?(?:万亿|百万|千万|[十百千万亿]+))?(?:[余多])?"
+    rf"(?:\s?(?:{_SYMBOLS}){_AFTER_SYMBOL}|％|\s?(?:{_HAN_UNITS}))?"
+)
 
 
 def _tail(language: str) -> re.Pattern[str]:
+    """Builds the tail pattern of a language with Latin letters."""
     of = "" if language == "en" else r"(?:de\s|d['’])?"  # "50 millions de kilomètres"
     spaced = rf"\s{of}(?:{_UNITS[language]}){_AFTER_SYMBOL}"
     return re.compile(
-        rf"(?:\s(?:{_MAGNITUDES[language]}){_AFTER_SYMBOL})?(?:\s?(?:{_SYMBOLS}){_AFTER_SYMBOL}|{spaced}|\s?{_CURRENCY}(?!\s?\d))?"
+        rf"(?:\s(?:{_MAGNITUDES[language]}){_AFTER_SYMBOL})?(?:\s?(?:{_SYMBOLS}){_AFTER_SYMBOL}|{spaced}"
+        rf"|\s?{_CURRENCY}(?!\s?\d))?"
     )
 
 
-# Each begins with a single `\d`: then Python's matcher skips to the next digit, three times as fast.
+# Each pattern starts with a single `\d`, so that Python's matcher skips to the next digit: three times as
+# fast.
 _COMMAS = re.compile(r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d*(?:\.\d+)?)")
 _POINTS = re.compile(r"\d(?:\d{0,2}(?:[. \u00a0\u2009\u202f]\d{3})+(?!\d)(?:,\d+)?|\d*(?:[.,]\d+)?)")
 _PLAIN: dict[int, str | None] = {ord(","): None}
@@ -80,18 +96,19 @@ _HAN_QUANTITY = re.compile(
 )
 
 
-# A bare figure that counts nothing: part of a name or a reference ("Boeing 747", "Article 50", "RFC 2616"), an ordinal ("24.º"), a Chinese date ("26年").
+# A bare figure is no quantity if it is part of a name or a reference ("Boeing 747", "Article 50", "RFC
+# 2616"), an ordinal ("24.º") or a Chinese date ("26年").
 _NAME_BEFORE = re.compile(r"[^\s.!?:;。]\s[A-ZÀ-ÖØ-Þ][\w.]*\s$")
 _NO_COUNT_AFTER = re.compile(r"\.?[ºª°]|\s?(?:年|月|日|世纪|号|届)")
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """The extractor; passages in a language without patterns have no spans."""
+    """Builds the extractor; it finds no spans in a language without patterns."""
     return by_text(find, settings)
 
 
 def find(text: str, language: str) -> list[Span]:
-    """The quantities of a text."""
+    """Returns the quantities of a text."""
     figures = FIGURES.get(language)
     if figures is None:
         return []
@@ -104,12 +121,12 @@ def find(text: str, language: str) -> list[Span]:
         currency = _CURRENCY_BEFORE.search(text, max(0, start - 4), start)
         if currency:
             start = currency.start()
-        if (
-            currency
-            or end > match.end()
-            or (float(match[0].translate(figures.separators)) >= LEAST and not _is_label(text, start, end))
-        ):
-            spans.append(Span(start=start, end=end, category="NUMBER"))
+        is_bare = not currency and end == match.end()
+        if is_bare and float(match[0].translate(figures.separators)) < LEAST:
+            continue
+        if is_bare and _is_label(text, start, end):
+            continue
+        spans.append(Span(start=start, end=end, category="NUMBER"))
     if language == "zh":
         taken = [(span.start, span.end) for span in spans]
         spans += [
@@ -121,6 +138,7 @@ def find(text: str, language: str) -> list[Span]:
 
 
 def _is_label(text: str, start: int, end: int) -> bool:
+    """Whether the bare figure text[start:end] is part of a name, a reference, an ordinal or a date."""
     return bool(_NO_COUNT_AFTER.match(text, end)) or (
         text[start:end].isdigit() and bool(_NAME_BEFORE.search(text, max(0, start - 24), start))
     )

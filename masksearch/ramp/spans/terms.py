@@ -1,16 +1,22 @@
-"""Specific terms that are neither names nor dates nor figures: "photosynthesis", "mitochondrial DNA", "ADN mitocondrial", "线粒体".
+"""Finds specific terms that are no names, dates or figures: "photosynthesis", "ADN mitocondrial", "线粒体".
 
-No model: a term is a *rare word in the place of a noun*. Rare is what the word frequencies of the library `wordfreq` say (a fixed table for
-each language, so that what is found in a passage depends on that passage alone); the place is told by the words around it and by endings.
+Without a model: a term is a *rare word in the position of a noun*. Rarity comes from the frequency tables
+of the library `wordfreq`, one fixed table per language, so that the terms of a passage depend on that
+passage alone. Neighbouring words and word endings decide the position.
 
-- English: a run of lower-case content words behind a determiner, a preposition, "and" or a comma, and before a function word or a mark of
-  punctuation. Its last word must look like a noun (no ending of an adverb, adjective or participle, and not a verb that agrees with the
-  word before it: "enzyme binds"); common words are dropped from its left, and a rare one must be left ("large sonata form" -> "sonata form").
-- Spanish and French: the noun behind a determiner or a preposition, with the adjectives behind it that an ending shows to be of learned kind.
-- Chinese: nouns of `jieba`'s dictionary, of three characters or more, or of two if they are very rare and end as learned words do.
+- English: a run of lower-case content words after a determiner, a preposition, "and" or a comma, and
+  before a function word or punctuation. Its last word must look like a noun: without the ending of an
+  adverb, adjective or participle, and no verb that agrees with the word before it ("enzyme binds").
+  Common words are dropped from the left, and a rare word must remain ("large sonata form" becomes "sonata
+  form").
+- Spanish and French: the noun after a determiner or a preposition, with following adjectives that have a
+  learned ending.
+- Chinese: nouns of `jieba`'s dictionary with three characters or more, or with two if they are very rare
+  and end like learned words.
 
-Single words are held to a stricter rarity than those with an ending of learned words ("-synthesis", "-logía", "-isme"), because a rare word of
-everyday speech ("heyday") is no term. Precision comes first: many terms are not found. Install with `masksearch[terms]`.
+A single word must be rarer than a word with a learned ending ("-synthesis", "-logía", "-isme"), because a
+rare everyday word ("heyday") is no term. Precision comes before recall: many terms are not found. Install
+with `masksearch[terms]`.
 """
 
 from __future__ import annotations
@@ -32,81 +38,99 @@ from masksearch.text.words import stop_words
 from masksearch.types import Passage, Span
 
 Place = tuple[int, int]
+"""Offsets [start, end) of a term in its text."""
 
 MOST_WORDS = 3
+"""Most words of a term."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐‑][^\W\d_]+)*")
 _ACRONYM = re.compile(r"[A-Z]{2,6}")
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """What tells the place of a noun in a language, and what tells a learned word. Frequencies are on the Zipf scale: 3 is once in a million words."""
+    """The words and endings that mark nouns and learned words of a language.
+
+    Frequencies are on the Zipf scale (log10 of occurrences per billion words): 3 is once in a million words.
+    """
 
     before: frozenset[str]
-    """Determiners and prepositions a noun phrase may follow."""
+    """Determiners, prepositions and other words that a noun phrase may follow."""
     learned: re.Pattern[str]
     """Endings of learned nouns."""
     adjective: re.Pattern[str]
-    """Endings of adjectives: of a head in English, where they rule it out; behind a noun in Spanish and French, where they belong to it."""
+    """Endings of adjectives. In English they rule a word out as head of a term; in Spanish and French an
+    adjective after a noun belongs to the term."""
     no_noun: re.Pattern[str]
-    """Endings of adverbs, participles and infinitives."""
+    """Adverbs, participles and infinitives, matched as whole words."""
     rare: float
-    """Most frequency of a word that makes a term by itself."""
+    """Highest frequency of a word that is a term by itself."""
     learned_rare: float
-    """The same for a word with a learned ending, or in company."""
+    """Highest frequency of the rarest word of a term that has a learned ending or several words."""
     shortest: int = 5
+    """Fewest letters of the rarest word of a term."""
 
 
 _COMMON_MODIFIER = 4.3
-"""A commoner word is not taken into a term from its left."""
+"""Highest frequency of a modifier that is part of a term."""
 _COMMON_HEAD = 5.6
+"""Highest frequency of the noun of a term."""
 
 GRAMMARS = {
     "en": Grammar(
         before=frozenset(
-            """the a an its their his her this these those some any each every no of in on by for with from into through during between among as via
-            called termed known like than without within about against and or including both""".split()  # noqa: SIM905
+            """the a an its their his her this these those some any each every no of in on by for with from
+            into through during between among as via called termed known like than without within about
+            against and or including both""".split()  # noqa: SIM905
         ),
         learned=re.compile(
-            r"(?:synthesis|lysis|genesis|osis|logy|logies|graphy|metry|nomy|isms?|ists?|ase|ases|ium|itis|omas?|gens?|plasms?|cytes?|scopes?|oids?|idae|phylls?"
-            r"|derms?|saurs?|valves?|pods?|phytes?|morphs?|clines?|zoans?|pathy|archy|cracy|otics?|ides?|ates|ites?|enes?|ines?|ators?|trons?|therapy|phobia)$"
+            r"(?:synthesis|lysis|genesis|osis|logy|logies|graphy|metry|nomy|isms?|ists?|ase|ases|ium|itis"
+            r"|omas?|gens?|plasms?|cytes?|scopes?|oids?|idae|phylls?"
+            r"|derms?|saurs?|valves?|pods?|phytes?|morphs?|clines?|zoans?|pathy|archy|cracy|otics?|ides?"
+            r"|ates|ites?|enes?|ines?|ators?|trons?|therapy|phobia)$"
         ),
         adjective=re.compile(
-            r"(?:ous|ive|ful|less|able|ible|ish|al|ic|ary|esque|ian|ean|ese|like|ory|ular|ine-like|ward|wide|most|some|esque|ent|ant|ate|oid|y)$"
+            r"(?:ous|ive|ful|less|able|ible|ish|al|ic|ary|esque|ian|ean|ese|like|ory|ular|ine-like|ward"
+            r"|wide|most|some|esque|ent|ant|ate|oid|y)$"
         ),
         no_noun=re.compile(
-            r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken|written|given|found|held|built|made|born)"
+            r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken"
+            r"|written|given|found|held|built|made|born)"
         ),
         rare=3.15,
         learned_rare=3.75,
     ),
     "es": Grammar(
         before=frozenset(
-            """el la los las un una unos unas del al de en por con sin sobre entre mediante su sus este esta estos estas cada como según
-            contra desde hacia llamado llamada y o e u""".split()  # noqa: SIM905
+            """el la los las un una unos unas del al de en por con sin sobre entre mediante su sus este esta
+            estos estas cada como según contra desde hacia llamado llamada y o e u""".split()  # noqa: SIM905
         ),
         learned=re.compile(
-            r"(?:síntesis|lisis|génesis|osis|logías?|grafías?|metrías?|nomías?|ismos?|istas?|asas?|itis|omas?|cracias?|tecas?|plastos?|citos?|ógenos?|patías?)$"
+            r"(?:síntesis|lisis|génesis|osis|logías?|grafías?|metrías?|nomías?|ismos?|istas?|asas?|itis"
+            r"|omas?|cracias?|tecas?|plastos?|citos?|ógenos?|patías?)$"
         ),
         adjective=re.compile(
-            r"(?:ic[oa]s?|ales?|al|os[oa]s?|iv[oa]s?|ari[oa]s?|ares?|áce[oa]s?|oides?|ile?s?|ífer[oa]s?|ógen[oa]s?|[áéí]tic[oa]s?)$"
+            r"(?:ic[oa]s?|ales?|al|os[oa]s?|iv[oa]s?|ari[oa]s?|ares?|áce[oa]s?|oides?|ile?s?|ífer[oa]s?"
+            r"|ógen[oa]s?|[áéí]tic[oa]s?)$"
         ),
         no_noun=re.compile(
-            r"(?:.+mente|.+[eé]sim[oa]s?|.+écim[oa]s?|.+[aei]r(?:se|l[oae]s?|me|nos)?|.+[ai]d[oa]s?|.+ndo(?:se|l[oae]s?)?|.+ísim[oa]s?|.+a(?:ron|ban|ría|rán))"
+            r"(?:.+mente|.+[eé]sim[oa]s?|.+écim[oa]s?|.+[aei]r(?:se|l[oae]s?|me|nos)?|.+[ai]d[oa]s?"
+            r"|.+ndo(?:se|l[oae]s?)?|.+ísim[oa]s?|.+a(?:ron|ban|ría|rán))"
         ),
         rare=3.2,
         learned_rare=3.7,
     ),
     "fr": Grammar(
         before=frozenset(
-            """le la les un une des du de au aux l d en par pour avec sans sur entre dans son sa ses leur leurs ce cet cette ces chaque comme
-            selon contre depuis vers appelé appelée et ou""".split()  # noqa: SIM905
+            """le la les un une des du de au aux l d en par pour avec sans sur entre dans son sa ses leur
+            leurs ce cet cette ces chaque comme selon contre depuis vers appelé appelée et ou""".split()  # noqa: SIM905
         ),
         learned=re.compile(
-            r"(?:synthèse|lyse|genèse|oses?|logies?|graphies?|métries?|nomies?|ismes?|istes?|ases|ites?|omes?|craties?|plastes?|cytes?|gènes?|pathies?|saures?|phytes?)$"
+            r"(?:synthèse|lyse|genèse|oses?|logies?|graphies?|métries?|nomies?|ismes?|istes?|ases|ites?"
+            r"|omes?|craties?|plastes?|cytes?|gènes?|pathies?|saures?|phytes?)$"
         ),
         adjective=re.compile(
-            r"(?:iques?|aux|ales?|al|eux|euses?|ifs?|ives?|aires?|ols?|elles?|els?|oïdes?|acée?s?|gènes?|formes?|fères?)$"
+            r"(?:iques?|aux|ales?|al|eux|euses?|ifs?|ives?|aires?|ols?|elles?|els?|oïdes?|acée?s?|gènes?"
+            r"|formes?|fères?)$"
         ),
         no_noun=re.compile(
             r"(?:.+ement|.+(?:er|ir|oir|dre|tre)|.+[éi]e?s?|.+ues?|.+ant|.+(?:aient|èrent|ait|ça|isent?))"
@@ -121,10 +145,12 @@ _PRONOUNS = {
 }
 _ROMANCE_AND = frozenset("y e o u et ou".split())  # noqa: SIM905
 _ELIDED = re.compile(r"\b[ldLD]['’]$")
-# What may stand behind an English noun phrase: behind a verb a determiner or a pronoun could.
+# Stop words that do not follow an English noun phrase: a determiner or a pronoun there shows that the
+# word before is a verb.
 _NO_RIGHT = frozenset(
-    """the a an its their his her this these those some any each every no it him them us you me itself himself herself themselves all both
-    what how more most many several another other such to up out off down""".split()  # noqa: SIM905
+    """the a an its their his her this these those some any each every no it him them us you me itself
+    himself herself themselves all both what how more most many several another other such to up out off
+    down""".split()  # noqa: SIM905
 )
 _LIST = frozenset({"and", "or"})
 # Adjectives of judgement rather than of kind ("a fruitful association"), adverbs and participles.
@@ -135,11 +161,14 @@ _NO_MODIFIER = re.compile(
 _HAN_NOUNS = frozenset({"n", "nz", "vn"})
 _HAN_LEARNED = re.compile(r".+[素体酸酶菌症炎学术法论式剂盐质胞科属目纲毒]")
 _HAN_MEASURE = re.compile(r".*(?:世纪|年代|[氏温]度|公里|平方米)")
-_HAN_RARE, _HAN_RARE_PAIR = 4.0, 3.2
+_HAN_RARE = 4.0
+"""Highest frequency of a Chinese term of three characters or more."""
+_HAN_RARE_PAIR = 3.2
+"""Highest frequency of a Chinese term of two characters."""
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """The extractor. Raises MissingExtraError where `wordfreq` (or, for the first Chinese passage, `jieba`) is not installed."""
+    """Builds the extractor. Raises MissingExtraError without `wordfreq`; Chinese also needs `jieba`."""
     _import("wordfreq")
 
     def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
@@ -151,7 +180,7 @@ def make(settings: MaskSettings) -> Extractor:
 
 
 def find(text: str, language: str) -> list[Place]:
-    """Where the terms of a text stand."""
+    """Returns the offsets of the terms of a text."""
     if language == "zh":
         return _chinese(text)
     if language not in GRAMMARS:
@@ -169,14 +198,16 @@ class _Word:
 
     @property
     def plain(self) -> bool:
-        """Lower-case, or an acronym: what a term is made of."""
+        """Whether the word can be part of a term: lower case, or an acronym."""
         return self.text.islower() or bool(_ACRONYM.fullmatch(self.text))
 
 
 Zipf = Callable[[str], float]
+"""Returns the frequency of a word on the Zipf scale."""
 
 
 def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
+    """Yields the terms of an English text: ends of runs of content words in the position of a noun phrase."""
     stops = stop_words(language)
     place = 0
     while place < len(words):
@@ -194,28 +225,31 @@ def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, langua
         run = words[place:end]
         left = _left(text, words, place)
         right = words[end].text if end < len(words) and _joined(text, run[-1], words[end]) else ""
-        follows = text[run[-1].end : run[-1].end + 2].strip()
-        if (
-            (left in grammar.before or left == ",")
-            and (
-                right in stops - _NO_RIGHT
-                if right
-                else not follows[:1].isdigit() and not follows.startswith(("'", "’", "/", "-", "="))
-            )
-            and (term := _english_term(run, left in _LIST or left == ",", grammar, zipf))
-        ):
-            yield term
+        if right:
+            ends_phrase = right in stops - _NO_RIGHT
+        else:
+            follows = text[run[-1].end : run[-1].end + 2].strip()
+            ends_phrase = not follows[:1].isdigit() and not follows.startswith(("'", "’", "/", "-", "="))
+        if ends_phrase and (left in grammar.before or left == ","):
+            term = _english_term(run, left in _LIST or left == ",", grammar, zipf)
+            if term is not None:
+                yield term
         place = end
 
 
 def _english_term(run: list[_Word], in_list: bool, grammar: Grammar, zipf: Zipf) -> Place | None:
-    """The end of a run of content words that is a term, if any is."""
+    """Returns the term at the end of a run of content words, or None.
+
+    `in_list` means that the run follows "and", "or" or a comma.
+    """
     head = run[-1].text
     adjective = _ends(grammar.adjective, head) and not _ends(grammar.learned, head)
     if adjective or grammar.no_noun.fullmatch(head) or zipf(head) > _COMMON_HEAD:
         return None
     before = run[-2].text if len(run) > 1 else ""
-    agrees = before.endswith("s") != head.endswith("s") if before else in_list  # as a verb with its subject
+    # A verb agrees with its subject: "enzyme binds", "enzymes bind". After "and" a single word may be a
+    # verb, too.
+    agrees = before.endswith("s") != head.endswith("s") if before else in_list
     if agrees and _is_verb(head, zipf):
         return None
     kept = [run[-1]]
@@ -229,6 +263,7 @@ def _english_term(run: list[_Word], in_list: bool, grammar: Grammar, zipf: Zipf)
 
 
 def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
+    """Yields the terms of a Spanish or French text: nouns with the adjectives that follow them."""
     stops = stop_words(language)
     place = 0
     while place < len(words):
@@ -243,7 +278,7 @@ def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, langua
             continue
         followed = place < len(words) and _joined(text, noun, words[place]) and words[place].text not in stops
         if _ends(grammar.adjective, noun.text) and (followed or left in _ROMANCE_AND):
-            continue  # an adjective before its noun, or the second of two
+            continue  # an adjective before its noun, or the second of two adjectives
         kept = [noun]
         while place < len(words) and len(kept) < MOST_WORDS and _joined(text, kept[-1], words[place]):
             word = words[place]
@@ -261,7 +296,7 @@ def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, langua
 
 
 def _is_specific(kept: list[_Word], grammar: Grammar, zipf: Zipf) -> bool:
-    """Whether one of the words is rare enough for the company it is in."""
+    """Whether the rarest word of a term is rare enough, given the other words and its ending."""
     rarest = min(kept, key=lambda word: zipf(word.text))
     if all(_ACRONYM.fullmatch(word.text) for word in kept) or len(rarest.text) < grammar.shortest:
         return False
@@ -270,24 +305,25 @@ def _is_specific(kept: list[_Word], grammar: Grammar, zipf: Zipf) -> bool:
 
 
 def _ends(pattern: re.Pattern[str], word: str) -> bool:
+    """Whether a word has one of the endings of a pattern."""
     return bool(pattern.search(word))
 
 
 def _is_verb(word: str, zipf: Zipf) -> bool:
-    """Whether an English word is as much at home with -ing: "binds", "form"."""
+    """Whether the -ing form of an English word is almost as frequent as the word: "binds", "form"."""
     base = word.removesuffix("s")
-    most = max(
-        zipf(form) for form in (f"{base}ing", f"{base.removesuffix('e')}ing", f"{word.removesuffix('es')}ing")
-    )
+    forms = (f"{base}ing", f"{base.removesuffix('e')}ing", f"{word.removesuffix('es')}ing")
+    most = max(zipf(form) for form in forms)
     return most >= 2 and most >= zipf(word) - 1
 
 
 def _joined(text: str, first: _Word, second: _Word) -> bool:
+    """Whether only a space separates two words."""
     return second.start - first.end == 1 and text[first.end] == " "
 
 
 def _left(text: str, words: list[_Word], place: int) -> str:
-    """What stands before a word: the word before, or the mark of punctuation; empty at the start of a sentence."""
+    """Returns the word or the comma before `words[place]`; "" after anything else."""
     start = words[place].start
     if _ELIDED.search(text, max(0, start - 3), start):
         return text[start - 2].lower()
@@ -298,14 +334,14 @@ def _left(text: str, words: list[_Word], place: int) -> str:
 
 @cache
 def _frequencies(language: str) -> Zipf:
+    """Loads the frequency table of a language."""
     table: dict[str, float] = _import("wordfreq").get_frequency_dict(language)
-    normal = (
-        _import("wordfreq.chinese").simplify_chinese if language == "zh" else str.lower
-    )  # the Chinese table is in simplified characters
+    # The Chinese table has simplified characters only.
+    normal = _import("wordfreq.chinese").simplify_chinese if language == "zh" else str.lower
 
     @cache
     def zipf(word: str) -> float:
-        """The frequency of a word on the Zipf scale, of the rarest part of a compound; 0 for an unknown one."""
+        """Returns the frequency of a word, or of the rarest part of a compound; 0 for an unknown word."""
         found = table.get(normal(word))
         if found is None:
             parts = re.split(r"[-‐‑]", word)
@@ -316,6 +352,7 @@ def _frequencies(language: str) -> Zipf:
 
 
 def _chinese(text: str) -> list[Place]:
+    """Returns the terms of a Chinese text: rare nouns of jieba's dictionary."""
     zipf, cut = _frequencies("zh"), _cutter()
     places, start = [], 0
     for word, flag in cut(text):
@@ -336,17 +373,23 @@ def _chinese(text: str) -> list[Place]:
 
 
 def _is_han(word: str) -> bool:
+    """Whether a word has Chinese characters only."""
     return all("\u3400" <= char <= "\u9fff" for char in word)
 
 
 @cache
 def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
-    """Cuts Chinese text into words with their parts of speech, all of them from the dictionary: what it does not know is cut into characters."""
+    """Returns a function that cuts Chinese text into (word, part of speech).
+
+    All words come from jieba's dictionary; unknown words are cut into characters.
+    """
     jieba = _import("jieba")
     posseg = _import("jieba.posseg")
     jieba.setLogLevel(logging.ERROR)
     tokenizer = jieba.Tokenizer()
-    with tempfile.TemporaryDirectory() as folder:  # its cache would else lie where anyone may write
+    # In a private folder: jieba's default is the shared temporary folder, where anyone could replace its
+    # cache.
+    with tempfile.TemporaryDirectory() as folder:
         tokenizer.tmp_dir = str(Path(folder))
         tokenizer.initialize()
     tagger = posseg.POSTokenizer(tokenizer)
@@ -354,6 +397,7 @@ def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
 
 
 def _import(name: str) -> Any:
+    """Imports a package of the extra `terms`. Raises MissingExtraError."""
     import importlib
 
     try:

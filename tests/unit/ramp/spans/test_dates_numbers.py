@@ -161,7 +161,7 @@ def test_a_language_without_patterns_has_no_spans():
 
 @pytest.mark.parametrize("language", ["en", "es", "fr"])
 def test_real_paragraphs(language):
-    """Every year in parentheses of a biography is found, and no span leaves the text or its figure."""
+    """Spans of real texts contain whole figures: no digit precedes or follows one."""
     try:
         texts = [
             " ".join(record["text"].split())

@@ -12,7 +12,10 @@ spacy = pytest.importorskip("spacy")
 BARTO = (
     "Andrew Barto received his B.S. with distinction in mathematics from the University of Michigan in 1970."
 )
-BELL = "Alexander Graham Bell, né le 3 mars 1847 à Édimbourg en Écosse, est un scientifique ; les Français le fêtent."
+BELL = (
+    "Alexander Graham Bell, né le 3 mars 1847 à Édimbourg en Écosse, est un scientifique ; "
+    "les Français le fêtent."
+)
 
 
 def passage(text, language=""):
@@ -28,7 +31,7 @@ def found(passages, **settings):
 
 
 def named_pipeline(folder, language, patterns, pipes=("entity_ruler",)):
-    """A pipeline on disk that finds these patterns."""
+    """Saves a pipeline that finds these patterns and returns its folder."""
     nlp = spacy.blank(language)
     for name in pipes:
         pipe = nlp.add_pipe(name)
@@ -49,7 +52,7 @@ def test_languages_are_worked_side_by_side_in_order():
     english, french = [passage(BARTO, "en")], [passage(BELL, "fr")]
     rows = found((english + french) * 3)
     assert rows == [*found(english), *found(french)] * 3
-    assert ("Alexander Graham Bell", "PERSON") in rows[1]  # PER in the pipeline's own words
+    assert ("Alexander Graham Bell", "PERSON") in rows[1]  # the pipeline's label is PER
     assert {("Édimbourg", "LOC"), ("Écosse", "LOC")} <= set(rows[1])
     assert "Français" not in dict(rows[1])
 

@@ -1,4 +1,4 @@
-"""What is left of what extractors find: trimmed, at word boundaries, the finest-grained of each overlap; and the registry."""
+"""Clean spans: trimmed, at word boundaries, the shortest of each overlap; and the registry of extractors."""
 
 import itertools
 
@@ -53,7 +53,7 @@ def test_trimming():
     ("language", "text", "span", "left"),
     [
         ("es", "capital de la República de Chile.", "la República de Chile", ["República de Chile"]),
-        ("es", "nació en Los Ángeles", "Los Ángeles", ["Los Ángeles"]),  # an article of the name itself
+        ("es", "nació en Los Ángeles", "Los Ángeles", ["Los Ángeles"]),  # the article is part of the name
         ("es", "hacia el 44 a. C., en Roma", "44 a. C.,", ["44 a. C."]),
         ("es", "la Guerra de", "Guerra de", []),
         ("fr", "capitale de l'Allemagne depuis", "l'Allemagne", ["Allemagne"]),
@@ -112,27 +112,21 @@ def test_a_bare_figure_is_part_of_the_name_or_date_around_it():
         Span(start=place, end=place + size, category="NUMBER") for place, size in ((19, 2), (50, 3), (64, 4))
     ]
     assert resolve(text, [*figures, apollo, jet, day, distance]) == [apollo, distance, jet, day]
-    assert resolve(text, figures) == figures  # standing alone they are spans
-    assert resolve(text, [distance, Span(start=27, end=68, category="OTHER")]) == [
-        distance
-    ]  # a quantity with its unit is one anywhere
+    assert resolve(text, figures) == figures  # without a longer span around them
+    # A quantity with its unit is a span everywhere.
+    assert resolve(text, [distance, Span(start=27, end=68, category="OTHER")]) == [distance]
 
 
 def test_the_same_place_goes_to_the_more_telling_category():
     text = "Born in Ulm in 1879 there"
-    for category in ("GPE", "TERM"):
-        assert (
-            resolve(text, [Span(start=8, end=11, category="LINK"), Span(start=8, end=11, category=category)])[
-                0
-            ].category
-            == category
-        )
-    assert (
-        resolve(text, [Span(start=15, end=19, category="NUMBER"), Span(start=15, end=19, category="DATE")])[
-            0
-        ].category
-        == "DATE"
-    )
+
+    def winner(start, end, *categories):
+        (span,) = resolve(text, [Span(start=start, end=end, category=category) for category in categories])
+        return span.category
+
+    assert winner(8, 11, "LINK", "GPE") == "GPE"
+    assert winner(8, 11, "LINK", "TERM") == "TERM"
+    assert winner(15, 19, "NUMBER", "DATE") == "DATE"
 
 
 def test_links():

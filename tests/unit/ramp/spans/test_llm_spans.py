@@ -1,4 +1,4 @@
-"""Spans listed by a model behind an endpoint, by real HTTP on loopback."""
+"""Spans listed by a model at an endpoint, over real HTTP on loopback."""
 
 import itertools
 import json
@@ -25,8 +25,8 @@ GOOD = [
     {"text": "Andrew Barto", "category": "PERSON"},
     {"text": "1970", "category": "date"},
     {"text": "tea", "category": "DRINK"},
-    {"text": "English", "category": "MISC"},  # twice in the text
-    {"text": "Richard Sutton", "category": "PERSON"},  # not in it
+    {"text": "English", "category": "MISC"},  # occurs twice
+    {"text": "Richard Sutton", "category": "PERSON"},  # not in the text
     {"text": "1970", "category": "DATE"},  # listed before
     {"text": "Michi", "category": "ORG"},  # inside a word
     {"text": "Michigan", "category": "ORG"},  # once as a word
@@ -45,7 +45,7 @@ def completion(content):
 
 
 class Server:
-    """Answers a request with what `reply(number, body)` says: JSON, or (status, JSON or text, headers)."""
+    """An endpoint that answers with `reply(number, body)`: JSON, or (status, JSON or text, headers)."""
 
     def __init__(self, reply, wait=0.0):
         self.requests, self.most, busy, lock = [], 0, [], threading.Lock()
@@ -205,9 +205,9 @@ def test_an_endpoint_that_fails_for_ever(serve):
     extract = extractor(server.url, retries=2, concurrency=1)
     rows = list(extract(passages(*"abcdefghijkl")))
     assert rows == [Failure(f"The endpoint {server.url} answered 500.")] * 12
-    assert len(server.requests) == 8 * 3  # an outage: the rest are not asked
+    assert len(server.requests) == 8 * 3  # an outage: no request for the remaining passages
     assert list(extract(passages("a"))) == rows[:1]
-    assert len(server.requests) == 9 * 3  # but the next call asks again
+    assert len(server.requests) == 9 * 3  # the next call sends requests again
 
 
 def test_an_endpoint_that_fails_for_some(serve):
@@ -271,7 +271,7 @@ def test_leaving_early_takes_back_what_is_not_asked_yet(serve):
     rows.close()
     time.sleep(0.1)
     assert len(server.requests) < 15
-    assert list(extract(passages("z"))) == [[]]  # and it can be used again
+    assert list(extract(passages("z"))) == [[]]  # the extractor is usable afterwards
 
 
 def test_wrong_use():
@@ -287,7 +287,8 @@ def test_wrong_use():
         ('{"spans": [{"text": "a", "category": "PERSON"}]}', [("a", "PERSON")]),
         ('```json\n{"spans": [{"text": "a", "type": "LOC"}]}\n```', [("a", "LOC")]),
         (
-            '<think>{"spans": ["x"]} [maybe]</think>Here [1] it is: {"entities": ["a", {"span": "b"}, 7, null, {"text": 3}]} I hope {so}',
+            '<think>{"spans": ["x"]} [maybe]</think>Here [1] it is: '
+            '{"entities": ["a", {"span": "b"}, 7, null, {"text": 3}]} I hope {so}',
             [("a", ""), ("b", "")],
         ),
         ('["a"]', [("a", "")]),

@@ -1,4 +1,4 @@
-"""Specific terms, found without a model."""
+"""Specific terms from word frequencies, without a model."""
 
 import sys
 
@@ -82,7 +82,7 @@ def test_chinese():
 
 
 def test_a_passage_stands_for_itself():
-    """The same spans alone, among others, and in another order."""
+    """The spans of a passage are the same alone, in a batch, and in another order."""
     texts = [
         "Plants live by photosynthesis.",
         "The movement is in sonata form.",
@@ -92,7 +92,7 @@ def test_a_passage_stands_for_itself():
     passages = [passage(text, "es" if text.startswith("Las") else "en") for text in texts]
     extract = extractor("terms", MaskSettings())
     together = list(extract(passages))
-    assert together == [next(iter(extract([one]))) for one in passages]
+    assert together == [next(iter(extract([each]))) for each in passages]
     assert list(reversed(together)) == list(extract(passages[::-1]))
     assert [len(row) for row in together] == [1, 1, 0, 1]
 

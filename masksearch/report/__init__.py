@@ -1,4 +1,4 @@
-"""One self-contained HTML page of a run: scores, curves, and a viewer of trajectories."""
+"""Builds one self-contained HTML page of a run: scores, curves, and an explorer of trajectories."""
 
 from masksearch.report.build import build_report
 

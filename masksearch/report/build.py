@@ -1,7 +1,8 @@
 """Builds the page: `masksearch report RUN_DIR -o report.html`.
 
-One file without any outside reference (its content security policy forbids them too), so it works offline, from a
-disk and as an attachment. The template, the style and the parts of the script lie in the folder `page`.
+The page is one file without external references (its content security policy also forbids them), so it
+works offline, from disk and as an attachment. The folder `page` holds the template, the style and the
+parts of the script.
 """
 
 from __future__ import annotations
@@ -42,11 +43,14 @@ SCRIPTS = (
     "controls.js",
     "main.js",
 )
-"""The parts of the page's script, in order; they share one scope."""
+"""The parts of the page's script, in order; they share a scope."""
 
 
 def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[str, Any]:
-    """Writes the page of a run, finished or not; returns how much stands on it. Raises DataError where there is no stage."""
+    """Writes the page of a run, finished or not, and returns counts of its contents and its size in bytes.
+
+    Raises DataError if the folder holds no stage.
+    """
     run, beside = load_run(run_dir), load_beside(settings.against)
     both = Run(run.name, [*run.stages, *beside.stages], [*run.notes, *beside.notes])
     explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
@@ -64,6 +68,7 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
         charts=[chart for stage in run.stages for chart in curves(stage)],
         explorer=_explorer_values(explorer),
     )
+    # Lone surrogates in a run's texts cannot be written as UTF-8; they become question marks.
     page = page.encode("utf-8", "replace").decode()
     files.write_text(output, page)
     evaluations = sum(stage.results is not None for stage in both.stages)
@@ -101,32 +106,34 @@ def _render(**values: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A text that others wrote, without characters that would turn the page around or hide (the page's script does the same)."""
+    """Makes hidden and direction-changing characters of untrusted text visible, as the page's script does."""
     return visible_controls(value) if type(value) is str else value
 
 
 def _hash(script: str) -> str:
-    """A script's hash as a content security policy names it, so that this script runs and no other."""
+    """Returns a script's hash for the content security policy, which allows only scripts with a listed
+    hash."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
 def _explorer_values(explorer: Explorer) -> Row:
+    blocks = [{"number": number, "text": Markup(text)} for number, text in enumerate(explorer.blocks)]
     return {
         "index": Markup(explorer.index),
-        "blocks": sorted(
-            ({"number": number, "text": Markup(text)} for number, text in enumerate(explorer.blocks)),
-            key=lambda block: block["number"] != explorer.first,
-        ),
+        "blocks": sorted(blocks, key=lambda block: block["number"] != explorer.first),
         "shown": explorer.shown,
         "cut": _cut(explorer.shown, explorer.total),
     }
 
 
 def _cut(shown: int, total: int) -> str:
-    """The sentence on what is left out; empty where nothing is."""
+    """Returns the sentence on trajectories that the page leaves out; empty if it holds all."""
     if shown >= total:
         return ""
-    return f"The page holds {shown:,} of {total:,} trajectories, taken evenly from each stage; 'masksearch report --trajectories {total}' holds them all."
+    return (
+        f"The page holds {shown:,} of {total:,} trajectories, taken evenly from each stage; "
+        f"'masksearch report --trajectories {total}' includes them all."
+    )
 
 
 def _stage_row(stage: Stage) -> Row:
@@ -141,7 +148,10 @@ def _stage_row(stage: Stage) -> Row:
 
 
 def _summary(value: Any) -> list[tuple[str, str]]:
-    """A stage's summary: its own text, or else its short facts; tables and lists have their own places on the page."""
+    """Returns a stage's summary as (name, text) pairs: its own text, or else its short facts.
+
+    Tables and lists are left out, because the page shows them elsewhere.
+    """
     text = value.get("text") if isinstance(value, dict) else value
     if isinstance(text, str) and text:
         return [("", text)]
@@ -149,20 +159,21 @@ def _summary(value: Any) -> list[tuple[str, str]]:
         return []
     facts = []
     for key, entry in value.items():
-        text = (
-            ", ".join(f"{plain_words(name)} {_fact(part)}" for name, part in entry.items() if _is_fact(part))
-            if isinstance(entry, dict)
-            else _fact(entry)
-        )
-        if (isinstance(entry, dict) or _is_fact(entry)) and text:
+        if isinstance(entry, dict):
+            parts = [f"{plain_words(name)} {_fact(part)}" for name, part in entry.items() if _is_fact(part)]
+            text = ", ".join(parts)
+        else:
+            text = _fact(entry) if _is_fact(entry) else ""
+        if text:
             facts.append((plain_words(str(key)), text))
     return facts
 
 
 def _is_fact(value: Any) -> bool:
-    return isinstance(value, int | float) or (
-        isinstance(value, str) and 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/")
-    )
+    """Whether a value is a number, or a short line that is no absolute path."""
+    if not isinstance(value, str):
+        return isinstance(value, int | float)
+    return 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/")
 
 
 def _fact(value: Any) -> str:

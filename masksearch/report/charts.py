@@ -1,4 +1,7 @@
-"""Charts as inline SVG, drawn here so that the page needs no library; colours come from the page's style sheet (classes s0 to s5)."""
+"""Draws charts as inline SVG, so that the page needs no library.
+
+The colours come from the page's style sheet (classes s0 to s5). All sizes are in SVG units.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ Points = Sequence[tuple[float, float]]
 
 
 class Interval(NamedTuple):
-    """One row of an interval plot: `value` with its interval, all in [0, 1]; `colour` is 0 to 5."""
+    """One row of an interval plot: `value` with its interval, all in [0, 1]; `colour` is from 0 to 5."""
 
     label: str
     value: float
@@ -25,7 +28,7 @@ class Interval(NamedTuple):
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round values (1, 2 or 5 times a power of ten apart) that span [low, high], about `count` of them."""
+    """Returns about `count` values that span [low, high], in steps of 1, 2 or 5 times a power of ten."""
     span = high - low
     if span <= 0:
         return [low]
@@ -39,7 +42,10 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def line_chart(
     series: Sequence[tuple[str, Points]], x_label: str, y_range: tuple[float, float] | None = None
 ) -> Markup:
-    """Lines over steps; `series` is (name, [(x, y)]), with points of finite values. Empty Markup where no series has a point."""
+    """Draws lines over steps; `series` is [(name, [(x, y)])] with finite values.
+
+    Without `y_range` the y-axis fits the values. Returns empty Markup if no series has a point.
+    """
     drawn = [(name, points) for name, points in series if points]
     if not drawn:
         return Markup("")
@@ -49,6 +55,7 @@ def line_chart(
     y_low, y_high = y_ticks[0], y_ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
+        """Converts data coordinates to SVG coordinates."""
         return (
             LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT),
             HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM),
@@ -61,13 +68,14 @@ def line_chart(
         parts.append(
             f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value)}</text>'
         )
-    for value in [
-        tick
-        for tick in ticks(x_low, x_high)
-        if x_low <= tick <= x_high and (tick == round(tick) or x_high - x_low < 1)
-    ]:
+    for value in ticks(x_low, x_high):
+        # Steps are integers: fractional ticks are drawn only on an axis shorter than a step.
+        if not x_low <= value <= x_high or (value != round(value) and x_high - x_low >= 1):
+            continue
+        x = place(value, y_low)[0]
         parts.append(
-            f'<text class="tick" x="{place(value, y_low)[0]:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
+            f"{_figure(value)}</text>"
         )
     parts.append(
         f'<text class="tick" x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>'
@@ -78,17 +86,20 @@ def line_chart(
 
 
 def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour: int) -> str:
+    """Draws one line with dots; `points` are (x, y, SVG x, SVG y)."""
     path = " ".join(f"{px:.1f},{py:.1f}" for _, _, px, py in points)
     radius = 3 if len(points) <= 40 else 1.6
     dots = "".join(
-        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}"><title>{escape(name)}: {_figure(y)} at {_figure(x)}</title></circle>'
+        f'<circle cx="{px:.1f}" cy="{py:.1f}" r="{radius}">'
+        f"<title>{escape(name)}: {_figure(y)} at {_figure(x)}</title></circle>"
         for x, y, px, py in points
     )
     return f'<g class="line s{colour}"><polyline points="{path}"/>{dots}</g>'
 
 
 def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
-    """Dots with 95% intervals on a scale of 0 to 1, one row each, under the headings of their groups."""
+    """Draws dots with 95% intervals on a scale from 0 to 1, one row each, under the headings of their
+    groups."""
     rows = sum(1 + len(intervals) for _, intervals in groups)
     left, width, row_height = 262, 820, 22
     height = TOP + rows * row_height + BOTTOM
@@ -101,7 +112,8 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
         x = place(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
         parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">{_figure(value)}</text>'
+            f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">'
+            f"{_figure(value)}</text>"
         )
     y = TOP + row_height / 2
     for heading, intervals in groups:
@@ -115,16 +127,18 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
 
 def _interval_row(row: Interval, low: float, middle: float, high: float, y: float, left: int) -> str:
     name = row.label if len(row.label) <= 34 else row.label[:33] + "…"
+    figures = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
     return (
-        f'<g class="interval s{row.colour % COLOURS}"><title>{escape(row.label)}: {row.value:.3f} [{row.low:.3f}, {row.high:.3f}]</title>'
+        f'<g class="interval s{row.colour % COLOURS}"><title>{escape(row.label)}: {figures}</title>'
         f'<text class="label" x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
-        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/><circle cx="{middle:.1f}" cy="{y:.1f}" r="5"/>'
+        f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<circle cx="{middle:.1f}" cy="{y:.1f}" r="5"/>'
         f'<text class="value" x="{high + 10:.1f}" y="{y + 4:.1f}">{row.value:.2f}</text></g>'
     )
 
 
 def _widened(low: float, high: float, share: float) -> tuple[float, float]:
-    """A range that is never empty, with a margin at both ends."""
+    """Adds a margin to both ends of a range; an empty range becomes 1 wide."""
     if high <= low:
         return low - 0.5, high + 0.5
     return low - share * (high - low), high + share * (high - low)
@@ -136,5 +150,6 @@ def _figure(value: float) -> str:
 
 def _svg(parts: Sequence[str], height: float, label: str, width: int = WIDTH) -> Markup:
     return Markup(
-        f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width} {height:.0f}" role="img" aria-label="{escape(label)}">'
+        f"{''.join(parts)}</svg>"
     )

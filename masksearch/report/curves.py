@@ -1,4 +1,4 @@
-"""The curves of the training stages: the loss of SFT, the rewards and their company of RL."""
+"""The curves of the training stages: the loss of SFT, and the rewards and related figures of RL."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _RL_CHARTS = (
     ),
     ("F1, valid format", ("f1", "valid"), (0.0, 1.0)),
     (
-        "Answers: what they earn, exact match, recall, verdicts",
+        "Answers: reward, exact match, recall, verdicts",
         ("answer", "em", "recall", "judge"),
         (0.0, 1.0),
     ),
     ("No answer, no search, masks whose gold was shown", ("no_answer", "no_search", "found"), (0.0, 1.0)),
     ("Length penalty", ("overlong",), (-1.0, 0.0)),
-    ("Rollouts left out for want of a verdict", ("left_out",), None),
+    ("Rollouts left out because they lack a verdict", ("left_out",), None),
     ("Loss", ("loss",), None),
-    ("Model tokens a rollout", ("model_tokens",), None),
+    ("Model tokens per rollout", ("model_tokens",), None),
     ("Groups", ("groups_sampled", "groups_kept"), None),
-    ("Searches a rollout", ("searches",), None),
-    ("Log-probability of right rollouts, a token", ("right_logprob",), None),
+    ("Searches per rollout", ("searches",), None),
+    ("Log-probability per token of right rollouts", ("right_logprob",), None),
     ("Entropy", ("entropy",), None),
 )
 
 
 def plain_words(key: str) -> str:
-    """`model_tokens` -> `model tokens`."""
+    """Turns a key into words: `model_tokens` becomes `model tokens`."""
     return key.replace("_", " ")
 
 
 def curves(stage: Stage) -> list[Row]:
-    """`{"stage", "title", "legend", "svg"}` for every chart of a stage; none where its log has no figures yet."""
+    """Returns `{"stage", "title", "legend", "svg"}` for every chart of a stage whose log has figures."""
     if not stage.log:
         return []
     wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
@@ -58,7 +58,7 @@ def curves(stage: Stage) -> list[Row]:
 
 
 def _points(log: list[Row], key: str) -> Points:
-    """(step, value) of the rows that have both; rows repeated after a resumed run count with their last value."""
+    """Returns (step, value) of the rows with both; of a step that a resumed run repeated, the last one."""
     found: dict[float, float] = {}
     for row in log:
         step, value = row.get("step"), row.get(key)

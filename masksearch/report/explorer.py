@@ -1,12 +1,12 @@
-"""What the per-question explorer works on: one small index of all questions, and the texts in blocks that are unpacked when looked at.
+"""The data of the per-question explorer: a small index of all questions, and blocks of texts.
 
     index   {"stages": [{"title", "run", "kind", "suite", "method", "total", "shown"}],
              "tasks": [[id, title, text, golds, ramp, type, answer kind]],
-             "fields": names of the columns, "records": one list a column, "blocks": trajectories in each block,
-             "kinds": kind of failure -> what it means, "opens_with": number of the stage that is shown at first}
-    block   [detail of a trajectory (`viewer.detail`), ...], in the order of the records
+             "fields": names of the columns, "records": one list per column, "blocks": trajectories per block,
+             "kinds": kind of failure -> its meaning, "opens_with": number of the initially selected stage}
+    block   [detail of a trajectory (`viewer.detail`), ...], in the order of the records; unpacked on demand
 
-Records of the same question under several evaluations share a task, by which the page sets them side by side.
+Records of the same question under several evaluations share a task, which lets the page compare them.
 """
 
 from __future__ import annotations
@@ -41,25 +41,30 @@ FIELDS = (
     "fate",
 )
 TASK_CHARACTERS = 4000
+"""Most characters of a task's text in the index."""
 ANSWER_CHARACTERS = 120
-"""What the list of all questions holds of a text; the answer's rest is in the block."""
+"""Most characters of an answer in the index; the block holds the whole answer."""
 
 
 @dataclass(frozen=True)
 class Explorer:
-    """The explorer's data, packed; `shown` of `total` trajectories are in it, `bad` rows were none."""
+    """The explorer's data, packed; it holds `shown` of `total` trajectories."""
 
     index: str
     blocks: list[str]
     first: int
-    """The block that the page needs first: that of the evaluation it opens with."""
+    """Number of the block that the page needs first: a block of the initially selected evaluation."""
     shown: int
     total: int
     notes: list[str]
+    """Notes for the page on rows that could not be read."""
 
 
 def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explorer:
-    """The data of all stages with trajectories or rows of questions: at most `total`, shared evenly, and `per_stage` of one stage."""
+    """Packs the trajectories, and the evaluations' rows without a trajectory, of all stages.
+
+    At most `total` are packed, shared evenly among the stages, and at most `per_stage` of each stage.
+    """
     found = [(stage, entries) for stage in stages if (entries := _entries(stage))]
     shares = fair_shares([min(len(entries), per_stage) for _, entries in found], total)
     table, notes = _Table(), []
@@ -77,7 +82,7 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
                 details.append(detail(trajectory, row, raw or {}))
         if bad:
             notes.append(
-                f"{bad} rows of the trajectories of '{stage.title}' are no trajectories and were left out."
+                f"{bad} rows of the trajectories of '{stage.title}' are not valid and were left out."
             )
         heads.append(_head(stage, len(entries), len(details) - before))
     cut = list(blocks(details))
@@ -100,7 +105,10 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
 
 
 def _entries(stage: Stage) -> list[tuple[Row, Row | None]]:
-    """(the evaluation's row, the trajectory's line) of every question; the row is empty outside evaluations, the line None where it is lost."""
+    """Returns (evaluation row, trajectory line) of every question.
+
+    The row is empty outside evaluations; the line is None if the trajectory is missing.
+    """
     if stage.results is None:
         return [({}, raw) for raw in stage.trajectories]
     lines = {str(raw.get("id")): raw for raw in stage.trajectories}
@@ -128,24 +136,24 @@ def _head(stage: Stage, total: int, shown: int) -> Row:
 
 
 def _opens_with(heads: Sequence[Row]) -> int:
-    """The number of the run's last evaluation; of its first stage where there is none."""
+    """Returns the number of the run's last evaluation, or 0 (the first stage) without evaluations."""
     own = [number for number, head in enumerate(heads) if head["suite"] and head["shown"] and not head["run"]]
     return own[-1] if own else 0
 
 
 class _Table:
-    """Tasks and records as they come in."""
+    """The tasks and records of the index, collected one by one."""
 
     def __init__(self) -> None:
         self.tasks: list[list[Any]] = []
         self.records: list[Row] = []
         self._places: dict[tuple[str, str], int] = {}
-        self._seen: Counter[tuple[int, str]] = Counter()
+        self._occurrences: Counter[tuple[int, str]] = Counter()
 
     def add(self, stage: int, trajectory: Trajectory | None, row: Row, raw: Row) -> None:
-        """One record more; `stage` is its number."""
+        """Adds one record; `stage` is the number of its stage."""
         key = str(row.get("id", trajectory.id if trajectory else ""))
-        self._seen[stage, key] += 1
+        self._occurrences[stage, key] += 1
         scores = numbers(trajectory.scores) if trajectory else {}
         scores |= numbers(row)
         usage = numbers(trajectory.usage.to_json()) if trajectory else {}
@@ -157,7 +165,7 @@ class _Table:
             {
                 "stage": stage,
                 "task": self._task(key, trajectory, row),
-                "occurrence": self._seen[stage, key],
+                "occurrence": self._occurrences[stage, key],
                 "verdict": verdict(status, scores, failure),
                 "status": status.replace("_", " "),
                 "failure": failure,
@@ -180,16 +188,8 @@ class _Table:
             golds = task.get("answers") or row.get("answers") or []
             golds = [str(gold)[:TASK_CHARACTERS] for gold in golds] if isinstance(golds, list | tuple) else []
             kinds = [str(task.get("type") or row.get("type") or ""), str(row.get("answer_kind") or "")]
-            self.tasks.append(
-                [
-                    key,
-                    str(task.get("title", ""))[:TASK_CHARACTERS],
-                    _shortened(text),
-                    golds,
-                    int(ramp),
-                    *kinds,
-                ]
-            )
+            title = str(task.get("title", ""))[:TASK_CHARACTERS]
+            self.tasks.append([key, title, _shortened(text), golds, int(ramp), *kinds])
         return place
 
 
@@ -198,14 +198,15 @@ def _shortened(text: str) -> str:
 
 
 def spread(count: int, limit: int) -> list[int]:
-    """`limit` indices evenly over range(count), the first always among them; all where there are no more."""
+    """Returns `limit` evenly spaced indices of range(count), starting with 0; all if there are no more."""
     return list(range(count)) if count <= limit else [place * count // limit for place in range(limit)]
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """How much of each size is kept so that at most `total` remains: up to a level that is the same for all.
+    """Cuts all sizes to the same level, so that their sum is at most `total`.
 
-    So evaluations of the same questions keep the same ones. Where not even one of each fits, the first ones keep one.
+    The common level makes evaluations of the same questions keep the same ones. If `total` is less than
+    the number of sizes, the first ones keep 1 and the others 0.
     """
     if len(sizes) > total:
         return [int(place < total) for place in range(len(sizes))]

@@ -1,4 +1,4 @@
-"""How the questions of each evaluation came out: counts of every kind of failure, each a link to its questions in the explorer."""
+"""Counts each evaluation's questions by kind of failure, with links to the questions in the explorer."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from masksearch.types import Results
 
 
 def failure_counts(results: Results) -> dict[str, int]:
-    """Kind -> count, the right ones as `right`; from the rows where the file has no counts, empty where these say nothing."""
+    """Returns counts by kind of failure, with right answers as `right`.
+
+    Counts the rows if the results file has no counts; empty if the rows have no `failure` either.
+    """
     if results.failures:
         return dict(results.failures)
     return dict(Counter(str(row["failure"]) or RIGHT for row in results.per_question if "failure" in row))
 
 
 def failure_table(stages: Sequence[Stage]) -> Row:
-    """`{"kinds": [{"name", "about"}], "rows": [{"suite", "stage", "title", "label", "n", "cells": [{"count", "share", "link"}]}]}`.
+    """Returns the table of failures as values for the template.
 
-    Kinds that no question is of are left out; `rows` is empty where no evaluation has counts.
+    `{"kinds": [{"name", "about", "kind"}], "rows": [{"suite", "stage", "title", "label", "n", "cells":
+    [{"count", "share", "link"}]}]}`. Kinds without questions are left out; `rows` is empty if no
+    evaluation has counts.
     """
     found = [
         (stage, counts) for stage in stages if stage.results and (counts := failure_counts(stage.results))
@@ -54,6 +59,6 @@ def failure_table(stages: Sequence[Stage]) -> Row:
 
 
 def _link(stage: Stage, kind: str) -> str:
-    """The explorer's address of the questions of one kind (see page/address.js)."""
+    """Returns the explorer's address of the questions of one kind (see page/address.js)."""
     wanted = "verdict=right" if kind == RIGHT else f"failure={quote(kind, safe='')}"
     return f"#stage={quote(stage.title, safe='')}&{wanted}"

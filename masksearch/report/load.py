@@ -1,13 +1,16 @@
-"""Reads what a run has left behind so far. Missing parts are no error: a run may be half done, or killed.
+"""Reads the files of a run. Missing files are not an error: the run may be unfinished or killed.
 
-    RUN/run.json                       {"name" or "recipe", "stages": [{"name", "kind", "status", "seconds", "summary"}]}
+    RUN/run.json                       {"name" or "recipe",
+                                        "stages": [{"name", "kind", "status", "seconds", "summary"}]}
     RUN/stages/NAME/done.json          {"kind", "seconds", "summary"} of a finished stage
-    RUN/stages/NAME/log.jsonl          sft, rl: one row a logged step
-    RUN/stages/NAME/trajectories.jsonl synthesize, eval;  rollouts.jsonl: rl (trajectories with "step" and the reward's ledger)
-    RUN/stages/NAME/results.json       eval;  comparison.json: compare
+    RUN/stages/NAME/log.jsonl          sft, rl: one row per logged step
+    RUN/stages/NAME/trajectories.jsonl synthesize, eval
+    RUN/stages/NAME/rollouts.jsonl     rl: trajectories with "step" and the reward's ledger
+    RUN/stages/NAME/results.json       eval
+    RUN/stages/NAME/comparison.json    compare
 
-What is there but cannot be read becomes a note on the page. Of another run whose evaluations are shown beside (`load_beside`)
-only these are read.
+A file that cannot be read becomes a note on the page. Of the other runs that the page compares with
+(`load_beside`), only the evaluations are used.
 """
 
 from __future__ import annotations
@@ -29,29 +32,30 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage as far as it got. `trajectories` are raw rows, not yet checked."""
+    """One stage of a run, finished or not. `trajectories` are raw, unvalidated rows."""
 
     name: str
     kind: str
     status: str
     seconds: float | None
+    """Duration of the stage; None if unknown."""
     summary: Any
     log: list[Row]
     trajectories: list[Row]
     results: Results | None
     comparison: Row | None
     run: str = ""
-    """The other run it is from; empty for the run that the page is about."""
+    """Name of the other run that the stage belongs to; empty for the run of the page."""
 
     @property
     def title(self) -> str:
-        """Its name on the page, unique there."""
+        """The stage's unique name on the page."""
         return f"{self.run}: {self.name}" if self.run else self.name
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run: its recipe's name, its stages in order, and what could not be read."""
+    """A run: its recipe's name, its stages in order, and notes on files that could not be read."""
 
     name: str
     stages: list[Stage]
@@ -59,9 +63,10 @@ class Run:
 
 
 def load_run(run_dir: Path) -> Run:
-    """The stages of run.json in its order, then folders it does not list, by name; without the report, which is being made.
+    """Loads the stages of run.json in its order, then the folders that it does not list, by name.
 
-    Raises DataError where there are none.
+    Leaves out report stages, because their pages may be the one being built. Raises DataError if there
+    are no stages.
     """
     if not run_dir.is_dir():
         raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
@@ -84,7 +89,10 @@ def load_run(run_dir: Path) -> Run:
 
 
 def load_beside(run_dirs: Sequence[str | Path]) -> Run:
-    """The evaluations of other runs, under the names of their folders. Raises DataError where one of these is no run's folder."""
+    """Loads the evaluations of other runs, named after their folders.
+
+    Raises DataError if a folder is not that of a run.
+    """
     stages: list[Stage] = []
     notes: list[str] = []
     taken: set[str] = set()
@@ -95,17 +103,16 @@ def load_beside(run_dirs: Sequence[str | Path]) -> Run:
         stages += found
         notes += [f"{name}: {note}" for note in run.notes]
         if not found:
-            notes.append(f"The run '{name}' holds no finished evaluation, so nothing of it is shown.")
+            notes.append(f"The run '{name}' holds no finished evaluation, so the page does not show it.")
     return Run("", stages, notes)
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """`name`, or with a number where it is taken; takes it."""
-    free = next(
-        option
-        for option in (name, *(f"{name} ({count})" for count in range(2, len(taken) + 3)))
-        if option not in taken
-    )
+    """Returns `name`, with a number if it is taken, and adds the result to `taken`."""
+    free, count = name, 1
+    while free in taken:
+        count += 1
+        free = f"{name} ({count})"
     taken.add(free)
     return free
 
@@ -160,7 +167,7 @@ def _read_results(path: Path, notes: list[str]) -> Results | None:
     try:
         return load_results(path)
     except DataError:
-        notes.append(f"{_place(path)} is no valid results file and was left out.")
+        notes.append(f"{_place(path)} is not a valid results file and was left out.")
         return None
 
 
@@ -168,10 +175,10 @@ def _read_comparison(path: Path, notes: list[str]) -> Row | None:
     value = _read_object(path, notes)
     if value is None or str(value.get("format")) == COMPARISON_FORMAT:
         return value
-    notes.append(f"{_place(path)} is no comparison and was left out.")
+    notes.append(f"{_place(path)} is not a comparison and was left out.")
     return None
 
 
 def _place(path: Path) -> str:
-    """A file as named on the page: inside the run, without the run's own path."""
+    """Names a file on the page by its place in the run, without the run's path."""
     return f"{path.parent.name}/{path.name}"

@@ -1,7 +1,8 @@
-"""JSON values packed for the page: deflated (zlib) and written in base64, which no HTML parser can mistake for anything else.
+"""Packs JSON values for the page: deflated (zlib) and base64-encoded, which contains no HTML syntax.
 
-The page's script unpacks them with the browser's DecompressionStream (in all of them since 2023). A run's files become a quarter
-of their size on the page, and texts cost nothing until they are looked at.
+The page's script unpacks them with the browser's DecompressionStream (in all browsers since 2023).
+Packing reduces a run's files to a quarter of their size, and the browser unpacks texts only when they are
+opened.
 """
 
 from __future__ import annotations
@@ -13,34 +14,34 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 BLOCK_BYTES = 160_000
-"""Size of a block before it is packed: small enough to be unpacked in a few milliseconds, large enough to be packed well."""
+"""Characters of a block before packing: few enough to unpack in milliseconds, enough to compress well."""
 
 
 def packed(text: str) -> str:
-    """A text as base64 of its deflated UTF-8; lone surrogates become question marks."""
+    """Packs a text: base64 of its deflated UTF-8. Lone surrogates become question marks."""
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode("ascii")
 
 
 def unpacked(text: str) -> Any:
-    """The JSON value in a packed text: what the page's script does."""
+    """Unpacks the JSON value of a packed text, as the page's script does."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
 def as_json(value: Any) -> str:
-    """JSON without spaces and without infinities."""
+    """Serialises a value as JSON without spaces; raises ValueError for infinities and NaN."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def blocks(values: Iterable[Any], size: int = BLOCK_BYTES) -> Iterator[list[str]]:
-    """JSON texts of the values, in order, in lists of about `size` bytes."""
+    """Yields the JSON texts of the values, in order, in lists of about `size` characters."""
     block: list[str] = []
-    held = 0
+    length = 0
     for value in values:
         text = as_json(value)
-        if block and held + len(text) > size:
+        if block and length + len(text) > size:
             yield block
-            block, held = [], 0
+            block, length = [], 0
         block.append(text)
-        held += len(text)
+        length += len(text)
     if block:
         yield block

@@ -1,4 +1,4 @@
-"""Score tables and the plot of F1 with intervals, from the results and the comparison of a run."""
+"""Builds the score tables and the plot of F1 with intervals from the results and comparisons of a run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,10 @@ _NAMES = ["Suite", "Stage", "Model", "Method", "n"]
 
 
 def score_table(run: Run) -> Row:
-    """Headers and rows of text; columns that no evaluation has are left out. `words` columns hold words, the others figures."""
+    """Builds the table of scores as text; columns that no evaluation has are left out.
+
+    The first `words` columns contain words, the others numbers.
+    """
     found = _evaluations(run)
     shown = [
         *_SCORES,
@@ -68,31 +71,25 @@ def score_table(run: Run) -> Row:
 
 
 def background_tables(run: Run) -> list[Row]:
-    """What stands behind the scores: what the searches brought and cost, and how much was guessed; tables without figures are left out."""
-    tables = (
-        ("What was searched, found and spent", _SEARCHING),
-        ("What can be had without searching", _GUESSING),
-    )
-    return [
-        table
-        for caption, columns in tables
-        if (table := _background(run, caption, columns))["headers"][len(_NAMES) :]
+    """Builds the tables behind the scores: evidence and cost of the searches, and guessing.
+
+    Tables without figures are left out.
+    """
+    tables = [
+        _background(run, "Searches: evidence and cost", _SEARCHING),
+        _background(run, "Guessing: answers without search", _GUESSING),
     ]
+    return [table for table in tables if len(table["headers"]) > len(_NAMES)]
 
 
 def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...]) -> Row:
     found = _evaluations(run)
     shown = [column for column in columns if any(column[0] in results.metrics for _, results in found)]
-    rows = [
-        [
-            *_names(stage, results),
-            *(
-                format(results.metrics[key], digits) if key in results.metrics else ""
-                for key, _, digits in shown
-            ),
-        ]
-        for stage, results in found
-    ]
+    rows = []
+    for stage, results in found:
+        metrics = results.metrics
+        figures = [format(metrics[key], digits) if key in metrics else "" for key, _, digits in shown]
+        rows.append([*_names(stage, results), *figures])
     return {
         "caption": caption,
         "headers": [*_NAMES, *(name for _, name, _ in shown)],
@@ -102,7 +99,7 @@ def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...
 
 
 def _evaluations(run: Run) -> list[tuple[Stage, Results]]:
-    """The evaluations with their results, those of one suite together."""
+    """Returns the evaluations with their results, grouped by suite."""
     found = [(stage, stage.results) for stage in run.stages if stage.results]
     suites = [results.suite for _, results in found]
     return sorted(found, key=lambda pair: suites.index(pair[1].suite))
@@ -119,12 +116,12 @@ def _names(stage: Stage, results: Results) -> list[str]:
 
 
 def conditions(results: Results) -> list[str]:
-    """What was made worse on purpose, in words."""
+    """Names the deliberate degradation of an evaluation's search; empty if there is none."""
     return [changed.name] if (changed := variant(results)) else []
 
 
 def provenance(run: Run) -> list[Row]:
-    """`{"title", "facts": [(name, text)]}` of every evaluation: what is needed to repeat it."""
+    """Returns `{"title", "facts": [(name, text)]}` for every evaluation: the facts needed to repeat it."""
     return [
         {
             "title": stage.title,
@@ -148,7 +145,10 @@ def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def interval_plot(run: Run) -> Markup:
-    """F1 of every evaluation, by suite; one colour a model, method and condition. Rows that would be called the same are called by their stage."""
+    """Plots F1 of every evaluation, by suite, with one colour per model, method and condition.
+
+    Rows whose names would be equal are named after their stages.
+    """
     colours: dict[str, int] = {}
     groups: dict[str, list[Interval]] = {}
     names = Counter((results.suite, results.n, _arm(stage, results)) for stage, results in _evaluations(run))
@@ -166,50 +166,24 @@ def interval_plot(run: Run) -> Markup:
 
 
 def _arm(stage: Stage, results: Results) -> str:
-    """Model, method, condition and run in a few words."""
+    """Names an evaluation by model, method, condition and run."""
     how = [results.method] if results.method != "agent" else []
     return ", ".join([label(results), *how, *conditions(results), *([stage.run] if stage.run else [])])
 
 
 def comparison_tables(stage: Stage) -> Row:
-    """The tables of a comparison that have rows, as text; `words` columns hold words, the others figures."""
+    """Builds the non-empty tables of a comparison as text.
+
+    The first `words` columns contain words, the others numbers.
+    """
     found = stage.comparison or {}
-    arms = [
-        [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"])]
-        + [
-            with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else ""
-            for key, _ in _SCORES
-        ]
-        + [", ".join(f"{seed['f1']:.2f}" for seed in arm["by_seed"])]
-        for arm in found.get("arms", [])
-    ]
-    others = [
-        (
-            "Each result against its baseline, paired by question",
-            "Model",
-            _differences(found.get("pairs", []), _models),
-        ),
-        (
-            "The same, as means over the suites",
-            "Model",
-            _differences(found.get("average_pairs", []), _models),
-        ),
-        (
-            "Worse searches against the search as it is, paired by question",
-            "Model",
-            _differences(found.get("robustness", []), _worsened),
-        ),
-        (
-            "Arm against arm, paired by question",
-            "Arm",
-            _differences(found.get("arm_pairs", []), lambda pair: (pair["a"], pair["b"])),
-        ),
-    ]
-    tables = [
-        {"caption": caption, "headers": ["Suite", first, "Against", *_DIFFERENCES], "rows": rows, "words": 3}
-        for caption, first, rows in others
-        if rows
-    ]
+    tables = []
+    for caption, key, first, names in _COMPARISONS:
+        rows = _differences(found.get(key, []), names)
+        if rows:
+            headers = ["Suite", first, "Against", *_DIFFERENCES]
+            tables.append({"caption": caption, "headers": headers, "rows": rows, "words": 3})
+    arms = [_arm_row(arm) for arm in found.get("arms", [])]
     if arms:
         headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
         tables.append({"caption": "Arms, averaged over seeds", "headers": headers, "rows": arms, "words": 2})
@@ -224,7 +198,7 @@ _DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
 
 
 def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) -> list[list[str]]:
-    """A row of text for every pair; `names` says what is compared with what."""
+    """Builds a row of text for every pair; `names` returns the names of its two sides."""
     return [
         [pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])]
         for pair in pairs
@@ -248,5 +222,27 @@ def _models(pair: Row) -> tuple[str, str]:
     return f"{pair['label']}, {pair['method']}", f"{pair['baseline']}, {pair['baseline_method']}"
 
 
-def _worsened(pair: Row) -> tuple[str, str]:
-    return f"{pair['label']}, {pair['method']}, {pair['variant']}", "the search as it is"
+def _degraded(pair: Row) -> tuple[str, str]:
+    return f"{pair['label']}, {pair['method']}, {pair['variant']}", "the normal search"
+
+
+def _arms(pair: Row) -> tuple[str, str]:
+    return pair["a"], pair["b"]
+
+
+def _arm_row(arm: Row) -> list[str]:
+    scores = [
+        with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else ""
+        for key, _ in _SCORES
+    ]
+    by_seed = ", ".join(f"{seed['f1']:.2f}" for seed in arm["by_seed"])
+    return [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"]), *scores, by_seed]
+
+
+_COMPARISONS: tuple[tuple[str, str, str, Callable[[Row], tuple[str, str]]], ...] = (
+    ("Each result against its baseline, paired by question", "pairs", "Model", _models),
+    ("Each result against its baseline, averaged over the suites", "average_pairs", "Model", _models),
+    ("Degraded searches against the normal search, paired by question", "robustness", "Model", _degraded),
+    ("Arm against arm, paired by question", "arm_pairs", "Arm", _arms),
+)
+"""Tables of a comparison: caption, key in the comparison file, heading of the first side, names of sides."""

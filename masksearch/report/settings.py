@@ -11,9 +11,10 @@ class ReportSettings(Settings):
     """One HTML page of a run."""
 
     title: str = ""
+    """Title of the page. Empty: MaskSearch and the name of the run."""
     against: tuple[str, ...] = ()
-    """Folders of other runs whose evaluations are shown beside."""
+    """Folders of other runs whose evaluations the page compares with. Empty: no comparison."""
     trajectories: int = Field(5000, ge=1)
-    """Most trajectories that the page holds, shared evenly among the stages; it says where it leaves some out."""
+    """Most trajectories on the page, shared evenly among the stages; a note names the number left out."""
     trajectories_per_stage: int = Field(5000, ge=1)
-    """Most trajectories of one stage that the page holds."""
+    """Most trajectories of each stage on the page."""

@@ -1,6 +1,7 @@
-"""One trajectory as the explorer shows it: cut into coloured segments, judged right, partial, wrong or invalid.
+"""Prepares one trajectory for the explorer: splits it into coloured segments and classifies its outcome
+as right, partial, wrong or invalid.
 
-The page writes every text by `textContent`, so nothing inside a trajectory is ever read as HTML.
+The page writes every text through `textContent`, so a trajectory's text is never parsed as HTML.
 """
 
 from __future__ import annotations
@@ -29,13 +30,14 @@ _COSTS = (
     "seconds",
 )
 _ELSEWHERE = ("masks", "guessable", "false_premise")
-"""Figures of a row that say something of the question, not of how it went."""
+"""Figures of a row that describe the question, not its outcome."""
 
 
 def segments(turn: Turn) -> list[list[str]]:
-    """A turn as [kind, text] pairs; kinds are think, search, open, answer, information, other (a model's text outside its tags).
+    """Splits a turn into [kind, text] pairs.
 
-    What the tool wrote is information whatever it contains; what the model wrote never is, even in forged tags.
+    Kinds are think, search, open, answer, information, and other (a model's text outside its tags). The
+    text of a tool turn is always information; the text of a model turn never is, even in forged tags.
     """
     if turn.role == "tool":
         match = _INFORMATION.fullmatch(turn.text)
@@ -49,10 +51,10 @@ def segments(turn: Turn) -> list[list[str]]:
 
 
 def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) -> Verdict:
-    """How a question came out.
+    """Classifies the outcome of a question.
 
-    Where the evaluation says (`failure`, empty if right), it decides what is right; otherwise EM 1 does. What is not right is
-    `invalid` (not answered), `partial` (F1 above 0) or `wrong`; `unscored` without a score.
+    The evaluation's `failure` (empty if right) decides what is right; without it, EM of 1 does. Other
+    outcomes are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) or `wrong`.
     """
     if failure == "":
         return "right"
@@ -66,13 +68,17 @@ def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) 
 
 
 def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What the page shows of one trajectory once it is opened; `row` is the evaluation's (empty: none), `raw` the trajectory's own line."""
+    """Returns the values that the page shows of an opened trajectory; empty ones are left out.
+
+    `row` is the evaluation's row (empty outside evaluations), `raw` the trajectory's line.
+    """
     figures = numbers(row)
     scores = {key: value for key, value in figures.items() if key not in _COSTS and key not in _ELSEWHERE}
     cost = {key: value for key, value in figures.items() if key in _COSTS}
     if trajectory is not None:
         scores = numbers(trajectory.scores) | scores
         cost = numbers(trajectory.usage.to_json()) | cost
+    turns = trajectory.turns if trajectory else ()
     found = {
         "answer": trajectory.answer if trajectory else str(row.get("prediction", "")),
         "scores": scores,
@@ -81,24 +87,21 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
         "error": trajectory.error if trajectory else "",
         "search_errors": list(trajectory.search_errors) if trajectory else [],
         "judge_error": str(row.get("judge_error") or ""),
-        "segments": [segment for turn in trajectory.turns for segment in segments(turn)]
-        if trajectory
-        else [],
+        "segments": [segment for turn in turns for segment in segments(turn)],
     }
     return {key: value for key, value in found.items() if value or key in ("answer", "segments")}
 
 
 def _reward(raw: Mapping[str, Any]) -> dict[str, float]:
-    """The reward's components: an object beside the trajectory's own fields (`reward`), or a plain number."""
+    """Returns the components of the reward, which a line stores under `reward` as an object or a number."""
     reward = raw.get("reward")
     return numbers(reward if isinstance(reward, dict) else {"total": reward})
 
 
 def numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """The finite numbers among the values, to four places."""
-    plain = {
-        key: value
-        for key, value in values.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
-    return {key: round(value, 4) for key, value in plain.items()}
+    """Returns the finite numbers among the values, rounded to four decimal places."""
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            found[key] = round(value, 4)
+    return found

@@ -1,28 +1,28 @@
-// The state in the page's address: #q=STAGE/ID&verdict=wrong&find=paris. Fields that stand at nothing are left out.
+// The state in the page's address: #q=STAGE/ID&verdict=wrong&find=paris. Empty fields are left out.
 
 const readable = (text) => encodeURIComponent(text).replaceAll("%2F", "/").replaceAll("%3A", ":").replaceAll("%20", "+");
 
 function addressOf(wanted) {
-  return "#" + Object.keys(NOTHING).filter((field) => wanted[field]).map((field) => `${field}=${readable(wanted[field])}`).join("&");
+  return "#" + Object.keys(EMPTY).filter((field) => wanted[field]).map((field) => `${field}=${readable(wanted[field])}`).join("&");
 }
 
 const nameInAddress = (record) => ({ q: `${record.stage.title}/${record.task.id}`, n: record.occurrence > 1 ? String(record.occurrence) : "" });
-const permalink = (record) => addressOf({ ...NOTHING, ...nameInAddress(record), beside: partnerOf(record) ? state.beside : "" });
+const permalink = (record) => addressOf({ ...EMPTY, ...nameInAddress(record), beside: partnerOf(record) ? state.beside : "" });
 
-// Takes the state from the address; false where the address says nothing of it (a plain anchor, or nothing).
+// Reads the state from the address; returns false if the address holds no state (a plain anchor, or no hash).
 function readAddress() {
   const asked = new URLSearchParams(location.hash.slice(1));
-  if (![...asked].some(([field, value]) => value && field in NOTHING)) return false;
-  for (const field of Object.keys(NOTHING)) state[field] = asked.get(field) || "";
+  if (![...asked].some(([field, value]) => value && field in EMPTY)) return false;
+  for (const field of Object.keys(EMPTY)) state[field] = asked.get(field) || "";
   return true;
 }
 
 function writeAddress() {
   Object.assign(state, current ? nameInAddress(current) : { q: "", n: "" });
-  try { history.replaceState(null, "", addressOf(state)); } catch { /* some viewers of local files forbid it */ }
+  try { history.replaceState(null, "", addressOf(state)); } catch { /* some viewers of local files forbid changes of the address */ }
 }
 
-// The record that the address names, or null.
+// Returns the record that the address names, or null.
 function recordOfAddress() {
   return store.records.find((record) => {
     const name = nameInAddress(record);

@@ -1,7 +1,7 @@
-// The filters, the search, the order and the other evaluation, as form controls; and the examples of failures.
+// The form controls (filters, search, order, the evaluation to compare with) and the examples of failures.
 
-const CHOICES = { suite: "all suites", stage: "all stages", verdict: "any outcome", failure: "any or none", searches: "any number", kind: "any kind", type: "any type", pair: "any difference" };
-const EXAMPLES = 3; // of each kind of failure
+const CHOICES = { suite: "all suites", stage: "all stages", verdict: "any outcome", failure: "any or no failure", searches: "any number", kind: "any kind", type: "any type", pair: "any difference" };
+const EXAMPLES = 3; // per kind of failure
 
 const WORDS = {
   suite: (value) => value,
@@ -14,7 +14,7 @@ const WORDS = {
   pair: (value) => PAIRS[value],
 };
 
-// Every value that a field has on this page, in the order in which it is offered.
+// Returns every value of a field on this page, in the order of the select's options.
 function valuesOf(field) {
   if (field === "verdict" || field === "pair") return Object.keys(field === "verdict" ? VERDICTS : PAIRS);
   const found = new Set(store.records.flatMap((record) => VALUES[field](record)));
@@ -31,7 +31,7 @@ function option(value, text, chosen) {
   return made;
 }
 
-const offered = {}; // field -> its values, made once
+const offered = {}; // field -> its values, computed once
 
 function showSelect(field, counts) {
   const select = $(field);
@@ -46,7 +46,7 @@ function showSelect(field, counts) {
 function showBeside() {
   const stages = store.stages.filter((stage) => stage.kind === "eval" || stage.suite);
   const select = $("beside");
-  select.replaceChildren(option("", "nothing", state.beside), ...stages.map((stage) => option(stage.title, stage.title, state.beside)));
+  select.replaceChildren(option("", "none", state.beside), ...stages.map((stage) => option(stage.title, stage.title, state.beside)));
   select.closest("label").hidden = stages.length < 2 && !state.beside;
 }
 
@@ -69,13 +69,14 @@ function exampleList(records) {
     const item = element("li"), link = element("a");
     link.href = permalink(record);
     link.append(element("bdi", "", nameOf(record).slice(0, 160)));
-    item.append(link, " ", element("bdi", "quiet", `answered: ${record.answer || "nothing"}; gold: ${(record.task.golds[0] || "").slice(0, 80)}`));
+    item.append(link, " ", element("bdi", "quiet", `answered: ${record.answer || "(none)"}; gold: ${(record.task.golds[0] || "").slice(0, 80)}`));
     list.append(item);
   });
   return list;
 }
 
-// A few questions of every kind of failure of one evaluation, spread over it; made when they are unfolded.
+// Fills in a few questions of every kind of failure of one evaluation, spread over it, when the box is
+// opened.
 function showExamples(box) {
   const records = store.records.filter((record) => record.stage.title === box.dataset.stage && record.failure);
   const kinds = offered.failure.filter((kind) => records.some((record) => record.failure === kind));

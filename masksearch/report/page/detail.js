@@ -1,7 +1,7 @@
-// One trajectory, or two of the same question side by side.
+// Shows one trajectory, or two of the same question side by side.
 
 const PARTS = { think: "think", search: "search", open: "open", information: "information", answer: "answer", other: "outside the tags" };
-let opening = 0; // number of the last detail asked for; earlier ones are dropped when they arrive
+let opening = 0; // number of the last requested detail; earlier ones are dropped when they arrive
 
 function facts(pairs) {
   const list = element("dl", "compact");
@@ -27,7 +27,7 @@ function bar(record) {
     return one;
   };
   made.append(button("← Previous", -1, active <= 0), button("Next →", 1, active < 0 || active === shown.length - 1));
-  made.append(element("span", "quiet", active < 0 ? "not among those the filters leave" : `${thousands(active + 1)} of ${thousands(shown.length)}`));
+  made.append(element("span", "quiet", active < 0 ? "excluded by the filters" : `${thousands(active + 1)} of ${thousands(shown.length)}`));
   const link = element("a", "", "Link to this one");
   link.href = permalink(record);
   link.addEventListener("click", (event) => event.stopPropagation());
@@ -63,11 +63,11 @@ function sideOf(record, detail, golds, both) {
     part.append(element("h5", "", PARTS[kind]), longText(text, kind === "information" ? golds : [], soughtWords(state.find)));
     side.append(part);
   });
-  if (!detail.segments.length) side.append(element("p", "quiet", "The record of what was written is not there."));
+  if (!detail.segments.length) side.append(element("p", "quiet", "The trajectory is missing."));
   return side;
 }
 
-// A table of the figures that differ, and by how much the first is above the second; and, in a line, those that are the same.
+// A table of the figures that differ, with first minus second; and a line with the equal figures.
 function differences(record, other, detail, beside) {
   const values = { ...detail.scores, ...detail.cost }, others = { ...beside.scores, ...beside.cost };
   const names = [...new Set([...Object.keys(values), ...Object.keys(others)])];
@@ -136,7 +136,7 @@ async function showDetail() {
   box.scrollTop = 0;
 }
 
-// Steps through the pieces of what is shown, by focus, so that a screen reader follows.
+// Steps through the segments by moving the focus, so that a screen reader follows.
 function moveThroughParts(step) {
   const parts = [...document.querySelectorAll("#detail .segment")];
   if (!parts.length) return;

@@ -1,11 +1,12 @@
-// Which records fit the filters and the search, in which order, and how many each further choice would leave.
+// Selects and orders the records by the filters and the search, and counts what each further choice would
+// leave.
 
-const MOST_SEARCHES = 8; // and more
+const MOST_SEARCHES = 8; // the last option also covers more searches
 const VERDICTS = { right: "right", "not-right": "not right", partial: "partly right", wrong: "wrong", invalid: "invalid", unscored: "unscored" };
 const PAIRS = { verdict: "verdicts differ", here: "only this one right", there: "only the other right", score: "F1 differs", neither: "neither right" };
 const right = (record) => record.verdict === "right";
 
-// field of the state -> values of a record it can be asked for
+// field of the state -> the values of a record that the field's filter matches
 const VALUES = {
   suite: (record) => [record.stage.suite].filter(Boolean),
   stage: (record) => [record.stage.title],
@@ -48,14 +49,14 @@ function differenceOf(record) {
   return other && record.f1 !== null && other.f1 !== null ? Math.abs(record.f1 - other.f1) : null;
 }
 
-// Words and "quoted phrases" that must all stand in a trajectory, in lower case.
+// Splits a query into lower-case words and "quoted phrases", all of which a trajectory must contain.
 function soughtWords(query) {
   return [...query.toLowerCase().matchAll(/"([^"]+)"?|[^\s"]+/gu)].map((match) => (match[1] || match[0]).trim()).filter(Boolean);
 }
 
-const AT_ONCE = 8; // blocks
-const haystacks = []; // by record, once a search was made
-let searching = 0; // number of the last search; earlier ones give up
+const AT_ONCE = 8; // blocks to read at the same time
+const haystacks = []; // searchable text by record, filled by the first search
+let searching = 0; // number of the last search; earlier ones stop
 
 // Fills the haystacks of one block.
 async function readHaystacks(number) {
@@ -68,7 +69,7 @@ async function readHaystacks(number) {
   }
 }
 
-// Fills all haystacks, a few blocks at a time; false if another search has begun meanwhile.
+// Fills all haystacks, a few blocks at a time; returns false if another search has started meanwhile.
 async function readTexts(mine, progress) {
   for (let number = 0; number < store.blocks.length; number += AT_ONCE) {
     const some = Array.from({ length: Math.min(AT_ONCE, store.blocks.length - number) }, (_, at) => readHaystacks(number + at));
@@ -79,7 +80,8 @@ async function readTexts(mine, progress) {
   return true;
 }
 
-// The numbers of the records that hold all that is sought; null: all of them. Undefined where a later search has begun.
+// Returns the numbers of the records that contain the whole query; null for all records (an empty query);
+// undefined if a later search has started.
 async function searchTexts(query, progress) {
   const mine = ++searching;
   const words = soughtWords(query);
@@ -90,7 +92,8 @@ async function searchTexts(query, progress) {
   return found;
 }
 
-// { records, counts: field -> value -> how many records it would leave, all other filters as they are }.
+// Returns { records, counts }; counts maps field -> value -> records that this value would leave under the
+// other filters.
 function applyFilters(found) {
   const fields = Object.keys(VALUES);
   const counts = Object.fromEntries(fields.map((field) => [field, new Map()]));

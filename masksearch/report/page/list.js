@@ -1,7 +1,7 @@
-// The list of questions: a listbox of which only the rows in sight are in the document, so that any number of them is quick.
+// The list of questions: a listbox with only the visible rows in the document, so that long lists stay fast.
 
-const ROW = 52; // height of a row in pixels, as in the style
-const BEYOND = 8; // rows kept above and below those in sight
+const ROW = 52; // height of a row in pixels, as in page.css
+const BEYOND = 8; // rows drawn above and below the visible ones
 const SIGNS = { right: "\u2713", partial: "\u25d0", wrong: "\u2717", invalid: "!", unscored: "?" };
 
 const outcomeOf = (record) => (record.verdict === "invalid" ? `invalid, ${record.status}` : VERDICTS[record.verdict]);
@@ -12,7 +12,7 @@ function signOf(record) {
   return made;
 }
 
-// What stands under a question in the list, and is read out with it.
+// The facts below a question in the list, which are also part of its label.
 function factsOf(record) {
   const several = store.stages.length > 1 && !state.stage;
   const searches = record.searches === null ? "" : `${record.searches} ${record.searches === 1 ? "search" : "searches"}`;
@@ -48,7 +48,7 @@ function rowOf(record, place) {
   return row;
 }
 
-// Draws the rows in sight, and the open one wherever it is (the list's aria-activedescendant points to it).
+// Draws the visible rows, and always the open one, because the list's aria-activedescendant points to it.
 function drawRows() {
   const list = $("list");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);
@@ -60,17 +60,17 @@ function drawRows() {
   if (active >= 0) list.setAttribute("aria-activedescendant", `row-${active}`); else list.removeAttribute("aria-activedescendant");
 }
 
-// Scrolls the list, never the page, so that the open row is in sight.
+// Scrolls the list, but not the page, so that the open row is visible.
 function revealRow() {
   const list = $("list"), active = shown.indexOf(current);
-  $("rows").style.height = `${shown.length * ROW}px`; // before it is scrolled, or it could not go so far
+  $("rows").style.height = `${shown.length * ROW}px`; // set before scrolling, because scrollTop cannot exceed the height
   if (active < 0) return;
   const top = active * ROW;
   if (top < list.scrollTop) list.scrollTop = top;
   else if (top + ROW > list.scrollTop + list.clientHeight) list.scrollTop = top + ROW - list.clientHeight;
 }
 
-// Opens the record `step` rows further, or the first or last one.
+// Opens the record `step` rows further, limited to the first and last row.
 function move(step) {
   if (!shown.length) return;
   const active = shown.indexOf(current);

@@ -1,10 +1,10 @@
-// Wires the parts together and opens the page.
+// Connects the parts and opens the page.
 
 const root = document.documentElement;
-const now = () => String(Math.round(performance.now())); // ms since the page was asked for; `data-list` and `data-ready` tell how long it took
-let found = null; // records that hold what is searched for; null: all
+const now = () => String(Math.round(performance.now())); // ms since navigation; `data-list` and `data-ready` record the loading times
+let found = null; // numbers of the records that match the search; null: all
 
-// Opens one record; `quiet` leaves the page and the focus where they are.
+// Opens one record; `quiet` moves neither the page nor the focus.
 async function openRecord(record, { quiet = false } = {}) {
   current = record;
   revealRow();
@@ -20,7 +20,7 @@ function sayCount() {
   root.dataset.list = root.dataset.list || now();
 }
 
-// Shows what the state asks for. The open record stays open where it still fits; `keep` keeps it in any case.
+// Applies the state. The open record stays open if it still matches the filters; with `keep` in any case.
 function refresh({ keep = false } = {}) {
   const { records, counts } = applyFilters(found);
   shown = records;
@@ -125,5 +125,5 @@ async function begin() {
 
 begin().catch((error) => {
   const old = typeof DecompressionStream === "undefined";
-  $("count").textContent = old ? "This browser cannot unpack the trajectories; open the page in one of 2023 or later." : `The trajectories could not be opened: ${error.message}`;
+  $("count").textContent = old ? "This browser cannot unpack the trajectories; open the page in a browser from 2023 or later." : `The trajectories could not be opened: ${error.message}`;
 });

@@ -1,22 +1,23 @@
 "use strict";
-// The per-question explorer. The page holds an index of all questions and their texts in packed blocks (store.js); a list of what
-// the filters leave (find.js, controls.js, list.js); one trajectory, or two side by side (detail.js); all of it named by the page's
-// address (address.js). Texts from a run are only ever written by textContent, through text.js.
+// The per-question explorer. store.js unpacks an index of all questions and blocks of texts; find.js,
+// controls.js and list.js filter and list the questions; detail.js shows one trajectory, or two side by
+// side; address.js keeps the state in the page's address. All texts from a run are written through
+// textContent, by text.js.
 
 const $ = (id) => document.getElementById(id);
 
-// What is looked at. Every field but `q` and `n` is a filter or an order; the empty string stands for none.
-const NOTHING = {
-  q: "", // the trajectory: STAGE/ID
-  n: "", // which one, where a stage has several of one id
+// The empty state. Every field but `q` and `n` is a filter or an order; the empty string means none.
+const EMPTY = {
+  q: "", // the open trajectory: STAGE/ID
+  n: "", // its number if the stage has several trajectories with this id
   find: "", suite: "", stage: "", verdict: "", failure: "", searches: "", kind: "", type: "", // filters
-  beside: "", // the other evaluation
-  pair: "", // how the two differ
+  beside: "", // the evaluation to compare with
+  pair: "", // how the two evaluations differ
   sort: "",
 };
-const state = { ...NOTHING };
-let shown = []; // records that the filters leave, in the order asked for
-let current = null; // the record that is open
+const state = { ...EMPTY };
+let shown = []; // records that match the filters, in the chosen order
+let current = null; // the open record
 
 function element(tag, className, text) {
   const made = document.createElement(tag);

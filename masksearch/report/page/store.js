@@ -1,9 +1,9 @@
-// The data of the page: an index that is unpacked at once, and blocks of texts that are unpacked when they are looked at.
-// See explorer.py for what stands in them.
+// The data of the page: an index, unpacked at once, and blocks of texts, unpacked on demand. explorer.py
+// describes both.
 
 const store = { stages: [], tasks: [], records: [], blocks: [], kinds: {}, opensWith: 0 };
 const KEPT_BLOCKS = 32;
-const opened = new Map(); // block number -> promise of its details, the last used at the end
+const opened = new Map(); // block number -> promise of its details, most recently used last
 
 async function unpack(packed) {
   const binary = atob(packed);
@@ -32,15 +32,15 @@ async function openStore() {
   store.blocks.forEach((block, number) => { for (let at = 0; at < block.count; at++) store.records[block.first + at].block = number; });
 }
 
-// The blocks stand behind the script, so that the list can be used while the browser still reads them.
+// The blocks come after the script in the page, so that the list works while the browser still reads them.
 const read = new Promise((resolve) => { document.addEventListener("DOMContentLoaded", resolve); });
 
 async function readBlock(number) {
-  if (!$(`block-${number}`)?.nextSibling) await read; // not there yet, or not whole
+  if (!$(`block-${number}`)?.nextSibling) await read; // the browser has not read the whole block yet
   return unpack($(`block-${number}`).textContent);
 }
 
-// The details of a block's trajectories; those last used are kept.
+// Returns the details of a block's trajectories; caches the KEPT_BLOCKS most recently used blocks.
 function openBlock(number) {
   const found = opened.get(number) || readBlock(number);
   opened.delete(number);
@@ -53,7 +53,7 @@ async function detailOf(record) {
   return (await openBlock(record.block))[record.number - store.blocks[record.block].first];
 }
 
-// The same question under the evaluation that stands beside, or null.
+// Returns the record of the same question in the evaluation to compare with, or null.
 function partnerOf(record) {
   if (!state.beside || record.stage.title === state.beside) return null;
   const other = store.stages.find((stage) => stage.title === state.beside);

@@ -1,9 +1,10 @@
-// Texts that others wrote. Nothing in them is markup, and nothing in them may turn the page around or hide: control characters,
-// direction marks and overrides, invisible separators and tag characters are shown as signs. Every text is isolated by <bdi> or
-// `unicode-bidi` in the style, so that a right-to-left one leaves its surroundings alone.
+// Writes untrusted texts. They are never parsed as markup. Control characters, direction marks and
+// overrides, invisible separators and tag characters are shown as signs, so that they can neither reverse
+// nor hide text. <bdi> or the style's `unicode-bidi` isolates every text, so that a right-to-left text
+// does not affect its surroundings.
 
 const CONTROLS = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu;
-const LONGEST = 20000; // characters of one piece that are shown at once
+const LONGEST = 20000; // characters of a segment that are shown at first
 
 function sign(character) {
   return `\u27e8U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u27e9`;
@@ -11,7 +12,7 @@ function sign(character) {
 
 const visible = (text) => text.replaceAll("\r\n", "\n").replace(CONTROLS, sign);
 
-// Adds a text to an element, its control characters as marked signs.
+// Adds a text to an element, with control characters as marked signs.
 function write(parent, text) {
   const plain = String(text).replaceAll("\r\n", "\n");
   let end = 0;
@@ -28,13 +29,14 @@ function write(parent, text) {
 
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-// One pattern for several texts, longest first; null where there is none to look for.
+// Builds one pattern for several texts, longest first; null without texts.
 function patternOf(texts) {
   const words = [...new Set(texts.map((text) => text.trim()).filter(Boolean))].sort((a, b) => b.length - a.length);
   return words.length ? new RegExp("(" + words.map(escaped).join("|") + ")", "giu") : null;
 }
 
-// Adds a text with the golds and what was searched for marked. Golds of one or two characters would be found everywhere.
+// Adds a text with marked gold answers and search words. Golds of one or two characters are not marked,
+// because they would match everywhere.
 function writeMarked(parent, text, golds, sought) {
   const gold = patternOf(golds.filter((one) => one.trim().length > 2));
   const asked = patternOf(sought);
@@ -51,7 +53,7 @@ function writeMarked(parent, text, golds, sought) {
   });
 }
 
-// A text of any length: the first part, and a button for the rest.
+// Shows the start of a text of any length, and a button for the rest.
 function longText(text, golds, sought) {
   const made = element("div", "text");
   made.dir = "auto";
@@ -65,7 +67,7 @@ function longText(text, golds, sought) {
   return made;
 }
 
-// A task's text with its masks standing out.
+// Shows a task's text with highlighted masks.
 function withMasks(text) {
   const made = element("span");
   text.split("[mask]").forEach((part, place) => {

@@ -1,5 +1,6 @@
 "use strict";
-// Light or dark: as the system has it, unless a reader chose; the choice is remembered where the browser lets a page keep something.
+// Light or dark colours: those of the system unless the reader chooses; the browser's local storage, if
+// allowed, keeps the choice.
 (() => {
   const KEY = "masksearch-colours";
   const root = document.documentElement;
@@ -9,7 +10,7 @@
   }
 
   function remember(choice) {
-    try { if (choice) localStorage.setItem(KEY, choice); else localStorage.removeItem(KEY); } catch { /* it holds for this visit */ }
+    try { if (choice) localStorage.setItem(KEY, choice); else localStorage.removeItem(KEY); } catch { /* without local storage the choice lasts until the page is closed */ }
   }
 
   function wear(choice) {

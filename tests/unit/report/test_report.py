@@ -1,4 +1,4 @@
-"""The page of a run: whole, half done, broken and hostile."""
+"""The page of finished, unfinished, broken and hostile runs."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ PARTS = {
     "overlong": -0.1,
     "left_out": 1,
 }
-"""Components of the rewards, as a log of RL has them."""
+"""Components of the rewards, as in a log of RL."""
 
 
 @pytest.fixture
@@ -149,14 +149,14 @@ def run_dir(tmp_path: Path) -> Path:
 
 
 def script_of(page: str, name: str) -> Any:
-    """The value in a packed script element."""
+    """Returns the value of a packed script element."""
     found = re.search(rf'<script type="text/plain" id="{name}">([A-Za-z0-9+/=]*)</script>', page)
     assert found
     return unpacked(found[1])
 
 
 def records_of(page: str) -> list[dict[str, Any]]:
-    """The explorer's records with their tasks, stages and details, as the page's script puts them together."""
+    """Returns the explorer's records with tasks, stages and details, combined as the page's script does."""
     index = script_of(page, "index")
     details = [
         detail for number in range(len(index["blocks"])) for detail in script_of(page, f"block-{number}")
@@ -186,7 +186,7 @@ def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     assert "rl: Reward" in page
     for title in (
         "Reward by component",
-        "Answers: what they earn",
+        "Answers: reward, exact match",
         "No answer, no search",
         "Length penalty",
         "Rollouts left out",
@@ -250,7 +250,7 @@ def test_what_cannot_be_read_becomes_a_note(run_dir: Path, tmp_path: Path) -> No
     write_lines(run_dir / "stages" / "rl" / "rollouts.jsonl", [{"no": "trajectory"}, trajectory("r")])
     build_report(run_dir, tmp_path / "r.html", ReportSettings())
     page = (tmp_path / "r.html").read_text()
-    assert "before/results.json is no valid results file" in page
+    assert "before/results.json is not a valid results file" in page
     assert "compare/comparison.json could not be read" in page
     assert "1 rows of the trajectories of &#39;rl&#39;" in page
 
@@ -564,7 +564,7 @@ def test_names_that_turn_around_are_shown_as_signs(tmp_path: Path) -> None:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance by WCAG 2 of #rrggbb."""
+    """Returns the relative luminance of a colour #rrggbb by WCAG 2."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts

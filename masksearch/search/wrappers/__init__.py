@@ -1,6 +1,7 @@
-"""What may stand between the agent and a back end, in this order from the inside:
+"""Wrappers around a search back end, in this order from the inside:
 
-limited (so many a second), retrying (over a network), cached (on disk), recorded (as a fixture), reranked, noisy (worse on purpose)
+limited (rate and concurrency), retrying (network failures), cached (on disk), recorded (for replay),
+reranked (by a cross-encoder), noisy (deliberate noise)
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ __all__ = ["Replay", "check", "wrapped"]
 
 
 def check(settings: SearchSettings) -> None:
-    """Raises UsageError for settings that do not go together."""
+    """Raises UsageError for settings that contradict each other."""
     if settings.replay:
         for name in ("record", "cache"):
             if getattr(settings, name):
                 raise UsageError(
-                    f"search.replay answers from a record, and search.{name} would have no effect beside it; leave one of them out."
+                    f"search.replay answers from a record, so search.{name} would have no effect; leave "
+                    "one of them out."
                 )
 
 
 def wrapped(searcher: Searcher, settings: SearchSettings, network: bool) -> Searcher:
-    """The searcher with what the settings put round it; itself where they put nothing. `network`: failures may pass, and are tried again."""
+    """Adds the wrappers that the settings ask for; without any, returns the searcher itself.
+
+    `network` marks a back end whose failures may pass: only its searches are retried.
+    """
     if settings.rate or settings.concurrency:
         from masksearch.search.wrappers.limited import Limited
 

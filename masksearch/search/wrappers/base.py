@@ -1,4 +1,5 @@
-"""What all wrappers have in common: they are searchers, and page readers where that which they stand round is one."""
+"""Base of all wrappers: a searcher around another one, and a page reader if the inner one is a page
+reader."""
 
 from __future__ import annotations
 
@@ -15,30 +16,30 @@ PAGE: Final = TypeAdapter(Page | None)
 
 
 class Wrapper:
-    """A `Searcher` round another one, by itself without effect."""
+    """A `Searcher` that passes all calls to another one."""
 
     def __init__(self, inner: Searcher) -> None:
         self.inner = inner
         if isinstance(inner, PageReader):
-            # On the instance, so that the protocol's check tells the truth of each one.
+            # Set on the instance, because isinstance(wrapper, PageReader) must depend on the inner searcher.
             self.page, self.apage = self._page, self._apage
 
     @property
     def fingerprint(self) -> str:
-        """That of the searcher inside, where results are the same."""
+        """The inner searcher's fingerprint; wrappers that change results extend it."""
         return self.inner.fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`."""
+        """Passes the queries on (see `Searcher.search`)."""
         return self.inner.search(queries, k)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
+        """Passes the query on (see `Searcher.asearch`)."""
         return await self.inner.asearch(query, k)
 
     @property
     def pages(self) -> PageReader:
-        """The searcher inside as a page reader. Raises TypeError where it is none."""
+        """The inner searcher as a page reader. Raises TypeError if it is not one."""
         if not isinstance(self.inner, PageReader):
             raise TypeError(f"{self.inner.fingerprint} opens no pages")
         return self.inner

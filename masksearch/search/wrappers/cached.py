@@ -1,6 +1,6 @@
-"""Answers are kept on disk and looked up there, by any number of processes at once (diskcache, which is SQLite).
+"""Caches search results on disk, shared by any number of processes (diskcache, which is SQLite).
 
-Values are bytes of JSON. Nothing is ever unpickled: what is not such bytes counts as not there.
+Values are JSON as bytes. Nothing is unpickled: a value of any other type counts as missing.
 """
 
 from __future__ import annotations
@@ -19,13 +19,17 @@ from masksearch.types import Hit, Page
 
 T = TypeVar("T")
 FORMAT = 1
-"""Part of every key: raised when answers kept before must not be used again."""
+"""Part of every cache key; increased when older entries must not be used."""
 MODE_RAW = 1
-"""diskcache's mark of a value that is kept as it is."""
+"""diskcache's mode of a value that is stored without conversion."""
 
 
 class Cached(Wrapper):
-    """Asks the searcher inside only what has not been asked before. Failures are not kept. `hits` and `misses` count."""
+    """Asks the inner searcher only for results that are not cached. Failures are not cached.
+
+    `hits` and `misses` count lookups of this instance. Raises SearchError where the cache cannot be used,
+    MissingExtraError without diskcache.
+    """
 
     def __init__(self, inner: Searcher, folder: str | Path) -> None:
         super().__init__(inner)
@@ -35,7 +39,7 @@ class Cached(Wrapper):
         self._prefix = f"{FORMAT}\n{inner.fingerprint}\n"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; what is not known is asked in one batch."""
+        """Returns cached results and asks for all others in one batch (see `Searcher.search`)."""
         keys = [self._key("search", query, k) for query in queries]
         known = {key: self._get(key, HITS) for key in keys}
         missing = {key: query for key, query in zip(keys, queries, strict=True) if not known[key]}
@@ -45,7 +49,8 @@ class Cached(Wrapper):
         return [known[key][0] for key in keys]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`. The look-up is done on the loop: it takes a fraction of a millisecond."""
+        """Searches one query (see `Searcher.asearch`). The lookup runs on the event loop, for it takes
+        well under 1 ms."""
         key = self._key("search", query, k)
         known = self._get(key, HITS)
         return known[0] if known else self._put(key, await self.inner.asearch(query, k), HITS)
@@ -61,15 +66,15 @@ class Cached(Wrapper):
         return known[0] if known else self._put(key, await self.pages.apage(title), PAGE)
 
     def _key(self, what: str, text: str, k: int) -> bytes:
-        return hashlib.blake2b(
-            f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass"), digest_size=20
-        ).digest()
+        key = f"{self._prefix}{what} {k}\n{text}".encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(key, digest_size=20).digest()
 
     def _get(self, key: bytes, kind: TypeAdapter[T]) -> tuple[T, ...]:
-        """What is kept, in a tuple: that there is no such page can be known, too. Empty where nothing is."""
+        """Returns the cached value in a tuple, or () on a miss. The value may be None: a page that does
+        not exist."""
         try:
             found = self._store.get(key)
-        except Exception as error:  # of SQLite, of the file system, or of a pickle that somebody put there
+        except Exception as error:  # from SQLite, the file system, or an entry that was tampered with
             raise _damaged(self.folder, error) from error
         if isinstance(found, bytes):
             try:
@@ -104,16 +109,16 @@ def _open(folder: Path) -> Any:
         raise MissingExtraError("diskcache", "web", "A cache of searches") from error
 
     class Plain(diskcache.Disk):  # type: ignore[misc]
-        """Bytes as they are; a row that claims to be anything else is nothing."""
+        """Reads values without conversion; entries of other modes, such as pickles, count as missing."""
 
         def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
             return super().fetch(mode, filename, value, read) if mode in (0, MODE_RAW, 2) else None
 
     try:
-        if not folder.exists() or (
-            folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))
-        ):
-            # No eviction, no counting of its own: a look-up must write nothing.
+        # Only a new or empty folder, or a folder with a cache, is used.
+        is_cache = folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))
+        if is_cache or not folder.exists():
+            # No eviction and no statistics, so that a lookup writes nothing.
             return diskcache.Cache(
                 str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60
             )
@@ -123,7 +128,8 @@ def _open(folder: Path) -> Any:
 
 
 def _damaged(folder: Path, error: Exception) -> SearchError:
-    told = " ".join(str(error).split())[:200]
+    reason = " ".join(str(error).split())[:200]
     return SearchError(
-        f"The cache {folder} cannot be used ({type(error).__name__}: {told}); make it writable, remove it, or choose another folder."
+        f"The cache {folder} cannot be used ({type(error).__name__}: {reason}); make it writable, remove "
+        "it, or choose another folder."
     )

@@ -1,9 +1,10 @@
-"""A search in which some articles do not exist.
+"""Searches in which some articles do not exist.
 
-The passage a RAMP task was made of lies in the index, and is nearly always found: a short cut, and practice in copying. A task with
-`source_hidden` is searched without its own article, whoever searches: the checks, the teacher, a rollout, an evaluation (`as_seen_by`).
+A RAMP task is made from a passage of the indexed corpus, so a search nearly always finds this passage: a
+short cut, which teaches copying. A task with `source_hidden` is therefore searched without its own
+article, by the checks, the teacher, the rollouts and the evaluation alike (`as_seen_by`).
 
-The other results keep their order and scores, and there are as many of them as the rest of the index allows.
+The other results keep their order and scores, and up to k of them are returned.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from masksearch.search.index.storage import page_key
 from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
 SPARE = 8
-"""Results asked for beyond those wanted, at first; four times as many each time they do not suffice."""
+"""Number of results requested beyond k at first. While too few remain, four times as many results are
+requested."""
 
 
 class HiddenSource:
-    """A `Searcher` without the passages of some articles: by their titles (as `page_key` compares them) or their documents' ids.
+    """A `Searcher` without the passages of some articles, given by titles (compared by `page_key`) or
+    document ids.
 
-    A server shows titles made harmless, and no document's id: a title is hidden in that form, too.
-
-    An empty title names no article: untitled documents are hidden by id alone.
+    Titles also match in their neutralised form, because servers return neutralised titles and no document
+    ids. Empty titles match no article: untitled documents are hidden by id only.
     """
 
     def __init__(self, searcher: Searcher, titles: Collection[str], doc_ids: Collection[str] = ()) -> None:
@@ -35,65 +37,65 @@ class HiddenSource:
 
     @property
     def fingerprint(self) -> str:
-        """The searcher's own, and a hash of what is hidden."""
+        """The inner searcher's fingerprint and a hash of the hidden titles and ids."""
         hidden = json.dumps([sorted(self.titles), sorted(self.doc_ids)])
         return f"{self.searcher.fingerprint}-without-{hashlib.sha256(hidden.encode()).hexdigest()[:8]}"
 
     def hides(self, passage: Passage) -> bool:
-        """Whether a passage is of a hidden article."""
+        """Whether a passage belongs to a hidden article."""
         return passage.doc_id in self.doc_ids or page_key(passage.title) in self.titles
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`, among what is not hidden."""
+        """Returns the best `k` passages that are not hidden (see `Searcher.search`)."""
         answers: list[list[Hit]] = [[] for _ in queries]
-        places, asked = list(range(len(queries))) if k > 0 else [], k + SPARE
-        while places:
-            found = self.searcher.search([queries[place] for place in places], asked)
-            for place, hits in zip(places, found, strict=True):
-                answers[place] = self._seen(hits, k)
-            # Fewer results than asked for: there are no others.
-            places = [
-                place
-                for place, hits in zip(places, found, strict=True)
-                if len(answers[place]) < k and len(hits) >= asked
-            ]
-            asked *= 4
+        pending = list(range(len(queries))) if k > 0 else []
+        depth = k + SPARE
+        while pending:
+            found = self.searcher.search([queries[place] for place in pending], depth)
+            unfinished = []
+            for place, hits in zip(pending, found, strict=True):
+                answers[place] = self._visible(hits, k)
+                # A search that returns fewer results than requested has no further ones.
+                if len(answers[place]) < k and len(hits) >= depth:
+                    unfinished.append(place)
+            pending = unfinished
+            depth *= 4
         return answers
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`, among what is not hidden."""
-        asked = k + SPARE
+        """Returns the best `k` passages that are not hidden (see `Searcher.asearch`)."""
+        depth = k + SPARE
         while k > 0:
-            hits = await self.searcher.asearch(query, asked)
-            seen = self._seen(hits, k)
-            if len(seen) == k or len(hits) < asked:
-                return seen
-            asked *= 4
+            hits = await self.searcher.asearch(query, depth)
+            visible = self._visible(hits, k)
+            if len(visible) == k or len(hits) < depth:
+                return visible
+            depth *= 4
         return []
 
     def page(self, title: str) -> Page | None:
-        """As `PageReader.page`, where the searcher below is one; None for a hidden article."""
+        """Returns the page with this title; None for a hidden article, or if the inner searcher opens no
+        pages."""
         return self._page(self.searcher.page(title)) if isinstance(self.searcher, PageReader) else None
 
     async def apage(self, title: str) -> Page | None:
-        """As `page`."""
+        """Runs `page` without blocking the event loop."""
         return self._page(await self.searcher.apage(title)) if isinstance(self.searcher, PageReader) else None
 
     def _page(self, page: Page | None) -> Page | None:
-        return (
-            None
-            if page is None or page.doc_id in self.doc_ids or page_key(page.title) in self.titles
-            else page
-        )
+        if page is None or page.doc_id in self.doc_ids or page_key(page.title) in self.titles:
+            return None
+        return page
 
-    def _seen(self, hits: Sequence[Hit], k: int) -> list[Hit]:
+    def _visible(self, hits: Sequence[Hit], k: int) -> list[Hit]:
         return [hit for hit in hits if not self.hides(hit.passage)][:k]
 
 
 class WithoutGold:
-    """A search that `as_seen_by` turns, for each task, into one without the gold passages of that task: what is still answered right was known before.
+    """A search from which `as_seen_by` removes the gold passages of each task.
 
-    Asked directly it hides nothing.
+    A question that is answered right without its gold passages was known to the model before. Direct
+    searches hide no passages.
     """
 
     def __init__(self, searcher: Searcher) -> None:
@@ -101,28 +103,32 @@ class WithoutGold:
 
     @property
     def fingerprint(self) -> str:
-        """The searcher's own, marked."""
+        """The inner searcher's fingerprint with the suffix -without-gold."""
         return f"{self.searcher.fingerprint}-without-gold"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`."""
+        """Passes the queries on (see `Searcher.search`)."""
         return self.searcher.search(queries, k)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
+        """Passes the query on (see `Searcher.asearch`)."""
         return await self.searcher.asearch(query, k)
 
     def page(self, title: str) -> Page | None:
-        """As `PageReader.page`, where the searcher below is one."""
+        """Returns the page with this title; None if the inner searcher opens no pages."""
         return self.searcher.page(title) if isinstance(self.searcher, PageReader) else None
 
     async def apage(self, title: str) -> Page | None:
-        """As `page`."""
+        """Runs `page` without blocking the event loop."""
         return await self.searcher.apage(title) if isinstance(self.searcher, PageReader) else None
 
 
 def as_seen_by(task: Task, searcher: Searcher) -> Searcher:
-    """The search as it is for one task: without its own article, where the task says so, or without all its gold passages (`WithoutGold`)."""
+    """Returns the search for one task.
+
+    It hides the task's own article where the task has `source_hidden`, and all gold passages of the task in a
+    `WithoutGold` search.
+    """
     if isinstance(searcher, WithoutGold):
         if isinstance(task, MaskedTask):
             return HiddenSource(searcher.searcher, [task.title], [task.doc_id])

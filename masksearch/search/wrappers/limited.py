@@ -1,4 +1,4 @@
-"""Not more searches than a back end allows: so many a second, so many at a time, over all threads and event loops of this process."""
+"""Limits the rate and the concurrency of searches, over all threads and event loops of this process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit, Page
 
 
-class _Room:
-    """A semaphore for threads and event loops alike, first come, first served.
+class _Semaphore:
+    """A semaphore for both threads and event loops, first come, first served.
 
-    One of asyncio belongs to a single loop. One of threads would have to be waited for in a thread of the pool, where the back end that is to make
-    room could then find no place itself, and a wait that is cancelled could not be taken back.
+    A semaphore of asyncio belongs to a single event loop. A semaphore of threading would block a thread
+    of the pool for each waiting task; the searches that should release it could then find no free thread,
+    and a cancelled task could not stop waiting.
     """
 
     def __init__(self, places: int) -> None:
@@ -28,7 +29,7 @@ class _Room:
         self._waiting: deque[Future[None]] = deque()
 
     def _ticket(self) -> Future[None]:
-        """Done once there is a place, which is then taken."""
+        """Returns a future that is done when a place is free and taken by this ticket."""
         ticket: Future[None] = Future()
         with self._lock:
             if self._free:
@@ -39,7 +40,7 @@ class _Room:
         return ticket
 
     def _leave(self) -> None:
-        """Hands the place to the next one that still waits."""
+        """Passes the place to the first ticket that is not cancelled, or frees it."""
         with self._lock:
             while self._waiting:
                 ticket = self._waiting.popleft()
@@ -51,7 +52,7 @@ class _Room:
         ticket.set_result(None)
 
     def _give_up(self, ticket: Future[None]) -> None:
-        if not ticket.cancel():  # the place has come in the meantime
+        if not ticket.cancel():  # it has received its place in the meantime
             self._leave()
 
     def __enter__(self) -> None:
@@ -79,9 +80,11 @@ class _Room:
 
 
 class Limited(Wrapper):
-    """Begins at most `rate` searches a second, evenly spaced, and has at most `concurrency` under way; 0: any number. An opened page is a search.
+    """Starts at most `rate` searches per second, evenly spaced, and runs at most `concurrency` at the
+    same time.
 
-    `clock` gives seconds, `sleep` and `asleep` wait for so many. A copy made by pickling has limits of its own.
+    0 means no limit. Opening a page counts as a search. `clock` returns seconds; `sleep` and `asleep`
+    wait for a number of seconds. A pickled copy has its own limits.
     """
 
     def __init__(
@@ -99,13 +102,15 @@ class Limited(Wrapper):
         self._start()
 
     def _start(self) -> None:
-        self._room = _Room(self.concurrency) if self.concurrency else contextlib.nullcontext()
-        self._gate = _Room(1) if self.rate else contextlib.nullcontext()
-        """Who is in it waits for the next place in time; who is cancelled there takes none."""
+        self._running = _Semaphore(self.concurrency) if self.concurrency else contextlib.nullcontext()
+        self._gate = _Semaphore(1) if self.rate else contextlib.nullcontext()
+        """Held by the search that waits for the next start time. A search cancelled here uses no start
+        time."""
         self._next = 0.0
+        """Earliest start time of the next search, in seconds of `clock`."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; the queries one after the other."""
+        """Searches the queries one after the other (see `Searcher.search`)."""
         found = []
         for query in queries:
             with self._turn():
@@ -113,7 +118,7 @@ class Limited(Wrapper):
         return found
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
+        """Searches one query (see `Searcher.asearch`)."""
         async with self._aturn():
             return await self.inner.asearch(query, k)
 
@@ -127,39 +132,39 @@ class Limited(Wrapper):
 
     @contextlib.contextmanager
     def _turn(self) -> Iterator[None]:
-        with self._room:
+        with self._running:
             with self._gate:
-                place, pause = self._place()
+                start, pause = self._start_time()
                 if pause > 0:
                     self._sleep(pause)
-                self._begun(place)
+                self._started(start)
             yield
 
     @contextlib.asynccontextmanager
     async def _aturn(self) -> AsyncIterator[None]:
-        async with self._room:
+        async with self._running:
             async with self._gate:
-                place, pause = self._place()
+                start, pause = self._start_time()
                 if pause > 0:
                     await self._asleep(pause)
-                self._begun(place)
+                self._started(start)
             yield
 
-    def _place(self) -> tuple[float, float]:
-        """The next place in time, and the seconds until then."""
+    def _start_time(self) -> tuple[float, float]:
+        """Returns the next start time and the seconds until then."""
         now = self._clock()
-        place = max(now, self._next)
-        return place, place - now
+        start = max(now, self._next)
+        return start, start - now
 
-    def _begun(self, place: float) -> None:
+    def _started(self, start: float) -> None:
         if self.rate:
-            self._next = place + 1 / self.rate
+            self._next = start + 1 / self.rate
 
     def __getstate__(self) -> dict[str, object]:
         return {
             name: value
             for name, value in super().__getstate__().items()
-            if name not in ("_room", "_gate", "_next")
+            if name not in ("_running", "_gate", "_next")
         }
 
     def __setstate__(self, state: dict[str, object]) -> None:

@@ -1,6 +1,7 @@
-"""A search made worse on purpose, for studies of robustness and for curricula.
+"""Adds noise to search results, for robustness studies and curricula.
 
-All chances are drawn from a generator seeded with the settings' seed and the query: the same query meets the same noise, whoever asks.
+All random numbers come from generators seeded with the settings' seed and the query: the same query
+always gets the same noise, in every process.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit
 
 DEPTH = 4
-"""Distractors are taken from ranks k + 1 to 4 k: passages that share words with the query, too."""
+"""Distractors come from ranks k + 1 to DEPTH * k: passages that still share words with the query."""
 
 
 class Noisy(Wrapper):
-    """Fails, swaps results for distractors, drops and shuffles them. Each keeps the score it had, so that scores need not fall any more."""
+    """Lets searches fail, replaces results by distractors, drops results and shuffles them.
+
+    Each result keeps its score, so the scores may no longer be in descending order.
+    """
 
     def __init__(self, inner: Searcher, settings: NoiseSettings) -> None:
         super().__init__(inner)
@@ -28,13 +32,15 @@ class Noisy(Wrapper):
 
     @property
     def fingerprint(self) -> str:
-        """The searcher's own, and a hash of the noise, if there is any."""
+        """The inner searcher's fingerprint and a hash of the noise settings; without noise, the
+        fingerprint alone."""
         if self._silent:
             return self.inner.fingerprint
         return f"{self.inner.fingerprint}-noisy-{hash_json(self.settings.model_dump(mode='json'))[:8]}"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`. Raises SearchError where a query is to fail."""
+        """Searches with noise (see `Searcher.search`). Raises SearchError if the noise makes one of the
+        queries fail."""
         for query in queries:
             self._fail(query)
         return [
@@ -43,7 +49,7 @@ class Noisy(Wrapper):
         ]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `search`, for one query."""
+        """Runs `search` for one query."""
         self._fail(query)
         return self._disturb(query, await self.inner.asearch(query, self._depth(k)), k)
 
@@ -56,13 +62,14 @@ class Noisy(Wrapper):
         return DEPTH * k if self.settings.distract else k
 
     def _draw(self, query: str, what: str) -> Random:
-        # Of bytes, for a query may hold half a surrogate pair, which a model can write and UTF-8 cannot.
+        # Seeded with bytes: a model can generate half of a surrogate pair, which strict UTF-8 cannot encode.
         return Random(f"{self.settings.seed}:{what}:{query}".encode("utf-8", "surrogatepass"))
 
     def _fail(self, query: str) -> None:
         if self._draw(query, "fail").random() < self.settings.fail:
             raise SearchError(
-                f"The search for '{query[:80]}' failed on purpose (search.noise.fail is {self.settings.fail})."
+                f"The search for '{query[:80]}' failed on purpose (search.noise.fail is "
+                f"{self.settings.fail})."
             )
 
     def _disturb(self, query: str, hits: Sequence[Hit], k: int) -> list[Hit]:
@@ -70,7 +77,7 @@ class Noisy(Wrapper):
         shown, spare = list(hits[:k]), list(hits[k:])
         draw = self._draw(query, "distract")
         for place in range(len(shown)):
-            # Both numbers are drawn in any case: the noise of one place does not depend on another's.
+            # Both numbers are always drawn, so that the noise of one place does not depend on another place.
             chance, which = draw.random(), draw.random()
             if chance < noise.distract and spare:
                 shown[place] = spare.pop(int(which * len(spare)))

@@ -1,11 +1,13 @@
-"""A run's searches as a fixture: written down as they are asked, and answered from the record later, without any network.
+"""Records the searches of a run in a file, and replays them from this file without a network.
 
     {"format": "masksearch-searches/1", "retriever": FINGERPRINT}
     {"query": .., "k": .., "hits": [..]}
     {"title": .., "page": {..} or null}
 
-In place of what was found, a failure: {"error": what it said, "kind": "SearchError" or "SearchUnavailableError"}. Each question is written once, and
-once more where it failed at first and was answered later. A record answers only what stands in it: with another k, some back ends rank otherwise.
+A failed search has, in place of its results, {"error": message, "kind": "SearchError" or
+"SearchUnavailableError"}. Each search is written once, and once more if it failed at first and succeeded
+later. A replay answers only recorded searches, with the same k: some back ends rank differently for
+another k.
 """
 
 from __future__ import annotations
@@ -29,16 +31,18 @@ from masksearch.types import Hit, Page
 T = TypeVar("T")
 SEARCHES_FORMAT: Final = "masksearch-searches/1"
 BEGINNING = f'{{"format": "{SEARCHES_FORMAT}"'.encode()
-"""Of every record."""
+"""First bytes of every record."""
 Row = dict[str, Any]
 Key = tuple[str, int | None]
-"""A query and its k; a title and None."""
+"""(query, k) of a search, (title, None) of an opened page."""
 
 
 class Recorder(Wrapper):
-    """Asks the searcher inside and writes down what it says. Several threads may ask; several processes may not share one file.
+    """Records all searches of the inner searcher. Several threads may use it; several processes must not
+    share a file.
 
-    Raises DataError where the file cannot be written, or is a record of another search; UsageError for a name such as `x.gz`.
+    Raises DataError where the file cannot be written or records another search; UsageError for a
+    compressed file name such as `x.gz`.
     """
 
     def __init__(self, inner: Searcher, path: str | Path) -> None:
@@ -49,7 +53,8 @@ class Recorder(Wrapper):
     def _open(self) -> None:
         if self.path.suffix in PACKED:
             raise UsageError(
-                f"A record is written line by line, and so not packed: leave {self.path.suffix} out of {self.path}; it may be packed afterwards."
+                "A record is written line by line and cannot be compressed meanwhile; leave "
+                f"{self.path.suffix} out of {self.path}, and compress the file afterwards."
             )
         self._lock = threading.Lock()
         try:
@@ -59,15 +64,12 @@ class Recorder(Wrapper):
             raise self._unwritable(error) from error
         head = {"format": SEARCHES_FORMAT, "retriever": self.inner.fingerprint}
         if rows and rows[0] != head:
-            told = (
-                f"of the search {rows[0].get('retriever')}"
-                if rows[0].get("format") == SEARCHES_FORMAT
-                else "of something else"
-            )
+            is_record = rows[0].get("format") == SEARCHES_FORMAT
+            other = f"of the search {rows[0].get('retriever')}" if is_record else "of something else"
             raise DataError(
-                f"{self.path} holds a record {told}, not of {self.inner.fingerprint}; name another file."
+                f"{self.path} holds a record {other}, not of {self.inner.fingerprint}; name another file."
             )
-        # Only the torn head of a run that was killed is written on, not what somebody else has in the file.
+        # A file without complete rows is continued only if it holds the torn first line of a killed run.
         if not all(line.startswith(BEGINNING) or BEGINNING.startswith(line) for line in lines):
             raise DataError(
                 f"{self.path} holds something other than a record of searches; name another file."
@@ -75,58 +77,59 @@ class Recorder(Wrapper):
         if not rows:
             self._append(head)
         self._written = {key: "error" not in row for row in rows[1:] if (key := _key(row))}
-        """Whether what was asked was answered, the last time it was written down."""
+        """Key -> whether the search was last recorded with an answer (True) or as failed (False)."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; one query after the other, so that each failure is that of one query."""
+        """Searches the queries one by one (see `Searcher.search`), so that a failure belongs to a single
+        query."""
         return [self._search(query, k) for query in queries]
 
     def _search(self, query: str, k: int) -> list[Hit]:
-        asked = _search_row(query, k)
+        request = _search_row(query, k)
         try:
             hits = self.inner.search([query], k)[0]
         except SearchError as error:
-            self._write(asked | _failure(error))
+            self._write(request | _failure(error))
             raise
-        self._write(asked | _found("hits", hits, HITS))
+        self._write(request | _found("hits", hits, HITS))
         return hits
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
-        asked = _search_row(query, k)
+        """Searches one query (see `Searcher.asearch`)."""
+        request = _search_row(query, k)
         try:
             hits = await self.inner.asearch(query, k)
         except SearchError as error:
-            await in_thread(self._write, asked | _failure(error))
+            await in_thread(self._write, request | _failure(error))
             raise
-        await in_thread(self._write, asked | _found("hits", hits, HITS))
+        await in_thread(self._write, request | _found("hits", hits, HITS))
         return hits
 
     def _page(self, title: str) -> Page | None:
-        asked = _page_row(title)
+        request = _page_row(title)
         try:
             page = self.pages.page(title)
         except SearchError as error:
-            self._write(asked | _failure(error))
+            self._write(request | _failure(error))
             raise
-        self._write(asked | _found("page", page, PAGE))
+        self._write(request | _found("page", page, PAGE))
         return page
 
     async def _apage(self, title: str) -> Page | None:
-        asked = _page_row(title)
+        request = _page_row(title)
         try:
             page = await self.pages.apage(title)
         except SearchError as error:
-            await in_thread(self._write, asked | _failure(error))
+            await in_thread(self._write, request | _failure(error))
             raise
-        await in_thread(self._write, asked | _found("page", page, PAGE))
+        await in_thread(self._write, request | _found("page", page, PAGE))
         return page
 
     def _write(self, row: Row) -> None:
         key, answered = _key(row), "error" not in row
         assert key is not None
         with self._lock:
-            # A failure may pass: the answer that comes afterwards is written as well, and counts.
+            # An answer is recorded after a failure too, and replaces it in the replay.
             if key not in self._written or (answered and not self._written[key]):
                 self._append(row)
                 self._written[key] = answered
@@ -138,9 +141,10 @@ class Recorder(Wrapper):
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> DataError:
-        # Not a SearchError, which a run would outlive: it would end with a record that has holes.
+        # Not a SearchError: a run continues after failed searches, and would end with an incomplete record.
         return DataError(
-            f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or see to it that there is room."
+            f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or "
+            "free some disk space."
         )
 
     def __getstate__(self) -> dict[str, object]:
@@ -154,61 +158,65 @@ class Recorder(Wrapper):
 
 
 class Replay:
-    """A `Searcher` and `PageReader` that answers from a record, and asks nothing else. Raises DataError where the file is none."""
+    """A `Searcher` and `PageReader` that answers only from a record. Raises DataError where the file is
+    no record."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # Bytes: a line may have been torn in the middle of a character.
+        # Read as bytes, because a killed run may have torn a line in the middle of a character.
         with open_binary(self.path) as stream:
             rows = [row for line in stream if (row := _row(line))]
         if not rows or rows[0].get("format") != SEARCHES_FORMAT:
             raise DataError(
-                f"{self.path} is no record of searches (its first line does not say {SEARCHES_FORMAT}); make one with --search.record."
+                f"{self.path} is no record of searches (its first line does not name the format "
+                f"{SEARCHES_FORMAT}); make one with --search.record."
             )
         self._fingerprint = str(rows[0].get("retriever", ""))
         self._rows = {key: row for row in rows[1:] if (key := _key(row))}
 
     @property
     def fingerprint(self) -> str:
-        """That of the search that was recorded."""
+        """The fingerprint of the recorded search."""
         return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """What was answered then. Raises SearchError: as it was then, or for a query that is not in the record."""
+        """Returns the recorded results. Raises the recorded SearchError, or one for a query that is not
+        recorded."""
         return [
             self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS)
             for query in queries
         ]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query."""
+        """Runs `search` for one query."""
         return self.search([query], k)[0]
 
     def page(self, title: str) -> Page | None:
-        """What was opened then. Raises SearchError: as it was then, or for a title that is not in the record."""
+        """Returns the recorded page. Raises the recorded SearchError, or one for a title that is not
+        recorded."""
         return self._answer(_page_row(title), f"page '{title}'", "page", PAGE)
 
     async def apage(self, title: str) -> Page | None:
-        """As `page`."""
+        """Runs `page`, which needs no waiting."""
         return self.page(title)
 
-    def _answer(self, asked: Row, what: str, field: str, kind: TypeAdapter[T]) -> T:
-        key = _key(asked)
+    def _answer(self, request: Row, what: str, field: str, kind: TypeAdapter[T]) -> T:
+        key = _key(request)
         row = self._rows.get(key) if key else None
         if row is None:
             raise SearchError(
                 f"The {what} is not in the record {self.path}; record the run again with --search.record."
             )
         if "error" in row:
-            failed = (
-                SearchUnavailableError if row.get("kind") == SearchUnavailableError.__name__ else SearchError
-            )
-            raise failed(str(row["error"]))
+            unavailable = row.get("kind") == SearchUnavailableError.__name__
+            error_type = SearchUnavailableError if unavailable else SearchError
+            raise error_type(str(row["error"]))
         try:
             return kind.validate_python(row[field])
         except (KeyError, ValidationError) as error:
             raise SearchError(
-                f"The answer to the {what} in the record {self.path} is damaged; record the run again with --search.record."
+                f"The answer to the {what} in the record {self.path} is damaged; record the run again with "
+                "--search.record."
             ) from error
 
     def __reduce__(self) -> tuple[type[Replay], tuple[Path]]:
@@ -216,7 +224,7 @@ class Replay:
 
 
 def _search_row(query: str, k: int) -> Row:
-    # A model can write half a surrogate pair, which no file can hold.
+    # A model can generate half of a surrogate pair, which UTF-8 files cannot hold.
     return {"query": encodable(query), "k": k}
 
 
@@ -234,7 +242,7 @@ def _found(field: str, value: T, kind: TypeAdapter[T]) -> Row:
 
 
 def _row(line: bytes) -> Row:
-    """A line of a record; a torn one is nothing."""
+    """Parses a line of a record; returns {} for a torn line."""
     try:
         value = json.loads(line)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The first results of a search, ordered anew by a cross-encoder, which reads query and passage together."""
+"""Reranks the first results of a search with a cross-encoder, which reads query and passage together."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from masksearch.text.display import encodable
 from masksearch.types import Hit
 
 Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]
-"""Pairs of a query and a passage's title and text -> how well they fit."""
+"""Pairs of a query and a passage's title and text -> their relevance scores."""
 BATCH = 32
+"""Number of pairs scored in one batch."""
 DIGITS = 5
-"""Digits of a score that count: the last bits differ with what a pair is scored beside, and a ranking must not."""
+"""Decimal digits to which scores are rounded: the last bits depend on the other pairs of a batch, and the
+ranking must not."""
 
 
 class Reranked(Wrapper):
-    """Asks for `depth` results (or k, if that is more), orders them by the scorer, equal scores by passage id, and returns k."""
+    """Reranks the first `depth` results (or k, if larger) by the scorer and returns the best k.
+
+    Results with equal scores are ordered by passage id.
+    """
 
     def __init__(self, inner: Searcher, scorer: Scorer, name: str, depth: int) -> None:
         super().__init__(inner)
@@ -33,16 +38,16 @@ class Reranked(Wrapper):
 
     @property
     def fingerprint(self) -> str:
-        """The searcher's own, and a hash of the scorer's name and the depth."""
+        """The inner searcher's fingerprint and a hash of the scorer's name and the depth."""
         return f"{self.inner.fingerprint}-rerank-{hash_json([self.name, self.depth])[:8]}"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`; all pairs are scored together."""
+        """Searches and reranks (see `Searcher.search`). The pairs of all queries are scored in one call."""
         found = self.inner.search(queries, max(k, self.depth)) if k > 0 else [[] for _ in queries]
         return self._order(queries, found, k)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `search`, for one query; the scorer works in a thread."""
+        """Runs `search` for one query; the scorer runs in a thread."""
         if k < 1:
             return []
         found = await self.inner.asearch(query, max(k, self.depth))
@@ -63,7 +68,10 @@ def _best(hits: Sequence[Hit], scores: Sequence[float], k: int) -> list[Hit]:
 
 
 class CrossEncoderScorer:
-    """A `Scorer`. One call at a time: each uses all cores, and tokenizers do not like to be shared. Pickles as the model's name."""
+    """A `Scorer` with a cross-encoder. It pickles as the model's name.
+
+    Calls are serialised: each of them uses all cores, and tokenizers are not safe to share between threads.
+    """
 
     def __init__(self, model: str, encoder: Any, batch: int) -> None:
         self.model, self.batch = model, batch
@@ -72,10 +80,10 @@ class CrossEncoderScorer:
     def __call__(self, pairs: list[tuple[str, str]]) -> Sequence[float]:
         import torch
 
-        # A model can write half a surrogate pair, which no tokenizer takes.
+        # A language model can generate half of a surrogate pair, which tokenizers reject.
         pairs = [(encodable(query), encodable(text)) for query, text in pairs]
         with self._lock:
-            # Without the sigmoid, which makes good scores equal to five digits.
+            # Without the sigmoid, after which high scores would be equal to five digits.
             scores = self._encoder.predict(
                 pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False
             )
@@ -90,36 +98,38 @@ def _reloaded(model: str, batch: int) -> Scorer:
 
 
 def load_cross_encoder(model: str, batch: int = BATCH) -> tuple[Scorer, str]:
-    """A sentence-transformers cross-encoder (a folder, or a model hub's name), and a name that says which revision it is. Raises ModelError."""
+    """Loads a sentence-transformers cross-encoder; returns its scorer and its name with the revision.
+
+    `model` is a folder or a model name on the hub. Raises ModelError where it cannot be loaded or does
+    not rank, MissingExtraError without sentence-transformers.
+    """
     try:
         from sentence_transformers import CrossEncoder
         from transformers.utils.logging import disable_progress_bar
     except ModuleNotFoundError as error:
-        raise MissingExtraError("sentence-transformers", "dense", "Ordering results anew") from error
+        raise MissingExtraError("sentence-transformers", "dense", "Reranking") from error
     disable_progress_bar()
     try:
         encoder = CrossEncoder(model)
-    except (
-        Exception
-    ) as error:  # files that are damaged fail in as many ways as there are libraries that read them
-        told = " ".join(str(error).split())[:200]
+    except Exception as error:  # damaged files raise the errors of several libraries
+        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"The cross-encoder '{model}' could not be loaded ({told}); name a sentence-transformers folder or a hub's name."
+            f"The cross-encoder '{model}' could not be loaded ({reason}); name a sentence-transformers "
+            "folder or a model on the hub."
         ) from error
     if encoder.num_labels != 1:
         raise ModelError(
-            f"The cross-encoder '{model}' gives {encoder.num_labels} numbers a pair, but results are ordered by one; name a model for ranking."
+            f"The cross-encoder '{model}' gives {encoder.num_labels} numbers per pair, but reranking needs "
+            "exactly one; name a model for ranking."
         )
     return CrossEncoderScorer(model, encoder, batch), f"{Path(model).name}-{_revision(model, encoder)}"
 
 
 def _revision(model: str, encoder: Any) -> str:
-    """12 hex digits of a folder's weights, or the hub's commit."""
-    weights = (
-        sorted([*Path(model).rglob("*.safetensors"), *Path(model).rglob("*.bin")])
-        if Path(model).is_dir()
-        else []
-    )
+    """Returns 12 hex digits that hash a folder's weights, or the commit of a model on the hub."""
+    weights: list[Path] = []
+    if Path(model).is_dir():
+        weights = sorted([*Path(model).rglob("*.safetensors"), *Path(model).rglob("*.bin")])
     if weights:
         return hash_json([hash_file(path) for path in weights])[:12]
     return str(getattr(getattr(encoder.model, "config", None), "_commit_hash", None) or "unknown")

@@ -1,4 +1,4 @@
-"""Searches that failed in a way that may pass are tried again, with growing pauses of random length."""
+"""Retries searches that failed for a reason that may pass, with random pauses of growing length."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from masksearch.types import Hit, Page
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Seconds."""
+"""Limits of the pauses in seconds."""
 PATIENCE = 60.0
-"""Seconds that are waited where the back end says how long; where it says longer, the search has failed."""
+"""Longest pause in seconds at the request of a back end; where it requests a longer one, the search fails."""
 
 
 class Retrying(Wrapper):
-    """Tries up to `retries` times more, after `pause` seconds at least, or as many as the back end asks for.
+    """Retries failed searches up to `retries` times, after pauses of at least `pause` seconds.
 
-    Several queries are asked together; where that fails, nobody knows which of them are to blame, and each is asked by itself, with tries of its own.
+    Where the back end requests a pause (Retry-After), this pause is made instead. A batch of queries is
+    searched together at first. If it fails, the failing queries are unknown, so each query is searched
+    alone, with its own retries.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class Retrying(Wrapper):
         self._sleep, self._asleep = sleep, asleep
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """As `Searcher.search`."""
+        """Searches with retries (see `Searcher.search`). Raises SearchUnavailableError after the last one."""
         failures: list[SearchUnavailableError] = []
         if len(queries) > 1:
             try:
@@ -47,30 +49,31 @@ class Retrying(Wrapper):
                 failures.append(error)
 
         def one(query: str) -> list[Hit]:
-            if failures:  # what was tried together was the first query's first try: the pause comes after it
+            # The failed batch counts as the first attempt of the first query, so that a pause follows it.
+            if failures:
                 raise failures.pop()
             return self.inner.search([query], k)[0]
 
-        return [self._again(one, query) for query in queries]
+        return [self._retry(one, query) for query in queries]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """As `Searcher.asearch`."""
-        return await self._aagain(self.inner.asearch, query, k)
+        """Searches one query with retries (see `Searcher.asearch`)."""
+        return await self._aretry(self.inner.asearch, query, k)
 
     def _page(self, title: str) -> Page | None:
-        return self._again(self.pages.page, title)
+        return self._retry(self.pages.page, title)
 
     async def _apage(self, title: str) -> Page | None:
-        return await self._aagain(self.pages.apage, title)
+        return await self._aretry(self.pages.apage, title)
 
-    def _again(self, function: Callable[..., T], *arguments: Any) -> T:
+    def _retry(self, function: Callable[..., T], *arguments: Any) -> T:
         try:
             found: T = _tenacity().Retrying(sleep=self._sleep, **self._options())(function, *arguments)
             return found
         except SearchUnavailableError as error:
             raise self._given_up(error) from error
 
-    async def _aagain(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    async def _aretry(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         try:
             found: T = await _tenacity().AsyncRetrying(sleep=self._asleep, **self._options())(
                 function, *arguments
@@ -86,15 +89,14 @@ class Retrying(Wrapper):
         )
 
         def wait(state: Any) -> float:
-            # A pause of 0 seconds would use up all tries at once.
+            # A requested pause of 0 seconds is ignored, because it would use up all retries at once.
             return float(state.outcome.exception().retry_after or growing(state))
 
+        def may_pass(error: BaseException) -> bool:
+            return isinstance(error, SearchUnavailableError) and (error.retry_after or 0) <= PATIENCE
+
         return {
-            "retry": tenacity.retry_if_exception(
-                lambda error: (
-                    isinstance(error, SearchUnavailableError) and (error.retry_after or 0) <= PATIENCE
-                )
-            ),
+            "retry": tenacity.retry_if_exception(may_pass),
             "stop": tenacity.stop_after_attempt(1 + self.retries),
             "wait": wait,
             "reraise": True,
@@ -103,17 +105,17 @@ class Retrying(Wrapper):
     def _given_up(self, error: SearchUnavailableError) -> SearchError:
         if (error.retry_after or 0) > PATIENCE:
             return SearchUnavailableError(
-                f"{error} (It asks for a pause of {error.retry_after:.0f} s, which is not waited for.)",
+                f"{error} (It asks for a pause of {error.retry_after:.0f} s, which is longer than the "
+                f"limit of {PATIENCE:.0f} s.)",
                 error.retry_after,
             )
-        return SearchUnavailableError(
-            f"{error} (Tried {1 + self.retries} time{'s' if self.retries else ''}.)", error.retry_after
-        )
+        times = f"{1 + self.retries} time{'s' if self.retries else ''}"
+        return SearchUnavailableError(f"{error} (Tried {times}.)", error.retry_after)
 
 
 def _tenacity() -> Any:
     try:
         import tenacity
     except ModuleNotFoundError as error:
-        raise MissingExtraError("tenacity", "web", "Trying searches again") from error
+        raise MissingExtraError("tenacity", "web", "Retrying searches") from error
     return tenacity

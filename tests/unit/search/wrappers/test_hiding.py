@@ -1,4 +1,4 @@
-"""A search without some articles: order kept, as many results as there are, whoever searches."""
+"""Searches with hidden articles: order and number of the other results, and hiding in the agent loop."""
 
 import asyncio
 
@@ -73,7 +73,7 @@ def test_an_empty_title_names_no_article():
     assert ids(HiddenSource(searcher, [""], ["1"]).search(["radium"], 5)[0]) == ["2"]
 
 
-def test_fingerprint_says_what_is_hidden():
+def test_fingerprint_depends_on_what_is_hidden():
     prints = {
         HiddenSource(SEARCHER, titles, ids_).fingerprint
         for titles, ids_ in ((["Radium"], []), (["Paris"], []), ([], ["Radium"]))
@@ -94,7 +94,7 @@ TASK = MaskedTask(
 )
 
 
-def test_only_tasks_that_say_so():
+def test_only_tasks_with_source_hidden():
     assert as_seen_by(TASK, SEARCHER) is SEARCHER
     assert as_seen_by(Question(id="q", question="Radium?", answers=("7",)), SEARCHER) is SEARCHER
     assert ids(
@@ -124,7 +124,7 @@ def test_the_agent_loop_hides_the_source():
             assert trajectory.task["source_hidden"] is hidden
 
 
-def test_hidden_as_a_server_shows_it():
+def test_a_neutralised_title_is_hidden_too():
     title = "Soft\u00adHyphen <b>"
     shown = [passage("1", neutralise(title), "Radium here."), passage("2", "Other", "Radium there.")]
     assert ids(HiddenSource(Bm25Searcher.in_memory(shown), [title]).search(["radium"], 5)[0]) == ["2"]

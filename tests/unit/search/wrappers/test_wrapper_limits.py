@@ -1,4 +1,4 @@
-"""Limits and tries of searches over a network: many at once, given up in the middle, told by injected clocks."""
+"""Rate limits, concurrency limits and retries: many searches at once, cancelled searches, injected clocks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EXPECTED = Bm25Searcher.in_memory(PASSAGES).search(["radium", "river"], 5)
 
 
 class Remote(Counting):
-    """Waits in the threads that all searches over a network share; counts how many are under way."""
+    """Waits in the thread pool of searches, and counts the searches that run at the same time."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Remote(Counting):
 
 
 class Clock:
-    """Time that passes only while somebody sleeps."""
+    """A clock that advances only during `sleep` and `asleep`."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -65,7 +65,7 @@ class Clock:
         await asyncio.sleep(0)
 
 
-def test_more_may_wait_than_there_are_threads() -> None:
+def test_more_searches_may_wait_than_there_are_threads() -> None:
     inner = Remote()
     searcher = Limited(inner, concurrency=2)
 
@@ -94,9 +94,9 @@ def test_threads_and_loops_share_the_places() -> None:
     assert (inner.done, inner.most, inner.now) == (60, 3, 0)
 
 
-def test_a_search_that_is_given_up_takes_no_place_with_it() -> None:
+def test_a_cancelled_search_frees_its_place() -> None:
     class Prompt(Remote):
-        """Ends at once when it is given up, which a thread cannot."""
+        """Stops at once when it is cancelled, which a thread cannot."""
 
         async def asearch(self, query: str, k: int) -> list[Hit]:
             await asyncio.sleep(0.001)
@@ -126,7 +126,7 @@ def test_a_search_that_is_given_up_takes_no_place_with_it() -> None:
     assert inner.most == 2
 
 
-def test_a_place_that_comes_as_the_search_is_given_up_goes_to_the_next() -> None:
+def test_a_place_received_during_cancellation_is_passed_on() -> None:
     searcher = Limited(Counting(), concurrency=1)
     order: list[str] = []
 
@@ -138,7 +138,7 @@ def test_a_place_that_comes_as_the_search_is_given_up_goes_to_the_next() -> None
         async with searcher._aturn():
             late, last = (asyncio.create_task(wait(name)) for name in ("late", "last"))
             await asyncio.sleep(0.01)
-        late.cancel()  # its place has been handed over, but it has not run yet
+        late.cancel()  # it has received its place but has not run yet
         with contextlib.suppress(asyncio.CancelledError):
             await late
         await asyncio.wait_for(last, 60)
@@ -147,7 +147,7 @@ def test_a_place_that_comes_as_the_search_is_given_up_goes_to_the_next() -> None
     assert order == ["last"]
 
 
-def test_a_process_ends_though_searches_still_waited() -> None:
+def test_a_process_ends_while_searches_are_waiting() -> None:
     code = """
 import asyncio
 from masksearch.search.wrappers.limited import Limited
@@ -168,7 +168,7 @@ print("ended")
     assert done.stdout == "ended\n"
 
 
-def test_searches_are_evenly_spaced_and_none_is_saved_up() -> None:
+def test_searches_are_evenly_spaced_without_bursts_after_idle_time() -> None:
     clock = Clock()
     searcher = Limited(Counting(), rate=4, clock=clock, sleep=clock.sleep, asleep=clock.asleep)
     searcher.search(["radium"] * 3, 5)
@@ -184,7 +184,7 @@ def test_searches_are_evenly_spaced_and_none_is_saved_up() -> None:
     assert clock.slept == pytest.approx([0.25])
 
 
-def test_whoever_is_given_up_leaves_its_time_to_the_others() -> None:
+def test_a_cancelled_search_uses_no_start_time() -> None:
     clock = Clock()
     held: list[asyncio.Event] = []
 
@@ -215,8 +215,11 @@ def test_a_pickled_limit_starts_afresh() -> None:
         assert pickle.loads(pickle.dumps(searcher)).search(["radium"], 5) == EXPECTED[:1]
 
 
-def tried(failures: list[Exception], retries: int, queries: list[str]) -> tuple[Counting, list[float], str]:
-    """What was asked, the pauses, and what the failure said."""
+def attempts(
+    failures: list[Exception], retries: int, queries: list[str]
+) -> tuple[Counting, list[float], str]:
+    """Returns the inner searcher with its calls, the pauses, and the message of the failure ("" without
+    one)."""
     clock, inner = Clock(), Counting(failures)
     searcher = Retrying(inner, retries, sleep=clock.sleep, asleep=clock.asleep)
     try:
@@ -227,39 +230,41 @@ def tried(failures: list[Exception], retries: int, queries: list[str]) -> tuple[
 
 
 def test_pauses_grow_at_random_between_half_a_second_and_thirty() -> None:
-    slept = [tried([SearchUnavailableError("busy")] * 12, 12, ["radium"])[1] for _ in range(20)]
+    slept = [attempts([SearchUnavailableError("busy")] * 12, 12, ["radium"])[1] for _ in range(20)]
     for number in range(12):
         pauses = [one[number] for one in slept]
         assert 0.5 <= min(pauses) <= max(pauses) <= min(LONGEST_PAUSE, 2**number)
         assert len(set(pauses)) > 1
 
 
-def test_the_pause_that_is_asked_for_is_made_and_a_pause_of_nothing_is_none() -> None:
-    assert tried(
+def test_requested_pauses_are_made_except_pauses_of_zero() -> None:
+    assert attempts(
         [SearchUnavailableError("busy", 7.0), SearchUnavailableError("busy", PATIENCE)], 3, ["radium"]
     )[1] == [7.0, PATIENCE]
-    assert tried([SearchUnavailableError("busy", 0.0)], 3, ["radium"])[1][0] >= 0.5
-    inner, slept, told = tried([SearchUnavailableError("Busy.", PATIENCE + 1)], 3, ["radium", "river"])
+    assert attempts([SearchUnavailableError("busy", 0.0)], 3, ["radium"])[1][0] >= 0.5
+    inner, slept, message = attempts([SearchUnavailableError("Busy.", PATIENCE + 1)], 3, ["radium", "river"])
     assert (len(inner.asked), slept) == (1, [])
-    assert told == "Busy. (It asks for a pause of 61 s, which is not waited for.)"
+    assert message == "Busy. (It asks for a pause of 61 s, which is longer than the limit of 60 s.)"
 
 
 @pytest.mark.parametrize("queries", [["radium"], ["radium", "river"]])
-@pytest.mark.parametrize(("retries", "told"), [(0, "Busy. (Tried 1 time.)"), (3, "Busy. (Tried 4 times.)")])
-def test_as_many_tries_as_it_says(queries: list[str], retries: int, told: str) -> None:
-    inner, slept, said = tried([SearchUnavailableError("Busy.")] * 20, retries, queries)
-    assert said == told
+@pytest.mark.parametrize(
+    ("retries", "expected"), [(0, "Busy. (Tried 1 time.)"), (3, "Busy. (Tried 4 times.)")]
+)
+def test_number_of_attempts(queries: list[str], retries: int, expected: str) -> None:
+    inner, slept, message = attempts([SearchUnavailableError("Busy.")] * 20, retries, queries)
+    assert message == expected
     assert len(inner.asked) == 1 + retries
     assert len(slept) == retries
 
 
-def test_after_a_batch_each_query_has_tries_of_its_own() -> None:
-    inner, slept, told = tried([SearchUnavailableError("busy")] * 2, 2, ["radium", "river"])
-    assert (told, len(slept)) == ("", 2)
+def test_after_a_failed_batch_each_query_has_its_own_retries() -> None:
+    inner, slept, message = attempts([SearchUnavailableError("busy")] * 2, 2, ["radium", "river"])
+    assert (message, len(slept)) == ("", 2)
     assert [queries for queries, _ in inner.asked] == [["radium", "river"], ["radium"], ["radium"], ["river"]]
 
 
-def test_the_asynchronous_way_pauses_too() -> None:
+def test_asearch_pauses_too() -> None:
     clock: Any = Clock()
     searcher = Retrying(
         Counting([SearchUnavailableError("busy", 3.0)] * 2), 2, sleep=clock.sleep, asleep=clock.asleep

@@ -1,4 +1,4 @@
-"""What is kept of searches, in a cache and in a record: pages that are not there, failures, torn and damaged lines, files that cannot be written."""
+"""Caches and records: missing pages, failures, torn and damaged lines, files that cannot be written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rows(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def test_that_there_is_no_page_is_cached_too(tmp_path: Path) -> None:
+def test_a_missing_page_is_cached_too(tmp_path: Path) -> None:
     inner = CountingPages()
     searcher: Any = Cached(inner, tmp_path / "cache")
     assert searcher.page("nobody") is None
@@ -37,14 +37,14 @@ def test_that_there_is_no_page_is_cached_too(tmp_path: Path) -> None:
     assert (searcher.hits, searcher.misses) == (3, 2)
 
 
-def test_a_query_that_stands_twice_in_a_batch_is_asked_once(tmp_path: Path) -> None:
+def test_a_duplicate_query_in_a_batch_is_searched_once(tmp_path: Path) -> None:
     inner = Counting()
     searcher = Cached(inner, tmp_path / "cache")
     assert searcher.search(["radium", "river", "radium"], 5) == [*EXPECTED, EXPECTED[0]]
     assert inner.asked == [(["radium", "river"], 5)]
 
 
-def test_a_cache_in_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+def test_a_cache_in_a_folder_that_cannot_be_made_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(SearchError, match=r"cache .*below cannot be used .*make it writable"):
         Cached(Counting(), tmp_path / "file" / "below")
@@ -79,10 +79,10 @@ def test_failures_are_replayed_with_their_kind_for_searches_and_pages(
         assert (type(met.value), str(met.value)) == (type(failure), str(failure))
 
 
-def test_a_failure_is_written_once_and_an_answer_after_it_counts(tmp_path: Path) -> None:
+def test_a_failure_is_recorded_once_and_a_later_answer_replaces_it(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     inner = Counting([SearchUnavailableError("busy")] * 4)
-    for _ in range(2):  # the second one goes on with the file
+    for _ in range(2):  # the second recorder continues the file
         recorder = Recorder(inner, path)
         for _ in range(2):
             with pytest.raises(SearchError):
@@ -99,7 +99,7 @@ def test_a_failure_is_written_once_and_an_answer_after_it_counts(tmp_path: Path)
     assert Replay(path).search(["radium"], 5) == EXPECTED[:1]
 
 
-def test_a_title_and_a_query_of_the_same_words_are_two_things(tmp_path: Path) -> None:
+def test_a_title_and_a_query_with_the_same_words_are_recorded_separately(tmp_path: Path) -> None:
     recorder: Any = Recorder(CountingPages(), tmp_path / "r.jsonl")
     assert recorder.search(["title 3"], 0) == [[]]
     page = recorder.page("title 3")
@@ -107,7 +107,7 @@ def test_a_title_and_a_query_of_the_same_words_are_two_things(tmp_path: Path) ->
     assert Replay(tmp_path / "r.jsonl").page("title 3") == page is not None
 
 
-def test_a_line_torn_within_a_character_is_passed_over(tmp_path: Path) -> None:
+def test_a_line_torn_within_a_character_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     inner = Counting(passages=[Passage(id="1", doc_id="1", title="Radium", text="radium 北京北京")])
     recorder = Recorder(inner, path)
@@ -119,7 +119,7 @@ def test_a_line_torn_within_a_character_is_passed_over(tmp_path: Path) -> None:
     assert Replay(path).search(["radium"], 2) == Replay(path).search(["radium"], 1) == first
 
 
-def test_a_packed_record_is_replayed_but_not_written(tmp_path: Path) -> None:
+def test_a_compressed_record_is_replayed_but_not_written(tmp_path: Path) -> None:
     Recorder(Counting(), tmp_path / "r.jsonl").search(["radium"], 5)
     (tmp_path / "r.jsonl.gz").write_bytes(gzip.compress((tmp_path / "r.jsonl").read_bytes()))
     assert Replay(tmp_path / "r.jsonl.gz").search(["radium"], 5) == EXPECTED[:1]
@@ -128,7 +128,7 @@ def test_a_packed_record_is_replayed_but_not_written(tmp_path: Path) -> None:
     assert not (tmp_path / "new.jsonl.gz").exists()
 
 
-def test_a_record_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_written_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for path in (tmp_path, tmp_path / "file" / "below"):
         with pytest.raises(DataError, match=r"^The record .* cannot be written \(.*\); name another file"):
@@ -170,7 +170,7 @@ def test_half_a_surrogate_pair_in_a_query_crashes_nothing(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "content", [b"my notes\nof a week\n", b"[1, 2]\n", b"\xff\xfe", b'{"format": "masksearch-s\nnotes\n']
 )
-def test_what_somebody_else_has_in_the_file_stays(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_no_record_is_not_changed(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "notes.txt").write_bytes(content)
     with pytest.raises(DataError, match="something other than a record"):
         Recorder(Counting(), tmp_path / "notes.txt")
@@ -178,7 +178,7 @@ def test_what_somebody_else_has_in_the_file_stays(tmp_path: Path, content: bytes
 
 
 @pytest.mark.parametrize("length", [0, 1, 20, 45, 60])
-def test_a_head_that_was_torn_is_written_again(tmp_path: Path, length: int) -> None:
+def test_a_torn_first_line_is_repaired(tmp_path: Path, length: int) -> None:
     path = tmp_path / "r.jsonl"
     Recorder(Counting(), path)
     for _ in range(2):  # killed twice

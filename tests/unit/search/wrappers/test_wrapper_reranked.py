@@ -1,4 +1,4 @@
-"""Cross-encoders from folders: shared between threads and processes, of another purpose, damaged."""
+"""Cross-encoders from folders: shared by threads and processes, models that do not rank, damaged files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUERIES = ["radium", "capital of france", "king and queen", "river"]
 
 
 def save_cross_encoder(folder: Path, labels: int = 1, seed: int = 0) -> str:
-    """A model of a few thousand random parameters, as transformers saves it."""
+    """Saves a tiny model with random weights in the format of transformers; returns its folder."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
@@ -71,15 +71,15 @@ def test_threads_share_it_and_it_pickles(model: str) -> None:
     assert copy.fingerprint == searcher.fingerprint
 
 
-def test_its_name_tells_the_weights(model: str, tmp_path: Path) -> None:
+def test_its_name_depends_on_the_weights(model: str, tmp_path: Path) -> None:
     other = save_cross_encoder(tmp_path / "tiny", seed=1)
     again = shutil.copytree(model, tmp_path / "copy" / "tiny")
     names = [load_cross_encoder(str(folder))[1] for folder in (model, other, again)]
     assert names[0] == names[2] != names[1]
 
 
-def test_what_cannot_rank_is_one_sentence(model: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="gives 3 numbers a pair"):
+def test_a_model_that_cannot_rank_is_reported_in_one_sentence(model: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="gives 3 numbers per pair"):
         load_cross_encoder(save_cross_encoder(tmp_path / "classifier", labels=3))
     with pytest.raises(
         ModelError, match=r"'.*none' could not be loaded .*name a sentence-transformers folder"

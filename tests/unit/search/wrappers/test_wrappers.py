@@ -1,4 +1,5 @@
-"""What stands between the agent and a back end: trying again, limits, cache, record and replay, noise; alone and one round the other."""
+"""Wrappers around a back end: retries, limits, cache, record and replay, noise, reranking; alone and
+combined."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ def test_each_is_a_searcher_and_a_page_reader_where_the_inner_one_is(tmp_path: P
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "reranked"])
-def test_without_faults_each_answers_as_the_inner_one_in_any_loop_or_thread(
+def test_without_failures_each_answers_as_the_inner_one_in_any_loop_or_thread(
     tmp_path: Path, name: str
 ) -> None:
     searcher = all_wrappers(Counting(), tmp_path)[name]
@@ -104,7 +105,7 @@ def retrying(failures: list[Exception], retries: int = 3) -> tuple[Retrying, Cou
     return Retrying(inner, retries, pause=0.001), inner
 
 
-def test_what_may_pass_is_tried_again() -> None:
+def test_failures_that_may_pass_are_retried() -> None:
     searcher, inner = retrying([SearchUnavailableError("busy")] * 3)
     assert searcher.search(["radium"], 5) == [EXPECTED[0]]
     assert len(inner.asked) == 4
@@ -114,7 +115,7 @@ def test_what_may_pass_is_tried_again() -> None:
     assert searcher.page("title 1") == PLAIN.page("title 1")
 
 
-def test_in_a_batch_only_what_failed_is_asked_again() -> None:
+def test_after_a_failed_batch_each_query_is_searched_alone() -> None:
     searcher, inner = retrying([SearchUnavailableError("busy"), SearchUnavailableError("busy")])
     assert searcher.search(QUERIES, 5) == EXPECTED
     assert [queries for queries, _ in inner.asked] == [
@@ -132,20 +133,20 @@ def test_in_a_batch_only_what_failed_is_asked_again() -> None:
         lambda searcher: asyncio.run(searcher.asearch("radium", 5)),
     ],
 )
-def test_it_gives_up_and_says_after_how_many_tries(ask: Any) -> None:
+def test_the_last_failure_names_the_number_of_attempts(ask: Any) -> None:
     searcher, _ = retrying([SearchUnavailableError("It is busy.")] * 10)
     with pytest.raises(SearchUnavailableError, match=r"It is busy\. \(Tried 4 times\.\)"):
         ask(searcher)
 
 
-def test_other_failures_are_not_tried_again() -> None:
+def test_other_failures_are_not_retried() -> None:
     searcher, inner = retrying([SearchError("wrong key")])
     with pytest.raises(SearchError, match="wrong key"):
         searcher.search(["radium"], 5)
     assert len(inner.asked) == 1
 
 
-def test_the_pause_a_back_end_asks_for_is_made_or_it_is_given_up() -> None:
+def test_a_requested_pause_is_made_unless_it_is_too_long() -> None:
     searcher, _ = retrying([SearchUnavailableError("busy", 0.2)])
     started = time.monotonic()
     assert searcher.search(["radium"], 5) == [EXPECTED[0]]
@@ -156,7 +157,7 @@ def test_the_pause_a_back_end_asks_for_is_made_or_it_is_given_up() -> None:
     assert len(inner.asked) == 1
 
 
-def test_searches_begin_at_the_rate_that_is_allowed() -> None:
+def test_searches_start_at_the_allowed_rate() -> None:
     searcher = Limited(Counting(), rate=50)
     started = time.monotonic()
     searcher.search(["radium"] * 4, 5)
@@ -168,16 +169,16 @@ def test_searches_begin_at_the_rate_that_is_allowed() -> None:
     assert time.monotonic() - started >= 7 / 50
 
 
-def test_no_more_than_so_many_are_under_way() -> None:
-    under_way, most = 0, 0
+def test_at_most_concurrency_searches_run_at_once() -> None:
+    running, most = 0, 0
 
     class Slow(Counting):
         async def asearch(self, query: str, k: int) -> list[Hit]:
-            nonlocal under_way, most
-            under_way += 1
-            most = max(most, under_way)
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
             await asyncio.sleep(0.01)
-            under_way -= 1
+            running -= 1
             return []
 
     searcher = Limited(Slow(), concurrency=3)
@@ -199,7 +200,7 @@ def test_a_failure_frees_its_place() -> None:
     assert searcher.search(["radium"], 5) == [EXPECTED[0]]
 
 
-def test_what_is_cached_is_not_asked_again(tmp_path: Path) -> None:
+def test_cached_results_are_not_requested_again(tmp_path: Path) -> None:
     inner = Counting()
     searcher = Cached(inner, tmp_path / "cache")
     assert searcher.search(QUERIES[:2], 5) == EXPECTED[:2]
@@ -238,7 +239,7 @@ def _entry(folder: Path, column: str, value: Any) -> None:
         ("value", None),
     ],
 )
-def test_an_entry_that_is_no_answer_is_a_miss(tmp_path: Path, column: str, value: Any) -> None:
+def test_an_invalid_cache_entry_is_a_miss(tmp_path: Path, column: str, value: Any) -> None:
     Cached(Counting(), tmp_path / "cache").search(["radium"], 5)
     _entry(tmp_path / "cache", column, value)
     inner = Counting()
@@ -246,7 +247,7 @@ def test_an_entry_that_is_no_answer_is_a_miss(tmp_path: Path, column: str, value
     assert len(inner.asked) == 1
 
 
-def test_a_pickle_in_the_cache_is_never_opened(tmp_path: Path) -> None:
+def test_a_pickle_in_the_cache_is_never_loaded(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> Any:
             return os.system, (f"touch {tmp_path}/opened",)
@@ -258,18 +259,18 @@ def test_a_pickle_in_the_cache_is_never_opened(tmp_path: Path) -> None:
     assert not (tmp_path / "opened").exists()
 
 
-def test_a_cache_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+def test_an_unusable_cache_is_reported_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thing").write_text("x")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "cache.db").write_bytes(b"this is no database" * 1000)
-    for name, told in (
+    for name, message in (
         ("file", "not a folder of cached"),
         ("other", "not a folder of cached"),
         ("broken", "cannot be used"),
     ):
-        with pytest.raises(SearchError, match=told):
+        with pytest.raises(SearchError, match=message):
             Cached(Counting(), tmp_path / name)
 
 
@@ -293,7 +294,7 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
     assert inner.asked == []
 
 
-def test_what_was_cached_outlives_a_kill(tmp_path: Path) -> None:
+def test_cached_results_survive_a_kill(tmp_path: Path) -> None:
     build(PASSAGES, tmp_path / "index", IndexSettings())
     worker = multiprocessing.get_context("spawn").Process(target=_ask_all, args=(str(tmp_path), 10**6))
     worker.start()
@@ -340,7 +341,7 @@ def test_a_record_answers_as_the_search_did(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(replay)).search(QUERIES[:1], 5) == EXPECTED[:1]
 
 
-def test_each_search_is_written_once_and_a_torn_line_is_passed_over(tmp_path: Path) -> None:
+def test_each_search_is_recorded_once_and_a_torn_line_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     Recorder(Counting(), path).search([*QUERIES, *QUERIES], 5)
     assert len(path.read_text().splitlines()) == 1 + len(QUERIES)
@@ -350,7 +351,7 @@ def test_each_search_is_written_once_and_a_torn_line_is_passed_over(tmp_path: Pa
     assert Replay(path).search(QUERIES, 5) == EXPECTED
 
 
-def test_a_record_is_of_one_search(tmp_path: Path) -> None:
+def test_a_record_belongs_to_one_searcher(tmp_path: Path) -> None:
     Recorder(Counting(), tmp_path / "r.jsonl").search(QUERIES, 5)
     with pytest.raises(DataError, match="holds a record of the search bm25-"):
         Recorder(Counting(passages=PASSAGES[:9]), tmp_path / "r.jsonl")
@@ -366,7 +367,7 @@ def test_a_record_is_of_one_search(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"), [("drop", 0.3), ("distract", 0.3), ("fail", 0.3), ("shuffle", 0.3)]
 )
-def test_noise_comes_at_its_rate(kind: str, expected: float) -> None:
+def test_noise_occurs_at_its_rate(kind: str, expected: float) -> None:
     many = Bm25Searcher.in_memory(PASSAGES)
     noisy = Noisy(many, NoiseSettings(**{kind: expected}))
     seen: Counter[str] = Counter()
@@ -393,7 +394,7 @@ def test_noise_comes_at_its_rate(kind: str, expected: float) -> None:
     st.tuples(*[st.floats(0, 1)] * 3),
     st.integers(0, 3),
 )
-def test_noise_invents_and_repeats_nothing_and_is_the_same_for_everyone(
+def test_noise_adds_no_results_no_duplicates_and_is_deterministic(
     words: list[str], k: int, rates: tuple[float, float, float], seed: int
 ) -> None:
     query = " ".join(words)
@@ -490,7 +491,7 @@ def test_a_real_cross_encoder_orders_by_its_own_scores(tmp_path: Path) -> None:
     assert len(name) == len("model-") + 12
 
 
-def test_all_of_them_together_and_nothing_for_nothing(tmp_path: Path) -> None:
+def test_all_wrappers_combined_and_none_by_default(tmp_path: Path) -> None:
     assert wrapped(PLAIN, SearchSettings(), True) is not PLAIN
     assert wrapped(PLAIN, SearchSettings(), False) is PLAIN
     every = SearchSettings(
@@ -513,7 +514,7 @@ def test_all_of_them_together_and_nothing_for_nothing(tmp_path: Path) -> None:
     assert again.fingerprint == searcher.fingerprint
 
 
-def test_settings_that_do_not_go_together() -> None:
+def test_contradicting_settings() -> None:
     for name in ("record", "cache"):
         with pytest.raises(UsageError, match=f"search.{name} would have no effect"):
             check(SearchSettings(replay="r", **{name: "x"}))

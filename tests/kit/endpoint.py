@@ -1,10 +1,11 @@
-"""An OpenAI-compatible endpoint on loopback that answers from a script, and misbehaves on demand.
+"""An OpenAI-compatible endpoint on loopback that answers from a script, and fails on demand.
 
     with Endpoint([too_many(0.01), say("Paris")]) as endpoint:
         EndpointPolicy("m", endpoint.url)
 
-The script is a list of replies, of which the last is given for ever, or a function of (body, number of the request from 0). A reply is JSON (a dict),
-text that is sent as it is, or one of the functions below. `requests` holds (path, headers in lower case, body); `most` is how many were under way at once.
+The script is a list of replies, whose last one repeats, or a function of (body, number of the request
+from 0). A reply is JSON (a dict), text that is sent unchanged, or the result of a function below.
+`requests` holds (path, headers in lower case, body); `most` is the largest number of concurrent requests.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back over the wire."""
+    """One HTTP answer."""
 
     content: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0.0
-    """Seconds before anything is sent."""
+    """Seconds before the server sends the answer."""
     cut: bool = False
-    """Send half of the body, then close the connection."""
+    """Whether to send half of the body and then close the connection."""
 
 
 Reply = Answer | dict[str, Any] | str
@@ -36,56 +37,61 @@ Script = Callable[[dict[str, Any], int], Reply] | Sequence[Reply]
 
 
 def say(text: str | None, finish: str = "stop", tokens: int | None = 7, **message: Any) -> dict[str, Any]:
-    """A chat completion; `message` adds fields such as `reasoning_content`, `refusal` and `tool_calls`. Without `tokens` there is no usage."""
-    usage = (
-        {"usage": {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}}
-        if tokens is not None
-        else {}
-    )
+    """Builds a chat completion.
+
+    `message` adds fields such as `reasoning_content`, `refusal` and `tool_calls`. Without `tokens` the
+    completion has no usage.
+    """
     choice = {
         "index": 0,
         "message": {"role": "assistant", "content": text, **message},
         "finish_reason": finish,
     }
-    return {
+    completion: dict[str, Any] = {
         "id": "chatcmpl-1",
         "object": "chat.completion",
         "created": 1,
         "model": "m",
         "choices": [choice],
-        **usage,
     }
+    if tokens is not None:
+        completion["usage"] = {
+            "prompt_tokens": 3,
+            "completion_tokens": tokens,
+            "total_tokens": 3 + tokens,
+        }
+    return completion
 
 
 def call(name: str, arguments: Any, id: str | None = "call_a") -> dict[str, Any]:
-    """One native tool call; `arguments` that are no text become JSON."""
+    """Builds a native tool call; `arguments` other than a string become JSON.
+
+    Without `id` the call has none.
+    """
     written = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return {
-        **({"id": id} if id is not None else {}),
-        "type": "function",
-        "function": {"name": name, "arguments": written},
-    }
+    made = {"type": "function", "function": {"name": name, "arguments": written}}
+    return made if id is None else {"id": id, **made}
 
 
 def calls(
     *made: dict[str, Any], text: str | None = None, finish: str = "tool_calls", **message: Any
 ) -> dict[str, Any]:
-    """A message that calls tools."""
+    """Builds a chat completion with native tool calls."""
     return say(text, finish, tool_calls=list(made), **message)
 
 
 def verdict(word: str, reason: str = "r") -> dict[str, Any]:
-    """What a judge should say."""
+    """Builds the reply of a judge."""
     return say(json.dumps({"reason": reason, "verdict": word}))
 
 
 def fail(status: int, message: str = "no", **error: Any) -> Answer:
-    """An error in the form that OpenAI gives it."""
+    """Builds an error in OpenAI's format."""
     return Answer({"error": {"message": message, **error}}, status)
 
 
 def too_many(after: float) -> Answer:
-    """429, with the seconds until another try is welcome."""
+    """Builds an answer with status 429 and the seconds to wait before another try."""
     return Answer(
         {"error": {"message": "slow down"}},
         429,
@@ -94,17 +100,17 @@ def too_many(after: float) -> Answer:
 
 
 def late(seconds: float, reply: dict[str, Any] | None = None) -> Answer:
-    """An answer after the client has given up."""
+    """Builds an answer that comes after the client's time-out."""
     return Answer(reply or say("late"), wait=seconds)
 
 
 def cut_off(reply: dict[str, Any] | None = None) -> Answer:
-    """The connection breaks in the middle of the answer."""
+    """Builds an answer whose connection breaks in the middle."""
     return Answer(reply or say("a longer text, of which half arrives"), cut=True)
 
 
 def truncated(reply: dict[str, Any] | None = None) -> str:
-    """JSON that ends in the middle, over a connection that is all right."""
+    """Returns JSON that ends in the middle, for a connection that stays intact."""
     whole = json.dumps(reply or say("a longer text"))
     return whole[: len(whole) // 2]
 
@@ -121,23 +127,23 @@ REFUSAL = say(None, refusal="I can't help with that.")
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    request_queue_size = (
-        128  # with fewer, connections of many clients at once are dropped, and come again a second later
-    )
+    # With a shorter queue, the system drops connections of many concurrent clients, which try again a
+    # second later.
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that is gone is no news: some tests kill theirs."""
+        """Prints errors, except for lost connections: some tests kill their clients."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Endpoint:
-    """The server; runs from its making to `close`."""
+    """A server that runs from its construction to `close`."""
 
     def __init__(self, script: Script = (), wait: float = 0.0) -> None:
         self.script: Script = script
         self.replies: list[Reply] = []
-        """A script that can be set later; goes before `script` where it is not empty."""
+        """A script that a test can set later; unless empty, it replaces `script`."""
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.most = 0
         self._wait, self._busy, self._lock = wait, 0, threading.Lock()
@@ -148,7 +154,7 @@ class Endpoint:
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        """What was asked."""
+        """Bodies of the requests so far."""
         return [body for _, _, body in self.requests]
 
     def __enter__(self) -> Endpoint:
@@ -158,7 +164,7 @@ class Endpoint:
         self.close()
 
     def close(self) -> None:
-        """Ends the server, and whatever it is waiting for."""
+        """Stops the server and its pending answers."""
         self._stop.set()
         self.http.shutdown()
         self.http.server_close()
@@ -189,32 +195,26 @@ class Endpoint:
                     outer._stop.wait(answer.wait or outer._wait)
                 with outer._lock:
                     outer._busy -= 1
-                data = (
-                    answer.content.encode()
-                    if isinstance(answer.content, str)
-                    else json.dumps(answer.content).encode()
-                )
+                content = answer.content
+                data = (content if isinstance(content, str) else json.dumps(content)).encode()
+                headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
+                headers.update(answer.headers)
                 try:
                     self.send_response(answer.status)
-                    for name, value in {
-                        "Content-Type": "application/json",
-                        "Content-Length": str(len(data)),
-                        **answer.headers,
-                    }.items():
+                    for name, value in headers.items():
                         self.send_header(name, value)
                     self.end_headers()
                     self.wfile.write(data[: len(data) // 2] if answer.cut else data)
-                except OSError:  # the client has given up
+                except OSError:  # the client has closed the connection
                     self.close_connection = True
                 if answer.cut:
                     self.close_connection = True
 
             def do_GET(self) -> None:
-                """The models, as `/v1/models` lists them."""
+                """Answers `/v1/models` with the list of models, and every other path with 404."""
                 found = self.path == "/v1/models"
-                data = json.dumps(
-                    {"object": "list", "data": [{"id": "m", "object": "model"}]} if found else {}
-                ).encode()
+                models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
+                data = json.dumps(models if found else {}).encode()
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))

@@ -1,9 +1,10 @@
-"""Roles of the teacher `agents` for the loopback endpoint, played from a script: they know no more than what stands in the request.
+"""A script for the loopback endpoint that plays the roles of the teacher `agents` from the request alone.
 
     with Endpoint(Roles()) as endpoint: ...
 
-A role is told by the form it is asked for. The observer answers with what a result says of the town that the task names, or asks for another search.
-`say_instead` puts a reply of one's own in the place of a role's: by role, or (role, number of that role's request from 0).
+The requested JSON schema identifies the role. The observer answers with the river that a search result
+gives for the task's town, or asks for another search. `replies` replaces the reply of a role; its keys
+are a role, or (role, number of that role's request from 0).
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ FACT = re.compile(r"^\[(\d+)\] [^:]*: (Town\d+) lies on the river (\w+)", re.MUL
 class Roles:
     """A script for `Endpoint`."""
 
-    def __init__(self, say_instead: dict[Any, Reply] | None = None, tokens: int = 7) -> None:
-        self.say_instead, self.tokens = say_instead or {}, tokens
+    def __init__(self, replies: dict[Any, Reply] | None = None, tokens: int = 7) -> None:
+        self.replies, self.tokens = replies or {}, tokens
         self.asked: Counter[str] = Counter()
         self.lock = threading.Lock()
 
@@ -33,17 +34,17 @@ class Roles:
             turn = self.asked[role]
             self.asked[role] += 1
         for key in ((role, turn), role):
-            if key in self.say_instead:
-                return self.say_instead[key]
-        told = body["messages"][1]["content"]
+            if key in self.replies:
+                return self.replies[key]
+        prompt = body["messages"][1]["content"]
         if role == "judge":
             return verdict("correct")
-        return say(json.dumps(getattr(self, role)(told)), tokens=self.tokens)
+        return say(json.dumps(getattr(self, role)(prompt)), tokens=self.tokens)
 
     @staticmethod
-    def planner(told: str) -> dict[str, Any]:
-        """Looks for the town."""
-        town = town_of(told)
+    def planner(prompt: str) -> dict[str, Any]:
+        """Plans a search for the river of the town."""
+        town = town_of(prompt)
         return {
             "steps": [f"find the river of {town}"],
             "thought": f"I need the river of {town}.",
@@ -51,16 +52,16 @@ class Roles:
         }
 
     @staticmethod
-    def rewriter(told: str) -> dict[str, Any]:
-        """Three ways to ask for it."""
-        town = town_of(told)
+    def rewriter(prompt: str) -> dict[str, Any]:
+        """Writes three queries for the river."""
+        town = town_of(prompt)
         return {"queries": [f"river {town} lies on", f"{town} town", f"where does {town} lie"]}
 
     @staticmethod
-    def observer(told: str) -> dict[str, Any]:
-        """Reads the river off the results."""
-        town = town_of(told)
-        for found, name, river in FACT.findall(told):
+    def observer(prompt: str) -> dict[str, Any]:
+        """Answers with the river in the search results, or asks for another search."""
+        town = town_of(prompt)
+        for found, name, river in FACT.findall(prompt):
             if name == town:
                 return {
                     "thought": f"[{found}] says that {town} lies on the river {river}.",
@@ -69,7 +70,7 @@ class Roles:
                     "query": "",
                     "answer": river,
                 }
-        last = "the last search" in told
+        last = "the last search" in prompt
         action = (
             {"action": "answer", "answer": "unknown", "query": ""}
             if last
@@ -79,7 +80,7 @@ class Roles:
 
 
 def role_of(body: dict[str, Any]) -> str:
-    """Which role a request is for."""
+    """Returns the role that a request is for, by its JSON schema or its system prompt."""
     form = body.get("response_format", {})
     name = form.get("json_schema", {}).get("name", "")
     if name:
@@ -95,7 +96,7 @@ def role_of(body: dict[str, Any]) -> str:
     return "judge"
 
 
-def town_of(told: str) -> str:
-    """The first town of the task."""
-    found = re.search(r"Town\d+", told)
+def town_of(prompt: str) -> str:
+    """Returns the first town of the task."""
+    found = re.search(r"Town\d+", prompt)
     return found[0] if found else "nowhere"

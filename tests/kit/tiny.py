@@ -1,4 +1,4 @@
-"""A tiny random Llama with a real tokenizer, as a checkpoint folder: for the mechanics of decoding and training, not for skill."""
+"""A tiny random Llama with a real tokenizer, as a checkpoint folder, for tests of decoding and training."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Any
 
 CHATML = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% for message in messages %}"
+    "<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-TAGS = "<think>search</think>\n<search>answer</search>\n<information>think</information>\n<answer>information</answer>"
+TAGS = (
+    "<think>search</think>\n<search>answer</search>\n"
+    "<information>think</information>\n<answer>information</answer>"
+)
 TEXTS = (
     "Fill in each [mask]. Answer with the missing words only, numbered in order.",
     "Ada Lovelace was born in London in 1815 and wrote the first program.",
@@ -22,7 +27,7 @@ TEXTS = (
 def make_tiny_tokenizer(
     texts: Sequence[str] = TEXTS, chat_template: str | None = CHATML, vocab_size: int = 400
 ) -> Any:
-    """A byte-level BPE tokenizer trained on `texts`: any text can be encoded, and comes back as it was."""
+    """Trains a byte-level BPE tokenizer on `texts`; it encodes every text and decodes it unchanged."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -48,7 +53,10 @@ def make_tiny_tokenizer(
 
 
 def make_tiny_model(tokenizer: Any, seed: int = 0, spread: float = 0.3) -> Any:
-    """A random Llama: 2 layers, width 32, 4 heads in 2 groups. `spread` sets how far its logits are from even."""
+    """Builds a random Llama with 2 layers, width 32, and 4 heads in 2 groups.
+
+    A larger `spread` (standard deviation of the weights) makes its predictions less uniform.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -1,9 +1,10 @@
-"""vLLM as it documents itself, decoding a small model for real: a server's /v1/completions, and an engine that is stepped.
+"""A stand-in for vLLM with its documented interfaces, which decodes a small model: a server and an engine.
 
-    with Endpoint(completions(Tiny(model, tokenizer))) as endpoint: ServerPolicy(endpoint.url.removesuffix("/v1"), ...)
+    with Endpoint(completions(Tiny(model, tokenizer))) as endpoint:
+        ServerPolicy(endpoint.url.removesuffix("/v1"), ...)
     EnginePolicy(TinyEngine(Tiny(model, tokenizer)), ...)
 
-Every token is computed from the whole sequence anew, without a cache: slow, and nothing that could hide a wrong one.
+Every token is computed from the whole sequence without a cache: slow, but no cache can hide an error.
 """
 
 from __future__ import annotations
@@ -52,12 +53,12 @@ class RequestOutputKind(Enum):
     FINAL_ONLY = 2
 """,
 }
-"""What is imported of the package `vllm`."""
+"""The parts of the package `vllm` that MaskSearch imports: file name -> source."""
 
 
 @contextlib.contextmanager
 def installed(folder: Path, monkeypatch: Any) -> Iterator[None]:
-    """A package `vllm` that can be found and imported, written to `folder`."""
+    """Writes a package `vllm` to `folder` and makes it importable in the block."""
     package = folder / "site" / "vllm"
     package.mkdir(parents=True)
     for name, text in PACKAGE.items():
@@ -72,7 +73,7 @@ def installed(folder: Path, monkeypatch: Any) -> Iterator[None]:
 
 @dataclass
 class Asked:
-    """A request under way."""
+    """A running request."""
 
     prompt: list[int]
     parameters: dict[str, Any]
@@ -82,12 +83,13 @@ class Asked:
 
 
 class Tiny:
-    """Decodes one token after another."""
+    """Decodes requests token by token."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer, self.lock = model.eval(), tokenizer, threading.Lock()
 
     def begin(self, prompt: list[int], parameters: dict[str, Any]) -> Asked:
+        """Starts a request."""
         assert all(isinstance(token, int) for token in prompt)
         assert parameters["include_stop_str_in_output"]
         asked = Asked(list(prompt), parameters)
@@ -96,15 +98,15 @@ class Tiny:
 
     @torch.no_grad()
     def step(self, asked: Asked) -> None:
+        """Adds one token to a request and ends it where vLLM would."""
         given = asked.parameters
         with self.lock:
             logits = self.model(input_ids=torch.tensor([asked.prompt + asked.ids])).logits[0, -1].float()
         logp = torch.log_softmax(logits / (given["temperature"] or 1.0), dim=-1)
-        token = (
-            int(torch.multinomial(logp.exp(), 1, generator=given["random"]))
-            if given["temperature"]
-            else int(logits.argmax())
-        )
+        if given["temperature"]:
+            token = int(torch.multinomial(logp.exp(), 1, generator=given["random"]))
+        else:
+            token = int(logits.argmax())
         asked.ids.append(token)
         asked.logprobs.append(float(logp[token]))
         text = self.tokenizer.decode(asked.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
@@ -117,10 +119,13 @@ class Tiny:
 def completion(
     ids: list[int], logprobs: list[float] | None = None, reason: str | None = "stop", **more: Any
 ) -> dict[str, Any]:
-    """An answer of /v1/completions with `return_token_ids` and `return_tokens_as_token_ids`; `more` goes into the choice."""
+    """Builds an answer of /v1/completions with `return_token_ids` and `return_tokens_as_token_ids`.
+
+    `more` adds fields to the choice.
+    """
     names = [f"token_id:{token}" for token in ids]
     values = [-0.5] * len(ids) if logprobs is None else logprobs
-    told = {
+    logprobs_field = {
         "tokens": names,
         "token_logprobs": values,
         "text_offset": [],
@@ -130,7 +135,7 @@ def completion(
         "index": 0,
         "text": "",
         "token_ids": ids,
-        "logprobs": told,
+        "logprobs": logprobs_field,
         "finish_reason": reason,
         "stop_reason": None,
     }
@@ -145,25 +150,28 @@ def completion(
 
 
 def completions(tiny: Tiny) -> Script:
-    """A script for `Endpoint`."""
+    """Returns a script for `Endpoint` that decodes with `tiny`."""
 
     def answer(body: dict[str, Any], number: int) -> dict[str, Any]:
         asked = tiny.begin(body["prompt"], dict(body))
         while asked.reason is None:
             tiny.step(asked)
-        told = completion(asked.ids, asked.logprobs, asked.reason)
-        choice = told["choices"][0]
+        found = completion(asked.ids, asked.logprobs, asked.reason)
+        choice = found["choices"][0]
         if not body.get("return_token_ids"):
             del choice["token_ids"]
         if body.get("logprobs") is None:
             choice["logprobs"] = None
-        return told
+        return found
 
     return answer
 
 
 class TinyEngine:
-    """`LLM(...).llm_engine`. `widths` holds how many requests each step decoded together, `prompts` what was asked."""
+    """A stand-in for `LLM(...).llm_engine`.
+
+    `widths` holds the number of requests in each step, `prompts` the prompts of all requests.
+    """
 
     def __init__(self, tiny: Tiny) -> None:
         self.tiny, self.asked, self.widths, self.prompts = tiny, {}, [], []
@@ -206,11 +214,11 @@ class TinyEngine:
         into = dict(self.tiny.model.named_parameters())
         with torch.no_grad():
             for name, weight in weights:
-                into[name].copy_(weight)  # a name that vLLM would not know is a KeyError
+                into[name].copy_(weight)  # raises KeyError for a name that vLLM does not know
 
 
 def _output(asked: Asked) -> Any:
-    # The likeliest token is in the dict as well as the one that was drawn, as with logprobs=1.
+    # Each dict holds the likeliest token in addition to the drawn token, as with logprobs=1.
     other = {-1: SimpleNamespace(logprob=0.0, rank=1)}
     entries = [
         {token: SimpleNamespace(logprob=value, rank=2), **other}
@@ -220,7 +228,7 @@ def _output(asked: Asked) -> Any:
 
 
 def server_info(**changed: Any) -> dict[str, Any]:
-    """What a server says of its configuration."""
+    """Builds the server's answer about its configuration."""
     return {
         "model_config": {"max_model_len": 4096, "logprobs_mode": "processed_logprobs", **changed},
         "weight_transfer_config": {"backend": "nccl"},
@@ -228,7 +236,7 @@ def server_info(**changed: Any) -> dict[str, Any]:
 
 
 def counted(script: Script, first: list[Any]) -> Script:
-    """A script that answers from `first` before it goes by `script`."""
+    """Returns a script that answers from the list `first`, then with `script`."""
     numbers = itertools.count()
 
     def answer(body: dict[str, Any], number: int) -> Any:

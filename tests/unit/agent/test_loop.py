@@ -1,4 +1,4 @@
-"""The agent loop: every way an episode can end, and that no episode waits for another one's search."""
+"""The agent loop: every status of an episode, and that no episode waits for another episode's search."""
 
 import asyncio
 import time
@@ -56,7 +56,7 @@ class Failing:
 
 
 class Slow:
-    """Takes `delay` seconds for queries with the word slow."""
+    """A searcher that takes `delay` seconds for queries with the word slow."""
 
     fingerprint = "slow"
 
@@ -147,12 +147,12 @@ def test_a_failing_search_is_shown_and_noted_and_the_episode_goes_on():
 
 
 @pytest.mark.parametrize(
-    ("language", "said"),
+    ("language", "text"),
     [("es", "La búsqueda falló."), ("fr", "La recherche a échoué."), ("zh", "搜索失败。")],
 )
-def test_a_failure_is_said_in_the_language_of_the_task(language, said):
+def test_a_failure_is_said_in_the_language_of_the_task(language, text):
     task = TASK.model_copy(update={"language": language})
-    assert said in episode(SEARCH, ANSWER, searcher=Failing(), task=task).turns[1].text
+    assert text in episode(SEARCH, ANSWER, searcher=Failing(), task=task).turns[1].text
 
 
 LONG = [
@@ -380,8 +380,8 @@ def test_single_turns():
 
 
 def test_rag_shows_the_information_before_the_question():
-    seen = []
-    policy = ScriptedPolicy(lambda messages: seen.extend(messages) or ["<answer>x</answer>"])
+    prompt = []
+    policy = ScriptedPolicy(lambda messages: prompt.extend(messages) or ["<answer>x</answer>"])
     asyncio.run(run_single_turn(QUESTION, policy, SEARCHER, AgentSettings(), Sampling(), "radium"))
-    content = seen[-1]["content"]
+    content = prompt[-1]["content"]
     assert 0 <= content.index("[1] Radium") < content.index("Who discovered radium?")

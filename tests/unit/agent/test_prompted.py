@@ -1,4 +1,4 @@
-"""Agents that were never trained on the protocol: how they are told of it, and what becomes of a turn that asks for nothing."""
+"""Agents that were never trained on the protocol: their prompts, and the corrections of invalid turns."""
 
 import asyncio
 
@@ -24,10 +24,13 @@ ANSWER = "<think>Curie.</think>\n<answer>Marie Curie</answer>"
 CORRECTION = "That was not an action that can be carried out."
 
 
-def episode(*turns, task=QUESTION, style="agent-prompted", seen=None, **settings):
-    policy = ScriptedPolicy(
-        lambda messages: (seen.extend(messages) if seen is not None else None) or list(turns)
-    )
+def episode(*turns, task=QUESTION, style="agent-prompted", prompt=None, **settings):
+    def make(messages):
+        if prompt is not None:
+            prompt.extend(messages)
+        return list(turns)
+
+    policy = ScriptedPolicy(make)
     return asyncio.run(
         run_episode(task, policy, SEARCHER, AgentSettings(**settings), Sampling(), style=style)
     ).trajectory
@@ -37,10 +40,10 @@ def episode(*turns, task=QUESTION, style="agent-prompted", seen=None, **settings
     ("opens", "limit"), [(0, "You may search at most 3 times."), (2, "You may open at most 2 pages")]
 )
 def test_the_prompt_tells_the_limits(opens, limit):
-    seen = []
-    assert episode(SEARCH, ANSWER, seen=seen, max_searches=3, max_opens=opens).status == "answered"
-    assert limit in seen[0]["content"]
-    assert ("<open>" in seen[0]["content"]) is bool(opens)
+    prompt = []
+    assert episode(SEARCH, ANSWER, prompt=prompt, max_searches=3, max_opens=opens).status == "answered"
+    assert limit in prompt[0]["content"]
+    assert ("<open>" in prompt[0]["content"]) is bool(opens)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_a_turn_that_asks_for_nothing_is_corrected_so_often(turn):
     assert (trajectory.usage.corrections, trajectory.usage.searches) == (2, 1)
     assert [turn.role for turn in trajectory.turns] == ["model", "tool"] * 3 + ["model"]
     assert trajectory.turns[1].text.strip().startswith(CORRECTION)
-    assert trajectory.turns[1] == trajectory.turns[5]  # the same words each time
+    assert trajectory.turns[1] == trajectory.turns[5]  # the correction is always the same
     assert not is_valid(trajectory.turns)
     assert trajectory.retrieved == (("p1",),)
     once = episode(turn, SEARCH, turn, ANSWER, corrections=1)

@@ -1,4 +1,4 @@
-"""Prompts are files whose variables must all be given; what stands in a passage is text and nothing else."""
+"""Prompt files: every variable must be given, and a passage is always plain text."""
 
 import re
 
@@ -122,11 +122,13 @@ def masked(language, count=1):
     )
 
 
-# English prompts are what models were trained on: they must not change by accident.
+# Models were trained on the English prompts, so they must not change by accident.
 ENGLISH = {
-    "agent": "You find things out with a search tool. Think in <think></think>, then search with <search>a few words</search>. "
-    "Results come in <information></information>. When you know enough, give the result in <answer></answer>.",
-    "rag": "Answer from the search results below. If they do not hold the answer, give your best guess. Give only the result, in <answer></answer>.",
+    "agent": "You find things out with a search tool. Think in <think></think>, "
+    "then search with <search>a few words</search>. Results come in <information></information>. "
+    "When you know enough, give the result in <answer></answer>.",
+    "rag": "Answer from the search results below. If they do not hold the answer, give your best guess. "
+    "Give only the result, in <answer></answer>.",
     "closed-book": "Answer from what you know. Give only the result, in <answer></answer>.",
 }
 
@@ -185,6 +187,7 @@ def test_messages_hold_information_before_the_question():
         "role": "user",
         "content": "<information>\n[1] A: b\n</information>\n\nAnswer the question in a few words.\n\nWho?",
     }
-    assert {
+    systems = {
         messages(question, method, "spans")[0]["content"] for method in ("agent", "rag", "closed-book")
-    }.__len__() == 3
+    }
+    assert len(systems) == 3

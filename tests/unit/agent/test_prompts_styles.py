@@ -1,4 +1,5 @@
-"""Prompts for agents that were never trained on the protocol: complete, in every language, with an example that gives nothing away."""
+"""Prompts for agents that were never trained on the protocol: complete in every language, without leaked
+answers."""
 
 import gzip
 import hashlib
@@ -71,7 +72,7 @@ def test_the_example_keeps_to_the_protocol(language, opens):
     assert text.count("[1] ") == 3
     answer = parse_turn(example[-1], tools)
     assert isinstance(answer, Answer)
-    assert answer.text in text[: text.index(example[-1])]  # it was found, not known
+    assert answer.text in text[: text.index(example[-1])]  # the example's searches found the answer
 
 
 def test_the_example_gives_no_question_of_ours_away():
@@ -119,7 +120,7 @@ def test_corrections(language):
         assert "\n" not in text[1:-1]
     assert (render_correction(("search",), language) == render_correction(("search",))) is (language == "")
     assert isinstance(parse_turn("A plain answer."), Invalid)
-    assert isinstance(parse_turn(plain), Search)  # which is why a tool's text is never parsed
+    assert isinstance(parse_turn(plain), Search)  # a tool's text is never parsed, so this is harmless
 
 
 def test_every_prompt_exists_in_every_language():

@@ -1,4 +1,4 @@
-"""The tag protocol: any text can be parsed, and only the right form is valid."""
+"""The tag protocol: every text can be parsed, and only well-formed turns are valid."""
 
 import pytest
 from hypothesis import given, settings

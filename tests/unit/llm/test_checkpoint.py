@@ -1,4 +1,4 @@
-"""Checkpoint folders: written whole or not at all; what is no model is said in a sentence."""
+"""Checkpoint folders: a save is complete or leaves the old folder; errors of a load are one sentence."""
 
 import json
 import shutil

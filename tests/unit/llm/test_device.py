@@ -1,4 +1,4 @@
-"""Which number format is computed in: as asked, else by what the hardware multiplies."""
+"""The number format: the requested one, otherwise the one that the hardware multiplies fast."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def test_bfloat16_only_where_the_processor_multiplies_it(features, yes):
     assert device.cpu_multiplies_bfloat16(features) is yes
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="with a GPU its own capabilities decide")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="on a GPU, the GPU's capabilities decide")
 def test_auto_follows_the_processor():
     expected = torch.bfloat16 if device.cpu_multiplies_bfloat16(device.cpu_features()) else torch.float32
     assert device.find_dtype() is expected

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint, by real HTTP on loopback."""
+"""The endpoint policy against an OpenAI-compatible server, over real HTTP on loopback."""
 
 import asyncio
 import logging
@@ -235,7 +235,8 @@ def test_settings_a_server_does_not_know_are_left_out_and_noted(server):
         if "max_tokens" in body:
             return fail(
                 400,
-                "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+                "Unsupported parameter: 'max_tokens' is not supported with this model. "
+                "Use 'max_completion_tokens' instead.",
                 param="max_tokens",
             )
         if body.get("temperature") != 1 and "temperature" in body:

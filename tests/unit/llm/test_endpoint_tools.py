@@ -1,4 +1,4 @@
-"""Native tool calls behind the one agent loop, by real HTTP on loopback."""
+"""Native tool calls in the agent loop, over real HTTP on loopback."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ def server():
 
 
 def turn(server, reply, tools=("search",), stop=None):
-    """One generation, and what it parses to."""
+    """Returns one generation and its parsed action."""
     server.replies = [reply]
 
     async def run():
@@ -59,7 +59,7 @@ def episode(server, **settings):
 
 
 def check_history(messages):
-    """What servers insist on: each call answered once, before anything else is said."""
+    """Checks the rule of servers: each call is answered once, before any other message."""
     open_ = []
     for message in messages:
         if message["role"] == "tool":
@@ -172,7 +172,7 @@ def test_what_cannot_be_carried_out_is_a_fault(server, reply, text, fault):
     generation, action = turn(server, reply)
     assert isinstance(generation, FaultyGeneration)
     assert generation.fault == fault
-    assert type(action).__name__ == "Invalid"  # no text of it acts, whoever reads it
+    assert type(action).__name__ == "Invalid"  # its text has no active tag
     if text is not None:
         assert generation.text == text
 
@@ -247,7 +247,7 @@ def test_several_calls_in_one_message_are_run_in_order_and_all_answered(server):
         "<search>born</search>",
         "<answer>Warsaw</answer>",
     ]
-    assert trajectory.usage.model_tokens == 14  # counted once a message
+    assert trajectory.usage.model_tokens == 14  # each message counts once
     assert len(server.requests) == 2
     check_history(server.bodies[1]["messages"])
     assert len([message for message in server.bodies[1]["messages"] if message["role"] == "tool"]) == 3

@@ -1,4 +1,4 @@
-"""What a model makes of stretches of a text, against a loop that reads one token of one text at a time."""
+"""Likelihoods of stretches, against a loop that runs a forward pass for every token of every text."""
 
 import math
 
@@ -13,7 +13,8 @@ from masksearch.llm.likelihood import Likelihood, cut
 
 TEXTS = [
     "Marie Curie discovered radium in Paris in 1898.",
-    "São Paulo (the city) was founded in 1554; the tower is 12.5 metres high, say 《北京》 and <|im_end|> others.",
+    "São Paulo (the city) was founded in 1554; the tower is 12.5 metres high, "
+    "say 《北京》 and <|im_end|> others.",
     "Ada",
 ]
 
@@ -35,7 +36,11 @@ STRETCHES = [
 
 
 def one_by_one(likelihood, text):
-    """(first byte, byte behind, token, logits before it) of each token, by a forward pass for each. The tokens are bytes: places are counted in them."""
+    """Yields (first byte, byte after the last, token, logits before it) of each token, by one forward
+    pass each.
+
+    The tokenizer works on bytes, so positions count bytes.
+    """
     tokenizer, context, place = likelihood.tokenizer, [likelihood.tokenizer.eos_token_id], 0
     for token in tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]:
         end = place + len(tokenizer.convert_ids_to_tokens(token))
@@ -71,12 +76,12 @@ def test_each_stretch_is_read_as_token_by_token(likelihood, number):
 
 
 def test_a_stretch_is_not_off_by_one(likelihood):
-    """What stands behind a stretch cannot matter to it; the last character before it must, and so must the stretch itself."""
+    """The text after a stretch has no effect; the character before it and the stretch itself have one."""
     (reading,) = likelihood.read(["It was Paris in 1898."], [[(7, 12)]])[0]
-    (behind,) = likelihood.read(["It was Paris at noon!"], [[(7, 12)]])[0]
+    (after,) = likelihood.read(["It was Paris at noon!"], [[(7, 12)]])[0]
     (before,) = likelihood.read(["It was: Paris in 1898."], [[(8, 13)]])[0]
     (other,) = likelihood.read(["It was Parma in 1898."], [[(7, 12)]])[0]
-    assert behind.loss == pytest.approx(reading.loss, abs=1e-5)
+    assert after.loss == pytest.approx(reading.loss, abs=1e-5)
     assert abs(before.loss - reading.loss) > 1e-3
     assert abs(other.loss - reading.loss) > 1e-3
 
@@ -86,9 +91,8 @@ def test_a_text_does_not_depend_on_its_batch(likelihood, tiny_model, tiny_tokeni
         likelihood.read([text], [stretches])[0] for text, stretches in zip(TEXTS, STRETCHES, strict=True)
     ]
     for batch in (1, 2, 3, 8):
-        together = Likelihood(tiny_model, tiny_tokenizer, "tiny", batch).read(TEXTS[::-1], STRETCHES[::-1])[
-            ::-1
-        ]
+        batched = Likelihood(tiny_model, tiny_tokenizer, "tiny", batch)
+        together = batched.read(TEXTS[::-1], STRETCHES[::-1])[::-1]
         for one, other in zip(alone, together, strict=True):
             assert [reading.loss for reading in other] == pytest.approx(
                 [reading.loss for reading in one], abs=1e-5
@@ -97,7 +101,7 @@ def test_a_text_does_not_depend_on_its_batch(likelihood, tiny_model, tiny_tokeni
 
 
 def test_greedy_is_what_the_model_writes(likelihood, tiny_model):
-    """The model's own greedy continuation is foreseen, and at a low temperature sure."""
+    """The model's own greedy continuation is greedy, and at a low temperature its probability is near 1."""
     tokenizer, compared = likelihood.tokenizer, 0
     for end in range(5, len(TEXTS[0])):
         text = TEXTS[0][:end]
@@ -105,11 +109,9 @@ def test_greedy_is_what_the_model_writes(likelihood, tiny_model):
         with torch.no_grad():
             written = tiny_model(input_ids=torch.tensor([ids])).logits[0, -1].argmax().item()
         whole = text + tokenizer.decode([written])
-        if tokenizer(whole, add_special_tokens=False, split_special_tokens=True)["input_ids"] != [
-            *ids[1:],
-            written,
-        ]:
-            continue  # no whole character, or cut into other tokens than it was written in
+        again = tokenizer(whole, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        if again != [*ids[1:], written]:
+            continue  # an incomplete character, or a text that is tokenised differently when read
         (reading,) = likelihood.read([whole], [[(len(text), len(whole))]], temperature=0.001)[0]
         assert reading.greedy
         assert reading.probability > 0.9
@@ -125,7 +127,8 @@ def test_long_texts_are_read_in_windows(likelihood, tiny_model, tiny_tokenizer):
     cut_up = Likelihood(tiny_model, tiny_tokenizer, "tiny", window=32).read([text], [stretches])[0]
     assert size > 3 * 32
     assert len(cut_up) == len(stretches)
-    # The first window holds the same tokens as the whole text; later ones see less, but at least half a window.
+    # The first window sees the same tokens as the whole text; later windows see fewer, but at least half
+    # a window.
     assert [reading.loss for reading in cut_up[:8]] == pytest.approx(
         [reading.loss for reading in whole[:8]], abs=1e-4
     )
@@ -160,10 +163,9 @@ def test_without_a_beginning_of_text_token_the_first_token_is_left_out(
     bare = Likelihood(tiny_model, tiny_tokenizer, "tiny")
     bare.start = ()
     text = TEXTS[0]
-    first = tiny_tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"][0][
-        1
-    ]
-    (reading,) = bare.read([text], [[(0, first)]])[0]
+    encoded = tiny_tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    first_end = encoded["offset_mapping"][0][1]
+    (reading,) = bare.read([text], [[(0, first_end)]])[0]
     assert (reading.loss, reading.greedy) == (0.0, False)
     (later,) = bare.read([text], [[(len(text) - 3, len(text))]])[0]
     assert later.loss > 0

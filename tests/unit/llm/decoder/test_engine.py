@@ -1,4 +1,4 @@
-"""The engine against plain forward passes of the same model, in float32."""
+"""The decoding engine against plain forward passes of the same model, in float32."""
 
 import asyncio
 import math
@@ -21,11 +21,11 @@ PROMPTS = [
     [30, 31, 32, 33, 34, 35, 36],
 ]
 TURNS = [(4, [50, 51, 52]), (6, [60]), (3, [])]
-"""Tokens to generate, then tokens that a tool appends."""
+"""Per turn: the number of tokens to generate, then the tokens that a tool appends."""
 
 
 def plain(model, ids):
-    """Log-probabilities (tokens, vocabulary) of a forward pass without any cache."""
+    """Returns the log-probabilities (tokens, vocabulary) of a forward pass without a cache."""
     with torch.no_grad():
         return torch.log_softmax(model(input_ids=torch.tensor([ids])).logits[0].float(), dim=-1)
 
@@ -88,7 +88,8 @@ def test_greedy_equals_a_plain_forward_pass(tiny_model, reference_model, slots):
 
 
 def test_sequences_that_end_at_different_times_move_without_harm(tiny_model, reference_model):
-    """Slots are compacted when the first ones end; while tools take their time, idle slots ride along; the cache has grown by then."""
+    """Moves slots when the first sessions end, runs passes over slots that wait for tools, and grows the
+    cache."""
     engine = Engine(tiny_model, 8, 8)
     plans = [
         [(1, [])],
@@ -132,7 +133,7 @@ def test_long_prefills_are_split(tiny_model, reference_model, monkeypatch):
 
 
 def prompts_that_begin_alike():
-    """Two groups of three equal prompts and one more, all behind one instruction of 20 tokens."""
+    """Returns two groups of three equal prompts and one more, all after one instruction of 20 tokens."""
     instruction = [100 + place for place in range(20)]
     texts = [[5, 6, 7] * 8, [9, 8] * 11, [33, 34, 35]]
     return [instruction + texts[place] for place in (0, 0, 0, 1, 1, 1, 2)]
@@ -148,13 +149,16 @@ def test_a_common_beginning_is_run_once_and_changes_nothing(tiny_model, referenc
     for prompt, found in zip(prompts, written, strict=True):
         assert_close(found, greedy_reference(reference_model, prompt, [(1, [])]))
     if slots == 16:
-        # The first prompt whole; its two copies (a token each), and the other two texts behind the instruction; the second text's copies.
+        # In order of size: the two copies of the second prompt (one token each); the first prompt whole;
+        # the two copies of the first prompt and the other two texts after the instruction, padded to 22
+        # tokens.
         assert sorted(ran) == [2, 44, 4 * 22]
     assert sum(ran) < sum(map(len, prompts)) * 0.7
 
 
 def test_a_beginning_comes_from_a_session_under_way(tiny_model, reference_model):
-    """Its slot holds tool text and written tokens behind the common part, and another session has ended and been moved over."""
+    """The donor's slot also holds generated tokens and tool text, and another session has ended and moved
+    slots."""
     engine = Engine(tiny_model, 4, 256)
     first, second = prompts_that_begin_alike()[0], prompts_that_begin_alike()[3]
 
@@ -192,7 +196,7 @@ def test_a_seed_fixes_a_sample_whatever_else_is_decoded(tiny_model):
     alone = one(1)
     for others in (3, 6):
         assert_close(one(1, others), alone)
-    assert {tuple(token for token, _ in one(seed)) for seed in range(2, 6)}.__len__() == 4
+    assert len({tuple(token for token, _ in one(seed)) for seed in range(2, 6)}) == 4
 
 
 def test_sampled_logprobs_are_those_of_the_tempered_distribution(tiny_model, reference_model):
@@ -212,8 +216,8 @@ def test_accept_ends_a_stretch_with_its_token(tiny_model, reference_model):
     async def run():
         stream = await engine.admit(0.0, 0)
         stream.pending = list(PROMPTS[0])
-        seen = []
-        ids, _ = await engine.generate(stream, 50, lambda token: seen.append(token) or len(seen) == 3)
+        drawn = []
+        ids, _ = await engine.generate(stream, 50, lambda token: drawn.append(token) or len(drawn) == 3)
         return ids
 
     assert asyncio.run(run()) == wanted[:3]
@@ -260,7 +264,7 @@ class TestSample:
     LOGITS = torch.tensor([0.0, math.log(2), math.log(3), math.log(4)])
 
     def draws(self, temperature, count):
-        # `[rng] * n` is one stream of numbers for all rows.
+        # With `[rng] * n` all rows draw from one generator.
         logits = self.LOGITS.repeat(count, 1)
         return sample(logits, [temperature] * count, [random.Random(7)] * count)
 
@@ -307,7 +311,8 @@ class TestSample:
 
 
 class TestOnAGpu:
-    """What a GPU does differently, on the CPU: recordings are stood in for by passes done again."""
+    """The engine's behaviour on a GPU, tested on the CPU: a replay runs the pass again instead of a
+    recording."""
 
     @staticmethod
     def engine(model, slots, length, record):
@@ -347,7 +352,10 @@ class TestOnAGpu:
         for prompt, found in zip(PROMPTS, together(engine, PROMPTS), strict=True):
             assert_close(found, greedy_reference(reference_model, prompt, TURNS))
         assert len(tried) == 1
-        assert "without CUDA graphs, more slowly: operation not permitted" in capsys.readouterr().err
+        assert (
+            "Decoding continues without CUDA graphs, more slowly: operation not permitted"
+            in capsys.readouterr().err
+        )
 
     def test_a_prefill_waits_for_others_but_not_for_ever(self, tiny_model):
         engine = self.engine(tiny_model, 16, 64, lambda work, pool: work)

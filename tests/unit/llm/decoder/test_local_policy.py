@@ -1,4 +1,4 @@
-"""A checkpoint as a policy: where a turn ends, and that the token record is what the model saw."""
+"""The in-process policy: the end of a turn, and a token record equal to what the model saw."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ STOPS = ("</search>", "</answer>", "<information>")
 
 
 def dictate(policy, ids):
-    """Makes a policy's engine write given tokens, whatever the model says."""
+    """Makes a policy's engine generate the given tokens instead of the model's."""
     engine, rest = policy.engine, list(ids)
 
     def forward(tokens, positions, rows, last):
@@ -78,7 +78,7 @@ def test_other_ends(policy):
 
 
 def test_stop_strings_within_sampled_noise_are_exact(policy):
-    """Only tokens with a closing bracket are looked at: none that completes a stop string may be missed."""
+    """The policy decodes only after tokens with a closing bracket; every stop string must end in one."""
     for stop in STOPS:
         for ids in (ids_of(policy, f"x{stop}"), [ids_of(policy, letter)[0] for letter in stop]):
             assert ids[-1] in policy.closing
@@ -139,16 +139,16 @@ def test_the_record_is_what_the_engine_has_seen(policy, others):
             assert all(
                 logprob < 0 for logprob, mask in zip(record.logprobs, record.mask, strict=True) if mask
             )
-            seen = spy.of[id(session.stream)]
-            # The last sampled token has been written, but nothing has followed it.
-            assert [seen[place] for place in sorted(seen)] == (record.prompt_ids + record.ids)[:-1]
+            cached = spy.of[id(session.stream)]
+            # The last sampled token enters the cache only with the pass after it.
+            assert [cached[place] for place in sorted(cached)] == (record.prompt_ids + record.ids)[:-1]
         return sessions
 
     asyncio.run(run())
 
 
 class Spy:
-    """Notes which tokens went into the cache for each stream, by position."""
+    """Records the tokens that enter the cache, by stream and position."""
 
     def __init__(self, engine):
         self.engine, self.of = engine, {}
@@ -156,11 +156,11 @@ class Spy:
         self.copy, engine.cache.copy = engine.cache.copy, self.copied
 
     def copied(self, source, target, length):
-        """A new session takes over what another one's slot holds (a slot that moves keeps its stream)."""
-        seen = self.of[id(self.engine.running[source])]
-        self.of.setdefault(id(self.engine.running[target]), {}).update(
-            {place: seen[place] for place in range(length)}
-        )
+        """Copies the record for a new session that takes over a prefix; a slot that moves keeps its
+        stream."""
+        held = self.of[id(self.engine.running[source])]
+        copied = self.of.setdefault(id(self.engine.running[target]), {})
+        copied.update({place: held[place] for place in range(length)})
         self.copy(source, target, length)
 
     def __call__(self, tokens, positions, rows, last):
@@ -168,9 +168,9 @@ class Spy:
         slots = range(rows) if isinstance(rows, int) else rows.tolist()
         for row, slot in enumerate(slots):
             if slot in asking:
-                seen = self.of.setdefault(id(self.engine.running[slot]), {})
+                cached = self.of.setdefault(id(self.engine.running[slot]), {})
                 for column in range(int(last[row]) + 1):
-                    seen[int(positions[row, column])] = int(tokens[row, column])
+                    cached[int(positions[row, column])] = int(tokens[row, column])
         return self.forward(tokens, positions, rows, last)
 
 
@@ -187,9 +187,8 @@ def test_recorded_logprobs_are_those_of_the_whole_sequence(policy, tiny_checkpoi
     model = AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32)
     ids = torch.tensor([record.prompt_ids + record.ids])
     with torch.no_grad():
-        logp = torch.log_softmax(model(input_ids=ids).logits[0, :-1], dim=-1).gather(1, ids[0, 1:, None])[
-            :, 0
-        ]
+        logp = torch.log_softmax(model(input_ids=ids).logits[0, :-1], dim=-1)  # (tokens, vocabulary)
+        logp = logp.gather(1, ids[0, 1:, None])[:, 0]  # (tokens,)
     for expected, found, mask in zip(
         logp[len(record.prompt_ids) - 1 :].tolist(), record.logprobs, record.mask, strict=True
     ):
@@ -199,7 +198,8 @@ def test_recorded_logprobs_are_those_of_the_whole_sequence(policy, tiny_checkpoi
 def test_prompts_with_and_without_a_chat_template(tiny_tokenizer):
     with_template = encode_prompt(tiny_tokenizer, MESSAGES)
     assert tiny_tokenizer.decode(with_template) == (
-        "<|im_start|>system\nYou find things out.<|im_end|>\n<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n"
+        "<|im_start|>system\nYou find things out.<|im_end|>\n"
+        "<|im_start|>user\nWho?<|im_end|>\n<|im_start|>assistant\n"
     )
     assert set(with_template) & set(tiny_tokenizer.all_special_ids)
     plain = make_tiny_tokenizer(chat_template=None)

@@ -1,4 +1,4 @@
-"""Rows of every suite as the authors publish them, in small; the texts are made up."""
+"""Small samples of every suite in the format that the authors publish, with invented texts."""
 
 from __future__ import annotations
 
@@ -175,7 +175,9 @@ FRESH: list[Row] = [
         "question": "What is the name of the first animal to land on the moon?",
         "false_premise": "TRUE",
         "fact_type": "slow-changing",
-        "source": "https://en.wikipedia.org/wiki/Animals_in_space#:~:text=Two%20tortoises%20and,to\nhttps://example.org/x\nhttps://en.m.wikipedia.org/wiki/Pel%C3%A9",
+        "source": "https://en.wikipedia.org/wiki/Animals_in_space#:~:text=Two%20tortoises%20and,to\n"
+        "https://example.org/x\n"
+        "https://en.m.wikipedia.org/wiki/Pel%C3%A9",
         "answer_0": "No animal has ever landed on the moon yet.",
         "answer_1": " None, so far. ",
     },
@@ -205,14 +207,17 @@ FRAMES: list[Row] = [
         "wikipedia_link_1": "https://en.wikipedia.org/wiki/James_Buchanan",
         "wikipedia_link_2": "https://en.wikipedia.org/wiki/Istiklal_Mosque,_Sarajevo#History",
         "reasoning_types": "Multiple constraints",
-        "wiki_links": "['https://en.wikipedia.org/wiki/James_Buchanan', \"https://en.wikipedia.org/wiki/Ballon_d'Or\", 'https://en.wikipedia.org/wiki/James_Buchanan#Life']",
+        "wiki_links": "['https://en.wikipedia.org/wiki/James_Buchanan', "
+        '"https://en.wikipedia.org/wiki/Ballon_d\'Or", '
+        "'https://en.wikipedia.org/wiki/James_Buchanan#Life']",
     },
     {
         "Unnamed: 0": "1",
         "Prompt": "Which\tone\nis it?",
         "Answer": "37th",
         "wikipedia_link_1": "https://en.wikipedia.org/wiki/James_Buchanan",
-        "wikipedia_link_11+": "https://en.wikipedia.org/wiki/Moss, https://en.wikipedia.org/wiki/Cattle (the table)",
+        "wikipedia_link_11+": "https://en.wikipedia.org/wiki/Moss, "
+        "https://en.wikipedia.org/wiki/Cattle (the table)",
         "reasoning_types": "Tabular reasoning",
         "wiki_links": "",
     },
@@ -229,7 +234,8 @@ FRAMES_COLUMNS = [
 
 
 def hub_hotpot(row: Row) -> Row:
-    """A HotpotQA or 2Wiki row as the hub has it: lists of pairs as objects of lists, `id` for `_id`."""
+    """Returns a HotpotQA or 2Wiki row in the hub's form: objects of lists for lists of pairs, `id` for
+    `_id`."""
     facts, context = row["supporting_facts"], row["context"]
     values = {
         name: value for name, value in row.items() if name not in ("_id", "supporting_facts", "context")
@@ -255,7 +261,7 @@ def sheet(
     above: str = "",
     names: Sequence[str] | None = None,
 ) -> str:
-    """Rows as CSV or TSV, with lines `above` the header; `names` are other names for the columns."""
+    """Returns rows as CSV or TSV, with lines `above` the header; `names` replace the columns' names."""
     stream = io.StringIO()
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(names or columns)
@@ -264,7 +270,7 @@ def sheet(
 
 
 def write(path: Path, text: str) -> str:
-    """A text file with the bytes as given; returns its name."""
+    """Writes a text file without converting line ends; returns its path."""
     path.write_bytes(text.encode())
     return str(path)
 

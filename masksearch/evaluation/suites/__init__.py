@@ -1,4 +1,13 @@
-"""Suites by name: HotpotQA, 2WikiMultiHopQA, MuSiQue, Bamboogle, FanOutQA, FreshQA, FRAMES, read as their authors publish them."""
+"""Benchmark suites by name, read in the formats that their authors publish.
+
+Suites: HotpotQA, 2WikiMultiHopQA, MuSiQue, Bamboogle, FanOutQA, FreshQA, FRAMES. A new suite touches
+three files:
+
+    registry.py   its `Suite`: name, source of the questions, licence, scoring, corpus
+    a reader      a function from `Row` to `Item`, in a new module or with similar suites (multihop.py;
+                  sheets.py, where a suite published as CSV or TSV also adds its columns to `HEADERS`)
+    layouts.py    its `Layout`: the fields that identify its rows, the answer field, the reader
+"""
 
 from masksearch.evaluation.suites.export import Exported, write_suite
 from masksearch.evaluation.suites.loading import load_questions

@@ -1,11 +1,12 @@
-"""Rows of a local file, whatever it is packed in: the container is told from the content, never from the name.
+"""Reads the rows of a local file of any format, which is detected from the content, never from the name.
 
-    Parquet         begins with PAR1
-    a JSON list     begins with [
-    JSON Lines      begins with {
-    CSV or TSV      has one of the known headers; FreshQA's sheets have a few lines of remarks before it
+    Parquet         starts with PAR1
+    a JSON list     starts with [
+    JSON Lines      starts with {
+    CSV or TSV      has one of the known headers; FreshQA's sheets have a few lines of remarks above it
 
-A file is read as a whole. A row that does not fit is an error with its line, row or record number; only blank lines are passed over.
+A file is read as a whole. An invalid row is an error with its line, row or record number; only blank
+lines are skipped.
 """
 
 from __future__ import annotations
@@ -13,31 +14,25 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
 from masksearch.evaluation.suites.rows import Row
+from masksearch.evaluation.suites.sheets import HEADERS, INDEX
 from masksearch.runtime.files import open_binary
 from masksearch.runtime.records import read_rows
 
-HEADERS: Mapping[str, frozenset[str]] = {
-    "bamboogle": frozenset({"Question", "Answer"}),
-    "frames": frozenset({"Prompt", "Answer"}),
-    "freshqa": frozenset({"question", "answer_0"}),
-}
-"""Suites published as sheets -> column names that tell their header."""
 PREAMBLE = 20
-"""Most lines of remarks before a FreshQA header."""
-INDEX = "Unnamed: 0"
-"""What a first column without a name is called (as pandas and the hub call it)."""
+"""Most lines of remarks above a FreshQA header."""
 
 
 def read_file(path: str) -> Iterator[Row]:
-    """The rows of a file, of a folder of shards of ours, or of standard input (`-`).
+    """Yields the rows of a file, of a folder of shards in our format, or of standard input (`-`).
 
-    Raises DataError where it is missing, unreadable or empty, FormatError at a row that is not right, MissingExtraError.
+    Raises DataError for a file that is missing, unreadable or empty, FormatError at an invalid row,
+    MissingExtraError for a Parquet file without pyarrow.
     """
     if path != "-" and Path(path).is_dir():
         for number, (place, value) in enumerate(read_rows(path)):
@@ -66,7 +61,8 @@ def _decoded(data: bytes, name: str) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{name} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv."
+            f"{name} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "convert it, for example with iconv."
         ) from error
 
 
@@ -85,7 +81,8 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
         except (ValueError, RecursionError) as error:
             if number == 0 and not _is_broken(text):
                 raise FormatError(
-                    f"{name} is one JSON object, but a list of questions is needed, or one question a line."
+                    f"{name} is one JSON object; "
+                    "it must be a list of questions, or have one question on each line."
                 ) from error
             raise FormatError(f"{name}, line {line} is not valid JSON ({error}).") from error
         yield _json_row(value, f"{name}, line {line}", number)
@@ -93,7 +90,7 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
 
 
 def _is_broken(text: str) -> bool:
-    """Whether a text is no JSON even as a whole."""
+    """Whether a text is invalid JSON even as a whole."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -108,10 +105,8 @@ def _parsed(text: str, name: str) -> list[Any]:
         raise FormatError(
             f"{name}, line {error.lineno} is not valid JSON ({error.msg}, column {error.colno})."
         ) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a number of thousands of digits, or lists in lists in lists
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or deeply nested lists.
         raise FormatError(f"{name} is not valid JSON ({str(error).splitlines()[0].rstrip('.')}).") from error
     return list(value)
 
@@ -123,7 +118,10 @@ def _json_row(value: Any, place: str, number: int) -> Row:
 
 
 def _sheet(text: str, name: str) -> Iterator[Row]:
-    """The rows below the header; each cell is text, and an empty one is None. A row has as many cells as the header."""
+    """Yields the rows below the header; each cell is text, or None if it is blank.
+
+    Raises FormatError for a row that has not as many cells as the header.
+    """
     above, delimiter, columns = _header(text, name)
     first = above + 2
     reader = csv.reader(
@@ -137,9 +135,8 @@ def _sheet(text: str, name: str) -> Iterator[Row]:
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            raise FormatError(
-                f"{place} is not valid {'CSV' if delimiter == ',' else 'TSV'} ({error}); check the quotes there."
-            ) from error
+            kind = "CSV" if delimiter == "," else "TSV"
+            raise FormatError(f"{place} is not valid {kind} ({error}); check its quotes.") from error
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
@@ -148,25 +145,29 @@ def _sheet(text: str, name: str) -> Iterator[Row]:
 
 
 def _header(text: str, name: str) -> tuple[int, str, list[str]]:
-    """Lines above the header, delimiter, column names. Only FreshQA's header may stand below lines with something in them."""
+    """Returns the number of lines above the header, the delimiter and the column names.
+
+    Only FreshQA's header may have non-blank lines above it; in any other sheet such a line is a stray row.
+    """
     remarks = False
     for above, line in enumerate(text.split("\n", PREAMBLE + 1)[: PREAMBLE + 1]):
         for delimiter in ",\t":
             columns = _columns(line, delimiter)
             suites = [suite for suite, needed in HEADERS.items() if needed <= set(columns)]
             if suites and (not remarks or suites == ["freshqa"]):
-                if twice := [column for column in columns if column and columns.count(column) > 1]:
-                    raise FormatError(f"{name}, line {above + 1} names the column '{twice[0]}' twice.")
+                if duplicates := [column for column in columns if column and columns.count(column) > 1]:
+                    raise FormatError(f"{name}, line {above + 1} names the column '{duplicates[0]}' twice.")
                 return above, delimiter, columns
         remarks = remarks or bool(line.strip(", \t\r"))
     known = "; ".join(f"{', '.join(sorted(columns))} ({suite})" for suite, columns in HEADERS.items())
     raise FormatError(
-        f"{name} is neither JSON nor Parquet, and no sheet with the columns of one that is known ({known}); check that it is the published file."
+        f"{name} is neither JSON nor Parquet, nor a sheet with known columns ({known}); "
+        "check that it is the published file."
     )
 
 
 def _columns(line: str, delimiter: str) -> list[str]:
-    """The cells of a line; none where it is no line of a sheet."""
+    """Returns the cells of a line; none if it is not a valid line of a sheet."""
     try:
         return [cell.strip() for cell in next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])]
     except csv.Error:
@@ -176,7 +177,8 @@ def _columns(line: str, delimiter: str) -> list[str]:
 def _named(cells: Sequence[str], columns: Sequence[str], place: str) -> dict[str, Any]:
     if len(cells) != len(columns):
         raise FormatError(
-            f"{place} has {len(cells)} cells, but the header has {len(columns)}; check the quotes and delimiters there."
+            f"{place} has {len(cells)} cells, but the header has {len(columns)}; "
+            "check its quotes and delimiters."
         )
     values: dict[str, Any] = {}
     for index, (column, cell) in enumerate(zip(columns, cells, strict=True)):

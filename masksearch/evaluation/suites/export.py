@@ -1,4 +1,5 @@
-"""A suite as files of ours: `questions.jsonl`, and `corpus.jsonl` where the release gives its questions their paragraphs."""
+"""Exports a suite in our format: `questions.jsonl`, and `corpus.jsonl` if the release contains its
+paragraphs."""
 
 from __future__ import annotations
 
@@ -17,22 +18,26 @@ QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written. `incomplete` questions need a paragraph that the release does not hold: they name titles only.
-    `empty` paragraphs had no text, and are in no corpus."""
+    """Counts of an export."""
 
     suite: str
     questions: int
     passages: int
     left_out: dict[str, int]
+    """Reason -> number of rows that are not questions to ask."""
     incomplete: int = 0
+    """Questions with a gold paragraph that the release lacks; these name only titles, no passages."""
     empty: int = 0
+    """Titles of paragraphs without text, which are not in the corpus."""
 
 
 def write_suite(source: str, suite: str, folder: str | Path) -> Exported:
-    """Writes `questions.jsonl` and, for a suite with a closed corpus, `corpus.jsonl` (id, title, text; each paragraph once) into a folder of that name.
+    """Writes `questions.jsonl` and, for a suite with a closed corpus, `corpus.jsonl` into `folder`.
 
-    The folder appears as a whole, in place of an earlier one of such files. The ids of the corpus are `SUITE-` and a hash of title and text: the same
-    paragraph has the same id in every export. Raises what `load_questions` raises, and UsageError for a folder that holds something else.
+    The corpus has id, title and text of each paragraph once; an id is `SUITE-` and a hash of title and
+    text, so a paragraph has the same id in every export. The folder is written atomically and replaces an
+    earlier export. Raises the errors of `load_questions`, and UsageError for a folder that contains other
+    files.
     """
     folder = Path(folder)
     _check_target(folder)
@@ -77,7 +82,7 @@ def _check_target(folder: Path) -> None:
     )
     if other:
         raise UsageError(
-            f"-o {folder} is a folder with other things in it, such as {other[0]}; choose another name."
+            f"-o {folder} is a folder that contains other files, such as {other[0]}; choose another name."
         )
 
 
@@ -87,7 +92,7 @@ def _passage_id(suite: str, paragraph: Paragraph) -> str:
 
 
 def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Question]:
-    """The questions with the ids of their gold paragraphs, in the order of `supporting_titles`."""
+    """Returns the questions with the ids of their gold paragraphs, in the order of `supporting_titles`."""
     if not corpus:
         return [item.question for item in release.items]
     by_title: dict[str, list[str]] = {}
@@ -100,8 +105,12 @@ def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Quest
 
 
 def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:
-    """The ids of all gold paragraphs. HotpotQA's full-wiki contexts lack some: these are taken from other questions, where their title is that of
-    one paragraph only. Empty where one cannot be found, for a share of the gold would pass for all of it."""
+    """Returns the ids of all gold paragraphs; empty if one of them is missing.
+
+    HotpotQA's full-wiki contexts lack some gold paragraphs. They are taken from other questions if only
+    one paragraph has the title. A part of the ids would count as all of the gold, so a question without
+    one of them gets none.
+    """
     own: dict[str, list[str]] = {}
     for paragraph in item.paragraphs:
         if paragraph.gold and paragraph.text:

@@ -1,8 +1,9 @@
 """FanOutQA: questions whose answers are lists or tables, on English Wikipedia as of November 2023.
 
-Layout read, after the authors' description (zhudotexe/fanoutqa, fanoutqa/models.py): id, question, answer (text, number, true or false, a
-list or an object of these), categories, decomposition (sub-questions with `evidence` {pageid, revid, title, url}, nested), or
-necessary_evidence (a list of these) in the test set, whose answers are not published.
+Fields, from the authors' description (zhudotexe/fanoutqa, fanoutqa/models.py): id, question, answer
+(text, number, true or false, a list or an object of these), categories, decomposition (nested
+sub-questions with `evidence` {pageid, revid, title, url}); the test set, whose answers are not published,
+has necessary_evidence (a list of these) in place of decomposition.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ Parts = tuple[tuple[str, ...], ...]
 
 
 def read_fanoutqa(row: Row) -> Item:
-    """A FanOutQA row: `answers` holds one text with all of the answer, `parts` what the official scorer looks for one by one. Raises FormatError."""
+    """Reads a FanOutQA row. Raises FormatError.
+
+    `answers` has one text with the whole answer, `parts` the strings that the official scorer searches
+    for one by one.
+    """
     answer = row.need("answer")
     question = Question(
         id=row.text("id"),
@@ -31,10 +36,12 @@ def read_fanoutqa(row: Row) -> Item:
 
 
 def answer_parts(row: Row, answer: Any) -> Parts:
-    """An answer as the parts that the official scorer looks for (`answer_in_text`): of an object its keys and values, of a list its entries; a
-    single text or number is one part, so that every question is scored alike. Numbers are written out, true and false are yes and no.
+    """Returns the parts of an answer that the official scorer (`answer_in_text`) searches for.
 
-    Lists within an object are taken apart as well; the scorer is declared for none, and the published answers have none. Raises FormatError.
+    Raises FormatError. The parts of an object are its keys and values, those of a list its entries; a
+    single text or number is one part, so that every question is scored the same way. Numbers become text,
+    true and false become yes and no. Nested lists are split as well; the official scorer does not define
+    them, and the published answers have none.
     """
     parts = tuple((row.encodable(text),) for text in _leaves(row, answer))
     if not parts:
@@ -57,14 +64,19 @@ def _leaves(row: Row, value: Any) -> Iterator[str]:
 def _leaf(row: Row, value: Any) -> str:
     text = plain(value)
     if text is None:
-        raise row.fault(f"has an answer with a part that is no text or number but a {type(value).__name__}")
+        raise row.fault(
+            f"has an answer with a part that is not text or a number but a {type(value).__name__}"
+        )
     if not text:
         raise row.fault("has an answer with an empty part")
     return text
 
 
 def joined(row: Row, answer: Any) -> str:
-    """The whole answer as one text: "Agatha Christie: 1890; J. K. Rowling: 1965", "Patty Murray, Maria Cantwell". Raises FormatError."""
+    """Returns the whole answer as one text. Raises FormatError.
+
+    Examples: "Agatha Christie: 1890; J. K. Rowling: 1965", "Patty Murray, Maria Cantwell".
+    """
     if isinstance(answer, dict):
         return "; ".join(f"{_leaf(row, key)}: {joined(row, value)}" for key, value in answer.items())
     if isinstance(answer, list):
@@ -73,7 +85,7 @@ def joined(row: Row, answer: Any) -> str:
 
 
 def _titles(row: Row) -> Iterator[str]:
-    """Titles of the evidence, in the order in which the sub-questions need it."""
+    """Yields the titles of the evidence in the order of the sub-questions."""
     if row.values.get("necessary_evidence") is not None:
         steps: Any = [{"evidence": evidence} for evidence in row.entries("necessary_evidence")]
     else:
@@ -84,7 +96,7 @@ def _titles(row: Row) -> Iterator[str]:
 def _walk(row: Row, steps: Any) -> Iterator[str]:
     for step in steps:
         if not isinstance(step, dict):
-            raise row.fault("has a field 'decomposition' with an entry that is no object")
+            raise row.fault("has a field 'decomposition' with an entry that is not an object")
         evidence = step.get("evidence")
         if isinstance(evidence, dict) and isinstance(evidence.get("title"), str):
             yield row.encodable(spaced(evidence["title"]))

@@ -1,4 +1,4 @@
-"""Rows of a data set of the hub, as `datasets` streams them: nothing is downloaded as a whole."""
+"""Streams the rows of a data set on the Hugging Face hub, without downloading it as a whole."""
 
 from __future__ import annotations
 
@@ -11,25 +11,31 @@ from masksearch.evaluation.suites.rows import Row
 
 
 def named_source(suite: Suite, split: str = "") -> str:
-    """A suite's own data set as `hf:OWNER/NAME[:CONFIG]@SPLIT`. Raises UsageError where it has none, saying what to fetch instead."""
+    """Returns a suite's data set as `hf:OWNER/NAME[:CONFIG]@SPLIT`.
+
+    Raises UsageError, naming the file to download instead, for a suite that is not on the hub.
+    """
     if suite.hub:
         return f"{PREFIX}{suite.hub}{f':{suite.config}' if suite.config else ''}@{split or suite.split}"
     if suite.name == "ramp":
-        raise UsageError("RAMP tasks are on no hub; make some with `masksearch mask` and name the file.")
-    latest = (
-        f"; the latest one known here is of {suite.releases[-1].date}, {suite.releases[-1].url}"
-        if suite.releases
-        else ""
-    )
+        raise UsageError(
+            "RAMP tasks are not on the hub; create them with `masksearch mask` and name the file."
+        )
+    latest = ""
+    if suite.releases:
+        release = suite.releases[-1]
+        latest = f"; the latest one known here is of {release.date}, {release.url}"
     raise UsageError(
-        f"{suite.title} is on no hub in a form that can be read; download its {suite.formats[0]} from {suite.home} and name the file{latest}."
+        f"{suite.title} is not on the hub in a readable form; "
+        f"download its {suite.formats[0]} from {suite.home} and name the file{latest}."
     )
 
 
 def read_hub(source: str) -> Iterator[Row]:
-    """The rows of `hf:OWNER/NAME[:CONFIG][@SPLIT]` with their places; the split is `validation` unless one is named.
+    """Yields the rows of `hf:OWNER/NAME[:CONFIG][@SPLIT]`; the default split is `validation`.
 
-    Raises UsageError for a name that cannot be one, DataError where the data set cannot be reached or read, MissingExtraError.
+    Raises UsageError for an invalid name, DataError for a data set that cannot be reached or read,
+    MissingExtraError without the package `datasets`.
     """
     name, config, split = parse(source)
     load_dataset, number = loader(source), 0
@@ -51,6 +57,7 @@ def read_hub(source: str) -> Iterator[Row]:
 def _unreadable(source: str, number: int, error: Exception) -> DataError:
     where = f" after row {number}" if number else ""
     return DataError(
-        f"The data set {source} could not be read{where}: {phrase(error)}; check its name and the connection, "
-        f"or name another copy ({PREFIX}OWNER/NAME@SPLIT) or a file of the published release."
+        f"The data set {source} could not be read{where}: {phrase(error)}; "
+        f"check its name and the connection, or name another copy ({PREFIX}OWNER/NAME@SPLIT) "
+        "or a file of the published release."
     )

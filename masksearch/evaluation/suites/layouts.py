@@ -1,4 +1,4 @@
-"""Which suite a row is of, told from its fields, and what reads it."""
+"""Detects the suite of a row from its fields, and selects the reader."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from masksearch.types import Question
 
 Reader = Callable[[Row], Item]
 OWN = "own"
-"""Name of our own question files' layout, which holds questions of any suite."""
+"""Name of the layout of question files in our format, which can hold questions of any suite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the rows of a suite look: fields that all have, fields that none has, the field of the answer, and the reader."""
+    """The layout of a suite's rows, and its reader."""
 
     needed: frozenset[str]
+    """Fields that every row has."""
     answer: str
+    """Field of the answer, which test sets may lack."""
     read: Reader
     absent: frozenset[str] = frozenset()
+    """Fields that no row has."""
 
     def fits(self, fields: frozenset[str]) -> bool:
-        """Whether a row with these fields may be of this layout."""
+        """Whether a row with these fields can have this layout."""
         return self.needed <= fields and not self.absent & fields
 
 
@@ -54,15 +57,17 @@ LAYOUTS: Mapping[str, Layout] = {
 
 
 def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> str:
-    """The layout of a file's first row: a suite's name, or OWN. With `trusted` (the hub's own copy) the fields that `suite` needs are enough.
+    """Returns the layout of a file's first row: the name of a suite, or OWN.
 
-    Raises FormatError where it is none that is known or another than `suite`, UsageError where it may be several and `suite` is empty,
-    or where the file holds RAMP tasks.
+    `trusted` means that the rows are known to be of `suite` (its own copy on the hub), so the needed
+    fields suffice. Raises FormatError for an unknown layout, or one of another suite than `suite`;
+    UsageError if several layouts fit and `suite` is empty, or if the file holds RAMP tasks.
     """
     fields = frozenset(row.values)
     if {"masks", "original"} <= fields:
         raise UsageError(
-            f"{source} holds RAMP tasks, which need no reader; name the file itself as the questions to evaluate on."
+            f"{source} holds RAMP tasks, which need no reader; "
+            "name the file itself as the questions to evaluate on."
         )
     found = [name for name, layout in LAYOUTS.items() if layout.fits(fields)]
     if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
@@ -73,30 +78,33 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
     name = suite or found[0]
     if LAYOUTS[name].answer not in fields:
         raise FormatError(
-            f"{source} has no answers ({row.place} lacks the field '{LAYOUTS[name].answer}'): it may be the test set of {SUITES[name].title}, "
-            "whose answers are not published; use the development set."
+            f"{source} has no answers ({row.place} lacks the field '{LAYOUTS[name].answer}'): "
+            f"it may be the test set of {SUITES[name].title}, whose answers are not published; "
+            "use the development set."
         )
     return name
 
 
 def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
-    """Raises the error of a file that fits no layout, not the one said, or several of which none was said."""
+    """Raises an error unless the row fits exactly one layout, or that of `suite`."""
     if not found:
         shown = ", ".join(sorted(row.values)[:12]) or "none"
         wanted = (
             f" of {SUITES[suite].title} ({_described(suite)})"
             if suite
-            else " of a suite or of our own (id, question, answers)"
+            else " of a suite or in our format (id, question, answers)"
         )
         raise FormatError(
-            f"{source} is no question file{wanted}: {row.place} has the fields {shown}; check that it is the published file."
+            f"{source} is not a question file{wanted}: {row.place} has the fields {shown}; "
+            "check that it is the published file."
         )
     if suite and suite not in found:
         raise FormatError(
-            f"{source} is not of {SUITES[suite].title} but of {_either(found)}, by the fields of {row.place}; name that suite, or another file."
+            f"{source} is not of {SUITES[suite].title} but of {_either(found)}, "
+            f"by the fields of {row.place}; name that suite, or another file."
         )
     if not suite and len(found) > 1:
-        raise UsageError(f"{source} may be of {_either(found)}, which look the same; say which suite it is.")
+        raise UsageError(f"{source} may be of {_either(found)}, whose layouts are the same; name the suite.")
 
 
 def _described(suite: str) -> str:
@@ -108,7 +116,10 @@ def _either(names: list[str]) -> str:
 
 
 def read_own(row: Row) -> Item:
-    """A question of ours; `answer_raw` or `answer_parts` of a file without `parts` become the parts. Raises FormatError."""
+    """Reads a question in our format. Raises FormatError.
+
+    If it has no `parts`, they are taken from its `answer_raw` or `answer_parts`.
+    """
     values: dict[str, Any] = {name: value for name, value in row.values.items() if value is not None}
     if "parts" not in values:
         raw = values.get("answer_raw", values.get("answer_parts"))

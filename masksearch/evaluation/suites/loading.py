@@ -1,4 +1,4 @@
-"""Questions of a suite, from the hub, from a file as it was published, or from a file of ours."""
+"""Loads the questions of a suite: from the hub, from a published file, or from a file in our format."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ from masksearch.types import Question
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What a source holds: the suite's name, its questions with their paragraphs, and what was left out (reason -> how many)."""
+    """The content of a source: the suite's name and its questions with their paragraphs."""
 
     suite: str
     items: tuple[Item, ...]
     left_out: dict[str, int] = field(default_factory=dict)
+    """Reason -> number of rows that are not questions to ask."""
 
 
 def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
-    """The suite's name, and its questions in the order of the source.
+    """Returns the suite's name, and its questions in the order of the source.
 
-    `source` is a suite's name (`hotpotqa`, or `hotpotqa@train` for another split: read from the hub), `hf:OWNER/NAME[:CONFIG][@SPLIT]` (another
-    copy there), or a file: as the authors publish it, or JSON Lines of ours, packed or not. A file's layout is told from its content; `suite` says
-    which is meant where it could be several, and names a file of ours. What a release holds besides questions to ask (MuSiQue's unanswerable
-    ones, FreshQA's DEV split) is left out, and said on standard error. `supporting_passages` are empty but in files of ours: only `write_suite`
-    makes the corpus that they would be ids of.
+    `source` is the name of a suite, which is read from the hub (`hotpotqa`, or `hotpotqa@train` for
+    another split); `hf:OWNER/NAME[:CONFIG][@SPLIT]` for another copy on the hub; or a file, as the
+    authors publish it or as JSON Lines in our format, compressed or not. A file's layout is detected from
+    its content; `suite` decides if several layouts fit, and names a file in our format. Rows that are not
+    questions to ask (MuSiQue's unanswerable ones, FreshQA's DEV split) are skipped and counted on
+    standard error. Only files in our format have `supporting_passages`: these are ids of a corpus that
+    `write_suite` writes.
 
-    Raises UsageError for an unknown suite, or one that must be said; DataError where nothing can be read; FormatError, naming file and line
-    (or record), where a row is not what it should be, repeats an id or has no answer; MissingExtraError.
+    Raises UsageError for an unknown suite, or if the suite must be named; DataError for a source without
+    readable questions; FormatError, naming file and line (or record), for a row that is invalid, repeats
+    an id or has no answer; MissingExtraError without the package that a format needs.
     """
     release = read_release(source, suite)
     for reason, count in release.left_out.items():
@@ -49,14 +53,14 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
 
 
 def read_release(source: str, suite: str = "") -> Release:
-    """As `load_questions`, with the paragraphs; says nothing of what was left out."""
+    """Reads a source with its paragraphs and without printing what was skipped (see `load_questions`)."""
     if suite and find_suite(suite).name == "ramp":
         raise UsageError(
             "RAMP tasks need no reader; name the task file itself as the questions to evaluate on."
         )
     name, _, split = source.partition("@")
-    hub = name in SUITES
-    if hub:
+    is_suite = name in SUITES
+    if is_suite:
         if suite and suite != name:
             raise UsageError(f"'{source}' is the suite {name}, but {suite} was asked for; name one of them.")
         suite, source = name, named_source(SUITES[name], split)
@@ -64,15 +68,16 @@ def read_release(source: str, suite: str = "") -> Release:
     first = next(rows, None)
     if first is None:
         raise DataError(f"{source} holds no questions.")
-    layout = recognise(first, source, suite, trusted=hub)
+    layout = recognise(first, source, suite, trusted=is_suite)
     items, left_out = _items(itertools.chain([first], rows), _reader(layout, source, first))
     if not items:
-        told = "; ".join(f"{count} are {reason}" for reason, count in left_out.items())
-        raise DataError(f"{source} holds no question to ask: {told}.")
+        reasons = "; ".join(f"{count} are {reason}" for reason, count in left_out.items())
+        raise DataError(f"{source} holds no question to ask: {reasons}.")
     return Release(suite or (_name_of(source) if layout == OWN else layout), tuple(items), left_out)
 
 
 def _reader(layout: str, source: str, first: Row) -> Reader:
+    """Returns the reader of a layout; for 2WikiMultiHopQA, with the aliases next to the questions."""
     if layout == OWN:
         return read_own
     if layout != "2wikimultihopqa" or "answer_id" not in first.values:
@@ -80,7 +85,8 @@ def _reader(layout: str, source: str, first: Row) -> Reader:
     path = find_aliases(source) if not source.startswith(PREFIX) and source != "-" else None
     if path is None:
         say(
-            f"{source}: there is no {ALIASES} beside it, so only the answers as written count, not their aliases."
+            f"{source}: there is no {ALIASES} next to it, "
+            "so only the answers as written count, not their aliases."
         )
         return LAYOUTS[layout].read
     return functools.partial(read_hotpot, aliases=read_aliases(path))
@@ -89,7 +95,7 @@ def _reader(layout: str, source: str, first: Row) -> Reader:
 def _items(rows: Iterator[Row], read: Reader) -> tuple[list[Item], dict[str, int]]:
     items: list[Item] = []
     left_out: dict[str, int] = {}
-    seen: dict[str, str] = {}
+    places: dict[str, str] = {}  # question id -> place of its row
     for row in rows:
         try:
             item = read(row)
@@ -97,17 +103,21 @@ def _items(rows: Iterator[Row], read: Reader) -> tuple[list[Item], dict[str, int
             left_out[str(reason)] = left_out.get(str(reason), 0) + 1
             continue
         identity = item.question.id
-        if identity in seen:
+        if identity in places:
             raise FormatError(
-                f"{row.place} repeats the id '{identity}' of {seen[identity]}; ids must be unique, remove one of the two."
+                f"{row.place} repeats the id '{identity}' of {places[identity]}; "
+                "ids must be unique, so remove one of the two."
             )
-        seen[identity] = row.place
+        places[identity] = row.place
         items.append(item)
     return items, left_out
 
 
 def _name_of(source: str) -> str:
-    """A name for a file of ours: a suite's, where the file or its folder is called so, else the file's own."""
+    """Returns a name for a file in our format.
+
+    This is a suite's name if the file or its folder has that name, otherwise the name of the file.
+    """
     own = inner_name(source).split(".")[0]
     folder = Path(source).absolute().parent.name
     return folder if own not in SUITES and folder in SUITES else own

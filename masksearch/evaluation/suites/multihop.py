@@ -1,11 +1,13 @@
-"""HotpotQA, 2WikiMultiHopQA and MuSiQue: questions that come with their paragraphs, the gold ones among distractors.
+"""HotpotQA, 2WikiMultiHopQA and MuSiQue: questions with their gold paragraphs among distractors.
 
-Layouts read, after the authors' descriptions:
-    HotpotQA (hotpotqa.github.io)         _id, question, answer, type, level, supporting_facts [[title, sentence]], context [[title, [sentences]]]
-    2WikiMultiHopQA (Alab-NII)            the same with evidences, and answer_id, whose aliases stand in id_aliases.json
-    both on the hub                       id; supporting_facts {title: [], sent_id: []}, context {title: [], sentences: [[]]}
-    MuSiQue (StonyBrookNLP)               id, question, answer, answer_aliases, answerable, question_decomposition,
-                                          paragraphs [{idx, title, paragraph_text, is_supporting}]
+Fields, from the authors' descriptions:
+    HotpotQA (hotpotqa.github.io)   _id, question, answer, type, level, supporting_facts [[title, sentence]],
+                                    context [[title, [sentences]]]
+    2WikiMultiHopQA (Alab-NII)      the same with evidences and answer_id; id_aliases.json has its aliases
+    both on the hub                 id; supporting_facts {title: [], sent_id: []},
+                                    context {title: [], sentences: [[]]}
+    MuSiQue (StonyBrookNLP)         id, question, answer, answer_aliases, answerable, question_decomposition,
+                                    paragraphs [{idx, title, paragraph_text, is_supporting}]
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ Aliases = Mapping[str, tuple[str, ...]]
 
 
 def read_hotpot(row: Row, aliases: Aliases | None = None) -> Item:
-    """A HotpotQA or 2WikiMultiHopQA row; `aliases` are 2Wiki's, by `answer_id`. Raises FormatError.
+    """Reads a HotpotQA or 2WikiMultiHopQA row. Raises FormatError.
 
-    The official 2Wiki script (v1.1) accepts the answer and all aliases and demonyms of its Wikidata entity, and so do we.
+    `aliases` are those of 2Wiki, by `answer_id`. Like the official 2Wiki script (v1.1), accepts the
+    answer and all aliases and demonyms of its Wikidata entity.
     """
     answer = row.text("answer")
     further = (aliases or {}).get(row.optional("answer_id"), ())
@@ -45,12 +48,12 @@ def read_hotpot(row: Row, aliases: Aliases | None = None) -> Item:
 
 
 def _title(text: str) -> str:
-    """HotpotQA's titles hold HTML entities ("&amp;")."""
+    """Decodes the HTML entities ("&amp;") in HotpotQA's titles."""
     return spaced(html.unescape(text))
 
 
 def _names(row: Row, field: str, key: str) -> Iterator[str]:
-    """The titles of `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
+    """Yields the titles of `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
     for entry in row.entries(field):
         name = _part(entry, 0, key)
         if not isinstance(name, str):
@@ -59,14 +62,14 @@ def _names(row: Row, field: str, key: str) -> Iterator[str]:
 
 
 def _part(entry: Any, index: int, *keys: str) -> Any:
-    """One part of an entry that is a list or an object; None where it has none."""
+    """Returns one part of an entry: by index of a list, by key of an object; None without it."""
     if isinstance(entry, dict):
         return next((entry[key] for key in keys if key in entry), None)
     return entry[index] if isinstance(entry, list | tuple) and len(entry) > index else None
 
 
 def _context(row: Row) -> Iterator[tuple[str, str]]:
-    """Titles and texts of the paragraphs that came with a question. The sentences of a text are put together with one space."""
+    """Yields title and text of a question's paragraphs; a text is its sentences joined by spaces."""
     for entry in row.entries("context"):
         title, texts = _part(entry, 0, "title"), _part(entry, 1, "sentences", "content")
         if (
@@ -79,10 +82,14 @@ def _context(row: Row) -> Iterator[tuple[str, str]]:
 
 
 def read_musique(row: Row) -> Item:
-    """A MuSiQue row. Raises LeftOut for an unanswerable one (MuSiQue-Full has one for each question, under the same id), FormatError."""
+    """Reads a MuSiQue row.
+
+    Raises LeftOut for an unanswerable question (MuSiQue-Full has one for each question, with the same
+    id), FormatError for an invalid row.
+    """
     if not row.flag("answerable", True):
         raise LeftOut(UNANSWERABLE)
-    identity, asked, answer = row.text("id"), row.text("question"), row.text("answer")
+    identity, text, answer = row.text("id"), row.text("question"), row.text("answer")
     paragraphs = [_paragraph(row, entry) for entry in row.entries("paragraphs")]
     order = _hop_order(row)
     gold = sorted(
@@ -92,27 +99,22 @@ def read_musique(row: Row) -> Item:
     by_index = dict(paragraphs)
     question = Question(
         id=identity,
-        question=asked,
+        question=text,
         answers=tuple(dict.fromkeys((answer, *_aliases(row)))),
         type=identity.partition("__")[0] if "__" in identity else "",
         supporting_titles=tuple(dict.fromkeys(by_index[index].title for index in gold)),
     )
-    return Item(
-        question,
-        (
-            *(by_index[index] for index in gold),
-            *(paragraph for _, paragraph in paragraphs if not paragraph.gold),
-        ),
-    )
+    others = [paragraph for _, paragraph in paragraphs if not paragraph.gold]
+    return Item(question, (*(by_index[index] for index in gold), *others))
 
 
 def _paragraph(row: Row, entry: Any) -> tuple[int, Paragraph]:
     if not isinstance(entry, dict):
-        raise row.fault("has a field 'paragraphs' with an entry that is no object")
+        raise row.fault("has a field 'paragraphs' with an entry that is not an object")
     index, title, text = entry.get("idx"), entry.get("title"), entry.get("paragraph_text")
     if not isinstance(index, int) or not isinstance(title, str) or not isinstance(text, str):
         raise row.fault(
-            "has a paragraph without a number 'idx', or without a text in 'title' or 'paragraph_text'"
+            "has a paragraph without a number in 'idx', or without text in 'title' or 'paragraph_text'"
         )
     gold = Row(row.place, row.number, entry).flag("is_supporting")
     return index, Paragraph(row.encodable(spaced(title)), row.encodable(spaced(text)), gold)
@@ -121,17 +123,16 @@ def _paragraph(row: Row, entry: Any) -> tuple[int, Paragraph]:
 def _aliases(row: Row) -> tuple[str, ...]:
     aliases = row.entries("answer_aliases") if row.values.get("answer_aliases") is not None else []
     if not all(isinstance(alias, str) for alias in aliases):
-        raise row.fault("has a field 'answer_aliases' with an entry that is no text")
+        raise row.fault("has a field 'answer_aliases' with an entry that is not text")
     return tuple(row.encodable(alias.strip()) for alias in aliases if alias.strip())
 
 
 def _hop_order(row: Row) -> dict[int, int]:
-    """Number of a paragraph -> the hop that it answers."""
-    steps = (
-        row.entries("question_decomposition") if row.values.get("question_decomposition") is not None else []
-    )
+    """Returns index of a paragraph -> number of the hop that it answers."""
     order: dict[int, int] = {}
-    for hop, step in enumerate(steps):
+    if row.values.get("question_decomposition") is None:
+        return order
+    for hop, step in enumerate(row.entries("question_decomposition")):
         index = step.get("paragraph_support_idx") if isinstance(step, dict) else None
         if isinstance(index, int):
             order.setdefault(index, hop)
@@ -139,27 +140,26 @@ def _hop_order(row: Row) -> dict[int, int]:
 
 
 def find_aliases(source: str) -> Path | None:
-    """2Wiki's `id_aliases.json` (or a packed one) in the folder of a file; None where there is none."""
-    folder = Path(source).parent
-    return next(
-        (
-            folder / f"{ALIASES}{suffix}"
-            for suffix in ("", *PACKED)
-            if (folder / f"{ALIASES}{suffix}").is_file()
-        ),
-        None,
-    )
+    """Returns 2Wiki's `id_aliases.json`, compressed or not, in the folder of a file; None without one."""
+    for suffix in ("", *PACKED):
+        path = Path(source).parent / f"{ALIASES}{suffix}"
+        if path.is_file():
+            return path
+    return None
 
 
 def read_aliases(path: Path) -> Aliases:
-    """Wikidata id -> its aliases and demonyms, from 2Wiki's file (an object a line: Q_id, aliases, demonyms). Raises DataError, FormatError."""
+    """Reads 2Wiki's alias file (on each line an object: Q_id, aliases, demonyms).
+
+    Returns Wikidata id -> its aliases and demonyms. Raises DataError, FormatError.
+    """
     found: dict[str, tuple[str, ...]] = {}
     for row in read_file(str(path)):
         names: list[str] = []
         for field in ("aliases", "demonyms"):
             names += row.entries(field) if row.values.get(field) is not None else []
         if not all(isinstance(name, str) for name in names):
-            raise row.fault("has an alias that is no text")
+            raise row.fault("has an alias that is not text")
         found[row.text("Q_id")] = tuple(
             dict.fromkeys(row.encodable(name.strip()) for name in names if name.strip())
         )

@@ -1,7 +1,7 @@
-"""The suites that are known by name: what each is, where its questions come from, and how it is scored.
+"""The known suites: name, source of the questions, licence, scoring, corpus.
 
     name              questions from                          scored by       corpus
-    hotpotqa          the hub, or the authors' JSON           exact           in the release (distractor setting)
+    hotpotqa          the hub, or the authors' JSON           exact           in the release (distractor)
     2wikimultihopqa   the hub (a copy), or the authors' JSON  exact           in the release
     musique           the hub (a copy), or the authors' JSONL exact           in the release
     bamboogle         the hub (a copy), or the authors' CSV   exact           the web
@@ -10,8 +10,9 @@
     frames            the hub, or the authors' TSV            exact           Wikipedia
     ramp              `masksearch mask`, held out             exact           its own index
 
-`exact`: token overlap with the gold answers; `list`: also the share of the gold's parts found (scoring/lists.py); `false-premise`: exact, and
-the questions that take something false for granted are counted apart.
+`exact`: token overlap with the gold answers; `list`: in addition the share of the gold's parts that the
+answer contains (scoring/list_answers.py); `false-premise`: exact, with a separate score for questions
+that assume something false.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ Corpus = Literal["in the release", "Wikipedia", "the web", "its own index"]
 
 @dataclass(frozen=True, slots=True)
 class DatedRelease:
-    """One state of a suite whose answers change: its date (ISO), and the address of the sheet."""
+    """A dated release of a suite whose answers change: its date (ISO) and the address of its sheet."""
 
     date: str
     url: str
@@ -35,35 +36,39 @@ class DatedRelease:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What is known of a suite. It has a corpus of its own where the release gives each question its paragraphs."""
+    """A suite's metadata."""
 
     name: str
+    """Name in commands and files."""
     title: str
+    """Name in messages and tables."""
     citation: str
     """arXiv id of the paper."""
     licence: str
-    """Of the questions, as its authors state it."""
+    """Licence of the questions, as the authors state it."""
     formats: tuple[str, ...]
-    """Published file formats that are read; a column or field of one may come in another container (JSON, JSONL, CSV, TSV, Parquet)."""
+    """Published file formats. Their fields may also come in another container (JSON, JSONL, CSV, TSV,
+    Parquet)."""
     scoring: Scoring
+    """How answers are scored (see the module)."""
     corpus: Corpus
+    """What the questions are to be searched in; "in the release" if each question comes with its
+    paragraphs."""
     home: str = ""
-    """Where the files are published."""
+    """Address at which the authors publish the files."""
     hub: str = ""
-    """Name of the data set on the hub; empty where the authors' files are on no hub in a form that can be read."""
+    """Name of the data set on the Hugging Face hub; empty if it has no readable copy there."""
     config: str = ""
+    """Configuration of that data set; empty if it has none."""
     split: str = ""
+    """Split of that data set to evaluate on."""
     releases: tuple[DatedRelease, ...] = ()
-    """Dated states, oldest first (some of them: the authors' page has all). An answer is right as of its release's date."""
-
-    @property
-    def has_corpus(self) -> bool:
-        """Whether the release brings the paragraphs that are to be searched."""
-        return self.corpus == "in the release"
+    """Some dated releases, oldest first; the authors' page has all. Answers are right as of the release's
+    date."""
 
     @property
     def source(self) -> str:
-        """Where `load_questions(name)` takes the questions from, in words."""
+        """The source of the questions for tables: a hub data set, a file to download, or a command."""
         if self.hub:
             return ":".join(filter(None, (self.hub, self.config))) + f"@{self.split}"
         return f"a file from {self.home}" if self.home else "masksearch mask"
@@ -182,7 +187,7 @@ SUITES = {suite.name: suite for suite in _ALL}
 
 
 def find_suite(name: str) -> Suite:
-    """The suite of that name. Raises UsageError for another name."""
+    """Returns the suite with this name. Raises UsageError for an unknown name."""
     if name not in SUITES:
         raise UsageError(f"There is no suite '{name}'; the suites are {', '.join(SUITES)}.")
     return SUITES[name]

@@ -1,4 +1,5 @@
-"""A row of a published file with its place, and what is made of one: a question, with the paragraphs that the release gives with it."""
+"""A row of a published file with its place, and the question with its paragraphs that a reader makes from
+it."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
 class LeftOut(Exception):
-    """A row that is as it should be, but no question to ask; its text says why."""
+    """Raised for a valid row that is not a question to ask; its text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """One paragraph of a release's closed corpus; `gold` where the question needs it."""
+    """A paragraph of a release's closed corpus; `gold` if the question needs it."""
 
     title: str
     text: str
@@ -27,7 +28,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question, and the paragraphs that came with it (none for suites without a corpus of their own)."""
+    """A question and its paragraphs; suites without a corpus in the release have none."""
 
     question: Question
     paragraphs: tuple[Paragraph, ...] = ()
@@ -35,24 +36,30 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One record: where it stands ("FILE, line 3"), its number in the file from 0, and its fields."""
+    """A record of a file."""
 
     place: str
+    """Place for error messages, for example "FILE, line 3"."""
     number: int
+    """Number of the record in the file, from 0."""
     values: dict[str, Any]
+    """Field -> value."""
 
     def fault(self, what: str) -> FormatError:
-        """The error to raise for this row: `what` follows the place ("lacks the field 'x'")."""
+        """Returns the error for this row; its message is the place and `what` ("lacks the field 'x'")."""
         return FormatError(f"{self.place} {what}.")
 
     def need(self, name: str) -> Any:
-        """A field's value. Raises FormatError where there is none."""
+        """Returns the value of a field. Raises FormatError if it is missing or null."""
         if self.values.get(name) is None:
             raise self.fault(f"lacks the field '{name}'")
         return self.values[name]
 
     def text(self, name: str) -> str:
-        """A field as text without white space around it. Raises FormatError where it is missing, empty, or no text or number."""
+        """Returns a field as stripped text.
+
+        Raises FormatError if it is missing, empty, or neither text nor a number.
+        """
         value = plain(self.need(name))
         if value is None:
             raise self.fault(f"has a field '{name}' that is neither text nor a number")
@@ -61,12 +68,15 @@ class Row:
         return self.encodable(value)
 
     def optional(self, name: str) -> str:
-        """As `text`, but empty where the field is missing or empty."""
+        """Returns a field as stripped text; empty if it is missing, empty, or neither text nor a number."""
         value = self.values.get(name)
         return self.encodable(plain(value) or "") if value is not None else ""
 
     def flag(self, name: str, default: bool | None = None) -> bool:
-        """A field that is true or false, also as a word (TRUE). Raises FormatError for anything else, or where it is missing without a default."""
+        """Returns a field that is true or false, also as a word (TRUE).
+
+        Raises FormatError for any other value, or if the field is missing and there is no default.
+        """
         if default is not None and self.values.get(name) is None:
             return default
         word = str(self.need(name)).strip().lower()
@@ -75,7 +85,7 @@ class Row:
         return word in _TRUE
 
     def structure(self, name: str) -> Any:
-        """A field that is a list or an object, also one written as JSON in a string. Raises FormatError."""
+        """Returns a field that is a list or an object, or JSON of one in a string. Raises FormatError."""
         value = self.need(name)
         if isinstance(value, str):
             try:
@@ -87,7 +97,10 @@ class Row:
         return value
 
     def entries(self, name: str) -> list[Any]:
-        """A field that is a list; an object of lists (`{"title": [..], "idx": [..]}`, as the hub has them) becomes a list of objects. Raises FormatError."""
+        """Returns a field that is a list. Raises FormatError.
+
+        An object of lists (`{"title": [..], "idx": [..]}`, the hub's form) becomes a list of objects.
+        """
         value = self.structure(name)
         if isinstance(value, list):
             return value
@@ -97,7 +110,10 @@ class Row:
         return [dict(zip(value, entry, strict=True)) for entry in zip(*columns, strict=True)]
 
     def encodable(self, text: str) -> str:
-        """The text itself. Raises FormatError where it holds half of a surrogate pair, which no file can."""
+        """Returns the text.
+
+        Raises FormatError if it contains a lone surrogate, which UTF-8 cannot encode.
+        """
         try:
             text.encode()
         except UnicodeEncodeError:
@@ -106,16 +122,19 @@ class Row:
 
 
 def plain(value: object) -> str | None:
-    """Text or a number as stripped text, true and false as yes and no; "" for a missing number (NaN); None for anything else."""
+    """Returns a value as stripped text; None for a value that is neither text, a number nor a boolean.
+
+    True and false become yes and no; NaN, a missing number, becomes "".
+    """
     if isinstance(value, str):
         return value.strip()
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return str(value) if value == value else ""
+        return str(value) if value == value else ""  # NaN is not equal to itself
     return None
 
 
 def spaced(text: str) -> str:
-    """Text with runs of white space as one space."""
+    """Collapses white space to single spaces."""
     return " ".join(text.split())

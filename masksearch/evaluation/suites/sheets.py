@@ -1,27 +1,37 @@
-"""Bamboogle, FreshQA and FRAMES: sheets with a question and its answers a row, and no paragraphs.
+"""Bamboogle, FreshQA and FRAMES: CSV or TSV sheets with one question in each row, and no paragraphs.
 
-Layouts read, after the authors' files:
+Columns, from the authors' files:
     Bamboogle   Question, Answer
-    FreshQA     id, split, question, effective_year, next_review, false_premise, num_hops, fact_type, source, answer_0 .. answer_9, note
-    FRAMES      (number), Prompt, Answer, wikipedia_link_1 .. wikipedia_link_10, wikipedia_link_11+, reasoning_types, wiki_links
+    FreshQA     id, split, question, effective_year, next_review, false_premise, num_hops, fact_type,
+                source, answer_0 .. answer_9, note
+    FRAMES      (number), Prompt, Answer, wikipedia_link_1 .. wikipedia_link_10, wikipedia_link_11+,
+                reasoning_types, wiki_links
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
-from masksearch.evaluation.suites.containers import INDEX
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row, plain
 from masksearch.evaluation.suites.wikilinks import find_addresses, wikipedia_titles
 from masksearch.types import Question
 
+HEADERS: Mapping[str, frozenset[str]] = {
+    "bamboogle": frozenset({"Question", "Answer"}),
+    "frames": frozenset({"Prompt", "Answer"}),
+    "freshqa": frozenset({"question", "answer_0"}),
+}
+"""Suite published as a sheet -> column names that identify its header."""
+INDEX = "Unnamed: 0"
+"""Name of a first column without a name, as in pandas and on the hub."""
 DEVELOPMENT = "of FreshQA's DEV split, whose questions are examples for prompts"
 ANSWERS = tuple(f"answer_{number}" for number in range(10))
 LINKS = (*(f"wikipedia_link_{number}" for number in range(1, 11)), "wikipedia_link_11+")
 
 
 def read_bamboogle(row: Row) -> Item:
-    """A Bamboogle row; its id is its number, for it has none. Raises FormatError."""
+    """Reads a Bamboogle row, whose id is its number in the file. Raises FormatError."""
     return Item(
         Question(
             id=f"bamboogle-{row.number:03d}",
@@ -33,13 +43,17 @@ def read_bamboogle(row: Row) -> Item:
 
 
 def read_freshqa(row: Row) -> Item:
-    """A FreshQA row. Raises LeftOut for one of the DEV split (published figures are of TEST), FormatError."""
+    """Reads a FreshQA row.
+
+    Raises LeftOut for a row of the DEV split (published scores are on TEST), FormatError for an invalid
+    row.
+    """
     split = row.optional("split").upper() or "TEST"
     if split not in ("TEST", "DEV"):
         raise row.fault(f"has the split '{split[:40]}', which is neither TEST nor DEV")
     if split == "DEV":
         raise LeftOut(DEVELOPMENT)
-    row.text("answer_0")  # told first, as what is missing
+    row.text("answer_0")  # raises the error that names the missing answer
     answers = tuple(dict.fromkeys(filter(None, map(row.optional, ANSWERS))))
     question = Question(
         id=f"freshqa-q{row.text('id').zfill(3)}",
@@ -53,7 +67,10 @@ def read_freshqa(row: Row) -> Item:
 
 
 def read_frames(row: Row) -> Item:
-    """A FRAMES row; its id is the number in the first column, else its place in the file. Raises FormatError."""
+    """Reads a FRAMES row. Raises FormatError.
+
+    Its id is the number in the first column, otherwise its number in the file.
+    """
     number = row.optional(INDEX) or row.optional("id") or str(row.number)
     question = Question(
         id=f"frames-{number.zfill(3)}",
@@ -66,7 +83,10 @@ def read_frames(row: Row) -> Item:
 
 
 def _links(row: Row) -> list[str]:
-    """The addresses of `wiki_links` (a list, also one written as Python's in a cell), else of the columns of one link each."""
+    """Returns the addresses of `wiki_links`, otherwise of the `wikipedia_link_*` columns.
+
+    `wiki_links` is a list, or the source text of a Python list in a cell.
+    """
     links = row.values.get("wiki_links")
     if isinstance(links, str):
         try:

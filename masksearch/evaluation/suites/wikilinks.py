@@ -1,4 +1,4 @@
-"""Titles of English Wikipedia's articles from their addresses."""
+"""Extracts the titles of English Wikipedia articles from their addresses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ _NOT_ARTICLES = ("Special:", "File:", "Help:", "Talk:", "User:", "Wikipedia:", "
 
 
 def find_addresses(text: str) -> list[str]:
-    """The addresses in a cell, whatever stands between them (newlines, commas, blanks, a remark)."""
+    """Returns the addresses in a cell; any text may separate them (newlines, commas, spaces, a remark)."""
     return [piece.split()[0].rstrip(",;") for piece in _START.split(text) if piece.startswith("http")]
 
 
 def wikipedia_titles(addresses: Iterable[str]) -> tuple[str, ...]:
-    """The articles that the addresses lead to, each once, in their order. What is no article of English Wikipedia is passed over.
+    """Returns the titles of the articles at the addresses, each once, in order; other pages are skipped.
 
-    Sections, queries and escapes are undone: `.../wiki/Pel%C3%A9#Death` is "Pelé", `.../wiki/James_A._Garfield` is "James A. Garfield".
+    Removes sections and queries, and decodes escapes: `.../wiki/Pel%C3%A9#Death` is "Pelé",
+    `.../wiki/James_A._Garfield` is "James A. Garfield".
     """
     titles = (_title(address) for address in addresses)
     return tuple(dict.fromkeys(title for title in titles if title))

@@ -318,7 +318,7 @@ def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
 
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):
     write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
-    with pytest.raises(SearchError, match="is no index folder"):
+    with pytest.raises(SearchError, match="is not an index folder"):
         run_eval(
             eval_settings(questions=str(tmp_path / "q.jsonl"), index=str(tmp_path)),
             tmp_path / "r.json",

@@ -1,4 +1,4 @@
-"""Every suite as its authors publish it: from files in each container, from the hub, and from files of ours."""
+"""Suites read from published files in each container, from the hub, and from files in our format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from masksearch.runtime.records import read_records
 from masksearch.types import Question
 
 REAL = SHARED_DATA
-needs_real = pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is not here")
+needs_real = pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is missing")
 TITLES = ("Scott Derrickson", "Ed Wood")
 PREAMBLE = "Warning: Please do not click,,,\r\n,,,\r\n"
 
@@ -58,11 +58,8 @@ def test_the_registry_names_every_suite() -> None:
         "frames",
         "ramp",
     ]
-    assert {name for name, suite in SUITES.items() if suite.has_corpus} == {
-        "hotpotqa",
-        "2wikimultihopqa",
-        "musique",
-    }
+    with_corpus = {name for name, suite in SUITES.items() if suite.corpus == "in the release"}
+    assert with_corpus == {"hotpotqa", "2wikimultihopqa", "musique"}
     assert {suite.scoring for suite in SUITES.values()} == {"exact", "list", "false-premise"}
     dates = [release.date for release in SUITES["freshqa"].releases]
     assert dates == sorted(dates)
@@ -83,7 +80,7 @@ def test_hotpotqa(tmp_path: Path) -> None:
         type="comparison",
         supporting_titles=TITLES,
     )
-    assert questions[1].supporting_titles == ("Film & Co",)  # the entity undone
+    assert questions[1].supporting_titles == ("Film & Co",)  # the entity decoded
 
 
 def test_2wiki_with_and_without_the_aliases_beside_it(
@@ -95,7 +92,7 @@ def test_2wiki_with_and_without_the_aliases_beside_it(
         "2wikimultihopqa",
         [("United States",), ("7 June 1962",)],
     )
-    assert "there is no id_aliases.json beside it" in capsys.readouterr().err
+    assert "there is no id_aliases.json next to it" in capsys.readouterr().err
     samples.write_lines(tmp_path / "id_aliases.json", samples.ALIASES)
     _, questions = load_questions(path)
     assert [question.answers for question in questions] == [
@@ -118,9 +115,10 @@ def test_2wiki_aliases_may_be_packed_and_the_first_question_without_any(tmp_path
 
 
 def test_musique_counts_what_cannot_be_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Both rows have the same id.
     path = samples.write_lines(
         tmp_path / "musique_full_v1.0_dev.jsonl", [samples.UNANSWERABLE, *samples.MUSIQUE]
-    )  # under the same id
+    )
     name, (question,) = load_questions(path)
     assert name == "musique"
     assert (question.id, question.type, question.answers) == (
@@ -167,9 +165,8 @@ def test_fanoutqa(tmp_path: Path) -> None:
 
 
 def test_freshqa(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    name, questions = load_questions(
-        samples.write(tmp_path / "freshqa.csv", fresh() + ",,,\r\n" * 2)
-    )  # blank lines at the end, as sheets have them
+    # Exported sheets end with blank lines.
+    name, questions = load_questions(samples.write(tmp_path / "freshqa.csv", fresh() + ",,,\r\n" * 2))
     assert name == "freshqa"
     assert questions[0] == Question(
         id="freshqa-q000",
@@ -274,7 +271,7 @@ def test_structures_written_as_json_in_a_string(tmp_path: Path) -> None:
 
 
 class Hub:
-    """Stands for `datasets`: answers as a streamed data set does, and notes what it was asked."""
+    """A fake of `datasets` that yields rows like a streamed data set and records its arguments."""
 
     def __init__(self, rows: list[samples.Row], fails_after: int | None = None) -> None:
         self.rows, self.fails_after = rows, fails_after
@@ -362,7 +359,8 @@ def test_what_the_hub_fails_at(monkeypatch: pytest.MonkeyPatch) -> None:
     plug(monkeypatch, Hub([]))
     with pytest.raises(
         DataError,
-        match=r"hf:chiayewken/bamboogle@test could not be read: Couldn't reach the hub; check its name .* or a file",
+        match=r"hf:chiayewken/bamboogle@test could not be read: Couldn't reach the hub; "
+        r"check its name .* or a file",
     ):
         load_questions("bamboogle")
     plug(monkeypatch, Hub(samples.BAMBOOGLE, fails_after=1))
@@ -383,19 +381,19 @@ def test_the_library_itself_on_a_local_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("fanoutqa", "fanout-final-dev.json.* from https://github.com/zhudotexe"),
         ("freshqa", r"latest one known here is of 20\d\d"),
         ("ramp", "masksearch mask"),
     ],
 )
-def test_suites_that_are_on_no_hub_say_what_to_do(name: str, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_suites_that_are_not_on_the_hub_name_the_remedy(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         load_questions(name)
 
 
-# Files of ours
+# Files in our format
 
 
 def test_our_own_questions_keep_their_fields(tmp_path: Path) -> None:
@@ -650,9 +648,8 @@ def test_real_frames_as_published(tmp_path: Path) -> None:
             row["answers"],
             row["type"],
         )
-        if not any(
-            "," in address and " " in address for address in row["source_urls"]
-        ):  # several addresses in one entry, which we take apart
+        # We split entries with several addresses, which the prepared file does not.
+        if not any("," in address and " " in address for address in row["source_urls"]):
             assert list(question.supporting_titles) == row["supporting_titles"]
 
 

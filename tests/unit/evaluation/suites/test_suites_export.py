@@ -1,4 +1,4 @@
-"""Suites as files of ours, and the command that writes them."""
+"""Suites exported in our format, and the command that exports them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REAL = SHARED_DATA
 
 
 def exported(folder: Path) -> tuple[list[Question], dict[str, tuple[str, str]]]:
-    """The questions of a folder, and its corpus: id -> (title, text)."""
+    """Returns the questions of a folder, and its corpus: id -> (title, text)."""
     questions = read_records(folder / "questions.jsonl", Question)
     path = folder / "corpus.jsonl"
     return questions, {
@@ -80,16 +80,14 @@ def test_musique_names_the_very_paragraphs_in_hop_order(tmp_path: Path) -> None:
 def test_gold_that_came_with_another_question_and_gold_that_came_with_none(tmp_path: Path) -> None:
     rows = [
         samples.HOTPOT[0],
-        {
-            **samples.HOTPOT[1],
-            "context": [["Paris", ["Paris is a city.", ""]], ["Void", [" "]]],
-        },  # its gold, Film & Co, came with the first
+        # Its gold paragraph, Film & Co, is in the context of the first question.
+        {**samples.HOTPOT[1], "context": [["Paris", ["Paris is a city.", ""]], ["Void", [" "]]]},
         {**samples.HOTPOT[1], "_id": "c", "supporting_facts": [["Paris", 0], ["Nowhere", 0]]},
     ]
     result = write_suite(samples.write_list(tmp_path / "dev.json", rows), "", tmp_path / "out")
     questions, corpus = exported(tmp_path / "out")
     assert [corpus[key][0] for key in questions[1].supporting_passages] == ["Film & Co"]
-    assert questions[2].supporting_passages == ()  # a part of the gold would pass for all of it
+    assert questions[2].supporting_passages == ()  # a part of the ids would count as all of the gold
     assert (result.incomplete, result.empty) == (1, 1)
 
 
@@ -133,9 +131,11 @@ def test_an_export_replaces_an_earlier_one_and_nothing_else(tmp_path: Path) -> N
         write_suite(bad, "", out)
     assert (out / "corpus.jsonl").read_bytes() == first
     write_suite(samples.write_list(tmp_path / "b.json", samples.BAMBOOGLE), "", out)
-    assert [path.name for path in out.iterdir()] == ["questions.jsonl"]  # no corpus of another suite is left
+    assert [path.name for path in out.iterdir()] == [
+        "questions.jsonl"
+    ]  # the corpus of the earlier suite is gone
     (out / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match=r"other things in it, such as notes\.txt"):
+    with pytest.raises(UsageError, match=r"contains other files, such as notes\.txt"):
         write_suite(source, "", out)
     with pytest.raises(UsageError, match="is a file, but this command writes a folder"):
         write_suite(source, "", source)
@@ -185,7 +185,7 @@ def test_every_passage_once_and_every_gold_id_in_the_corpus(
         assert not titles or sorted(set(titles)) == sorted(question.supporting_titles)
 
 
-# Real questions and passages, put back into the shape they were published in
+# Real questions and passages, converted back to the published format
 
 
 def real(suite: str, name: str) -> list[dict[str, Any]]:
@@ -221,7 +221,7 @@ def republished(suite: str, question: dict[str, Any], passages: list[dict[str, A
     return {"_id": question["id"], **asked, **extra, "supporting_facts": facts, "context": context}
 
 
-@pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is not here")
+@pytest.mark.skipif(not REAL.exists(), reason="the evaluation data is missing")
 @pytest.mark.parametrize("suite", ["hotpotqa", "2wikimultihopqa", "musique"])
 def test_real_suites_as_published_come_out_as_they_went_in(tmp_path: Path, suite: str) -> None:
     wanted, corpus = real(suite, "questions"), real(suite, "corpus")
@@ -265,8 +265,8 @@ def test_the_table_of_suites(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hotpotqa/hotpot_qa:distractor@validation" in lines[2]
     assert "in the release" in lines[2]
     run(as_json=True)
-    told: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
-    assert [entry["citation"] for entry in told] == [suite.citation for suite in SUITES.values()]
+    entries: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    assert [entry["citation"] for entry in entries] == [suite.citation for suite in SUITES.values()]
 
 
 def test_the_command_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,18 +282,18 @@ def test_the_command_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ((None, None, "out"), "needs the name of a suite"),
         (("hotpot", None, "out"), "There is no suite 'hotpot'"),
         (("hotpotqa", None, None), "-o is needed"),
-        (("freshqa", None, "out"), "FreshQA is on no hub in a form that can be read; download its CSV"),
+        (("freshqa", None, "out"), "FreshQA is not on the hub in a readable form; download its CSV"),
     ],
 )
 def test_wrong_use(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str | None, ...], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str | None, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         run(*arguments)
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""What is wrong with a question file is told in one sentence: where, what, and what to do."""
+"""Errors in question files: the message names the place, the error and the remedy."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from masksearch.evaluation.suites.layouts import LAYOUTS
 from masksearch.types import MaskedTask
 
 
-def told(error: type[MaskSearchError], path: str, suite: str = "") -> str:
-    """The message that a file ends in, its own name as FILE."""
+def error_of(error: type[MaskSearchError], path: str, suite: str = "") -> str:
+    """Returns the error message for a file, with the file's path replaced by FILE."""
     with pytest.raises(error) as caught:
         load_questions(path, suite)
     assert type(caught.value) is error
@@ -33,18 +33,18 @@ def told(error: type[MaskSearchError], path: str, suite: str = "") -> str:
 
 
 def test_no_such_file_and_empty_ones(tmp_path: Path) -> None:
-    assert told(DataError, str(tmp_path / "no.json")) == "There is no file FILE; check the path."
+    assert error_of(DataError, str(tmp_path / "no.json")) == "There is no file FILE; check the path."
     for text in ("", " \n\n"):
         assert (
-            told(DataError, samples.write(tmp_path / "a.jsonl", text))
+            error_of(DataError, samples.write(tmp_path / "a.jsonl", text))
             == "FILE is empty: it holds no questions."
         )
     for name, text in (("a.json", "[]"), ("a.csv", "Question,Answer\r\n,\r\n")):
-        assert told(DataError, samples.write(tmp_path / name, text)) == "FILE holds no questions."
+        assert error_of(DataError, samples.write(tmp_path / name, text)) == "FILE holds no questions."
 
 
 def test_an_unknown_suite(tmp_path: Path) -> None:
-    message = told(UsageError, samples.write_list(tmp_path / "a.json", samples.HOTPOT), "hotpot")
+    message = error_of(UsageError, samples.write_list(tmp_path / "a.json", samples.HOTPOT), "hotpot")
     assert message == f"There is no suite 'hotpot'; the suites are {', '.join(SUITES)}."
     with pytest.raises(DataError, match="There is no file hotpot;"):
         load_questions("hotpot")
@@ -53,18 +53,18 @@ def test_an_unknown_suite(tmp_path: Path) -> None:
 
 
 def test_files_of_another_kind(tmp_path: Path) -> None:
-    assert "is not UTF-8 text" in told(DataError, _bytes(tmp_path / "a.csv", b"\xff\xfeQuestion,Answer"))
-    assert "is neither JSON nor Parquet, and no sheet with the columns" in told(
+    assert "is not UTF-8 text" in error_of(DataError, _bytes(tmp_path / "a.csv", b"\xff\xfeQuestion,Answer"))
+    assert "is neither JSON nor Parquet, nor a sheet with known columns" in error_of(
         FormatError, samples.write(tmp_path / "a.csv", "a,b\n1,2\n")
     )
     for text in ("Just some text.", "\r\0", 'a"b\rc,d'):
-        assert "is neither JSON nor Parquet, and no sheet" in told(
+        assert "is neither JSON nor Parquet, nor a sheet" in error_of(
             FormatError, samples.write(tmp_path / "a.txt", text)
         )
-    assert "could not be read as Parquet" in told(
+    assert "could not be read as Parquet" in error_of(
         DataError, _bytes(tmp_path / "a.parquet", b"PAR1 and no more")
     )
-    assert "could not be read: " in told(
+    assert "could not be read: " in error_of(
         DataError, _bytes(tmp_path / "a.json.gz", gzip.compress(b"[]" * 50)[:-9])
     )
 
@@ -76,55 +76,57 @@ def _bytes(path: Path, data: bytes) -> str:
 
 def test_json_that_is_none(tmp_path: Path) -> None:
     good = json.dumps(samples.BAMBOOGLE[0])
-    message = told(FormatError, samples.write(tmp_path / "a.json", '[\n{"Question": "?",\n "Answer" 1}]'))
+    message = error_of(FormatError, samples.write(tmp_path / "a.json", '[\n{"Question": "?",\n "Answer" 1}]'))
     assert message == "FILE, line 3 is not valid JSON (Expecting ':' delimiter, column 11)."
-    assert told(FormatError, samples.write(tmp_path / "a.jsonl", f"{good}\n\n{{broken\n")).startswith(
+    assert error_of(FormatError, samples.write(tmp_path / "a.jsonl", f"{good}\n\n{{broken\n")).startswith(
         "FILE, line 3 is not valid JSON"
     )
     assert (
-        told(FormatError, samples.write(tmp_path / "a.jsonl", f"{good}\n3\n"))
+        error_of(FormatError, samples.write(tmp_path / "a.jsonl", f"{good}\n3\n"))
         == "FILE, line 2 is not a JSON object but a int."
     )
     assert (
-        told(FormatError, samples.write(tmp_path / "a.json", '[{"Question": "?", "Answer": "a"}, 3]'))
+        error_of(FormatError, samples.write(tmp_path / "a.json", '[{"Question": "?", "Answer": "a"}, 3]'))
         == "FILE, record 2 is not a JSON object but a int."
     )
-    one = told(
+    one = error_of(
         FormatError, samples.write(tmp_path / "a.json", json.dumps({"data": samples.BAMBOOGLE}, indent=1))
     )
-    assert one == "FILE is one JSON object, but a list of questions is needed, or one question a line."
+    assert (
+        one == "FILE is one JSON object; it must be a list of questions, or have one question on each line."
+    )
     for text in ("[" * 200_000, "[" + "1" * 5000 + "]"):
-        assert told(FormatError, samples.write(tmp_path / "a.json", text)).startswith(
+        assert error_of(FormatError, samples.write(tmp_path / "a.json", text)).startswith(
             "FILE is not valid JSON ("
         )
 
 
 def test_sheets_that_do_not_fit(tmp_path: Path) -> None:
     head = "Question,Answer\n"
-    assert told(FormatError, samples.write(tmp_path / "a.csv", head + "a,b\nc\n")).startswith(
+    assert error_of(FormatError, samples.write(tmp_path / "a.csv", head + "a,b\nc\n")).startswith(
         "FILE, line 3 has 1 cells, but the header has 2"
     )
-    assert told(FormatError, samples.write(tmp_path / "a.csv", head + "a,b,c\n")).startswith(
+    assert error_of(FormatError, samples.write(tmp_path / "a.csv", head + "a,b,c\n")).startswith(
         "FILE, line 2 has 3 cells, but the header has 2"
     )
-    assert told(FormatError, samples.write(tmp_path / "a.csv", head + 'a,b\n"c"d,e\n')).startswith(
+    assert error_of(FormatError, samples.write(tmp_path / "a.csv", head + 'a,b\n"c"d,e\n')).startswith(
         "FILE, line 3 is not valid CSV"
     )
-    assert told(FormatError, samples.write(tmp_path / "a.csv", head + 'a,"b\n\n')).startswith(
+    assert error_of(FormatError, samples.write(tmp_path / "a.csv", head + 'a,"b\n\n')).startswith(
         "FILE, line 2 is not valid CSV"
     )
     assert (
-        told(FormatError, samples.write(tmp_path / "a.csv", "Question,Answer,Answer\na,b,c\n"))
+        error_of(FormatError, samples.write(tmp_path / "a.csv", "Question,Answer,Answer\na,b,c\n"))
         == "FILE, line 1 names the column 'Answer' twice."
     )
-    assert "has a cell in column 3" in told(
+    assert "has a cell in column 3" in error_of(
         FormatError, samples.write(tmp_path / "a.csv", "Question,Answer,\na,b,c\n")
     )
-    # Only FreshQA has remarks above the header: elsewhere such a line is a stray row.
-    assert "no sheet with the columns" in told(
+    # Only FreshQA has remarks above the header; in any other sheet such a line is a stray row.
+    assert "nor a sheet with known columns" in error_of(
         FormatError, samples.write(tmp_path / "a.csv", "stray,row\n" + head + "a,b\n")
     )
-    assert "no sheet with the columns" in told(
+    assert "nor a sheet with known columns" in error_of(
         FormatError,
         samples.write(
             tmp_path / "a.csv", samples.sheet(samples.FRESH, samples.FRESH_COLUMNS, above="remark\n" * 21)
@@ -141,24 +143,28 @@ def test_sheets_that_do_not_fit(tmp_path: Path) -> None:
         (
             samples.TWO_WIKI,
             "hotpotqa",
-            "FILE is not of HotpotQA but of 2WikiMultiHopQA, by the fields of FILE, record 1; name that suite, or another file.",
+            "FILE is not of HotpotQA but of 2WikiMultiHopQA, by the fields of FILE, record 1; "
+            "name that suite, or another file.",
         ),
         (samples.HOTPOT, "2wikimultihopqa", "FILE is not of 2WikiMultiHopQA but of HotpotQA"),
         (samples.MUSIQUE, "frames", "FILE is not of FRAMES but of MuSiQue"),
         (
             [{"a": 1, "b": 2}],
             "musique",
-            "FILE is no question file of MuSiQue (answer, id, paragraphs, question): FILE, record 1 has the fields a, b;",
+            "FILE is not a question file of MuSiQue (answer, id, paragraphs, question): "
+            "FILE, record 1 has the fields a, b;",
         ),
         (
             [{"a": 1}],
             "",
-            "FILE is no question file of a suite or of our own (id, question, answers): FILE, record 1 has the fields a;",
+            "FILE is not a question file of a suite or in our format (id, question, answers): "
+            "FILE, record 1 has the fields a;",
         ),
         (
             [{}],
             "",
-            "FILE is no question file of a suite or of our own (id, question, answers): FILE, record 1 has the fields none;",
+            "FILE is not a question file of a suite or in our format (id, question, answers): "
+            "FILE, record 1 has the fields none;",
         ),
         (
             [{"_id": "a", "question": "?", "context": [], "level": "hard"}],
@@ -176,15 +182,15 @@ def test_sheets_that_do_not_fit(tmp_path: Path) -> None:
 def test_files_of_another_suite_or_without_answers(
     tmp_path: Path, rows: list[samples.Row], suite: str, message: str
 ) -> None:
-    assert told(FormatError, samples.write_list(tmp_path / "a.json", rows), suite).startswith(message)
+    assert error_of(FormatError, samples.write_list(tmp_path / "a.json", rows), suite).startswith(message)
 
 
-def test_what_could_be_two_suites_must_be_said(tmp_path: Path) -> None:
+def test_an_ambiguous_layout_needs_the_suite_named(tmp_path: Path) -> None:
     rows = [{name: value for name, value in row.items() if name != "level"} for row in samples.HOTPOT]
     path = samples.write_list(tmp_path / "a.json", rows)
     assert (
-        told(UsageError, path)
-        == "FILE may be of HotpotQA or 2WikiMultiHopQA, which look the same; say which suite it is."
+        error_of(UsageError, path)
+        == "FILE may be of HotpotQA or 2WikiMultiHopQA, whose layouts are the same; name the suite."
     )
     assert load_questions(path, "2wikimultihopqa")[0] == "2wikimultihopqa"
     assert load_questions(path, "hotpotqa")[0] == "hotpotqa"
@@ -195,15 +201,15 @@ def test_ramp_tasks_need_no_reader(tmp_path: Path) -> None:
         id="t", doc_id="d", title="T", text="[mask] ran.", answers=("Ann",), masks=1, original="Ann ran."
     )
     path = samples.write_lines(tmp_path / "tasks.jsonl", [task.to_json()])
-    assert told(UsageError, path).startswith("FILE holds RAMP tasks, which need no reader;")
-    assert told(UsageError, path, "ramp").startswith("RAMP tasks need no reader;")
+    assert error_of(UsageError, path).startswith("FILE holds RAMP tasks, which need no reader;")
+    assert error_of(UsageError, path, "ramp").startswith("RAMP tasks need no reader;")
 
 
 # Rows
 
 
 def changed(rows: list[samples.Row], **fields: Any) -> list[samples.Row]:
-    """The rows with the second one changed; a field that is None is taken away."""
+    """Returns two rows, the second with changed fields; a field that is None is removed."""
     row = {**rows[1 % len(rows)], **fields}
     other = {"id": "other", "_id": "other", "Unnamed: 0": "99"}
     row |= {name: value for name, value in other.items() if name in row and name not in fields}
@@ -252,7 +258,8 @@ def changed(rows: list[samples.Row], **fields: Any) -> list[samples.Row]:
         (
             "hotpotqa",
             changed(samples.HOTPOT, _id=samples.HOTPOT[0]["_id"]),
-            "repeats the id '5a8b57f25542995d1e6f1371' of FILE, record 1; ids must be unique,",
+            "repeats the id '5a8b57f25542995d1e6f1371' of FILE, record 1; "
+            "ids must be unique, so remove one of the two.",
         ),
         (
             "musique",
@@ -262,35 +269,35 @@ def changed(rows: list[samples.Row], **fields: Any) -> list[samples.Row]:
         (
             "musique",
             changed(samples.MUSIQUE, paragraphs=[1]),
-            "has a field 'paragraphs' with an entry that is no object.",
+            "has a field 'paragraphs' with an entry that is not an object.",
         ),
         (
             "musique",
             changed(samples.MUSIQUE, paragraphs=[{"title": "A"}]),
-            "has a paragraph without a number 'idx', or without a text",
+            "has a paragraph without a number in 'idx', or without text",
         ),
         (
             "musique",
             changed(samples.MUSIQUE, paragraphs=[{"idx": 1, "title": "A"}]),
-            "has a paragraph without a number 'idx', or",
+            "has a paragraph without a number in 'idx', or",
         ),
         (
             "musique",
             changed(samples.MUSIQUE, answer_aliases=[1]),
-            "has a field 'answer_aliases' with an entry that is no text.",
+            "has a field 'answer_aliases' with an entry that is not text.",
         ),
         ("bamboogle", changed(samples.BAMBOOGLE, Answer=None), "lacks the field 'Answer'."),
         ("fanoutqa", changed(samples.FANOUT, answer=[]), "has an empty field 'answer'."),
         (
             "fanoutqa",
             changed(samples.FANOUT, answer={"a": None}),
-            "has an answer with a part that is no text or number but a NoneType.",
+            "has an answer with a part that is not text or a number but a NoneType.",
         ),
         ("fanoutqa", changed(samples.FANOUT, answer=["a", " "]), "has an answer with an empty part."),
         (
             "fanoutqa",
             changed(samples.FANOUT, decomposition=["a"]),
-            "has a field 'decomposition' with an entry that is no object.",
+            "has a field 'decomposition' with an entry that is not an object.",
         ),
         ("freshqa", changed(samples.FRESH, split="TEST", answer_0=""), "has an empty field 'answer_0'."),
         (
@@ -313,7 +320,7 @@ def changed(rows: list[samples.Row], **fields: Any) -> list[samples.Row]:
 )
 def test_rows_that_are_not_right(tmp_path: Path, suite: str, rows: list[samples.Row], message: str) -> None:
     path = samples.write(tmp_path / "a.json", json.dumps(rows))
-    assert told(FormatError, path, suite).startswith(f"FILE, record 2 {message}")
+    assert error_of(FormatError, path, suite).startswith(f"FILE, record 2 {message}")
 
 
 @pytest.mark.parametrize(
@@ -325,27 +332,27 @@ def test_rows_that_are_not_right(tmp_path: Path, suite: str, rows: list[samples.
         ({"answers": ["x", " "]}, "has an empty answer"),
         ({"question": " "}, "has an empty field 'question'"),
         ({"id": "a"}, "repeats the id 'a'"),
-        ({"answer_raw": [None]}, "has an answer with a part that is no text or number"),
+        ({"answer_raw": [None]}, "has an answer with a part that is not text or a number"),
     ],
 )
 def test_our_own_rows_that_are_not_right(tmp_path: Path, fields: dict[str, Any], message: str) -> None:
     good = {"id": "a", "question": "Who?", "answers": ["x"]}
     bad = {name: value for name, value in {**good, "id": "b", **fields}.items() if value is not None}
-    assert told(FormatError, samples.write_lines(tmp_path / "a.jsonl", [good, bad])).startswith(
+    assert error_of(FormatError, samples.write_lines(tmp_path / "a.jsonl", [good, bad])).startswith(
         f"FILE, line 2 {message}"
     )
 
 
 def test_releases_with_no_question_to_ask(tmp_path: Path) -> None:
-    message = told(DataError, samples.write_lines(tmp_path / "a.jsonl", [samples.UNANSWERABLE]))
+    message = error_of(DataError, samples.write_lines(tmp_path / "a.jsonl", [samples.UNANSWERABLE]))
     assert message == "FILE holds no question to ask: 1 are not answerable from its paragraphs."
 
 
-def test_bad_aliases_are_told_with_their_line(tmp_path: Path) -> None:
+def test_errors_in_the_aliases_name_their_line(tmp_path: Path) -> None:
     path = samples.write_list(tmp_path / "dev.json", samples.TWO_WIKI)
     for row, message in (
         ({"aliases": []}, "lacks the field 'Q_id'"),
-        ({"Q_id": "Q1", "aliases": [1]}, "has an alias that is no text"),
+        ({"Q_id": "Q1", "aliases": [1]}, "has an alias that is not text"),
     ):
         samples.write_lines(tmp_path / "id_aliases.json", [samples.ALIASES[0], row])
         with pytest.raises(FormatError, match=re.escape(f"{tmp_path / 'id_aliases.json'}, line 2 {message}")):
@@ -376,7 +383,7 @@ FIRST = {
 
 
 @given(st.sampled_from(sorted(LAYOUTS)), st.data())
-def test_a_row_with_anything_in_a_field_is_read_or_told_of(
+def test_a_row_with_anything_in_a_field_is_read_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, suite: str, data: st.DataObject
 ) -> None:
     rows = changed(FIRST[suite])
@@ -393,7 +400,7 @@ def test_a_row_with_anything_in_a_field_is_read_or_told_of(
 
 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace")))
-def test_any_bytes_are_read_or_told_of(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_any_bytes_are_read_or_an_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = _bytes(tmp_path_factory.mktemp("bytes") / "a.dat", data)
     with pytest.raises(DataError):
         load_questions(path)

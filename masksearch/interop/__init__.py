@@ -1,1 +1,4 @@
-"""Our suites inside other people's evaluation frameworks. Nothing here is imported by the rest of the package."""
+"""Connections to other frameworks: exports for trainers, tasks for Inspect, an agent loop for verl.
+
+No other package imports this one, except the command line.
+"""

@@ -1,10 +1,11 @@
-"""A trajectory as a chat: system and user first, then model turns and the tool's texts in turn.
+"""Turns a trajectory into a chat: system and user first, then model turns and tool texts in alternation.
 
-This is how the agent loop asks a model behind an endpoint (llm/endpoint.py): a model turn is an assistant message as it was written, a tool's
-text a message of its own, without the white space around it.
+The agent loop asks a model behind an endpoint in the same way (llm/endpoint.py): a model turn is an
+unchanged assistant message, and a tool's text is a separate message without surrounding white space.
 
-A chat template is applied to a chat as one text, in which a special token is one whoever wrote it. So what was retrieved is made harmless once
-more, which changes nothing that this package has written, and a model turn with something like a special token in it is `marked`.
+A trainer tokenises the templated chat as one text, where special tokens act no matter who wrote them.
+Retrieved text is therefore neutralised again, which does not change text that this package has written,
+and a model turn that contains a possible special token is reported by `marked`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from masksearch.types import Task, Trajectory, Turn
 
 _BLOCK = re.compile(r"(<information>\n)(.*)(\n</information>)", re.DOTALL)
 _REPLACED = "‹"
-"""What stands for a bracket that was made harmless."""
+"""The look-alike that replaces a neutralised bracket."""
 
 
 @dataclass(frozen=True)
 class Chat:
-    """One trajectory. `turns` begins and ends with a model turn, and model and tool take turns."""
+    """One trajectory. `turns` starts and ends with a model turn; model and tool turns alternate."""
 
     system: str
     user: str
@@ -34,20 +35,21 @@ class Chat:
 
 
 def chat_of(trajectory: Trajectory, task: Task) -> Chat:
-    """The chat of a trajectory, with the prompt that `sft` trains it with. Raises LeftOut where the model says nothing in it."""
+    """Returns the chat of a trajectory, with the prompt that `sft` uses. Raises LeftOut (see `turns_of`)."""
     prompt = messages(task, method_prompt(trajectory.tools), answer_form_of(trajectory))
     return Chat(prompt[0]["content"], prompt[1]["content"], turns_of(trajectory))
 
 
 def answer_form_of(trajectory: Trajectory) -> str:
-    """The form of answer that the trajectory's prompt asked for."""
+    """Returns the answer form that the trajectory's prompt asked for."""
     return str(trajectory.task.get("answer_form", "spans"))
 
 
 def turns_of(trajectory: Trajectory) -> tuple[Turn, ...]:
-    """Turns that alternate, from the model's first to its last; what the tool says at the end is learnt by nobody.
+    """Returns alternating turns, from the first to the last model turn.
 
-    Raises LeftOut where the model says nothing.
+    A tool turn at the end is dropped, because it has no effect on training. Raises LeftOut if no model
+    turn has text, or if the first turn is the tool's.
     """
     joined = [
         Turn(role=role, text="".join(turn.text for turn in turns))
@@ -66,7 +68,7 @@ def turns_of(trajectory: Trajectory) -> tuple[Turn, ...]:
 
 
 def marked(trajectory: Trajectory) -> bool:
-    """Whether a model turn has something in it, beside the protocol's tags, that a chat template could take for a special token."""
+    """Whether a model turn contains a possible special token, apart from the protocol's tags."""
     texts = (
         CONTROL.sub(" ", line)
         for turn in trajectory.turns
@@ -77,7 +79,10 @@ def marked(trajectory: Trajectory) -> bool:
 
 
 def harmless(text: str) -> str:
-    """A tool's text, nothing in whose results can act. What was made harmless before stays as it is, and so do the loop's own corrections."""
+    """Neutralises the results in a tool's text.
+
+    Neutralised results do not change, and neither do the loop's own corrections.
+    """
     block = _BLOCK.fullmatch(text)
     if block is None:
         return text
@@ -86,4 +91,5 @@ def harmless(text: str) -> str:
 
 
 def _acts(line: str) -> bool:
+    """Whether the line contains a bracket that could open a tag or a special token."""
     return neutralise(line).count(_REPLACED) > line.count(_REPLACED)

@@ -1,4 +1,6 @@
-"""`masksearch export`: reads trajectories one at a time, leaves out what is not to be learnt from, and says what was written and what was not.
+"""`masksearch export`: writes trajectories for another trainer, and reports what was written and left out.
+
+Reads one trajectory at a time.
 
 masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
 masksearch export trajectories.jsonl --to llamafactory -o data/search.jsonl
@@ -26,10 +28,10 @@ Converter = Callable[[Trajectory, Task], list[dict[str, Any]]]
 
 
 def export(settings: ExportSettings, output: str) -> dict[str, Any]:
-    """Writes the data of the target to `output`, and returns the summary: `read`, `written`, `left_out` by reason, and `text`.
+    """Writes the target's data to `output`; returns `read`, `written`, `left_out` by reason, and `text`.
 
-    Raises UsageError for settings that do not go together, DataError and FormatError for what is read, and ModelError for the tokenizer. Then
-    nothing is written.
+    Raises UsageError for settings that do not fit together, DataError and FormatError for bad input, and
+    ModelError if the tokenizer cannot be loaded. After an error, no output file is written.
     """
     check(settings, output)
     rows = iter(read_all(settings.trajectories))
@@ -39,7 +41,7 @@ def export(settings: ExportSettings, output: str) -> dict[str, Any]:
         return _export_tasks(settings, output, everything)
     if settings.answer_form or (settings.to == "verl" and settings.name):
         raise UsageError(
-            "--answer-form and, for verl, --name are for tasks; trajectories are exported with the prompt they were made with."
+            "--answer-form and, for verl, --name are for tasks; trajectories keep their own prompt."
         )
     return _export_trajectories(settings, output, everything)
 
@@ -47,7 +49,7 @@ def export(settings: ExportSettings, output: str) -> dict[str, Any]:
 def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str, Any]:
     if settings.tool_role or settings.all:
         raise UsageError(
-            "--tool-role and --all are for trajectories, and have no effect on tasks; leave them out."
+            "--tool-role and --all are for trajectories and have no effect on tasks; leave them out."
         )
     with Progress("export", None, "tasks") as progress:
         made = _counted(verl.task_rows(rows, settings.answer_form or "spans", settings.name), progress)
@@ -61,6 +63,7 @@ def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str
 
 
 def _counted(rows: Iterator[dict[str, Any]], progress: Progress) -> Iterator[dict[str, Any]]:
+    """Yields the rows and advances the progress by each."""
     for row in rows:
         yield row
         progress.step()
@@ -70,22 +73,21 @@ def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> d
     shape, file = shape_of(settings), Path(output)
     convert, columns = _converter(shape, settings)
     if settings.to == "llamafactory" and output != "-":
-        llamafactory.read_info(file.parent / llamafactory.INFO)  # before the work, not after it
+        llamafactory.read_info(file.parent / llamafactory.INFO)  # a damaged file fails before the work
     left_out: Counter[str] = Counter()
     with Progress("export", None, "trajectories") as progress:
         count = write(output, columns, _convert_all(rows, convert, shape, settings.all, left_out, progress))
-    summary = {"read": progress.done, "written": count, "left_out": dict(left_out)}
-    beside = ""
+    text = (
+        f"{output}: {count} rows ({settings.to}, {shape}) of {progress.done} trajectories{_reasons(left_out)}"
+    )
     if settings.to == "llamafactory" and output != "-":
         name = settings.name or stem(output)
-        beside = f"; data set '{name}' in {llamafactory.write_info(file, name, shape)}"
-    return {
-        **summary,
-        "text": f"{output}: {count} rows ({settings.to}, {shape}) of {progress.done} trajectories{_told(left_out)}{beside}",
-    }
+        text += f"; data set '{name}' in {llamafactory.write_info(file, name, shape)}"
+    return {"read": progress.done, "written": count, "left_out": dict(left_out), "text": text}
 
 
 def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Columns]:
+    """Returns the converter of a target and shape, and the columns of its rows."""
     if settings.to == "llamafactory":
         return llamafactory.converter(shape), llamafactory.COLUMNS[shape]
     return trl.converter(shape, settings), verl.SFT_COLUMNS if settings.to == "verl" else trl.COLUMNS[shape]
@@ -94,7 +96,7 @@ def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Colum
 def _convert_all(
     rows: Rows, convert: Converter, shape: Shape, keep: bool, left_out: Counter[str], progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Rows of all that can be learnt from; raises DataError at the end where there was nothing."""
+    """Yields the rows of all usable trajectories; raises DataError at the end if there were none."""
     written = 0
     for place, value in rows:
         trajectory, task = as_trajectory(place, value)
@@ -107,24 +109,24 @@ def _convert_all(
         yield from made
         progress.step(note=f"{left_out.total()} left out")
     if not written:
-        raise DataError(
-            f"Of {progress.done} trajectories none can be exported{_told(left_out)}.{'' if keep else ' --all keeps those out of form.'}"
-        )
+        hint = "" if keep else " --all also exports those in invalid form."
+        raise DataError(f"None of {progress.done} trajectories can be exported{_reasons(left_out)}.{hint}")
 
 
 def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter[str]) -> bool:
-    # Rows of tokens are made with special tokens off; in a chat one would act.
-    reason = (
-        ""
-        if keep
-        else fault(trajectory)
-        or ("a special token in a model turn" if shape != "tokens" and marked(trajectory) else "")
-    )
+    """Whether a trajectory is left out; counts its reason."""
+    if keep:
+        return False
+    reason = fault(trajectory)
+    # Token rows are encoded with special tokens turned off; in a chat, a special token would act.
+    if not reason and shape != "tokens" and marked(trajectory):
+        reason = "a special token in a model turn"
     if reason:
         left_out[reason] += 1
     return bool(reason)
 
 
-def _told(left_out: Counter[str]) -> str:
+def _reasons(left_out: Counter[str]) -> str:
+    """Returns the reasons with their counts as the end of a sentence; "" if no trajectory was left out."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
     return f"; left out {left_out.total()}: {reasons}" if reasons else ""

@@ -1,4 +1,4 @@
-"""What is exported: trajectories one at a time, and why one is left out."""
+"""Reads the records to export one at a time, and decides which trajectories are left out."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Rows = Iterable[tuple[str, dict[str, Any]]]
 
 
 class LeftOut(Exception):
-    """A trajectory cannot be told in the shape asked for; its text is the reason, in a few words."""
+    """A trajectory that cannot be written in the requested shape; the message is a short reason."""
 
 
 def read_all(paths: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The records of several files or folders, one after the other. Raises DataError where one of them holds none."""
+    """Yields the records of several files or folders in turn. Raises DataError if one has no records."""
     for path in paths:
         found = False
         for row in read_rows(path):
@@ -32,20 +32,19 @@ def read_all(paths: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def is_trajectory(value: dict[str, Any]) -> bool:
-    """Whether a record is meant to be a trajectory, and not a task or something else."""
+    """Whether a record is meant as a trajectory, by its fields."""
     return "turns" in value
 
 
 def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
-    """A record as a trajectory, and the task it is of. Raises FormatError naming its place."""
+    """Returns a record as a trajectory, and its task. Raises FormatError with the record's place."""
     if not is_trajectory(value):
-        what = "a task or question" if "answers" in value else "something else"
-        hint = (
-            " (trajectories come from: masksearch synthesize; tasks can be exported by themselves with --to verl)"
-            if "answers" in value
-            else ""
+        if "answers" not in value:
+            raise FormatError(f"{place} is not a trajectory.")
+        raise FormatError(
+            f"{place} is a task or question, not a trajectory (masksearch synthesize writes trajectories; "
+            "--to verl also exports a file of tasks alone)."
         )
-        raise FormatError(f"{place} is no trajectory but {what}{hint}.")
     try:
         trajectory = Trajectory.model_validate(value)
     except ValidationError as error:
@@ -57,9 +56,9 @@ def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
 
 
 def as_task(place: str, value: dict[str, Any]) -> Task:
-    """A record as a task or question. Raises FormatError naming its place."""
+    """Returns a record as a task or question. Raises FormatError with the record's place."""
     if is_trajectory(value):
-        raise FormatError(f"{place} is a trajectory, among tasks; export the two by themselves.")
+        raise FormatError(f"{place} is a trajectory among tasks; export tasks and trajectories separately.")
     try:
         return task_from_json(value)
     except ValidationError as error:
@@ -67,7 +66,7 @@ def as_task(place: str, value: dict[str, Any]) -> Task:
 
 
 def fault(trajectory: Trajectory) -> str:
-    """Why a trajectory is not to be learnt from, or ""."""
+    """Returns why a trajectory is not used for training, or ""."""
     if trajectory.status != "answered":
         return trajectory.status
     return "" if is_valid(trajectory.turns, trajectory.tools) else "not in valid form"

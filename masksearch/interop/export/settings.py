@@ -1,4 +1,4 @@
-"""The settings of `masksearch export`, and which of them go together."""
+"""The settings of `masksearch export`, and the checks of their combinations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHAPES: dict[Target, tuple[Shape, ...]] = {
     "llamafactory": ("tags", "calls"),
     "verl": ("messages",),
 }
-"""Target -> its shapes, the default first."""
+"""Target -> its shapes; the first is the default."""
 ENDINGS: dict[Target, tuple[str, ...]] = {
     "trl": (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet"),
     "llamafactory": (".jsonl", ".parquet"),
@@ -29,46 +29,51 @@ ENDINGS: dict[Target, tuple[str, ...]] = {
 
 
 class ExportSettings(Settings):
-    """Writes trajectories as training data for TRL, LLaMA-Factory or verl; for verl also tasks or questions, as data for reinforcement learning."""
+    """Writes trajectories as training data for TRL, LLaMA-Factory or verl; for verl also tasks for RL."""
 
     trajectories: Refs = Field(min_length=1)
     """Files or folders of trajectories; for verl also of tasks or questions."""
     to: Target
-    """Whose data is written."""
+    """Trainer for which the data is written."""
     shape: Shape | None = None
-    """trl: tokens (the rows that `sft` trains on), messages, or completions (one row a model turn). llamafactory: tags, or calls (the model is to call tools
-    natively). verl: messages. Without it the first of these."""
+    """Shape of a row. trl: tokens (the rows that `sft` trains on), messages, or completions (one row per
+    model turn). llamafactory: tags, or calls (for a model that calls tools natively). verl: messages. Unset,
+    the first shape of the target."""
     model: Ref = ""
-    """Checkpoint folder or hub's name whose tokenizer makes the rows of tokens."""
+    """Checkpoint folder or hub name whose tokenizer encodes token rows; required for the shape tokens."""
     max_length: int | None = Field(None, ge=16)
-    """Longer rows of tokens are left out (and counted), never cut; TRL cuts at its own max_length."""
+    """Maximum length of a token row, in tokens. Longer rows are left out and counted, never cut (TRL cuts at
+    its own max_length). Unset, rows of any length are written."""
     tool_role: Literal["user", "tool"] | None = None
-    """Role of the tool's text in messages. user: as the agent loop shows it to a model behind an endpoint, and as any chat template takes it. tool: for
-    templates that drop the thoughts before a user's message."""
+    """Role of the tool's text in messages and completions. user: as the agent loop sends it to a model
+    behind an endpoint; every chat template accepts it. tool: for templates that drop the thoughts before a
+    user message. Unset, user."""
     answer_form: Literal["spans", "paragraph"] | None = None
-    """What prompts made of RAMP tasks ask for; trajectories say so themselves. Without it: spans."""
+    """Answer form in the prompts of exported RAMP tasks; trajectories record their own. Unset, spans."""
     name: str = ""
-    """llamafactory: name in dataset_info.json (default: that of the file). verl, of tasks: `data_source` (default: masksearch/ramp or masksearch/question)."""
+    """llamafactory: name of the data set in dataset_info.json; empty, the name of the file. verl, of tasks:
+    `data_source`; empty, masksearch/ramp or masksearch/question."""
     all: bool = False
-    """Also trajectories that did not end with an answer, or are not in valid form."""
+    """Whether to export trajectories without an answer or in invalid form as well."""
 
 
 def shape_of(settings: ExportSettings) -> Shape:
-    """The shape asked for, or the target's default. Raises UsageError where the target has no such shape."""
+    """Returns the requested shape, or the target's default. Raises UsageError for another target's shape."""
     shapes = SHAPES[settings.to]
     if settings.shape is not None and settings.shape not in shapes:
         raise UsageError(
-            f"--shape {settings.shape} does not go with --to {settings.to}, whose shapes are: {', '.join(shapes)}."
+            f"--shape {settings.shape} does not fit --to {settings.to}; its shapes are: {', '.join(shapes)}."
         )
     return settings.shape or shapes[0]
 
 
 def check(settings: ExportSettings, output: str) -> None:
-    """Raises UsageError for settings that do not go together, or that would have no effect."""
+    """Raises UsageError for settings that do not fit together or would be ignored."""
     shape = shape_of(settings)
     if shape == "tokens" and not settings.model:
         raise UsageError(
-            "Rows of tokens are made by a tokenizer: name a checkpoint with --model, or write text with --shape messages."
+            "The shape tokens needs a tokenizer: name a checkpoint with --model, or write text with --shape "
+            "messages."
         )
     roles = shape in ("messages", "completions")
     effects: tuple[tuple[str, Any, bool], ...] = (
@@ -83,32 +88,36 @@ def check(settings: ExportSettings, output: str) -> None:
             raise UsageError(f"{flag} has no effect with --to {settings.to} --shape {shape}; leave it out.")
     if settings.to == "llamafactory" and "," in (settings.name or stem(output)):
         raise UsageError(
-            "The name of a data set must have no comma in it, since LLaMA-Factory separates names by commas; choose another --name."
+            "The name of a data set must have no comma, because LLaMA-Factory separates names by commas; "
+            "choose another --name."
         )
     _check_output(settings.to, output)
 
 
 def _check_output(target: Target, output: str) -> None:
+    """Raises UsageError for an output that the target's loader could not read."""
     endings = ENDINGS[target]
     if output == "-":
         if ".jsonl" not in endings:
             raise UsageError(
-                f"--to {target} writes Parquet, which does not go to standard output; name a file with -o, such as train.parquet."
+                f"--to {target} writes Parquet, which does not go to standard output; name a file with -o, "
+                "such as train.parquet."
             )
         return
     path = Path(output)
     if path.is_dir():
+        example = path / f"train{endings[0]}"
         raise UsageError(
-            f"-o {output} is a folder, but this command writes a file; name a file in it, such as {path / ('train' + endings[0])}."
+            f"-o {output} is a folder, but this command writes a file; name a file in it, such as {example}."
         )
     if path.exists() and not path.is_file():
-        raise UsageError(f"-o {output} is no file; choose another name, or - for standard output.")
+        raise UsageError(f"-o {output} is not a file; choose another name, or - for standard output.")
     if not path.name.endswith(endings) or path.name.startswith("."):
         raise UsageError(
-            f"-o {output}: for {target} the name must end in {' or '.join(endings)}, which is what its loader reads."
+            f"-o {output}: for {target} the name must end in {' or '.join(endings)}, which its loader reads."
         )
 
 
 def stem(output: str) -> str:
-    """A file's name without its endings."""
+    """Returns a file's name without its endings."""
     return Path(inner_name(output)).stem

@@ -1,12 +1,21 @@
-"""TRL's SFTTrainer: rows of tokens, or conversations in its two forms (field names: TRL's documentation, "Dataset formats and types").
+"""Writes data for TRL's SFTTrainer: token rows, or conversations in its two forms.
 
-tokens       `input_ids` and `labels`, -100 where there is no loss. TRL takes `labels` as they are. Set `max_length` high enough: it cuts at 1024.
-messages     one conversation. `assistant_only_loss=True` is needed, or the loss is on everything; it needs a chat template that marks what an
-             assistant writes by `{% generation %}`. TRL brings such templates for well-known models, and refuses the others, SmolLM2's among them.
-             With TRL 1.16's own templates the loss is on assistant turns alone; what some of them make of a thought is another matter: Qwen3's set
-             it on lines of its own; those of GLM-4-MoE, LFM2.5 and Nemotron 3 drop it before a user's message, but not before a tool's (tool_role).
-completions  a row for each model turn: all before it as `prompt`, the turn as `completion`. TRL puts the loss on completions by default, whatever the
-             template; in exchange, beginnings are computed again for each turn, and a turn weighs the same whatever the length of its trajectory.
+The field names are from TRL's documentation, "Dataset formats and types".
+
+tokens       `input_ids` and `labels`, -100 for tokens without loss. TRL uses `labels` unchanged. Set its
+`max_length` high
+             enough: it cuts at 1024 by default.
+messages     One conversation. Without `assistant_only_loss=True` all text carries loss. That option needs
+a chat template
+             that marks assistant text by `{% generation %}`. TRL has such templates for well-known models
+             and refuses others, such as SmolLM2. With the templates of TRL 1.16, only assistant turns
+             carry loss, but some change a thought: Qwen3's puts it on separate lines; those of GLM-4-MoE,
+             LFM2.5 and Nemotron 3 drop it before a user message, but not before a tool message
+             (tool_role).
+completions  One row per model turn: all earlier text as `prompt`, the turn as `completion`. TRL puts the
+loss on
+             completions by default, with any template. The cost: earlier turns are computed again for
+             each turn, and a turn has the same weight in trajectories of any length.
 """
 
 from __future__ import annotations
@@ -31,28 +40,32 @@ Converter = Callable[[Trajectory, Task], list[dict[str, Any]]]
 
 
 def converter(shape: Shape, settings: ExportSettings) -> Converter:
-    """What makes rows of a trajectory. Raises ModelError and MissingExtraError where the tokenizer cannot be loaded."""
+    """Returns the function that turns a trajectory into rows.
+
+    Raises ModelError or MissingExtraError if the tokenizer cannot be loaded.
+    """
     if shape == "tokens":
         return token_rows(load_tokenizer(settings.model), settings.max_length)
     role = settings.tool_role or "user"
-    if shape == "messages":
-        return lambda trajectory, task: [
-            {"id": trajectory.id, "messages": message_list(chat_of(trajectory, task), role)}
-        ]
-    return lambda trajectory, task: completion_rows(
-        trajectory.id, message_list(chat_of(trajectory, task), role)
-    )
+
+    def rows(trajectory: Trajectory, task: Task) -> list[dict[str, Any]]:
+        messages = message_list(chat_of(trajectory, task), role)
+        if shape == "messages":
+            return [{"id": trajectory.id, "messages": messages}]
+        return completion_rows(trajectory.id, messages)
+
+    return rows
 
 
 def message_list(chat: Chat, tool_role: str) -> list[dict[str, str]]:
-    """A chat as messages with `role` and `content`."""
+    """Returns a chat as messages with `role` and `content`."""
     roles = {"model": "assistant", "tool": tool_role}
-    said = [{"role": roles[turn.role], "content": turn.text} for turn in chat.turns]
-    return [{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}, *said]
+    turns = [{"role": roles[turn.role], "content": turn.text} for turn in chat.turns]
+    return [{"role": "system", "content": chat.system}, {"role": "user", "content": chat.user}, *turns]
 
 
 def completion_rows(name: str, messages: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """One row a model turn, numbered in its `id`."""
+    """Returns one row per model turn, numbered in its `id`."""
     places = [
         place
         for place, message in enumerate(messages)
@@ -65,14 +78,13 @@ def completion_rows(name: str, messages: list[dict[str, str]]) -> list[dict[str,
 
 
 def token_rows(tokenizer: Any, max_length: int | None) -> Converter:
-    """The rows that stage `sft` trains on (train/tokens.py), by this tokenizer."""
+    """Returns the function that encodes the rows of stage `sft` (train/tokens.py) by this tokenizer."""
     from masksearch.train.tokens import IGNORED, encode_trajectory
 
     def rows(trajectory: Trajectory, task: Task) -> list[dict[str, Any]]:
         encoded = encode_trajectory(tokenizer, trajectory)
-        if not any(turn.text.strip() for turn in trajectory.turns if turn.role == "model") or all(
-            label == IGNORED for label in encoded.labels
-        ):
+        has_text = any(turn.text.strip() for turn in trajectory.turns if turn.role == "model")
+        if not has_text or all(label == IGNORED for label in encoded.labels):
             raise LeftOut("no model turn")
         if max_length is not None and len(encoded.input_ids) > max_length:
             raise LeftOut("too long")
@@ -82,14 +94,16 @@ def token_rows(tokenizer: Any, max_length: int | None) -> Converter:
 
 
 def load_tokenizer(source: str) -> Any:
-    """The tokenizer of a checkpoint folder or a hub's name. Raises ModelError, and MissingExtraError without the packages."""
+    """Loads the tokenizer of a checkpoint folder or a hub name.
+
+    Raises ModelError, or MissingExtraError if torch or transformers is not installed.
+    """
     try:
-        import torch  # noqa: F401  (train/tokens.py stands on it)
+        import torch  # noqa: F401  (train/tokens.py needs it)
         from transformers import AutoTokenizer
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            (error.name or "transformers").partition(".")[0], "train", "Rows of tokens"
-        ) from error
+        package = (error.name or "transformers").partition(".")[0]
+        raise MissingExtraError(package, "train", "The shape tokens") from error
     from masksearch.llm.checkpoint import quiet
 
     if Path(source).is_file():
@@ -97,8 +111,9 @@ def load_tokenizer(source: str) -> Any:
     try:
         with quiet():
             return AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # whatever the readers of damaged files raise
+    except Exception as error:  # damaged files raise many types of error
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ModelError(
-            f"No tokenizer can be loaded from {source} ({reason}); name a checkpoint folder (made with: masksearch model -o DIR)."
+            f"No tokenizer can be loaded from {source} ({reason}); name a checkpoint folder (made with: "
+            "masksearch model -o DIR)."
         ) from error

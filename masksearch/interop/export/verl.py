@@ -1,11 +1,15 @@
-"""verl: Parquet for its MultiTurnSFTDataset (of trajectories) and its RLHFDataset (of tasks and questions).
+"""Writes Parquet for verl.
 
-Fields as verl documents and reads them (docs/preparation/prepare_data.rst, verl/utils/dataset). Of trajectories: `messages`; loss is on assistant
-messages. It renders each message by itself and refuses chat templates for which that makes a difference (Qwen3's, Llama 3's; not Qwen2.5's or
-SmolLM2's), unless `ignore_input_ids_mismatch` is set.
+Trajectories are written for its MultiTurnSFTDataset, tasks and questions for its RLHFDataset. The fields
+follow verl's documentation and code (docs/preparation/prepare_data.rst, verl/utils/dataset).
 
-Of tasks: `data_source`, `prompt`, `ability`, `reward_model` {`style`, `ground_truth`} and `extra_info` {`index`, ...}. `ground_truth.target` is the
-list of answers, as in Search-R1's data; `extra_info.task` is the whole task as JSON, by which `export/verl_reward.py` rewards as `masksearch rl` does.
+Trajectories become `messages`; assistant messages carry loss. verl renders each message separately and
+refuses chat templates for which this makes a difference (Qwen3's, Llama 3's; not Qwen2.5's or SmolLM2's),
+unless `ignore_input_ids_mismatch` is set.
+
+Tasks become `data_source`, `prompt`, `ability`, `reward_model` {`style`, `ground_truth`} and `extra_info`
+{`index`, ...}. `ground_truth.target` is the list of answers, as in Search-R1's data. `extra_info.task` is
+the whole task as JSON; `verl_reward.py` needs it to compute the reward of `masksearch rl`.
 """
 
 from __future__ import annotations
@@ -31,7 +35,10 @@ RL_COLUMNS: Columns = {
 
 
 def task_rows(rows: Rows, answer_form: str, source: str) -> Iterator[dict[str, Any]]:
-    """RAMP tasks and questions as rows of RLHFDataset. Raises FormatError for what is no task, or repeats an id."""
+    """Yields RAMP tasks and questions as rows of RLHFDataset.
+
+    Raises FormatError for a record that is not a task, or repeats an id.
+    """
     seen: set[str] = set()
     for index, (place, value) in enumerate(rows):
         task = as_task(place, value)
@@ -42,7 +49,7 @@ def task_rows(rows: Rows, answer_form: str, source: str) -> Iterator[dict[str, A
 
 
 def task_row(task: Task, index: int, answer_form: str, source: str = "") -> dict[str, Any]:
-    """One task with the agent's prompt."""
+    """Returns the row of one task, with the agent's prompt."""
     kind = "ramp" if isinstance(task, MaskedTask) else "question"
     whole = json.dumps({**task_json(task), "answer_form": answer_form}, ensure_ascii=False)
     return {

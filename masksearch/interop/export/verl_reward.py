@@ -1,9 +1,11 @@
-"""The reward of exported tasks in verl, told from a rollout's text: that of `masksearch rl` (scoring/rewards), with the same settings and defaults.
+"""Computes the reward of `masksearch rl` (scoring/rewards) in verl from a rollout's text, for exported tasks.
 
-Named to verl as its custom reward function, with `compute_score` as the name; `reward_kwargs.reward` holds settings (settings.py, RewardSettings) where
-they are others than by default. For rollouts in our tags whose loop stops at `</search>` and puts `<information>` behind it, as Search-R1's does; where
-nothing can be searched, set `gated` to false. The text does not tell how many tokens the model wrote, so that the length penalty is 0 here, and
-no judge can be asked: integrations/verl, an agent loop of verl's, has the first.
+Settings and defaults are the same. In verl, set this file as the custom reward function with the name
+`compute_score`; `reward_kwargs.reward` holds settings that differ from the defaults (scoring/settings.py,
+RewardSettings). The rollouts must use our tags, and their loop must stop at `</search>` and append
+`<information>`, as Search-R1's does. If the agent cannot search, set `gated` to false. The text does not
+show how many tokens the model wrote, so the length penalty is 0 here, and the reward cannot ask a judge.
+The agent loop in interop/verl applies the length penalty.
 """
 
 from __future__ import annotations
@@ -18,7 +20,8 @@ from masksearch.scoring.rewards import figures, reward_answer
 from masksearch.scoring.settings import RewardSettings
 from masksearch.types import Turn, task_from_json
 
-# What stands right behind </search> is the tool's: a loop that stops there leaves the model no place to forge it. Retrieved text has no such tag.
+# A block directly after </search> is the tool's: the loop stops there, so the model cannot forge it, and
+# retrieved text contains no such tag.
 _SHOWN = re.compile(r"(?<=</search>)(\s*<information>.*?</information>\s*)", re.DOTALL)
 
 
@@ -30,16 +33,17 @@ def compute_score(
     reward: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, float]:
-    """`score`, and what it is made of, of a rollout's text; `extra_info` is that of the exported row.
+    """Returns `score` and its components for a rollout's text; `extra_info` is that of the exported row.
 
-    Raises ValueError without it, or where the reward is a judge's verdict.
+    Raises ValueError if `extra_info` has no task, or if the reward needs a judge.
     """
     if not extra_info or "task" not in extra_info:
         raise ValueError("extra_info lacks the field 'task', which masksearch export writes")
     settings = RewardSettings.model_validate(dict(reward or {}))
     if settings.answer == "judge":
         raise ValueError(
-            "the verdict of a judge is no reward that verl's custom function can have; train with masksearch rl, or choose another reward.answer"
+            "verl's custom reward function cannot ask a judge; train with masksearch rl, or choose another "
+            "reward.answer"
         )
     data = json.loads(extra_info["task"])
     turns = turns_of(solution_str)
@@ -59,7 +63,7 @@ def compute_score(
 
 
 def turns_of(text: str) -> list[Turn]:
-    """A rollout's text as turns of the model and the tool."""
+    """Splits a rollout's text into turns of the model and the tool."""
     parts = _SHOWN.split(text)
     return [
         Turn(role="tool" if place % 2 else "model", text=part) for place, part in enumerate(parts) if part
@@ -67,6 +71,6 @@ def turns_of(text: str) -> list[Turn]:
 
 
 def final_answer(turns: Sequence[Turn]) -> str:
-    """What the last turn answers; "" where it does not."""
+    """Returns the answer of the last turn, or "" if it has none."""
     action = parse_turn(turns[-1].text) if turns and turns[-1].role == "model" else None
     return action.text if isinstance(action, Answer) else ""

@@ -1,8 +1,10 @@
-"""Rows to JSON Lines or Parquet, a block in memory at a time; the file appears whole or not at all."""
+"""Writes rows as JSON Lines or Parquet, one block in memory at a time.
+
+The file appears complete or not at all.
+"""
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import itertools
 import os
@@ -15,21 +17,22 @@ from masksearch.runtime.files import atomic_path, remove, write_json_lines
 from masksearch.runtime.records import check_parquet
 
 Columns = dict[str, Literal["text", "tokens", "messages", "conversations", "reward", "extra"]]
-"""Name of a column -> what is in it."""
+"""Column name -> kind of its values."""
 BLOCK = 500
-"""Rows of a Parquet group: rows of tokens are long."""
+"""Rows per Parquet row group; few, because token rows are long."""
 
 
 def write(output: str, columns: Columns, rows: Iterable[dict[str, Any]]) -> int:
-    """Writes all rows to a file, or for `-` to standard output; returns how many. Where `rows` raises, nothing is written."""
+    """Writes all rows to a file, or for `-` to standard output; returns their number.
+
+    If `rows` raises, no file is written.
+    """
     if output == "-":
         return write_json_lines(output, rows)
     clear_leftovers(Path(output))
-    return (
-        _write_parquet(Path(output), columns, rows)
-        if output.endswith(".parquet")
-        else write_json_lines(output, rows)
-    )
+    if output.endswith(".parquet"):
+        return _write_parquet(Path(output), columns, rows)
+    return write_json_lines(output, rows)
 
 
 def _write_parquet(path: Path, columns: Columns, rows: Iterable[dict[str, Any]]) -> int:
@@ -45,11 +48,12 @@ def _write_parquet(path: Path, columns: Columns, rows: Iterable[dict[str, Any]])
         while block := list(itertools.islice(iterator, BLOCK)):
             writer.write_table(pyarrow.Table.from_pylist(block, schema=schema))
             count += len(block)
-            del block  # or it would stay until the next one is whole
+            del block  # frees it before the next block is collected
     return count
 
 
 def _schema(columns: Columns) -> Any:
+    """Returns the Arrow schema of the columns."""
     import pyarrow as arrow
 
     text = arrow.string()
@@ -66,10 +70,10 @@ def _schema(columns: Columns) -> Any:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Removes what killed runs have left of this file; a run that is still at work is left alone."""
+    """Removes temporary files that killed runs left of this output; keeps those of running processes."""
     for leftover in _leftovers(path):
-        number = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.tmp", leftover.name)
-        if number and not _runs(int(number[1])):
+        process = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.tmp", leftover.name)
+        if process and not _is_running(int(process[1])):
             remove(leftover)
 
 
@@ -77,10 +81,12 @@ def _leftovers(path: Path) -> Iterator[Path]:
     return path.absolute().parent.glob(f".{glob.escape(path.name)}.*.tmp")
 
 
-def _runs(process: int) -> bool:
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(process, 0)
-        except (ProcessLookupError, OverflowError):
-            return False
+def _is_running(process: int) -> bool:
+    """Whether a process with this id exists."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:  # a process of another user
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
     return True

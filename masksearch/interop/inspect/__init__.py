@@ -1,1 +1,1 @@
-"""The suites, search and agent loop inside Inspect (https://inspect.aisi.org.uk)."""
+"""Runs our suites, search and agent loop inside Inspect (https://inspect.aisi.org.uk)."""

@@ -1,7 +1,9 @@
-"""A model of Inspect (https://inspect.aisi.org.uk) as a policy, so that the one agent loop runs on whatever Inspect can talk to.
+"""Wraps an Inspect model (https://inspect.aisi.org.uk) as a policy.
 
-A model turn is an assistant message, a tool's text a user message, as with any endpoint. Stop strings and the limit of a turn are set by the
-loop; temperature, seed and all else are Inspect's own settings. What a provider raises is left to Inspect, which tries again or counts the sample as an error.
+The agent loop therefore runs on all of Inspect's models. A model turn is an assistant message and a
+tool's text a user message, as with any endpoint. The agent loop sets the stop strings and the token limit
+of a turn; temperature, seed and all other settings are Inspect's. Errors of a provider propagate to
+Inspect, which retries or counts the sample as an error.
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ _TOO_LONG = ("max_tokens", "model_length")
 
 
 class InspectPolicy:
-    """Sessions with one of Inspect's models. `opened` are those of this policy, first to last."""
+    """Opens sessions with an Inspect model. `opened` lists this policy's sessions in order."""
 
     def __init__(self, model: Model) -> None:
         self.model, self.name = model, f"inspect:{model}"
         self.opened: list[InspectSession] = []
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> InspectSession:
-        """Starts a conversation; nothing is sent yet. The sampling is Inspect's."""
+        """Starts a conversation without sending a request. Ignores `sampling`: Inspect's settings apply."""
         self.opened.append(
             InspectSession(
                 self.model, [_KINDS[message["role"]](content=message["content"]) for message in messages]
@@ -46,7 +48,7 @@ class InspectPolicy:
 
 
 class InspectSession:
-    """A growing list of Inspect's messages."""
+    """A conversation as a growing list of Inspect messages."""
 
     record: TokenRecord | None = None
 
@@ -54,7 +56,7 @@ class InspectSession:
         self.model, self.messages = model, messages
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Asks for the next assistant message. Raises ModelError where the reply says that it failed."""
+        """Requests the next assistant message. Raises ModelError if the reply is empty or an error."""
         output = await self.model.generate(
             list(self.messages), config=GenerateConfig(stop_seqs=list(stop), max_tokens=max_tokens)
         )
@@ -72,16 +74,16 @@ class InspectSession:
         return Generation(text, finish, tokens_of(output))  # type: ignore[arg-type]
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """A tool's text is the next user message."""
+        """Adds a tool's text as the next user message; returns its number of words."""
         self.messages.append(ChatMessageUser(content=text.strip()))
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the session holds no resources."""
 
 
 def reasoning_of(output: ModelOutput) -> str:
-    """What the provider kept apart as the model's thinking."""
+    """Returns the reasoning that the provider separated from the reply; "" if there is none."""
     content = output.message.content
     parts = (
         [] if isinstance(content, str) else [part for part in content if isinstance(part, ContentReasoning)]
@@ -90,5 +92,5 @@ def reasoning_of(output: ModelOutput) -> str:
 
 
 def tokens_of(output: ModelOutput) -> int:
-    """Tokens that the model wrote; words where the provider does not count."""
+    """Returns the number of tokens the model wrote, or of words if the provider does not count tokens."""
     return output.usage.output_tokens if output.usage else len(output.message.text.split())

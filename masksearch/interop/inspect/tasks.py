@@ -1,10 +1,11 @@
-"""The suites as a task of Inspect (https://inspect.aisi.org.uk): its models, its logs and its viewer, our questions, search, agent loop and metrics.
+"""Our suites as an Inspect task (https://inspect.aisi.org.uk).
 
     inspect eval masksearch/suite -T questions=questions.jsonl -T index=index --model openai/gpt-4o-mini
 
-Methods are those of `masksearch eval`, run by the same code, and one of Inspect's: `tools`, its own ReAct agent with our search as a tool. The
-score of a sample is a dictionary of our measures; its metadata hold the whole row that a results file would have, and the trajectory stands in the
-sample's store, so that a log can be scored again.
+Models, logs and viewer are Inspect's; questions, search, agent loop and metrics are ours. The methods are
+those of `masksearch eval`, run by the same code, and `tools`: Inspect's ReAct agent with our search as a
+tool. A sample's score is a dictionary of our measures. The score's metadata hold the row of a results
+file, and the sample's store holds the trajectory, so that a log can be scored again.
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ MEASURES = {
     "cover": "cover_em",
     "valid": "valid",
 }
-"""Name in Inspect -> name in a row."""
-TOLD = ("status", "failure", "searches", "failed_searches", "evidence_recall")
-"""What of a row stands in the sample's metadata too."""
+"""Measure's name in Inspect -> its field in a row."""
+SAMPLE_FIELDS = ("status", "failure", "searches", "failed_searches", "evidence_recall")
+"""Fields of a row that are copied into the sample's metadata."""
 STORED = "masksearch:trajectory"
+"""Key of the trajectory in a sample's store."""
 GROUP = "group"
+"""Metadata key by which results are grouped."""
 
 
 @task(name="suite")
@@ -68,31 +71,29 @@ def masksearch_suite(
     hide_gold: bool = False,
     temperature: float = 0.0,
 ) -> InspectTask:
-    """Our questions, answered by one of Inspect's models.
+    """Answers our questions with one of Inspect's models.
 
     Args:
         questions: A task or question file, or a suite's name.
         index: An index folder or another search, for the methods that search.
-        method: closed-book, rag, agent-prompted, agent, or tools (Inspect's ReAct agent with our search as its tool).
-        suite: Which suite the questions are of, where the file does not tell.
-        limit: The first questions only.
-        top_k: Search results shown.
-        passage_words: Words shown of each.
-        max_searches: Most searches of a question.
-        max_opens: Most pages opened (agent and agent-prompted).
-        max_tokens: Model tokens of a question; a model that thinks at length needs more.
-        turn_tokens: Model tokens of one turn.
-        answer_form: Of RAMP tasks: spans or paragraph.
-        hide_gold: Hide the gold passages from the searches.
-        temperature: Where Inspect's own --temperature is not given.
+        method: closed-book, rag, agent-prompted, agent, or tools (Inspect's ReAct agent with our search
+        as its tool). suite: The questions' suite, if the file does not show it. limit: Number of
+        questions, from the first on. Without it, all questions. top_k: Number of search results shown.
+        passage_words: Words shown of each result. max_searches: Most searches per question. max_opens:
+        Most pages opened per question (agent and agent-prompted). max_tokens: Most model tokens per
+        question; a model that thinks at length needs more. turn_tokens: Most model tokens per turn.
+        answer_form: Answer form of RAMP tasks: spans or paragraph. hide_gold: Whether to hide the gold
+        passages from the searches. temperature: Sampling temperature, unless Inspect's own --temperature
+        is given.
 
-    Raises UsageError for values that cannot be, and what loading the questions and the index raises.
+    Raises UsageError for invalid values, and the errors of loading the questions and the index.
     """
     if method not in METHODS:
         raise UsageError(f"There is no method '{method}'; the methods are {', '.join(METHODS)}.")
     if method == TOOLS and max_opens:
         raise UsageError(
-            "The method 'tools' offers the search only; leave max_opens at 0, or use the method 'agent-prompted'."
+            "The method 'tools' only offers the search; leave max_opens at 0, or use the method "
+            "'agent-prompted'."
         )
     agent = {
         "top_k": top_k,
@@ -107,7 +108,8 @@ def masksearch_suite(
         questions=questions,
         model="inspect",
         index=index,
-        # A row counts as valid by the tags where a model was told of them, and with native tools by having an answer, as for `rag`.
+        # A row is valid by its tags if the prompt describes them, and with native tools by having an
+        # answer, as in `rag`.
         method="rag" if method == TOOLS else method,
         suite=suite,
         limit=limit,
@@ -115,14 +117,16 @@ def masksearch_suite(
         agent=agent,
     )
     if method == TOOLS and not index:
-        raise UsageError("The method 'tools' searches, so it needs an index; give one with -T index=DIR.")
+        raise UsageError("The method 'tools' needs an index; give one with -T index=DIR.")
     name, tasks = load_tasks(settings)
     searcher = load_searcher(settings, tasks)
+    if method == TOOLS and searcher is not None:
+        sample_solver = native_tools(searcher, settings)
+    else:
+        sample_solver = episode(searcher, settings)
     return InspectTask(
         dataset=MemoryDataset([as_sample(one, settings.agent.answer_form) for one in tasks], name=name),
-        solver=native_tools(searcher, settings)
-        if method == TOOLS and searcher is not None
-        else episode(searcher, settings),
+        solver=sample_solver,
         scorer=measures(settings.method, settings.agent.answer_form),
         config=GenerateConfig(temperature=temperature),
         metadata={
@@ -135,6 +139,7 @@ def masksearch_suite(
 
 
 def _settings(**values: Any) -> EvalSettings:
+    """Returns the settings of `masksearch eval` with these values. Raises UsageError for invalid ones."""
     try:
         return EvalSettings(**{**values, "agent": AgentSettings(**values["agent"])})
     except ValidationError as error:
@@ -142,12 +147,15 @@ def _settings(**values: Any) -> EvalSettings:
 
 
 def as_sample(one: Task, answer_form: str) -> Sample:
-    """A task as Inspect sees it; results are grouped by a question's type (or, without one, by how it can be guessed), and by the number of masks."""
-    group = (
-        f"{one.masks} mask{'s' * (one.masks > 1)}"
-        if isinstance(one, MaskedTask)
-        else one.type or answer_kind(one)
-    )
+    """Returns a task as an Inspect sample.
+
+    Results are grouped by a RAMP task's number of masks, and by a question's type, or its kind of answer
+    if it has no type.
+    """
+    if isinstance(one, MaskedTask):
+        group = f"{one.masks} mask{'s' * (one.masks > 1)}"
+    else:
+        group = one.type or answer_kind(one)
     return Sample(
         id=one.id,
         input=task_prompt(one, answer_form),
@@ -158,7 +166,7 @@ def as_sample(one: Task, answer_form: str) -> Sample:
 
 @solver
 def episode(searcher: Searcher | None, settings: EvalSettings) -> Solver:
-    """One run of a method of ours, the agent loop among them."""
+    """Runs one of our methods, such as the agent loop."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         policy = InspectPolicy(get_model())
@@ -172,7 +180,7 @@ def episode(searcher: Searcher | None, settings: EvalSettings) -> Solver:
 
 @solver
 def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
-    """Inspect's ReAct agent, which ends when it replies without a call."""
+    """Runs Inspect's ReAct agent, which ends when it replies without a call."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         one, log = task_from_json(state.metadata["task"]), Log()
@@ -180,21 +188,19 @@ def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
             "agent-tools", task_language(one), max_searches=settings.agent.max_searches, max_opens=0
         )
         agent = react(prompt=prompt, tools=[search_tool(searcher, one, settings.agent, log)], submit=False)
-        # One message of the system, one of the user, two a search; and some for a model that does not believe that none is left.
+        # One system and one user message, two per search, and some for a model that calls the search
+        # after its limit.
         with apply_limits([message_limit(2 * settings.agent.max_searches + 8)], catch_errors=True):
             state = await as_solver(agent)(state, generate)
-        return _keep(
-            state,
-            trajectory_of(
-                one, state.messages, log, settings.agent, f"inspect:{get_model()}", searcher.fingerprint
-            ),
-        )
+        model = f"inspect:{get_model()}"
+        trajectory = trajectory_of(one, state.messages, log, settings.agent, model, searcher.fingerprint)
+        return _keep(state, trajectory)
 
     return solve
 
 
 def _keep(state: TaskState, trajectory: Trajectory) -> TaskState:
-    """Puts the scored trajectory where the scorer, and a later scoring of the log, find it."""
+    """Stores the scored trajectory for the scorer and for a later scoring of the log."""
     one = task_from_json(trajectory.task)
     scores = score_task(trajectory.answer, one, str(trajectory.task.get("answer_form", "spans"))).to_json()
     state.store.set(STORED, trajectory.model_copy(update={"scores": scores}).to_json())
@@ -210,30 +216,34 @@ _METRICS: dict[str, Any] = {
 
 @scorer(metrics=_METRICS, name="measures")
 def measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
-    """Our measures of an answer, each a number in [0, 1]. `method` is one of ours: it says what form an answer must have to be valid."""
+    """Scores an answer by our measures, each in [0, 1].
+
+    `method` is one of ours and decides which form a valid answer has.
+    """
     settings = _settings(questions="", model="inspect", method=method, agent={"answer_form": answer_form})
 
     async def score(state: TaskState, target: Target) -> Score:
         stored = state.store.get(STORED)
-        trajectory = Trajectory.model_validate(stored) if stored else _cut_short(state)
+        trajectory = Trajectory.model_validate(stored) if stored else _interrupted(state)
         found = row(trajectory, settings)
         state.metadata |= {
             "retriever": trajectory.retriever,
-            **{name: found[name] for name in TOLD if name in found},
+            **{name: found[name] for name in SAMPLE_FIELDS if name in found},
         }
-        told = f"{found['failure'] or 'right'}; {found['searches']} searches; {trajectory.status}{f' ({trajectory.error})' if trajectory.error else ''}"
+        error = f" ({trajectory.error})" if trajectory.error else ""
+        outcome = f"{found['failure'] or 'right'}; {found['searches']} searches; {trajectory.status}{error}"
         return Score(
             value={name: float(found[key]) for name, key in MEASURES.items()},
             answer=trajectory.answer,
-            explanation=told,
+            explanation=outcome,
             metadata=found,
         )
 
     return score
 
 
-def _cut_short(state: TaskState) -> Trajectory:
-    """What a sample counts as that a limit of Inspect's own ended."""
+def _interrupted(state: TaskState) -> Trajectory:
+    """Returns the trajectory of a sample that one of Inspect's own limits ended."""
     one = task_from_json(state.metadata["task"])
     scores = score_task("", one, "spans").to_json()
     return Trajectory(

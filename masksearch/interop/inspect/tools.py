@@ -1,10 +1,10 @@
-"""Our search as a tool of Inspect, and what Inspect's own agent did with it, told as a trajectory of ours.
+"""Offers our search as an Inspect tool, and turns the messages of Inspect's agent into a trajectory.
 
     assistant "I look.", call search(query="q")    <think>I look.</think>\\n<search>q</search>
-    tool's text                                    as it is
+    tool's text                                    unchanged
     assistant "Paris", no call                     <answer>Paris</answer>
 
-Searches of one message come one after the other, each with its result, as in the loop.
+Several searches in one message become consecutive turns, each followed by its result, as in our agent loop.
 """
 
 from __future__ import annotations
@@ -28,22 +28,24 @@ NAME = "search"
 
 @dataclass
 class Log:
-    """What the tool was asked in one sample."""
+    """The tool calls of one sample."""
 
     retrieved: list[tuple[str, ...]] = field(default_factory=list)
+    """Passage ids of each search."""
     errors: list[str] = field(default_factory=list)
+    """Messages of failed searches."""
     refused: bool = False
-    """A search beyond the limit was asked for."""
+    """Whether the model called the search after its limit."""
 
     @property
     def searches(self) -> int:
-        """Searches that were made, failed ones among them."""
+        """Number of searches, including failed ones."""
         return len(self.retrieved)
 
 
 @tool(name=NAME)
 def search_tool(searcher: Searcher, task: Task, settings: AgentSettings, log: Log) -> Tool:
-    """Searches for one task, as often as the settings allow; what the task hides stays hidden."""
+    """Returns the search tool of one task, with its limit of searches and its hidden passages."""
     seen = as_seen_by(task, searcher)
 
     async def execute(query: str) -> str:
@@ -73,47 +75,48 @@ def search_tool(searcher: Searcher, task: Task, settings: AgentSettings, log: Lo
 def trajectory_of(
     task: Task, messages: Sequence[ChatMessage], log: Log, settings: AgentSettings, model: str, retriever: str
 ) -> Trajectory:
-    """The record of a sample that Inspect's agent worked on. Without a last word there is no answer."""
+    """Returns the trajectory of a sample that Inspect's agent worked on.
+
+    The answer is the last message if it has text and no call.
+    """
     turns = [turn for message in messages for turn in _turns(message, messages)]
     last = messages[-1] if messages else None
     answer = last.text.strip() if isinstance(last, ChatMessageAssistant) and not last.tool_calls else ""
     status: Status = "answered" if answer else "too_many_searches" if log.refused else "no_answer"
-    written = {
+    # Words instead of tokens: Inspect's messages have no token counts.
+    words = {
         role: sum(len(turn.text.split()) for turn in turns if turn.role == role) for role in ("model", "tool")
     }
+    record = task_json(task)
+    if isinstance(task, MaskedTask):
+        record = {**record, "answer_form": settings.answer_form}
     return Trajectory(
         id=task.id,
-        task={
-            **task_json(task),
-            **({"answer_form": settings.answer_form} if isinstance(task, MaskedTask) else {}),
-        },
+        task=record,
         turns=tuple(turns),
         answer=answer,
         status=status,
         model=model,
         retriever=retriever,
-        usage=Usage(searches=log.searches, model_tokens=written["model"], tool_tokens=written["tool"]),
+        usage=Usage(searches=log.searches, model_tokens=words["model"], tool_tokens=words["tool"]),
         search_errors=tuple(log.errors),
         retrieved=tuple(log.retrieved),
     )
 
 
 def _turns(message: ChatMessage, messages: Sequence[ChatMessage]) -> list[Turn]:
-    """The turns of an assistant's message, with the replies to its calls."""
+    """Returns the turns of an assistant message, with the replies to its calls."""
     if not isinstance(message, ChatMessageAssistant):
         return []
-    said = soften(message.text.strip())
+    text = soften(message.text.strip())
     if not message.tool_calls:
-        return [Turn(role="model", text=f"<answer>{said}</answer>")] if said else []
+        return [Turn(role="model", text=f"<answer>{text}</answer>")] if text else []
     replies = {other.tool_call_id: other.text for other in messages if isinstance(other, ChatMessageTool)}
     turns: list[Turn] = []
     for call in message.tool_calls:
-        thought = f"<think>{said}</think>\n" if said and not turns else ""
-        turns.append(
-            Turn(
-                role="model", text=f"{thought}<{NAME}>{soften(str(call.arguments.get('query', '')))}</{NAME}>"
-            )
-        )
+        thought = f"<think>{text}</think>\n" if text and not turns else ""
+        query = soften(str(call.arguments.get("query", "")))
+        turns.append(Turn(role="model", text=f"{thought}<{NAME}>{query}</{NAME}>"))
         if call.id in replies:
             turns.append(Turn(role="tool", text=replies[call.id]))
     return turns

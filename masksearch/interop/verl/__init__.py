@@ -1,5 +1,6 @@
-"""verl: our agent loop, reward and search as one of its agent loops (loop.py, over its servers: sessions.py), and a configuration for DAPO (config.py).
+"""Runs our agent loop, search and reward inside verl.
 
-Written for verl 0.9, which pins an older transformers than the extra `train`, so it wants an environment of its own: pip install 'masksearch[verl]'.
-Only loop.py imports verl.
+loop.py is an agent loop for verl, sessions.py talks to verl's servers, and config.py writes a
+configuration for DAPO. Written for verl 0.9, which pins an older transformers than the extra `train` and
+therefore needs a separate environment: pip install 'masksearch[verl]'. Only loop.py imports verl.
 """

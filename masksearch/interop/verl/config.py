@@ -1,18 +1,25 @@
-"""verl's configuration for DAPO, made from the settings of `masksearch rl`.
+"""Writes verl's configuration for DAPO from the settings of `masksearch rl`.
 
-    masksearch verl --model MODEL --tasks tasks.jsonl --index index --train train.parquet --val val.parquet -o verl-run
-    python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name masksearch
+    masksearch verl --model MODEL --tasks tasks.jsonl --index index --train train.parquet --val
+    val.parquet -o verl-run python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name
+    masksearch
 
-Writes `masksearch.yaml` (over verl's own `ppo_trainer`) and `agent_loop.yaml`. Facts about verl are those of its 0.9.1 sources. What its traps are and
-what is set against them:
+Writes `masksearch.yaml` (on top of verl's own `ppo_trainer`) and `agent_loop.yaml`. Statements about verl
+refer to its 0.9.1 sources. Its pitfalls, and the settings against them:
 
-- its group filter drops groups of exactly equal values: it filters by `solved` (0 or 1), not by the reward
-- it has no bound on tries any more (`max_num_gen_batches` is ignored), so a set of tasks all solved or all hopeless runs on for ever: watch
-  `filter_groups/evicted_samples`, or choose tasks by solve rate before
-- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop, and do not touch this one
-- its overlong shaping counts retrieved tokens: it is off, as our reward holds the penalty on the model's own
-- its custom reward sees retrieved text in `solution_str`: there is none, the loop returns the reward
-- it has nothing for some of our settings (`OURS`, a judge, credit of single searches): these are refused, rather than left out without a word
+- Its group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not
+the reward.
+- It no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all
+solved or all
+  unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve rate beforehand.
+- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop and do
+not affect ours.
+- Its overlong shaping counts retrieved tokens. It is off; our reward has a penalty on the model's own tokens.
+- Its custom reward sees retrieved text in `solution_str`. No custom reward is used; the loop returns the
+reward.
+- It does not support some of our settings (`UNSUPPORTED`, a judge, credit of single searches). These are
+rejected rather
+  than ignored.
 """
 
 from __future__ import annotations
@@ -27,7 +34,7 @@ from masksearch.scoring.settings import RewardSettings
 from masksearch.train.settings import RlSettings
 
 TARGET = "masksearch.interop.verl.loop.MaskSearchLoop"
-OURS = (
+UNSUPPORTED = (
     *(
         "algorithm",
         "beta",
@@ -38,46 +45,44 @@ OURS = (
         "alarms",
         "take",
         "trackers",
-        "rollouts",
-        "vllm",
-        "frozen_layers",
     ),
-    *("max_refills", "decode_slots", "dtype"),
+    *("rollouts", "vllm", "frozen_layers", "max_refills", "decode_slots", "dtype"),
 )
-"""Settings that only our own trainer heeds."""
+"""Settings that only our own trainer supports."""
 
 
 def check_settings(settings: RlSettings) -> None:
-    """Raises UsageError for a setting that verl would not heed."""
-    given = [name for name in OURS if getattr(settings, name) != RlSettings.model_fields[name].get_default()]
-    if given:
+    """Raises UsageError for a setting that verl would ignore."""
+    ignored = [
+        name for name in UNSUPPORTED if getattr(settings, name) != RlSettings.model_fields[name].get_default()
+    ]
+    if ignored:
         raise UsageError(
-            f"A training by verl does not heed {', '.join(given)}; leave them at their defaults, or train with masksearch rl."
+            f"verl would ignore {', '.join(ignored)}; leave them at their defaults, or train with "
+            "masksearch rl."
         )
     check_reward(settings.reward)
 
 
 def check_reward(reward: RewardSettings) -> None:
-    """Raises UsageError for a reward that a single rollout's number cannot hold."""
+    """Raises UsageError for a reward that verl cannot represent as one number per rollout."""
     if reward.answer == "judge":
-        # A rollout without a verdict would have to be left out of its group, which verl cannot do.
+        # A rollout without a verdict must be left out of its group, which verl cannot do.
         raise UsageError(
-            "A training by verl cannot ask a judge; choose another reward.answer, or train with masksearch rl."
+            "verl cannot ask a judge; choose another reward.answer, or train with masksearch rl."
         )
     if reward.search_credit:
         raise UsageError(
-            "A training by verl rewards whole rollouts; leave reward.search_credit at 0, or train with masksearch rl."
+            "verl rewards whole rollouts; leave reward.search_credit at 0, or train with masksearch rl."
         )
 
 
 def agent_loops(settings: RlSettings) -> list[dict[str, Any]]:
-    """The list verl reads agent loops from."""
+    """Returns the content of the file from which verl reads its agent loops."""
     tables = {name: getattr(settings, name).model_dump_json() for name in ("search", "agent", "reward")}
-    index = (
-        settings.index
-        if "://" in settings.index or not Path(settings.index).exists()
-        else str(Path(settings.index).absolute())
-    )
+    index = settings.index
+    if "://" not in index and Path(index).exists():
+        index = str(Path(index).absolute())
     return [{"name": "masksearch", "_target_": TARGET, "index": index, **tables}]
 
 
@@ -90,12 +95,17 @@ def trainer_config(
     nodes: int = 1,
     prompt_length: int = 512,
 ) -> dict[str, Any]:
-    """verl's settings, by its own names. Raises UsageError where the prompt would leave no room in a session, or verl would not heed a setting."""
+    """Returns verl's settings, by its own names.
+
+    Raises UsageError if the prompt leaves no room in a session, or if verl would ignore a setting.
+    """
     check_settings(settings)
     if settings.agent.max_length <= prompt_length:
         raise UsageError(
-            f"--prompt-length {prompt_length} leaves no room in agent.max_length = {settings.agent.max_length}; lower one or raise the other."
+            f"--prompt-length {prompt_length} leaves no room in agent.max_length = "
+            f"{settings.agent.max_length}; lower the first or raise the second."
         )
+    lora = {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha} if settings.lora else {}
     return {
         "hydra": {"searchpath": ["pkg://verl.trainer.config"]},
         "defaults": ["ppo_trainer", "_self_"],
@@ -104,7 +114,7 @@ def trainer_config(
             "norm_adv_by_std_in_grpo": True,
             "use_kl_in_reward": False,
             "filter_groups": {"enable": settings.dynamic_sampling, "metric": "solved"},
-            # The log-probs of the rollout are the old ones of the ratio, as in our own trainer.
+            # The rollout's log-probabilities are the old ones in the ratio, as in our own trainer.
             "rollout_correction": {"bypass_mode": True},
         },
         "data": {
@@ -112,7 +122,7 @@ def trainer_config(
             "val_files": val,
             "train_batch_size": settings.prompts_per_step,
             "max_prompt_length": prompt_length,
-            # Tool text counts here as well: it is the room of a session, not of what the model writes.
+            # The length of a session, including tool text, not only of the model's own text.
             "max_response_length": settings.agent.max_length - 1,
             "filter_overlong_prompts": True,
             "truncation": "error",
@@ -123,11 +133,7 @@ def trainer_config(
             "model": {
                 "path": settings.model,
                 "enable_gradient_checkpointing": settings.activation_checkpointing,
-                **(
-                    {"lora_rank": settings.lora_rank, "lora_alpha": settings.lora_alpha}
-                    if settings.lora
-                    else {}
-                ),
+                **lora,
             },
             "actor": {
                 "ppo_mini_batch_size": settings.prompts_per_step,
@@ -180,7 +186,7 @@ def write_config(
     nodes: int = 1,
     prompt_length: int = 512,
 ) -> None:
-    """Writes both files; JSON, which is YAML as well."""
+    """Writes both files as JSON, which is also YAML."""
     folder.mkdir(parents=True, exist_ok=True)
     loops = folder.absolute() / "agent_loop.yaml"
     write_text(loops, json.dumps(agent_loops(settings), indent=1, ensure_ascii=False) + "\n")

@@ -1,7 +1,8 @@
-"""An agent loop of verl's that is ours: the same prompts, tools, limits and reward as in `masksearch rl`, on verl's servers and trainer.
+"""An agent loop for verl, with the prompts, tools, limits and reward of `masksearch rl`.
 
-Named to verl in the file that config.py writes (`agent_loop_config_path`). verl makes a loop object for every rollout; what is dear to make (the
-search, the settings, the table of closing tokens) is made once in a process.
+verl finds it through the file that config.py writes (`agent_loop_config_path`). verl creates a loop
+object for every rollout, so the search, the settings and the table of closing tokens are cached per
+process.
 """
 
 from __future__ import annotations
@@ -31,22 +32,25 @@ from masksearch.types import Task, task_from_json
 def _tools(
     index: str, search: str, agent: str, reward: str
 ) -> tuple[Searcher, SearchSettings, AgentSettings, RewardSettings]:
-    settings = (
-        SearchSettings.model_validate_json(search),
-        AgentSettings.model_validate_json(agent),
-        RewardSettings.model_validate_json(reward),
-    )
-    searcher = open_searcher(index, settings[0])
-    check_tools(searcher, settings[1])
-    check_reward(settings[2])
-    return (searcher, *settings)
+    """Opens the search and parses the settings, once per process."""
+    search_settings = SearchSettings.model_validate_json(search)
+    agent_settings = AgentSettings.model_validate_json(agent)
+    reward_settings = RewardSettings.model_validate_json(reward)
+    searcher = open_searcher(index, search_settings)
+    check_tools(searcher, agent_settings)
+    check_reward(reward_settings)
+    return searcher, search_settings, agent_settings, reward_settings
 
 
 _closing: dict[str, list[int]] = {}
+"""Tokenizer's name and size -> its closing tokens."""
 
 
 class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
-    """verl's agent loop `masksearch`. `index`, `search`, `agent` and `reward` are as in a recipe, the tables as JSON."""
+    """The agent loop `masksearch` for verl.
+
+    `index`, `search`, `agent` and `reward` are the settings of a recipe; the tables are JSON.
+    """
 
     def __init__(
         self, *args: Any, index: str, search: str = "{}", agent: str = "{}", reward: str = "{}", **kwargs: Any
@@ -60,7 +64,10 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
         self.closing, self.name = _closing[key], name
 
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
-        """Rolls out one row of `masksearch export --to verl`. Raises DataError for another row, or a longer session than verl's batches hold."""
+        """Rolls out one row of `masksearch export --to verl`.
+
+        Raises DataError for other rows, and if the rollout produced no tokens to train on.
+        """
         task, answer_form = read_task(row)
         config, agent = self.rollout_config, self.agent.model_copy(update={"answer_form": answer_form})
         policy = ServerPolicy(
@@ -72,13 +79,12 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
             int(config.prompt_length),
         )
         episode = await run_episode(task, policy, self.searcher, agent, Sampling(max_length=agent.max_length))
-        if (
-            episode.record is None
-        ):  # the prompt did not fit, or the server failed at once: nothing to learn from
+        if episode.record is None:  # the prompt is too long, or the server failed at once
             raise DataError(f"The task '{task.id}' could not be rolled out: {episode.trajectory.error}.")
         return self._output(episode, answer_form, policy.seconds)
 
     def _output(self, episode: Episode, answer_form: str, seconds: float) -> AgentLoopOutput:
+        """Returns the rollout with its reward; `seconds` is the time spent waiting for the server."""
         trajectory, record = episode.trajectory, episode.record
         assert record is not None
         ledger = reward_trajectory(trajectory, self.reward, answer_form, self.agent.max_searches > 0)
@@ -87,7 +93,8 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
             "searches": float(trajectory.usage.searches),
             "failed_searches": float(len(trajectory.search_errors)),
         }
-        # What a failing back end did is not to be learnt from; nor is what the model was cut short in by a failing server.
+        # A rollout with a failed search, or interrupted by a failed server, carries no loss: the failure
+        # is not the model's. Failures injected on purpose (search.noise.fail) are part of the training.
         disturbed = trajectory.status == "model_failed" or (
             bool(trajectory.search_errors) and not self.search.noise.fail
         )
@@ -114,11 +121,15 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
 
 
 def read_task(row: Mapping[str, Any]) -> tuple[Task, str]:
-    """The task in a row's `extra_info`, and the form of answer its prompt asks for. Raises DataError where there is none."""
+    """Returns the task in a row's `extra_info`, and the answer form of its prompt.
+
+    Raises DataError if the row has no task.
+    """
     extra = row.get("extra_info")
     if not isinstance(extra, Mapping) or "task" not in extra:
         raise DataError(
-            "A row lacks extra_info.task; write the data with: masksearch export TASKS --to verl -o train.parquet."
+            "A row lacks extra_info.task; write the data with: masksearch export TASKS --to verl "
+            "-o train.parquet."
         )
     data = json.loads(str(extra["task"]))
     return task_from_json(data), str(data["answer_form"])

@@ -1,8 +1,9 @@
-"""Sessions on verl's language-model servers, token in and token out: what was sampled is what is trained on, as with the policy of this process.
+"""Sessions on verl's language-model servers, with tokens in and out: the sampled tokens are the trained ones.
 
-verl starts its servers without a tokenizer (`skip_tokenizer_init`), and such a server cannot look for stop strings. It can stop at tokens: it is told
-all that hold a `>`, with which every stop string ends, and where none of the strings stands in the text yet the same turn goes on from there. What
-was computed is found again in the server's prefix cache.
+verl starts its servers without a tokenizer (`skip_tokenizer_init`), so a server cannot search for stop
+strings, but it can stop at tokens. Each request stops at every token that contains `>`, the last
+character of every stop string. If the text contains no stop string yet, the same turn continues with
+another request, and the server's prefix cache avoids repeated work.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from masksearch.types import Hit
 
 
 def closing_tokens(tokenizer: Any) -> list[int]:
-    """The tokens in whose text a `>` stands."""
+    """Returns the tokens whose text contains `>`."""
     return [
         token
         for token, piece in enumerate(tokenizer.batch_decode([[token] for token in range(len(tokenizer))]))
@@ -28,7 +29,10 @@ def closing_tokens(tokenizer: Any) -> list[int]:
 
 
 class ServerPolicy:
-    """Opens sessions on a server manager of verl's (`generate(request_id, prompt_ids=, sampling_params=)` with `token_ids`, `log_probs`)."""
+    """Opens sessions on a server manager of verl.
+
+    The manager's `generate(request_id, prompt_ids=, sampling_params=)` returns `token_ids` and `log_probs`.
+    """
 
     def __init__(
         self,
@@ -43,20 +47,25 @@ class ServerPolicy:
         self.sampling_params, self.prompt_length = dict(sampling_params), prompt_length
         self.end_ids = frozenset(token for token in (tokenizer.eos_token_id,) if token is not None)
         self.seconds = 0.0
-        """Spent waiting for the server."""
+        """Seconds spent waiting for the server."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ServerSession:
-        """Starts a session. Raises ModelError where the prompt is longer than verl's batches hold; cut, it would be another task."""
+        """Starts a session.
+
+        Raises ModelError if the prompt is longer than verl's batches allow; a cut prompt would be another
+        task.
+        """
         text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         prompt = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         if len(prompt) > self.prompt_length:
             raise ModelError(
-                f"the prompt has {len(prompt)} tokens, and data.max_prompt_length is {self.prompt_length}; raise it"
+                f"the prompt has {len(prompt)} tokens, but data.max_prompt_length is {self.prompt_length}; "
+                "raise it"
             )
         return ServerSession(self, prompt, sampling.max_length)
 
     async def ask(self, request: str, ids: Sequence[int], max_tokens: int) -> tuple[list[int], list[float]]:
-        """The next tokens, at most `max_tokens`, and their log-probs."""
+        """Returns the next tokens, at most `max_tokens`, and their log-probabilities. Raises ModelError."""
         started = time.monotonic()
         parameters = {
             **self.sampling_params,
@@ -74,15 +83,16 @@ class ServerPolicy:
         logprobs = list(output.log_probs or [])[: len(tokens)]
         if len(logprobs) != len(tokens):
             raise ModelError(
-                f"the server returned {len(tokens)} tokens and {len(logprobs)} log-probabilities; set calculate_log_probs of the rollout to true"
+                f"the server returned {len(tokens)} tokens and {len(logprobs)} log-probabilities; set "
+                "calculate_log_probs of the rollout to true"
             )
         if any(math.isnan(value) for value in logprobs):
-            raise ModelError("the server returned a log-probability that is no number")
+            raise ModelError("the server returned a log-probability that is not a number")
         return tokens, logprobs
 
 
 class ServerSession:
-    """One sequence of tokens, and who wrote each."""
+    """One sequence of tokens, with a mask of those that the model wrote."""
 
     def __init__(self, policy: ServerPolicy, prompt: list[int], max_length: int) -> None:
         self.policy, self.max_length = policy, max_length
@@ -90,7 +100,7 @@ class ServerSession:
         self.record = TokenRecord(prompt_ids=prompt)
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Writes until a stop string, the model's own end, `max_tokens`, or the session is full."""
+        """Generates up to a stop string, the model's end token, `max_tokens`, or the end of the session."""
         record, room = self.record, self.max_length - len(self.record.prompt_ids) - len(self.record.ids)
         limit = min(max_tokens, room)
         if limit <= 0:
@@ -112,7 +122,7 @@ class ServerSession:
             elif ids[-1] in self.policy.closing or len(ids) >= limit:
                 continue
             else:
-                finish = "end"  # another end of the server's own
+                finish = "end"  # the server stopped at an end token that is not in `end_ids`
             break
         return Generation(self._text(ids), finish, len(ids))  # type: ignore[arg-type]
 
@@ -124,7 +134,7 @@ class ServerSession:
         )
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds a tool's text as plain tokens: nothing in it can become a special one."""
+        """Adds a tool's text as plain tokens, never as special ones; returns their number."""
         ids = list(
             self.policy.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         )
@@ -134,4 +144,4 @@ class ServerSession:
         return len(ids)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Does nothing: the session holds no resources."""

@@ -1,4 +1,4 @@
-"""The command: what is left out and counted, what is refused, and that a file appears whole or not at all."""
+"""The export command: left-out trajectories, rejected settings, complete files or none."""
 
 import json
 import os
@@ -38,7 +38,7 @@ def test_all_keeps_them(tmp_path):
     path = save(tmp_path / "t.jsonl", [*good(2), *bad()])
     summary = export(settings_for(path, "trl", shape="messages", all=True), str(tmp_path / "m.jsonl"))
     assert summary["left_out"] == {"no model turn": 1}
-    cut = lines(tmp_path / "m.jsonl")[3]  # what the tool says at the end is learnt by nobody
+    cut = lines(tmp_path / "m.jsonl")[3]  # a tool turn at the end is dropped
     assert [message["role"] for message in cut["messages"]] == ["system", "user", "assistant"]
 
 
@@ -58,14 +58,14 @@ def test_standard_output(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("content", "error", "told"),
+    ("content", "error", "message"),
     [
         ("", DataError, "t.jsonl holds no records"),
-        (json.dumps({"id": "x"}), FormatError, "line 1 is no trajectory but something else"),
+        (json.dumps({"id": "x"}), FormatError, "line 1 is not a trajectory"),
         (
             json.dumps(question(0).to_json()),
             FormatError,
-            r"line 1 is no trajectory but a task or question \(trajectories come from: masksearch synthesize",
+            r"line 1 is a task or question, not a trajectory \(masksearch synthesize writes trajectories",
         ),
         (
             json.dumps({**trajectory(0).to_json(), "status": "odd"}),
@@ -81,13 +81,13 @@ def test_standard_output(tmp_path, capsys):
         (
             json.dumps(bad()[0].to_json()),
             DataError,
-            r"Of 1 trajectories none can be exported; left out 1: 1 no_answer. --all keeps",
+            r"None of 1 trajectories can be exported; left out 1: 1 no_answer. --all also exports",
         ),
     ],
 )
-def test_what_is_no_trajectory(tmp_path, content, error, told):
+def test_what_is_no_trajectory(tmp_path, content, error, message):
     (tmp_path / "t.jsonl").write_text(content)
-    with pytest.raises(error, match=told):
+    with pytest.raises(error, match=message):
         export(settings_for(str(tmp_path / "t.jsonl"), "trl", shape="messages"), str(tmp_path / "m.jsonl"))
     assert not (tmp_path / "m.jsonl").exists()
 
@@ -125,12 +125,12 @@ def test_what_a_killed_run_left_is_cleared(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("to", "given", "told"),
+    ("to", "given", "message"),
     [
         (
             "llamafactory",
             {"shape": "tokens"},
-            "--shape tokens does not go with --to llamafactory, whose shapes are: tags, calls",
+            "--shape tokens does not fit --to llamafactory; its shapes are: tags, calls",
         ),
         (
             "trl",
@@ -145,21 +145,21 @@ def test_what_a_killed_run_left_is_cleared(tmp_path):
         ("verl", {"answer_form": "spans"}, "--answer-form and, for verl, --name are for tasks"),
     ],
 )
-def test_settings_that_do_not_go_together(tmp_path, to, given, told):
+def test_settings_that_do_not_go_together(tmp_path, to, given, message):
     path = save(tmp_path / "t.jsonl", good(1))
-    with pytest.raises(UsageError, match=told):
+    with pytest.raises(UsageError, match=message):
         export(settings_for(path, to, **given), str(tmp_path / "m.parquet"))
 
 
 def test_outputs_that_cannot_be(tmp_path):
     path = save(tmp_path / "t.jsonl", good(1))
-    for out, told in (
+    for out, message in (
         (tmp_path, "is a folder"),
         (tmp_path / "m.csv", "must end in"),
         (tmp_path / ".jsonl", "must end in"),
-        ("/dev/null", "is no file"),
+        ("/dev/null", "is not a file"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             export(settings_for(path, "trl", shape="messages"), str(out))
 
 
@@ -177,15 +177,15 @@ def test_flags(tmp_path):
         )
 
     assert read(path, path, "--to", "verl", "--all", "--tool-role", "tool").trajectories == (path, path)
-    for argv, told in (
+    for argv, message in (
         ((path, "--to", "axolotl"), "--to .*'trl', 'llamafactory' or 'verl'"),
         ((path,), "--to is missing"),
         ((str(tmp_path / "none.jsonl"), "--to", "trl"), "TRAJECTORIES: there is no file or folder"),
         ((path, "--to", "trl", "--model", str(tmp_path / "none")), "--model: there is no file or folder"),
     ):
-        with pytest.raises(UsageError, match=told):
+        with pytest.raises(UsageError, match=message):
             read(*argv)
-    assert "rows that `sft` trains on" in parser.format_help()
+    assert "rows that `sft` trains on" in " ".join(parser.format_help().split())
 
 
 def test_without_the_packages(tmp_path, monkeypatch):
@@ -196,19 +196,18 @@ def test_without_the_packages(tmp_path, monkeypatch):
         export(settings_for(path, "verl"), str(tmp_path / "x.parquet"))
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(
-        MissingExtraError, match=r"Rows of tokens needs the package 'torch'.*masksearch\[train\]"
+        MissingExtraError, match=r"The shape tokens needs the package 'torch'.*masksearch\[train\]"
     ):
         export(settings_for(path, "trl", model=str(tmp_path)), str(tmp_path / "x.jsonl"))
 
 
 def test_importing_the_command_is_light():
-    code = "import masksearch.interop.export.command, masksearch.interop.export.verl_reward, sys; print({'torch', 'transformers', 'trl', 'pyarrow', 'openai'} & set(sys.modules))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "set()"
+    code = (
+        "import masksearch.interop.export.command, masksearch.interop.export.verl_reward, sys\n"
+        "print({'torch', 'transformers', 'trl', 'pyarrow', 'openai'} & set(sys.modules))"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 def test_what_was_retrieved_is_harmless_and_what_was_harmless_stays(tmp_path):

@@ -1,4 +1,7 @@
-"""LLaMA-Factory's ShareGPT, against its documented schema (data/README.md there); test_real_loaders.py has its own loader, where it is installed."""
+"""ShareGPT rows against LLaMA-Factory's documented schema (its data/README.md).
+
+test_real_loaders.py tests them with LLaMA-Factory's own loader, if it is installed.
+"""
 
 import json
 
@@ -27,15 +30,15 @@ LEARNT, SHOWN = ("gpt", "function_call"), ("human", "observation")
 
 
 def check_documented(row, info, tools=False):
-    """What the README asks for: columns that the entry names, roles that alternate, the last one learnt."""
+    """Asserts what the README requires: named columns, alternating roles, loss on the last message."""
     assert info["formatting"] == "sharegpt"
     columns = info["columns"]
     assert set(columns) <= {"messages", "system", "tools"}
     assert set(columns.values()) == set(row) - {"id"}
-    said = row[columns["messages"]]
-    assert said
-    assert len(said) % 2 == 0
-    for place, message in enumerate(said):
+    conversation = row[columns["messages"]]
+    assert conversation
+    assert len(conversation) % 2 == 0
+    for place, message in enumerate(conversation):
         assert set(message) == {"from", "value"}
         assert message["from"] in (LEARNT if place % 2 else SHOWN)
         assert isinstance(message["value"], str)
@@ -47,16 +50,17 @@ def check_documented(row, info, tools=False):
 
 
 def rendered(tokenizer, row):
-    """Ids and labels by the documentation: each pair of messages is a prompt without loss and an answer with it (template chatml)."""
+    """Returns ids and labels as documented, with the template chatml.
+
+    Each pair of messages is a prompt without loss and an answer with loss.
+    """
     roles = {"human": "user", "observation": "tool"}
     ids, labels = [], []
     for place, message in enumerate(row["conversations"]):
         learnt = message["from"] in LEARNT
-        text = (
-            f"{message['value']}<|im_end|>\n"
-            if learnt
-            else f"<|im_start|>{roles[message['from']]}\n{message['value']}<|im_end|>\n<|im_start|>assistant\n"
-        )
+        text = f"{message['value']}<|im_end|>\n"
+        if not learnt:
+            text = f"<|im_start|>{roles[message['from']]}\n{text}<|im_start|>assistant\n"
         if place == 0:
             text = f"<|im_start|>system\n{row['system']}<|im_end|>\n{text}"
         piece = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -120,7 +124,7 @@ def test_calls_are_json_behind_the_thought(tmp_path):
 def test_turns_out_of_form_cannot_be_told_as_calls(tmp_path):
     path = save(tmp_path / "t.jsonl", [*good(2), *bad()])
     summary = export(settings_for(path, "llamafactory", shape="calls", all=True), str(tmp_path / "c.jsonl"))
-    assert summary["left_out"] == {"not tellable as calls": 1, "no model turn": 1}
+    assert summary["left_out"] == {"not expressible as calls": 1, "no model turn": 1}
 
 
 def test_the_other_entries_stay(tmp_path):

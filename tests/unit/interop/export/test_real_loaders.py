@@ -1,5 +1,7 @@
-"""LLaMA-Factory's and verl's own loaders on what was exported. Both pin versions of transformers that are not ours, so these tests run only in an
-environment made for them: `pip install llamafactory verl` and this package beside them. Last run with llamafactory 0.9.5 and verl 0.9.1.
+"""LLaMA-Factory's and verl's own loaders on exported data.
+
+Both pin other versions of transformers than we do, so these tests need a separate environment: `pip install
+llamafactory verl` and this package. Last run with llamafactory 0.9.5 and verl 0.9.1.
 """
 
 import json
@@ -24,7 +26,7 @@ from masksearch.interop.export.command import export
 
 @pytest.fixture
 def exported(tmp_path):
-    """Trajectories, and a function that exports them."""
+    """Returns trajectories and a function that exports them."""
     kept = [*good(), *loop_trajectories()]
     path = save(tmp_path / "t.jsonl", [*kept, *bad()])
     return kept, lambda to, name, **given: export(settings_for(path, to, **given), str(tmp_path / name))
@@ -122,8 +124,9 @@ def test_verl_finds_the_reward(tmp_path):
         OmegaConf.create({"reward": {"custom_reward_function": place}, "custom_reward_function": place})
     )
     task = json.dumps({**masked(1).to_json(), "answer_form": "spans"})
-    said = "<think>x</think><search>Ada</search><information>\nx\n</information><think>y</think><answer>1: London\n2: 1815</answer>"
-    assert (
-        function(data_source="x", solution_str=said, ground_truth={}, extra_info={"task": task})["score"]
-        == 1.2
+    rollout = (
+        "<think>x</think><search>Ada</search><information>\nx\n</information>"
+        "<think>y</think><answer>1: London\n2: 1815</answer>"
     )
+    scored = function(data_source="x", solution_str=rollout, ground_truth={}, extra_info={"task": task})
+    assert scored["score"] == 1.2

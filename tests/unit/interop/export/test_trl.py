@@ -1,4 +1,4 @@
-"""What TRL's own trainer trains on, row by row, against the rows that stage `sft` trains on."""
+"""Rows that TRL's own trainer trains on, compared with the rows of stage `sft`."""
 
 import pytest
 import torch
@@ -26,7 +26,7 @@ from masksearch.train.tokens import encode_trajectory
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Trajectories of every kind, those that the loop itself made among them."""
+    """Returns trajectories of every kind, including ones from the agent loop, and their file."""
     folder = tmp_path_factory.mktemp("trl")
     kept = [*good(), *(one.model_copy(update={"id": f"loop-{one.id}"}) for one in loop_trajectories())]
     assert len(kept) == 9
@@ -34,7 +34,7 @@ def trained(tmp_path_factory):
 
 
 def rows_of_trl(path, tokenizer, tmp_path, **config):
-    """(input ids, labels) of each row as TRL's collator gives it to the model."""
+    """Returns (input ids, labels) of each row as TRL's collator passes it to the model."""
     kind = "parquet" if str(path).endswith("parquet") else "json"
     dataset = load_dataset(kind, data_files=str(path), cache_dir=str(tmp_path / "cache"))["train"]
     arguments = SFTConfig(
@@ -92,7 +92,7 @@ def test_messages_carry_loss_where_rows_of_tokens_do(trained, tmp_path):
                 == segments(tokenizer, row.input_ids, row.labels)
                 == model_turns(one)
             )
-            # Each turn ends here with the end of a message, and nothing that was retrieved has made a message.
+            # Each turn is one message, and no retrieved text has started another message.
             starts = sum(token == tokenizer.convert_tokens_to_ids("<|im_start|>") for token in ids)
             assert starts == 2 + len(one.turns)
 

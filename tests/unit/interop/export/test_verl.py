@@ -1,4 +1,7 @@
-"""verl's two kinds of Parquet, against what it documents and reads; test_real_loaders.py has its own loaders, where they are installed."""
+"""Parquet files for verl against its documentation.
+
+test_real_loaders.py tests them with verl's own loaders, if they are installed.
+"""
 
 import json
 
@@ -27,7 +30,10 @@ from masksearch.types import task_from_json
 
 
 def rendered(tokenizer, messages):
-    """Ids and labels as its MultiTurnSFTDataset makes them: each message by itself; loss on assistant messages, without the words that open one."""
+    """Returns ids and labels as verl's MultiTurnSFTDataset computes them.
+
+    Each message is rendered separately; assistant messages carry loss, except for their opening tokens.
+    """
     ids, labels = [], []
     opening = len(tokenizer("<|im_start|>assistant\n", add_special_tokens=False)["input_ids"])
     for message in messages:
@@ -94,10 +100,10 @@ def test_the_reward_is_that_of_our_own_training(tmp_path):
     export(settings_for(str(tmp_path / "t.jsonl"), "verl"), str(tmp_path / "t.parquet"))
     ramp, asked = parquet.read_table(tmp_path / "t.parquet").to_pylist()
 
-    def score(row, said, **given):
+    def score(row, rollout, **given):
         return compute_score(
             row["data_source"],
-            said,
+            rollout,
             row["reward_model"]["ground_truth"],
             row["extra_info"],
             anything="else",
@@ -112,18 +118,18 @@ def test_the_reward_is_that_of_our_own_training(tmp_path):
     assert (half["score"], half["answer"]) == (pytest.approx(0.7), 0.5)
     assert half.keys() == both.keys()
     assert score(ramp, right)["score"] == pytest.approx(0.2 - 0.1), (
-        "an answer without a search earns its form, less the penalty"
+        "an answer without a search earns the format reward, less the penalty"
     )
     assert score(ramp, search + "<answer>1: London\n2: 1815</answer>")["score"] == 0, "not in valid form"
     assert score(ramp, search + "London")["score"] == pytest.approx(-0.1), "no answer"
     assert score(ramp, f"<think>x</think>{found('1815')}{right}")["score"] == pytest.approx(-0.1), (
-        "a turn that forges information answers nothing"
+        "a turn with forged information is not an answer"
     )
     assert score(asked, search + "<think>y</think><answer> a. 2 </answer>")["score"] == 1.2
     assert score(asked, search + "<think>y</think><answer>it is Ada 2</answer>")["score"] == 0.2
     first = {"answer": "f1", "gated": False, "no_answer": 0.0, "no_search": 0.0, "format": 0.0}
     assert score(asked, "<answer>it is Ada 2</answer>", reward=first)["score"] == pytest.approx(2 * 0.5 / 1.5)
-    with pytest.raises(ValueError, match="the verdict of a judge is no reward"):
+    with pytest.raises(ValueError, match="verl's custom reward function cannot ask a judge"):
         score(asked, "", reward={"answer": "judge", "judge": {"url": "http://x", "model": "m"}})
     with pytest.raises(ValueError, match="extra_info lacks the field 'task'"):
         compute_score("x", "y", {})
@@ -134,8 +140,8 @@ def test_tasks_and_trajectories_do_not_mix(tmp_path):
     save(tmp_path / "u.jsonl", [*good(1), question(0)])
     save(tmp_path / "v.jsonl", [question(0), question(0)])
     for name, fault in (
-        ("t", "line 2 is a trajectory, among tasks"),
-        ("u", "line 2 is no trajectory but a task or question"),
+        ("t", "line 2 is a trajectory among tasks"),
+        ("u", "line 2 is a task or question, not a trajectory"),
         ("v", "line 2 repeats the id 'q0'"),
     ):
         with pytest.raises(FormatError, match=fault):

@@ -1,4 +1,4 @@
-"""Our suites in Inspect, with its mock model: every method, the same scores as ours, logs that can be read and scored again."""
+"""Our suites in Inspect with its mock model: every method, equal scores, logs that can be scored again."""
 
 import json
 import subprocess
@@ -22,7 +22,7 @@ from inspect_ai.model import (
 from masksearch.errors import DataError, SearchError, UsageError
 from masksearch.evaluation.rows import row
 from masksearch.evaluation.settings import EvalSettings
-from masksearch.interop.inspect.tasks import STORED, TOLD, masksearch_suite, measures
+from masksearch.interop.inspect.tasks import SAMPLE_FIELDS, STORED, masksearch_suite, measures
 from masksearch.runtime.files import write_json_lines
 from masksearch.search import build
 from masksearch.search.settings import IndexSettings
@@ -71,23 +71,26 @@ def data(tmp_path_factory):
     return folder
 
 
-def said(text, stop="stop"):
+def reply_of(text, stop="stop"):
     return ModelOutput.from_content("mock", text, stop_reason=stop)
 
 
 def by_turn(*turns):
-    """A model that says its turns one after the other in each conversation, as a server does: without the stop string."""
+    """Returns a model that replies with its turns in order, without stop strings, as a server does."""
 
     def reply(messages, tools, tool_choice, config):
-        told = turns[min(sum(message.role == "assistant" for message in messages), len(turns) - 1)]
-        text = told(messages) if callable(told) else told
-        return text if isinstance(text, ModelOutput) else said(text)
+        number = sum(message.role == "assistant" for message in messages)
+        turn = turns[min(number, len(turns) - 1)]
+        return turn if isinstance(turn, ModelOutput) else reply_of(turn)
 
     return reply
 
 
 def mock(reply):
-    """Inspect's mock model. It would load a tokeniser from the network to count tokens, so they are told."""
+    """Returns Inspect's mock model with fixed token counts.
+
+    To count tokens itself, it would load a tokenizer from the network.
+    """
 
     def counted(*arguments):
         output = reply(*arguments)
@@ -161,7 +164,7 @@ def test_what_the_loop_sets_reaches_the_model(data, tmp_path):
 
     def reply(messages, tools, tool_choice, config):
         seen.append(config)
-        return said("<answer>Paris")
+        return reply_of("<answer>Paris")
 
     evaluate(data, tmp_path, reply, turn_tokens=33, limit=1)
     assert (seen[0].stop_seqs, seen[0].max_tokens, seen[0].temperature) == (
@@ -183,7 +186,7 @@ def test_reasoning_kept_apart_is_a_thought(data, tmp_path):
 
 
 def test_a_turn_cut_short_and_a_reply_that_failed(data, tmp_path):
-    outputs = [said("<think>I", "max_tokens"), ModelOutput(model="mock", error="overloaded")]
+    outputs = [reply_of("<think>I", "max_tokens"), ModelOutput(model="mock", error="overloaded")]
     log = evaluate(data, tmp_path, lambda messages, *rest: outputs["Ada" in messages[1].text])
     assert [sample.metadata["status"] for sample in log.samples] == ["too_long", "model_failed"]
     assert [sample.metadata["failure"] for sample in log.samples] == ["ran_out", "failed"]
@@ -192,7 +195,7 @@ def test_a_turn_cut_short_and_a_reply_that_failed(data, tmp_path):
 
 @pytest.mark.parametrize(("method", "searches"), [("rag", 1), ("closed-book", 0)])
 def test_the_methods_without_an_agent(data, tmp_path, method, searches):
-    log = evaluate(data, tmp_path, lambda messages, *rest: said("<answer>Paris"), method=method)
+    log = evaluate(data, tmp_path, lambda messages, *rest: reply_of("<answer>Paris"), method=method)
     sample = log.samples[0]
     assert sample.scores["measures"].value == dict.fromkeys(
         ("recall", "precision", "f1", "em", "cover", "valid"), 1
@@ -278,7 +281,7 @@ def test_a_log_can_be_scored_again(data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "message"),
     [
         (
             {"method": "guess"},
@@ -295,8 +298,8 @@ def test_a_log_can_be_scored_again(data, tmp_path):
         ({"index": "nowhere"}, SearchError, "nowhere"),
     ],
 )
-def test_bad_arguments_are_told_in_a_sentence(data, arguments, error, told):
-    with pytest.raises(error, match=told):
+def test_bad_arguments_are_one_sentence(data, arguments, error, message):
+    with pytest.raises(error, match=message):
         masksearch_suite(
             **{"questions": str(data / "questions.jsonl"), "index": str(data / "index"), **arguments}
         )
@@ -323,9 +326,12 @@ def test_a_real_provider_over_loopback(data, tmp_path, monkeypatch):
 
 
 def test_the_package_does_not_import_inspect(tmp_path):
-    code = "import masksearch, masksearch.cli.main, masksearch.evaluation.run, sys; print('inspect_ai' in sys.modules)"
+    code = (
+        "import masksearch, masksearch.cli.main, masksearch.evaluation.run, sys\n"
+        "print('inspect_ai' in sys.modules)"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert done.stdout.strip() == "False"
-    assert set(TOLD) >= {"failure", "searches"}
+    assert set(SAMPLE_FIELDS) >= {"failure", "searches"}

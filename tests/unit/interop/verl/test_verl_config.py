@@ -1,4 +1,4 @@
-"""verl's configuration, as far as it can be seen without verl: one set of settings, its own names."""
+"""verl's configuration, tested without verl: our settings under verl's names."""
 
 import json
 
@@ -50,17 +50,17 @@ def test_dapo_as_in_our_own_trainer():
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
-        ({"algorithm": "rloo", "take": "best"}, "does not heed algorithm, take; leave them"),
-        ({"curriculum": {"solve_rate": True}}, "does not heed curriculum"),
-        ({"max_refills": 9, "dtype": "float32"}, "does not heed max_refills, dtype"),
+        ({"algorithm": "rloo", "take": "best"}, "verl would ignore algorithm, take; leave them"),
+        ({"curriculum": {"solve_rate": True}}, "verl would ignore curriculum"),
+        ({"max_refills": 9, "dtype": "float32"}, "verl would ignore max_refills, dtype"),
         ({"reward": {"answer": "judge", "judge": {"url": "http://x", "model": "m"}}}, "cannot ask a judge"),
         ({"reward": {"search_credit": 0.5}}, r"leave reward\.search_credit at 0"),
     ],
 )
-def test_what_verl_would_not_heed_is_refused(given, told):
-    with pytest.raises(UsageError, match=told):
+def test_what_verl_would_not_heed_is_refused(given, message):
+    with pytest.raises(UsageError, match=message):
         trainer_config(settings(**given), "a", "b", "loops", gpus=1)
 
 

@@ -1,4 +1,7 @@
-"""Our agent loop inside verl, on a server manager that answers by script. Needs verl (the extra `verl`, in an environment of its own)."""
+"""Our agent loop inside verl, on a scripted server manager.
+
+Needs verl (the extra `verl`, in a separate environment).
+"""
 
 import asyncio
 import json
@@ -8,7 +11,8 @@ import pytest
 
 pytest.importorskip(
     "verl",
-    reason="verl is not installed; it pins an older transformers, so its tests run in an environment of their own: docs/scale.md",
+    reason="verl is not installed; it pins an older transformers, so its tests need a separate environment: "
+    "docs/scale.md",
 )
 
 import hydra
@@ -30,7 +34,7 @@ SEARCHES, ANSWERS = "<think>x</think>\n<search>Ada</search>", "<think>y</think>\
 
 
 class FakeServer:
-    """Writes the turns it is given, and stops where verl's would: at the first token it was told to stop at, or when there is no more room."""
+    """Generates scripted turns; like verl's server, stops at the first stop token or at `max_tokens`."""
 
     def __init__(self, tokenizer, turns):
         self.tokenizer, self.turns, self.asked = tokenizer, list(turns), []
@@ -103,15 +107,13 @@ def test_an_episode_is_ours_token_for_token(tokenizer, settings):
     assert tokenizer.decode(written) == SEARCHES + ANSWERS
     shown = [token for token, mine in zip(output.response_ids, output.response_mask, strict=True) if not mine]
     assert "Ada is Lovelace" in tokenizer.decode(shown)
-    assert not set(shown) & set(tokenizer.all_special_ids), (
-        "nothing that was retrieved may act as a special token"
-    )
+    assert not set(shown) & set(tokenizer.all_special_ids), "retrieved text must not act as a special token"
     assert tokenizer.decode(shown).count("</information>") == 1
     assert all(
         value == (-0.5 if mine else 0.0)
         for value, mine in zip(output.response_logprobs, output.response_mask, strict=True)
     )
-    # It goes on where it stopped, one request id for all, so that the server finds its cache again.
+    # All requests share one id and extend the same prefix, so that the server can use its cache.
     assert len({request for request, _, _ in server.asked}) == 1
     for (_, before, _), (_, after, _) in zip(server.asked, server.asked[1:], strict=False):
         assert after[: len(before)] == before
@@ -128,7 +130,7 @@ def test_reward_and_what_is_filtered_by(tokenizer, settings):
     assert right.extra_fields["reward_extra_info"].keys() == wrong.extra_fields["reward_extra_info"].keys()
     unsearched, _ = run(tokenizer, settings, [ANSWERS])
     assert unsearched.reward_score == pytest.approx(0.2 - 0.1), (
-        "an answer without a search earns its form, less the penalty"
+        "an answer without a search earns the format reward, less the penalty"
     )
     assert (
         unsearched.extra_fields["reward_extra_info"]["f1"],
@@ -156,7 +158,7 @@ def test_verl_composes_and_accepts_the_configuration(settings, tmp_path):
 
     write_config(settings, tmp_path, "a.parquet", "b.parquet", gpus=2)
     with hydra.initialize_config_dir(config_dir=str(tmp_path), version_base=None):
-        config = hydra.compose(config_name="masksearch")  # a key that verl does not have would end this
+        config = hydra.compose(config_name="masksearch")  # fails for a key that verl does not have
     algorithm = omega_conf_to_dataclass(config.algorithm)
     assert isinstance(algorithm, AlgoConfig)
     assert (
@@ -188,7 +190,7 @@ def hydra_defaults():
 
 
 def unknown(mine, theirs, path=""):
-    """Keys of a configuration that verl's own does not have: it would take them, and do nothing with them."""
+    """Returns keys that verl's own configuration lacks: it would accept and ignore them."""
     found = []
     for name, value in mine.items():
         if not path and name in ("hydra", "defaults"):
@@ -201,12 +203,16 @@ def unknown(mine, theirs, path=""):
 
 
 def test_verls_own_worker_pads_what_comes_out(tokenizer, settings):
-    """The real post-processing of verl's worker, on a batch row of ours."""
+    """Runs the real post-processing of verl's worker on one of our batch rows."""
     output, _ = run(tokenizer, settings, [SEARCHES, ANSWERS])
     worker = SimpleNamespace(
-        tokenizer=tokenizer, processor=None, rollout_config=SimpleNamespace(prompt_length=1000, response_length=1500), reward_loop_worker_handles=None,
-        distillation_enabled=False, _get_mm_processor_kwargs=lambda audio=None: {},
-    )  # fmt: skip
+        tokenizer=tokenizer,
+        processor=None,
+        rollout_config=SimpleNamespace(prompt_length=1000, response_length=1500),
+        reward_loop_worker_handles=None,
+        distillation_enabled=False,
+        _get_mm_processor_kwargs=lambda audio=None: {},
+    )
     for name in (
         "_pad_token_ids",
         "_compute_multi_modal_inputs",

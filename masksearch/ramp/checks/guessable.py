@@ -70,13 +70,13 @@ def make_guesser(settings: MaskSettings) -> Guesser:
             f"(make one with: masksearch model -o DIR), or to {ENDPOINT}NAME for a model at the URL --llm."
         )
     if not model.startswith(ENDPOINT):
-        return ReadingOn(model, settings.guess_attempts, settings.seed, settings.ppl_batch)
+        return CheckpointGuesser(model, settings.guess_attempts, settings.seed, settings.ppl_batch)
     if model == ENDPOINT or not settings.llm:
         raise UsageError(
             f"The guesser '{model}' needs a model name and an endpoint; write --guess-model {ENDPOINT}NAME "
             "and give the base URL with --llm."
         )
-    return Asking(
+    return EndpointGuesser(
         model.removeprefix(ENDPOINT),
         settings.llm,
         settings.guess_attempts,
@@ -86,7 +86,7 @@ def make_guesser(settings: MaskSettings) -> Guesser:
 
 
 @dataclass(frozen=True)
-class ReadingOn:
+class CheckpointGuesser:
     """A checkpoint that continues the text before each mask."""
 
     model: str
@@ -124,7 +124,7 @@ class ReadingOn:
 
 
 @dataclass(frozen=True)
-class Asking:
+class EndpointGuesser:
     """A model behind an OpenAI-compatible endpoint that fills the masks on request."""
 
     model: str

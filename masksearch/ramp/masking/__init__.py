@@ -1,1 +1,1 @@
-"""Masking: the rules for spans that may be masked, the number of masks, and the strategies that choose among spans."""
+"""Masking: rules for spans that may be masked, numbers of masks, and strategies that choose spans."""

@@ -1,8 +1,10 @@
-"""Which k of a passage's usable spans are masked: drawn without replacement, any two with a word between them.
+"""Draws the k spans of a passage to mask, without replacement and with a word between any two of them.
 
-Drawn with a generator that belongs to the passage: all alike (the paper's random masking), in proportion to the weights a strategy gives,
-or, where the strategy ranks, the highest first. The last two go through the spans in an order and take each that stands apart from those
-taken and leaves room for the rest, so that there are k masks wherever k can stand together at all.
+The random generator belongs to the passage. Without a preference all sets of spans are equally likely
+(the paper's random masking). Otherwise spans are drawn in proportion to a strategy's weights, or taken by
+rank, the highest first. The last two go through the spans in an order and take each span that has a word
+between it and the spans already taken and that leaves room for the rest, so that k spans are found
+whenever k spans fit together.
 """
 
 from __future__ import annotations
@@ -18,12 +20,13 @@ from masksearch.types import Span
 
 @dataclass(frozen=True)
 class Preference:
-    """What a strategy thinks of the usable spans of one passage."""
+    """The weights that a strategy gives to the usable spans of one passage."""
 
     weights: tuple[float, ...]
-    """One for each span, 0 or more; none at all: they are all alike."""
+    """One finite weight of 0 or more per span. Empty: all spans are equal."""
     ranked: bool = False
-    """The k highest are taken (of equals the earlier ones); otherwise k are drawn in proportion."""
+    """Whether the k spans of the highest weights are taken (of equal ones the earlier), instead of k
+    spans drawn in proportion to the weights."""
 
 
 ALIKE = Preference(())
@@ -31,14 +34,14 @@ ALIKE = Preference(())
 
 
 def apart(text: str, first: Span, second: Span) -> bool:
-    """Whether a word stands between two spans that follow each other."""
+    """Whether the second span follows the first with a word between them."""
     return first.end <= second.start and SURFACE.search(text, first.end, second.start) is not None
 
 
 def spread(text: str, spans: Sequence[Span]) -> list[Span]:
-    """The most spans that can stand together, from the left."""
+    """Returns a largest set of spans with a word between any two, chosen from the left."""
     kept: list[Span] = []
-    # Whatever stands apart from a span stands apart from one that ends before it, too: the first to end is never a bad choice.
+    # Greedy by end: a span that is apart from one span is apart from every span that ends earlier, too.
     for span in sorted(spans, key=lambda span: (span.end, span.start)):
         if not kept or apart(text, kept[-1], span):
             kept.append(span)
@@ -48,31 +51,34 @@ def spread(text: str, spans: Sequence[Span]) -> list[Span]:
 def draw(
     text: str, spans: Sequence[Span], k: int, rng: Random, preference: Preference | None = None
 ) -> list[Span] | None:
-    """k spans in text order, any two with a word between; None where there are not so many.
+    """Draws k spans with a word between any two; returns them in text order, or None if k do not fit.
 
-    Raises ValueError where a preference does not have one weight, a number of 0 or more, for each span.
+    Raises ValueError for a preference without exactly one finite weight of 0 or more per span.
     """
     most = spread(text, spans)
     if not 0 < k <= len(most):
         return None
     if preference is None or not preference.weights:
-        return _any(text, spans, k, rng, most)
+        return _draw_uniformly(text, spans, k, rng, most)
     if len(preference.weights) != len(spans) or not all(
         weight >= 0 and math.isfinite(weight) for weight in preference.weights
     ):
         raise ValueError(
-            f"{len(spans)} spans need as many weights, none below 0 or infinite, not {list(preference.weights)}"
+            f"{len(spans)} spans need as many weights, none below 0 or infinite, not "
+            f"{list(preference.weights)}"
         )
-    return _first(
-        text,
-        spans,
-        k,
-        _ranked(preference.weights) if preference.ranked else _in_proportion(preference.weights, rng),
-    )
+    weights = preference.weights
+    order = _by_rank(weights) if preference.ranked else _in_proportion(weights, rng)
+    return _take_in_order(text, spans, k, order)
 
 
-def _any(text: str, spans: Sequence[Span], k: int, rng: Random, most: Sequence[Span]) -> list[Span]:
-    """Any k that stand apart, all such sets alike; of the few passages where they are hard to hit upon, k of those farthest to the left."""
+def _draw_uniformly(
+    text: str, spans: Sequence[Span], k: int, rng: Random, most: Sequence[Span]
+) -> list[Span]:
+    """Draws k spans that are apart, every set equally likely.
+
+    In the rare passages where 20 draws do not hit such a set, k spans of the set `most` are drawn.
+    """
     for _ in range(20):
         drawn = sorted(rng.sample(list(spans), k), key=lambda span: span.start)
         if len(spread(text, drawn)) == k:
@@ -80,14 +86,16 @@ def _any(text: str, spans: Sequence[Span], k: int, rng: Random, most: Sequence[S
     return sorted(rng.sample(list(most), k), key=lambda span: span.start)
 
 
-def _ranked(weights: Sequence[float]) -> list[int]:
+def _by_rank(weights: Sequence[float]) -> list[int]:
+    """Returns indices by falling weight, of equal ones the earlier first."""
     return sorted(range(len(weights)), key=lambda place: (-weights[place], place))
 
 
 def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
-    """A random order: the next is drawn, in proportion to its weight, from those left. What weighs nothing comes last, in any order.
+    """Returns indices in random order: each next one is drawn from the rest in proportion to its weight.
 
-    Waiting times with rates `weights` end in just this order, whichever of them are passed over (Efraimidis and Spirakis, 2006).
+    Indices of weight 0 come last, in random order. Exponential waiting times with the weights as rates
+    end in exactly this order, also when some of them are skipped (Efraimidis and Spirakis, 2006).
     """
     times = [
         (weight == 0, rng.expovariate(1.0) / (weight or 1.0), place) for place, weight in enumerate(weights)
@@ -95,15 +103,15 @@ def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
     return [place for _, _, place in sorted(times)]
 
 
-def _first(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> list[Span]:
-    """The first k in order that can stand together, where k can: one that would leave too few others is passed over."""
+def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> list[Span]:
+    """Takes the first k spans in order that fit together; skips a span that would leave too few others."""
     taken: list[Span] = []
     left = list(spans)
     for place in order:
         span = spans[place]
         if span not in left:
             continue
-        rest = [other for other in left if _stand_together(text, span, other)]
+        rest = [other for other in left if _fit_together(text, span, other)]
         if len(taken) + 1 + len(spread(text, rest)) >= k:
             taken.append(span)
             left = rest
@@ -114,5 +122,6 @@ def _first(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> li
     return sorted(taken, key=lambda span: span.start)
 
 
-def _stand_together(text: str, one: Span, other: Span) -> bool:
-    return apart(text, one, other) or apart(text, other, one)
+def _fit_together(text: str, first: Span, second: Span) -> bool:
+    """Whether two spans, in any order, have a word between them."""
+    return apart(text, first, second) or apart(text, second, first)

@@ -1,8 +1,10 @@
-"""How many masks a task gets: drawn for each passage by itself, and yet spread over the range as asked.
+"""Draws the number of masks of each task, so that the counts follow the wanted shares over the whole corpus.
 
-Passages that allow many masks are rarer than those that allow one, so drawing evenly among what each allows would give mostly
-one. The shares drawn with are therefore tilted until, over a sample of the corpus, what comes out is as asked, or as near as
-the text allows (iterative proportional fitting). After that each passage is on its own: no passage's k depends on another's.
+Passages that allow many masks are rarer than passages that allow one, so that an even draw among the
+counts that each passage allows would mostly give one. Iterative proportional fitting on a sample of the
+corpus therefore tilts the shares until the drawn counts have the wanted shares, or come as close as the
+text allows. The k of a passage is then drawn from the tilted shares alone and does not depend on other
+passages.
 """
 
 from __future__ import annotations
@@ -17,25 +19,31 @@ from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings, mask_range
 
 Shares = Mapping[int, float]
-"""k -> its share, adding up to 1; only those above 0."""
+"""Number of masks k -> share above 0; the shares add up to 1."""
 
 ROUNDS = 200
+"""Iterations of the proportional fitting."""
 
 
 def wanted_shares(settings: MaskSettings) -> dict[int, float]:
-    """The shares asked for. Raises UsageError where `weights` does not fit `masks`."""
+    """Returns the wanted shares. Raises UsageError if `weights` does not match `masks`."""
     low, high = mask_range(settings.masks)
     ks = range(low, high + 1)
     weights = settings.weights or (1.0,) * len(ks)
     if len(weights) != len(ks) or min(weights) < 0 or sum(weights) <= 0:
         raise UsageError(
-            f"'weights' must be {len(ks)} shares, one for each number of masks in {settings.masks}, not all 0; it is {list(weights)}."
+            f"'weights' must be {len(ks)} shares of 0 or more, one for each number of masks in "
+            f"{settings.masks}, "
+            f"not all 0; it is {list(weights)}."
         )
     return {k: weight / sum(weights) for k, weight in zip(ks, weights, strict=True) if weight > 0}
 
 
 def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
-    """The shares to draw with, so that passages which allow `most` masks each come out as `wanted`, as nearly as they can."""
+    """Tilts `wanted` so that draws for a sample of passages come as close to the wanted shares as possible.
+
+    `most` has for each passage of the sample the number of masks that it allows.
+    """
     histogram = Counter(number for number in most if number >= min(wanted))
     total = histogram.total()
     shares = dict(wanted)
@@ -50,19 +58,19 @@ def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
                     drawn[k] += count / total * share / allowed
         shares = {k: share * wanted[k] / drawn[k] if drawn[k] > 0 else share for k, share in shares.items()}
         scale = sum(shares.values())
-        # A floor, so that a k that all others can take over does not vanish where it is the only one allowed.
+        # A floor keeps every k possible: some passage may allow no other.
         shares = {k: max(share / scale, 1e-9) for k, share in shares.items()}
     return shares
 
 
 def draw_count(shares: Shares, most: int, rng: Random) -> int | None:
-    """The k of a passage that allows up to `most` masks; None where it allows none that is wanted."""
+    """Draws the k of a passage that allows up to `most` masks; None if it allows no k of the shares."""
     allowed = [k for k in shares if k <= most]
     return rng.choices(allowed, [shares[k] for k in allowed])[0] if allowed else None
 
 
 def apportion(shares: Shares, total: int) -> dict[int, int]:
-    """Whole numbers in these shares that add up to `total` (largest remainders)."""
+    """Returns whole numbers in these shares that add up to `total` (method of largest remainders)."""
     quotas = {k: int(share * total) for k, share in shares.items()}
     rest = sorted(shares, key=lambda k: (quotas[k] - shares[k] * total, k))
     for k in itertools.islice(itertools.cycle(rest), total - sum(quotas.values())):
@@ -71,22 +79,29 @@ def apportion(shares: Shares, total: int) -> dict[int, int]:
 
 
 class Selection:
-    """The tasks that a limit leaves, taken in order: as many of each k as asked, and of others only where the text runs out."""
+    """Selects tasks up to a limit, in order, with a quota for each k.
+
+    Tasks beyond the quota of their k are spares, which fill the limit if the corpus ends before the
+    quotas are met.
+    """
 
     def __init__(self, wanted: Shares, limit: int | None) -> None:
         self.limit = limit
         self.left = apportion(wanted, limit) if limit else {}
         self.taken = 0
-        # Places, not tasks: eight bytes each, however large the limit.
+        # The places of spare tasks instead of the tasks: eight bytes each.
         self.spare = array("q")
 
     @property
     def full(self) -> bool:
-        """Whether no more tasks are wanted."""
+        """Whether the limit is reached."""
         return self.limit is not None and self.taken >= self.limit
 
     def wants(self, masks: int, place: int) -> bool:
-        """Whether a task with so many masks is taken now; if not, its place is noted as a spare."""
+        """Whether a task with that many masks is taken: always without a limit, else within its quota.
+
+        The place of a task that is not taken is recorded as a spare.
+        """
         if self.limit is not None:
             if self.left.get(masks, 0) <= 0:
                 if len(self.spare) < self.limit:
@@ -97,7 +112,7 @@ class Selection:
         return True
 
     def fill_up(self) -> list[int]:
-        """The places of the spare tasks that fill the limit when there is no more text."""
+        """Takes spare tasks up to the limit and returns their places; called when the corpus is exhausted."""
         if self.limit is None:
             return []
         places = self.spare[: self.limit - self.taken].tolist()

@@ -1,10 +1,12 @@
-"""The rules of masking (the paper's section on RAMP), as pure functions of a passage, its spans and a random generator.
+"""The rules of masking (the paper's section on RAMP): pure functions of a passage, its spans and a seed.
 
-Which spans may be masked does not depend on which others are: a span must stand nowhere else in the whole shown text. So it can be read
-nowhere once masked, whatever is masked with it, and a passage is known to allow k masks or not before any is drawn.
+Whether a span may be masked does not depend on the other masks: it must not occur anywhere else in the
+whole shown text, so that it is hidden whatever else is masked. Therefore the number of masks that a
+passage allows is known before any span is drawn.
 
-Departures from the released generator, all on purpose: spans are drawn without replacement, k is the true count, masks are placed by
-offset and never inside a word, answers stand in text order, and a span that is not in the text cannot occur.
+Departures from the released generator, all intended: spans are drawn without replacement, k is the true
+count, masks are placed by offset and never inside a word, answers are in text order, and a span that is
+not in the text cannot occur.
 """
 
 from __future__ import annotations
@@ -15,22 +17,24 @@ from collections.abc import Collection, Sequence
 from random import Random
 
 from masksearch.ramp.masking.draw import Preference, draw, spread
-from masksearch.ramp.masking.shown_text import Reading
+from masksearch.ramp.masking.shown_text import ShownText
 from masksearch.text.words import at_boundaries, base_title, has_sequence, loose_words, stop_words, surface
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
 SHORTEST = 10
-"""Words a passage must have, and visible words a task must be left with."""
+"""Fewest words of a passage, and fewest visible words of a task."""
 UNIQUE, NOT_INFERABLE = "unique", "not-inferable"
 RULES = (UNIQUE, NOT_INFERABLE)
-"""The rules that can be switched off. `unique`: the span stands once in the shown text. `not-inferable`: nothing there gives it away: its
-words stand nowhere else, nor half of them in the title, and it does not stand beside itself as an acronym, a translation or in another unit."""
+"""The rules that can be switched off. `unique`: the span occurs once in the shown text. `not-inferable`:
+the text does not give the span away: its words do not occur elsewhere, less than half of them are in the
+title, and no acronym, translation or conversion of it is next to it."""
 
 _AFTER_TITLE = {"zh": "：", "fr": " : "}
 _ACRONYM = re.compile(r"\s\(([^\W\d_]{2,8})\b")
 _CONVERSION_AFTER = re.compile(r"\s?[^\s()]{0,8}\s?\((?!\d{4}\b[^,.])[^()\d]{0,12}\d[^()]*\)")
 _CONVERSION_BEFORE = re.compile(r"\d\s?[^\d().]{0,20}\([^()\d]{0,12}$")
-# Chinese, parentheses of either width: a year in them ("（1970年）") is no conversion, and a name in Latin letters there is the one before it.
+# For Chinese text with half-width parentheses. A year in parentheses ("（1970年）") is no conversion; a name
+# in Latin letters in parentheses is the name before it.
 _CONVERSION_AFTER_ZH = re.compile(
     r"(?:[至到~～–—-]\d[\d.,]*)?[^\s()，。、；\d]{0,6}\((?!\d{3,4}年|\d{4}\))[^()\d年]{0,8}\d[^()年]*\)"
 )
@@ -40,9 +44,9 @@ _NAME_BEFORE = re.compile(r"\((?:[^\W\d_]{1,6}[：:]\s?)?$")
 
 
 def shown_text(passage: Passage) -> tuple[str, int]:
-    """The text of a task before masking, and how far the passage's own text is shifted in it.
+    """Returns the text of a task before masking, and the offset of the passage's own text in it.
 
-    Where the title's name does not stand in the passage, it is put before it: "Title: text".
+    A title that does not occur in the passage is put before it: "Title: text".
     """
     name = loose_words(base_title(passage.title), passage.language)
     if not name or has_sequence(loose_words(passage.text, passage.language), name):
@@ -52,7 +56,7 @@ def shown_text(passage: Passage) -> tuple[str, int]:
 
 
 def too_short(passage: Passage) -> bool:
-    """Whether a passage has fewer words than a task needs; in Chinese, characters."""
+    """Whether a passage has too few words for a task (in Chinese, characters)."""
     if passage.language == "zh":
         return len(surface("zh").findall(passage.text)) < SHORTEST
     return len(passage.text.split()) < SHORTEST
@@ -64,31 +68,30 @@ def usable_spans(
     refused: Counter[str] | None = None,
     checks: Collection[str] = RULES,
 ) -> list[Span]:
-    """The spans (offsets in the passage's own text) that may be masked, alone or with any of the others; `refused` counts why not.
+    """Returns the spans (offsets in the passage's text) that may be masked, alone or with the others.
 
-    `checks` names the rules of `RULES` that hold; word boundaries, spans that say nothing and the title are always refused.
+    `refused` counts the reasons against the other spans. `checks` names the rules of `RULES` that apply.
+    Spans that cut a word, unspecific spans (stop words, a single letter) and names of the title are
+    always refused.
     """
     if not spans or too_short(passage):
         return []
     text, shift = shown_text(passage)
     if MASK in text:
         return []
-    reading = Reading(text, passage.title, passage.language)
+    shown = ShownText(text, passage.title, passage.language)
     kept: list[Span] = []
     answers: list[set[str]] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end, span.category)):
-        words = set(reading.span_words(span.start + shift, span.end + shift))
-        reason = (
-            "overlaps another"
-            if kept and span.start < kept[-1].end
-            else refusal(reading, span.start + shift, span.end + shift, checks)
-        )
-        # An answer that is part of another one would give it away.
-        if (
-            not reason
-            and NOT_INFERABLE in checks
-            and any(words <= other or other <= words for other in answers)
-        ):
+        start, end = span.start + shift, span.end + shift
+        words = set(shown.span_words(start, end))
+        if kept and span.start < kept[-1].end:
+            reason = "overlaps another"
+        else:
+            reason = refusal(shown, start, end, checks)
+        # One answer must not be part of another: filling the one would give the other away.
+        overlapping = any(words <= other or other <= words for other in answers)
+        if not reason and NOT_INFERABLE in checks and overlapping:
             reason = "stands elsewhere in the text"
         if reason:
             if refused is not None:
@@ -99,37 +102,38 @@ def usable_spans(
     return kept
 
 
-def refusal(reading: Reading, start: int, end: int, checks: Collection[str] = RULES) -> str:
-    """Why text[start:end] of a shown text must not be masked; empty if it may be."""
-    text, language = reading.text, reading.language
-    words = reading.span_words(start, end)
+def refusal(shown: ShownText, start: int, end: int, checks: Collection[str] = RULES) -> str:
+    """Returns why text[start:end] of a shown text must not be masked; "" if it may be."""
+    text, language = shown.text, shown.language
+    words = shown.span_words(start, end)
     if not words or not at_boundaries(text, start, end, language):
         return "inside a word"
-    if not reading.says_something(words):
+    if not shown.is_specific(words):
         return "says nothing"
-    if reading.is_titled(words) or (NOT_INFERABLE in checks and reading.title_tells(words)):
+    if shown.overlaps_title(words) or (NOT_INFERABLE in checks and shown.is_inferable_from_title(words)):
         return "known from the title"
-    first, last = reading.within(start, end)
-    if UNIQUE in checks and reading.repeats(words, first, last):
+    first, last = shown.within(start, end)
+    if UNIQUE in checks and shown.repeats(words, first, last):
         return "stands elsewhere in the text"
-    if NOT_INFERABLE in checks and reading.tells(words, first, last):
+    if NOT_INFERABLE in checks and shown.is_inferable(words, first, last):
         return "its words stand elsewhere in the text"
-    if NOT_INFERABLE in checks and _stands_beside_itself(text, start, end, language):
+    if NOT_INFERABLE in checks and _has_other_form_beside(text, start, end, language):
         return "stands beside itself in another form"
     return ""
 
 
 def most_masks(passage: Passage, spans: Sequence[Span]) -> int:
-    """How many of the usable spans can be masked together: of neighbours without a word between, one."""
+    """Returns how many usable spans can be masked together; adjacent spans exclude each other."""
     return len(spread(passage.text, spans))
 
 
 def mask_passage(
     passage: Passage, spans: Sequence[Span], k: int, rng: Random, preference: Preference | None = None
 ) -> MaskedTask | None:
-    """A task with exactly k masks drawn without replacement from usable `spans` (see `usable_spans`), or None.
+    """Makes a task with exactly k masks, drawn without replacement from usable `spans` (see `usable_spans`).
 
-    `fill(task.text, task.answers) == task.original` always.
+    Returns None if k spans do not fit together or fewer than SHORTEST words would stay visible. The
+    masked text with its answers filled in equals `task.original`.
     """
     chosen = draw(passage.text, spans, k, rng, preference)
     if chosen is None:
@@ -156,15 +160,8 @@ def mask_passage(
     )
 
 
-def fill(text: str, answers: Sequence[str]) -> str:
-    """A masked text with its masks replaced, in order. Raises ValueError where the numbers differ."""
-    pieces = text.split(MASK)
-    if len(pieces) != len(answers) + 1:
-        raise ValueError(f"{len(answers)} answers for {len(pieces) - 1} masks")
-    return pieces[0] + "".join(answer + piece for answer, piece in zip(answers, pieces[1:], strict=True))
-
-
-def _stands_beside_itself(text: str, start: int, end: int, language: str) -> bool:
+def _has_other_form_beside(text: str, start: int, end: int, language: str) -> bool:
+    """Whether an acronym, a long form, a translation or a conversion of text[start:end] is next to it."""
     if language == "zh":
         text = text.translate(_HALF_WIDTH)
         return _is_translated(text, start, end) or _is_converted(
@@ -181,7 +178,7 @@ _HALF_WIDTH = str.maketrans("（）", "()")
 
 
 def _is_acronym(text: str, start: int, end: int) -> bool:
-    """An acronym in parentheses behind its long form."""
+    """Whether the span is an acronym in parentheses after its long form."""
     piece = text[start:end]
     bare = piece.replace(".", "").replace("-", "")
     return (
@@ -194,7 +191,7 @@ def _is_acronym(text: str, start: int, end: int) -> bool:
 
 
 def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
-    """A long form before its acronym in parentheses."""
+    """Whether the span is a long form followed by its acronym in parentheses."""
     follow = _ACRONYM.match(text, end)
     if not follow:
         return False
@@ -206,7 +203,7 @@ def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
 
 
 def _is_translated(text: str, start: int, end: int) -> bool:
-    """Chinese: a name before its foreign form in parentheses, or that form."""
+    """Whether a Chinese name is followed by its foreign form in parentheses, or the span is that form."""
     if _NAME_AFTER.match(text, end):
         return True
     return (
@@ -223,7 +220,10 @@ def _is_converted(
     after: re.Pattern[str] = _CONVERSION_AFTER,
     before: re.Pattern[str] = _CONVERSION_BEFORE,
 ) -> bool:
-    """A quantity beside the same one in another unit: `422,000 km2 (163,000 sq mi)`. A year in parentheses is none."""
+    """Whether a quantity is next to itself in another unit: `422,000 km2 (163,000 sq mi)`.
+
+    A year in parentheses is no conversion.
+    """
     if not any(char.isdigit() for char in text[start:end]):
         return False
     return bool(after.match(text, end) or before.search(text[max(0, start - 40) : start]))

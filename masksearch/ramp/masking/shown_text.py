@@ -1,6 +1,7 @@
-"""A shown text taken apart once for all its spans: where each word stands, so that nothing is searched for twice.
+"""Index of the words of a task's text, which answers whether the text gives a span away.
 
-A span is looked at as the words [first, last) of the text; "elsewhere" is every other word.
+The words are located once per text, for all its spans. A span is a range of words [first, last) of the
+text; "elsewhere" means every other word.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from collections.abc import Iterable, Sequence
 
 from masksearch.text.words import STEM, akin, base_title, demonyms, located_words, loose_words, stop_words
 
-# Chinese characters that go with any figure: to know them is to know nothing of it.
+# Chinese characters that follow any figure, so that their occurrence elsewhere gives no figure away.
 _COUNTERS = frozenset("年月日")
 _ROMAN = re.compile("[ivx]{2,}e?|[ivx]e")
 
 
-class Reading:
-    """A text and the title it has, in loose words."""
+class ShownText:
+    """The shown text of a task and its title, in loose words (see `text.words.loose_words`)."""
 
     def __init__(self, text: str, title: str, language: str = "") -> None:
         self.text, self.language = text, language
@@ -39,31 +40,33 @@ class Reading:
         ]
 
     def within(self, start: int, end: int) -> tuple[int, int]:
-        """Which words stand in text[start:end], wholly or in part."""
+        """Returns the range of words [first, last) that lie in text[start:end], wholly or in part."""
         return bisect_right(self._ends, start), bisect_left(self._starts, end)
 
     def span_words(self, start: int, end: int) -> list[str]:
-        """The words of text[start:end]."""
+        """Returns the words of text[start:end]."""
         first, last = self.within(start, end)
         if first < last and (self._starts[first] < start or self._ends[last - 1] > end):
-            return loose_words(
-                self.text[start:end], self.language
-            )  # cut in a word, or before a sign that reads as letters: "Foo™"
+            # The span cuts a word, or stops before a sign that folds to letters ("Foo™").
+            return loose_words(self.text[start:end], self.language)
         return self.words[first:last]
 
-    def says_something(self, words: Sequence[str]) -> bool:
-        """Whether words are more than stop words and a single letter."""
-        return not (
-            all(word in self._stop for word in words)
-            or (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
-        )
+    def is_specific(self, words: Sequence[str]) -> bool:
+        """Whether the words are more than stop words or a single letter."""
+        if all(word in self._stop for word in words):
+            return False
+        return not (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
 
-    def is_titled(self, words: Sequence[str]) -> bool:
-        """Whether words are part of the title, or the title part of them."""
+    def overlaps_title(self, words: Sequence[str]) -> bool:
+        """Whether the title contains all the words, or the words contain the title (without parenthesis)."""
         return self._titled.issuperset(words) or bool(self._name and self._name.issubset(words))
 
-    def title_tells(self, words: Sequence[str]) -> bool:
-        """Whether the title has a word that begins like the only one ("Ne" of neon), or gives half of the content away."""
+    def is_inferable_from_title(self, words: Sequence[str]) -> bool:
+        """Whether the title gives a span away.
+
+        That is so if a title word starts with the span's only word ("Ne" and "Neon"), or if words akin to
+        at least half of the span's content words are in the title.
+        """
         if (
             len(words) == 1
             and not words[0].isdigit()
@@ -71,61 +74,64 @@ class Reading:
         ):
             return True
         if self.language == "zh":
-            told = [
-                told
-                for word, told in zip(words, _paired(words, self._title), strict=True)
-                if self._is_content(word)
-            ]
+            known = self._known_content(words, self._title)
         else:
-            told = [
+            known = [
                 any(akin(word, other, self.language) for other in self._titled)
                 for word in words
                 if self._is_content(word)
             ]
-        return bool(told) and 2 * sum(told) >= len(told)
+        return bool(known) and 2 * sum(known) >= len(known)
 
     def repeats(self, words: Sequence[str], first: int, last: int) -> bool:
-        """Whether words [first, last) stand elsewhere as a run."""
+        """Whether the words [first, last) also occur elsewhere as a run."""
         size = len(words)
         return any(
             (place >= last or place + size <= first) and self.words[place : place + size] == words
             for place in self._places.get(words[0], ())
         )
 
-    def tells(self, words: Sequence[str], first: int, last: int) -> bool:
-        """Whether a part of words [first, last) can be read elsewhere: any of them as it stands, or all in this form or another."""
+    def is_inferable(self, words: Sequence[str], first: int, last: int) -> bool:
+        """Whether the rest of the text gives the words [first, last) away.
+
+        That is so if one of the words occurs elsewhere in the same form, or if all content words occur
+        elsewhere in this or another form.
+        """
         if self.language == "zh":
-            # Two characters in a row are a word, more or less; a single one may be part of anything.
-            told = [
-                told
-                for word, told in zip(words, _paired(words, self._elsewhere(first, last)), strict=True)
-                if self._is_content(word)
-            ]
-            return bool(told) and all(told)
+            known = self._known_content(words, self._elsewhere(first, last))
+            return bool(known) and all(known)
         if any(
             _outside(self._places.get(word, ()), first, last)
             for word in words
             if len(word) > 1 and word not in self._stop
         ):
             return True
-        told = [self._has_akin(word, first, last) for word in words if self._is_content(word)]
-        return bool(told) and all(told)
+        known = [self._has_akin(word, first, last) for word in words if self._is_content(word)]
+        return bool(known) and all(known)
+
+    def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
+        """Chinese: for each content character of `words`, whether `others` give it away."""
+        pairs = zip(words, _occur_paired(words, others), strict=True)
+        return [known for word, known in pairs if self._is_content(word)]
 
     def _is_content(self, word: str) -> bool:
-        """Whether a word counts when it is asked how much of a span is known: a long one; in Chinese every character but stops and counters."""
+        """Whether a word counts for the known share of a span.
+
+        Long words count; in Chinese, every character except stop characters and counters.
+        """
         if self.language == "zh":
             return word not in self._stop and word not in _COUNTERS
-        if self.language in ("es", "fr") and (
-            word.isdigit() or _ROMAN.fullmatch(word)
-        ):  # "siglo XX" says nothing of "siglo XIX"
+        # Figures count although they are short, because "siglo XX" does not give "siglo XIX" away.
+        if self.language in ("es", "fr") and (word.isdigit() or _ROMAN.fullmatch(word)):
             return True
         return len(word) > 3 and word not in self._stop
 
     def _elsewhere(self, first: int, last: int) -> list[str]:
+        """The words outside [first, last); an empty word marks the gap."""
         return [*self.words[:first], "", *self.words[last:]]
 
     def _has_akin(self, word: str, first: int, last: int) -> bool:
-        """Whether a word akin to this one (`words.akin`) stands elsewhere."""
+        """Whether a word akin to this one (`words.akin`) occurs elsewhere."""
         if _outside(self._places.get(word, ()), first, last) or (
             len(word) >= STEM and _outside(self._stems.get(word[:STEM], ()), first, last)
         ):
@@ -141,14 +147,19 @@ class Reading:
 
 
 def _outside(places: Iterable[int], first: int, last: int) -> bool:
+    """Whether one of the places is outside [first, last)."""
     return any(not first <= place < last for place in places)
 
 
-def _paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
-    """For each of the words (Chinese: characters), whether it stands among others beside a neighbour it has here, or is no character but there."""
+def _occur_paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
+    """For each word of a Chinese span, whether `others` contain it with one of its neighbours.
+
+    A word is a character, or a longer figure or Latin word, which counts without a neighbour.
+    """
+    # Two characters in a row are roughly a word; a single character may be part of any word.
     pairs, single = set(itertools.pairwise(others)), set(others)
-    told = [len(word) > 1 and word in single for word in words]
+    known = [len(word) > 1 and word in single for word in words]
     for place, pair in enumerate(itertools.pairwise(words)):
         if pair in pairs:
-            told[place] = told[place + 1] = True
-    return told
+            known[place] = known[place + 1] = True
+    return known

@@ -1,17 +1,20 @@
-"""Masking strategies: what makes one usable span more worth masking than another.
+"""Masking strategies: which of the usable spans of a passage are masked.
 
-uniform    any (the paper's random masking)
-weighted   in proportion to `category_weights`, say {"PERSON": 3, "DATE": 0}; a category that is not named weighs 1, and one of weight 0 is
-           masked only where nothing else is left
-ppl        the hardest, by a causal language model `ppl_model` (the paper's masking by perplexity)
+uniform    Any spans (the paper's random masking).
+weighted   In proportion to `category_weights`, for example {"PERSON": 3, "DATE": 0}. A category without
+           an entry weighs 1; a category of weight 0 is masked only if no other span is left.
+ppl        The hardest spans for the causal language model `ppl_model` (the paper's masking by perplexity).
 
-The rule of `ppl`: the passage stands behind its title ("Title: text"), unless it begins with it. A span is as hard as the mean loss, in nats a token,
-of the tokens that share a character with it, each predicted from all tokens before it, with nothing masked. The k hardest that can stand
-together are masked, of equals those farther to the left. The mean, not the sum: the sum over a long figure's digits beats every name.
-What stands behind a span is not seen. Where it stands in its passage makes no difference to its chance: with the title in front there is context enough.
+Details of `ppl`: the model reads "Title: text", or the text alone if it starts with the title. The
+difficulty of a span is the mean loss (nats per token) of the tokens that share a character with it; each
+token is predicted from all tokens before it, without masks. The k hardest spans that fit together are
+masked, of equal ones those farther left. The mean is used instead of the sum, because the sum over the
+digits of a long figure exceeds that of every name. The model does not see the text after a span. The
+position of a span in its passage does not change its chance: the title gives enough context.
 
-A figure is one loss for each digit, many of them easy, so years and figures are masked less often than at random and rare names more often;
-what comes out hardest beside them is a member of a list that could have been any other (docs/log.md).
+A figure has one loss per digit, many of them low, so that years and figures are masked less often than at
+random, and rare names more often. Members of lists, which other members could replace, are also among the
+hardest (docs/log.md).
 """
 
 from __future__ import annotations
@@ -32,24 +35,28 @@ if TYPE_CHECKING:
 
 
 class Strategy(Protocol):
-    """Which of the usable spans are masked."""
+    """Gives preferences among the usable spans of passages."""
 
     @property
     def name(self) -> str:
-        """Name on the tasks."""
+        """Name of the strategy, recorded on tasks."""
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """A preference for each passage and its usable spans (offsets in the passage's own text)."""
+        """Returns a preference for each passage and its usable spans (offsets in the passage's own text)."""
 
 
 def make_strategy(settings: MaskSettings) -> Strategy:
-    """The strategy the settings name; models are loaded when they are first needed. Raises UsageError where something it needs is not given."""
+    """Returns the strategy that the settings name; a model is loaded at its first use.
+
+    Raises UsageError if the settings lack a model or weights that the strategy needs.
+    """
     if settings.strategy == "weighted":
         return Weighted(check_weights(settings.category_weights))
     if settings.strategy == "ppl":
         if not settings.ppl_model:
             raise UsageError(
-                "The strategy 'ppl' needs a model; name a checkpoint folder with --ppl-model (make one with: masksearch model -o DIR)."
+                "The strategy 'ppl' needs a model; name a checkpoint folder with --ppl-model "
+                "(make one with: masksearch model -o DIR)."
             )
         return Hardest(settings.ppl_model, settings.ppl_batch)
     return Uniform()
@@ -57,25 +64,25 @@ def make_strategy(settings: MaskSettings) -> Strategy:
 
 @dataclass(frozen=True)
 class Uniform:
-    """All spans alike."""
+    """Strategy `uniform`: all spans are equal."""
 
     name: str = "uniform"
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """No preference."""
+        """Returns no preference."""
         return [ALIKE for _ in items]
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """By category, whose case does not matter."""
+    """Strategy `weighted`: spans weigh as much as their category; ignores case."""
 
     weights: dict[str, float] = field(default_factory=dict)
     """Category, case-folded -> weight."""
     name: str = "weighted"
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """Each span weighs what its category does."""
+        """Returns the weights of the spans' categories."""
         return [
             Preference(tuple(self.weights.get(span.category.casefold(), 1.0) for span in spans))
             for _, spans in items
@@ -83,22 +90,27 @@ class Weighted:
 
 
 def check_weights(weights: dict[str, float]) -> dict[str, float]:
-    """Weights by case-folded category. Raises UsageError where there are none, or one is negative or no number."""
+    """Returns the weights by case-folded category.
+
+    Raises UsageError without any weight, or for a weight that is negative, infinite or not a number.
+    """
     if not weights:
         raise UsageError(
-            "The strategy 'weighted' needs weights for categories; give some with 'category_weights', such as {\"PERSON\": 3, \"DATE\": 0.5}."
+            "The strategy 'weighted' needs weights for categories; set 'category_weights', for example to "
+            '{"PERSON": 3, "DATE": 0.5}.'
         )
     for category, weight in weights.items():
         if not (weight >= 0 and math.isfinite(weight)):
             raise UsageError(
-                f"The weight of the category '{category}' in 'category_weights' is {weight}; weights are numbers of 0 or more."
+                f"The weight of the category '{category}' in 'category_weights' is {weight}; "
+                "weights must be finite numbers of 0 or more."
             )
     return {category.casefold(): float(weight) for category, weight in weights.items()}
 
 
 @dataclass(frozen=True)
 class Hardest:
-    """By the loss of a language model."""
+    """Strategy `ppl`: spans with the highest loss of a language model."""
 
     model: str
     batch: int = 16
@@ -106,11 +118,11 @@ class Hardest:
 
     @cached_property
     def likelihood(self) -> Likelihood:
-        """The model, loaded when it is first asked for. Raises ModelError where it cannot be."""
+        """The model, loaded at its first use. Raises ModelError if it cannot be loaded."""
         return load_likelihood(self.model, self.batch)
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """Spans ranked by their mean loss."""
+        """Returns the mean loss of each span in nats per token, as a ranking."""
         if not any(spans for _, spans in items):
             return [ALIKE for _ in items]
         texts = [titled(passage.title, passage.text) for passage, _ in items]
@@ -123,14 +135,17 @@ class Hardest:
 
 
 def titled(title: str, text: str) -> tuple[str, int]:
-    """A text behind its title, unless it begins with it: what a language model reads; and how far the text is shifted in that."""
+    """Puts the title before a text that does not start with it; returns the text and the prefix length."""
     prefix = "" if not title or text.startswith(title) else f"{title}: "
     return prefix + text, len(prefix)
 
 
 @cache
 def load_likelihood(source: str, batch: int) -> Likelihood:
-    """A model that reads, in float32 (see `llm.likelihood`), loaded once in a process whoever asks. Raises ModelError, or MissingExtraError without torch."""
+    """Loads a model in float32 to compute likelihoods (see `llm.likelihood`), once per process.
+
+    Raises ModelError, or MissingExtraError without torch.
+    """
     import torch
 
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint

@@ -7,7 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from masksearch.errors import ModelError, UsageError
-from masksearch.ramp.checks.guessable import Asking, ReadingOn, answer_places, hits, make_guesser
+from masksearch.ramp.checks.guessable import (
+    CheckpointGuesser,
+    EndpointGuesser,
+    answer_places,
+    hits,
+    make_guesser,
+)
 from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.masking.strategies import load_likelihood
 from masksearch.ramp.settings import MaskSettings
@@ -131,7 +137,7 @@ def test_a_checkpoint_guesses_what_it_knows_by_heart(knowing):
 
 
 def test_one_mask_that_is_guessed_drops_the_task(knowing):
-    (verdict,) = ReadingOn(knowing, attempts=1, seed=1).check(
+    (verdict,) = CheckpointGuesser(knowing, attempts=1, seed=1).check(
         [task_of("Marie Curie discovered radium in Paris in 1911.", "Paris", "1911", title="Radium")]
     )
     assert verdict == Verdict(False, {"attempts": 1, "guessed": [1, 0]}, "guessable")
@@ -142,12 +148,16 @@ def test_verdicts_depend_on_neither_order_nor_batch(tiny_checkpoint):
         task_of(KNOWN, *answers, name=f"t{number}")
         for number, answers in enumerate([("i",), ("u", "P"), ("in", "9"), ("a",), ("e",)])
     ]
-    whole = ReadingOn(str(tiny_checkpoint), attempts=500, seed=1, batch=4).check(tasks)
-    assert whole == ReadingOn(str(tiny_checkpoint), attempts=500, seed=1, batch=4).check(tasks[::-1])[::-1]
+    whole = CheckpointGuesser(str(tiny_checkpoint), attempts=500, seed=1, batch=4).check(tasks)
+    assert (
+        whole
+        == CheckpointGuesser(str(tiny_checkpoint), attempts=500, seed=1, batch=4).check(tasks[::-1])[::-1]
+    )
     assert whole == [
-        ReadingOn(str(tiny_checkpoint), attempts=500, seed=1, batch=1).check([task])[0] for task in tasks
+        CheckpointGuesser(str(tiny_checkpoint), attempts=500, seed=1, batch=1).check([task])[0]
+        for task in tasks
     ]
-    assert whole != ReadingOn(str(tiny_checkpoint), attempts=500, seed=2, batch=4).check(tasks)
+    assert whole != CheckpointGuesser(str(tiny_checkpoint), attempts=500, seed=2, batch=4).check(tasks)
 
 
 def test_sampled_attempts_succeed_as_often_as_sampling_writes_the_answer(
@@ -185,20 +195,20 @@ def test_sampled_attempts_succeed_as_often_as_sampling_writes_the_answer(
             )
             for n in range(40)
         ]
-        verdicts = ReadingOn(str(tiny_checkpoint), attempts=101, seed=3, batch=40).check(tasks)
+        verdicts = CheckpointGuesser(str(tiny_checkpoint), attempts=101, seed=3, batch=40).check(tasks)
         successes = sum(verdict.data["guessed"][0] for verdict in verdicts)
         assert abs(successes - 4000 * chance) < 4 * (4000 * chance) ** 0.5 + 1
 
 
 def test_a_model_that_is_not_there(tmp_path):
     with pytest.raises(ModelError, match="There is no model"):
-        ReadingOn(str(tmp_path / "none"), 1, 1).check([TWO])
+        CheckpointGuesser(str(tmp_path / "none"), 1, 1).check([TWO])
 
 
 def test_strategy_and_check_share_a_model(knowing):
-    ReadingOn(knowing, 1, 1, batch=5).check([TWO])
+    CheckpointGuesser(knowing, 1, 1, batch=5).check([TWO])
     before = load_likelihood.cache_info().misses
-    ReadingOn(knowing, 2, 9, batch=5).check([HAMLET])
+    CheckpointGuesser(knowing, 2, 9, batch=5).check([HAMLET])
     load_likelihood(knowing, 5)
     assert load_likelihood.cache_info().misses == before
 
@@ -312,7 +322,7 @@ def test_what_the_endpoint_cannot_answer_is_a_failure_of_that_task_alone():
 def test_an_endpoint_that_is_down_is_a_failure_for_every_task():
     with Server(lambda body: "no") as server:
         url = server.url
-    verdicts = Asking("m", url, attempts=3, seed=1, retries=0).check([TWO, HAMLET])
+    verdicts = EndpointGuesser("m", url, attempts=3, seed=1, retries=0).check([TWO, HAMLET])
     assert [type(verdict) for verdict in verdicts] == [Failure, Failure]
     assert "cannot be reached" in verdicts[0].reason
 

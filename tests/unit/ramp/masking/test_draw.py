@@ -1,4 +1,4 @@
-"""Which spans are drawn: always k, apart, reproducible; in proportion to weights; the highest first."""
+"""Drawing of spans: always k spans with words between them, reproducible, by weight or by rank."""
 
 import math
 from collections import Counter
@@ -14,7 +14,7 @@ from masksearch.types import Span
 
 
 def text_and_spans(gaps, lengths):
-    """A text of spans "XX", each behind one of the gaps, and the spans."""
+    """Returns a text of spans "xx", each after one of the gaps, and the spans."""
     text, spans = "", []
     for gap, length in zip(gaps, lengths, strict=False):
         text += gap
@@ -31,12 +31,13 @@ WEIGHTS = st.one_of(st.just(0.0), st.floats(0, 1e308), st.floats(0, 5), st.integ
 
 
 def most_together(text, spans):
-    """By trying all sets."""
+    """Returns the size of the largest set of spans that are apart, by trying all sets."""
+
+    def fits(pair):
+        return apart(text, *sorted(pair, key=lambda span: span.start))
+
     for size in range(len(spans), 0, -1):
-        if any(
-            all(apart(text, *sorted(pair, key=lambda span: span.start)) for pair in combinations(chosen, 2))
-            for chosen in combinations(spans, size)
-        ):
+        if any(all(map(fits, combinations(chosen, 2))) for chosen in combinations(spans, size)):
             return size
     return 0
 
@@ -63,7 +64,7 @@ def test_k_spans_apart_in_text_order_or_none(case, k, seed, data):
     st.booleans(),
 )
 def test_spans_that_overlap_are_never_drawn_together(places, k, seed, ranked):
-    """Nothing is assumed of the spans: they may overlap, repeat, and stand in any order."""
+    """The spans may overlap, repeat, and come in any order."""
     text = "one two three four five six seven eight"
     spans = [Span(start=start, end=min(start + length, len(text)), category="X") for start, length in places]
     weights = tuple(float(length) for _, length in places)
@@ -91,7 +92,7 @@ def chi_square(found, expected):
 
 
 def successive(weights, k):
-    """The chance of each set when one after the other is drawn in proportion to the weights of those left."""
+    """Returns the probability of each set if spans are drawn one by one in proportion to their weights."""
     shares = Counter()
 
     def go(taken, chance):
@@ -111,7 +112,7 @@ def successive(weights, k):
 )
 def test_weighted_drawing_is_in_proportion(weights, k):
     expected = successive(weights, k)
-    # 99.9% of chi-square with 3 and 5 degrees of freedom.
+    # The 99.9% quantiles of chi-square with 3 and 5 degrees of freedom.
     assert (
         chi_square(share_of_sets(Preference(tuple(map(float, weights))), k), expected)
         < {4: 16.3, 6: 20.5}[len(expected)]
@@ -126,7 +127,7 @@ def test_without_a_preference_all_sets_are_alike():
 
 
 def test_the_uniform_drawing_is_the_one_that_older_runs_made():
-    """The paper's random masking, for a given generator: `rng.sample` of the spans."""
+    """The paper's random masking is `rng.sample` of the spans, so that old runs stay reproducible."""
     for seed in range(20):
         expected = sorted(Random(seed).sample(SPANS, 2), key=lambda span: span.start)
         assert draw(TEXT, SPANS, 2, Random(seed)) == draw(TEXT, SPANS, 2, Random(seed), ALIKE) == expected
@@ -148,7 +149,7 @@ def test_the_highest_are_taken_and_ties_go_to_the_left():
 
 
 def test_a_ranked_span_that_would_leave_too_few_others_is_passed_over():
-    """Of a, b and c side by side (a|b and b|c touch) the middle one, though the highest, excludes both others."""
+    """Of three adjacent spans the middle one has the highest weight, but excludes both others."""
     text, spans = text_and_spans(["", ", ", ", "], [2, 2, 2])
     preference = Preference((1.0, 9.0, 2.0), ranked=True)
     assert draw(text, spans, 1, Random(0), preference) == [spans[1]]

@@ -1,4 +1,4 @@
-"""How many masks: shares fitted to what the text allows, whole numbers, and what a limit leaves."""
+"""Numbers of masks: shares fitted to the text, quotas in whole numbers, and selection up to a limit."""
 
 from collections import Counter
 from random import Random
@@ -13,7 +13,7 @@ from masksearch.ramp.settings import MaskSettings
 
 
 def outcome(shares, most):
-    """The expected share of each k, worked out apart from the code."""
+    """Returns the expected share of each k, computed independently of the code under test."""
     total = Counter()
     for number in most:
         allowed = {k: share for k, share in shares.items() if k <= number}
@@ -30,7 +30,7 @@ def test_shares_asked_for():
 
 
 def test_a_poor_text_still_gives_even_counts_where_it_can():
-    # Drawn evenly among what each allows, 55% would get one mask.
+    # An even draw among the counts that each passage allows would give over 45% of the tasks one mask.
     most = [1] * 20 + [2] * 20 + [3] * 25 + [5] * 35
     even = {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25}
     assert outcome(even, most)[1] > 0.45
@@ -67,14 +67,8 @@ def test_quotas_add_up(weights, total):
 
 def test_a_limit_takes_its_quotas_in_order_and_spares_at_the_end():
     selection = Selection({1: 0.5, 2: 0.5}, 6)
-    assert [selection.wants(masks, place) for place, masks in enumerate([1, 1, 1, 1, 2, 1])] == [
-        True,
-        True,
-        True,
-        False,
-        True,
-        False,
-    ]
+    taken = [selection.wants(masks, place) for place, masks in enumerate([1, 1, 1, 1, 2, 1])]
+    assert taken == [True, True, True, False, True, False]
     assert not selection.full
     assert selection.fill_up() == [3, 5]
     assert selection.full

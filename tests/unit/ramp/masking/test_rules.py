@@ -1,4 +1,4 @@
-"""The rules of masking, each on its own and together on random texts."""
+"""The rules of masking, each alone, and all together on random texts."""
 
 from random import Random
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from masksearch.ramp.masking.rules import fill, mask_passage, most_masks, shown_text, too_short, usable_spans
+from masksearch.ramp.masking.rules import mask_passage, most_masks, shown_text, too_short, usable_spans
 from masksearch.text.words import folded, has_sequence, located_words, loose_words
 from masksearch.types import MASK, Passage, Span
 
@@ -16,7 +16,7 @@ def passage(text, title="Andrew Barto", name="p", language=""):
 
 
 def spans_of(text, *pieces, category="X"):
-    """A span for each occurrence named, the first one in the text."""
+    """Returns a span for the first occurrence of each piece in the text."""
     return [
         Span(start=text.index(piece), end=text.index(piece) + len(piece), category=category)
         for piece in pieces
@@ -45,6 +45,12 @@ def test_the_figure_of_the_paper():
     )
     assert task.answers == ("B.S.", "mathematics", "University of Michigan", "1970")
     assert (task.masks, task.id, task.original) == (4, "p:4", BARTO)
+
+
+def fill(text, answers):
+    """Fills the masks of a text with the answers, in order."""
+    pieces = text.split(MASK)
+    return pieces[0] + "".join(answer + piece for answer, piece in zip(answers, pieces[1:], strict=True))
 
 
 FILLER = " Then a good deal more happened to all of those who were there at that time."
@@ -95,7 +101,7 @@ def test_spans_that_may(text, piece):
 
 def test_an_answer_inside_another_is_refused():
     text = "The Bank of Ohio State is not the State Ohio Bank." + FILLER
-    assert allowed(text, "Bank of Ohio State") == []  # each of its words can be read
+    assert allowed(text, "Bank of Ohio State") == []  # each of its words occurs elsewhere
     text = "He met Ann de Groot, later Groot Ann, and left." + FILLER
     assert allowed(text, "Ann de Groot", "Groot Ann") == []
 
@@ -111,13 +117,8 @@ def test_title_is_made_to_stand_in_the_text():
 def test_a_text_with_a_mask_of_its_own_is_refused():
     text = "The [mask] of Zorro is from 1998." + FILLER
     assert usable_spans(passage(text), spans_of(text, "1998")) == []
-    assert (
-        usable_spans(
-            passage("The film is from 1998." + FILLER, "The [mask]"),
-            spans_of("The film is from 1998.", "1998"),
-        )
-        == []
-    )
+    film = "The film is from 1998." + FILLER
+    assert usable_spans(passage(film, "The [mask]"), spans_of(film, "1998")) == []
 
 
 def test_neighbours_need_a_word_between():
@@ -141,15 +142,11 @@ def test_every_span_is_drawn_equally_often():
     assert all(340 < drawn.count(name) < 460 for name in ("Alpha", "Bravo", "Charlie", "Delta", "Echo"))
 
 
-def test_fill_refuses_a_wrong_number():
-    assert fill("a [mask] c", ["b"]) == "a b c"
-    with pytest.raises(ValueError, match="2 answers for 1 masks"):
-        fill("a [mask] c", ["b", "d"])
-
-
-WORDS = st.sampled_from(
-    "Paris Lyon the of and 1912 1,500 O'Neil Jean-Luc U.S. river Paris's (Rome) house, mountain. Zürich zurich 3.5 東京 [x] “quoted” Andrew Barto".split()  # noqa: SIM905
+PIECES = (
+    "Paris Lyon the of and 1912 1,500 O'Neil Jean-Luc U.S. river Paris's (Rome) house, mountain. Zürich "
+    "zurich 3.5 東京 [x] “quoted” Andrew Barto"
 )
+WORDS = st.sampled_from(PIECES.split())
 
 
 @given(
@@ -163,7 +160,7 @@ def test_every_task_keeps_every_rule(text, places, k, seed):
         Span(start=start % len(text), end=min(start % len(text) + size, len(text)), category="X")
         for start, size in places
     ]
-    # Random places hardly ever fall on words: every word is a candidate as well.
+    # Random places rarely coincide with words, so every word is a candidate as well.
     spans += [
         Span(start=text.index(word), end=text.index(word) + len(word), category="W")
         for word in set(text.split())
@@ -189,24 +186,20 @@ def test_every_task_keeps_every_rule(text, places, k, seed):
         assert not after[:1].isalnum()
 
 
-# -- rules that can be switched off -----------------------------------------------------------------------------------------
+# -- rules that can be switched off -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("text", "piece", "unique", "inferable"),
     [
         ("It has 12 of them, or 12.", "12", False, False),
-        (
-            "Once Albert Einstein taught. Einstein's work won.",
-            "Albert Einstein",
-            True,
-            False,
-        ),  # a part of it stands elsewhere
+        # A part of the span occurs elsewhere.
+        ("Once Albert Einstein taught. Einstein's work won.", "Albert Einstein", True, False),
         ("He saw Rome in May. Later Rome fell.", "Rome", False, False),
         ("Johnny Smith ran. So did Johnny, and Smithers.", "Johnny Smith", True, False),
         ("The body (NPO) is old.", "NPO", True, False),
         ("It has 422,000 km2 (163,000 sq mi) of land.", "422,000 km2", True, False),
-        ("It grew in Hungary.", "Hungary", True, False),  # the title tells
+        ("It grew in Hungary.", "Hungary", True, False),  # inferable from the title
         ("He lived in Vienna then.", "Vienna", True, True),
     ],
 )
@@ -236,7 +229,7 @@ def test_only_the_given_occurrence_is_masked():
     )
 
 
-# -- other languages --------------------------------------------------------------------------------------------------------
+# -- other languages ----------------------------------------------------------------------------------------
 
 
 ES = " Después pasaron muchas más cosas a todos los que estaban allí en aquel tiempo."
@@ -252,7 +245,7 @@ ZH = "后来在那里又发生了许多别的事情，大家都记得很清楚�
         ("fr", "Il dit qu'Alger brûle.", "T", "Alger", True),
         ("fr", "Il vit O'Neil ici.", "T", "Neil", False),
         ("fr", "Il arriva aujourd'hui même.", "T", "hui", False),
-        ("", "The duchess of d'Orléans came.", "T", "Orléans", False),  # as ever in English
+        ("", "The duchess of d'Orléans came.", "T", "Orléans", False),  # not in English
         ("fr", "Ce lac a 344 400 km2 environ.", "T", "400 km2", False),
         ("fr", "Ce lac a 344 400 km2 environ.", "T", "344", False),
         ("fr", "Ce lac a 344 400 km2 environ.", "T", "344 400 km2", True),
@@ -276,12 +269,12 @@ ZH = "后来在那里又发生了许多别的事情，大家都记得很清楚�
         ("zh", "他在1970年毕业于清华大学。", "张三", "清华大学", True),
         ("zh", "他在1970年毕业于清华大学。", "张三", "1970年", True),
         ("zh", "他在1970年毕业于清华大学。", "张三", "1970", True),
-        ("zh", "他在1970年毕业于清华大学。", "北京大学", "清华大学", False),  # half of it stands in the title
+        ("zh", "他在1970年毕业于清华大学。", "北京大学", "清华大学", False),  # half of it is in the title
         ("zh", "他二十三岁时到了维也纳。", "张三", "二十", False),  # in the middle of a figure
         ("zh", "他有3万本书。", "张三", "3", False),
         ("zh", "他用iPhone拍照。", "张三", "Phone", False),
         ("zh", "他用iPhone拍照。", "张三", "iPhone", True),
-        ("zh", "北京大学在北京，大学里有湖。", "张三", "北京大学", False),  # its parts stand elsewhere
+        ("zh", "北京大学在北京，大学里有湖。", "张三", "北京大学", False),  # its parts occur elsewhere
         ("zh", "他到过长安，又回到长安。", "张三", "长安", False),
         ("zh", "他到过长安，很安心。", "张三", "长安", True),  # a single character gives nothing away
         ("zh", "中国人口众多。", "中华人民共和国", "中国", False),
@@ -312,7 +305,7 @@ def test_chinese_is_counted_by_characters():
     assert (task.language, task.masks) == ("zh", 2)
     assert fill(task.text, task.answers) == "爱因斯坦：" + text
     neighbours = usable_spans(found, spans_of(text, "德国", "乌尔姆"))
-    assert most_masks(found, neighbours) == 1  # nothing stands between them
+    assert most_masks(found, neighbours) == 1  # no word between them
     short = "他1879年生于德国的乌尔姆。"
     assert (
         mask_passage(passage(short, language="zh"), spans_of(short, "1879年", "德国", "乌尔姆"), 3, Random(0))

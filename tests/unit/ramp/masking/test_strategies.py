@@ -1,4 +1,4 @@
-"""Masking strategies: what they prefer, and what they need."""
+"""Masking strategies: their preferences, and errors for missing settings."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def test_weighted_goes_by_category_whatever_its_case():
 
 
 @pytest.mark.parametrize(
-    ("weights", "said"),
+    ("weights", "message"),
     [
         ({}, "needs weights"),
         ({"DATE": -1.0}, "of the category 'DATE'"),
@@ -45,17 +45,16 @@ def test_weighted_goes_by_category_whatever_its_case():
         ({"DATE": float("inf")}, "is inf"),
     ],
 )
-def test_weights_that_make_no_sense_are_named(weights, said):
-    with pytest.raises(UsageError, match=said):
+def test_weights_that_make_no_sense_are_named(weights, message):
+    with pytest.raises(UsageError, match=message):
         check_weights(weights)
 
 
 def test_ppl_needs_a_model_that_is_there(tmp_path):
     with pytest.raises(UsageError, match="--ppl-model"):
         make_strategy(MaskSettings(strategy="ppl"))
-    missing = make_strategy(
-        MaskSettings(strategy="ppl", ppl_model=str(tmp_path / "none"))
-    )  # nothing is loaded yet
+    settings = MaskSettings(strategy="ppl", ppl_model=str(tmp_path / "none"))
+    missing = make_strategy(settings)  # does not load the model yet
     assert missing.prefer([(PASSAGE, [])]) == [ALIKE]
     with pytest.raises(ModelError, match="There is no model"):
         missing.prefer([(PASSAGE, SPANS)])

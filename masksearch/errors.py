@@ -1,17 +1,17 @@
-"""Every error a user can meet, and the exit status it ends the command line with.
+"""Every error that users see, and the exit status it gives the command line.
 
-    MaskSearchError              1   something in the work failed
+    MaskSearchError              1   the work failed
     +-- DataError                1   a file: missing, unreadable, malformed, empty (names file and line)
-    |   +-- FormatError          1   one record is not what it should be
+    |   +-- FormatError          1   one record is not valid
     +-- SearchError              1   the index or a search back end failed
-    |   +-- SearchUnavailableError 1  ... for now: a time-out, too many requests, a server's own fault
+    |   +-- SearchUnavailableError 1  temporarily: a time-out, too many requests, a server error
     +-- ModelError               1   a model cannot be loaded or does not answer
-    +-- TrainingError            1   training cannot start or cannot go on
+    +-- TrainingError            1   training cannot start or continue
     +-- UsageError               2   wrong use: a flag, a recipe key, a value
         +-- RecipeError          2   the recipe file itself
         +-- MissingExtraError    2   an optional dependency is not installed (names the extra)
 
-Messages are whole sentences: what was wrong, where, and what to do.
+A message is one or more whole sentences that name the fault, its place, and the remedy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DataError(MaskSearchError):
 
 
 class FormatError(DataError):
-    """One record of a file is not what it should be."""
+    """One record of a file is not valid."""
 
 
 class SearchError(MaskSearchError):
@@ -36,14 +36,15 @@ class SearchError(MaskSearchError):
 
 
 class SearchUnavailableError(SearchError):
-    """A search back end failed in a way that may pass: worth another try, after `retry_after` seconds where it said so."""
+    """A search back end failed temporarily; it can be tried again, after `retry_after` seconds if it named
+    a time."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[type[SearchUnavailableError], tuple[str, float | None]]:
-        """So that it can come back from a worker process."""
+        """Pickles with its arguments, so that a worker process can raise it."""
         return type(self), (str(self), self.retry_after)
 
 
@@ -52,7 +53,7 @@ class ModelError(MaskSearchError):
 
 
 class TrainingError(MaskSearchError):
-    """Training cannot start, or cannot go on."""
+    """Training cannot start or continue."""
 
 
 class UsageError(MaskSearchError):
@@ -75,5 +76,5 @@ class MissingExtraError(UsageError):
         )
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        """So that it can come back from a worker process."""
+        """Pickles with its arguments, so that a worker process can raise it."""
         return type(self), self._parts

@@ -1,7 +1,7 @@
-"""The seams of the package: what a room asks of another one it may not import.
+"""Interfaces between rooms that do not import each other.
 
-A search back end is anything that answers `search`; the tasks, the agent and the teacher see no more of it than this. One that can also open
-pages by their titles is a `PageReader` besides.
+Every search back end is a `Searcher`; tasks, agent and teacher use nothing else of it. A back end that can
+also open pages by their titles is a `PageReader` too.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from masksearch.types import Hit, Page
 
 @runtime_checkable
 class Searcher(Protocol):
-    """The environment: finds passages for queries. Safe to call from several threads."""
+    """Finds passages for queries. Safe to call from several threads."""
 
     @property
     def fingerprint(self) -> str:
-        """Short text that is the same if and only if the same queries bring the same results."""
+        """Short text that is equal for two searchers if and only if equal queries get equal results."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """The best `k` passages of each query, best first; fewer where fewer match, none for a query without content.
+        """Returns the best `k` passages of each query, best first; fewer where fewer match, none for a
+        query without content.
 
-        Raises SearchError where the back end fails, of the kind SearchUnavailableError where another try may help.
+        Raises SearchError where the back end fails; SearchUnavailableError where another try may succeed.
         """
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
@@ -32,10 +33,13 @@ class Searcher(Protocol):
 
 @runtime_checkable
 class PageReader(Protocol):
-    """Opens pages by title, whatever its case and white space, and whether it is the title as it stands or as it was shown."""
+    """Opens pages by title, ignoring case and white space.
+
+    Both the original title and its neutralised form are found.
+    """
 
     def page(self, title: str) -> Page | None:
-        """The page with this title; None where there is none. Raises SearchError where the back end fails."""
+        """Returns the page with this title, or None. Raises SearchError where the back end fails."""
 
     async def apage(self, title: str) -> Page | None:
         """`page`, without blocking the event loop."""

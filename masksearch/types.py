@@ -1,7 +1,7 @@
-"""The nouns of the project: frozen records that every room shares.
+"""Frozen records that every room shares; behaviour is in the rooms that need it.
 
-Behaviour lives with the stage that needs it. The JSON form of each record is its fields as they
-stand here (`to_json`), and is a contract (see docs/architecture.md, "Files").
+`to_json` writes a record's fields under their names here. These names are a contract (docs/architecture.md,
+"Files").
 """
 
 from __future__ import annotations
@@ -24,16 +24,19 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> dict[str, Any]:
-        """The record as plain JSON values."""
+        """Returns the record as plain JSON values."""
         return self.model_dump(mode="json")
 
 
 Link = tuple[int, int, str]
-"""An internal link of a text: characters [start, end), and the title of the article it leads to."""
+"""An internal link of a text: characters [start, end), and the title of the target article."""
 
 
 class Document(Record):
-    """One text of a corpus. `language` is the corpus's own word for it (en, es, fr, zh); empty where it has none."""
+    """One text of a corpus.
+
+    `language` is the code that the corpus gives (en, es, fr, zh); empty without one.
+    """
 
     id: str = Field(min_length=1)
     title: str
@@ -43,7 +46,7 @@ class Document(Record):
 
 
 class Passage(Record):
-    """A piece of a document, cut at sentence ends; the unit that is indexed and masked."""
+    """A piece of a document, cut at sentence ends: the unit that is indexed and masked."""
 
     id: str
     doc_id: str
@@ -51,18 +54,18 @@ class Passage(Record):
     text: str
     language: str = ""
     links: tuple[Link, ...] = ()
-    """Offsets in the passage's own text."""
+    """Offsets in the passage's own text, not in the document's."""
 
 
 class Hit(Record):
-    """One search result. `score` is the retriever's own (higher is better)."""
+    """One search result. `score` is on the retriever's own scale; higher is better."""
 
     passage: Passage
     score: float
 
 
 class Page(Record):
-    """A whole document, as `open` shows it part by part."""
+    """A whole document; the tool `open` shows it part by part."""
 
     doc_id: str
     title: str
@@ -79,7 +82,7 @@ class Span(Record):
 
 
 class MaskedTask(Record):
-    """A RAMP task: a text with masks, and what stood there (one answer per mask, in text order)."""
+    """A RAMP task: a text with masks, and the masked spans as answers (one per mask, in text order)."""
 
     id: str
     doc_id: str
@@ -95,18 +98,19 @@ class MaskedTask(Record):
     """1-based rank of the first evidence passage for each mask, in the search that verified it."""
     language: str = ""
     strategy: str = ""
-    """How the masks were chosen among the spans that may be masked."""
+    """The masking strategy that chose among the maskable spans."""
     source_hidden: bool = False
-    """The article this text is from is to be hidden from every search for this task."""
+    """Whether every search for this task hides the article that the text is from."""
     verdicts: dict[str, Any] = {}
-    """What each check that was asked for said of the task, by the check's name."""
+    """The verdict of each check, by the check's name."""
 
     @model_validator(mode="after")
     def _count_masks(self) -> MaskedTask:
         found = self.text.count(MASK)
         if not found == self.masks == len(self.answers):
             raise ValueError(
-                f"'masks' is {self.masks}, but the text has {found} {MASK} and there are {len(self.answers)} answers"
+                f"'masks' is {self.masks}, but the text has {found} {MASK} "
+                f"and there are {len(self.answers)} answers"
             )
         return self
 
@@ -121,13 +125,13 @@ class Question(Record):
     supporting_titles: tuple[str, ...] = ()
     supporting_passages: tuple[str, ...] = ()
     parts: tuple[tuple[str, ...], ...] = ()
-    """Where the answer is a list: its parts, each in its equally acceptable forms."""
+    """The parts of an answer that is a list, each with its equally acceptable forms."""
     false_premise: bool = False
-    """The question takes something for granted that is not so; a right answer says so."""
+    """Whether the question assumes something false; a right answer then says so."""
 
 
 Task = MaskedTask | Question
-"""What an agent can be asked to do."""
+"""A task for the agent."""
 
 
 class Turn(Record):
@@ -138,28 +142,28 @@ class Turn(Record):
 
 
 class Usage(Record):
-    """What a trajectory cost."""
+    """Counts of what a trajectory used."""
 
     searches: int = 0
     opens: int = 0
     corrections: int = 0
-    """How often the model was told that its turn asked for nothing that can be done."""
+    """Number of turns that held no valid action and were answered with a correction."""
     prompt_tokens: int = 0
     model_tokens: int = 0
     tool_tokens: int = 0
 
 
 Status = Literal["answered", "no_answer", "too_long", "too_many_searches", "search_failed", "model_failed"]
-"""How a trajectory ended. Everything but `answered` counts as not valid."""
+"""How a trajectory ended. Every status but `answered` counts as invalid."""
 
 
 Tools = tuple[Literal["search", "open"], ...]
-"""What the agent is offered."""
+"""The tools that the agent is offered."""
 SEARCH_ONLY: Final[Tools] = ("search",)
 
 
 class Trajectory(Record):
-    """One run of the agent loop on one task. `task` is the task's own JSON plus `"kind": "ramp" | "question"`."""
+    """One run of the agent loop on one task. `task` is the task's JSON plus `"kind": "ramp" | "question"`."""
 
     format: Literal["masksearch-trajectory/1"] = TRAJECTORY_FORMAT
     id: str
@@ -173,19 +177,23 @@ class Trajectory(Record):
     usage: Usage = Usage()
     error: str = ""
     tools: Tools = SEARCH_ONLY
-    """What was offered; the prompt cannot be told without it."""
+    """The tools that the agent was offered; the prompt depends on them."""
     search_errors: tuple[str, ...] = ()
-    """What the searches that failed said; the agent was shown that they failed."""
+    """Error messages of the failed searches. The agent sees that a search failed, but not the message."""
     retrieved: tuple[tuple[str, ...], ...] = ()
-    """Ids of the passages that each search brought, best first; for an opened page the id of its document."""
+    """Ids of the passages that each search returned, best first; for an opened page the id of its document.
+    """
     prompt_hash: str = ""
-    """Hash of the messages that the session started with (`agent.prompts.messages_hash`); empty in files of earlier versions."""
+    """Hash of the messages that the session started with (`agent.prompts.messages_hash`).
+
+    Empty in files of earlier versions.
+    """
     templates_hash: str = ""
     """Version of the prompt files that rendered them (`agent.prompts.templates_hash`)."""
 
 
 class Score(Record):
-    """Agreement of a prediction with gold, each in [0, 1]."""
+    """Agreement of a prediction with the gold answer; each figure in [0, 1]."""
 
     recall: float
     precision: float
@@ -194,11 +202,12 @@ class Score(Record):
 
 
 Method = Literal["closed-book", "rag", "agent-prompted", "agent"]
-"""How a model is measured: from memory, from results retrieved once, as an agent by prompt alone, as the agent it was trained to be."""
+"""How a model answers: from memory, from results retrieved once, as an agent by prompt alone, or as the
+trained agent."""
 
 
 class Results(Record):
-    """One evaluation: aggregate figures with 95% intervals, and one row a question."""
+    """One evaluation: aggregate figures with 95% intervals, and one row for each question."""
 
     format: Literal["masksearch-results/1"] = RESULTS_FORMAT
     suite: str
@@ -211,18 +220,19 @@ class Results(Record):
     per_question: tuple[dict[str, Any], ...]
     settings: dict[str, Any] = {}
     failures: dict[str, int] = {}
-    """How many questions came out in which way: kind (`evaluation.failures`) -> count, the right ones as `right`."""
+    """Kind of failure (`evaluation.failures`) -> number of questions; correct answers count as `right`."""
     provenance: dict[str, Any] = {}
-    """What a stranger needs to repeat it: hash of the prompts, decoding, package versions, hash of the questions and of the checkpoint."""
+    """Everything needed to repeat the evaluation: hashes of prompts, questions and checkpoint, decoding,
+    package versions."""
 
 
 def task_json(task: Task) -> dict[str, Any]:
-    """A task as JSON, with its kind, as it stands in a trajectory."""
+    """Returns a task as JSON with its kind, as trajectories hold it."""
     return {"kind": "ramp" if isinstance(task, MaskedTask) else "question", **task.to_json()}
 
 
 def task_from_json(data: dict[str, Any]) -> Task:
-    """The task of a trajectory or a task file; a record with `[mask]` in its text is a RAMP task.
+    """Returns the task of a trajectory or a task file; a record with `masks` is a RAMP task.
 
     Raises pydantic.ValidationError where a field is missing or wrong.
     """

@@ -1,4 +1,5 @@
-"""Command-line flags made from settings classes: `learning_rate` is `--learning-rate`, `agent.top_k` is `--agent.top-k`.
+"""Command-line flags made from settings classes: `learning_rate` is `--learning-rate`, `agent.top_k` is
+`--agent.top-k`.
 
 The help of a flag is the text under its field.
 """
@@ -24,7 +25,8 @@ SHORT_NAMES = {"extractors": "extractor"}
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with errors of one sentence, and without abbreviated flags (a mistyped flag must not match another)."""
+    """argparse with errors of one sentence, and without abbreviated flags (a mistyped flag must not match
+    another)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
@@ -42,7 +44,10 @@ def flag(name: str) -> str:
 def add_flags(
     parser: argparse._ActionsContainer, kind: type[Settings], skip: tuple[str, ...] = (), prefix: str = ""
 ) -> None:
-    """Adds a flag for every field of `kind` that is not in `skip`. A flag that is not given is absent from the namespace."""
+    """Adds a flag for every field of `kind` that is not in `skip`.
+
+    A flag that is not given is absent from the namespace.
+    """
     # Fields of a base class come first in `model_fields`; the help starts with the fields that must be given.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
@@ -106,7 +111,10 @@ def _choices(annotation: Any) -> list[Any]:
 
 
 def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """The settings given by flags, nested like the settings class. Raises UsageError for a malformed group or pair."""
+    """The settings given by flags, nested like the settings class.
+
+    Raises UsageError for a malformed group or pair.
+    """
     values: dict[str, Any] = {}
     for dest, value in vars(namespace).items():
         if not dest.startswith(DEST) or value is None or value == []:
@@ -150,7 +158,10 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 
 def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
-    """Validates `values`. Raises UsageError that names the flag, or the positional argument (field, shown name)."""
+    """Validates `values`.
+
+    Raises UsageError that names the flag, or the positional argument (field, shown name).
+    """
 
     def spell(key: tuple[str | int, ...]) -> str:
         names = [part for part in key if isinstance(part, str) and not part.startswith("[")]

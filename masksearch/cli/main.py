@@ -1,7 +1,8 @@
-"""The command line: `masksearch COMMAND ...` runs one stage, a whole recipe (`run`), or a tool such as `search`.
+"""The command line: `masksearch COMMAND ...` runs one stage, a whole recipe (`run`), or a tool such as
+`search`.
 
-Exit status: 0 success, 1 the work failed, 2 wrong use, 130 interrupted. Errors are one sentence on standard error; --debug
-adds the traceback.
+Exit status: 0 success, 1 the work failed, 2 wrong use, 130 interrupted. Errors are one sentence on standard
+error; --debug adds the traceback.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ from masksearch.runtime.disk import disk_is_full
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit status. Without `argv` it also sets up this process (runtime/process.py)."""
+    """Runs one command and returns its exit status.
+
+    Without `argv` it also sets up this process (runtime/process.py).
+    """
     arguments = build_parser().parse_args(argv)
     if argv is None:
         process.prepare(arguments.command)
@@ -39,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; start the same command again to go on.", file=sys.stderr)
         if argv is None:
-            # After a signal in the middle of an import, the interpreter would end itself by SIGINT, whatever our status.
+            # After a signal inside an import, the interpreter would end by SIGINT, whatever our status.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(130)

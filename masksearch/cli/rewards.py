@@ -1,4 +1,5 @@
-"""`masksearch rewards audit`: what attacks on the rewards earn, on tasks that are given or made of packaged text."""
+"""`masksearch rewards audit`: what attacks on the rewards earn, on tasks that are given or made of packaged
+text."""
 
 from __future__ import annotations
 
@@ -20,16 +21,18 @@ from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Question, Task
 
 DOCUMENTS = 600
-"""Of the packaged text, where no tasks are given."""
+"""Documents of the packaged text that tasks are made from, where none are given."""
 MASKS = (1, 2, 3)
 
 
 def rewards_command(arguments: argparse.Namespace) -> None:
-    """`masksearch rewards audit`. Ends with an error where an attack pays under the default reward."""
+    """`masksearch rewards audit`. Raises MaskSearchError where an attack pays under the default reward."""
     settings = settings_of(RewardAuditSettings, given_values(arguments, RewardAuditSettings))
     rewards = chosen_rewards(settings)
     if settings.tasks and not settings.index:
-        raise UsageError("The attacks search, as honest rollouts do; name what they search with --index.")
+        raise UsageError(
+            "The attacks search, as honest rollouts do; give the index that they search with --index."
+        )
     with naming_extras("The audit"), tempfile.TemporaryDirectory() as folder:
         tasks, searcher = _work(settings, Path(folder))
         found = audit(
@@ -46,7 +49,7 @@ def rewards_command(arguments: argparse.Namespace) -> None:
 
 
 def chosen_rewards(settings: RewardAuditSettings) -> dict[str, RewardSettings]:
-    """The rewards that are asked for, by name. Raises UsageError."""
+    """The rewards of the settings, by name. Raises UsageError."""
     names = settings.reward or tuple(name for name in reward_names() if name != "judge" or settings.judge.url)
     return {name: named_reward(name, settings.judge) for name in names}
 
@@ -61,7 +64,8 @@ def _work(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Sear
 
 
 def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
-    """RAMP tasks of packaged text with one to three masks, and those with one mask as questions, with an index of the text."""
+    """RAMP tasks of packaged text with one to three masks, and those with one mask as questions, with an
+    index of the text."""
     from masksearch.ramp.run.stage import run_mask
     from masksearch.search import build_index, open_searcher
 
@@ -80,7 +84,7 @@ def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Sear
 
 
 def as_question(task: MaskedTask) -> Question:
-    """A text with one mask, put as a question."""
+    """Turns a text with one mask into a question."""
     return Question(
         id=f"{task.id}?",
         question=f"Which words belong in the place of the mask? {task.text}",
@@ -89,7 +93,7 @@ def as_question(task: MaskedTask) -> Question:
 
 
 def spread(tasks: Sequence[Task], limit: int) -> list[Task]:
-    """The first `limit` of each kind: questions, and masked texts by their number of masks."""
+    """The first `limit` tasks of each kind: questions, and masked texts by their number of masks."""
     taken: dict[int, list[Task]] = {}
     for task in tasks:
         taken.setdefault(task.masks if isinstance(task, MaskedTask) else 0, []).append(task)

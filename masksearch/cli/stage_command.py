@@ -1,9 +1,9 @@
 """Commands that run one stage by itself.
 
-A stage outside a run writes its product to `-o` and keeps what it resumes from in `OUTPUT.work`. That folder stays if it holds
-trajectories or logs; started again with other settings, the command clears it first. Where `-o` is the product of a stage
-inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's folder and keeps the run's own marks, so
-`masksearch run` takes the stage as done.
+A stage outside a run writes its product to `-o` and keeps what it resumes from in `OUTPUT.work`. That
+folder stays if it holds trajectories or logs; started again with other settings, the command clears it
+first. Where `-o` is the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in
+that stage's folder and keeps the run's own marks, so `masksearch run` takes the stage as done.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import Any
 
 from masksearch.cli.flags import given_values, settings_of
 from masksearch.errors import UsageError
-from masksearch.recipe.load import Stage, load_recipe, merge
+from masksearch.recipe.load import Stage, load_recipe
+from masksearch.recipe.overrides import merge
 from masksearch.recipe.run import done_record, outcome
 from masksearch.recipe.stage_folders import STAGES as STAGE_FOLDERS
 from masksearch.recipe.stage_folders import folder_in_run, run_of
@@ -53,7 +54,10 @@ def stage_command(arguments: argparse.Namespace) -> None:
 
 
 def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
-    """Runs the stage. Without an output, or with `-`, it works in a temporary folder; `-` prints the product."""
+    """Runs the stage.
+
+    Without an output, or with `-`, it works in a temporary folder; `-` prints the product.
+    """
     if output is not None and (output != "-" or spec.marker):
         return _into(spec, settings, _checked(spec, Path(output)), run_dir)
     with tempfile.TemporaryDirectory() as folder:
@@ -95,7 +99,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
             f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
         )
     place = _place(spec, settings, output, run_dir)
-    # Every rank reads the same marks here: rank 0 changes them only once all ranks have met (_other_ranks_released).
+    # Every rank reads the same marks: rank 0 changes those of a finished stage in no case.
     if place.run is not None and (done := place.work.done()) and not done.get("unfinished"):
         if ranks.is_first():
             spent = human_time(done["seconds"])
@@ -149,7 +153,8 @@ def _locked_into(
 
 
 def _clear_finished(settings: Settings, output: Path, folder: WorkFolder) -> None:
-    """Clears the work of a finished command, which starts again from nothing; answers that models were paid for stay."""
+    """Clears the work of a finished command, which starts again from nothing; answers that models were paid
+    for stay."""
     paid = getattr(settings, "teacher", "") == "agents"
     if output.exists() and paid and folder.holds_this_work():
         say(
@@ -163,7 +168,8 @@ def _clear_finished(settings: Settings, output: Path, folder: WorkFolder) -> Non
 
 @contextlib.contextmanager
 def _other_ranks_released() -> Iterator[None]:
-    """Barriers around the work of rank 0: the other ranks start once its folders are ready, and end with it."""
+    """Barriers around the work of rank 0: the other ranks start once its folders are ready, and end with
+    it."""
     if ranks.count() == 1:
         yield
         return
@@ -198,7 +204,10 @@ def _checked(spec: StageKind, output: Path) -> Path:
 
 
 def _recipe_values(spec: StageKind, arguments: argparse.Namespace) -> dict[str, Any]:
-    """A stage's settings from a recipe. Products of other stages are those of the run that `-o` is in, else of runs/NAME."""
+    """A stage's settings from a recipe.
+
+    Products of other stages are those of the run that `-o` is in, else of runs/NAME.
+    """
     recipe = load_recipe(arguments.recipe)
     stage = recipe.stage(arguments.stage) if arguments.stage else _only(arguments.recipe, spec, recipe.stages)
     if stage.spec.kind != spec.kind:

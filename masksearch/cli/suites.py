@@ -1,4 +1,4 @@
-"""`masksearch suites`: what suites there are, and one of them as files to evaluate on."""
+"""`masksearch suites`: lists the suites, or writes one as files to evaluate on."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from masksearch.runtime.progress import say
 
 
 def suites_command(arguments: argparse.Namespace) -> None:
-    """`masksearch suites` prints a table (or JSON); `masksearch suites NAME [FILE] -o DIR` writes a suite's questions, and its corpus where it has one."""
+    """`masksearch suites` prints a table (or JSON); `masksearch suites NAME [FILE] -o DIR` writes a suite's
+    questions, and its corpus where it has one."""
     if arguments.name is None:
         if arguments.output:
             raise UsageError(
                 f"-o {arguments.output} needs the name of a suite before it: {', '.join(SUITES)}."
             )
-        print(
-            json.dumps([dataclasses.asdict(suite) for suite in SUITES.values()], ensure_ascii=False, indent=1)
-            if arguments.json
-            else table()
-        )
+        if arguments.json:
+            suites = [dataclasses.asdict(suite) for suite in SUITES.values()]
+            print(json.dumps(suites, ensure_ascii=False, indent=1))
+        else:
+            print(table())
         return
     find_suite(arguments.name if arguments.file else arguments.name.partition("@")[0])
     if not arguments.output:
@@ -35,24 +36,24 @@ def suites_command(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print(json.dumps(dataclasses.asdict(exported), ensure_ascii=False))
     else:
-        say(told(exported, arguments.output))
+        say(outcome(exported, arguments.output))
 
 
 def table() -> str:
-    """The suites: name, title, where the questions come from, how they are scored, what is searched."""
+    """A table of the suites: name, title, source of the questions, scoring, corpus."""
     rows = [(suite.name, suite.title, suite.source, suite.scoring, suite.corpus) for suite in SUITES.values()]
     return format_table(("name", "title", "questions from", "scored", "corpus"), rows)
 
 
-def told(exported: Exported, folder: str) -> str:
-    """What was written, as one line."""
+def outcome(exported: Exported, folder: str) -> str:
+    """Describes the written files on one line."""
     parts = [f"{folder}/{QUESTIONS}: {exported.questions} questions"]
     if exported.passages:
         parts.append(f"{folder}/{CORPUS}: {exported.passages} passages")
     parts += [f"left out {count} {reason}" for reason, count in exported.left_out.items()]
     if exported.incomplete:
         parts.append(
-            f"{exported.incomplete} questions without all of their gold passages in the corpus, which name titles only"
+            f"{exported.incomplete} questions, which name titles only, lack gold passages in the corpus"
         )
     if exported.empty:
         parts.append(f"{exported.empty} titles without a text")

@@ -1,15 +1,16 @@
-"""Recipes: one TOML file that names the stages of an experiment and how they hang together.
+"""Recipes: one TOML file with the stages of an experiment and the products they take from each other.
 
     name = "demo"
-    corpus = "wiki-summaries:en"       # what stages with a `corpus` take by default; so with `model`, `seed` and [agent]
-    seeds = [1, 2]                     # stages with `per_seed = true` are made once for each
+    corpus = "wiki-summaries:en"       # default of stages with a `corpus`; so with `model`, `seed`, [agent]
+    seeds = [1, 2]                     # stages with `per_seed = true` run once for each
     [stages.sft]
     kind = "sft"
     per_seed = true                    # becomes sft-s1 and sft-s2
-    model = "base"                     # names another stage: its product is meant
+    model = "base"                     # the product of the stage `base`
 
-Text may hold `{data}`, `{seed}` and the names under [vars]. Every key is checked when the recipe is read, and every file it
-names before the first stage starts. Read with `load_recipe`, run with `masksearch.recipe.run.run_recipe`.
+Text may hold `{data}`, `{seed}` and the names under [vars]. Every key is checked when the recipe is read,
+and every file it names before the first stage starts. Read with `load_recipe`, run with
+`masksearch.recipe.run.run_recipe`.
 """
 
 from __future__ import annotations
@@ -21,43 +22,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import Field
-
-from masksearch.agent.settings import AgentSettings
 from masksearch.errors import RecipeError
 from masksearch.recipe import references
+from masksearch.recipe.overrides import merge, set_value
+from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, Registry, StageKind
 from masksearch.recipe.validate import Fault, dotted, nearest, validate
 from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-class RecipeFile(Settings):
-    """The top level of a recipe."""
-
-    name: str = ""
-    """Empty: the file's name. The run goes to runs/NAME."""
-    description: str = ""
-    corpus: str | None = None
-    model: str | None = None
-    seed: int = 1
-    seeds: tuple[int, ...] = ()
-    data: str = "data"
-    """Folder of the question sets: `{data}` in other values."""
-    vars: dict[str, Any] = Field({})
-    agent: AgentSettings = AgentSettings()
-    stages: dict[str, dict[str, Any]] = Field(min_length=1)
-
-
-class StageTable(Settings):
-    """Keys of a stage's table that are not settings of its kind."""
-
-    kind: str
-    per_seed: bool = False
-    expect_seconds: float | None = Field(None, ge=0)
-    """Measured on two cores; only for telling the time left."""
-    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,7 +57,7 @@ class Recipe:
     resolved: dict[str, Any]
 
     def stage(self, name: str) -> Stage:
-        """The stage of that name. Raises RecipeError."""
+        """Returns the stage with this name. Raises RecipeError."""
         for stage in self.stages:
             if stage.name == name:
                 return stage
@@ -94,7 +67,7 @@ class Recipe:
 
 
 class _Instance(NamedTuple):
-    """One stage to be: a table of the file, for one seed."""
+    """A stage before its settings are resolved: a table of the file, for one seed."""
 
     base: str
     seed: int
@@ -104,39 +77,15 @@ class _Instance(NamedTuple):
 
 
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), registry: Registry = STAGES) -> Recipe:
-    """Reads, overrides (`KEY=VALUE`, dotted) and checks a recipe. Raises RecipeError naming file and key."""
+    """Reads a recipe, applies overrides (`KEY=VALUE`, dotted) and checks it.
+
+    Raises RecipeError with file and key.
+    """
     return _Loader(Path(path), overrides, registry).load()
 
 
-def set_value(data: dict[str, Any], override: str) -> str:
-    """Applies one `KEY=VALUE` in place and returns the key. The value is TOML, or plain text if it is not valid TOML."""
-    key, equals, text = override.partition("=")
-    key = key.strip()
-    if not equals or not all(key.split(".")):
-        raise RecipeError(
-            f"--set {override} is not of the form KEY=VALUE, for example stages.sft.learning_rate=1e-4."
-        )
-    try:
-        parsed = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        parsed = {}
-    value = parsed["value"] if list(parsed) == ["value"] else text
-    table: Any = data
-    *parents, last = key.split(".")
-    for depth, part in enumerate(parents):
-        if depth == 1 and parents[0] == "stages" and part not in table:
-            raise RecipeError(f"--set {key}: the recipe has no stage '{part}'{nearest(part, table)}")
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise RecipeError(
-                f"--set {key}: '{'.'.join(parents[: depth + 1])}' is a single value and has no keys."
-            )
-    table[last] = value
-    return key
-
-
 class _Loader:
-    """Reads one recipe; the parts of `load_recipe` share the file's name and the names it defines."""
+    """Reads one recipe; holds the file's path and the names that it defines."""
 
     def __init__(self, path: Path, overrides: Sequence[str], registry: Registry) -> None:
         self.path, self.registry = path, registry
@@ -145,7 +94,7 @@ class _Loader:
         self.file = self._validate(RecipeFile, data)
         self.roots = (Path(), path.resolve().parent.parent)
         self.names: dict[str, list[str]] = {}
-        """Stage of the file -> the stages made of it."""
+        """Name of a table in the file -> names of its stages: one, or one for each seed."""
 
     def load(self) -> Recipe:
         name = self.file.name or self.path.stem
@@ -210,7 +159,7 @@ class _Loader:
         return variables
 
     def _instances(self, base: str, table: dict[str, Any]) -> list[_Instance]:
-        """The stages made of one table: one, or one for each seed."""
+        """The stages of one table: one, or one for each seed."""
         if not NAME.fullmatch(base):
             raise self._error(
                 f"stages.{base}", "is no name for a stage: use letters, digits, '-', '_' and '.'."
@@ -230,12 +179,12 @@ class _Loader:
         if not self.file.seeds:
             raise self._error(
                 f"stages.{base}.per_seed",
-                "asks for one stage for each seed, but the recipe has no 'seeds' (for example seeds = [1, 2]).",
+                "needs the recipe's 'seeds' (for example seeds = [1, 2]).",
             )
         if "seed" in values:
             raise self._error(
                 f"stages.{base}.seed",
-                "cannot stand beside per_seed = true, which takes the seeds from 'seeds'.",
+                "cannot be combined with per_seed = true, which takes the seeds from 'seeds'.",
             )
         self.names[base] = [f"{base}-s{seed}" for seed in self.file.seeds]
         self.names.update({name: [name] for name in self.names[base]})
@@ -246,7 +195,8 @@ class _Loader:
         return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
 
     def _settings(self, instance: _Instance, variables: Mapping[str, Any]) -> Settings:
-        """Settings of one stage: the recipe's defaults, its own values, names of stages and paths made exact."""
+        """Settings of one stage: the recipe's defaults, its own values, and references resolved to one
+        stage or path."""
         key = f"stages.{instance.base}"
         spec = instance.spec
         own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)
@@ -285,7 +235,10 @@ class _Loader:
         return spec.settings.model_validate(values)
 
     def _expand(self, value: Any, variables: Mapping[str, Any], key: str) -> Any:
-        """`{name}` in every text of `value`; a text that is nothing but `{name}` becomes the variable itself, so numbers stay numbers."""
+        """Expands `{name}` in every text of `value`.
+
+        A text that is only `{name}` becomes the variable itself, so that numbers stay numbers.
+        """
         if isinstance(value, dict):
             return {name: self._expand(inner, variables, f"{key}.{name}") for name, inner in value.items()}
         if isinstance(value, list):
@@ -309,7 +262,7 @@ class _Loader:
         return list(dict.fromkeys(value for value in named if value in instances))
 
     def _order(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
-        """The stages so that each comes after those it needs, otherwise as they stand in the file."""
+        """Sorts the stages: each after those it needs, otherwise in the order of the file."""
         waiting, ordered = {stage.name: stage for stage in stages}, []
         while waiting:
             ready = next(
@@ -350,38 +303,9 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise RecipeError(f"{path} is not valid TOML: {error}.") from error
 
 
-def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key, `over` winning."""
-    merged = dict(under)
-    for key, value in over.items():
-        merged[key] = (
-            merge(merged[key], value)
-            if isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-            else value
-        )
-    return merged
-
-
 def _circle(waiting: Mapping[str, Stage]) -> str:
-    """One circle among stages each of which waits for another, as `a -> b -> a`."""
+    """One circle among stages that wait for each other, as `a -> b -> a`."""
     trail = [next(iter(waiting))]
     while trail[-1] not in trail[:-1]:
         trail.append(next(need for need in waiting[trail[-1]].needs if need in waiting))
     return " -> ".join(trail[trail.index(trail[-1]) :])
-
-
-def check_inputs(recipe: Recipe) -> None:
-    """Sees that every file the recipe names is there. Raises RecipeError naming the key."""
-    made = {stage.name for stage in recipe.stages}
-    for stage in recipe.stages:
-        for field, value in references.inputs(stage.settings):
-            if value not in made and not references.exists(field, value):
-                advice = nearest(value, sorted(made)) if Path(value).name == value else "; check the path."
-                place = f"{recipe.path}: 'stages.{stage.name}.{field}'"
-                raise RecipeError(
-                    f"{place} is '{value}', which is neither a stage of the recipe nor a path that exists{advice}"
-                )
-        if getattr(stage.settings, "corpus", "") == "-":
-            raise RecipeError(
-                f"{recipe.path}: 'stages.{stage.name}.corpus' is standard input, which can be read only once; name a file."
-            )

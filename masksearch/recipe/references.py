@@ -42,7 +42,8 @@ def locate(value: str, roots: Sequence[Path]) -> str:
 
 
 def exists(field: str, value: str) -> bool:
-    """Whether an input exists, as far as that is known without loading it: models may also be an endpoint's or a hub's."""
+    """Whether an input exists, as far as that is known without loading it: models may also be an endpoint's
+    or a hub's."""
     if Path(value).exists():
         return True
     if field in SEARCHED:

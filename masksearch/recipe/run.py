@@ -1,10 +1,11 @@
 """Runs a recipe: every stage in order. Finished stages are skipped, interrupted ones are resumed.
 
     OUT/recipe.toml, recipe.json     the recipe as written, and with every default filled in
-    OUT/run.json                     {"name", "recipe", "stages": [{"name", "kind", "status", "seconds", "summary"}]}
-    OUT/stages/NAME/                 the product, done.json, and the files that the stage resumes and reports from
+    OUT/run.json                     {"name", "recipe", "stages": [{"name", "kind", "status", ...}]}
+    OUT/stages/NAME/                 the product, done.json, and the files that the stage resumes from
 
-A run that is killed at any point and started again ends with the same files; `runtime/resume.py` decides which stages are done.
+A run that is killed at any point and started again ends with the same files; `runtime/resume.py` decides
+which stages are done.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import MaskSearchError, UsageError
-from masksearch.recipe.load import Recipe, Stage, check_inputs
+from masksearch.recipe.inputs import check_inputs
+from masksearch.recipe.load import Recipe, Stage
 from masksearch.recipe.stage_folders import adopt, bound_settings, stage_folders
 from masksearch.recipe.stages import run_stage
 from masksearch.recipe.timing import Timing
@@ -33,10 +35,11 @@ REMEDY = "choose another --out"
 
 
 def run_recipe(recipe: Recipe, out: str | Path) -> None:
-    """Runs every stage of `recipe` that is not done yet in the folder `out`; prints tables and the report's path.
+    """Runs every stage of `recipe` that is not done yet in the folder `out`; prints tables and the report's
+    path.
 
-    Raises MaskSearchError with the stage's name, or the error that ended the stage; KeyboardInterrupt passes through. Either
-    way, run.json records how far the run came.
+    Raises MaskSearchError with the stage's name, or the error that ended the stage; KeyboardInterrupt
+    passes through. Either way, run.json records how far the run came.
     """
     out = Path(out)
     if ranks.count() > 1:
@@ -73,7 +76,7 @@ class _Run:
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
             done = self.folders[stage.name].done()
-            row = {"status": "waiting", "seconds": None, "summary": {}}
+            row: dict[str, Any] = {"status": "waiting", "seconds": None, "summary": {}}
             if done and not done.get("unfinished"):
                 row = {"status": "done", "seconds": done["seconds"], "summary": done["summary"]}
             self.rows[stage.name] = {"name": stage.name, "kind": stage.spec.kind, **row}
@@ -160,7 +163,8 @@ class _Run:
 
 
 def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: bool = False) -> dict[str, Any]:
-    """What done.json holds besides the key: kind, seconds, summary, peak memory, and whether the product is incomplete."""
+    """What done.json holds besides the key: kind, seconds, summary, peak memory, and whether the product is
+    incomplete."""
     record: dict[str, Any] = {
         "kind": kind,
         "seconds": round(seconds, 2),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from masksearch.recipe.load import RecipeFile, StageTable
+from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, StageKind
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
@@ -50,7 +50,8 @@ def _stage(spec: StageKind, definitions: Schema) -> Schema:
     properties = {name: _or_variable(value) for name, value in settings["properties"].items()}
     return {
         **settings,
-        "properties": {**table["properties"], "kind": {"const": spec.kind}, **properties},
+        # A recipe cannot set a field that has the name of a table's key, such as the kind of an index.
+        "properties": {**properties, **table["properties"], "kind": {"const": spec.kind}},
         "required": ["kind", *settings.get("required", [])],
     }
 
@@ -70,6 +71,6 @@ def _or_variable(schema: Schema) -> Schema:
     plain_text = schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern"}
     if "$ref" in schema or schema.get("type") == "object" or plain_text:
         return schema
-    shared = {name: schema[name] for name in ("title", "description", "default") if name in schema}
+    shared: Schema = {name: schema[name] for name in ("title", "description", "default") if name in schema}
     value = {name: part for name, part in schema.items() if name not in shared}
     return {**shared, "anyOf": [value, VARIABLE]}

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from masksearch.interop.export.settings import ExportSettings
-from masksearch.recipe.load import RecipeFile, StageTable
+from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES
 from masksearch.runtime.settings import Settings, field_text, reference_fields
 from masksearch.scoring.settings import RewardAuditSettings
@@ -21,9 +21,10 @@ from masksearch.serving.settings import ServeSettings
 
 HEAD = """# Settings
 
-Every setting of every stage, generated from the texts in the code by `masksearch schema --markdown`. A recipe writes a
-setting as `learning_rate = 1e-4` in the stage's table, a command as `--learning-rate 1e-4`; settings of a nested table are
-written `agent.top_k` and `--agent.top-k`. `masksearch schema` prints a JSON schema of recipes for editors.
+Every setting of every stage, generated from the texts in the code by `masksearch schema --markdown`. A
+recipe writes a setting as `learning_rate = 1e-4` in the stage's table, a command as `--learning-rate 1e-4`;
+settings of a nested table are written `agent.top_k` and `--agent.top-k`. `masksearch schema` prints a JSON
+schema of recipes for editors.
 """
 OTHERS: dict[str, type[Settings]] = {
     "search": AskSettings,

@@ -1,4 +1,5 @@
-"""Where the stages of a run work, and with which cache keys: for `masksearch run`, and for commands that do one of its stages."""
+"""Where the stages of a run work, and with which cache keys: for `masksearch run`, and for commands that do
+one of its stages."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def bound_settings(stage: Stage, products: dict[str, str]) -> Settings:
 
 
 def run_of(spec: StageKind, output: Path) -> Path | None:
-    """The run whose stage has its product at `output`: RUN for `RUN/stages/NAME/PRODUCT`; None for any other path."""
+    """The run whose stage has its product at `output`: RUN for `RUN/stages/NAME/PRODUCT`; None for any
+    other path."""
     folder = output.absolute().parent
     if spec.takes_run or output.name != spec.product or folder.parent.name != STAGES:
         return None
@@ -43,7 +45,8 @@ def run_of(spec: StageKind, output: Path) -> Path | None:
 
 
 def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFolder:
-    """The work folder of a stage inside a run, with the key that the run computes for the same settings and inputs.
+    """The work folder of a stage inside a run, with the key that the run computes for the same settings and
+    inputs.
 
     `settings` name the products of other stages by their paths.
     """
@@ -58,7 +61,8 @@ def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFold
 
 
 def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
-    """Takes over a product that a single command of an earlier version finished with the same settings and inputs.
+    """Takes over a product that a single command of an earlier version finished with the same settings and
+    inputs.
 
     Those commands kept their marks in `PRODUCT.work`, where `masksearch run` did not look.
     """

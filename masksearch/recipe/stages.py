@@ -1,9 +1,10 @@
-"""The stages, in the order of the paper's figure: what each is set by, which function does it, what it leaves behind.
+"""The stages, in the order of the paper's figure: what each is set by, which function does it, what it
+leaves behind.
 
-A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a temporary name, then
-renamed), may keep what it needs to resume in the folder `work`, and returns JSON values. `summary["text"]` is shown when
-the stage is done, `summary["table"]` at the end of the run. Functions are imported when they are called, so that a
-command loads torch only if it trains.
+A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a
+temporary name, then renamed), may keep what it needs to resume in the folder `work`, and returns JSON
+values. `summary["text"]` is shown when the stage is done, `summary["table"]` at the end of the run.
+Functions are imported when they are called, so that a command loads torch only if it trains.
 """
 
 from __future__ import annotations
@@ -35,15 +36,15 @@ class StageKind:
     function: str
     """`module:function`, imported when the stage runs."""
     product: str
-    """File or folder name of what the stage leaves behind."""
+    """Name of the file or folder that the stage writes."""
     about: str
-    """What it does, in a few words."""
+    """What the stage does, in a few words."""
     marker: str = ""
-    """For a product that is a folder: a file by which it is known."""
+    """A file that identifies the product, where that is a folder."""
     folder_marker: str = ""
-    """For a product that is a file, but a folder where the output's name has no suffix: a file by which that folder is known."""
+    """A file that identifies the folder which the stage writes where the output's name has no suffix."""
     takes_run: bool = False
-    """The function looks at a whole run and is called as (run folder, output, settings)."""
+    """Whether the function reads a whole run; it is then called as (run folder, output, settings)."""
 
 
 _ALL = (
@@ -132,16 +133,18 @@ STAGES: Registry = {stage.kind: stage for stage in _ALL}
 def run_stage(
     spec: StageKind, settings: Settings, output: Path, work: Path, run_dir: Path | None = None
 ) -> dict[str, Any]:
-    """Does one stage and returns its summary. `run_dir` is for stages that look at a whole run."""
+    """Runs one stage and returns its summary. `run_dir` is for stages that read a whole run."""
     with naming_extras(f"The stage '{spec.kind}'"):
         function = load_function(spec.function)
         try:
-            summary = (
-                function(run_dir, output, settings) if spec.takes_run else function(settings, output, work)
-            )
+            if spec.takes_run:
+                summary = function(run_dir, output, settings)
+            else:
+                summary = function(settings, output, work)
         except BrokenPipeError as error:
-            # Outside of a stage this means that nobody reads our output any more, which is no failure; here it is one.
+            # Outside a stage a broken pipe means that our output has no reader any more; here it is a failure.
             raise MaskSearchError(
-                f"a process or connection that the stage '{spec.kind}' works with has broken off; start the same command again."
+                f"a process or connection of the stage '{spec.kind}' has closed; "
+                "start the same command again."
             ) from error
     return dict(summary) if isinstance(summary, Mapping) else {}

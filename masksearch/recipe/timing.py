@@ -9,7 +9,8 @@ from masksearch.runtime import progress
 from masksearch.runtime.progress import human_time
 
 SCALE_LIMITS = (0.3, 5.0)
-"""Bounds of how many times slower this machine is taken to be than the one `expect_seconds` was measured on."""
+"""Bounds of how many times slower this machine is taken to be than the one `expect_seconds` was measured
+on."""
 
 
 class Timing:
@@ -27,7 +28,8 @@ class Timing:
             self.actual += seconds
 
     def outlook(self, stage: Stage) -> str:
-        """` (about 6m, 11m left in all)`, as far as the recipe gives the seconds; also sets the progress display."""
+        """` (about 6m, 11m left in all)`, as far as the recipe gives the seconds; also sets the progress
+        display."""
         scale = 1.0
         if self.expected:
             scale = min(max(self.actual / self.expected, SCALE_LIMITS[0]), SCALE_LIMITS[1])

@@ -1,4 +1,5 @@
-"""Turns what pydantic finds wrong with settings into one sentence that names the key, and the nearest valid one.
+"""Turns pydantic's validation errors into one sentence that names the key, and the nearest valid
+one.
 
 Used for recipes (strict: a TOML string is not a number) and for flags (lax: everything arrives as text).
 """
@@ -19,7 +20,7 @@ Location = tuple[str | int, ...]
 
 
 class Fault(UsageError):
-    """One setting is wrong; `key` is its place within the settings."""
+    """A wrong setting; `key` is its place within the settings."""
 
     def __init__(self, key: Location, message: str) -> None:
         super().__init__(message)
@@ -27,7 +28,8 @@ class Fault(UsageError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of valid names."""
+    """The end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of valid
+    names."""
     names = list(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
@@ -36,7 +38,10 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, also: Iterable[str] = ()) -> M:
-    """`values` as a model. Raises Fault for the first fault; `also` names further keys that are valid at the top."""
+    """`values` as a model.
+
+    Raises Fault for the first fault; `also` names further keys that are valid at the top.
+    """
     try:
         if not strict:
             return model.model_validate(values)
@@ -48,7 +53,7 @@ def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, als
 
 
 def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -> str:
-    """What is wrong, as the second half of a sentence whose first half names the key."""
+    """Describes a fault as the second half of a sentence whose first half names the key."""
     location: Location = fault["loc"]
     if fault["type"] == "extra_forbidden":
         names = [*_names_at(model, location[:-1]), *(also if len(location) == 1 else [])]
@@ -62,7 +67,7 @@ def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -
 
 
 def _names_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The valid names inside the nested settings at `location`."""
+    """The valid keys of the nested settings at `location`."""
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None or not (
@@ -74,5 +79,5 @@ def _names_at(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def dotted(location: Iterable[str | int], spell: Callable[[str], str] = str) -> str:
-    """`("agent", "top_k")` -> `agent.top_k`."""
+    """Joins a location: `("agent", "top_k")` -> `agent.top_k`."""
     return ".".join(spell(str(part)) for part in location)

@@ -1,1 +1,1 @@
-"""Files, records, locks, progress, processes and optional packages: what every room needs from the machine."""
+"""Files, records, locks, resume marks, progress, processes and optional packages, for every room."""

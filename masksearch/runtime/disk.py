@@ -15,7 +15,8 @@ LEAST_FREE = 4096
 
 
 def disk_is_full(error: BaseException, folder: Path) -> bool:
-    """Whether `error` comes from a full disk under `folder`; some libraries raise an error that does not say so."""
+    """Whether `error` comes from a full disk under `folder`; some libraries raise an error that does not
+    say so."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     if FULL_DISK.search(str(error)):

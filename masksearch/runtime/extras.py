@@ -1,4 +1,4 @@
-"""Optional packages: which extra brings which module, and functions that are imported when they are called."""
+"""Optional packages: the extra that installs each module, and lazy imports of functions."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ EXTRAS: dict[str, str] = {
     "verl": "verl",
     "vllm": "vllm",
 }
-"""Third-party module -> the extra of this package that brings it."""
+"""Third-party module -> the extra of this package that installs it."""
 
 
 def load_function(path: str) -> Callable[..., Any]:
-    """The function at `module:function`."""
+    """Imports and returns the function at `module:function`."""
     module, _, name = path.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
@@ -56,7 +56,7 @@ def load_function(path: str) -> Callable[..., Any]:
 
 @contextlib.contextmanager
 def naming_extras(purpose: str) -> Iterator[None]:
-    """An optional package that is not installed becomes a MissingExtraError that names the extra."""
+    """Turns the import error of an optional package into a MissingExtraError that names the extra."""
     try:
         yield
     except ModuleNotFoundError as error:

@@ -1,8 +1,8 @@
-"""Reading and writing files so that nothing is lost and nothing half-written is taken for whole.
+"""Reads and writes files so that a kill never leaves a half-written file that looks whole.
 
-Whole files and folders are written under a temporary name beside the target and renamed; records
-that arrive over time are appended a line each, and a torn last line (after a kill) is dropped on reading.
-What is packed (`.gz`, `.bz2`, `.zst`) is opened here and nowhere else.
+Files and folders are written under a temporary name next to the target and renamed. Records that arrive
+over time are appended one per line; reading drops a last line that a kill left torn. Compressed files
+(`.gz`, `.bz2`, `.zst`) are opened here and nowhere else.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ PACKED = (".gz", ".bz2", ".zst")
 
 
 def inner_name(path: str | Path) -> str:
-    """A file's name without the ending of its packing: `docs.jsonl.gz` -> `docs.jsonl`."""
+    """Removes the ending of a compressed file: `docs.jsonl.gz` -> `docs.jsonl`."""
     path = Path(path)
     return path.stem if path.suffix in PACKED else path.name
 
 
 @contextlib.contextmanager
 def open_binary(path: str | Path) -> Iterator[BinaryIO]:
-    """A file's bytes for reading; packed ones are unpacked, `-` is standard input.
+    """Opens a file's bytes for reading and decompresses them; `-` is standard input.
 
-    Raises DataError, also in the middle of reading where the file breaks off or is damaged: what came before was whole. Its cause is the
-    fault itself. MissingExtraError for a `.zst` file without the package.
+    Raises DataError, also in the middle of a truncated or damaged file, after all bytes before the fault
+    were read; its cause is the original error. Raises MissingExtraError for a `.zst` file without the
+    package.
     """
     if str(path) == "-":
         yield sys.stdin.buffer
@@ -58,7 +59,7 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _unpacked(path: Path) -> BinaryIO:
-    # No further buffering around these: it would lose what was unpacked just before a fault.
+    # A buffer around these would lose the bytes decompressed just before a fault.
     if path.suffix == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.suffix == ".bz2":
@@ -69,7 +70,10 @@ def _unpacked(path: Path) -> BinaryIO:
 
 
 class _Bz2Streams(io.RawIOBase):
-    """The streams of a `.bz2` file one after the other. The library's own reader takes a damaged second stream for padding, and ends without a word."""
+    """Reads all streams of a `.bz2` file.
+
+    The library's reader takes a damaged second stream for padding, and ends silently.
+    """
 
     def __init__(self, path: Path) -> None:
         self._file = open(path, "rb")  # noqa: SIM115
@@ -102,7 +106,10 @@ class _Bz2Streams(io.RawIOBase):
 
 @contextlib.contextmanager
 def _packing(file: Path, suffix: str) -> Iterator[BinaryIO]:
-    """A file to write to, packed after `suffix`. The same content gives the same bytes: no name and no time of day is written down."""
+    """Opens a file for writing, compressed by its `suffix`.
+
+    Equal content gives equal bytes: no name or time is written.
+    """
     with open(file, "wb") as raw, contextlib.ExitStack() as stack:
         packer: Any = raw
         if suffix == ".gz":
@@ -127,7 +134,7 @@ def _zstd() -> Any:
 
 @contextlib.contextmanager
 def open_text(path: str | Path) -> Iterator[IO[str]]:
-    """A UTF-8 text file for reading; packed ones are unpacked, `-` is standard input. Raises DataError."""
+    """Opens a UTF-8 text file for reading and decompresses it; `-` is standard input. Raises DataError."""
     if str(path) == "-":
         yield sys.stdin
         return
@@ -136,14 +143,15 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
             yield text
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); convert it, for example with iconv."
+            f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); "
+            "convert it, for example with iconv."
         ) from error
 
 
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Objects of a JSON Lines file with their line numbers (from 1); blank lines are passed over.
+    """Yields (line number from 1, object) of a JSON Lines file, without blank lines.
 
-    Raises FormatError, naming file and line, at a line that is no JSON object.
+    Raises FormatError that names file and line at a line that is no JSON object.
     """
     with open_text(path) as stream:
         for number, line in enumerate(stream, 1):
@@ -160,9 +168,11 @@ def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextlib.contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """A temporary path beside `target` to write a file or folder to; renamed to `target` when the block ends well.
+    """Yields a temporary path next to `target` to write a file or folder to, and renames it to `target` at
+    the end.
 
-    An older `target` is replaced. When the block fails, the temporary one is removed and `target` is untouched.
+    An older `target` is replaced. If the block raises, the temporary path is removed and `target` stays as
+    it was.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -183,7 +193,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or folder, if there is one."""
+    """Removes a file or folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -191,7 +201,7 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Writes a whole text file; a reader sees the old one or the new one, never half."""
+    """Writes a text file atomically: a reader sees the old text or the new one."""
     with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
         stream.write(text)
         stream.flush()
@@ -199,12 +209,15 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Writes one JSON value, indented, with sorted keys left as given."""
+    """Writes one JSON value, indented, with its keys in the given order."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
 
 
 def write_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
-    """Writes a whole JSON Lines file (`.gz`, `.bz2` and `.zst` are packed, `-` is standard output); returns how many lines."""
+    """Writes a JSON Lines file atomically and returns the number of lines.
+
+    `.gz`, `.bz2` and `.zst` are compressed; `-` is standard output.
+    """
     if str(path) == "-":
         return _dump_lines(sys.stdout, values)
     with (
@@ -224,7 +237,7 @@ def _dump_lines(stream: IO[str], values: Iterable[dict[str, Any]]) -> int:
 
 
 def append_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> None:
-    """Appends records in one write and flushes them to disk. A torn line left by a kill is ended first."""
+    """Appends records in one write and flushes them to disk; first ends a line that a kill left torn."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()
@@ -239,7 +252,8 @@ def append_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> Non
 
 
 def read_appended(path: str | Path) -> list[dict[str, Any]]:
-    """Records of a file written by `append_json_lines`; lines torn by a kill are passed over. Empty if there is no file."""
+    """Reads a file written by `append_json_lines` without the lines that a kill left torn; empty if there
+    is no file."""
     if not Path(path).exists():
         return []
     records = []

@@ -1,43 +1,38 @@
-"""Keeps two processes from writing to the same place. A lock goes with its process, however that ends."""
+"""Keeps two processes from writing to the same place. The lock of a process that was killed is free."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+
+from filelock import FileLock, Timeout
 
 from masksearch.errors import UsageError
+
+PATIENCE = 0.2
+"""Seconds to wait for the lock, so that a file its last holder is just removing does not count as held."""
 
 
 @contextlib.contextmanager
 def locked(path: Path, place: str, remedy: str) -> Iterator[None]:
-    """Holds the lock file `path`, and removes it at the end. Raises UsageError where another process holds it: it is working in `place`."""
-    with _open_locked(path, place, remedy) as stream:
-        stream.truncate(0)
-        stream.write(f"{os.getpid()}\n")
-        stream.flush()
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    """Holds the lock file `path`, which names this process, and removes it at the end.
 
-
-def _open_locked(path: Path, place: str, remedy: str) -> IO[str]:
-    while True:
-        stream = open(path, "a+", encoding="utf-8")  # noqa: SIM115 - the caller closes it, and with it gives the lock back
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            stream.seek(0)
-            holder = stream.read().strip() or "unknown"
-            stream.close()
-            raise UsageError(
-                f"Another command (process {holder}) is working in {place}; wait for it, or {remedy}."
-            ) from None
-        # Between opening and locking, the process that held it may have removed the file.
-        if path.exists() and os.path.samestat(os.fstat(stream.fileno()), path.stat()):
-            return stream
-        stream.close()
+    Raises UsageError where another process holds it; `place` is the folder it works in.
+    """
+    lock = FileLock(path, timeout=PATIENCE)
+    try:
+        lock.acquire(poll_interval=PATIENCE / 4)
+    except Timeout:
+        holder = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        raise UsageError(
+            f"Another command (process {holder or 'unknown'}) is working in {place}; "
+            f"wait for it, or {remedy}."
+        ) from None
+    try:
+        path.write_text(f"{os.getpid()}\n", encoding="utf-8")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()

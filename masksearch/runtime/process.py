@@ -1,4 +1,4 @@
-"""What the process of the command line needs around it; a program that imports the package is left as it is."""
+"""Environment and signal setup for the CLI; a program that imports the package is not changed."""
 
 from __future__ import annotations
 
@@ -13,18 +13,25 @@ MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
-"""Keeps glibc from giving memory back between the steps of training, only to fetch it again page by page, and asks for huge pages:
-visibly faster on a CPU."""
+"""Stops glibc from returning memory between training steps and fetching it again page by page, and asks for
+huge pages.
+
+Training on a CPU is visibly faster with it.
+"""
 RESTARTED = "MASKSEARCH_RESTARTED"
-TRAINS = ("run", "sft", "rl", "eval")
+COMPUTE_COMMANDS = ("run", "sft", "rl", "eval")
+"""Commands that compute with a model in this process."""
 
 
 def prepare(command: str) -> None:
-    """Sets the environment and the signals. Starts the program anew, once, where the environment counts from the start only."""
+    """Sets environment variables and signal handlers.
+
+    Restarts the program once, because glibc reads its own at start-up.
+    """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     signal.signal(signal.SIGTERM, _interrupt)
-    if command in TRAINS and _may_restart():
+    if command in COMPUTE_COMMANDS and _may_restart():
         os.environ.update(
             {RESTARTED: "1", **{name: value for name, value in MALLOC.items() if name not in os.environ}}
         )
@@ -33,7 +40,8 @@ def prepare(command: str) -> None:
 
 
 def _may_restart() -> bool:
-    """Only on glibc, only once, only if something would change, and not where the program itself came through standard input."""
+    """Whether to restart: once, on glibc, if a variable would change, and unless the program was read from
+    standard input."""
     if os.environ.get(RESTARTED) or all(name in os.environ for name in MALLOC):
         return False
     from_stdin = len(sys.orig_argv) < 2 or sys.orig_argv[1] == "-"
@@ -41,5 +49,5 @@ def _may_restart() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM ends a run as Ctrl-C does: what was done is recorded."""
+    """Turns SIGTERM into KeyboardInterrupt, so that a run records its state before it ends."""
     raise KeyboardInterrupt

@@ -1,20 +1,16 @@
-"""How long work shows itself: a bar on a terminal, plain lines with a time left in a log. Written to standard error."""
+"""Progress on standard error: a bar on a terminal, lines with the time left in a log."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import TypeVar
 
 from masksearch.runtime.ranks import is_first
 
-T = TypeVar("T")
-
 
 def human_time(seconds: float) -> str:
-    """`95` -> `1m35s`."""
+    """Formats seconds: `95` -> `1m35s`."""
     seconds = max(0, round(seconds))
     if seconds < 60:
         return f"{seconds}s"
@@ -24,7 +20,7 @@ def human_time(seconds: float) -> str:
 
 
 def say(text: str) -> None:
-    """One plain line on standard error, from the first process where there are several."""
+    """Prints a line to standard error, on rank 0 only."""
     if is_first():
         print(text, file=sys.stderr, flush=True)
 
@@ -33,7 +29,8 @@ _stage_ends, _after = 0.0, 0.0
 
 
 def plan(stage_seconds: float, after_seconds: float) -> None:
-    """Tells all displays how long the stage that starts now, and those after it, are expected to take."""
+    """Sets the seconds that the stage which starts now, and those after it, are expected to take; displays
+    add them."""
     global _stage_ends, _after
     _stage_ends, _after = time.monotonic() + stage_seconds, after_seconds
 
@@ -41,8 +38,8 @@ def plan(stage_seconds: float, after_seconds: float) -> None:
 class Progress:
     """Counts the steps of one piece of work.
 
-    On a terminal one line is redrawn in place; elsewhere a line is printed at the start, every
-    `interval` seconds, and at the end, so that a log stays short.
+    A terminal shows one line that is redrawn in place. A log gets a line every `interval` seconds and one
+    at the end.
     """
 
     def __init__(self, label: str, total: int | None, unit: str = "", interval: float = 15.0) -> None:
@@ -53,7 +50,7 @@ class Progress:
         self.printed = self.started if not self.terminal else 0.0
 
     def step(self, count: int = 1, note: str | None = None) -> None:
-        """`count` more steps are done; `note` is shown behind the figures."""
+        """Counts `count` more steps; `note` is shown behind the figures."""
         self.done += count
         if note is not None:
             self.note = note
@@ -64,12 +61,9 @@ class Progress:
 
     def _line(self) -> str:
         elapsed = time.monotonic() - self.started
-        parts = [
-            f"  {self.label}: {self.done}"
-            + (f"/{self.total}" if self.total else "")
-            + (f" {self.unit}" if self.unit else "")
-        ]
-        parts.append(human_time(elapsed))
+        total = f"/{self.total}" if self.total else ""
+        unit = f" {self.unit}" if self.unit else ""
+        parts = [f"  {self.label}: {self.done}{total}{unit}", human_time(elapsed)]
         if self.total and 0 < self.done < self.total:
             left = elapsed / self.done * (self.total - self.done)
             parts.append(f"about {human_time(left)} left")
@@ -100,11 +94,3 @@ class Progress:
     ) -> None:
         if self.done or kind is None:
             self._show(end="\n")
-
-
-def track(items: Iterable[T], label: str, total: int | None = None, unit: str = "") -> Iterator[T]:
-    """Yields `items` and counts them on a Progress."""
-    with Progress(label, total, unit) as progress:
-        for item in items:
-            yield item
-            progress.step()

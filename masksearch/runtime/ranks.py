@@ -1,7 +1,9 @@
-"""Which of several processes this is, where a launcher (`accelerate launch`, `torchrun`) has started several of one command.
+"""Rank and number of the processes that a launcher (`accelerate launch`, `torchrun`) started of one
+command.
 
-The first process (rank 0) makes folders, holds the lock, speaks and writes; the others only compute. Known from the environment alone, so that
-nothing heavy is loaded to find out. What needs the processes to wait for each other is in train/together.py.
+Rank 0 makes folders, holds the lock, prints and writes; the other ranks only compute. The environment tells
+the rank, so no heavy library is loaded to find it. Barriers and collective operations are in
+train/distributed.py.
 """
 
 from __future__ import annotations
@@ -9,19 +11,19 @@ from __future__ import annotations
 import os
 
 TRAINS = ("sft", "rl")
-"""Stages that can be shared among processes."""
+"""Stages that several processes can run together."""
 
 
 def rank() -> int:
-    """The number of this process, from 0; 0 where there is one only."""
+    """Rank of this process, from 0; 0 where there is only one."""
     return int(os.environ.get("RANK", "0")) if count() > 1 else 0
 
 
 def count() -> int:
-    """How many processes there are."""
+    """Number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Whether this is the process that speaks and writes."""
+    """Whether this is rank 0, which prints and writes."""
     return rank() == 0

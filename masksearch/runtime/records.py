@@ -15,14 +15,14 @@ from masksearch.runtime.files import atomic_path, read_json_lines
 from masksearch.types import MaskedTask, Record, Task, task_from_json
 
 SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
-"""Endings of the files that are read where a folder is given for a file of records."""
+"""Endings of the files that are read from a folder of shards."""
 PARQUET_ROWS = 5000
-"""Rows of a group when Parquet is written."""
+"""Rows of one Parquet row group."""
 R = TypeVar("R", bound=Record)
 
 
 def explain(error: ValidationError) -> str:
-    """The first fault of a validation error as a phrase: the field, and what is wrong with it."""
+    """Describes the first fault of a validation error: the field and its fault, as the end of a sentence."""
     fault = error.errors()[0]
     field = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "missing":
@@ -32,9 +32,11 @@ def explain(error: ValidationError) -> str:
 
 
 def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Objects of a JSON Lines file, a Parquet file, or a folder of such shards (in the order of their names), each with its place.
+    """Yields (place, object) of a JSON Lines file, a Parquet file, or a folder of such shards in the order
+    of their names.
 
-    Raises DataError for what is not there or not readable, FormatError for a line that is no JSON object.
+    Raises DataError for a file that is missing or unreadable, FormatError for a line that is no JSON
+    object.
     """
     if str(path) != "-" and Path(path).is_dir():
         shards = sorted(
@@ -53,7 +55,10 @@ def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def read_records(path: str | Path, kind: type[R]) -> list[R]:
-    """All records of a file or a folder of shards. Raises FormatError naming file, line and field; DataError when there is none."""
+    """Reads all records of a file or a folder of shards.
+
+    Raises FormatError that names file, line and field; DataError where there is no record.
+    """
     records = []
     for place, value in read_rows(path):
         try:
@@ -66,9 +71,10 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
 
 
 def read_tasks(path: str | Path) -> list[Task]:
-    """What an agent can be asked to do: all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
+    """Reads all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
 
-    Raises FormatError naming file and line where a record is not right or repeats an id; DataError where there is none.
+    Raises FormatError that names file and line of an invalid record or a repeated id; DataError where there
+    is no task.
     """
     tasks: list[Task] = []
     seen: set[str] = set()
@@ -87,7 +93,8 @@ def read_tasks(path: str | Path) -> list[Task]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Rows of a Parquet file of records. A column that is empty in a row is left out; `verdicts` is JSON in a string."""
+    """Yields (place, row) of a Parquet file, without empty columns; the column `verdicts` holds JSON in a
+    string."""
     arrow = _pyarrow()
     if not path.exists():
         raise DataError(f"There is no file {path}; check the path.")
@@ -124,12 +131,15 @@ def _pyarrow() -> Any:
 
 
 def check_parquet() -> None:
-    """Raises MissingExtraError where Parquet cannot be written."""
+    """Raises MissingExtraError where the package for Parquet is not installed."""
     _pyarrow()
 
 
 def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
-    """Writes RAMP tasks (as `MaskedTask.to_json` gives them) as a whole Parquet file; returns how many. `verdicts` becomes JSON in a string."""
+    """Writes RAMP tasks, as `MaskedTask.to_json` returns them, to one Parquet file and returns their number.
+
+    `verdicts` becomes JSON in a string.
+    """
     arrow = _pyarrow()
     text, texts = arrow.string(), arrow.list_(arrow.string())
     kinds = {

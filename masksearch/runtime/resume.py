@@ -1,18 +1,21 @@
 """Cache keys and resume marks: the one place that decides whether earlier work is used again.
 
-A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys of the stages it
-builds on, and the contents of the files it reads. Two marks in the stage's folder hold it:
+A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys
+of the stages it builds on, and the contents of the files it reads. Two marks in the stage's folder hold it:
 
     stage.json   written first: the key of the work in this folder, and the seconds spent on it
     done.json    written last: the key of the finished product, its summary, seconds and memory
 
-The same key means: skip, or resume. Another key means: start again. `masksearch run`, single commands and processes that a
-launcher starts keep the same marks, so a stage that one of them finished is done for all of them.
+The same key means: skip, or resume. Another key means: start again. `masksearch run`, single commands and
+processes that a launcher starts keep the same marks, so a stage that one of them finished is done for all
+of them.
 
-A stage may end `unfinished`, with a product that lacks what could not be done (documents that an endpoint did not answer for).
-A later run does the rest; its key does not tell the two products apart, so stages that build on it add the product's content.
+A stage may end `unfinished`, with a product that lacks what could not be done (documents that an endpoint
+did not answer for). A later run does the rest; its key does not tell the two products apart, so stages that
+build on it add the product's content.
 
-Smaller marks follow the same rule: `claim` guards a cache inside a work folder, `mark_whole` a state that a trainer saved.
+Smaller marks follow the same rule: `claim` guards a cache inside a work folder, `mark_whole` a state that a
+trainer saved.
 """
 
 from __future__ import annotations
@@ -95,7 +98,10 @@ def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: 
 
 
 class WorkFolder:
-    """The folder a stage works in, with its marks. `product` is what the stage makes, inside the folder or beside it."""
+    """The folder a stage works in, with its marks.
+
+    `product` is what the stage makes, inside the folder or beside it.
+    """
 
     def __init__(self, folder: Path, product: Path, key: str) -> None:
         self.folder, self.product, self.key = folder, product, key
@@ -120,7 +126,8 @@ class WorkFolder:
         return bool(read_mark(self.mark_file).get("key") == self.key)
 
     def check_free(self, remedy: str) -> None:
-        """Raises UsageError where starting would delete what this stage did not make, or a single command did."""
+        """Raises UsageError where starting would delete what this stage did not make, or a single command
+        did."""
         if not self.folder.exists() or self.holds_this_work():
             return
         if not self.mark_file.exists():
@@ -135,7 +142,8 @@ class WorkFolder:
     def start(self) -> float:
         """Makes the folder ready to work in, and returns the seconds that an interrupted attempt has spent.
 
-        Removes work with another key, and files that a kill left half-written; other work with the same key stays.
+        Removes work with another key, and files that a kill left half-written; other work with the same key
+        stays.
         """
         mark = read_mark(self.mark_file)
         resumed = mark.get("key") == self.key

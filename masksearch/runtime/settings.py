@@ -1,7 +1,7 @@
 """Base class of all settings, and the marks of fields that name another stage of a recipe.
 
-A stage's settings fill a recipe's table, a command's flags and a test alike. The text under a field is its help: `--help`,
-the settings page and the recipe's JSON schema all read it.
+A stage's settings fill a recipe's table, a command's flags and a test alike. The text under a field is its
+help: `--help`, the settings page and the recipe's JSON schema all read it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ Replace = Callable[[str, str, bool], list[str]]
 
 
 class Settings(BaseModel):
-    """Base class of all settings: frozen, with unknown keys refused and the text under each field as its description."""
+    """Base class of all settings: frozen, with unknown keys refused and the text under each field as its
+    description."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -1,7 +1,8 @@
-"""Worker processes: started fresh, one thread each, and never left behind.
+"""Worker processes of this machine: started fresh, limited to one thread each, and ended with their parent.
 
-A worker that waits for work does not notice that its parent was killed: the pipe it reads from is held open by its siblings. So each one
-watches its parent and ends with it. Ctrl-C ends the parent, which ends the workers.
+A worker that waits for work does not notice that its parent was killed, because its siblings hold the
+pipe open that it reads from. So each worker watches its parent in a thread and ends with it. Workers
+ignore Ctrl-C: it ends the parent, which ends them.
 """
 
 from __future__ import annotations
@@ -27,87 +28,89 @@ ONE_THREAD = (
     "RAYON_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+"""Environment variables that limit the numeric libraries of a worker to one thread."""
+
+# Workers are spawned, not forked, so that they inherit neither threads nor open files of this process.
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 @contextlib.contextmanager
 def worker_pool(
-    workers: int, prepare: Callable[..., None] | None = None, *arguments: Any
+    workers: int, initialise: Callable[..., None] | None = None, *arguments: Any
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of so many processes, each of which first calls `prepare(*arguments)`; what is not begun when the block ends is given up.
+    """A pool of `workers` processes, each of which first calls `initialise(*arguments)`.
 
-    Raises MaskSearchError where a process dies.
+    Jobs that have not started when the block ends are cancelled. Raises MaskSearchError if a process dies.
     """
-    # Started fresh, not forked: threads and open files of this process must not be inherited.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _start, (prepare, arguments))
+    pool = ProcessPoolExecutor(workers, _SPAWN, _start, (initialise, arguments))
     before = set(multiprocessing.active_children())
     try:
-        # Processes are started when work arrives, with the environment of that moment.
-        with _environment(dict.fromkeys(ONE_THREAD, "1")):
+        # The pool starts its processes when jobs arrive, so the environment must hold for the whole block.
+        with _one_thread_each():
             yield pool
     except BaseException as error:
-        # What is under way is not waited for: it is written whole or not at all.
+        # Running jobs need not finish: every job writes its file completely or not at all.
         for child in set(multiprocessing.active_children()) - before:
             child.terminate()
         if isinstance(error, BrokenProcessPool):
-            raise died(workers) from error
+            raise worker_died(workers) from error
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextlib.contextmanager
-def talking_workers(
+def connected_workers(
     work: Callable[[Connection, Any], None], arguments: Sequence[Any]
 ) -> Iterator[list[Connection]]:
-    """A process for each argument that runs `work(connection, argument)`, and the other ends of their connections; ended when the block ends.
+    """Starts a process per argument that runs `work(connection, argument)`; yields our ends of the pipes.
 
-    A process that has died shows as EOFError where its connection is read, and OSError where it is written to.
+    The processes are joined when the block ends, and terminated first if it ends with an error. If a
+    process has died, reading its connection raises EOFError and writing to it raises OSError.
     """
-    context = multiprocessing.get_context("spawn")
-    ends: list[Connection] = []
+    connections: list[Connection] = []
     processes = []
     try:
-        with _environment(dict.fromkeys(ONE_THREAD, "1")):
+        with _one_thread_each():
             for argument in arguments:
-                here, there = context.Pipe()
-                processes.append(
-                    context.Process(target=_start_talking, args=(work, there, argument), daemon=True)
-                )
-                processes[-1].start()
-                # Closed on this side, or the end of the process would not show.
-                there.close()
-                ends.append(here)
-        yield ends
+                ours, theirs = _SPAWN.Pipe()
+                process = _SPAWN.Process(target=_start_connected, args=(work, theirs, argument), daemon=True)
+                processes.append(process)
+                process.start()
+                # While this process holds the other end open too, it cannot see that the worker has died.
+                theirs.close()
+                connections.append(ours)
+        yield connections
     except BaseException:
         for process in processes:
             process.terminate()
         raise
     finally:
-        for end in ends:
-            end.close()
+        for connection in connections:
+            connection.close()
         for process in processes:
             process.join()
 
 
-def died(workers: int) -> MaskSearchError:
-    """What is said of a worker process that is gone."""
+def worker_died(workers: int) -> MaskSearchError:
+    """The error to raise when one of `workers` processes has died."""
     return MaskSearchError(
-        f"One of {workers} worker processes was ended from outside, often for lack of memory; start the same command again to go on, "
-        "with fewer --workers if it happens again."
+        f"One of {workers} worker processes died, often for lack of memory. Start the same command again to "
+        "resume, with fewer --workers if it happens again."
     )
 
 
-def _start_talking(work: Callable[[Connection, Any], None], connection: Connection, argument: Any) -> None:
+def _start_connected(work: Callable[[Connection, Any], None], connection: Connection, argument: Any) -> None:
     _start(None, ())
     work(connection, argument)
 
 
-def _start(prepare: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+def _start(initialise: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
+    """Runs first in every worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if prepare is not None:
-        prepare(*arguments)
+    if initialise is not None:
+        initialise(*arguments)
 
 
 def _end_with_parent() -> None:
@@ -118,10 +121,10 @@ def _end_with_parent() -> None:
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables for the time of a block."""
-    saved = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+def _one_thread_each() -> Iterator[None]:
+    """Sets the variables of `ONE_THREAD` to 1 during a block: processes started in it inherit them."""
+    saved = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:
         yield
     finally:

@@ -38,7 +38,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("docs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in DOCS))
     Path("r.toml").write_text(
-        '[stages.index]\nkind = "index"\ncorpus = "docs.jsonl"\n[stages.mask]\nkind = "mask"\nindex = "index"\ncorpus = "docs.jsonl"\n'
+        '[stages.index]\nkind = "index"\ncorpus = "docs.jsonl"\n'
+        '[stages.mask]\nkind = "mask"\nindex = "index"\ncorpus = "docs.jsonl"\n'
     )
     Path("bad.toml").write_text('[stages.index]\nkind = "index"\nmax_wrods = 3\n')
     Path("type.toml").write_text('[stages.index]\nkind = "index"\nmax_words = "many"\n')
@@ -109,7 +110,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         ("search none query --search.noise.drop 2", 2, "--search.noise.drop has a wrong value"),
         ("search none query --search.replay r --search.cache c", 2, "search.cache would have no effect"),
         ("search none query --search.replay none.jsonl", 1, "There is no file none.jsonl"),
-        ("search web:nobody query", 2, "There is no web search 'nobody'; there are serper,"),
+        ("search web:nobody query", 2, "There is no web search 'nobody'; choose one of serper,"),
         (
             "eval docs.jsonl --model folder -o r.json --index nowhere",
             2,
@@ -117,7 +118,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         ),
         ("index docs.jsonl -o i --kind opensearch", 2, "needs --store http://HOST:9200/INDEX"),
         ("index docs.jsonl -o i --store elsewhere", 2, "--store has no effect on an index of the kind bm25"),
-        ("serve none", 1, "none is no index folder"),
+        ("serve none", 1, "none is not an index folder"),
         ("serve none --port 99999", 2, "--port has a wrong value"),
         (
             "serve none --max-k 1",

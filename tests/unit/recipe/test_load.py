@@ -9,7 +9,8 @@ import pytest
 from kit.root_fakes import FAKES
 
 from masksearch.errors import RecipeError
-from masksearch.recipe.load import Recipe, check_inputs, load_recipe
+from masksearch.recipe.inputs import check_inputs
+from masksearch.recipe.load import Recipe, load_recipe
 
 BASE = """
 name = "small"
@@ -196,7 +197,8 @@ def test_two_stages_of_one_name_after_the_seeds_are_put_in(tmp_path: Path) -> No
 
 
 def test_a_circle_is_shown(tmp_path: Path) -> None:
-    text = '[stages.a]\nkind = "join"\ninputs = ["c"]\n[stages.b]\nkind = "join"\none = "a"\n[stages.c]\nkind = "join"\ngroups.x = ["b"]\n'
+    tables = {"a": 'inputs = ["c"]', "b": 'one = "a"', "c": 'groups.x = ["b"]'}
+    text = "".join(f'[stages.{name}]\nkind = "join"\n{needs}\n' for name, needs in tables.items())
     with pytest.raises(RecipeError, match="in a circle \\(a -> c -> b -> a\\)"):
         recipe(tmp_path, text)
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from kit.places import REPOSITORY
 
-from masksearch.recipe.load import check_inputs, load_recipe
+from masksearch.recipe.inputs import check_inputs
+from masksearch.recipe.load import load_recipe
 from masksearch.recipe.stage_folders import stage_folders
 
 FOLDER = REPOSITORY / "recipes"

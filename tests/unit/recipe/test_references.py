@@ -18,9 +18,7 @@ def test_named_corpora_are_no_paths(corpus):
 @pytest.mark.parametrize("corpus", ["docs.jsonl", "hf", "data/hf:x", "C:/docs"])
 def test_anything_else_is_a_path(corpus):
     assert corpus_is_path(corpus) is (corpus != "hf")
-    assert list(inputs(IndexSettings(corpus=corpus))) == (
-        [("corpus", corpus)] if corpus != "hf" else []
-    )
+    assert list(inputs(IndexSettings(corpus=corpus))) == ([("corpus", corpus)] if corpus != "hf" else [])
 
 
 def test_the_names_are_those_the_corpus_room_knows():

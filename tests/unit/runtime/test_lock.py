@@ -21,6 +21,24 @@ with locked(Path(sys.argv[1]), "here", "wait"):
 """
 
 
+COUNTER = """
+import time
+from pathlib import Path
+from masksearch.errors import UsageError
+from masksearch.runtime.lock import locked
+folder, done = Path({folder!r}), 0
+while done < 10:
+    try:
+        with locked(folder / "lock", "here", "wait"):
+            count = int((folder / "count").read_text()) if (folder / "count").exists() else 0
+            time.sleep(0.002)
+            (folder / "count").write_text(str(count + 1))
+            done += 1
+    except UsageError:
+        pass
+"""
+
+
 @pytest.fixture
 def holder(tmp_path: Path):
     """A process that holds the lock."""
@@ -49,21 +67,17 @@ def test_another_process_is_named_and_a_killed_one_is_no_obstacle(
     assert not (tmp_path / "lock").exists()
 
 
-def test_a_lock_whose_file_was_removed_between_opening_and_locking_is_not_taken_for_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import fcntl
-
-    plain, calls = fcntl.flock, []
-
-    def remove_first(stream, operation):
-        calls.append(operation)
-        if len(calls) == 1:
-            (tmp_path / "lock").unlink()
-        plain(stream, operation)
-
-    monkeypatch.setattr(fcntl, "flock", remove_first)
+def test_a_held_lock_is_refused_within_one_process_too(tmp_path: Path) -> None:
     with locked(tmp_path / "lock", "here", "wait"):
-        assert len(calls) == 2
-        with pytest.raises(UsageError), locked(tmp_path / "lock", "here", "wait"):
+        taken = rf"process {os.getpid()}\) is working in here; wait for it, or wait"
+        with pytest.raises(UsageError, match=taken), locked(tmp_path / "lock", "here", "wait"):
             pass
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_many_processes_that_take_turns_are_never_inside_together(tmp_path: Path) -> None:
+    """Each holder removes the file at the end, so a waiting process may lock a removed file."""
+    script = COUNTER.format(folder=str(tmp_path))
+    processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
+    assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    assert (tmp_path / "count").read_text() == "40"

@@ -1,0 +1,83 @@
+"""Ray: the check that it is installed, the cluster of a run, and actors that work through a list of rows.
+
+The engine `ray` of two stages uses it: masking (`ramp/run/shard_workers.py`) and the teacher `agents`
+(`synthesis/agents/ray.py`). Nothing here imports ray before it is called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from masksearch.errors import MissingExtraError
+
+Row = dict[str, Any]
+Work = Callable[[Row], list[Row]]
+"""Takes one row and returns the rows made from it."""
+
+
+def import_ray() -> Any:
+    """Returns the module `ray` with its Data library loaded. Raises MissingExtraError."""
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "The engine 'ray'") from error
+    return ray
+
+
+@contextlib.contextmanager
+def ray_cluster(workers: int) -> Iterator[Any]:
+    """Connects to a Ray cluster for the time of a block; yields the module `ray`. Raises MissingExtraError.
+
+    If RAY_ADDRESS names a cluster, that cluster is joined; otherwise a local one is started with `workers`
+    processors. A connection that exists already is used and left open.
+    """
+    ray = import_ray()
+    connects = not ray.is_initialized()
+    if connects:
+        joins = bool(os.environ.get("RAY_ADDRESS"))
+        local = {} if joins else {"num_cpus": workers, "include_dashboard": False}
+        ray.init(log_to_driver=False, logging_level="ERROR", **local)
+    try:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        yield ray
+    finally:
+        if connects:
+            ray.shutdown()
+
+
+def map_rows(
+    ray: Any, rows: Sequence[Row], make_work: Callable[..., Work], arguments: tuple[Any, ...], workers: int
+) -> Iterator[Row]:
+    """Yields what the actors make from `rows`, as they finish, in any order.
+
+    At most `workers` actors run at a time, with one processor each. An actor calls
+    `make_work(*arguments)` once, so it opens an index or loads a model once, and then calls the result
+    for each of its rows. Its working folder is that of this process, because the paths in the settings
+    are relative to it: the folder, and all that the settings name, must be on storage that all nodes see.
+    """
+    if not rows:
+        return
+    # One block per row, so that an actor that is done takes the next row.
+    dataset = ray.data.from_items(list(rows), override_num_blocks=len(rows))
+    results = dataset.flat_map(
+        _Actor,
+        fn_constructor_args=(os.getcwd(), make_work, arguments),
+        concurrency=min(workers, len(rows)),
+        num_cpus=1,
+    )
+    yield from results.iter_rows()
+
+
+class _Actor:
+    """An actor of Ray Data: does its work in the working folder of the process that started the run."""
+
+    def __init__(self, folder: str, make_work: Callable[..., Work], arguments: tuple[Any, ...]) -> None:
+        os.chdir(folder)
+        self._work = make_work(*arguments)
+
+    def __call__(self, row: Row) -> list[Row]:
+        return self._work(row)

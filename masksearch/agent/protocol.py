@@ -91,11 +91,18 @@ def parse_turn(text: str, tools: Tools = SEARCH_ONLY) -> Action:
     return Search(body[:MAX_QUERY]) if tag == "search" else Open(body[:MAX_QUERY])
 
 
-def is_well_formed(text: str, tools: Tools = SEARCH_ONLY) -> bool:
-    """Whether a model turn is one thought and one action, without other control tags inside them."""
+def thought_of(text: str, tools: Tools = SEARCH_ONLY) -> str | None:
+    """Returns the thought of a well-formed model turn, without its tags; None for any other turn."""
     form, control = _patterns(tools)
     match = form.match(text)
-    return match is not None and not control.search(match["think"]) and not control.search(match["body"])
+    if match is None or control.search(match["think"]) or control.search(match["body"]):
+        return None
+    return match["think"]
+
+
+def is_well_formed(text: str, tools: Tools = SEARCH_ONLY) -> bool:
+    """Whether a model turn is one thought and one action, without other control tags inside them."""
+    return thought_of(text, tools) is not None
 
 
 def is_valid(turns: Iterable[Turn], tools: Tools = SEARCH_ONLY) -> bool:

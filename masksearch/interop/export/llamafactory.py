@@ -14,13 +14,12 @@ for a model that
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from masksearch.agent.prompts import messages, method_prompt
-from masksearch.agent.protocol import Answer, Invalid, Open, is_well_formed, parse_turn
+from masksearch.agent.protocol import Answer, Invalid, Open, parse_turn, thought_of
 from masksearch.agent.settings import AgentSettings
 from masksearch.errors import DataError
 from masksearch.interop.export.chat import answer_form_of, chat_of, turns_of
@@ -36,7 +35,6 @@ COLUMNS: dict[Shape, Columns] = {
     "calls": {"id": "text", "conversations": "conversations", "system": "text", "tools": "text"},
 }
 INFO = "dataset_info.json"
-_THOUGHT = re.compile(r"\s*<think>(.+?)</think>", re.DOTALL)
 
 
 def converter(shape: Shape) -> Callable[[Trajectory, Task], list[dict[str, Any]]]:
@@ -73,11 +71,11 @@ def _call(turn: Turn, tools: Tools) -> dict[str, str]:
     """Returns a turn of the tag protocol as a native call or answer. Raises LeftOut for an invalid turn."""
     if turn.role == "tool":
         return _message("observation", turn.text)
-    action, thought = parse_turn(turn.text, tools), _THOUGHT.match(turn.text)
-    if isinstance(action, Invalid) or thought is None or not is_well_formed(turn.text, tools):
+    action, thought = parse_turn(turn.text, tools), thought_of(turn.text, tools)
+    if isinstance(action, Invalid) or thought is None:
         raise LeftOut("not expressible as calls")
     # LLaMA-Factory finds the end of the thought by these line breaks.
-    before = f"<think>\n{thought[1].strip()}\n</think>\n\n"
+    before = f"<think>\n{thought.strip()}\n</think>\n\n"
     if isinstance(action, Answer):
         return _message("gpt", before + action.text)
     if isinstance(action, Open):

@@ -48,7 +48,7 @@ class DenseSettings(Settings):
 
 
 class IndexSettings(Settings):
-    """Settings of the stage that cuts a corpus into passages and indexes them."""
+    """Cuts a corpus into passages and indexes them."""
 
     corpus: str = DEFAULT_CORPUS
     """Corpus to index: a file or folder of documents, - (JSON Lines from standard input), hf:OWNER/NAME,
@@ -104,9 +104,9 @@ class SearchSettings(Settings):
     noise: NoiseSettings = NoiseSettings()
     """Noise added to the results."""
     rate: float = Field(0.0, ge=0)
-    """Most searches started per second; 0 means no limit."""
+    """Largest number of searches started per second; 0 means no limit."""
     concurrency: int = Field(0, ge=0)
-    """Most searches running at the same time; 0 means no limit."""
+    """Largest number of searches that run at the same time; 0 means no limit."""
     retries: int = Field(4, ge=0)
     """Number of retries, with growing pauses, when a search over the network fails for a reason that may
     pass."""
@@ -117,7 +117,7 @@ class SearchSettings(Settings):
 
 
 class AskSettings(Settings):
-    """Settings of a query to an index or to a search over the network."""
+    """Searches an index, or a search service on the network."""
 
     search: SearchSettings = SearchSettings()
     """Wrappers around the search back end."""

@@ -86,7 +86,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     if not path.is_file():
         raise SearchError(
-            f"{directory} is no index folder (it has no {MANIFEST}); build one with: "
+            f"{directory} is not an index folder (it has no {MANIFEST}); build one with: "
             f"masksearch index CORPUS -o {directory}."
         )
     damaged = f"{path} is damaged; build the index again with: masksearch index CORPUS -o {directory}."

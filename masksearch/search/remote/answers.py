@@ -38,8 +38,7 @@ def rows(value: Any, name: str) -> list[dict[str, Any]]:
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
-    """Returns the string `row[name]`, or "" where it is missing or null. Raises UnexpectedShape for
-    another type."""
+    """Returns the string `row[name]`, "" if missing or null. Raises UnexpectedShape for another type."""
     value = row.get(name)
     if value is None:
         return ""

@@ -21,8 +21,7 @@ TOGETHER = 8
 
 
 class Provider(Protocol):
-    """Adapter of one provider: builds its requests and parses its answers. It does no input or output,
-    and pickles."""
+    """Adapter of a provider: builds requests and parses answers. It does no input or output. It pickles."""
 
     @property
     def service(self) -> Service:
@@ -58,8 +57,7 @@ class RemoteSearcher:
 
     @property
     def fingerprint(self) -> str:
-        """The provider's name. It identifies the service but does not promise the same results, for the
-        web changes."""
+        """The provider's name. It identifies the service; the results themselves change with the web."""
         return self.provider.service.name
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:

@@ -141,8 +141,7 @@ class JsonClient:
             return _Answer(response.status_code, response.headers, bytes(body))
 
     def _payload(self, answer: _Answer, complaint: Callable[[Any], Complaint | None]) -> Any:
-        """Returns the JSON of a successful answer. Raises SearchError or SearchUnavailableError for an
-        error."""
+        """Returns the JSON of a successful answer. Raises SearchError for any other answer."""
         try:
             payload, is_json = json.loads(answer.body), True
         except (ValueError, RecursionError):
@@ -178,8 +177,7 @@ class JsonClient:
         raise SearchError(f"{self._who} answered with an error ({detail}).")
 
     def _shown(self, text: str, longest: int = LONGEST_MESSAGE) -> str:
-        """Returns a server's text for an error message: without the key, printable, cut to `longest`
-        characters."""
+        """Returns a server's text for an error message: without the key, printable, cut to `longest`."""
         # The key is removed before the text is cut, because a part of a cut key would not be found.
         text = self._secret.scrub(text) if self._secret else text
         text = one_line(printable(text[: 10 * longest]))

@@ -57,8 +57,7 @@ class Serper:
         return _hits(rows(member(payload, "organic"), "organic"), k, "link", "snippet")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """Returns the error of `{"message": ..., "statusCode": ...}`: 403 for a wrong key, 400 without
-        credits."""
+        """Returns the error of `{"message", "statusCode"}`: 403 for a wrong key, 400 without credits."""
         if not isinstance(payload, dict) or "organic" in payload:
             return None
         return _complaint(payload, "message")
@@ -84,8 +83,7 @@ class SerpApi:
         return _hits(rows(member(payload, "organic_results"), "organic_results"), k, "link", "snippet")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """Returns the error of `{"error": ...}`. The status Error marks a search that failed on the way
-        and may pass."""
+        """Returns the error of `{"error": ...}`. With the status Error, the search may succeed later."""
         status = self._status(payload)
         return None if status == "Success" else _complaint(payload, "error", passing=status == "Error")
 
@@ -96,8 +94,7 @@ class SerpApi:
 
 @dataclass(frozen=True)
 class Brave:
-    """Brave's own index. Up to 20 results per search; queries are cut to 400 characters and 50 words,
-    Brave's limit."""
+    """Brave's index. Up to 20 results per search; queries are cut to its limits: 400 characters, 50 words."""
 
     service: Service = BRAVE
 
@@ -112,15 +109,16 @@ class Brave:
         return Request("GET", "/res/v1/web/search", params)
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
-        """Returns the results (see `Provider.hits`). An empty result has no `web`: Brave leaves out empty
-        parts."""
+        """Returns the results (see `Provider.hits`). Brave leaves out empty parts, such as `web`."""
         if member(payload, "type") == "search" and "web" not in payload:
             return []
         return _hits(rows(member(member(payload, "web"), "results"), "web.results"), k, "url", "description")
 
     def complaint(self, payload: Any) -> Complaint | None:
-        """Returns the error of `{"type": "ErrorResponse", "error": {"code", "detail", "status"}}`; a
-        wrong key is 422."""
+        """Returns the error of `{"type": "ErrorResponse", "error": {..}}`; the status of a wrong key is 422.
+
+        `error` has the fields code, detail and status.
+        """
         found = _complaint(payload, "error")
         error = payload["error"] if found else None
         refused = isinstance(error, dict) and str(error.get("code")).startswith("SUBSCRIPTION_TOKEN")
@@ -156,8 +154,7 @@ SERVICES = {"serper": SERPER, "serpapi": SERPAPI, "brave": BRAVE, "tavily": TAVI
 
 
 def web_provider(name: str, url: str = "") -> Provider:
-    """Returns the provider with this name, at `url` if given. Raises UsageError for an unknown name or a
-    wrong URL."""
+    """Returns the provider with this name, at `url` if given. Raises UsageError if name or URL is wrong."""
     if name not in PROVIDERS:
         raise UsageError(f"There is no web search '{name}'; choose one of {', '.join(PROVIDERS)}.")
     service = SERVICES[name]

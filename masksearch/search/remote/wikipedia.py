@@ -22,8 +22,7 @@ from masksearch.text.display import encodable, one_line, printable
 from masksearch.types import Hit, Page, Passage
 
 CONTACT = "MASKSEARCH_CONTACT"
-"""Environment variable with a web page or mail address of the user, which Wikimedia's User-Agent policy
-asks for."""
+"""Environment variable with the user's web page or mail address, for Wikimedia's User-Agent policy."""
 MOST = 20
 """Largest number of introductions per request (the API's exlimit)."""
 LONGEST_QUERY = 300
@@ -57,8 +56,7 @@ class Wikipedia:
     language: str
 
     def request(self, query: str, k: int) -> Request:
-        """Builds the request for up to 20 results (see `Provider.request`); cuts the query to 300
-        characters."""
+        """Builds the request for up to 20 results; cuts the query to 300 characters."""
         # As many extracts as results, and at most as many as the API returns at once, so that one request
         # suffices.
         search = {
@@ -122,8 +120,7 @@ class Wikipedia:
 
 
 class WikipediaSearcher(RemoteSearcher):
-    """A `Searcher` and `PageReader` over a wiki. Not reproducible: articles change, and so does the
-    ranking."""
+    """A `Searcher` and `PageReader` over a wiki. Not reproducible: articles and rankings change."""
 
     provider: Wikipedia
 
@@ -158,7 +155,7 @@ def wikipedia(language: str, url: str = "") -> Wikipedia:
     The URL is the wiki's root or its api.php. Raises UsageError for a wrong language or URL.
     """
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", language):
-        raise UsageError(f"'{language}' is no language of Wikipedia; write wikipedia:en, for example.")
+        raise UsageError(f"'{language}' is not a language of Wikipedia; write wikipedia:en, for example.")
     contact = one_line(printable(os.environ.get(CONTACT, ""))).encode("ascii", "replace").decode()
     contact = contact or f"no contact given; {CONTACT} is not set"
     headers = {"User-Agent": user_agent(contact), "Accept": "application/json"}

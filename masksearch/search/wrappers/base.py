@@ -1,5 +1,4 @@
-"""Base of all wrappers: a searcher around another one, and a page reader if the inner one is a page
-reader."""
+"""Base of all wrappers: a searcher around another one, and a page reader if the inner one is."""
 
 from __future__ import annotations
 

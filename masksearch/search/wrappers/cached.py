@@ -49,8 +49,7 @@ class Cached(Wrapper):
         return [known[key][0] for key in keys]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """Searches one query (see `Searcher.asearch`). The lookup runs on the event loop, for it takes
-        well under 1 ms."""
+        """Searches one query (see `Searcher.asearch`). The lookup, well under 1 ms, blocks the loop."""
         key = self._key("search", query, k)
         known = self._get(key, HITS)
         return known[0] if known else self._put(key, await self.inner.asearch(query, k), HITS)
@@ -70,8 +69,7 @@ class Cached(Wrapper):
         return hashlib.blake2b(key, digest_size=20).digest()
 
     def _get(self, key: bytes, kind: TypeAdapter[T]) -> tuple[T, ...]:
-        """Returns the cached value in a tuple, or () on a miss. The value may be None: a page that does
-        not exist."""
+        """Returns the cached value in a tuple, or () on a miss. None is the value of a missing page."""
         try:
             found = self._store.get(key)
         except Exception as error:  # from SQLite, the file system, or an entry that was tampered with

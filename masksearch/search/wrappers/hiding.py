@@ -18,8 +18,7 @@ from masksearch.search.index.storage import page_key
 from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
 SPARE = 8
-"""Number of results requested beyond k at first. While too few remain, four times as many results are
-requested."""
+"""Number of results requested beyond k at first; while too few remain visible, the number is quadrupled."""
 
 
 class HiddenSource:
@@ -74,8 +73,7 @@ class HiddenSource:
         return []
 
     def page(self, title: str) -> Page | None:
-        """Returns the page with this title; None for a hidden article, or if the inner searcher opens no
-        pages."""
+        """Returns the page with this title; None if it is hidden or the inner searcher opens no pages."""
         return self._page(self.searcher.page(title)) if isinstance(self.searcher, PageReader) else None
 
     async def apage(self, title: str) -> Page | None:

@@ -104,8 +104,7 @@ class Limited(Wrapper):
     def _start(self) -> None:
         self._running = _Semaphore(self.concurrency) if self.concurrency else contextlib.nullcontext()
         self._gate = _Semaphore(1) if self.rate else contextlib.nullcontext()
-        """Held by the search that waits for the next start time. A search cancelled here uses no start
-        time."""
+        """Held by the search that waits for its start time. If it is cancelled, the start time stays free."""
         self._next = 0.0
         """Earliest start time of the next search, in seconds of `clock`."""
 

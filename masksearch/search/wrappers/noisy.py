@@ -32,15 +32,13 @@ class Noisy(Wrapper):
 
     @property
     def fingerprint(self) -> str:
-        """The inner searcher's fingerprint and a hash of the noise settings; without noise, the
-        fingerprint alone."""
+        """The inner searcher's fingerprint, with a hash of the settings if there is noise."""
         if self._silent:
             return self.inner.fingerprint
         return f"{self.inner.fingerprint}-noisy-{hash_json(self.settings.model_dump(mode='json'))[:8]}"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Searches with noise (see `Searcher.search`). Raises SearchError if the noise makes one of the
-        queries fail."""
+        """Searches with noise (see `Searcher.search`). Raises SearchError if the noise fails a query."""
         for query in queries:
             self._fail(query)
         return [

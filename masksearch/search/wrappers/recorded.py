@@ -80,8 +80,7 @@ class Recorder(Wrapper):
         """Key -> whether the search was last recorded with an answer (True) or as failed (False)."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Searches the queries one by one (see `Searcher.search`), so that a failure belongs to a single
-        query."""
+        """Searches the queries one by one (see `Searcher.search`), so that a failure belongs to one query."""
         return [self._search(query, k) for query in queries]
 
     def _search(self, query: str, k: int) -> list[Hit]:
@@ -158,8 +157,7 @@ class Recorder(Wrapper):
 
 
 class Replay:
-    """A `Searcher` and `PageReader` that answers only from a record. Raises DataError where the file is
-    no record."""
+    """A `Searcher` and `PageReader` that answers from a record. Raises DataError if the file is no record."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -168,7 +166,7 @@ class Replay:
             rows = [row for line in stream if (row := _row(line))]
         if not rows or rows[0].get("format") != SEARCHES_FORMAT:
             raise DataError(
-                f"{self.path} is no record of searches (its first line does not name the format "
+                f"{self.path} is not a record of searches (its first line does not name the format "
                 f"{SEARCHES_FORMAT}); make one with --search.record."
             )
         self._fingerprint = str(rows[0].get("retriever", ""))
@@ -180,8 +178,7 @@ class Replay:
         return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Returns the recorded results. Raises the recorded SearchError, or one for a query that is not
-        recorded."""
+        """Returns recorded results. Raises the recorded SearchError, or one if a query is not recorded."""
         return [
             self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS)
             for query in queries
@@ -192,8 +189,7 @@ class Replay:
         return self.search([query], k)[0]
 
     def page(self, title: str) -> Page | None:
-        """Returns the recorded page. Raises the recorded SearchError, or one for a title that is not
-        recorded."""
+        """Returns the recorded page. Raises the recorded SearchError, or one if it is not recorded."""
         return self._answer(_page_row(title), f"page '{title}'", "page", PAGE)
 
     async def apage(self, title: str) -> Page | None:

@@ -55,10 +55,10 @@ class Gated(Recording):
     def __init__(self) -> None:
         super().__init__()
         self.gate = threading.Event()
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        self.begun.release()
+        self.started.release()
         assert self.gate.wait(10)
         return super().search(queries, k)
 
@@ -74,8 +74,8 @@ async def ask_all(batcher: Batcher, queries: Sequence[str], k: int = 2) -> list[
     return await asyncio.gather(*(batcher.search(query, k) for query in queries), return_exceptions=True)
 
 
-async def begun(searcher: Gated) -> None:
-    assert await asyncio.to_thread(searcher.begun.acquire, timeout=10)
+async def started(searcher: Gated) -> None:
+    assert await asyncio.to_thread(searcher.started.acquire, timeout=10)
 
 
 inline_or_not = pytest.mark.parametrize("inline", [True, False])
@@ -122,7 +122,7 @@ def test_new_searches_are_collected_while_a_batch_is_searched() -> None:
     async def run() -> None:
         batcher = Batcher(searcher, 8)
         first = asyncio.create_task(batcher.search("first", 1))
-        await begun(searcher)
+        await started(searcher)
         others = [asyncio.create_task(batcher.search(query, 1)) for query in ("second", "third")]
         await asyncio.sleep(0)
         assert batcher.waiting() == 2
@@ -140,8 +140,8 @@ def test_several_batches_are_searched_at_once_with_at_once() -> None:
     async def run() -> None:
         batcher = Batcher(searcher, 1, at_once=2)
         tasks = [asyncio.create_task(batcher.search(query, 1)) for query in "abc"]
-        await begun(searcher)
-        await begun(searcher)
+        await started(searcher)
+        await started(searcher)
         assert batcher.waiting() == 1
         searcher.gate.set()
         await asyncio.gather(*tasks)
@@ -182,7 +182,7 @@ def test_a_caller_who_gives_up_while_waiting_is_not_searched_for() -> None:
     async def run() -> list[Hit]:
         batcher = Batcher(searcher, 8)
         first = asyncio.create_task(batcher.search("first", 1))
-        await begun(searcher)
+        await started(searcher)
         impatient, patient = (
             asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient")
         )
@@ -206,7 +206,7 @@ def test_a_caller_who_gives_up_during_the_search_does_not_break_the_batch() -> N
         impatient, patient = (
             asyncio.create_task(batcher.search(query, 1)) for query in ("impatient", "patient")
         )
-        await begun(searcher)
+        await started(searcher)
         impatient.cancel()
         await asyncio.sleep(0)
         searcher.gate.set()
@@ -228,7 +228,7 @@ def test_a_loop_that_ends_amid_a_search_leaves_the_next_one_alone() -> None:
 
     async def give_up() -> None:
         task = asyncio.create_task(batcher.search("lost", 1))
-        await begun(searcher)
+        await started(searcher)
         assert not task.done()
 
     asyncio.run(give_up())

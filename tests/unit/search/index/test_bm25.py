@@ -120,9 +120,9 @@ def test_other_languages():
 
 
 def test_a_folder_without_an_index(tmp_path):
-    with pytest.raises(SearchError, match="is no index folder"):
+    with pytest.raises(SearchError, match="is not an index folder"):
         load(tmp_path)
-    with pytest.raises(SearchError, match="is no index folder"):
+    with pytest.raises(SearchError, match="is not an index folder"):
         load(tmp_path / "none")
     with pytest.raises(DataError, match="nothing to index"):
         build([], tmp_path / "index", IndexSettings())

@@ -157,7 +157,7 @@ def test_the_address_follows_the_language() -> None:
         wikipedia("fr", "https://wiki.example.org/api.php").service.base == "https://wiki.example.org/api.php"
     )
     for language in ("", "EN", "en.evil.org/", "a b", "en/", "-en"):
-        with pytest.raises(UsageError, match="no language of Wikipedia"):
+        with pytest.raises(UsageError, match="not a language of Wikipedia"):
             wikipedia(language)
 
 

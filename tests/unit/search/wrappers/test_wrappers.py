@@ -358,7 +358,7 @@ def test_a_record_belongs_to_one_searcher(tmp_path: Path) -> None:
     (tmp_path / "other.jsonl").write_text('{"a": 1}\n')
     with pytest.raises(DataError, match="of something else"):
         Recorder(Counting(), tmp_path / "other.jsonl")
-    with pytest.raises(DataError, match="is no record of searches"):
+    with pytest.raises(DataError, match="is not a record of searches"):
         Replay(tmp_path / "other.jsonl")
     with pytest.raises(DataError, match="no file"):
         Replay(tmp_path / "none.jsonl")

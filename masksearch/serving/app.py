@@ -1,6 +1,7 @@
-"""The routes as an ASGI application, with its OpenAPI page (which needs no network), every request counted."""
+"""The routes as an ASGI application, with request metrics and an OpenAPI page that needs no network."""
 
-# Without postponed annotations: FastAPI reads those of the routes, whose names are local to `create_app`.
+# This module does not postpone annotations: FastAPI evaluates those of the routes, whose names are local to
+# `create_app`.
 
 import logging
 import time
@@ -25,11 +26,14 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 JSON = "application/json"
 PATHS = frozenset({"/", "/retrieve", "/open", "/health", "/metrics", "/docs", "/openapi.json"})
-"""Paths that are counted by name."""
+"""Paths that the metrics count by name; all others count together as "other"."""
 
 
 def create_app(searcher: Searcher, settings: ServeSettings) -> App:
-    """An ASGI application that serves `searcher`; several may live in one process. Raises MissingExtraError, and what `searcher.fingerprint` raises."""
+    """Returns an ASGI application that serves `searcher`. One process may hold several.
+
+    Raises MissingExtraError, and what `searcher.fingerprint` raises.
+    """
     try:
         from fastapi import Request, Response
         from fastapi.responses import RedirectResponse
@@ -39,7 +43,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         raise MissingExtraError(error.name or "fastapi", "serve", "The server") from error
 
     class Direct(APIRoute):
-        """A route that reads and writes bodies itself; FastAPI documents it, and does no more."""
+        """A route that reads and writes bodies itself. FastAPI only documents it."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             return self.endpoint
@@ -100,7 +104,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         app.add_exception_handler(kind, failed)
 
     async def short_cut(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """As `app`, past its routing for what is asked thousands of times a second."""
+        """Calls `app`; skips its routing for POST /retrieve, which may get thousands of requests a second."""
         if scope.get("path") != "/retrieve" or scope.get("method") != "POST":
             await app(scope, receive, send)
             return
@@ -115,7 +119,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
 
 
 def counted(app: App, metrics: Metrics) -> App:
-    """`app` with every request counted."""
+    """Returns `app` with every request counted in `metrics`."""
 
     async def call(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -139,9 +143,10 @@ def counted(app: App, metrics: Metrics) -> App:
 
 
 def _takes(model: type[BaseModel]) -> dict[str, Any]:
-    """How a route that reads its body itself says what that is."""
+    """Returns the OpenAPI entry for the body of a route that reads its body itself."""
     return {"requestBody": {"required": True, "content": {JSON: {"schema": model.model_json_schema()}}}}
 
 
 def _answers(model: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
+    """Returns the OpenAPI entry for the answers of a route: `model`, or a problem with its status."""
     return {200: {"model": model}, **{status: {"model": wire.Problem} for status in problems}}

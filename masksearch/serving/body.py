@@ -1,4 +1,4 @@
-"""Bodies of requests: bounded in size and in time, whatever their headers say. Knows ASGI and nothing else."""
+"""Reads request bodies with limits on size and time, independent of their headers. Depends on ASGI only."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from masksearch.serving.wire import Refused
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 CLOSE = {"connection": "close"}
-"""What is left of the body is not read."""
+"""Headers of an answer to a request whose body was not read to its end."""
 
 
 async def read_body(receive: Receive, headers: Mapping[str, str], longest: int, seconds: float) -> bytes:
-    """The body of a request. Raises Refused where it has more than `longest` bytes, or is not whole after so many seconds."""
-    said = headers.get("content-length", "")
-    if said.isdecimal() and int(said) > longest:
+    """Returns the body of a request.
+
+    Raises Refused if it has more than `longest` bytes (413), is incomplete after `seconds` (408), or if
+    the connection ends before it does (400).
+    """
+    announced = headers.get("content-length", "")
+    if announced.isdecimal() and int(announced) > longest:
         raise _too_long(longest)
     body = bytearray()
     try:

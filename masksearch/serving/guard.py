@@ -1,6 +1,7 @@
-"""Connections that would never end: uvicorn bounds neither the time nor the length of a request's head, nor how long an answer may lie unread.
+"""Limits for connections: uvicorn limits neither time and size of a request's head, nor unread answers.
 
-The timer of a connection runs while a request arrives (from its first byte, or from the connection on), first for the head, then for the body.
+The timer of a connection runs while a request arrives: from the connection or the request's first byte
+on, first for the head, then for the body.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from masksearch.errors import MissingExtraError
 from masksearch.serving.settings import ServeSettings
 
 LONGEST_HEAD = 65_536
-"""Bytes of a request line with all headers."""
+"""Most bytes of a request line with all headers."""
 GRACE = 2.0
-"""Seconds beyond `read_timeout` that a body may take before the connection is cut; until then the application can answer."""
+"""Seconds beyond `read_timeout` after which a connection with an incomplete body is closed. In this time the
+application can answer with 408."""
 UNREAD = 30.0
-"""Seconds within which a client must have read some of an answer that does not fit into the buffers on the way."""
+"""Seconds within which a client must read a part of an answer that does not fit into network buffers."""
 STATUS = {
     408: b"408 Request Timeout",
     431: b"431 Request Header Fields Too Large",
@@ -27,16 +29,14 @@ STATUS = {
 
 
 def answer(status: int, detail: str, headers: bytes = b"") -> bytes:
-    """A whole HTTP answer that closes the connection."""
+    """Returns a complete HTTP answer that closes the connection. `headers` are further header lines."""
     body = to_json({"detail": detail})
-    return (
-        b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n%s\r\n%s"
-        % (STATUS[status], len(body), headers, body)
-    )
+    head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n"
+    return head % (STATUS[status], len(body)) + headers + b"\r\n" + body
 
 
 def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
-    """uvicorn's HTTP protocol with these limits, as a class for `uvicorn.Config(http=...)`. Raises MissingExtraError."""
+    """Returns uvicorn's HTTP protocol with these limits, for `uvicorn.Config`. Raises MissingExtraError."""
     try:
         from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
     except ModuleNotFoundError as error:
@@ -46,7 +46,7 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
         _timer: asyncio.TimerHandle | None = None
         _in_head = True
         _overhead = 0
-        """Bytes of the request so far that are not its body: the head, the sizes of chunks, trailers."""
+        """Bytes of the request so far that are not its body: head, chunk sizes, trailers."""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -94,6 +94,7 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             self._watch(self.transport.get_write_buffer_size())
 
         def _watch(self, unsent: int) -> None:
+            """Checks after `UNREAD` seconds whether the client has read some of `unsent` bytes."""
             if unsent:
                 self.loop.call_later(UNREAD, self._unread, unsent)
 
@@ -105,6 +106,7 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
         def _wait(self, seconds: float) -> None:
+            """Starts the timer anew."""
             self._stop()
             self._timer = self.loop.call_later(seconds, self._late)
 
@@ -117,15 +119,15 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             answering = (
                 self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
             )
-            if answering or self.flow.read_paused:  # it is the client who waits
+            if answering or self.flow.read_paused:  # the client waits for the server
                 self._wait(settings.read_timeout)
-            elif not self._overhead:  # nothing was asked
+            elif not self._overhead:  # no request has started
                 self.transport.close()
             else:
                 self._cut(408, f"The request did not arrive within {settings.read_timeout:g} seconds.")
 
         def _cut(self, status: int, detail: str, headers: bytes = b"") -> None:
-            """Closes the connection, with an answer where none has been begun."""
+            """Closes the connection, with this answer unless another one has started."""
             self._stop()
             if not self.transport.is_closing():
                 if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:

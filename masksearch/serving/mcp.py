@@ -1,6 +1,7 @@
-"""The search as tools of the Model Context Protocol, on standard input and output: any agent that speaks it can search, and open pages."""
+"""Serves a search as tools of the Model Context Protocol (MCP), on standard input and output."""
 
-# Without postponed annotations: the SDK reads those of the tools, whose names are local to `mcp_server`.
+# This module does not postpone annotations: the SDK evaluates those of the tools, whose names are local to
+# `mcp_server`.
 
 import signal
 from typing import Annotated, Any
@@ -33,9 +34,13 @@ class Results(BaseModel):
 
 
 def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
-    """Serves until standard input ends. Standard output is the protocol's alone. To be called in the main thread. Raises MissingExtraError."""
+    """Serves until standard input ends. Must run in the main thread. Raises MissingExtraError.
+
+    Standard output carries the protocol only; what a searcher prints does not reach it.
+    """
     server = mcp_server(searcher, settings)
-    # A signal ends the process at once: an exception would wait for a thread that waits for standard input.
+    # A signal ends the process at once. An exception would have to wait for the thread that reads
+    # standard input.
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         server.run("stdio")
@@ -45,7 +50,10 @@ def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
 
 
 def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
-    """The SDK's server with the tool `search`, and `open` where the searcher is a PageReader. Raises MissingExtraError."""
+    """Returns the SDK's server with the tool `search`, and `open` if the searcher is a PageReader.
+
+    Raises MissingExtraError.
+    """
     try:
         from mcp.server.mcpserver import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
@@ -103,7 +111,7 @@ def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
 
 
 def _result(hit: Hit) -> Result:
-    # Ids come from the corpus as well; nothing is asked for by them here.
+    # Ids come from the corpus too. Neutralising them is safe, because no tool takes an id.
     return Result(
         id=neutralise(hit.passage.id),
         title=neutralise(hit.passage.title),

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus. A registry for each server: several may live in one process."""
+"""The server's metrics for Prometheus, in a registry per server, because a process may hold several."""
 
 from __future__ import annotations
 
@@ -6,12 +6,16 @@ from collections.abc import Callable
 
 from masksearch.errors import MissingExtraError
 
+# Upper bounds of the histograms' buckets: seconds per request, queries per batch.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
-    """Counters and histograms. `waiting` tells how many queries wait, on the loop that asks for the metrics. Raises MissingExtraError."""
+    """Counters and histograms. `waiting` returns the number of waiting queries. Raises MissingExtraError.
+
+    `waiting` is called on the event loop that answers GET /metrics.
+    """
 
     def __init__(self, waiting: Callable[[], int]) -> None:
         try:
@@ -41,24 +45,24 @@ class Metrics:
         ).set_function(waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        """A request was answered."""
+        """Counts an answered request."""
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(seconds)
 
     def queries(self, count: int) -> None:
-        """So many queries were asked for."""
+        """Counts the queries of a request."""
         self._queries.inc(count)
 
     def batch(self, size: int) -> None:
-        """So many queries are searched together."""
+        """Counts a batch of queries that are searched together."""
         self._batches.observe(size)
 
     def failure(self) -> None:
-        """A search failed."""
+        """Counts a request whose search failed."""
         self._failures.inc()
 
     def text(self) -> tuple[bytes, str]:
-        """All of them in Prometheus' text format, and its content type."""
+        """Returns all metrics in Prometheus' text format, and its content type."""
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         return generate_latest(self._registry), CONTENT_TYPE_LATEST

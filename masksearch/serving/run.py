@@ -1,4 +1,4 @@
-"""Runs the server: listens, serves until it is told to stop, finishes what is under way."""
+"""Runs the server: listens, serves until a signal stops it, and finishes the running requests."""
 
 from __future__ import annotations
 
@@ -23,55 +23,61 @@ KEEP_ALIVE = 30
 
 
 def serve(searcher: Searcher, settings: ServeSettings) -> None:
-    """Serves until SIGTERM or SIGINT, then takes no more connections and returns when what is under way is answered.
+    """Serves until SIGTERM or SIGINT, then accepts no connections and returns after the running requests.
 
-    Where that takes longer than `settings.drain` seconds, or a second SIGINT comes, the process ends at once with status 1: searches in threads cannot
-    be stopped otherwise. Raises UsageError where the address cannot be had, MissingExtraError, and what `searcher.fingerprint` raises.
+    If these take longer than `settings.drain` seconds, or a second SIGINT comes, the process ends at once
+    with status 1, because searches in threads cannot be stopped in another way. Raises UsageError if the
+    address is not available, MissingExtraError, and what `searcher.fingerprint` raises.
     """
     app = create_app(searcher, settings)
     listener = listen(settings.host, settings.port)
     host, port = listener.getsockname()[:2]
     if not ipaddress.ip_address(host).is_loopback:
-        say(f"Warning: whoever can reach {host} can search here; there is no authentication.")
+        say(f"Warning: every program that can reach {host} can search here; there is no authentication.")
     say(
-        f"Serving {searcher.fingerprint} at {url(host, port)}; its pages: {url(host, port)}/docs. Ctrl-C ends it."
+        f"Serving {searcher.fingerprint} at {url(host, port)}; documentation: {url(host, port)}/docs. "
+        "Ctrl-C stops the server."
     )
     server = make_server(app, settings)
     server.run([listener])
     if server.given_up:
-        say(f"Ended with requests unanswered after {settings.drain} seconds: {server.given_up}.")
+        say(f"The server ended after {settings.drain} seconds; unanswered requests: {server.given_up}.")
         sys.stdout.flush()
         os._exit(1)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 is any that is free. Raises UsageError where it cannot be had."""
+    """Returns a listening socket; port 0 takes any free port. Raises UsageError if it is not available."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(
-                f"Port {port} of {host} is in use; take another one, such as --port {free_port(host)}, or --port 0 for any."
+                f"Port {port} of {host} is in use. Choose another port, such as --port {free_port(host)}, or "
+                "--port 0 for any free port."
             ) from error
         raise UsageError(
-            f"Cannot listen on {host}, port {port} ({error.strerror or error}); see --host and --port."
+            f"Cannot listen on {host}, port {port} ({error.strerror or error}). See --host and --port."
         ) from error
 
 
 def free_port(host: str) -> int:
-    """A port that is free just now."""
+    """Returns a port that is free now."""
     with listen(host, 0) as probe:
         return int(probe.getsockname()[1])
 
 
 def url(host: str, port: int) -> str:
-    """Where a browser on this machine finds the server."""
+    """Returns the server's URL for a browser on this machine."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def make_server(app: App, settings: ServeSettings) -> Any:
-    """A `uvicorn.Server` for an application; `given_up` tells afterwards how many requests it left unanswered. Raises MissingExtraError."""
+    """Returns a `uvicorn.Server` for an application. Raises MissingExtraError.
+
+    After it has run, its attribute `given_up` is the number of requests that it left unanswered.
+    """
     try:
         import uvicorn
     except ModuleNotFoundError as error:
@@ -82,7 +88,7 @@ def make_server(app: App, settings: ServeSettings) -> Any:
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            """As uvicorn's, which raises the signal again in the end; but a signal is how this server is properly ended."""
+            """Forgets the signals, which uvicorn would raise again: a signal ends this server properly."""
             with super().capture_signals():
                 yield
                 self._captured_signals.clear()

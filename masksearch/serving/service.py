@@ -1,4 +1,4 @@
-"""What the routes do: bodies in, bodies out. Knows no web framework."""
+"""The work of the routes: takes request bodies and returns answer bodies. Depends on no web framework."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ from masksearch.text.excerpts import part_of
 from masksearch.text.neutralise import neutralise
 
 REMOTE_AT_ONCE = 8
-"""Batches under way at a time where the search waits for others."""
+"""Most batches that run at a time if the search waits for other machines."""
 
 
 class Service:
-    """A search as a service. Raises Refused, SearchError."""
+    """A search as a service. Its methods raise Refused and SearchError."""
 
     def __init__(self, searcher: Searcher, settings: ServeSettings) -> None:
         self.settings = settings
         self.reader = searcher if isinstance(searcher, PageReader) else None
+        # A BM25 search is so short that it runs on the event loop; other searches run in threads.
         inline = type(searcher) is Bm25Searcher
         self.metrics = Metrics(lambda: self.batcher.waiting())
         self.batcher = Batcher(
@@ -41,10 +42,10 @@ class Service:
         self.health = to_json(
             wire.Health(status="ok", retriever=searcher.fingerprint, passages=_count(searcher))
         )
-        """The answer to GET /health."""
+        """The answer to GET /health, as JSON."""
 
     async def retrieve(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
-        """POST /retrieve."""
+        """Answers POST /retrieve."""
         asked = wire.parse(await self._body(receive, headers), wire.Retrieve)
         k = wire.results_wanted(asked, self.settings)
         self.metrics.queries(len(asked.queries))
@@ -58,10 +59,10 @@ class Service:
         )
 
     async def open(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
-        """POST /open."""
+        """Answers POST /open."""
         asked = wire.parse(await self._body(receive, headers), wire.Open)
         wire.check_length("title", asked.title, self.settings.max_query)
-        assert self.reader is not None  # the route is there for a PageReader only
+        assert self.reader is not None  # only a PageReader has this route
         return to_json(await opened(self.reader, asked, self.settings.open_words))
 
     async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
@@ -69,11 +70,14 @@ class Service:
 
 
 async def opened(reader: PageReader, asked: wire.Open, words: int) -> wire.Part:
-    """One part, `words` words long, of a page. Raises Refused (404) where there is no such page, or part, and SearchError."""
+    """Returns one part of a page, `words` words long.
+
+    Raises Refused (404) if the page or the part does not exist, and SearchError.
+    """
     page = await reader.apage(asked.title)
     if page is None:
         raise Refused(404, "There is no page with this title.")
-    # In a thread: it may be a long text.
+    # A long page takes a while, so this runs in a thread.
     text, parts = await in_thread(part_of, page.text, asked.part, words)
     if not text:
         raise Refused(404, f"This page has no part {asked.part}; its number of parts is {parts}.")
@@ -81,16 +85,17 @@ async def opened(reader: PageReader, asked: wire.Open, words: int) -> wire.Part:
 
 
 def refusal(error: Exception) -> Refused:
-    """What is answered where a request ended with an error."""
+    """Returns the answer to a request that ended with an error."""
     if isinstance(error, Refused):
         return error
     if isinstance(error, SearchUnavailableError):
         return Refused(503, str(error), {"retry-after": str(max(1, math.ceil(error.retry_after or 1)))})
     if isinstance(error, SearchError):
         return Refused(502, str(error))
-    return Refused(500, "The server failed at this request; what happened stands in its log.")
+    return Refused(500, "The server failed at this request. Its log holds the error.")
 
 
 def _count(searcher: Searcher) -> int | None:
+    """Returns the number of passages; None if the searcher does not hold them."""
     passages = getattr(searcher, "passages", None)
     return None if passages is None else len(passages)

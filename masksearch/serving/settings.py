@@ -9,37 +9,39 @@ from masksearch.search.settings import SearchSettings
 
 
 class ServeSettings(Settings):
-    """Answers searches of other programs over HTTP, or over the Model Context Protocol."""
+    """Settings of the server that answers searches over HTTP or over the Model Context Protocol."""
 
     host: str = "127.0.0.1"
-    """Address to listen on. The default is for programs on this machine only; there is no authentication."""
+    """Address to listen on. By default only programs on this machine can connect; there is no
+    authentication."""
     port: int = Field(8000, ge=0, le=65535)
-    """0: any that is free."""
+    """Port to listen on. 0 takes any free port."""
     default_k: int = Field(3, ge=1)
-    """Results of a query where the request does not say."""
+    """Number of results per query if the request names none."""
     max_k: int = Field(1000, ge=1)
-    """Most results of a query that may be asked for."""
+    """Most results per query that a request may ask for."""
     max_query: int = Field(10_000, ge=1)
     """Longest query, in characters."""
     max_queries: int = Field(2048, ge=1)
-    """Most queries of a request."""
+    """Most queries of one request."""
     max_results: int = Field(100_000, ge=1)
-    """Most results of all queries of a request together."""
+    """Most results of all queries of one request together."""
     max_body: int = Field(8_000_000, ge=1)
     """Longest body of a request, in bytes."""
     max_batch: int = Field(64, ge=1)
-    """Most queries, of all requests that wait, that are searched together."""
+    """Most queries, from all waiting requests, that are searched in one batch."""
     max_waiting: int = Field(10_000, ge=1)
-    """Queries that may wait; requests beyond are told to come again later (503)."""
+    """Most queries that may wait; the server answers further requests with 503 (try again later)."""
     connections: int = Field(900, ge=1)
-    """Most open connections; below the 1,024 files that a process may usually have open."""
+    """Most open connections. The default is below 1,024, the usual limit of open files of a process."""
     read_timeout: float = Field(10.0, gt=0)
-    """Seconds within which a request must have arrived: its head, and then its body."""
+    """Seconds within which the head of a request must arrive, and then again its body."""
     drain: int = Field(30, ge=0)
-    """Seconds that requests have to finish once the server is told to stop."""
+    """Seconds that running requests have to finish after the server got the signal to stop."""
     open_words: int = Field(120, ge=1)
-    """Words of one part of an opened page."""
+    """Number of words in one part of an opened page."""
     search: SearchSettings = SearchSettings()
+    """Settings of the search."""
 
     @field_validator("max_k")
     @classmethod

@@ -1,10 +1,11 @@
-"""Requests and answers as they go over the wire: Search-R1's protocol, and pages.
+"""Formats of requests and answers: Search-R1's protocol, and pages.
 
     POST /retrieve  {"queries": ["who discovered radium"], "topk": 3, "return_scores": true}
-                    {"result": [[{"document": {"id": "1", "contents": "\\"Marie Curie\\"\\nMarie Curie was ..."}, "score": 9.1}, ...]]}
+                    {"result": [[{"document": {"id": "1", "contents": "\\"Marie Curie\\"\\nMarie Curie was
+                    ..."}, "score": 9.1}, ...]]}
 
-Without `return_scores` a row is the document alone. Text is made harmless here: a title and a text each by itself, so that the line break between
-them, by which clients tell them apart, is ours.
+Without `return_scores` a row is the document alone. Titles and texts are neutralised here, each by
+itself, so that the line break between them is ours: clients split `contents` there.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from masksearch.types import Hit, Passage
 
 Body = TypeVar("Body", bound=BaseModel)
 ROWS_AT_A_TIME = 250
-"""Rows written before others have their turn."""
+"""Rows that are written before other requests get a turn."""
 LONGEST_KEPT = 2000
-"""Characters of a text that is kept as JSON: the same passages are found again and again."""
+"""Longest passage, in characters, whose JSON is cached: searches find the same passages again and again."""
 
 
 class Refused(Exception):
-    """An answer other than the one asked for: an HTTP status, a sentence, headers."""
+    """An error answer: an HTTP status, a sentence, headers."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -37,17 +38,17 @@ class Refused(Exception):
 
 
 class Retrieve(BaseModel):
-    """Queries, and what of each is asked for."""
+    """Queries, and the number and form of their results."""
 
     queries: list[str] = Field(examples=[["who discovered radium"]])
     topk: int | None = Field(
-        None, description="Results of each query; null or 0: as many as the server is set to.", examples=[3]
+        None, description="Number of results per query; null or 0: the server's default.", examples=[3]
     )
     return_scores: bool = False
 
 
 class Open(BaseModel):
-    """A page by its title, and which part of it."""
+    """The title of a page, and the number of the part to read."""
 
     title: str
     part: int = Field(1, ge=1)
@@ -61,14 +62,14 @@ class Document(BaseModel):
 
 
 class Scored(BaseModel):
-    """A document with the retriever's own score, higher is better."""
+    """A document with the retriever's own score; higher is better."""
 
     document: Document
     score: float
 
 
 class Retrieved(BaseModel):
-    """One list for each query, best first: with scores, or documents alone."""
+    """One list of results per query, best first: documents with scores, or documents alone."""
 
     result: list[list[Scored] | list[Document]]
 
@@ -83,7 +84,7 @@ class Part(BaseModel):
 
 
 class Health(BaseModel):
-    """That the server answers, with the fingerprint of what it searches, and how many passages that has where this is known."""
+    """The server's state, the fingerprint of its search, and the number of passages (null if unknown)."""
 
     status: str
     retriever: str
@@ -91,13 +92,13 @@ class Health(BaseModel):
 
 
 class Problem(BaseModel):
-    """What was wrong, in a sentence."""
+    """An error, as a sentence."""
 
     detail: str
 
 
 def parse(body: bytes, model: type[Body]) -> Body:
-    """The request in a body. Raises Refused: 400 where it is no JSON, 422 where it is not what is asked for."""
+    """Returns the request in a body. Raises Refused: 400 if it is no JSON, 422 if it does not fit `model`."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -105,28 +106,30 @@ def parse(body: bytes, model: type[Body]) -> Body:
         message = first["msg"]
         if first["type"] == "json_invalid":
             raise Refused(
-                400, f"The body of the request is no JSON in UTF-8: {message.removeprefix('Invalid JSON: ')}."
+                400,
+                f"The body of the request is no JSON in UTF-8 ({message.removeprefix('Invalid JSON: ')}).",
             ) from None
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refused(422, f"'{where}' of the request is wrong: {message}.") from None
 
 
 def results_wanted(asked: Retrieve, settings: ServeSettings) -> int:
-    """How many results each query of a request is to have. Raises Refused (422) where a limit is passed."""
+    """Returns the number of results per query of a request. Raises Refused (422) if it exceeds a limit."""
     k = asked.topk or settings.default_k  # as Search-R1's server reads null and 0
     count = len(asked.queries)
     if count > settings.max_queries:
         raise Refused(
-            422, f"'queries' has {count:,} queries; at most {settings.max_queries:,} can be asked at a time."
+            422, f"'queries' has {count:,} queries; a request may have at most {settings.max_queries:,}."
         )
     if k < 0:
-        raise Refused(422, f"'topk' is {k}; it is to be the number of results of each query.")
+        raise Refused(422, f"'topk' is {k}; it must be a number of results, 0 or more.")
     if k > settings.max_k:
-        raise Refused(422, f"'topk' is {k}; at most {settings.max_k:,} results of a query can be asked for.")
+        raise Refused(422, f"'topk' is {k}; a query may have at most {settings.max_k:,} results.")
     if k * count > settings.max_results:
         raise Refused(
             422,
-            f"{count:,} queries with {k:,} results each are too many; at most {settings.max_results:,} results can be asked for at a time.",
+            f"{count:,} queries with {k:,} results each are too many; a request may have at most "
+            f"{settings.max_results:,} results.",
         )
     for number, query in enumerate(asked.queries):
         check_length(f"queries.{number}", query, settings.max_query)
@@ -134,13 +137,13 @@ def results_wanted(asked: Retrieve, settings: ServeSettings) -> int:
 
 
 def check_length(name: str, text: str, longest: int) -> None:
-    """Raises Refused (422) where a text has more than `longest` characters."""
+    """Raises Refused (422) if a text has more than `longest` characters."""
     if len(text) > longest:
         raise Refused(422, f"'{name}' has {len(text):,} characters; at most {longest:,} are allowed.")
 
 
 async def retrieved(found: Sequence[Sequence[Hit]], with_scores: bool) -> bytes:
-    """The answer to a request, as JSON. A long one is written with pauses, in which others have their turn."""
+    """Returns the answer to a request as JSON; pauses in a long one, so that other requests get a turn."""
     lists: list[bytes] = []
     rows = 0
     for hits in found:
@@ -158,7 +161,7 @@ def _row(hit: Hit, with_scores: bool) -> bytes:
 
 
 def document_json(passage: Passage) -> bytes:
-    """A passage as Search-R1's corpora write it, harmless, as JSON."""
+    """Returns a neutralised passage as JSON, in the form of Search-R1's corpora."""
     write = _kept_document if len(passage.title) + len(passage.text) <= LONGEST_KEPT else _document
     return write(passage.id, passage.title, passage.text)
 
@@ -171,5 +174,5 @@ _kept_document = functools.lru_cache(maxsize=16_384)(_document)
 
 
 def contents(title: str, text: str) -> str:
-    """Title and text as one string, each made harmless by itself."""
+    """Returns title and text as one string, each neutralised by itself."""
     return f'"{neutralise(title)}"\n{neutralise(text)}'

@@ -43,7 +43,7 @@ def index() -> Bm25Searcher:
 
 
 class Broken:
-    """Fails for some words, in the way they name, and answers all else."""
+    """A search in which the query names the error to raise; other queries get one result."""
 
     fingerprint = "broken"
 
@@ -62,7 +62,7 @@ class Broken:
 
 
 class Gated(Broken):
-    """Answers once it is let; counts the batches that were begun."""
+    """A search that waits for the event `gate`; `begun` counts the batches that have started."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
@@ -76,7 +76,7 @@ class Gated(Broken):
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs."""
+    """A running server."""
 
     port: int
 
@@ -95,7 +95,7 @@ class Server:
         )
 
     def metric(self, line: str) -> float:
-        """The value behind one line of the metrics; 0 where it is missing."""
+        """Returns the value of one line of the metrics; 0 if the line is missing."""
         text = httpx.get(f"{self.url}/metrics").text
         return next(
             (float(row.rpartition(" ")[2]) for row in text.splitlines() if row.rpartition(" ")[0] == line),
@@ -120,7 +120,7 @@ def running(searcher: Searcher, settings: ServeSettings | None = None) -> Iterat
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """What comes until the server closes the connection; a reset ends it as well."""
+    """Returns all bytes until the server closes or resets the connection."""
     received = b""
     with contextlib.suppress(ConnectionError):
         while chunk := connection.recv(65536):

@@ -50,15 +50,15 @@ def test_a_long_body_is_refused_before_its_end() -> None:
     assert refused(sends(*[piece(b"xxx")] * 4)).status == 413
 
 
-@pytest.mark.parametrize(("said", "status"), [("11", 413), ("9" * 30, 413)])
-def test_an_announced_length_above_the_limit_is_refused_at_once(said: str, status: int) -> None:
-    assert refused(sends(), {"content-length": said}).status == status
+@pytest.mark.parametrize(("announced", "status"), [("11", 413), ("9" * 30, 413)])
+def test_an_announced_length_above_the_limit_is_refused_at_once(announced: str, status: int) -> None:
+    assert refused(sends(), {"content-length": announced}).status == status
 
 
-@pytest.mark.parametrize("said", ["", "1", "-5", "many", "²"])
-def test_an_announced_length_that_is_wrong_does_not_count(said: str) -> None:
-    assert read(sends(piece(b"xyz", more=False)), {"content-length": said}) == b"xyz"
-    assert refused(sends(piece(b"x" * 11, more=False)), {"content-length": said}).status == 413
+@pytest.mark.parametrize("announced", ["", "1", "-5", "many", "²"])
+def test_an_announced_length_that_is_wrong_does_not_count(announced: str) -> None:
+    assert read(sends(piece(b"xyz", more=False)), {"content-length": announced}) == b"xyz"
+    assert refused(sends(piece(b"x" * 11, more=False)), {"content-length": announced}).status == 413
 
 
 def test_a_body_that_does_not_come_is_waited_for_no_longer_than_set() -> None:

@@ -20,7 +20,7 @@ QUESTION = json.dumps({"queries": ["radium"], "topk": 1}).encode()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """Patient enough for a busy machine, with a small limit."""
+    """A server with a small limit on bodies, and the default timeout, which suits a busy machine."""
     with running(index(), ServeSettings(drain=0, max_body=5000)) as server:
         yield server
 
@@ -41,7 +41,7 @@ def chunked(*chunks: bytes) -> bytes:
 
 
 def send(connection: socket.socket, data: bytes) -> None:
-    with contextlib.suppress(ConnectionError):  # the server has had enough
+    with contextlib.suppress(ConnectionError):  # the server has closed the connection
         connection.sendall(data)
 
 
@@ -86,7 +86,7 @@ def test_an_endless_body_is_cut_off(server: Server) -> None:
         send(connection, head("transfer-encoding: chunked"))
         for _ in range(200):
             send(connection, chunked(b"x" * 100_000))
-        read_all(connection)  # ends, or the test does not
+        read_all(connection)  # returns only if the server closes the connection
     assert server.retrieve("radium").status_code == 200
 
 
@@ -172,7 +172,7 @@ def test_endless_trailers_are_cut_off(server: Server) -> None:
 def test_a_body_where_none_belongs_is_cut_off(hasty: Server) -> None:
     with hasty.connect() as connection:
         connection.sendall(head("transfer-encoding: chunked", path="/health", method="GET"))
-        assert b"ok" in read_all(connection)  # ends, though the request does not
+        assert b"ok" in read_all(connection)  # returns, although the request has no end
 
 
 def test_a_slow_search_is_not_a_slow_client() -> None:
@@ -181,7 +181,7 @@ def test_a_slow_search_is_not_a_slow_client() -> None:
         running(searcher, ServeSettings(drain=0, read_timeout=0.1)) as server,
         server.connect() as connection,
     ):
-        # With a line break too many, as some clients send it.
+        # Some clients send a line break too many.
         connection.sendall(head(f"content-length: {len(QUESTION)}", "connection: close") + QUESTION + b"\r\n")
         assert searcher.begun.acquire(timeout=20)
         connection.settimeout(0.4)
@@ -214,7 +214,7 @@ def test_two_hundred_idle_and_trickling_connections_hinder_nobody(server: Server
 def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
     with running(index(), ServeSettings(drain=0, connections=3)) as server:
         connections = [server.connect() for _ in range(3)]
-        for connection in connections:  # all three are taken up
+        for connection in connections:  # the server has accepted all three
             connection.sendall(head(method="GET", path="/health"))
             assert status(connection.recv(65536)) == 200
         with server.connect() as fourth:

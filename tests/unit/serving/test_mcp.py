@@ -1,4 +1,4 @@
-"""The MCP server with the official client: as a process on its standard input and output, and in this process."""
+"""The MCP server with the official client, over standard input and output and in this process."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_agent_lists_the_tools_and_calls_them_over_standard_input_and_output(
         assert tools["search"].input_schema["properties"]["k"]["default"] == 5
         assert tools["open"].input_schema["required"] == ["title"]
         assert tools["search"].output_schema is not None
-        # The searcher and a child of it print to standard output here, which must not reach the client.
+        # This searcher and a child process print to standard output, which must not reach the client.
         found = await client.call_tool("search", {"query": "who discovered radium", "k": 2})
         assert not found.is_error
         results = found.structured_content["results"]

@@ -1,4 +1,4 @@
-"""POST /retrieve with the bodies that the clients of Search-R1, verl and slime send, read as they read the answers."""
+"""POST /retrieve with the bodies of Search-R1, verl and slime, and their way to read the answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def broken() -> Iterator[Server]:
 
 
 def read_with_titles(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Title and text as the clients that ask for scores tell them apart: by the first line break."""
+    """Returns titles and texts, split at the first line break as the clients do that ask for scores."""
     pairs = []
     for row in rows:
         title, *lines = row["document"]["contents"].split("\n")
@@ -188,7 +188,7 @@ def test_requests_that_arrive_together_are_searched_together_and_fail_apart() ->
         ]
         for thread in threads:
             thread.start()
-        for _ in range(8):  # as many batches as are under way at a time; the others wait
+        for _ in range(8):  # the batches that run at a time; the other requests wait
             assert searcher.begun.acquire(timeout=20)
         searcher.gate.set()
         for thread in threads:
@@ -211,7 +211,7 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_again() -> None:
         threads = [threading.Thread(target=server.retrieve, args=("fine",)) for _ in range(10)]
         for number, thread in enumerate(threads):
             thread.start()
-            if number < 8:  # as many as are under way at a time; the others wait
+            if number < 8:  # the batches that run at a time; the other requests wait
                 assert searcher.begun.acquire(timeout=20)
         try:
             wait_for(lambda: server.metric("masksearch_waiting_queries") == 2)
@@ -230,4 +230,4 @@ def wait_for(condition: Any) -> None:
         if condition():
             return
         threading.Event().wait(0.01)
-    raise AssertionError("it did not come about")
+    raise AssertionError("the condition did not become true")

@@ -1,4 +1,4 @@
-"""The server as a process: signals, addresses, what it says."""
+"""The server as a process: signals, addresses, printed lines."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ print("returned")
 class Process:
     process: subprocess.Popen[str]
     stderr: IO[str]
-    said: str
+    printed: str
     server: Server
     gate: Path
 
@@ -65,13 +65,13 @@ def served(folder: Path, drain: int = 30, host: str = "127.0.0.1") -> Iterator[P
     )
     assert process.stderr is not None
     try:
-        said = ""
-        while "Serving" not in said:
+        printed = ""
+        while "Serving" not in printed:
             line = process.stderr.readline()
-            assert line, said
-            said += line
-        port = int(said.partition("http://")[2].partition(":")[2].partition(";")[0])
-        yield Process(process, process.stderr, said, Server(port), gate)
+            assert line, printed
+            printed += line
+        port = int(printed.partition("http://")[2].partition(":")[2].partition(";")[0])
+        yield Process(process, process.stderr, printed, Server(port), gate)
     finally:
         process.kill()
         process.communicate()
@@ -96,7 +96,7 @@ def test_a_server_that_is_told_to_stop_takes_nothing_new_finishes_what_it_has_an
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with served(tmp_path) as run:
-        assert "Serving broken at http://127.0.0.1:" in run.said
+        assert "Serving broken at http://127.0.0.1:" in run.printed
         assert run.server.retrieve("fast").status_code == 200
         idle = run.server.connect()
         thread, answers = in_background(run.server, "slow", "slower")
@@ -132,14 +132,14 @@ def test_a_search_that_does_not_end_is_given_up(tmp_path: Path) -> None:
         _, stderr = run.process.communicate(timeout=20)
         thread.join(20)
         assert run.process.returncode == 1
-        assert stderr == "Ended with requests unanswered after 0 seconds: 1.\n"
+        assert stderr == "The server ended after 0 seconds; unanswered requests: 1.\n"
         assert len(answers) == 1
 
 
 def test_listening_to_others_is_warned_of(tmp_path: Path) -> None:
     with served(tmp_path, host="0.0.0.0") as run:
-        assert run.said.startswith(
-            "Warning: whoever can reach 0.0.0.0 can search here; there is no authentication.\n"
+        assert run.printed.startswith(
+            "Warning: every program that can reach 0.0.0.0 can search here; there is no authentication.\n"
         )
         assert httpx.get(f"{run.server.url}/health").status_code == 200
         run.process.send_signal(signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""Tasks to trajectories: the scripted teacher (`oracle/`) and a team of models (`agents/`)."""
+"""Turns tasks into trajectories, with a scripted teacher (`oracle/`) or a team of models (`agents/`)."""

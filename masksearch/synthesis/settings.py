@@ -12,79 +12,100 @@ from masksearch.search.settings import SearchSettings
 
 
 class RoleSettings(Settings):
-    """Which model plays a role of the teacher `agents`."""
+    """The model that plays a role of the teacher `agents`."""
 
     llm: str = ""
-    """Base URL of an endpoint of its own; empty: the stage's `llm`."""
+    """Base URL of this role's endpoint. Empty: the stage's `llm`."""
     model: str = ""
-    """Name of a model of its own; empty: the stage's `model`."""
+    """Name of this role's model. Empty: the stage's `model`."""
     temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 is greedy decoding."""
     max_tokens: int = Field(1024, ge=1)
-    """Of a reply."""
+    """Most tokens of a reply."""
 
 
 class AgentsSettings(Settings):
-    """The teacher `agents`: planner, rewriter, observer and judge, models behind endpoints (numbers as in the paper)."""
+    """The teacher `agents`: models behind endpoints as planner, rewriter, observer and judge. The defaults
+    are the paper's numbers."""
 
     planner: RoleSettings = RoleSettings()
+    """Model that plans the steps and the first query."""
     rewriter: RoleSettings = RoleSettings()
+    """Model that writes the queries of a round."""
     observer: RoleSettings = RoleSettings()
+    """Model that reads the results of a round and decides how to go on."""
     judge: RoleSettings = RoleSettings()
+    """Model that judges whether the answer is correct."""
     queries: int = Field(3, ge=1)
-    """Least queries that the rewriter makes of what is looked for."""
+    """Fewest queries that the rewriter writes per round."""
     per_query: int = Field(10, ge=1)
-    """Results of each query."""
+    """Number of results per query."""
     merged: int = Field(10, ge=1)
-    """Results of all queries of a round, merged round-robin, that the observer reads."""
+    """Number of results that the observer reads, after the results of all queries of a round are merged
+    round-robin."""
     max_rounds: int = Field(4, ge=1)
-    """Most rounds of searching."""
+    """Most rounds of searching per task."""
     max_reflections: int = Field(2, ge=0)
-    """Rounds in which nothing was found, after which the observer may go on from its own knowledge."""
+    """Number of rounds without a finding after which the observer may answer from its own knowledge. 0
+    allows it from the start."""
     passage_words: int = Field(100, ge=1)
-    """Words of each result that the roles read."""
+    """Number of words of each result that the roles read."""
     merged_results: bool = False
-    """Let the tool say the merged results, as in the paper, although no single search brings them; otherwise a trajectory holds what its own searches bring."""
+    """Show the merged results as the tool's answer, as in the paper, although no single search returns
+    them. Otherwise each search of the trajectory shows its own results."""
     language: Literal["en", "zh"] = "en"
-    """Of the prompts, for tasks that do not name theirs."""
+    """Language of the prompts for tasks that do not name their own language."""
     prompts: str = ""
-    """Folder with prompt files in place of ours (planner.j2, planner.zh.j2, ...: see masksearch/synthesis/prompts)."""
+    """Folder of prompt files that replace the packaged ones (planner.j2, planner.zh.j2, ...: see
+    masksearch/synthesis/prompts). Empty: the packaged ones."""
     timeout: float = Field(120.0, gt=0)
-    """Seconds until a request counts as failed."""
+    """Seconds after which a request counts as failed."""
     retries: int = Field(4, ge=0)
-    """Further tries of a request that failed in a way that may pass (429, 5xx, lost connections)."""
+    """Number of times a request is repeated after a temporary failure (429, 5xx, a lost connection)."""
 
 
 class SynthesizeSettings(Settings):
-    """Turns tasks or questions into trajectories."""
+    """Settings of the stage that turns tasks or questions into trajectories."""
 
     tasks: Ref
-    """A RAMP task file or a question file."""
+    """File of RAMP tasks or questions."""
     index: Ref
-    """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
+    """Index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     teacher: Literal["oracle", "agents"] = "oracle"
-    """oracle (scripted: knows the answers, but must find the evidence) or agents (models behind `llm` that plan, search, observe and are judged)."""
+    """Teacher: oracle (a script that knows the answers but must find the evidence) or agents (models
+    behind `llm` that plan, search and observe, and a judge)."""
     oracle: Literal["first", "second"] = "first"
-    """Version of the teacher `oracle`: first (quotes the span, knows which passage comes next) or second (quotes the link, must find its way)."""
+    """Version of the teacher `oracle`: first (quotes the span, knows which passage comes next) or second
+    (quotes the link as well, must find its way)."""
     limit: int | None = Field(None, ge=1)
-    """Stop at so many kept trajectories."""
+    """Number of kept trajectories to stop at. Unset, the run takes all tasks."""
     llm: str = ""
-    """Base URL of an OpenAI-compatible endpoint, for the teacher `agents`; its key is read from OPENAI_API_KEY."""
+    """Base URL of an OpenAI-compatible endpoint, for the teacher `agents`. Its key is read from
+    OPENAI_API_KEY."""
     model: str = ""
     """Name of the model at that endpoint."""
     agents: AgentsSettings = AgentsSettings()
+    """Settings of the teacher `agents`."""
     concurrency: int = Field(16, ge=1)
-    """Requests of `agents` in flight, in all processes together; up to twice as many tasks are under way."""
+    """Most requests in flight in all processes together (`agents`); nearly twice as many tasks run at a
+    time."""
     max_tokens: int = Field(0, ge=0)
-    """Begin no further task once so many tokens are used, of prompts and replies together; 0: no limit. A higher limit goes on."""
+    """Number of tokens, of prompts and replies together, at which the run starts no further task. The
+    same command with a higher limit resumes it. 0: no limit."""
     max_cost: float = Field(0.0, ge=0)
-    """The same in US dollars, by the price table; 0: no limit."""
-    price_in: dict[str, float] = {}
-    """US dollars for a million tokens of prompts, by model."""
-    price_out: dict[str, float] = {}
-    """US dollars for a million tokens of replies, by model."""
+    """Cost in US dollars, by the two price tables, at which the run starts no further task. 0: no limit."""
+    price_in: dict[str, float] = Field({})
+    """Price of a million prompt tokens in US dollars, by model; a model that is missing costs 0."""
+    price_out: dict[str, float] = Field({})
+    """Price of a million reply tokens in US dollars, by model; a model that is missing costs 0."""
     engine: Literal["local", "ray"] = "local"
+    """Where the teacher `agents` runs: local (processes of this machine) or ray (a Ray cluster)."""
     workers: int = Field(1, ge=1)
-    """Processes: one asks an endpoint up to about 500 times a second; more are for endpoints that answer more."""
+    """Number of processes (`agents`). One process sends up to about 500 requests a second; more processes
+    help only if the endpoint answers more."""
     search: SearchSettings = SearchSettings()
+    """Settings of the search."""
     agent: AgentSettings = AgentSettings()
+    """Limits of the agent in the trajectories."""
     seed: int = 1
+    """Seed of the order of tasks (with `limit`) and of the models' sampling."""

@@ -1,7 +1,11 @@
-"""Tasks to trajectories: stage `synthesize`.
+"""Stage `synthesize`: turns tasks into trajectories.
 
-Every trajectory is rolled out through the agent loop with real searches. Of the scripted teacher's those are kept that are in valid form and whose answer
-scores full marks; of the agents' (`agents/`) those that are judged correct. The share dropped, and why, is reported.
+Every trajectory is rolled out through the agent loop with real searches. The scripted teacher (`oracle/`)
+keeps the trajectories that are in valid form and whose answer scores F1 = 1. The teacher `agents` keeps
+those that its judge calls correct. The report gives the share of dropped tasks, and why they were
+dropped.
+
+    masksearch synthesize tasks.jsonl --index index/ -o trajectories.jsonl
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from masksearch.synthesis.settings import SynthesizeSettings
 
 
 def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes trajectories of a task or question file. Raises DataError where not one could be made."""
+    """Writes the trajectories for a file of tasks; returns the summary. Raises DataError if none is kept."""
     if settings.teacher == "agents":
         from masksearch.synthesis.agents.stage import run_agents
 
@@ -31,7 +35,9 @@ def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> di
     lines = [trajectory.to_json() for trajectory in synthesize(tasks, settings, dropped, hops=hops)]
     if not lines:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in dropped.most_common())
-        raise DataError(f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({reasons}).")
+        raise DataError(
+            f"None of the {len(tasks)} tasks in {settings.tasks} became a trajectory ({reasons})."
+        )
     write_json_lines(output, lines)
     tried = len(lines) + dropped.total()
     summary = {

@@ -77,9 +77,9 @@ def test_every_failure_is_on_record(
         assert status == 1
         assert len(told) == 1, told
         assert told[0].startswith(
-            f"masksearch: Of 3 tasks in {tmp_path / 'tasks.jsonl'} not one became a trajectory ("
+            f"masksearch: None of the 3 tasks in {tmp_path / 'tasks.jsonl'} became a trajectory ("
         )
-        assert told[0].endswith(f"see {work / 'rejects.jsonl'}.")
+        assert told[0].endswith(f"See {work / 'rejects.jsonl'}.")
     # The outcomes stand: the same command asks nothing again.
     log = (work / "outcomes.jsonl").read_bytes()
     assert len(log.splitlines()) == len(FACTS)

@@ -1,1 +1,4 @@
-"""The teacher `agents`: planner, rewriter, observer and judge, models behind endpoints, whose work becomes a trajectory of one agent (arXiv 2505.20285)."""
+"""The teacher `agents`: models plan, search, observe and judge as a team (arXiv 2505.20285).
+
+The work of the team becomes the trajectory of one agent.
+"""

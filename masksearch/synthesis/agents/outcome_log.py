@@ -1,4 +1,4 @@
-"""The log of outcomes: append-only, read by place, so that a run of millions of tasks holds ids alone in memory."""
+"""The log of outcomes: append-only, with an index of byte offsets, so that memory holds ids only."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from typing import Any
 from masksearch.llm.cost import Spent
 
 SYNC = 1.0
-"""Seconds between two waits for the disk. A kill loses nothing: what was written is the system's. A power cut may cost so much."""
+"""Seconds between two waits for the disk. A killed process loses nothing, because the system holds what was
+written; a power cut may lose the lines of this time."""
 
 
 class Log:
-    """Outcomes of tasks, by id. A torn last line, as a kill leaves it, is cut off when the log is opened."""
+    """Outcomes of tasks, by id. Opening the log cuts off a torn last line, which a kill may have left."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.places: dict[str, int] = {}
-        """Task id -> where its line begins, in bytes."""
+        """Task id -> offset of its line, in bytes."""
         self.kept = 0
+        """Tasks whose trajectory is kept."""
         self.reasons: dict[str, int] = {}
+        """Kind of reason -> number of rejected tasks."""
         self.spent: dict[str, Spent] = {}
+        """Role -> cost of all tasks in the log."""
         self._end = 0
         if path.exists():
             self._read()
@@ -58,19 +62,20 @@ class Log:
     def _count(self, row: dict[str, Any], place: int) -> None:
         self.places[row["id"]] = place
         if row["reason"]:
-            self.reasons[told(row["reason"])] = self.reasons.get(told(row["reason"]), 0) + 1
+            kind = reason_kind(row["reason"])
+            self.reasons[kind] = self.reasons.get(kind, 0) + 1
         else:
             self.kept += 1
         for role, values in row["spent"].items():
             self.spent[role] = self.spent.get(role, Spent()) + Spent.from_json(values)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Writes one outcome down. Raises ValueError for a task that has one already, OSError where the disk is full."""
+        """Appends an outcome. Raises ValueError if the task has one already, OSError if the disk is full."""
         if row["id"] in self.places:
-            raise ValueError(f"the task '{row['id']}' was done before")
+            raise ValueError(f"The task '{row['id']}' has an outcome already.")
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
         if self._stream.write(line) < len(line):
-            # Half a line is cut off by the next start, but only where nothing stands behind it.
+            # The next start cuts off half a line only if it is the last one, so no line may follow it.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._count(row, self._end)
         self._end += len(line)
@@ -79,7 +84,7 @@ class Log:
             self._synced = time.monotonic()
 
     def rows(self, ids: Iterable[str]) -> Iterator[dict[str, Any]]:
-        """The outcomes of these tasks, in this order; those that have none are passed over."""
+        """Yields the outcomes of these tasks, in this order; skips tasks without an outcome."""
         with open(self.path, "rb") as stream:
             for name in ids:
                 if name in self.places:
@@ -87,6 +92,6 @@ class Log:
                     yield json.loads(stream.readline())
 
 
-def told(reason: str) -> str:
-    """A reason as it is counted: without what differs from task to task."""
+def reason_kind(reason: str) -> str:
+    """Returns a reason without the details that differ between tasks, so that equal reasons add up."""
     return reason.partition(" (")[0].partition(": ")[0]

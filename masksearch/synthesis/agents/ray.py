@@ -1,16 +1,16 @@
-"""The same per-task function over a Ray cluster."""
+"""The teacher `agents` over a Ray cluster: actors teach batches of tasks, and one actor checks the limits."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
 from typing import Any
 
-from masksearch.errors import MaskSearchError, MissingExtraError, ModelError
+from masksearch.errors import MaskSearchError, ModelError
 from masksearch.llm.cost import Purse, Spent
+from masksearch.runtime.ray_cluster import import_ray, map_rows, ray_cluster
 from masksearch.synthesis.agents.roles import share
 from masksearch.synthesis.agents.scheduler import OUTAGE, Outcome, Row, opened, spent_of, teach_all
 from masksearch.synthesis.settings import SynthesizeSettings
@@ -20,74 +20,59 @@ from masksearch.types import Task, task_from_json, task_json
 def teach_with_ray(
     tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]
 ) -> str:
-    """As `teach_all`, over Ray Data: the index and the working folder must be on storage that all nodes see. `settings.limit` is what is still wanted.
+    """Teaches tasks over Ray Data; returns why tasks are left, or "" (see `teach_all`).
 
-    Outcomes come in batches: a kill costs what is under way and the batches that were not complete. Raises MissingExtraError, ModelError.
+    `settings.limit` is the number of trajectories that are still wanted. The index and the working folder
+    must be on storage that all nodes see. Outcomes arrive in batches, so a kill loses the running tasks
+    and the batches that were not complete. Raises MissingExtraError, ModelError.
     """
-    ray = _ray()
-    own = not ray.is_initialized()
-    if own:
-        # Where RAY_ADDRESS names a cluster it is joined; otherwise one is started here with the workers asked for.
-        local = (
-            {}
-            if os.environ.get("RAY_ADDRESS")
-            else {"num_cpus": settings.workers, "include_dashboard": False}
-        )
-        ray.init(log_to_driver=False, logging_level="ERROR", **local)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    try:
-        return _collect(_run(ray, tasks, settings, purse), purse, on_done)
-    finally:
-        if own:
-            ray.shutdown()
+    with ray_cluster(settings.workers) as ray:
+        return _collect(_outcomes(ray, tasks, settings, purse), purse, on_done)
 
 
 def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Row], bool]) -> str:
-    """Takes all rows, whatever fails: what other workers have finished is paid for, and goes on record."""
+    """Records all rows, even after a failure: what other workers have finished is paid for."""
     wanted, refused, stopped = True, "", ""
     for row in rows:
         if row["error"]:
-            refused, stopped = (row["error"], stopped) if row["refused"] else (refused, row["error"])
+            if row["refused"]:
+                refused = row["error"]
+            else:
+                stopped = row["error"]
             continue
         purse.add(spent_of(row))
-        wanted = (
-            on_done({name: value for name, value in row.items() if name not in ("error", "refused")})
-            and wanted
-        )
+        outcome = {name: value for name, value in row.items() if name not in ("error", "refused")}
+        wanted = on_done(outcome) and wanted
     if refused:
         raise ModelError(refused)
     return purse.told() if purse.empty() and wanted else stopped
 
 
-def _run(
+def _outcomes(
     ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse
 ) -> Iterator[dict[str, Any]]:
     size = min(max(2 * share(settings), OUTAGE), ceil(len(tasks) / settings.workers))
     batches = [
-        {"tasks": [task_json(task) for task in tasks[start : start + size]]}
+        {"batch": _packed({"tasks": [task_json(task) for task in tasks[start : start + size]]})}
         for start in range(0, len(tasks), size)
     ]
-    # One data set for all tasks, so that a worker opens the index once. The meter ends it, so that what is under way still comes to its end.
+    # One data set for all tasks, so that a worker opens the index once. The meter stops new tasks, and
+    # running tasks still finish.
     meter = ray.remote(num_cpus=0)(Meter).remote(purse, settings.limit)
-    rows = ray.data.from_items(
-        [{"batch": _packed(batch)} for batch in batches], override_num_blocks=len(batches)
-    )
-    workers = min(settings.workers, len(batches))
-    done = rows.flat_map(
-        _Worker, fn_constructor_args=(settings, os.getcwd(), meter), concurrency=workers, num_cpus=1
-    )
-    for row in done.iter_rows():
+    for row in map_rows(ray, batches, _Worker, (settings, meter), settings.workers):
         yield _unpacked(row["outcome"])
 
 
 class Meter:
-    """An actor that all workers tell what they have spent and kept, so that limits hold for them together."""
+    """An actor that adds up what all workers spent and kept, so that limits hold for all of them together."""
 
     def __init__(self, purse: Purse, wanted: int | None) -> None:
-        self.purse, self.wanted, self.ended, self.open = purse, wanted, False, 0
+        self.purse, self.wanted, self.ended = purse, wanted, False
+        self.open = 0
+        """Tasks without an answer since the last answer."""
 
     def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
-        """Counts a task; returns whether a further one may be begun."""
+        """Counts a task; returns whether a worker may start another one."""
         self.open = 0
         self.purse.add(spent)
         self.wanted = None if self.wanted is None else self.wanted - kept
@@ -95,57 +80,54 @@ class Meter:
         return not self.ended
 
     def leave_open(self, tasks: int) -> None:
-        """Notes tasks of which not one was answered: as many as make an outage are one for all workers."""
+        """Counts a batch in which no task got an answer; `OUTAGE` such tasks in a row stop all workers."""
         self.open += tasks
         self.ended = self.ended or self.open >= OUTAGE
 
     def end(self) -> None:
-        """No further task is begun."""
+        """Lets no worker start another task."""
         self.ended = True
 
     def goes_on(self) -> bool:
-        """Whether a further task may be begun."""
+        """Whether a worker may start another task."""
         return not self.ended
 
 
 class _Worker:
-    """A Ray actor: opens the index once, then works batch after batch."""
+    """Teaches batches of tasks in an actor, with one index for all of them."""
 
-    def __init__(self, settings: SynthesizeSettings, folder: str, meter: Any) -> None:
-        os.chdir(folder)
+    def __init__(self, settings: SynthesizeSettings, meter: Any) -> None:
         from masksearch.search import open_searcher
 
-        self.settings, self.meter, self.searcher = (
-            settings,
-            meter,
-            open_searcher(settings.index, settings.search),
-        )
+        self.settings, self.meter = settings, meter
+        self.searcher = open_searcher(settings.index, settings.search)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
-        if not _ray().get(self.meter.goes_on.remote()):
+        if not import_ray().get(self.meter.goes_on.remote()):
             return []
         tasks = [task_from_json(value) for value in _unpacked(row["batch"])["tasks"]]
         return [{"outcome": _packed(outcome)} for outcome in asyncio.run(self._teach(tasks))]
 
     async def _teach(self, tasks: Sequence[Task]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []
-        ray = _ray()
+        ray = import_ray()
 
-        def done(outcome: Outcome) -> bool:
+        def on_done(outcome: Outcome) -> bool:
             rows.append({"error": "", "refused": False, **outcome.to_json()})
             return bool(ray.get(self.meter.add.remote(outcome.spent, not outcome.reason)))
 
         try:
             async with opened(self.settings, self.searcher) as teacher:
-                open_ = await teach_all(teacher, tasks, Purse(), done)
+                why_left = await teach_all(teacher, tasks, Purse(), on_done)
         except MaskSearchError as error:
             ray.get(self.meter.end.remote())
             return [*rows, {"error": str(error), "refused": True}]
-        if open_ and not rows:
+        if why_left and not rows:
             ray.get(self.meter.leave_open.remote(len(tasks)))
-        return [*rows, {"error": open_, "refused": False}] if open_ else rows
+        return [*rows, {"error": why_left, "refused": False}] if why_left else rows
 
 
+# Rows travel through Ray Data as JSON text: their fields vary, and Arrow would need one schema.
 def _packed(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -153,12 +135,3 @@ def _packed(value: dict[str, Any]) -> str:
 def _unpacked(text: str) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(text)
     return value
-
-
-def _ray() -> Any:
-    try:
-        import ray
-        import ray.data
-    except ImportError as error:
-        raise MissingExtraError("ray", "ray", "The engine 'ray'") from error
-    return ray

@@ -1,4 +1,8 @@
-"""What the roles say, read from JSON, and what a task's record holds."""
+"""The replies of the roles: JSON schemas, readers, and the records of a task's rounds.
+
+A reader returns the parsed reply, or what is wrong with it as a string; the role sees that string when it
+is asked to repair its reply.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,14 @@ from typing import Any, Literal
 from masksearch.types import Hit
 
 LONGEST_QUERY = 400
-"""Characters."""
+"""Longest query in characters; longer ones are cut."""
 Action = Literal["answer", "next", "reflect", "knowledge"]
+"""What the observer decides: answer, take the next step, search again, or answer from its own knowledge."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The planner's: the steps, why, and what is looked for first."""
+    """The planner's reply: the steps, the first thought and the first query."""
 
     steps: tuple[str, ...]
     thought: str
@@ -24,30 +29,35 @@ class Plan:
 
 @dataclass(frozen=True)
 class Observation:
-    """The observer's: what the results say, and what follows."""
+    """The observer's reply to the results of a round."""
 
     action: Action
     thought: str
     evidence: tuple[int, ...] = ()
-    """Numbers (from 1) of the results that it rests on."""
+    """Numbers (from 1) of the merged results that support the thought."""
     answer: str = ""
     query: str = ""
+    """What to search for in the next round."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One round: what was looked for, with which queries, and what they brought."""
+    """One round: the thought before it, its queries and their results, and the observation."""
 
     thought: str
     query: str
+    """The planner's or observer's own query."""
     queries: tuple[str, ...]
+    """All queries of the round: `query`, then the rewriter's."""
     rankings: tuple[tuple[Hit, ...], ...]
+    """The results of each query."""
     merged: tuple[Hit, ...]
+    """The results of all queries, merged round-robin: what the observer reads."""
     observation: Observation
 
 
 def read_plan(value: Mapping[str, Any]) -> Plan | str:
-    """A planner's object."""
+    """Reads a planner's object."""
     thought, query, steps = _text(value, "thought"), _text(value, "query"), value.get("steps")
     if not thought or not query:
         return "the object lacks 'thought' or 'query'"
@@ -56,30 +66,23 @@ def read_plan(value: Mapping[str, Any]) -> Plan | str:
 
 
 def read_queries(least: int) -> Any:
-    """A reader of a rewriter's object with at least so many different queries."""
+    """Returns a reader for a rewriter's object, which must hold at least `least` different queries."""
 
     def read(value: Mapping[str, Any]) -> tuple[str, ...] | str:
         listed = value.get("queries")
         if not isinstance(listed, list):
             return "the object lacks the list 'queries'"
-        queries = tuple(
-            dict.fromkeys(
-                " ".join(query.split())[:LONGEST_QUERY]
-                for query in listed
-                if isinstance(query, str) and query.strip()
-            )
-        )
-        return (
-            queries
-            if len(queries) >= least
-            else f"'queries' holds {len(queries)} different queries, and at least {least} are needed"
-        )
+        texts = [query for query in listed if isinstance(query, str) and query.strip()]
+        queries = tuple(dict.fromkeys(" ".join(query.split())[:LONGEST_QUERY] for query in texts))
+        if len(queries) < least:
+            return f"'queries' holds {len(queries)} different queries, and at least {least} are needed"
+        return queries
 
     return read
 
 
 def read_observation(allowed: tuple[str, ...], results: int) -> Any:
-    """A reader of an observer's object, which may take one of these actions and point at so many results."""
+    """Returns a reader for an observer's object with an `allowed` action and evidence from 1 to `results`."""
 
     def read(value: Mapping[str, Any]) -> Observation | str:
         action, thought = _text(value, "action").lower(), _text(value, "thought")
@@ -93,11 +96,9 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
         if action in ("next", "reflect") and not query:
             return f"the action '{action}' needs 'query'"
         listed = value.get("evidence")
-        evidence = (
-            [number for number in listed if isinstance(number, int) and not isinstance(number, bool)]
-            if isinstance(listed, list)
-            else []
-        )
+        numbers = listed if isinstance(listed, list) else []
+        # true and false are integers in Python.
+        evidence = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
         if any(not 1 <= number <= results for number in evidence):
             return f"'evidence' names a result that there is not; they are numbered from 1 to {results}"
         return Observation(action, thought, tuple(dict.fromkeys(evidence)), answer, query)  # type: ignore[arg-type]
@@ -106,12 +107,12 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
+    """Returns a field as text; "" for a missing field or one that is neither text nor a number."""
     found = value.get(name)
-    # A list of fills is an answer too.
     if isinstance(found, list):
-        found = (
-            "\n".join(f"{number}. {item}" for number, item in enumerate(found, 1)) if name == "answer" else ""
-        )
+        # Some models answer several masks with a list of fills.
+        numbered = (f"{number}. {item}" for number, item in enumerate(found, 1))
+        found = "\n".join(numbered) if name == "answer" else ""
     return str(found).strip() if isinstance(found, str | int | float) and not isinstance(found, bool) else ""
 
 
@@ -130,7 +131,7 @@ QUERIES_SCHEMA = _object({"queries": {"type": "array", "items": _TEXT}})
 
 
 def observation_schema(allowed: tuple[str, ...]) -> dict[str, Any]:
-    """What an observer may say."""
+    """Returns the JSON schema of an observer's object with the `allowed` actions."""
     action = {"type": "string", "enum": list(allowed)}
     return _object(
         {

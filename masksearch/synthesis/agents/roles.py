@@ -1,4 +1,7 @@
-"""The roles: which model plays each, and what it is shown. Prompts are files, in English and Chinese; a folder may hold others in their place."""
+"""The roles of the team: the model that plays each, and the prompt that it gets.
+
+Prompts are files in English and Chinese; files in a folder of the user replace ours.
+"""
 
 from __future__ import annotations
 
@@ -23,25 +26,27 @@ from masksearch.types import Hit
 T = TypeVar("T")
 RoleName = Literal["planner", "rewriter", "observer"]
 ROLES: tuple[RoleName, ...] = ("planner", "rewriter", "observer")
-LANGUAGES = ("en", "zh")
 FILES = tuple(
     f"{name}{code}.j2"
     for name in ("planner", "rewriter", "observer", "state", "repair")
     for code in ("", ".zh")
 )
+"""Names of all prompt files."""
 
 
 @dataclass(frozen=True)
 class Said:
-    """One question to a role, as it goes on record."""
+    """One request to a role with its replies, for the record of a task."""
 
     role: RoleName
     messages: tuple[Mapping[str, str], ...]
     replies: tuple[str, ...]
+    """More than one where the role had to repair its first reply."""
     fault: str
+    """Why no reply could be read; "" if one could."""
 
     def to_json(self) -> dict[str, Any]:
-        """For the record."""
+        """Returns the object that the record holds."""
         return {
             "role": self.role,
             "messages": [dict(message) for message in self.messages],
@@ -51,13 +56,14 @@ class Said:
 
 
 class Prompts:
-    """The prompt files in use. Raises UsageError for a folder that holds none of them, or a file that is no template."""
+    """The prompt files in use. Raises UsageError if `folder` holds no prompt file."""
 
     def __init__(self, folder: str = "") -> None:
         self.folder = Path(folder) if folder else None
         if self.folder is not None and not any((self.folder / name).is_file() for name in FILES):
             raise UsageError(
-                f"The folder {folder} holds no prompt of the teacher 'agents'; its files would be {', '.join(FILES)}."
+                f"The folder {folder} holds no prompt of the teacher 'agents'. Its files may be "
+                f"{', '.join(FILES)}."
             )
 
     @cached_property
@@ -67,7 +73,8 @@ class Prompts:
         loaders: list[Any] = [jinja2.PackageLoader("masksearch.synthesis", "prompts")]
         if self.folder is not None:
             loaders.insert(0, jinja2.FileSystemLoader(self.folder))
-        # Files are read once: to look for changes each time costs more than to fill them in, and a run asks with one set of prompts.
+        # Each file is read once: a check for changes costs more than filling the template in, and a run
+        # must use one set of prompts.
         return jinja2.Environment(
             loader=jinja2.ChoiceLoader(loaders),
             undefined=jinja2.StrictUndefined,
@@ -76,7 +83,7 @@ class Prompts:
         )
 
     def render(self, name: str, language: str, **values: Any) -> str:
-        """A file filled in. Raises UsageError where it is no template, or names what there is not."""
+        """Fills in a prompt file. Raises UsageError if it is no template or uses a name that has no value."""
         import jinja2
 
         file = f"{name}.zh.j2" if language == "zh" else f"{name}.j2"
@@ -87,13 +94,13 @@ class Prompts:
                 f"The prompt {(self.folder or Path()) / file} cannot be filled in: {error}."
             ) from error
 
-    @cache  # noqa: B019 - a handful of texts, kept as long as the prompts are
+    @cache  # noqa: B019 - a few texts, kept as long as the prompts
     def fixed(self, name: str, language: str, **values: Any) -> str:
-        """As `render`, remembered: for what is said alike in every task."""
+        """Caches `render`, for prompts that are the same in every task."""
         return self.render(name, language, **values)
 
     def hash(self) -> str:
-        """SHA-256 of all files in use, as hex."""
+        """Returns the SHA-256 of all files in use, as hex."""
         from masksearch.runtime.files import hash_json
 
         loader = self._environment.loader
@@ -101,12 +108,12 @@ class Prompts:
 
 
 class Roles:
-    """Asks the models. Clients belong to the event loop that they are first used in."""
+    """Asks the models that play the roles. Its clients belong to the event loop that first uses them."""
 
     def __init__(self, settings: SynthesizeSettings) -> None:
         self.settings, self.prompts = settings, Prompts(settings.agents.prompts)
         self.connections = open_connections(share(settings))
-        """Of all roles and the judge: what is in flight to their endpoints is bounded in all."""
+        """Shared by all roles and the judge, so that it bounds all their requests in flight together."""
         self._roles: dict[str, RoleSettings] = {}
         self._structured = {name: self._open(name) for name in ROLES}
 
@@ -121,7 +128,10 @@ class Roles:
         )
 
     def role(self, name: RoleName | Literal["judge"]) -> RoleSettings:
-        """A role's settings, with the stage's endpoint and model where it has none of its own. Raises UsageError where neither is named."""
+        """Returns a role's settings, with the stage's endpoint and model where the role sets none.
+
+        Raises UsageError if neither sets them.
+        """
         if name in self._roles:
             return self._roles[name]
         role: RoleSettings = getattr(self.settings.agents, name)
@@ -130,7 +140,8 @@ class Roles:
         )
         if not filled.llm or not filled.model:
             raise UsageError(
-                f"The teacher 'agents' needs an endpoint and a model for the role '{name}'; give them with --llm URL --model NAME."
+                f"The teacher 'agents' needs an endpoint and a model for the role '{name}'. Give them with "
+                "--llm URL --model NAME."
             )
         self._roles[name] = filled
         return filled
@@ -138,7 +149,7 @@ class Roles:
     async def ask(
         self, name: RoleName, system: str, state: str, schema: Mapping[str, Any], read: Read[T], language: str
     ) -> tuple[Asked[T], Said, Spent]:
-        """One question. Raises EndpointError."""
+        """Asks a role for one reply; returns it with its record and its cost. Raises EndpointError."""
         role = self.role(name)
         messages = ({"role": "system", "content": system}, {"role": "user", "content": state})
         sampling = Sampling(role.temperature, self.settings.seed)
@@ -165,7 +176,10 @@ class Roles:
         results: Sequence[Hit] | None,
         last: bool = False,
     ) -> str:
-        """What a role is told of the task and of what has happened. Results are data: cut, and made harmless."""
+        """Returns the user message of a role: the task, the plan, the rounds so far and this round's results.
+
+        Results are shortened and neutralised, so that their text cannot act as part of the prompt.
+        """
         words = self.settings.agents.passage_words
         shown = None if results is None else [_shown(hit, words) for hit in results]
         values = {
@@ -184,7 +198,7 @@ class Roles:
 
 
 def share(settings: SynthesizeSettings) -> int:
-    """Requests that each of the processes may have in flight, so that all together have no more than `concurrency`, but one each."""
+    """Returns how many requests a process may have in flight: its part of `concurrency`, and at least one."""
     return max(1, settings.concurrency // settings.workers)
 
 

@@ -1,9 +1,11 @@
-"""Many tasks at a time: what becomes of each is appended to a log as soon as it is known, and a run that was killed goes on with the rest.
+"""Teaches many tasks at a time. Each outcome goes into the log at once, and a resumed run teaches the rest.
 
-    task -> team -> judge -> rewritten as one agent's trajectory -> checked -> kept, or rejected with its reason and full record
+    task -> team -> judge -> rewritten as one agent's trajectory -> checked -> kept, or rejected with its
+    reason
 
-A task whose endpoint does not answer stays open, and the next start asks again; nothing of it is kept, so no task is ever done twice or lost. An
-unreadable verdict is a reason to reject like any other, never a "correct".
+A task whose endpoint does not answer stays open, and nothing of it is recorded; the next start teaches it
+again. So no task is taught twice or lost. An unreadable verdict of the judge is a reason to reject, never
+a "correct".
 """
 
 from __future__ import annotations
@@ -28,24 +30,29 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
 
 OUTAGE = 8
-"""So many tasks in a row without an answer (or as many as are worked at a time, if that is more) are an outage: the rest is not asked."""
+"""Number of tasks in a row without an answer that is an outage, which ends the run. If more tasks run at a
+time, their number counts instead."""
 REFUSED = (401, 403, 404)
+"""HTTP statuses with which an endpoint refuses the key or does not know the model."""
 Row = dict[str, Any]
 """An outcome as JSON: a line of the log."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task. `reason` is empty where its trajectory is kept."""
+    """The result of a task."""
 
     task_id: str
     reason: str
+    """Why the task is rejected; "" if its trajectory is kept."""
     trajectory: Trajectory | None
     record: dict[str, Any]
+    """All requests and replies, see `record`."""
     spent: dict[str, Spent]
+    """Role -> cost."""
 
     def to_json(self) -> Row:
-        """A line of the log."""
+        """Returns the line of the log."""
         spent = {role: value.to_json() for role, value in self.spent.items()}
         trajectory = self.trajectory.to_json() if self.trajectory is not None else None
         return {
@@ -58,12 +65,12 @@ class Outcome:
 
 
 def spent_of(row: Row) -> dict[str, Spent]:
-    """What a task has cost, by role."""
+    """Returns the cost of a task, by role."""
     return {role: Spent.from_json(values) for role, values in row["spent"].items()}
 
 
 class Teacher:
-    """The per-task function, whatever engine calls it."""
+    """Turns one task into an outcome. All engines call it."""
 
     def __init__(self, roles: Roles, searcher: Searcher, settings: SynthesizeSettings) -> None:
         self.settings, self.roles, self.team = settings, roles, Team(roles, searcher, settings)
@@ -81,27 +88,28 @@ class Teacher:
         self.judge_policy = self.judge.open_policy(roles.connections)
 
     async def teach(self, task: Task) -> Outcome:
-        """One task. Raises EndpointError where an endpoint does not answer."""
+        """Lets the team work on a task, judges its answer and rewrites its work. Raises EndpointError."""
         work = await self.team.work(task)
         reason, verdict = work.fault, ""
         spent = dict(work.spent)
         if not reason:
-            said = await self.judge.verdict(item_of(task, work.answer), self.judge_policy)
-            read = max(0, said.tokens - said.written)
-            spent["judge"] = Spent(
-                1,
-                read,
-                said.written,
-                price(self.judge_model, read, said.written, self.settings.price_in, self.settings.price_out),
-            )
-            verdict = said.raw
-            reason = said.error if said.correct is None else "" if said.correct else "judged incorrect"
+            judged = await self.judge.verdict(item_of(task, work.answer), self.judge_policy)
+            prompt_tokens = max(0, judged.tokens - judged.written)
+            prices = self.settings.price_in, self.settings.price_out
+            cost = price(self.judge_model, prompt_tokens, judged.written, *prices)
+            spent["judge"] = Spent(1, prompt_tokens, judged.written, cost)
+            verdict = judged.raw
+            if judged.correct is None:
+                reason = judged.error
+            elif not judged.correct:
+                reason = "judged incorrect"
         trajectory = None
         if not reason:
             trajectory, reason = await self._trajectory(task, work)
         return Outcome(task.id, reason, trajectory, record(work, verdict), spent)
 
     async def _trajectory(self, task: Task, work: Work) -> tuple[Trajectory | None, str]:
+        """Returns the scored trajectory, or None and why there is none."""
         episode = await rewrite(task, work, self.settings, self.fingerprint)
         if isinstance(episode, str):
             return None, episode
@@ -117,7 +125,7 @@ class Teacher:
 
 
 def record(work: Work, verdict: str) -> dict[str, Any]:
-    """All that was said on a task, for whoever wants to know why."""
+    """Returns all requests and replies of a task as JSON, which explain its outcome."""
     steps = [
         {
             "query": step.query,
@@ -136,7 +144,7 @@ def record(work: Work, verdict: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def opened(settings: SynthesizeSettings, searcher: Searcher) -> AsyncIterator[Teacher]:
-    """A teacher with its connections."""
+    """Opens a teacher for a block, and closes its connections at the end."""
     teacher = Teacher(Roles(settings), searcher, settings)
     try:
         yield teacher
@@ -144,8 +152,8 @@ async def opened(settings: SynthesizeSettings, searcher: Searcher) -> AsyncItera
         await teacher.close()
 
 
-class _Each:
-    """Tasks that are all here, as tasks that have to be waited for."""
+class _AsAsync:
+    """An asynchronous iterator over tasks that are all in memory."""
 
     def __init__(self, tasks: Iterable[Task]) -> None:
         self._waiting = iter(tasks)
@@ -160,7 +168,11 @@ class _Each:
 
 
 def at_a_time(in_flight: int) -> int:
-    """Tasks that a process works: nearly twice as many as requests, so that the endpoint stays busy while some search or are written down; one for one."""
+    """Returns how many tasks a process works on: 2n - 1 for n requests in flight.
+
+    The endpoint then stays busy while some tasks search or go into the log. One request in flight means
+    one task.
+    """
     return 2 * in_flight - 1
 
 
@@ -170,28 +182,29 @@ async def teach_all(
     purse: Purse,
     on_done: Callable[[Outcome], bool],
 ) -> str:
-    """Works tasks, many at a time, in constant memory; returns why tasks are left (the last that an endpoint said, or a limit), or "".
+    """Teaches tasks, many at a time, in constant memory.
 
-    `on_done` gets each outcome as it comes, and says whether more are wanted. Raises ModelError where an endpoint refuses the key or does not
-    know the model, after what is under way has ended.
+    Returns why tasks are left (the last error of an endpoint, or the limit that was reached), or "".
+    `on_done` gets each outcome as it comes and returns whether more are wanted. Raises ModelError if an
+    endpoint refuses the key or does not know the model, after the running tasks have ended.
     """
     concurrency = at_a_time(share(teacher.settings))
-    waiting = tasks if isinstance(tasks, AsyncIterator) else _Each(tasks)
-    stop: list[str] = []
-    failed, open_ = 0, ""
-    raised: list[EndpointError] = []
+    waiting = tasks if isinstance(tasks, AsyncIterator) else _AsAsync(tasks)
+    stop: list[str] = []  # reasons to stop; "" if no more outcomes are wanted
+    failed, last_error = 0, ""  # tasks in a row without an answer
+    refusals: list[EndpointError] = []
 
     async def worker() -> None:
-        nonlocal failed, open_
+        nonlocal failed, last_error
         async for task in waiting:
             if stop:
                 return
             try:
                 outcome = await teacher.teach(task)
             except EndpointError as error:
-                failed, open_ = failed + 1, str(error)
+                failed, last_error = failed + 1, str(error)
                 if error.status in REFUSED:
-                    raised.append(error)
+                    refusals.append(error)
                 if error.status in REFUSED or failed >= max(OUTAGE, concurrency):
                     stop.append(str(error))
                 continue
@@ -207,8 +220,9 @@ async def teach_all(
             for _ in range(concurrency):
                 group.create_task(worker())
     except ExceptionGroup as several:
-        # What went wrong, not that something did: a prompt that cannot be filled in, a full disk.
+        # The user should see the error itself (a prompt that cannot be filled in, a full disk), not the
+        # group.
         raise several.exceptions[0] from several
-    if raised:
-        raise ModelError(str(raised[0]))
-    return next(filter(None, stop), open_)
+    if refusals:
+        raise ModelError(str(refusals[0]))
+    return next(filter(None, stop), last_error)

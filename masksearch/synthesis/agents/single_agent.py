@@ -1,10 +1,12 @@
-"""A team's work as the trajectory of one agent that does all roles by itself, rolled out through the one agent loop.
+"""Rewrites a team's work as the trajectory of one agent that plays all roles, through the one agent loop.
 
-Each round becomes one or more turns of search, and what stands behind a search is what that query by itself brings (`top_k` results of it): an agent
-that learns from it meets the same at test time. Of the round's queries those are taken that bring what the observer rested on, the one that brings
-most of it first. With `merged_results` the tool says instead what the paper's does, the merged list. No search is made again: results are those the team saw.
+Each round becomes one or more search turns. The tool shows what that query by itself finds (its first
+`top_k` results), because an agent that learns from the trajectory meets the same at test time. Of a
+round's queries, those are used that find what the observer relied on, starting with the query that finds
+most of it. With `merged_results` the tool shows the merged list, as in the paper. No search runs again:
+the results are those that the team got.
 
-A trajectory whose searches would not have shown the agent what its answer rests on is refused.
+A trajectory whose searches would not have shown the agent the evidence of its answer is rejected.
 """
 
 from __future__ import annotations
@@ -25,33 +27,34 @@ from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, Task
 
 NAME = "agents"
+"""The model name on the trajectories."""
 ALSO = {"en": "I search with other words as well.", "zh": "我再换一些词搜索。"}
-"""What an agent thinks before a further query of the same round."""
+"""The agent's thought before a further query of the same round, by language."""
 _POINTER = re.compile(r"\[(\d{1,2})\]")
 
 
 class SeenBefore:
-    """A `Searcher` that knows some queries and their results."""
+    """A `Searcher` that replays the results of known queries."""
 
     def __init__(self, answers: Mapping[str, Sequence[Hit]], fingerprint: str) -> None:
         self.answers, self._fingerprint = answers, fingerprint
 
     @property
     def fingerprint(self) -> str:
-        """Of the search that the results are from."""
+        """Fingerprint of the search that the results come from."""
         return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """What was found then."""
+        """Returns the recorded results of each query."""
         return [list(self.answers[query][:k]) for query in queries]
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """What was found then."""
+        """Returns the recorded results of a query."""
         return self.search([query], k)[0]
 
 
 async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerprint: str) -> Episode | str:
-    """The trajectory, or why there can be none. Only for work that has an answer."""
+    """Returns the episode, or the reason why there is none. The work must have an answer."""
     turns: list[str] = []
     answers: dict[str, Sequence[Hit]] = {}
     thought = work.plan.thought if work.plan is not None else ""
@@ -63,17 +66,11 @@ async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerpr
             asked = _on_one_line(query)[:MAX_QUERY].strip()
             if answers.setdefault(asked, hits) != hits:
                 return "the same query is to bring different results"
-            turns.append(
-                turn(
-                    _on_one_line(thought if place == 0 else ALSO[language_of(task, settings)]),
-                    "search",
-                    asked,
-                )
-            )
+            before = thought if place == 0 else ALSO[language_of(task, settings)]
+            turns.append(turn(_on_one_line(before), "search", asked))
         thought = repointed(step)
-    turns.append(
-        turn(_on_one_line(thought), "answer", "\n".join(map(_on_one_line, work.answer.splitlines())))
-    )
+    answer = "\n".join(map(_on_one_line, work.answer.splitlines()))
+    turns.append(turn(_on_one_line(thought), "answer", answer))
     searches = len(turns) - 1
     if searches > settings.agent.max_searches:
         return f"takes {searches} searches, more than agent.max_searches"
@@ -87,39 +84,46 @@ async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerpr
 
 
 def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence[Hit]]] | str:
-    """The queries of a round that one agent asks, with what it is shown of each; or why what was rested on cannot be shown."""
+    """Returns the queries of a round that the agent sends, each with the results it is shown.
+
+    Returns a reason instead if no query shows a result that the observer relied on.
+    """
     if settings.agents.merged_results:
         return [(step.query, step.merged)]
     shown = {
         query: ranking[: settings.agent.top_k]
         for query, ranking in zip(step.queries, step.rankings, strict=True)
     }
-    open_ = {step.merged[number - 1].passage.id for number in step.observation.evidence}
+    missing = {step.merged[number - 1].passage.id for number in step.observation.evidence}
     chosen: list[tuple[str, Sequence[Hit]]] = []
     while True:
-        # Of queries that bring as much the first one: the planner's or observer's own.
-        query = max(shown, key=lambda name: len(open_ & {hit.passage.id for hit in shown[name]}))
-        brought = open_ & {hit.passage.id for hit in shown[query]}
-        if open_ and not brought:
+        # max takes the first of equally good queries: the planner's or observer's own.
+        query = max(shown, key=lambda name: len(missing & {hit.passage.id for hit in shown[name]}))
+        found = missing & {hit.passage.id for hit in shown[query]}
+        if missing and not found:
             return "what was rested on is not among the first results of any query"
         chosen.append((query, shown[query]))
-        open_ -= brought
-        if not open_:
+        missing -= found
+        if not missing:
             return chosen
 
 
 def _limits(settings: SynthesizeSettings) -> AgentSettings:
-    """As many results and words as the tool is to say, and no limit of tokens that words would be counted against."""
+    """Returns the agent's settings with as many results as the tool shows, and without token limits.
+
+    The scripted policy counts words as tokens, so the limits would cut turns that a model may write.
+    """
     roomy = settings.agent.model_copy(update={"max_tokens": 1_000_000, "turn_tokens": 1_000_000})
-    return (
-        roomy.model_copy(update={"top_k": settings.agents.merged})
-        if settings.agents.merged_results
-        else roomy
-    )
+    if not settings.agents.merged_results:
+        return roomy
+    return roomy.model_copy(update={"top_k": settings.agents.merged})
 
 
 def repointed(step: Step) -> str:
-    """What the observer thought, with the numbers of its merged results replaced by titles: an agent sees other numbers."""
+    """Returns the observer's thought with titles in place of the numbers of merged results.
+
+    The agent sees other results under these numbers.
+    """
 
     def title(match: re.Match[str]) -> str:
         number = int(match[1])
@@ -129,5 +133,5 @@ def repointed(step: Step) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    # A tag in what a role wrote would be read as the protocol's.
+    # The agent loop would read a tag in a role's text as its own protocol.
     return neutralise(CONTROL.sub(" ", text))

@@ -1,7 +1,7 @@
-"""Stage `synthesize --teacher agents`: tasks in, judged trajectories out, everything else on record.
+"""Stage `synthesize --teacher agents`: turns tasks into judged trajectories and records everything else.
 
-WORK/outcomes.jsonl   what became of each task, appended as it is known: an interrupted run goes on from here
-WORK/rejects.jsonl    the tasks that were not kept, each with its reason and all that was said
+WORK/outcomes.jsonl   the outcome of each task, appended as it is known; an interrupted run resumes from it
+WORK/rejects.jsonl    the rejected tasks, each with its reason and all requests and replies
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,10 @@ OUTCOMES, REJECTS = "outcomes.jsonl", "rejects.jsonl"
 def run_agents(
     settings: SynthesizeSettings, output: Path, work: Path, searcher: Searcher | None = None
 ) -> dict[str, Any]:
-    """Writes the kept trajectories in the order of the tasks. Raises DataError where not one was kept, ModelError where an endpoint refuses.
+    """Writes the kept trajectories in the order of the tasks; returns the summary.
 
-    `unfinished` stands in the summary where tasks are left, because an endpoint did not answer or a limit was reached.
+    The summary has the key `unfinished` if tasks are left, because an endpoint did not answer or a limit
+    was reached. Raises DataError if no trajectory was kept, ModelError if an endpoint refuses.
     """
     tasks = in_order(read_tasks(settings.tasks), settings)
     with Log(work / OUTCOMES) as log:
@@ -43,22 +44,21 @@ def run_agents(
         ids = [task.id for task in tasks]
         kept = 0
 
-        def trajectories() -> Any:
+        def trajectories() -> Iterator[dict[str, Any]]:
             nonlocal kept
             for row in log.rows(ids):
                 if not row["reason"] and (settings.limit is None or kept < settings.limit):
                     kept += 1
                     yield row["trajectory"]
 
-        # Before the product: whoever finds that finds these too.
+        # The rejects come before the product, so that they exist whenever the product exists.
         write_json_lines(work / REJECTS, (_rejected(row) for row in log.rows(ids) if row["reason"]))
         if not log.kept:
-            reasons = ", ".join(
-                f"{reason}: {count}"
-                for reason, count in sorted(log.reasons.items(), key=lambda item: -item[1])
-            )
+            by_count = sorted(log.reasons.items(), key=lambda item: -item[1])
+            reasons = ", ".join(f"{reason}: {count}" for reason, count in by_count)
             raise DataError(
-                f"Of {len(tasks)} tasks in {settings.tasks} not one became a trajectory ({stopped or reasons}); see {work / REJECTS}."
+                f"None of the {len(tasks)} tasks in {settings.tasks} became a trajectory "
+                f"({stopped or reasons}). See {work / REJECTS}."
             )
         write_json_lines(output, trajectories())
         summary = _summary(tasks, settings, log, kept, stopped)
@@ -68,7 +68,7 @@ def run_agents(
 
 
 def in_order(tasks: Sequence[Task], settings: SynthesizeSettings) -> list[Task]:
-    """The tasks as they stand; in a seeded order where only some are wanted."""
+    """Returns the tasks in their order in the file, or in a seeded order if `limit` asks for fewer."""
     order = list(tasks)
     if settings.limit is not None and settings.limit < len(order):
         random.Random(settings.seed).shuffle(order)
@@ -76,7 +76,7 @@ def in_order(tasks: Sequence[Task], settings: SynthesizeSettings) -> list[Task]:
 
 
 def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searcher: Searcher | None) -> str:
-    """Does what is left; returns why it stopped early, or ""."""
+    """Teaches the tasks that are not in the log; returns why it stopped early, or ""."""
     left = [task for task in tasks if task.id not in log.places]
     wanted = settings.limit or len(tasks)
     if not left or log.kept >= wanted:
@@ -88,21 +88,22 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         before = len(log.places)
         progress.step(before)
 
-        def done(row: Row) -> bool:
+        def on_done(row: Row) -> bool:
             log.add(row)
             rate = (len(log.places) - before) / max(time.monotonic() - progress.started, 1e-9)
-            progress.step(
-                note=f"{rate:.1f} a second, {log.kept / len(log.places):.0%} accepted, {purse.total.tokens:,} tokens"
-            )
+            accepted = log.kept / len(log.places)
+            progress.step(note=f"{rate:.1f} a second, {accepted:.0%} accepted, {purse.total.tokens:,} tokens")
             return log.kept < wanted
 
         if settings.engine == "ray":
-            wants = settings.model_copy(update={"limit": wanted - log.kept if settings.limit else None})
-            stopped = teach_with_ray(left, wants, purse, done)
+            still_wanted = wanted - log.kept if settings.limit else None
+            stopped = teach_with_ray(
+                left, settings.model_copy(update={"limit": still_wanted}), purse, on_done
+            )
         elif settings.workers > 1:
-            stopped = teach_in_processes(left, settings, purse, done)
+            stopped = teach_in_processes(left, settings, purse, on_done)
         else:
-            stopped = asyncio.run(_locally(left, settings, purse, done, searcher))
+            stopped = asyncio.run(_locally(left, settings, purse, on_done, searcher))
     if stopped:
         say(f"Tasks are left: {stopped}")
     return stopped
@@ -112,11 +113,11 @@ async def _locally(
     tasks: Sequence[Task],
     settings: SynthesizeSettings,
     purse: Purse,
-    done: Callable[[Row], bool],
+    on_done: Callable[[Row], bool],
     searcher: Searcher | None,
 ) -> str:
     async with opened(settings, searcher or _searcher(settings)) as teacher:
-        return await teach_all(teacher, tasks, purse, lambda outcome: done(outcome.to_json()))
+        return await teach_all(teacher, tasks, purse, lambda outcome: on_done(outcome.to_json()))
 
 
 def _searcher(settings: SynthesizeSettings) -> Searcher:

@@ -1,12 +1,13 @@
-"""The team at work on one task: plan, then rounds of rewriting, searching and observing, until there is an answer.
+"""The team at work on one task: a plan, then rounds of rewriting, searching and observing, until it answers.
 
-    planner   -> steps, a first thought, a first query
-    rewriter  -> at least three queries for what is looked for        } at most `max_rounds` times
-    search    -> all of them, merged round-robin, each passage once   }
-    observer  -> answer, next step, reflect, or own knowledge         }
+    planner   -> steps, the first thought, the first query
+    rewriter  -> at least three queries for the same information       } at most `max_rounds` times
+    search    -> all queries, merged round-robin, each passage once    }
+    observer  -> answer, next step, reflect, or own knowledge          }
 
-`reflect` says that what was looked for was not found; from the second such round on the observer may go on from its own knowledge, and after the last
-round it must answer, from the results or (once it may) from its own knowledge. What happens is told by the roles alone: they never see the gold answer.
+The observer chooses `reflect` when the results do not hold the information. After `max_reflections` such
+rounds it may answer from its own knowledge. In the last round it must answer, from the results or (if it
+may) from its own knowledge. The roles decide all of this alone: they never see the gold answer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,10 @@ from masksearch.types import Hit, MaskedTask, Task
 
 
 def merge(rankings: Sequence[Sequence[Hit]], most: int) -> list[Hit]:
-    """Round-robin: the first of each ranking, then the second of each, and so on; each passage once, at most `most` in all."""
+    """Merges rankings round-robin: the first hit of each, then the second of each, and so on.
+
+    Each passage appears once; the list has at most `most` hits.
+    """
     merged: dict[str, Hit] = {}
     for row in zip_longest(*rankings):
         for hit in row:
@@ -54,33 +58,36 @@ T = TypeVar("T")
 
 @dataclass
 class Work:
-    """What has happened on one task."""
+    """The team's work on one task: its plan, its rounds, all requests and their cost."""
 
     plan: Plan | None = None
     steps: list[Step] = field(default_factory=list)
     said: list[Said] = field(default_factory=list)
     spent: dict[str, Spent] = field(default_factory=dict)
     fault: str = ""
-    """Why there is no answer; "" where there is one."""
+    """Why there is no answer; "" if there is one."""
 
     @property
     def answer(self) -> str:
-        """The last observation's answer."""
+        """The answer of the last observation; "" before the first."""
         return self.steps[-1].observation.answer if self.steps else ""
 
 
 class _Stuck(Exception):
-    """The team cannot go on; the reason goes on record."""
+    """The team cannot continue with a task; its message is the task's fault."""
 
 
 class Team:
-    """Works tasks. Safe to use for many at a time on one event loop."""
+    """Works on tasks, on many at a time if they share one event loop."""
 
     def __init__(self, roles: Roles, searcher: Searcher, settings: SynthesizeSettings) -> None:
         self.roles, self.searcher, self.settings = roles, searcher, settings
 
     async def work(self, task: Task) -> Work:
-        """One task. Raises EndpointError where an endpoint does not answer, however often it is asked: the task is then still to be done."""
+        """Works on one task until there is an answer or a fault.
+
+        Raises EndpointError if an endpoint still does not answer after all retries; the task then stays open.
+        """
         work = Work()
         try:
             await self._converse(task, work)
@@ -89,6 +96,7 @@ class Team:
         return work
 
     async def _converse(self, task: Task, work: Work) -> None:
+        """Fills in `work`, so that it also holds what happened before an error."""
         agents, language = self.settings.agents, language_of(task, self.settings)
         words = task_prompt(task, self.settings.agent.answer_form)
         searcher = as_seen_by(task, self.searcher)
@@ -105,21 +113,23 @@ class Team:
             rankings = await self._search(searcher, queries)
             merged = merge(rankings, agents.merged)
             last = number == agents.max_rounds
-            allowed = (
-                "answer",
-                *(() if last else ("next", "reflect")),
-                *(("knowledge",) if reflections >= agents.max_reflections else ()),
-            )
+            allowed: tuple[str, ...] = ("answer",)
+            if not last:
+                allowed += ("next", "reflect")
+            if reflections >= agents.max_reflections:
+                allowed += ("knowledge",)
             state = self.roles.state(language, words, plan.steps, work.steps, query, merged, last)
             reader = read_observation(allowed, len(merged))
-            seen: Observation = await self._ask(
+            observed: Observation = await self._ask(
                 "observer", {"allowed": allowed}, state, observation_schema(allowed), reader, language, work
             )
-            work.steps.append(Step(thought, query, queries, tuple(map(tuple, rankings)), tuple(merged), seen))
-            if seen.action in ("answer", "knowledge"):
+            work.steps.append(
+                Step(thought, query, queries, tuple(map(tuple, rankings)), tuple(merged), observed)
+            )
+            if observed.action in ("answer", "knowledge"):
                 return
-            reflections += seen.action == "reflect"
-            thought, query = seen.thought, seen.query
+            reflections += observed.action == "reflect"
+            thought, query = observed.thought, observed.query
         raise _Stuck("no answer after the last round")
 
     async def _ask(
@@ -141,7 +151,10 @@ class Team:
         return asked.value
 
     async def _search(self, searcher: Searcher, queries: tuple[str, ...]) -> list[list[Hit]]:
-        """The results of each query, all asked at once. One search that fails does not fail the round; all of them do."""
+        """Searches for all queries at once; returns the results of each.
+
+        A query whose search fails has no results. If all of them fail, the team is stuck.
+        """
         found = await asyncio.gather(
             *(searcher.asearch(query, self.settings.agents.per_query) for query in queries),
             return_exceptions=True,
@@ -155,6 +168,6 @@ class Team:
 
 
 def language_of(task: Task, settings: SynthesizeSettings) -> str:
-    """Of the prompts, en or zh: the task's own, else the settings'."""
+    """Returns the language of the prompts, en or zh: the task's, or the settings' if the task names none."""
     own = task.language if isinstance(task, MaskedTask) else ""
     return "zh" if (own or settings.agents.language) == "zh" else "en"

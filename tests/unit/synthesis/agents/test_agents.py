@@ -1,4 +1,4 @@
-"""The teacher `agents`: the team, its record, the trajectory it becomes, and what happens when something goes wrong."""
+"""The teacher `agents`: the team, its record, its trajectory, and its errors."""
 
 import json
 
@@ -32,9 +32,15 @@ SEARCHER = Bm25Searcher.in_memory(PASSAGES)
 def masked(number, language=""):
     text = f"Town{number} lies on the river [mask]."
     return MaskedTask(
-        id=f"t{number}", doc_id=f"d{number}", title="x", text=text, answers=(f"Flow{number}",), masks=1, original=text.replace("[mask]", f"Flow{number}"),
+        id=f"t{number}",
+        doc_id=f"d{number}",
+        title="x",
+        text=text,
+        answers=(f"Flow{number}",),
+        masks=1,
+        original=text.replace("[mask]", f"Flow{number}"),
         language=language,
-    )  # fmt: skip
+    )
 
 
 def asked(number):
@@ -74,10 +80,10 @@ def test_a_team_becomes_one_agent(tmp_path):
     one = found[1]
     assert [turn.role for turn in one.turns] == ["model", "tool", "model"]
     assert one.turns[0].text == "<think>I need the river of Town2.</think>\n<search>Town2 river</search>"
-    # What stands behind a search is what that query brings by itself, two results of it.
+    # The tool shows the first two results that the query finds by itself.
     assert [hit.passage.id for hit in SEARCHER.search(["Town2 river"], 2)[0]] == list(one.retrieved[0])
     assert "[1] Place 2: Town2 lies on the river Flow2." in one.turns[1].text
-    # The observer's number was one of the merged list: an agent sees the title.
+    # The observer's number referred to the merged list, so the agent's thought names the title instead.
     assert (
         one.turns[2].text
         == "<think>Place 2 says that Town2 lies on the river Flow2.</think>\n<answer>Flow2</answer>"
@@ -119,7 +125,7 @@ def test_a_hidden_article_is_hidden_from_the_team(tmp_path):
     task = masked(5).model_copy(update={"source_hidden": True})
     with (
         Endpoint(Roles({"judge": verdict("incorrect")})) as endpoint,
-        pytest.raises(DataError, match="not one became a trajectory"),
+        pytest.raises(DataError, match="None of the 1 tasks in"),
     ):
         run(tmp_path, endpoint, [task], agents={"max_rounds": 2})
     [reject] = rejects(tmp_path)
@@ -198,7 +204,7 @@ WRONG = {
 def test_what_is_not_right_is_on_record(tmp_path, reason):
     with (
         Endpoint(Roles(WRONG[reason])) as endpoint,
-        pytest.raises(DataError, match="not one became a trajectory"),
+        pytest.raises(DataError, match="None of the 1 tasks in"),
     ):
         run(tmp_path, endpoint, [masked(1)])
     [reject] = rejects(tmp_path)
@@ -210,7 +216,8 @@ def test_what_is_not_right_is_on_record(tmp_path, reason):
 
 def test_one_repair(tmp_path):
     prose = say(
-        'Sure! Here it is:\n```json\n{"steps": [], "thought": "I look.", "query": "Town1 river"}\n```\nGood luck.'
+        'Sure! Here it is:\n```json\n{"steps": [], "thought": "I look.", "query": "Town1 river"}\n```\n'
+        "Good luck."
     )
     with Endpoint(Roles({("planner", 0): prose, ("rewriter", 0): say("a, b, c")})) as endpoint:
         _, found = run(tmp_path, endpoint, [masked(1)])
@@ -226,7 +233,7 @@ def test_an_endpoint_that_does_not_answer_leaves_its_tasks_open(tmp_path):
     assert summary["unfinished"] == 1
     with Endpoint(Roles()) as endpoint:
         summary, found = run(tmp_path, endpoint, tasks, concurrency=1)
-        assert len(endpoint.requests) == 4  # of the one task that was open
+        assert len(endpoint.requests) == 4  # the requests of the one open task
     assert [one.id for one in found] == ["t0", "t1", "t2", "t3"]
     assert "unfinished" not in summary
     assert summary["spent"]["judge"]["requests"] == 4
@@ -256,7 +263,7 @@ def test_limits(tmp_path):
         assert "the limit is reached: 120 tokens" in summary["text"]
         summary, found = run(
             tmp_path, endpoint, tasks, concurrency=1, max_tokens=100
-        )  # nothing more is asked
+        )  # makes no further request
         assert (len(found), summary["tokens"]) == (3, 120)
         summary, found = run(
             tmp_path,

@@ -1,4 +1,4 @@
-"""The teacher `agents` killed at random: the command goes on where it was, asks nothing twice that is settled, and ends with the same output."""
+"""The teacher `agents` killed at random: the command resumes, repeats no task, and writes the same output."""
 
 import json
 import random
@@ -55,7 +55,7 @@ def settings_of(folder, url, **given):
 
 
 class Some(Roles):
-    """Judges every fifth town's answer incorrect, so that there are rejects as well."""
+    """Judges every fifth town's answer incorrect, so that the run has rejects too."""
 
     def __call__(self, body, number):
         reply = super().__call__(body, number)
@@ -88,9 +88,9 @@ def start(folder, url, output):
 
 def finish(folder, url, output):
     process = start(folder, url, output)
-    told = process.communicate(timeout=120)[1].decode()
-    assert process.returncode == 0, told
-    return told
+    stderr = process.communicate(timeout=120)[1].decode()
+    assert process.returncode == 0, stderr
+    return stderr
 
 
 def finished(folder):
@@ -127,16 +127,16 @@ def test_random_kills(folder):
             process = start(folder, endpoint.url, "out.jsonl")
             wait_for(process, folder, len(known) + rng.randrange(1, 8))
             time.sleep(rng.random() * 0.05)
-            assert process.poll() is None, "it was to be killed at work"
+            assert process.poll() is None, "the run ended before the kill"
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            time.sleep(0.05)  # what it had sent arrives
+            time.sleep(0.05)  # until the requests that it had sent arrive
             assert not asked_since(place) & known
             assert known < finished(folder)
         known, place = finished(folder), len(endpoint.requests)
         finish(folder, endpoint.url, "out.jsonl")
         assert not asked_since(place) & known
-        # Only what was under way when a kill came was asked again.
+        # Only the tasks that ran during a kill are asked again.
         assert len(endpoint.requests) <= 4 * TASKS + KILLS * 4 * 4
     rows = [row["id"] for row in read_appended(folder / "out.jsonl")]
     assert rows == [f"q{place}" for place in range(TASKS) if place % 5]
@@ -149,12 +149,12 @@ def test_random_kills(folder):
 
 
 def test_a_finished_command_given_again_asks_nothing(folder):
-    """So a kill between its end and that of its process costs nothing either; other settings begin anew, and so does it without its work."""
+    """A kill after the output is written costs nothing. Other settings or no work folder start from zero."""
     with Endpoint(Some()) as endpoint:
-        assert "asked again" not in finish(folder, endpoint.url, "out.jsonl")
+        assert "is sent again" not in finish(folder, endpoint.url, "out.jsonl")
         whole, asked = (folder / "out.jsonl").read_bytes(), len(endpoint.requests)
         (folder / "out.jsonl").unlink()
-        assert "nothing that was answered is asked again; remove it to begin anew" in finish(
+        assert "no answered request is sent again; remove that folder" in finish(
             folder, endpoint.url, "out.jsonl"
         )
         assert (folder / "out.jsonl").read_bytes() == whole
@@ -171,12 +171,12 @@ def test_a_finished_command_given_again_asks_nothing(folder):
                 )
                 + "\n"
             )
-        assert "asked again" not in finish(folder, endpoint.url, "out.jsonl")
+        assert "is sent again" not in finish(folder, endpoint.url, "out.jsonl")
         assert len(endpoint.requests) == 3 * asked + 4
 
 
 def test_every_cut_of_the_log_is_gone_on_from(tmp_path):
-    """A kill leaves the log cut anywhere: what is whole counts, what is torn is done again."""
+    """A kill may cut the log anywhere: complete lines count, and a torn task is done again."""
     path = tmp_path / "outcomes.jsonl"
     rows = [
         {
@@ -199,7 +199,7 @@ def test_every_cut_of_the_log_is_gone_on_from(tmp_path):
             for row in rows[lines:]:
                 log.add(row)
             assert (log.kept, log.reasons, log.spent["judge"].requests) == (2, {"judged incorrect": 1}, 3)
-            with pytest.raises(ValueError, match="was done before"):
+            with pytest.raises(ValueError, match="has an outcome already"):
                 log.add(rows[0])
         assert path.read_bytes() == whole
 
@@ -228,7 +228,7 @@ def test_a_full_disk_is_an_error_and_leaves_a_log_to_go_on_from(tmp_path):
 
 
 class Broken:
-    """A search that fails in a way nobody thought of."""
+    """A search with an unexpected error."""
 
     fingerprint = "broken"
 
@@ -240,7 +240,7 @@ class Broken:
 
 
 def test_an_error_is_told_as_what_it_is(folder):
-    """Not as a group of errors, which would hide the sentence."""
+    """The error itself is raised, not the ExceptionGroup around it, which would hide the message."""
     prompts = Path(folder / "prompts")
     prompts.mkdir()
     (prompts / "observer.j2").write_text("{{ nobody }}")

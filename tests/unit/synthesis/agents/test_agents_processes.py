@@ -1,4 +1,4 @@
-"""The teacher `agents` in several processes: what one makes, within the same bounds, with nothing lost when one dies or the parent is killed."""
+"""The teacher `agents` in several processes: the output and limits of one process, and no loss by a kill."""
 
 import os
 import re
@@ -59,7 +59,7 @@ def run(folder, endpoint, output, workers=3, **given):
 
 
 def judged(body, number):
-    """One of the answers is wrong: the rejects must be the same as well."""
+    """Judges one answer incorrect, so that the test compares rejects too."""
     if town_of(body["messages"][1]["content"]) == "Town2" and "verdict" in str(body.get("response_format")):
         return say('{"reason": "r", "verdict": "incorrect"}')
     return Roles()(body, number)
@@ -81,7 +81,8 @@ def test_as_in_one_process_and_never_more_in_flight(folder):
 
 def test_limits(folder):
     with Endpoint(Roles(), wait=0.02) as endpoint:
-        # A task takes 40 tokens; what is under way when the limit is reached comes to its end, and what is begun before word of it comes.
+        # A task takes 40 tokens. Tasks still finish that run when the limit is reached, or that start
+        # before the processes know of it.
         summary = run(folder, endpoint, "tokens", max_tokens=200, concurrency=2, workers=2)
         assert 5 <= summary["kept"] <= 9
         assert summary["tokens"] == 40 * summary["kept"]
@@ -95,7 +96,7 @@ def test_limits(folder):
 
 
 def test_more_in_flight_than_pipes_hold(folder):
-    """Hundreds of large tasks dealt at once, and as many asked for: neither side waits for the other to read."""
+    """Hundreds of large tasks are dealt and requested at once: full pipes do not deadlock the two sides."""
     words = " ".join(f"word{place}" for place in range(400))
     questions = [
         Question(
@@ -136,7 +137,7 @@ def test_a_refusal_ends_with_a_sentence(folder):
 
 
 def children(process):
-    """Processes of masksearch that a process has started, by the kernel's list."""
+    """Returns the worker processes that a process has started, from the kernel's list."""
     path = Path(f"/proc/{process}/task/{process}/children")
     names = path.read_text().split() if path.exists() else []
     return [int(name) for name in names if b"spawn_main" in Path(f"/proc/{name}/cmdline").read_bytes()]
@@ -157,7 +158,7 @@ def test_a_worker_that_dies_is_told_of_and_nothing_is_lost(folder):
         killer.start()
         with pytest.raises(
             MaskSearchError,
-            match=r"One of 3 worker processes was ended from outside.*start the same command again",
+            match=r"One of 3 worker processes died.*Start the same command again to resume",
         ):
             run(folder, endpoint, "out")
         killer.join()
@@ -229,8 +230,8 @@ def test_a_killed_command_leaves_no_process_and_is_gone_on_from(folder):
         known = len(list(read_appended(log)))
         place = len(endpoint.requests)
         process = start(endpoint.url)
-        told = process.communicate(timeout=120)[1].decode()
-        assert process.returncode == 0, told
+        stderr = process.communicate(timeout=120)[1].decode()
+        assert process.returncode == 0, stderr
         assert len(endpoint.requests) - place == 4 * (TASKS - known)
     assert [row["id"] for row in read_appended(folder / "out.jsonl")] == [
         f"q{place}" for place in range(TASKS)

@@ -1,4 +1,4 @@
-"""The teacher `agents` over Ray Data: what one process makes, with the same limits and the same care when an endpoint fails."""
+"""The teacher `agents` over Ray Data: the output of one process, with the same limits and the same errors."""
 
 import warnings
 
@@ -22,10 +22,11 @@ pytest.importorskip("ray.data")
 
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
-    """One for all tests; a run of its own starts one and ends it."""
+    """One cluster for all tests; a run without one starts its own and ends it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        # More processors than there may be, in name; and workers that are no politer than the rest, or a busy machine starves them.
+        # More processors than the machine may have. Without the lower priority that Ray gives its
+        # workers, so that a busy machine does not starve them.
         ray.init(
             num_cpus=4,
             include_dashboard=False,
@@ -87,7 +88,7 @@ def run(folder, endpoint, number, output, engine="ray", **given):
 
 
 def judged(body, number):
-    """One of the answers is wrong: the rejects must be the same as well."""
+    """Judges one answer incorrect, so that the test compares rejects too."""
     if body["messages"][1]["content"].count("Town2") and "verdict" in str(body.get("response_format")):
         return {
             "choices": [
@@ -114,13 +115,13 @@ def test_as_in_one_process(folder):
 
 def test_limits(folder):
     with Endpoint(Roles()) as endpoint:
-        # A task takes 40 tokens; what is under way when the limit is reached comes to its end.
+        # A task takes 40 tokens. Tasks that run when the limit is reached still finish.
         summary = run(folder, endpoint, 9, "tokens", max_tokens=60, concurrency=1, workers=2)
         assert 2 <= summary["kept"] <= 4
         assert summary["tokens"] == 40 * summary["kept"]
         assert summary["unfinished"] == 9 - summary["kept"]
         assert f"the limit is reached: {summary['tokens']} tokens" in summary["text"]
-        again = run(folder, endpoint, 9, "tokens", max_tokens=60)  # nothing more is asked
+        again = run(folder, endpoint, 9, "tokens", max_tokens=60)  # makes no further request
         assert again["tokens"] == summary["tokens"]
         assert len(endpoint.requests) == 4 * summary["kept"]
     with Endpoint(Roles()) as endpoint:
@@ -134,7 +135,7 @@ def test_limits(folder):
     assert [one.add({}, kept) for kept in (False, True)] == [True, False]
     some = Meter(Purse(), None)
     some.leave_open(7)
-    assert some.add({}, False)  # an answer: no outage
+    assert some.add({}, False)  # an answer ends the count of the outage
     some.leave_open(7)
     assert some.goes_on()
     some.leave_open(1)

@@ -1,4 +1,4 @@
-"""The scripted teacher: what it asks it could know, what it answers it has seen; else the task is dropped."""
+"""The scripted teacher: its queries use visible words, its answers have evidence; other tasks are dropped."""
 
 import json
 import random
@@ -28,11 +28,14 @@ TRADES = ["chemist", "programmer", "physicist", "economist", "painter", "violini
 
 
 def person(number):
-    """A passage about a person, and the spans of it that can be masked."""
+    """Returns a passage about a person, and the spans that can be masked."""
     rng = random.Random(number)
     name = f"{FIRST[number % 8]} {LAST[(number // 8 + number) % 8]}"
     town, trade, year = rng.choice(TOWNS), rng.choice(TRADES), str(1700 + number * 3)
-    text = f"{name} was a celebrated {trade} who was born in the town of {town} in the year {year} and later travelled widely."
+    text = (
+        f"{name} was a celebrated {trade} who was born in the town of {town} in the year {year} "
+        "and later travelled widely."
+    )
     return Passage(id=f"p{number}", doc_id=f"d{number}", title=name, text=text), [town, year]
 
 
@@ -59,7 +62,7 @@ def mask(number, chosen):
 
 
 class Hiding:
-    """Never finds certain passages."""
+    """A search that never finds certain passages."""
 
     fingerprint = "hiding"
 
@@ -78,7 +81,7 @@ def teach(tasks, searcher=SEARCHER, limit=None, **agent):
 
 
 def check(trajectory, form="spans"):
-    """What holds of every kept trajectory."""
+    """Asserts what holds for every kept trajectory."""
     task = task_from_json(trajectory.task)
     assert trajectory.status == "answered"
     assert is_valid(trajectory.turns)
@@ -95,7 +98,7 @@ def check(trajectory, form="spans"):
         else:
             assert isinstance(action, Answer)
             assert isinstance(task, Question) or all(find_span(visible, answer) for answer in task.answers)
-        # A thought holds no gold word that cannot be known yet, either.
+        # A thought holds no gold word either that is not visible yet.
         thought = turn.text[: turn.text.index("</think>")]
         assert not leaks(thought, task.answers, visible)
     assert trajectory.turns[-1].role == "model"
@@ -167,7 +170,10 @@ def test_two_masks_in_two_passages_take_two_searches():
             text="Polonium was named after native country Poland by its finders.",
         ),
     ]
-    text = "Radium was isolated by famous chemist [mask] working alone in Paris. Polonium was named after native country [mask] by its finders."
+    text = (
+        "Radium was isolated by famous chemist [mask] working alone in Paris. "
+        "Polonium was named after native country [mask] by its finders."
+    )
     task = MaskedTask(
         id="t", doc_id="x", title="", text=text, answers=("Marie Curie", "Poland"), masks=2, original=text
     )
@@ -217,9 +223,14 @@ HOP_SEARCHER = Bm25Searcher.in_memory(HOPS)
 def hop(count, answer, **given):
     passages = HOPS[:count]
     base = {
-        "id": "q", "question": "Which place, finally reached over several steps, belongs to Searching for the Elephant?", "answers": (answer,),
-        "supporting_titles": tuple(passage.title for passage in passages), "supporting_passages": tuple(passage.id for passage in passages),
-    }  # fmt: skip
+        "id": "q",
+        "question": (
+            "Which place, finally reached over several steps, belongs to Searching for the Elephant?"
+        ),
+        "answers": (answer,),
+        "supporting_titles": tuple(passage.title for passage in passages),
+        "supporting_passages": tuple(passage.id for passage in passages),
+    }
     return Question.model_validate({**base, **given})
 
 
@@ -253,8 +264,8 @@ def test_a_third_hop_does_not_go_back_to_the_first():
             "Busan",
             supporting_titles=("Searching for the Elephant", "Tomatoes"),
             supporting_passages=("h1", "h4"),
-        ),  # title never in sight
-        hop(1, "Seoul"),  # the answer stands nowhere
+        ),  # the title is never visible
+        hop(1, "Seoul"),  # no passage holds the answer
         hop(2, "Busan", supporting_passages=("h1", "nowhere")),
     ],
 )
@@ -282,13 +293,13 @@ def test_the_stage(tmp_path):
     assert {row["retriever"] for row in read_appended(tmp_path / "out.jsonl")} == {SEARCHER.fingerprint}
     assert json.loads((tmp_path / "synthesize-report.json").read_text()) == summary
     none = given.model_copy(update={"agent": AgentSettings(passage_words=3)})
-    with pytest.raises(DataError, match="not one became a trajectory"):
+    with pytest.raises(DataError, match="None of the 4 tasks in"):
         run_synthesize(none, tmp_path / "none.jsonl", tmp_path)
     assert not (tmp_path / "none.jsonl").exists()
 
 
 def check_language(language, texts, masked, expected):
-    """One task of a corpus in that language, taught from start to end."""
+    """Teaches one task of a corpus in a language, and asserts the trajectory."""
     passages = [
         Passage(id=f"p{number}", doc_id=f"d{number}", title=title, text=text, language=language)
         for number, (title, text) in enumerate(texts)
@@ -343,7 +354,8 @@ def test_spanish_and_french_are_taught():
     texts = [
         (
             "Jeanne d'Arc",
-            "Jeanne d'Arc libéra la ville d'Orléans en mai 1429, puis mena le roi à Reims, où il fut sacré peu après.",
+            "Jeanne d'Arc libéra la ville d'Orléans en mai 1429, puis mena le roi à Reims, "
+            "où il fut sacré peu après.",
         ),
         ("Orléans", "La ville est sur la Loire, au centre du pays, et compte beaucoup de ponts."),
     ]
@@ -356,7 +368,8 @@ def test_spanish_and_french_are_taught():
     texts = [
         (
             "Machu Picchu",
-            "Machu Picchu es una antigua ciudad del Imperio incaico, construida antes del siglo XV en la cordillera de los Andes.",
+            "Machu Picchu es una antigua ciudad del Imperio incaico, construida antes del siglo XV "
+            "en la cordillera de los Andes.",
         ),
         ("Cuzco", "La ciudad fue la capital de aquel imperio durante muchos años."),
     ]

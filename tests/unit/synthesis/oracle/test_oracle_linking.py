@@ -1,4 +1,4 @@
-"""Names, links, quotes and candidates, by hand."""
+"""Names, links, quotes and candidates in small examples."""
 
 import pytest
 
@@ -51,9 +51,7 @@ def spot(text, words):
 def test_the_title_links_where_the_task_names_it():
     asked = Asked("Iris is a genus of [mask] species.", frozenset())
     assert title_links(asked, shown("Iris (plant)", ""))
-    assert not title_links(
-        asked, shown("Genus", "")
-    )  # as it is written: the task does not speak of the article "Genus"
+    assert not title_links(asked, shown("Genus", ""))  # the word is lower-case in the task, so it is no name
     assert not title_links(asked, shown("Rose", ""))
     assert title_links(Asked("He was born in Weymouth.", frozenset()), shown("Weymouth, Massachusetts", ""))
     assert title_links(
@@ -98,7 +96,7 @@ def test_candidates_stand_near_words_of_the_task():
     asked = Asked(text, stems(text))
     assert [one.entity for one in next_entities(asked, [FILM], text, [])] == ["Jo Dong", "Ann Bell"]
     assert [one.entity for one in next_entities(asked, [FILM], text, ["Jo Dong"])] == ["Ann Bell"]
-    # What the task names is no news, and nothing follows from a passage that is not linked.
+    # A name in the task is no candidate, and a passage without a link has no candidates.
     assert [one.entity for one in next_entities(asked, [FILM], text + " Ann Bell", [])] == ["Jo Dong"]
     assert next_entities(Asked("Who?", frozenset()), [FILM], "Who?", []) == []
 
@@ -109,7 +107,7 @@ def test_names_of_a_question_that_no_result_is_about():
 
     assert found("Who is older, Jo Dong or Ann Bell?", shown("Jo Dong", "")) == ["Ann Bell"]
     assert found("Which is older, Focus or Look?", shown("Look (magazine)", "")) == ["Focus"]
-    assert found("Who won an Emmy in Oslo?") == []  # lone words, not compared
+    assert found("Who won an Emmy in Oslo?") == []  # single words that are not compared
 
 
 def test_wrong_candidates_are_counted():

@@ -1,4 +1,4 @@
-"""The oracle's second version: every quote carries its link, no entity is chosen by what the answer is, and failed hops stay in sight."""
+"""The second version of the scripted teacher: quotes carry links, and the gold chooses no entity."""
 
 import re
 from collections import Counter
@@ -43,7 +43,7 @@ def mask(text, *answers, title="", passage_id="", evidence=(), language=""):
 
 
 def teach(task, passages, version="second", index=None, **agent):
-    """A trajectory, the teacher, and whether the answer is right."""
+    """Returns a trajectory, its teacher, and whether the answer is right."""
     given = AgentSettings(**{"top_k": 1, **agent})
     teacher = make_oracle(task, given, version)
     episode = run_all(
@@ -65,7 +65,7 @@ def teach(task, passages, version="second", index=None, **agent):
 
 
 def check(trajectory, task):
-    """What holds of every trajectory: no gold word before it was seen, neither searched for nor thought; quotes are of what was shown."""
+    """Asserts that queries and thoughts hold no gold word before it is visible; quotes hold visible text."""
     visible = task_prompt(task, "spans")
     for turn in trajectory.turns:
         if turn.role == "model" and turn.text:
@@ -74,8 +74,8 @@ def check(trajectory, task):
             assert not leaks(thought, task.answers, visible, language)
             if isinstance(action, Search):
                 assert not leaks(action.query, task.answers, visible, language)
-            for told in re.findall(r"\[\d\]: (.*)", thought):
-                for piece in re.split(r" \.\.\. |……", told):
+            for quote in re.findall(r"\[\d\]: (.*)", thought):
+                for piece in re.split(r" \.\.\. |……", quote):
                     assert " ".join(re.sub(r"\[([^\]]*)\]", r"\1", piece).split()) in " ".join(
                         visible.split()
                     )
@@ -122,7 +122,7 @@ def test_the_first_version_is_what_it_was():
 
 
 def test_known_evidence_without_a_link_is_none():
-    # The words around the mask brought the passage, but nothing of them stands near the span.
+    # The search finds the passage by the words around the mask, but none of them is near the span.
     far = "Gardens bloom. " + "Something else entirely is told at great length here. " * 4 + "Then came 310."
     task = mask("The number of gardens that bloom was 310 at most.", "310", evidence=("p0",))
     trajectory, teacher, _ = teach(task, [passage(0, "Notes", far)], max_searches=2)
@@ -188,7 +188,7 @@ def test_a_question_follows_what_stands_beside_its_words():
 
 
 def test_a_wrong_candidate_is_searched_and_said_to_be_wrong():
-    # What is right is told by a word the question does not have, so the nearer candidate comes first.
+    # The question has no word near the right candidate, so the wrong one ranks first.
     asked = question(
         "Which city does the father of the maker of Silent Elephant, the thriller film, come from?",
         "Oslo",
@@ -208,7 +208,7 @@ def test_a_wrong_candidate_is_searched_and_said_to_be_wrong():
 
 @pytest.mark.parametrize("answer", ["Busan", "Oslo", "Jo Dong", "no"])
 def test_no_query_knows_the_answer(answer):
-    """Until the searches show which is right, the gold changes nothing."""
+    """The gold answer changes no query until a search has shown which candidate is right."""
     text = "Which city does the father of the maker of Silent Elephant, the thriller film, come from?"
     asked = [question(text, answer, FILM, one) for one in (JO, ANN)]
     first, second = (queries(teach(one, HOPS)[0]) for one in asked)
@@ -324,8 +324,8 @@ def test_every_trajectory_is_earned(order, top_k, gold):
     check(trajectory, asked)
     assert right == (trajectory.status == "answered") == (not teacher.gave_up)
     assert len(teacher.hops) <= trajectory.usage.searches - 1
-    told = Counter("did not help" in turn.text for turn in trajectory.turns if turn.role == "model")[True]
-    assert told == len([hop for hop in teacher.hops if not hop]) - (
+    unhelpful = Counter("did not help" in turn.text for turn in trajectory.turns if turn.role == "model")
+    assert unhelpful[True] == len([hop for hop in teacher.hops if not hop]) - (
         not right and bool(teacher.hops) and not teacher.hops[-1]
     )
     assert not right or find_span(trajectory.turns[-2].text, str(1900 + gold)) or teacher.hops

@@ -1,4 +1,4 @@
-"""How the teacher words things, by hand."""
+"""The wording of the teacher's thoughts in small examples."""
 
 import pytest
 
@@ -61,7 +61,7 @@ def test_words_around_a_span():
 def test_each_mask_has_its_place():
     places = mask_places("She was born in [mask] and died in [mask].")
     assert places == ["[mask] and died in (after in)", "[mask]. (after in)"]
-    assert mask_places("[mask] was born") == ["[mask] was born"]  # nothing stands before it
+    assert mask_places("[mask] was born") == ["[mask] was born"]  # no words before the mask
     assert "<" not in mask_places("<think> [mask] </think>")[0]
     assert mask_places("none") == []
     assert len(mask_places("[mask]")) == 1
@@ -76,7 +76,7 @@ def test_chinese_is_quoted_by_characters():
     start = text.index("国籍")
     assert (
         around(text, start, start + 2, marks=("[", "]"), language="zh") == "和美国的[国籍]。"
-    )  # no further than the sentence
+    )  # ends with the sentence
     assert around(text, 0, 1, language="zh") == "他去了。"
     places = mask_places("爱因斯坦出生于[mask]、拥有瑞士和[mask]国籍。", "zh")
     assert places == ["[mask]、拥有瑞士和[mask]国籍（前面是“坦出生于”）", "[mask]国籍。（前面是“有瑞士和”）"]

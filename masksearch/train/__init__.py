@@ -1,1 +1,4 @@
-"""Trajectories to models: tokens and loss masks, SFT, rollouts, DAPO. All on TRL's trainers."""
+"""Training of models on trajectories and tasks: token rows and loss masks, SFT, and RL with live search.
+
+Both stages run on TRL's trainers: `sft.py` is the stage `sft`, `rl/` the stage `rl` (DAPO and its relatives).
+"""

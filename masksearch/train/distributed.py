@@ -1,7 +1,8 @@
-"""Several processes that train one model: who writes, who waits, and whole weights out of what each of them holds.
+"""Training one model with several processes (ranks): barriers, gathering, shares of a batch, whole weights.
 
-Each process has a share of every batch and, for RL, rolls out whole groups of its own with a decoder of its own. Under FSDP a process holds slices
-of the weights; they are put together a tensor at a time, on every process, because all have to take part.
+Each rank has a share of every batch and, in RL, rolls out whole groups with its own decoder. Under FSDP a
+rank holds slices of the weights. They are put together one tensor at a time, on every rank, because
+gathering a tensor needs all ranks. How a process learns its rank: runtime/ranks.py.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 
 def join() -> None:
-    """Connects the processes (once) and gives each its own device. Nothing to do where there is one process."""
+    """Connects the ranks (once) and assigns each its device; does nothing with a single process."""
     if count() > 1:
         from accelerate import PartialState
 
@@ -29,22 +30,22 @@ def join() -> None:
 
 
 def wait() -> None:
-    """Returns when every process has come here."""
+    """Barrier: returns when every rank has reached it."""
     if count() > 1:
         from accelerate import PartialState
 
         PartialState().wait_for_everyone()
 
 
-def first_does(work: Callable[[], T]) -> T | None:
-    """The first process does something, and the others go on when it is done; its result, None in the others."""
+def on_first_rank(work: Callable[[], T]) -> T | None:
+    """Runs `work` on the first rank, while the others wait; returns its result there, None elsewhere."""
     done = work() if is_first() else None
     wait()
     return done
 
 
-def everything(mine: Sequence[T]) -> list[T]:
-    """The lists of all processes one after the other, in the order of their ranks."""
+def gather_lists(mine: Sequence[T]) -> list[T]:
+    """Returns the lists of all ranks, concatenated in the order of the ranks."""
     if count() == 1:
         return list(mine)
     from accelerate.utils import gather_object
@@ -52,13 +53,17 @@ def everything(mine: Sequence[T]) -> list[T]:
     return list(gather_object(list(mine)))
 
 
-def first_ones(mine: T) -> T:
-    """What the first process has, in all of them."""
-    return everything([mine])[0]
+def from_first_rank(mine: T) -> T:
+    """Returns the first rank's value on every rank."""
+    return gather_lists([mine])[0]
 
 
-def mean_of_all(mine: torch.Tensor) -> float:
-    """The mean of a number over the processes. One that is not finite in one of them is not finite in any, so that all stop together."""
+def mean_over_ranks(mine: torch.Tensor) -> float:
+    """Returns the mean of a number over the ranks.
+
+    A number that is not finite on one rank makes the mean not finite on all of them, so that all stop
+    together.
+    """
     if count() == 1:
         return float(mine)
     from accelerate.utils import gather
@@ -67,29 +72,32 @@ def mean_of_all(mine: torch.Tensor) -> float:
 
 
 def share(total: int, name: str) -> int:
-    """The part of `total` that falls to each process. Raises TrainingError where it cannot be shared evenly."""
+    """Returns each rank's part of `total`. Raises TrainingError where it cannot be shared evenly."""
     if total % count():
         raise TrainingError(f"{name} ({total}) must be a multiple of the number of processes ({count()}).")
     return total // count()
 
 
 def one_device(arguments: Any) -> Any:
-    """A trainer's arguments, for one device a process: left alone, the trainer would split each batch over all GPUs that it sees, and so enlarge it."""
+    """Restricts a trainer's arguments to one device per process.
+
+    The trainer would otherwise split each batch over all GPUs that it sees, and so enlarge the batch.
+    """
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1
     return arguments
 
 
 def load_trained(trainer: Any, folder: str) -> None:
-    """Takes the weights of a saved state into a trainer, in slices where it holds slices."""
+    """Loads the weights of a saved state into a trainer, as slices under FSDP."""
     trainer._load_from_checkpoint(folder, trainer.model_wrapped if trainer.is_fsdp_enabled else None)
 
 
 def save_trained(trainer: Any, tokenizer: Any, output: Path, mark: dict[str, Any]) -> None:
-    """Writes what was trained as one plain checkpoint of float32 weights, adapters merged; by the first process."""
+    """Writes the trained model, on the first rank, as a plain float32 checkpoint with adapters merged."""
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = {}
-    for name, weight in plain_weights(model):  # by every process, though one only keeps them
+    for name, weight in plain_weights(model):  # on every rank, since gathering slices needs all of them
         if is_first():
             state[name] = weight.detach().float().cpu()
-    first_does(lambda: save_checkpoint(model, tokenizer, output, mark, state))
+    on_first_rank(lambda: save_checkpoint(model, tokenizer, output, mark, state))

@@ -1,9 +1,10 @@
-"""The language-model head applied only where there is loss.
+"""The language-model head, applied only to positions with loss.
 
-TRL's fused forward scores every position on a CPU and on devices without Triton; with a vocabulary of 49 thousand
-and loss on a quarter of the tokens, most of that work and memory is for nothing. The forward here projects the
-positions with a label alone and returns what TRL's trainers read. More than `CHUNK` of them are scored in chunks whose
-logits are computed again in the backward pass, so that memory stays bounded.
+TRL's fused forward scores every position on a CPU and on devices without Triton. With a vocabulary of 49
+thousand tokens and loss on a quarter of the positions, most of that time and memory is wasted. The
+forward pass here projects only positions with a label, and returns what TRL's trainers read. More than
+`CHUNK` positions are scored in chunks whose logits are recomputed in the backward pass, so that memory
+stays bounded.
 """
 
 from __future__ import annotations
@@ -16,31 +17,32 @@ from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
 CHUNK = 1024
+"""Positions whose logits are in memory at a time."""
 
 
 def score_positions(
     hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0
 ) -> tuple[torch.Tensor, ...]:
-    """Log-probability, entropy and whether the label is the likeliest token, for hidden (n, width) and labels (n,).
+    """Returns log-probability, entropy, and whether the label is the likeliest token, each (n,).
 
-    Gradients flow through the log-probability alone.
+    `hidden` is (n, width) and `labels` (n,). Gradients flow through the log-probability alone.
     """
-    logits = head(hidden).float()
+    logits = head(hidden).float()  # (n, vocabulary)
     if temperature != 1.0:
         logits = logits / temperature
-    logp = torch.log_softmax(logits, dim=-1)
-    picked = logp.gather(1, labels[:, None])[:, 0]
+    logp = torch.log_softmax(logits, dim=-1)  # (n, vocabulary)
+    picked = logp.gather(1, labels[:, None])[:, 0]  # (n,)
     with torch.no_grad():
         fixed = logp.detach()
-        entropy = -(fixed.exp() * fixed).sum(dim=-1)
-        top = fixed.argmax(dim=-1) == labels
+        entropy = -(fixed.exp() * fixed).sum(dim=-1)  # (n,)
+        top = fixed.argmax(dim=-1) == labels  # (n,)
     return picked, entropy, top
 
 
 def score_all(
     hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float
 ) -> list[torch.Tensor]:
-    """`score_positions` for any number of positions; one chunk is scored as it is, several are checkpointed."""
+    """Returns `score_positions` for any number of positions; more than one chunk is checkpointed."""
     if len(hidden) <= CHUNK:
         return list(score_positions(hidden, labels, head, temperature))
     parts = [
@@ -58,7 +60,11 @@ def score_all(
 
 
 def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
-    """Replaces the model's `fused_lm_head=True` forward (installed by TRL's trainers) by one over labelled positions only."""
+    """Replaces the model's forward pass with `fused_lm_head=True`, which TRL's trainers install.
+
+    The new forward pass scores labelled positions only. A call without `fused_lm_head` or labels is passed on
+    unchanged.
+    """
     original = model.forward
 
     def forward(
@@ -68,13 +74,14 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
             return original(*args, **({} if labels is None else {"labels": labels}), **kwargs)
         items = kwargs.pop("num_items_in_batch", None)
         kwargs["use_cache"] = False
-        hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]
-        targets = labels[:, 1:].to(hidden.device)
-        mask = targets != -100
-        rows, wanted, head = hidden[mask], targets[mask], self.get_output_embeddings()
-        columns = score_all(rows, wanted, head, temperature)
+        # The hidden state at a position predicts the token after it.
+        hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, length - 1, width)
+        targets = labels[:, 1:].to(hidden.device)  # (batch, length - 1)
+        mask = targets != -100  # (batch, length - 1), n positions are set
+        head = self.get_output_embeddings()
+        columns = score_all(hidden[mask], targets[mask], head, temperature)  # three of (n,)
         # masked_scatter keeps the graph connected when no position has a label.
-        log_probs, entropy, top = (
+        log_probs, entropy, top = (  # (batch, length - 1) each, 0 without a label
             column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns
         )
         loss = -log_probs.sum() / (mask.sum().clamp(min=1) if items is None else items)

@@ -1,7 +1,9 @@
-"""LoRA by a switch (arXiv 2106.09685): low-rank adapters beside every linear layer but the head; the rest stays as it is.
+"""Training part of a model: LoRA adapters (arXiv 2106.09685, section 4.1) and frozen layers.
 
-The adapters are put into the model itself, which stays a plain causal language model, so the rest of the package need not know. What leaves a
-stage has them merged, W + (alpha / rank) B A, and is a checkpoint like any other; so are the weights that a rollout decodes with.
+With `lora` every linear layer except the head gets a low-rank adapter, and all other weights are frozen.
+The adapters are injected into the model, which stays a plain causal language model, so that no other
+module has to know about them. The stage's checkpoint and the weights that a rollout decodes with have the
+adapters merged: W + (alpha / rank) B A.
 """
 
 from __future__ import annotations
@@ -13,48 +15,56 @@ import torch
 
 from masksearch.errors import TrainingError
 
+ADAPTER = "default"
+
 
 def freeze_layers(model: Any, count: int) -> None:
     """Freezes the embeddings and the lowest `count` layers; 0 trains everything.
 
-    The embeddings too, because their gradient would need the backward pass through all layers; so does the head where it shares
-    their weights, as in SmolLM2. A step costs one part forward and two backward, so a half-frozen model pays two thirds, and holds
-    activations of half its layers.
+    The embeddings are frozen because their gradient would need the backward pass through all layers; the
+    head is frozen with them where it shares their weights, as in SmolLM2. A step costs one part forward
+    and two parts backward, so a half-frozen model takes two thirds of the time and holds the activations
+    of half its layers.
 
-    Raises TrainingError where no layer would be left, or the model keeps its layers elsewhere.
+    Raises TrainingError where no layer would be left to train, or the model keeps its layers in another
+    place.
     """
     if not count:
         return
     layers = getattr(model.base_model, "layers", None)
     if layers is None:
         raise TrainingError(
-            f"frozen_layers is {count}, but the layers of a {type(model).__name__} are not known here; leave it 0."
+            f"frozen_layers is {count}, but the layers of a {type(model).__name__} are not known here; "
+            "leave frozen_layers at 0."
         )
     if count >= len(layers):
         raise TrainingError(
-            f"frozen_layers is {count}, but the model has {len(layers)} layers; freeze at most {len(layers) - 1}."
+            f"frozen_layers is {count}, but the model has {len(layers)} layers; "
+            f"freeze at most {len(layers) - 1}."
         )
     for part in (model.get_input_embeddings(), *layers[:count]):
         part.requires_grad_(False)
 
 
-ADAPTER = "default"
-
-
 def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
-    """Puts an adapter of this rank beside every linear layer but the head, and freezes everything else. It begins as zero: the model computes what it did."""
+    """Adds an adapter to every linear layer except the head, and freezes all other weights.
+
+    B starts as zero, so the model computes the same as before. Raises TrainingError for a model without
+    linear layers.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     torch.manual_seed(seed)
-    heads = (model.get_output_embeddings(),)
+    head = model.get_output_embeddings()
     targets = [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module not in heads
+        if isinstance(module, torch.nn.Linear) and module is not head
     ]
     if not targets:
         raise TrainingError(
-            f"lora is on, but a {type(model).__name__} has no linear layer that an adapter could stand beside."
+            f"lora is on, but a {type(model).__name__} has no linear layer that could get an adapter; "
+            "switch lora off."
         )
     inject_adapter_in_model(
         LoraConfig(r=rank, lora_alpha=alpha, target_modules=targets), model, adapter_name=ADAPTER
@@ -62,39 +72,43 @@ def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
 
 
 def adapt(model: Any, settings: Any) -> None:
-    """`add_adapters` as the settings of a stage ask for; does nothing unless `lora` is on. Raises TrainingError beside frozen layers."""
+    """Adds adapters if `settings.lora` is on. Raises TrainingError if `frozen_layers` is set as well."""
     if not settings.lora:
         return
     if settings.frozen_layers:
         raise TrainingError(
-            "lora and frozen_layers are both set, but lora leaves all layers as they are; leave frozen_layers at 0."
+            "lora and frozen_layers are both set, but lora freezes all layers anyway; "
+            "leave frozen_layers at 0."
         )
     add_adapters(model, settings.lora_rank, settings.lora_alpha, settings.seed)
 
 
 @torch.no_grad()
 def plain_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Names and whole weights of the model as it would be without adapters, these merged; in the order of its state.
+    """Yields names and whole weights of the model as if it had no adapters, with the adapters merged.
 
-    Where the weights are slices of several processes, each must ask for all of them: a slice is put together when its turn comes.
+    The order is that of the model's state dict. Where ranks hold slices of the weights, each rank must
+    iterate over all weights: a tensor is gathered when its turn comes, and gathering needs all ranks.
     """
     adapted = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
     for name, weight in model.state_dict(keep_vars=True).items():
         if ".lora_" in name:
             continue
         whole = whole_tensor(weight)
-        owner = name.removesuffix(".base_layer.weight")
-        yield name.replace(".base_layer.", "."), whole + _delta(adapted[owner]) if owner in adapted else whole
+        layer = adapted.get(name.removesuffix(".base_layer.weight"))
+        yield name.replace(".base_layer.", "."), whole if layer is None else whole + _delta(layer)
 
 
 def _delta(layer: Any) -> torch.Tensor:
-    up, down = (whole_tensor(part[ADAPTER].weight) for part in (layer.lora_B, layer.lora_A))
+    """Returns (alpha / rank) B A, of the shape (out, in) of the layer's weight."""
+    up = whole_tensor(layer.lora_B[ADAPTER].weight)  # B: (out, rank)
+    down = whole_tensor(layer.lora_A[ADAPTER].weight)  # A: (rank, in)
     delta: torch.Tensor = (up.float() @ down.float()) * layer.scaling[ADAPTER]
     return delta
 
 
 def whole_tensor(weight: Any) -> torch.Tensor:
-    """A weight as one tensor, put together from the slices of all processes if need be."""
+    """Returns a weight as one tensor, gathered from the slices of all ranks where it is sliced."""
     gather = getattr(weight, "full_tensor", None)
     whole: torch.Tensor = gather() if gather else weight
     return whole

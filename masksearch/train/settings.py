@@ -142,7 +142,8 @@ class TrainingStageSettings(Settings):
     """Fields that the stages `sft` and `rl` share beyond those of every training."""
 
     model: Ref
-    """The model to train: a checkpoint folder, a stage that writes one, or OWNER/NAME at the Hugging Face hub."""
+    """The model to train: a checkpoint folder, a stage that writes one, or OWNER/NAME at the Hugging Face
+    hub."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 where the
     hardware multiplies it, else float32."""
@@ -268,8 +269,8 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
         if self.take == "best" and self.heldout and every % self.save_steps:
             raise ValueError(
                 f"take is best, but the held-out tasks are measured every {every} steps "
-                f"(curriculum.measure_steps) and states saved every {self.save_steps} (save_steps), and only a "
-                "saved state can be kept; make measure_steps a multiple of save_steps"
+                f"(curriculum.measure_steps) and states saved every {self.save_steps} (save_steps), and only "
+                "a saved state can be kept; make measure_steps a multiple of save_steps"
             )
         return self
 

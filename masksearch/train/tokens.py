@@ -1,7 +1,7 @@
-"""Trajectories as tokens: loss on every model token, and on no other (paper: I(y_t) = 0 for prompt and retrieved text).
+"""Trajectories as tokens, with loss on model tokens only (paper: I(y_t) = 0 for prompt and retrieved text).
 
-Each stretch is tokenised by itself, just as in a rollout, where the tool's text is appended to the tokens that the
-model wrote; so training sees the same tokens that decoding will see.
+Each turn is tokenised separately, as in a rollout, where the tool's text is appended to the tokens that the
+model wrote. So training sees the same tokens as decoding.
 """
 
 from __future__ import annotations
@@ -17,31 +17,35 @@ from masksearch.llm.token_session import encode_plain, encode_prompt
 from masksearch.types import Trajectory, Turn, task_from_json
 
 IGNORED = -100
+"""Label of a token without loss, as torch's cross entropy defines it."""
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a whole trajectory and, of equal length, the labels: the id itself or -100."""
+    """Token ids of a whole trajectory and its labels, both (length,); a label is the token's id or -100."""
 
     input_ids: list[int]
     labels: list[int]
     task: str = ""
     """The task's id."""
     masks: int = 0
-    """Of the task; 0 for a question."""
+    """The task's number of masks; 0 for a question."""
     answer_tokens: int = 0
-    """So many of the last labels are the answer's."""
+    """Labels of the answer, the last ones before the end-of-message token; 0 without an answer."""
 
 
 def encode_turns(
     tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None
 ) -> Encoded:
-    """Prompt and turns as tokens; `end_id` (the end of a message) is learnt behind a last turn of the model's."""
+    """Returns prompt and turns as tokens.
+
+    A last turn by the model is followed by `end_id` (the end-of-message token), which carries loss.
+    """
     ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
     for turn in turns:
-        piece = encode_plain(tokenizer, turn.text)
-        ids += piece
-        labels += piece if turn.role == "model" else [IGNORED] * len(piece)
+        turn_ids = encode_plain(tokenizer, turn.text)
+        ids += turn_ids
+        labels += turn_ids if turn.role == "model" else [IGNORED] * len(turn_ids)
     if end_id is not None and turns and turns[-1].role == "model":
         ids.append(end_id)
         labels.append(end_id)
@@ -49,18 +53,22 @@ def encode_turns(
 
 
 def message_end(tokenizer: Any) -> int | None:
-    """The token that ends a chat message: the first special one behind the template's assistant text, else the end of text."""
+    """Returns the token that ends a chat message, or None where the tokenizer has none.
+
+    This is the first special token after the assistant's text in the chat template, else the end-of-text
+    token.
+    """
     if tokenizer.chat_template:
         chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "zzz"}]
-        behind = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("zzz")[2]
-        # Not all special tokens have a role and stand in `all_special_ids`.
+        suffix = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("zzz")[2]
+        # `all_special_ids` has only the special tokens with a role, such as eos.
         special = {
             *tokenizer.all_special_ids,
             *(token for token, added in tokenizer.added_tokens_decoder.items() if added.special),
         }
         ends = [
             int(token)
-            for token in tokenizer(behind, add_special_tokens=False)["input_ids"]
+            for token in tokenizer(suffix, add_special_tokens=False)["input_ids"]
             if token in special
         ]
         if ends:
@@ -69,7 +77,10 @@ def message_end(tokenizer: Any) -> int | None:
 
 
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
-    """A trajectory of the agent as training tokens, behind the prompt it was made with."""
+    """Returns a trajectory of the agent as training tokens, after the prompt that it was made with.
+
+    Raises TrainingError where the trajectory records another prompt.
+    """
     answer_form = str(trajectory.task.get("answer_form", "spans"))
     chat = messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
     check_prompt(trajectory, chat)
@@ -80,9 +91,9 @@ def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
 
 
 def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
-    """Raises TrainingError where the trajectory records another prompt than `chat`, behind which it would be trained.
+    """Raises TrainingError where the trajectory records another prompt than the training's prompt `chat`.
 
-    Trajectories of earlier versions record no prompt and pass.
+    Trajectories of versions that recorded no prompt are accepted.
     """
     if trajectory.prompt_hash in ("", messages_hash(chat)):
         return
@@ -94,13 +105,18 @@ def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
             f"those of this installation have version {templates_hash()}"
         )
     raise TrainingError(
-        f"Trajectory '{trajectory.id}' did not start with the prompt that training would put before it: {reason}. "
+        f"Trajectory '{trajectory.id}' did not start with the prompt that training would put before it: "
+        f"{reason}. "
         "Make the trajectories again with this version, or train with the version that made them."
     )
 
 
 def answer_length(tokenizer: Any, turns: Sequence[Turn]) -> int:
-    """Tokens of the text behind `<answer>` in the last turn, as near as a token that spans its border lets tell; 0 without an answer."""
+    """Returns the number of tokens after `<answer>` in the last turn; 0 without an answer.
+
+    The number may be off by one where a token spans the end of the tag, because the text after the tag is
+    tokenised separately.
+    """
     if not turns or turns[-1].role != "model":
         return 0
     _, tag, answer = turns[-1].text.rpartition("<answer>")

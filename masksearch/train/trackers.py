@@ -1,4 +1,7 @@
-"""Trackers: where the figures of a training go besides its log. Each is loaded only where it is asked for, by transformers' own callbacks."""
+"""Experiment trackers that get the figures of a training in addition to its log.
+
+transformers' callbacks load a tracker, and only where the settings name it.
+"""
 
 from __future__ import annotations
 
@@ -14,40 +17,51 @@ PROJECT = "masksearch"
 
 
 def installed(name: str) -> bool:
-    """Whether a tracker can be loaded."""
-    wanted = ("tensorboard", "tensorboardX") if name == "tensorboard" else (name,)
-    return any(importlib.util.find_spec(module) is not None for module in wanted)
+    """Whether a tracker's package is installed."""
+    modules = ("tensorboard", "tensorboardX") if name == "tensorboard" else (name,)
+    return any(importlib.util.find_spec(module) is not None for module in modules)
 
 
 def chosen(trackers: Sequence[TrackerName]) -> list[str]:
-    """The trackers' names, `auto` resolved. Raises UsageError for one that is not installed."""
+    """Returns the trackers' names, with `auto` resolved. Raises UsageError for one that is not installed."""
     found = []
     for name in dict.fromkeys(trackers):
         if name == "none":
             continue
-        if name != "auto" and not installed(name):
+        if name == "auto":
+            if installed("trackio"):
+                found.append("trackio")
+        elif installed(name):
+            found.append(name)
+        else:
             raise UsageError(
-                f"The tracker {name} is not installed; install it with: pip install {name}, or leave it out of trackers."
+                f"The tracker {name} is not installed; install it with: pip install {name}, "
+                "or leave it out of trackers."
             )
-        if name != "auto" or installed("trackio"):
-            found.append("trackio" if name == "auto" else name)
     return list(dict.fromkeys(found))
 
 
 def tracking(trackers: Sequence[TrackerName], work: Path) -> dict[str, Any]:
-    """The arguments of a trainer's configuration. A resumed run has the same name, so that its figures go on where they stopped."""
+    """Returns arguments of a trainer's configuration.
+
+    A resumed run has the same run name, so that the tracker continues its curves.
+    """
+    # transformers' own TensorBoard callback is replaced, see `tracking_callbacks`.
     names = [name for name in chosen(trackers) if name != "tensorboard"]
-    # trackio would otherwise lay a copy of the figures at the hub, if the trainer ever pushed.
     return {
         "report_to": names,
         "project": PROJECT,
         "run_name": run_name(work),
+        # trackio would otherwise copy the figures to the hub whenever the trainer pushes.
         "trackio_static_space_id": False,
     }
 
 
 def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]:
-    """TensorBoard's callback, which would otherwise write where the states are, which are removed in the end."""
+    """Returns TensorBoard's callback, if chosen, with its files in the work folder.
+
+    By default it writes into the folder of the saved states, which are removed at the end.
+    """
     if "tensorboard" not in chosen(trackers):
         return []
     from transformers.integrations import TensorBoardCallback
@@ -58,8 +72,8 @@ def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]
 
 
 def run_name(work: Path) -> str:
-    """`RUN/stages/NAME` -> `RUN/NAME`; another folder's own name."""
+    """Returns `RUN/NAME` for the folder `RUN/stages/NAME`, and the folder's name for any other."""
     resolved = work.resolve()
-    return (
-        f"{resolved.parents[1].name}/{resolved.name}" if resolved.parent.name == "stages" else resolved.name
-    )
+    if resolved.parent.name == "stages":
+        return f"{resolved.parents[1].name}/{resolved.name}"
+    return resolved.name

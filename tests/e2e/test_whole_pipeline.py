@@ -269,7 +269,7 @@ def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Pa
     again = start(place, "broken")
     _, said = again.communicate(timeout=240)
     assert again.returncode == 0, said
-    assert "going on from step" in said
+    assert "resuming from step" in said
     assert "done already" in said
     assert result(place, "broken") == result(place, "whole")
     steps = [row["step"] for row in rows(place / "broken" / "stages" / "sft" / "log.jsonl") if "loss" in row]

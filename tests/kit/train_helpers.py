@@ -1,4 +1,4 @@
-"""What the tests of the trainers share: a few trajectories, tasks and an index on disk, and ways to look inside a run."""
+"""Helpers of the training tests: trajectories, tasks and an index on disk, and comparison of weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from masksearch.llm.checkpoint import load_checkpoint
 from masksearch.runtime.files import write_json_lines
 from masksearch.search import build
 from masksearch.search.settings import IndexSettings
+from masksearch.train.curriculum import index_at
 from masksearch.types import Passage, Question, Trajectory, Turn, task_json
 
 PEOPLE = ["Ada", "Bob", "Cid", "Dora", "Eve", "Fay", "Gus", "Hal"]
 
 
+class ShuffledTasks:
+    """A task stream of passes over all tasks, each pass shuffled with a seed."""
+
+    def __init__(self, tasks, seed):
+        self.tasks, self.seed = tasks, seed
+
+    def __getitem__(self, place):
+        return self.tasks[index_at(place, len(self.tasks), self.seed)]
+
+
 class Killed(BaseException):
-    """Ends a run as a signal would."""
+    """Ends a run like a signal: no handler of Exception catches it."""
 
 
 def make_trajectory(number, words=1):
@@ -60,5 +71,5 @@ def weights(folder):
 
 
 def farthest(one, other):
-    """The largest difference of any weight."""
+    """Returns the largest absolute difference of any weight."""
     return max(float((one[name] - other[name]).abs().max()) for name in one)

@@ -1,1 +1,1 @@
-"""Reinforcement learning: DAPO and its relatives, with rollouts of our own."""
+"""Reinforcement learning: DAPO and its relatives on TRL's GRPOTrainer, with rollouts that search live."""

@@ -1,11 +1,13 @@
-"""What decodes the rollouts of RL, and how the weights get there.
+"""Backends that decode the rollouts of RL, and the transfer of the weights to them.
 
-    slots           our own engine over a copy of the model in this process; weights are copied
-    vllm-server     `vllm serve` on GPUs of its own; TRL sends the weights over NCCL, each process asks over HTTP
-    vllm-colocate   a vLLM engine beside the training, one for each process; TRL loads the weights
+    slots           our decoder over a copy of the model in this process; the weights are copied
+    vllm-server     `vllm serve` on separate GPUs; TRL sends the weights over NCCL, each rank decodes over
+    HTTP vllm-colocate   a vLLM engine in each training process; TRL loads the weights
 
-With vLLM there is no copy of the model here. TRL makes the engine (or connects to the server) with the trainer, and brings the weights before it calls
-the rollout function; `load` does the same where something is decoded outside of a step, and does nothing where the weights are there already.
+With vLLM there is no copy of the model here. TRL creates the engine (or connects to the server) together
+with the trainer, and transfers the weights before it calls the rollout function. `load` transfers them
+where something is decoded outside of a step, and does nothing where the weights of the step are already
+loaded.
 """
 
 from __future__ import annotations
@@ -30,8 +32,8 @@ from masksearch.train.settings import RlSettings
 
 
 @contextlib.contextmanager
-def telling_server() -> Iterator[None]:
-    """What TRL says of a server that is missing, or was started without what it takes, as TrainingError."""
+def explain_server_errors() -> Iterator[None]:
+    """Turns TRL's errors about a vLLM server that is missing, or lacks an option, into TrainingErrors."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -41,27 +43,31 @@ def telling_server() -> Iterator[None]:
 
 
 class Decoder(Protocol):
-    """A model that decodes what another one, in training, would write."""
+    """A backend that decodes with the weights of the model in training."""
 
     @property
     def policy(self) -> Policy:
-        """Opens sessions."""
+        """The policy that opens sessions on the backend."""
 
     def join(self, trainer: Any) -> None:
-        """Takes in the trainer, once, when it is made."""
+        """Connects to the trainer; called once, after the trainer is created."""
 
     def load(self, trainer: Any) -> None:
-        """Brings the weights of the training; every process must call it, outside of the agent loop."""
+        """Loads the current weights of the training; every rank must call it, outside of the agent loop."""
 
 
 def check_rollouts(settings: RlSettings) -> None:
-    """Raises before any model is loaded: UsageError where TRL cannot do what is asked for here, MissingExtraError where a package is missing."""
+    """Checks `rollouts` before any model is loaded.
+
+    Raises UsageError where weights cannot be sent to a server from here, and MissingExtraError for a
+    missing package.
+    """
     if settings.rollouts == "slots":
         return
     if settings.rollouts == "vllm-server" and find_device().type != "cuda":
         raise UsageError(
-            "rollouts is vllm-server, but weights can be sent to a vLLM server from a CUDA device only, and there is none here; "
-            "leave rollouts at slots, or train on a GPU."
+            "rollouts is vllm-server, but weights can be sent to a vLLM server from a CUDA device only, "
+            "and there is none here; leave rollouts at slots, or train on a GPU."
         )
     for package in ("vllm", "httpx", "requests"):
         if importlib.util.find_spec(package) is None:
@@ -69,14 +75,17 @@ def check_rollouts(settings: RlSettings) -> None:
 
 
 def open_decoder(settings: RlSettings, model: Any, tokenizer: Any, name: str) -> Decoder:
-    """The decoder that the settings ask for; `name` is stamped on trajectories. To be made before the model is changed for training."""
+    """Returns the decoder of the settings; trajectories record `name` as their model.
+
+    Call it before layers are frozen or adapters added, because `slots` copies the plain model.
+    """
     if settings.rollouts == "slots":
         return SlotDecoder(settings, model, tokenizer, name)
     return VllmDecoder(settings, model, tokenizer, name)
 
 
 def vllm_arguments(settings: RlSettings) -> dict[str, Any]:
-    """What TRL's GRPOConfig is told of vLLM; nothing where it has no part."""
+    """Returns the vLLM arguments of TRL's GRPOConfig; empty for slots."""
     if settings.rollouts == "slots":
         return {}
     return {
@@ -87,28 +96,29 @@ def vllm_arguments(settings: RlSettings) -> dict[str, Any]:
         "vllm_gpu_memory_utilization": settings.vllm.memory_share,
         "vllm_max_model_length": settings.agent.max_length,
         "vllm_tensor_parallel_size": 1,
-        # It would weigh tokens by what the trainer computes against what was sampled from; our ratio is against the latter already (train/trainer.py).
+        # The correction weights tokens by the trainer's probability over the sampler's. Our ratio already has
+        # the sampler's probability as the old one (rl/trainer.py).
         "vllm_importance_sampling_correction": False,
     }
 
 
 class SlotDecoder:
-    """Our own engine over a copy of the model, in the number format of computation."""
+    """Our decoder over a copy of the model, in the number format of the computation."""
 
     def __init__(self, settings: RlSettings, model: Any, tokenizer: Any, name: str) -> None:
         decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
         self.policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
 
     def join(self, trainer: Any) -> None:
-        """Nothing to do."""
+        """Does nothing: the copy needs no connection."""
 
     def load(self, trainer: Any) -> None:
-        """Copies the weights."""
+        """Copies the weights of the training into the decoder's model."""
         copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
 
 
 class VllmDecoder:
-    """vLLM, as TRL holds it. There is no policy before `join`."""
+    """vLLM, as TRL holds it. `policy` exists only after `join`."""
 
     policy: Policy
 
@@ -117,10 +127,13 @@ class VllmDecoder:
         self.end_ids = end_tokens(model, tokenizer)
 
     def join(self, trainer: Any) -> None:
-        """Opens sessions on TRL's engine or server. Raises TrainingError where the server's options do not fit, ModelError where it does not answer."""
+        """Builds the policy on TRL's engine or server.
+
+        Raises TrainingError where the server's options do not fit, and ModelError where it does not answer.
+        """
         settings, generation = self.settings, trainer.vllm_generation
         if settings.lora:
-            # Our adapters stand in the model itself, and TRL merges those of a PeftModel only.
+            # Our adapters are injected into a plain model, and TRL merges only those of a PeftModel.
             generation._iter_named_params = lambda: merged_weights(
                 trainer.accelerator.unwrap_model(trainer.model)
             )
@@ -134,32 +147,39 @@ class VllmDecoder:
         )
 
     def load(self, trainer: Any) -> None:
-        """Has TRL bring the weights, unless those of this step are there."""
+        """Lets TRL transfer the weights, unless those of this step are already loaded."""
         if trainer.state.global_step != trainer._last_loaded_step:
             trainer.vllm_generation.sync_weights()
             trainer._last_loaded_step = trainer.state.global_step
-        # The first process sends the weights of all; the others must not ask the server before it has them.
+        # The first rank sends the weights for all; the others must not decode before the server has them.
         wait()
 
 
 def check_server(model: dict[str, Any], settings: RlSettings) -> None:
-    """Raises TrainingError where a server's `model_config` would cut sessions short, or its log-probabilities are not of what it samples from."""
+    """Checks a server's `model_config`.
+
+    Raises TrainingError where its length limit would cut sessions short, or where its log-probabilities
+    are not those of the distribution that it samples from.
+    """
     length, mode = model.get("max_model_len"), model.get("logprobs_mode")
     if isinstance(length, int) and length < settings.agent.max_length:
         raise TrainingError(
-            f"The vLLM server has room for {length} tokens, and agent.max_length is {settings.agent.max_length}; "
-            "start it with a larger --max-model-len, or lower agent.max_length."
+            f"The vLLM server has room for {length} tokens, and agent.max_length is "
+            f"{settings.agent.max_length}; start it with a larger --max-model-len, or lower agent.max_length."
         )
-    # At temperature 1 and with nothing cut off, raw log-probabilities are the same.
+    # At temperature 1, and without top-k or top-p, raw and processed log-probabilities are equal.
     if mode != "processed_logprobs" and (mode != "raw_logprobs" or settings.temperature != 1.0):
         raise TrainingError(
-            f"The vLLM server returns {mode}, which at temperature {settings.temperature:g} are not of the distribution it samples from; "
-            "start it with --logprobs-mode processed_logprobs."
+            f"The vLLM server returns {mode}, which at temperature {settings.temperature:g} are not of the "
+            "distribution it samples from; start it with --logprobs-mode processed_logprobs."
         )
 
 
 def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Names and whole weights for vLLM: adapters merged, and a weight that has two names (tied embeddings) under the first one alone."""
+    """Yields names and whole weights for vLLM, with the adapters merged.
+
+    A weight with two names (tied embeddings) comes once, under its first name.
+    """
     names = {name.replace(".base_layer.", ".") for name, _ in model.named_parameters()}
     for name, weight in plain_weights(model):
         if name in names:
@@ -168,7 +188,10 @@ def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 @torch.no_grad()
 def copy_weights(source: Any, target: Any) -> None:
-    """Copies weights into a plain model of another number format: adapters merged, slices of several processes put together."""
-    into = target.state_dict(keep_vars=True)
+    """Copies weights into a plain model, whose number format may differ.
+
+    Adapters are merged, and slices of several ranks gathered.
+    """
+    weights = target.state_dict(keep_vars=True)
     for name, weight in plain_weights(source):
-        into[name].copy_(weight)
+        weights[name].copy_(weight)

@@ -1,31 +1,32 @@
-"""DAPO and its relatives as settings of TRL's GRPOTrainer, and what TRL lacks: leave-one-out advantages, and means over the rollouts that have loss.
+"""DAPO and its relatives as settings of TRL's GRPOTrainer.
+
+TRL lacks leave-one-out advantages, and means over only the rollouts with loss; both are computed here.
 
 | | advantage | ratio | loss |
 | --- | --- | --- | --- |
-| dapo (arXiv 2503.14476) | (R - mean) / std | of a token | sum over all model tokens of the step / their number |
-| grpo (2402.03300) | (R - mean) / std | of a token | mean over each rollout's tokens, then over rollouts |
-| dr-grpo (2503.20783) | R - mean | of a token | sum over tokens / (rollouts x a constant length) |
-| rloo (2402.14740) | R - mean of the others | of a token | sum over each rollout's tokens, mean over rollouts |
-| gspo (2507.18071) | (R - mean) / std | of a rollout: the geometric mean of its tokens' | mean over rollouts |
+| dapo (arXiv 2503.14476) | (R - mean) / std | per token | sum over the step's model tokens / their number |
+| grpo (2402.03300) | (R - mean) / std | per token | mean over each rollout's tokens, then over rollouts |
+| dr-grpo (2503.20783) | R - mean | per token | sum over tokens / (rollouts x a constant length) |
+| rloo (2402.14740) | R - mean of the others | per token | sum over a rollout's tokens, mean over rollouts |
+| gspo (2507.18071) | (R - mean) / std | per rollout: geometric mean of its tokens' | mean over rollouts |
 
-All clip the ratio. RLOO was published without ratio and clip; here each batch is trained on once, by the model that wrote it, so the ratio is 1
-but for rounding and the gradient is A times that of the rollout's log-probability, which is RLOO's.
+All clip the ratio. RLOO was published without ratio and clip. Here each batch is trained on once, by the
+model that wrote it, so the ratio is 1 up to rounding, and the gradient is A times that of the rollout's
+log-probability, as in RLOO.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from masksearch.train.rl.dynamic_sampling import Group
 from masksearch.train.settings import Estimator
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """`loss`, `scale` and `level` as GRPOConfig's `loss_type`, `scale_rewards` and `importance_sampling_level` take them."""
+    """GRPOConfig's `loss_type`, `scale_rewards`, `importance_sampling_level`; the kind of advantage."""
 
     loss: str
     scale: str
@@ -34,7 +35,7 @@ class Recipe:
 
     @property
     def by_rollout(self) -> bool:
-        """Whether the loss is a mean over rollouts, so that those without loss would water it down."""
+        """Whether the loss is a mean over rollouts, which rollouts without loss would dilute."""
         return self.loss != "dapo"
 
 
@@ -42,33 +43,29 @@ RECIPES: dict[Estimator, Recipe] = {
     "dapo": Recipe("dapo", "group", "token"),
     "grpo": Recipe("grpo", "group", "token"),
     "dr-grpo": Recipe("dr_grpo", "none", "token"),
-    # TRL's `luspo` with ratios of tokens sums over a rollout's tokens and takes the mean over rollouts.
+    # TRL's `luspo` with a ratio per token sums over a rollout's tokens and takes the mean over rollouts.
     "rloo": Recipe("luspo", "none", "token", leave_one_out=True),
     "gspo": Recipe("grpo", "group", "sequence"),
 }
 
 
 def leave_one_out(centred: torch.Tensor, rewarded: torch.Tensor, group_size: int) -> torch.Tensor:
-    """R - mean of the others, from R - mean of the group, both (B,): that times n / (n - 1), where n rollouts of the group have a reward (`rewarded`, (B,)).
+    """Returns R - mean of the others (B,), from `centred` = R - mean of the group (B,).
 
-    0 where a rollout is the only one: it has nothing to be compared with.
+    This is `centred` times n / (n - 1), with n the number of the group's rollouts that have a reward
+    (`rewarded`, (B,)). A rollout that is the only one with a reward gets 0, because there is no other to
+    compare it with.
     """
-    counts = rewarded.view(-1, group_size).sum(dim=1).repeat_interleave(group_size).to(centred.dtype)
+    in_group = rewarded.view(-1, group_size).sum(dim=1)  # (groups,)
+    counts = in_group.repeat_interleave(group_size).to(centred.dtype)  # (B,)
+    # The clamp avoids a division by 0 in the branch that `where` discards.
     return torch.where(counts > 1, centred * counts / (counts - 1).clamp(min=1), torch.zeros_like(centred))
 
 
 def share_with_loss(mask: torch.Tensor) -> torch.Tensor:
-    """Share of the rows of a mask (B, T) that have a token with loss; 1 where none has (the loss is 0 then)."""
+    """Returns the share of rows of a mask (B, T) with a token that carries loss; 1 where no row has one.
+
+    Without a row with loss the loss is 0, and a share of 0 would make it NaN.
+    """
     share = (mask.sum(dim=1) > 0).float().mean()
     return torch.where(share > 0, share, torch.ones_like(share))
-
-
-def cut_short(group: Group) -> list[bool]:
-    """Which rollouts of a group were cut off at a limit of tokens."""
-    return [rollout.episode.trajectory.status == "too_long" for rollout in group.rollouts]
-
-
-def without_cut(masks: Sequence[list[int]], groups: Sequence[Group]) -> list[list[int]]:
-    """Masks of a batch, a row a rollout, with those of rollouts that were cut short all 0: DAPO's overlong filtering."""
-    cut = [one for group in groups for one in cut_short(group)]
-    return [[0] * len(mask) if one else mask for mask, one in zip(masks, cut, strict=True)]

@@ -1,9 +1,13 @@
-"""Reinforcement learning with DAPO, on TRL's GRPOTrainer fed by our rollouts with live search.
+"""Stage `rl`: reinforcement learning with DAPO (arXiv 2503.14476) on TRL's GRPOTrainer, with live search.
 
-Clip-higher, token-level loss over model tokens, no KL term, dynamic sampling (train/rollout.py) and length shaping on
-model tokens (scoring/rewards/): the four pieces of DAPO (arXiv 2503.14476); its relatives are in train/estimators.py. The
-log-probabilities of the rollout are the old ones of the importance ratio: what sampled the tokens is what the update is
-measured against (train/trainer.py). What a step rolls out: train/worker.py. What stops a run, and what is left of it then: train/alarms.py, best.py.
+The four techniques of DAPO (section 3): clip-higher, dynamic sampling (rl/dynamic_sampling.py),
+token-level loss over model tokens, and overlong reward shaping on model tokens (scoring/rewards/); as in
+the paper there is no KL term. DAPO's relatives are in rl/estimators.py. The old log-probabilities of the
+importance ratio are those of the rollout, so the update is measured against the distribution that the
+tokens were sampled from (rl/trainer.py). The rollouts of a step: rl/rollout.py. Alarms that stop a run,
+and the checkpoint that is left then: alarms.py, rl/best_state.py.
+
+Run it with `masksearch rl --model MODEL --tasks FILE --index INDEX -o OUTPUT`, or as a stage of a recipe.
 """
 
 from __future__ import annotations
@@ -28,20 +32,22 @@ from masksearch.runtime.progress import say
 from masksearch.runtime.ranks import count, is_first
 from masksearch.scoring.rewards import open_judge
 from masksearch.search import open_searcher
-from masksearch.train.alarms import Alarm, Watch, telling_memory, train_until_alarm
-from masksearch.train.best_state import KEPT, Judged, judge, keep, kept
-from masksearch.train.common import WHOLE, Recorder, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.alarms import Alarm, Watch, train_until_alarm
 from masksearch.train.curriculum import load_state, save_state
-from masksearch.train.distributed import first_does, join, load_trained, one_device, save_trained, share
+from masksearch.train.distributed import join, load_trained, on_first_rank, one_device, save_trained, share
 from masksearch.train.lora import adapt, freeze_layers
-from masksearch.train.rl.decoders import check_rollouts, open_decoder, telling_server, vllm_arguments
+from masksearch.train.memory import explain_out_of_memory
+from masksearch.train.recorder import Recorder, remove_printer
+from masksearch.train.rl.best_state import KEPT, StateScore, keep_state, kept_score, score_last_state
+from masksearch.train.rl.decoders import check_rollouts, explain_server_errors, open_decoder, vllm_arguments
 from masksearch.train.rl.estimators import RECIPES
 from masksearch.train.rl.rollout import RolloutWorker
 from masksearch.train.rl.trainer import DapoTrainer, carried_reward
 from masksearch.train.settings import RlSettings
+from masksearch.train.states import WHOLE, resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.trackers import tracking, tracking_callbacks
-from masksearch.types import Task
 
+# Names of figures: the trainer's and those in log.jsonl.
 LOGGED = {
     "loss": "loss",
     "grad_norm": "grad_norm",
@@ -58,7 +64,12 @@ LOGGED = {
 
 
 def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Stage `rl`: writes a checkpoint folder, `log.jsonl` (a row a step) and `rollouts.jsonl` (every rollout with its reward ledger)."""
+    """Runs the stage: writes a checkpoint folder and the logs.
+
+    `log.jsonl` has a row per step, `rollouts.jsonl` every rollout with its reward ledger, and
+    `rl-report.json` the summary that is returned. Raises TrainingError where the training fails or the
+    settings do not fit together.
+    """
     started = time.monotonic()
     join()
     check_rollouts(settings)
@@ -66,10 +77,10 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
     if settings.reward.answer == "judge":
-        open_judge(settings.reward.judge, None)
+        open_judge(settings.reward.judge, None)  # reports wrong settings before a model is loaded
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     name = f"{checkpoint_name(settings.model)}+rl"
-    with telling_memory(lambda: memory_remedy(settings, "rollout")):
+    with explain_out_of_memory(lambda: memory_remedy(settings, "rollout")):
         decoder = open_decoder(settings, model, tokenizer, name)
     freeze_layers(model, settings.frozen_layers)
     adapt(model, settings)
@@ -78,54 +89,61 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     for log in ("log.jsonl", "rollouts.jsonl"):
         trim_log(work / log, state_step(state))
     if state:
-        say(f"  going on from step {state_step(state)} of {settings.steps}")
+        say(f"  resuming from step {state_step(state)} of {settings.steps}")
         load_state(worker.curriculum, Path(state))
     else:
-        first_does(lambda: remove(work / KEPT))
-    with telling_memory(lambda: memory_remedy(settings, "training")):
+        on_first_rank(lambda: remove(work / KEPT))
+    with explain_out_of_memory(lambda: memory_remedy(settings, "training")):
         trainer = make_trainer(settings, model, tokenizer, worker, work)
-    with quiet(), telling_memory(lambda: memory_remedy(settings, worker.phase)):
+    with quiet(), explain_out_of_memory(lambda: memory_remedy(settings, worker.phase)):
         stopped = train_until_alarm(trainer, state)
-        taken = settle(trainer, stopped, work)
+        taken = load_product(trainer, stopped, work)
     save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
     for folder in ("states", KEPT):
-        first_does(partial(remove, work / folder))
+        on_first_rank(partial(remove, work / folder))
     summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
     summary |= {
         "dtype": dtype_name(find_dtype(settings.dtype)),
         "rollouts": settings.rollouts,
         "processes": count(),
-    } | _ending(stopped, taken, settings)
-    first_does(lambda: write_json(work / "rl-report.json", summary))
+    } | _checkpoint_note(stopped, taken, settings)
+    on_first_rank(lambda: write_json(work / "rl-report.json", summary))
     return summary
 
 
 def memory_remedy(settings: RlSettings, phase: str) -> str:
-    """Which settings to lower where memory ran out."""
+    """Returns a clause: the settings to lower when memory runs out in a phase ("rollout" or "training")."""
+    length = f"agent.max_length (now {settings.agent.max_length})"
     if phase == "rollout" and settings.rollouts == "vllm-colocate":
-        return f"raise or lower vllm.memory_share (now {settings.vllm.memory_share:g}), by which vLLM and the training share the GPU, or lower agent.max_length"
+        return (
+            f"raise or lower vllm.memory_share (now {settings.vllm.memory_share:g}), by which vLLM and the "
+            "training share the GPU, or lower agent.max_length"
+        )
     if phase == "rollout":
-        return f"lower decode_slots (now {settings.decode_slots}) or agent.max_length (now {settings.agent.max_length}), which the rollouts take"
+        return f"lower decode_slots (now {settings.decode_slots}) or {length}, which the rollouts use"
     also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
-    return f"lower micro_batch_size (now {settings.micro_batch_size}) or agent.max_length (now {settings.agent.max_length}), which the training takes{also}"
+    return (
+        f"lower micro_batch_size (now {settings.micro_batch_size}) or {length}, which the training uses{also}"
+    )
 
 
-def settle(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | None:
-    """Loads the checkpoint that is to be the product into the trainer and returns its step; None where that is the last one.
+def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | None:
+    """Loads the checkpoint that becomes the product into the trainer and returns its step.
 
-    Raises TrainingError where an alarm is to fail, or there is no checkpoint to end with.
+    Returns None where the product is the last one, which the trainer already has. Raises TrainingError where
+    `alarms.then` is fail, or there is no checkpoint to end with.
     """
     settings = trainer.settings
-    newest, best = resumable_state(work / "states"), kept(work)
+    newest, best = resumable_state(work / "states"), kept_score(work)
     if stopped is None:
         if settings.take == "last" or best is None or _last_is_best(trainer, best):
             return None
         load_trained(trainer, str(work / KEPT))
         return best.step
-    # After a loss that is not finite the last state is still a good one: it was saved before.
-    folder, step = (
-        (str(work / KEPT), best.step) if best and stopped.name != "nan" else (newest, state_step(newest))
-    )
+    # After a loss that is not finite the newest state is still good, because it was saved before.
+    folder, step = newest, state_step(newest)
+    if best and stopped.name != "nan":
+        folder, step = str(work / KEPT), best.step
     trained = any(row.get("groups_kept") for row in read_appended(work / "log.jsonl"))
     if folder is None or not trained:
         raise TrainingError(f"{stopped.text} There is no trained checkpoint to end with.")
@@ -135,55 +153,66 @@ def settle(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | Non
     return step
 
 
-def _last_is_best(trainer: DapoTrainer, best: Judged) -> bool:
-    """Whether the last weights do better on the held-out tasks than the best state saved before; without such tasks nothing judges them."""
+def _last_is_best(trainer: DapoTrainer, best: StateScore) -> bool:
+    """Whether the last weights are better on the held-out tasks than the best state saved before.
+
+    False without held-out tasks, because no later step measures the last weights.
+    """
     worker = trainer.worker
     if not worker.heldout:
         return False
     worker.phase = "rollout"
     worker.decoder.load(trainer)
-    return Judged(trainer.settings.steps, worker.curriculum.state.stage + 1, worker.measure()).beats(best)
+    last = StateScore(trainer.settings.steps, worker.curriculum.state.stage + 1, worker.measure())
+    return last.beats(best)
 
 
-def _ending(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
-    """What the summary says of a training that did not simply end with its last weights."""
+def _checkpoint_note(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
+    """Returns the summary's fields about the checkpoint; empty where it has the last weights."""
     if stopped is not None:
-        note = f"Stopped early: {stopped.text} The checkpoint is that after step {taken} of {settings.steps}."
+        note = (
+            f"Stopped early: {stopped.text} The checkpoint is the one after step {taken} of {settings.steps}."
+        )
         return {"text": note, "note": note, "stopped": stopped.name, "checkpoint_step": taken}
-    return (
-        {}
-        if taken is None
-        else {
-            "checkpoint_step": taken,
-            "note": f"The checkpoint is the best one, after step {taken} of {settings.steps}.",
-        }
-    )
+    if taken is None:
+        return {}
+    note = f"The checkpoint is the best one, after step {taken} of {settings.steps}."
+    return {"checkpoint_step": taken, "note": note}
 
 
 class Observer:
-    """Looks at each row of the log, the same in every process: raises RunStopped at an alarm; the first judges the state before it and keeps the best."""
+    """Checks each row of the log for alarms, and keeps the best saved state.
+
+    Every rank gets the same rows and raises RunStopped at the same alarm; the first rank keeps the best
+    state.
+    """
 
     def __init__(self, settings: RlSettings, work: Path) -> None:
         self.settings, self.work = settings, work
-        self.watch, self.best = Watch(settings.alarms, read_appended(work / "log.jsonl")), kept(work)
+        self.watch = Watch(settings.alarms, read_appended(work / "log.jsonl"))
+        self.best = kept_score(work)
 
     def __call__(self, row: dict[str, Any]) -> None:
-        """Takes in a row. Alarms come first: what raised one is no merit of the state before."""
-        self.watch.see(row)
+        """Processes a row of the log."""
+        # Alarms come first: a row that raises one must not make the state before it the best.
+        self.watch.add_row(row)
         if not is_first():
             return
-        judged = judge(self.watch.rows, self.settings.alarms.window, bool(self.settings.heldout))
-        if judged and judged.beats(self.best):
-            state = self.work / "states" / f"checkpoint-{judged.step}"
+        score = score_last_state(self.watch.rows, self.settings.alarms.window, bool(self.settings.heldout))
+        if score and score.beats(self.best):
+            state = self.work / "states" / f"checkpoint-{score.step}"
             if (state / WHOLE).exists():
-                keep(state, judged, self.work)
-                self.best = judged
+                keep_state(state, score, self.work)
+                self.best = score
 
 
 def make_trainer(
     settings: RlSettings, model: Any, tokenizer: Any, worker: RolloutWorker, work: Path
 ) -> DapoTrainer:
-    """TRL's trainer with the settings of DAPO or a relative; one optimizer step a batch of rollouts."""
+    """Builds TRL's trainer with the settings of DAPO or a relative; one optimizer step per batch of rollouts.
+
+    Raises TrainingError where the batch size is not a multiple of the ranks and of the micro-batch size.
+    """
     from datasets import Dataset
 
     recipe = RECIPES[settings.algorithm]
@@ -191,7 +220,8 @@ def make_trainer(
     if batch % settings.micro_batch_size:
         where = " for each process" if count() > 1 else ""
         raise TrainingError(
-            f"prompts_per_step x group_size ({batch}{where}) must be a multiple of micro_batch_size ({settings.micro_batch_size})."
+            f"prompts_per_step x group_size ({batch}{where}) must be a multiple of micro_batch_size "
+            f"({settings.micro_batch_size})."
         )
     arguments = GRPOConfig(
         output_dir=str(work / "states"),
@@ -228,16 +258,11 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
-    # The worker has its own order of tasks; the rows here only set the size of a batch.
+    # TRL warns that rollout functions are experimental.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    rows = Dataset.from_dict(
-        {
-            "prompt": [
-                task_prompt(task, settings.agent.answer_form)
-                for task in _first(worker, settings.prompts_per_step)
-            ]
-        }
-    )
+    # The worker chooses the tasks; the rows here only set the size of a batch.
+    tasks = [worker.tasks[place % len(worker.tasks)] for place in range(settings.prompts_per_step)]
+    rows = Dataset.from_dict({"prompt": [task_prompt(task, settings.agent.answer_form) for task in tasks]})
     recorder = Recorder(
         work / "log.jsonl",
         "train",
@@ -246,7 +271,7 @@ def make_trainer(
         Observer(settings, work),
         lambda folder: save_state(worker.curriculum, folder),
     )
-    with quiet(), telling_server():
+    with quiet(), explain_server_errors():
         trainer = DapoTrainer(
             model=model,
             args=one_device(arguments),
@@ -259,29 +284,25 @@ def make_trainer(
             worker=worker,
         )
     worker.decoder.join(trainer)
-    for callback in list(trainer.callback_handler.callbacks):
-        if type(callback).__name__ == "PrinterCallback":
-            trainer.remove_callback(callback)
+    remove_printer(trainer)
     return trainer
 
 
-def _first(worker: RolloutWorker, count: int) -> list[Task]:
-    return [worker.tasks[place % len(worker.tasks)] for place in range(count)]
-
-
 def _summary(rows: Sequence[dict[str, Any]], steps: int, seconds: float) -> dict[str, Any]:
+    """Returns the stage's summary of all log rows; `seconds` is the time of this run."""
     last = rows[-1] if rows else {}
     kept = sum(int(row.get("groups_kept", 0)) for row in rows)
     sampled = sum(int(row.get("groups_sampled", 0)) for row in rows)
+    reward = last.get("reward", float("nan"))
+    note = f"{steps} steps show that the machinery works; they cannot show a gain."
     return {
-        "text": f"{steps} DAPO steps, reward {last.get('reward', float('nan')):.3f} in the last one, {kept} of {sampled} groups said something",
+        "text": f"{steps} DAPO steps, reward {reward:.3f} in the last one, "
+        f"{kept} of {sampled} groups had both right and wrong rollouts",
         "steps": steps,
         "groups_sampled": sampled,
         "groups_kept": kept,
         "first_reward": rows[0].get("reward") if rows else None,
         "last_reward": last.get("reward"),
         "seconds": round(seconds, 1),
-        "note": f"{steps} steps show that the machinery works; they cannot show a gain."
-        if steps < 20
-        else "",
+        "note": note if steps < 20 else "",
     }

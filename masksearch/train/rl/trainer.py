@@ -1,6 +1,9 @@
-"""TRL's GRPOTrainer as RL needs it: the rollout's log-probs are the old ones, the head is applied to model tokens alone, figures are kept of each token.
+"""TRL's GRPOTrainer with rollout log-probs as the old ones and the head on model tokens alone.
 
-Advantages are TRL's, made leave-one-out where the algorithm asks for it (train/estimators.py); per-mask credit is added to them last, token by token.
+The old log-probabilities of the importance ratio are those that the tokens were sampled with. Advantages
+are TRL's, turned into leave-one-out advantages where the algorithm needs them (rl/estimators.py);
+per-mask credit is added to them last, token by token. Shapes: B rollouts, P prompt tokens, T completion
+tokens (model and tool).
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from masksearch.train.alarms import refuse_not_finite
-from masksearch.train.distributed import everything, mean_of_all
+from masksearch.train.distributed import gather_lists, mean_over_ranks
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.rl.estimators import RECIPES, leave_one_out, share_with_loss
 from masksearch.train.rl.rollout import RolloutWorker
@@ -23,18 +26,20 @@ from masksearch.train.settings import RlSettings
 def carried_reward(
     completions: Sequence[Any], carried_reward: Sequence[float | None], **fields: Any
 ) -> list[float | None]:
-    """The reward was computed with the rollout; the trainer only reads it. None: the rollout is left out of its group."""
+    """Returns the rewards that were computed with the rollouts; None leaves a rollout out of its group."""
     return list(carried_reward)
 
 
 class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer with the rollout's log-probs as the old ones, the head on model tokens alone, and no padding computed."""
+    """GRPOTrainer with rollout log-probs as the old ones, the head on model tokens, and less padding."""
 
     def __init__(self, *args: Any, settings: RlSettings, worker: RolloutWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.settings, self.worker, self.recipe = settings, worker, RECIPES[settings.algorithm]
-        self._scoring, self._tokens = False, TokenFigures()
-        self.add_callback(NothingLearnt(self))
+        # True while TRL scores a batch before training, which it does for the KL term's reference model only.
+        self._scoring = False
+        self._tokens = TokenFigures()
+        self.add_callback(SkipEmptyUpdate(self))
         self.tokens_with_loss = 0
         apply_head_where_loss(self.model, self.temperature)
         if self.ref_model is not None:
@@ -44,10 +49,10 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._scoring = True
         batch: dict[str, Any] = super()._generate_and_score_completions(inputs)
         self._scoring = False
-        self.tokens_with_loss = int(batch["num_items_in_batch"])  # of all processes
-        batch["old_per_token_logps"] = batch["sampling_per_token_logps"]
+        self.tokens_with_loss = int(batch["num_items_in_batch"])  # over all ranks
+        batch["old_per_token_logps"] = batch["sampling_per_token_logps"]  # (B, T)
         if self.recipe.leave_one_out:
-            rewarded = torch.tensor(
+            rewarded = torch.tensor(  # (B,)
                 [row["carried_reward"] is not None for row in inputs], device=batch["advantages"].device
             )
             batch["advantages"] = leave_one_out(batch["advantages"], rewarded, self.settings.group_size)
@@ -57,16 +62,16 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         return batch
 
     def training_step(self, *args: Any, **kwargs: Any) -> Any:
-        loss = super().training_step(*args, **kwargs)
+        loss = super().training_step(*args, **kwargs)  # ()
         if "nan" in self.settings.alarms.stop_on:
-            refuse_not_finite(mean_of_all(loss), int(self.state.global_step) + 1)
+            refuse_not_finite(mean_over_ranks(loss), int(self.state.global_step) + 1)
         return loss
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
-        self._scored = inputs["completion_mask"] * inputs["tool_mask"]
-        self._sampled = inputs["sampling_per_token_logps"]
-        loss = super()._compute_loss(model, inputs)
-        # Rollouts without loss only fill the batch, and must not water down a mean over rollouts.
+        self._scored = inputs["completion_mask"] * inputs["tool_mask"]  # (B, T), 1 at tokens with loss
+        self._sampled = inputs["sampling_per_token_logps"]  # (B, T)
+        loss = super()._compute_loss(model, inputs)  # ()
+        # Rollouts without loss only complete the batch, and must not dilute a mean over rollouts.
         return loss / inputs["share_with_loss"] if self.recipe.by_rollout else loss
 
     def _get_per_token_logps_and_entropies(
@@ -78,10 +83,13 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         *args: Any,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """Log-probs and entropies (batch, logits_to_keep), zero wherever the model wrote nothing."""
+        """Returns log-probs and entropies (B, T) with T = `logits_to_keep`, 0 at tokens without loss.
+
+        `input_ids` and `attention_mask` are (B, P + T).
+        """
         if self._scoring:
             return self._reference_logps(model, input_ids, attention_mask, logits_to_keep)
-        wanted = self._scored.bool()
+        wanted = self._scored.bool()  # (B, T)
         logps, entropies = self._score(model, input_ids, attention_mask, wanted)
         if torch.is_grad_enabled():
             self._tokens.add(logps.detach()[wanted], self._sampled[wanted], entropies.detach()[wanted])
@@ -90,13 +98,16 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _score(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probs and entropies of the wanted ones of the last tokens (batch, kept); 0 elsewhere. Rows that want none are not computed at all."""
-        # One is computed all the same where no row wants any: processes that share a model have to run it equally often.
-        rows = (
-            wanted.any(dim=1).nonzero()[:, 0]
-            if wanted.any()
-            else torch.zeros(1, dtype=torch.long, device=wanted.device)
-        )
+        """Returns log-probs and entropies (B, T) of the wanted ones of the last T tokens, and 0 elsewhere.
+
+        `input_ids` and `attention_mask` are (B, P + T), `wanted` is (B, T). Rows without a wanted token
+        are skipped.
+        """
+        if wanted.any():
+            rows = wanted.any(dim=1).nonzero()[:, 0]  # (rows,)
+        else:
+            # One row is computed even so: ranks that share a model have to run it equally often.
+            rows = torch.zeros(1, dtype=torch.long, device=wanted.device)
         columns = self._score_rows(model, input_ids[rows], attention_mask[rows], wanted[rows])
         logps, entropies = (column.new_zeros(wanted.shape).index_copy(0, rows, column) for column in columns)
         return logps, entropies
@@ -104,11 +115,15 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _score_rows(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """As `_score`, for all of these rows; columns that are padding in each of them are left out."""
+        """Returns log-probs and entropies (rows, T) of all given rows (see `_score`).
+
+        Columns that are padding in every row, at the left of the prompts and the right of the
+        completions, are cut.
+        """
         kept = wanted.shape[1]
-        labels = torch.full_like(input_ids, -100)
+        labels = torch.full_like(input_ids, -100)  # (rows, P + T)
         labels[:, -kept:][wanted] = input_ids[:, -kept:][wanted]
-        used = attention_mask.any(dim=0).nonzero()[:, 0]
+        used = attention_mask.any(dim=0).nonzero()[:, 0]  # columns with a token in some row
         first, last = int(used[0]), int(used[-1]) + 1
         with self.accelerator.autocast():
             outputs = model(
@@ -117,8 +132,9 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
                 labels=labels[:, first:last],
                 fused_lm_head=True,
             )
+        # The outputs are (rows, last - first - 1); their column 0 belongs to the token at first + 1.
         after = input_ids.shape[1] - last
-        logps, entropies = (
+        logps, entropies = (  # (rows, T) each
             torch.nn.functional.pad(column, (first, after))[:, -kept:]
             for column in (outputs.log_probs, outputs.entropy)
         )
@@ -127,21 +143,22 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _reference_logps(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, kept: int
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
-        """Those of all tokens of the rollouts, whoever wrote them, a few rows at a time; for the KL term, which looks at the model's alone."""
+        """Returns log-probs and entropies (B, T) of all completion tokens, for the KL term.
+
+        Computed `micro_batch_size` rows at a time. Tool tokens are included, but the KL term uses the
+        values of model tokens alone.
+        """
         size = self.settings.micro_batch_size
-        rows = [slice(start, start + size) for start in range(0, len(input_ids), size)]
-        parts = [
-            self._score(model, input_ids[some], attention_mask[some], attention_mask[some, -kept:].bool())
-            for some in rows
-        ]
-        return (
-            torch.cat([logps for logps, _ in parts]),
-            torch.cat([entropies for _, entropies in parts]),
-            None,
-        )
+        logps, entropies = [], []
+        for start in range(0, len(input_ids), size):
+            ids, attention = input_ids[start : start + size], attention_mask[start : start + size]
+            part = self._score(model, ids, attention, attention[:, -kept:].bool())
+            logps.append(part[0])
+            entropies.append(part[1])
+        return torch.cat(logps), torch.cat(entropies), None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the figures of the rollouts and of the tokens, so that trackers have them too."""
+        """Adds the figures of the rollouts and of the tokens, so that the trackers get them as well."""
         if "loss" in logs:
             logs |= {f"rollout/{name}": value for name, value in self.worker.logged().items()}
             for name, value in self._tokens.take().items():
@@ -149,8 +166,12 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         super().log(logs, start_time)
 
 
-class NothingLearnt(TrainerCallback):  # type: ignore[misc]
-    """Leaves the weights alone in a step without a token with loss: of gradients that are zero, AdamW would still apply its momentum and weight decay."""
+class SkipEmptyUpdate(TrainerCallback):  # type: ignore[misc]
+    """Leaves the weights unchanged in a step in which no token carries loss.
+
+    With gradients of zero AdamW would still apply its momentum and weight decay; without gradients it
+    skips a weight.
+    """
 
     def __init__(self, trainer: DapoTrainer) -> None:
         self.trainer = trainer
@@ -162,21 +183,21 @@ class NothingLearnt(TrainerCallback):  # type: ignore[misc]
 
 def _has_loss(batch: Mapping[str, Any]) -> torch.Tensor:
     """Whether each row of a batch has a token with loss, as a column (B, 1) of 0 and 1."""
-    mask: torch.Tensor = batch["completion_mask"] * batch["tool_mask"]
+    mask: torch.Tensor = batch["completion_mask"] * batch["tool_mask"]  # (B, T)
     return (mask.sum(dim=1, keepdim=True) > 0).long()
 
 
 class TokenFigures:
-    """Means of a step over all its tokens with loss, gathered micro-batch by micro-batch, in the end from all processes."""
+    """Means over all tokens with loss of a step, summed by micro-batch and gathered from all ranks."""
 
     def __init__(self) -> None:
         self.sums: list[tuple[int, float, float, float, float]] = []
 
     def add(self, logps: torch.Tensor, sampled: torch.Tensor, entropies: torch.Tensor) -> None:
-        """Takes in some tokens (n,): log-probs now, log-probs of the rollout, entropies."""
+        """Adds tokens: current log-probs, log-probs of the rollout, and entropies (in nats), each (n,)."""
         if len(logps):
-            change = logps - sampled
-            ratio = torch.exp(change)
+            change = logps - sampled  # (n,)
+            ratio = torch.exp(change)  # (n,)
             self.sums.append(
                 (
                     len(logps),
@@ -188,8 +209,8 @@ class TokenFigures:
             )
 
     def take(self) -> dict[str, float]:
-        """The means, and the greatest ratio; nothing where there was no token. Begins anew."""
-        found, self.sums = everything(self.sums), []
+        """Returns the means and the greatest ratio, and resets them; empty where there was no token."""
+        found, self.sums = gather_lists(self.sums), []
         if not found:
             return {}
         counts, entropies, ratios, gaps, greatest = zip(*found, strict=True)
@@ -201,13 +222,13 @@ class TokenFigures:
 
 
 def add_token_credit(batch: dict[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Per-mask credit, where the rollouts brought any: the advantages (batch,) become (batch, completion tokens), each with its token's credit added."""
+    """Adds per-mask credit, if the rows have any, to the advantages, which grow from (B,) to (B, T)."""
     if not rows or "token_credit" not in rows[0]:
         return
-    credit = torch.zeros(
+    credit = torch.zeros(  # (B, T)
         batch["completion_ids"].shape, dtype=batch["advantages"].dtype, device=batch["advantages"].device
     )
     for place, row in enumerate(rows):
         values = torch.tensor(row["token_credit"], dtype=credit.dtype, device=credit.device)
         credit[place, : len(values)] = values
-    batch["advantages"] = batch["advantages"].unsqueeze(1) + credit
+    batch["advantages"] = batch["advantages"].unsqueeze(1) + credit  # (B, T)

@@ -1,4 +1,4 @@
-"""Alarms from logs made up for it: each goes off at its sign and at no other, and says what was seen."""
+"""Alarms from constructed logs: each is raised by its sign and by no other, with the figures in its text."""
 
 import math
 from collections import deque
@@ -6,8 +6,9 @@ from collections import deque
 import pytest
 
 from masksearch.errors import TrainingError
-from masksearch.train.alarms import RunStopped, Watch, check, refuse_not_finite, telling_memory
-from masksearch.train.best_state import Judged, judge, keep, kept
+from masksearch.train.alarms import RunStopped, Watch, check, refuse_not_finite
+from masksearch.train.memory import explain_out_of_memory
+from masksearch.train.rl.best_state import StateScore, keep_state, kept_score, score_last_state
 from masksearch.train.rl.stage import memory_remedy
 from masksearch.train.settings import AlarmSettings, RlSettings
 
@@ -25,7 +26,7 @@ GOOD = {
 
 
 def log(*changes, length=30, **last):
-    """Rows of a healthy run, then the rows changed as given."""
+    """Returns rows of a healthy run, then one changed row for each of `changes` (or for `last`)."""
     rows = [{"step": step, **GOOD} for step in range(1, length + 1)]
     for number, change in enumerate(changes or [last], length + 1):
         rows.append({"step": number, **GOOD, **change})
@@ -71,7 +72,7 @@ def test_ratios(ratio):
 
 
 def test_steps_without_a_token_say_nothing():
-    """Such a row has no entropy and no ratio."""
+    """A row of a step without loss has no entropy and no ratio."""
     silent = {
         key: value for key, value in GOOD.items() if key not in ("entropy", "ratio", "right_logprob")
     } | {"groups_kept": 0}
@@ -98,9 +99,9 @@ def test_batches_that_cannot_be_filled(solved, hopeless, remedy):
     empty = {"groups_kept": 0, "groups_solved": solved, "groups_hopeless": hopeless}
     (alarm,) = check(log(*[empty] * 5), AlarmSettings())
     assert alarm.name == "unfilled"
-    assert (
-        f"For 5 steps not one of 20 groups could be trained on ({5 * solved} all right, {5 * hopeless} all wrong), up to step 35"
-        in alarm.text
+    assert alarm.text.startswith(
+        "For 5 steps, up to step 35, none of 20 groups could be trained on "
+        f"({5 * solved} all right, {5 * hopeless} all wrong). Use "
     )
     assert remedy in alarm.text
     assert names(log(*[empty] * 4)) == []
@@ -117,28 +118,28 @@ def test_batches_emptied_by_failed_searches_are_not_blamed_on_the_tasks():
     }
     (alarm,) = [one for one in check(log(*[empty] * 5), AlarmSettings()) if one.name == "unfilled"]
     assert (
-        "(5 all right, 5 all wrong, 15 put aside because a search or the model's server failed)" in alarm.text
+        "(5 all right, 5 all wrong, 15 dropped because a search or the model's server failed)" in alarm.text
     )
-    assert "it takes a search that does not fail" in alarm.text
+    assert "Make the search reliable" in alarm.text
 
 
 def test_the_watch_stops_only_at_what_it_is_told_to(capsys):
     low = [{"step": 31 + number, **GOOD, "reward": 0.0} for number in range(8)]
     watch = Watch(AlarmSettings(window=4, stop_on=("nan",)), log()[:30])
     for row in low:
-        watch.see(row)
-    told = capsys.readouterr().err
-    assert told.count("The reward has fallen from 0.5 to") == 1
-    assert "alarms.stop_on = reward would have stopped it" in told
+        watch.add_row(row)
+    shown = capsys.readouterr().err
+    assert shown.count("The reward has fallen from 0.5 to") == 1
+    assert "alarms.stop_on = reward would have stopped it" in shown
     watch = Watch(AlarmSettings(window=4), log()[:30])
     with pytest.raises(
         RunStopped, match=r"The reward has fallen from 0\.5 to 0\.125 by step 33; lower learning_rate\."
     ):
-        deque(map(watch.see, low))
-    # A run that was killed and goes on has the rows of before in its log, and stops at the same step.
+        deque(map(watch.add_row, low))
+    # The log of a killed and resumed run holds the earlier rows, so the run stops at the same step.
     watch = Watch(AlarmSettings(window=4, stop_on=("reward",)), log()[:30] + low[:2])
     with pytest.raises(RunStopped, match="by step 33"):
-        watch.see(low[2])
+        watch.add_row(low[2])
 
 
 def rl(**given):
@@ -158,9 +159,10 @@ def test_a_lack_of_memory_names_the_setting(error):
     with (
         pytest.raises(
             TrainingError,
-            match=r"does not suffice: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. The same command goes on",
+            match=r"does not suffice: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. "
+            r"The same command resumes from the last saved state\.",
         ),
-        telling_memory(lambda: memory_remedy(rl(), "training")),
+        explain_out_of_memory(lambda: memory_remedy(rl(), "training")),
     ):
         raise error
     assert memory_remedy(rl(decode_slots=9), "rollout").startswith("lower decode_slots (now 9)")
@@ -168,7 +170,7 @@ def test_a_lack_of_memory_names_the_setting(error):
 
 
 def test_other_errors_pass_through():
-    with pytest.raises(RuntimeError, match="shapes"), telling_memory(lambda: "nothing"):
+    with pytest.raises(RuntimeError, match="shapes"), explain_out_of_memory(lambda: "nothing"):
         raise RuntimeError("shapes disagree")
 
 
@@ -181,17 +183,19 @@ def test_a_group_of_one_is_refused():
 
 def test_a_state_is_judged_by_the_step_after_it():
     rows = [{"step": step, "reward": step / 10} for step in range(1, 9)]
-    assert judge(rows[:3], 4, heldout=False) is None
-    assert judge(rows[:4], 4, heldout=False) == Judged(3, 1, pytest.approx(0.25))
-    assert judge([*rows[:6], {"step": 7, "stage": 2, "reward": 0.7}], 4, heldout=False) is None
-    assert judge(rows, 4, heldout=True) is None
-    assert judge([*rows, {"step": 9, "stage": 3, "heldout_f1": 0.4}], 4, heldout=True) == Judged(8, 3, 0.4)
+    assert score_last_state(rows[:3], 4, heldout=False) is None
+    assert score_last_state(rows[:4], 4, heldout=False) == StateScore(3, 1, pytest.approx(0.25))
+    assert score_last_state([*rows[:6], {"step": 7, "stage": 2, "reward": 0.7}], 4, heldout=False) is None
+    assert score_last_state(rows, 4, heldout=True) is None
+    assert score_last_state(
+        [*rows, {"step": 9, "stage": 3, "heldout_f1": 0.4}], 4, heldout=True
+    ) == StateScore(8, 3, 0.4)
 
 
 def test_a_later_stage_goes_before_a_better_score():
-    assert Judged(9, 2, 0.1).beats(Judged(3, 1, 0.9))
-    assert not Judged(9, 1, 0.9).beats(Judged(3, 1, 0.9))
-    assert Judged(9, 1, 0.9).beats(None)
+    assert StateScore(9, 2, 0.1).beats(StateScore(3, 1, 0.9))
+    assert not StateScore(9, 1, 0.9).beats(StateScore(3, 1, 0.9))
+    assert StateScore(9, 1, 0.9).beats(None)
 
 
 def test_what_is_kept_of_a_state(tmp_path):
@@ -199,10 +203,10 @@ def test_what_is_kept_of_a_state(tmp_path):
     state.mkdir(parents=True)
     for name in ("model.safetensors", "config.json", "optimizer.pt", "rng_state.pth", "whole"):
         (state / name).write_text(name)
-    assert kept(tmp_path) is None
-    keep(state, Judged(2, 1, 0.1), tmp_path)
-    keep(state, Judged(3, 1, 0.2), tmp_path)
-    assert kept(tmp_path) == Judged(3, 1, 0.2)
+    assert kept_score(tmp_path) is None
+    keep_state(state, StateScore(2, 1, 0.1), tmp_path)
+    keep_state(state, StateScore(3, 1, 0.2), tmp_path)
+    assert kept_score(tmp_path) == StateScore(3, 1, 0.2)
     assert {file.name for file in (tmp_path / "best").iterdir()} == {
         "model.safetensors",
         "config.json",

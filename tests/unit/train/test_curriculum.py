@@ -1,19 +1,22 @@
-"""Orders of tasks: what a step sees depends on seed, step and state; stages end when they should; weights follow the solve rates."""
+"""Orders of tasks: the tasks of a step depend on seed, step and state alone.
+
+Stages end at their step or plateau, and weights follow the solve rates.
+"""
 
 import json
 from collections import Counter
 
 import numpy as np
 import pytest
+from kit.train_helpers import ShuffledTasks
 
 from masksearch.errors import DataError, TrainingError
 from masksearch.runtime.files import write_json_lines
 from masksearch.train.curriculum import (
     Curriculum,
-    CurriculumStream,
     Item,
     Rate,
-    faded,
+    decayed,
     item_of,
     load_state,
     on_plateau,
@@ -24,7 +27,7 @@ from masksearch.train.curriculum import (
     weight,
     weighted_order,
 )
-from masksearch.train.rl.dynamic_sampling import TaskStream
+from masksearch.train.rl.task_stream import CurriculumStream
 from masksearch.train.settings import CurriculumSettings
 from masksearch.types import MaskedTask, Question
 
@@ -46,7 +49,7 @@ def seen(curriculum, steps, size=4):
 def test_the_mixed_order_is_that_of_the_task_stream():
     tasks = [Question(id=f"q{number}", question="?", answers=("x",)) for number in range(7)]
     curriculum = Curriculum([item_of(task) for task in tasks], chosen(), 9, seed=3)
-    stream, old = CurriculumStream(tasks, curriculum, 5, 0), TaskStream(tasks, 3)
+    stream, old = CurriculumStream(tasks, curriculum, 5, 0), ShuffledTasks(tasks, 3)
     assert [stream[place].id for place in range(40)] == [old[place].id for place in range(40)]
     assert not curriculum.moves
 
@@ -72,14 +75,16 @@ def test_stages_by_masks_as_they_are_given():
 def test_stages_that_would_never_begin_are_refused():
     with pytest.raises(
         TrainingError,
-        match=r"curriculum\.stage_steps add up to 150, but the training has 20 steps, so its last stage would never begin",
+        match=r"curriculum\.stage_steps add up to 150, but the training has 20 steps, "
+        r"so its last stage would never start",
     ):
         Curriculum(ITEMS, chosen(order="masks", stage_steps=(50, 50, 50)), 20, seed=1)
 
 
 @pytest.mark.parametrize("shares", [1, 2])
 def test_refills_do_not_break_a_pass_over_the_tasks(shares):
-    """Three refills a step, drawn or not: what is sampled in any case is one pass after another, over the steps and processes."""
+    """With three refills per step, the tasks sampled in any case pass over all tasks, across steps and
+    processes."""
     tasks = [
         Question(id=f"q{number}", question=f"Question {number}?", answers=("a",)) for number in range(20)
     ]
@@ -178,7 +183,7 @@ def test_a_plateau_ends_a_stage():
         assert curriculum.due(step)
         assert not curriculum.due(step + 1)
         ended.append(curriculum.measured(step, value))
-    # Each stage starts its count anew: what the next one measures is of other tasks.
+    # Each stage starts without measurements, because its held-out tasks are others.
     assert [number for number, end in enumerate(ended) if end] == [3, 6]
     assert (curriculum.state.stage, curriculum.state.stage_start, curriculum.state.measures) == (
         2,
@@ -214,7 +219,7 @@ def test_weights_are_highest_for_what_is_solved_sometimes():
 
 
 def test_what_was_measured_long_ago_counts_less():
-    assert faded(Rate(8, 8, 10), 60, 50) == Rate(4, 4, 60)
+    assert decayed(Rate(8, 8, 10), 60, 50) == Rate(4, 4, 60)
     settings = chosen(half_life=10)
     ages = [weight(Rate(8, 8, 0), step, settings) for step in (0, 10, 20, 40, 200)]
     assert ages == sorted(ages)
@@ -222,7 +227,7 @@ def test_what_was_measured_long_ago_counts_less():
 
 
 def test_weighted_draws_follow_the_weights():
-    """The first of the order is drawn in proportion to the weights; all come once."""
+    """The first index is drawn in proportion to the weights, and each index occurs once."""
     weights = [1.0, 0.5, 0.25, 0.25]
     orders = [weighted_order(weights, 5, step) for step in range(8000)]
     assert all(sorted(order.tolist()) == [0, 1, 2, 3] for order in orders[:50])
@@ -237,7 +242,7 @@ def test_tasks_solved_sometimes_come_more_often_and_the_weights_move():
     for step in range(400):
         (batch,) = seen(curriculum, [step])
         counts.update(item.key for item in batch)
-        # The first ten are always solved, then five never, then five half of the time.
+        # The first ten tasks are always solved, the next five never, the last five half of the time.
         curriculum.record(
             step,
             {

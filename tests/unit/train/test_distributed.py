@@ -1,4 +1,4 @@
-"""Two processes on the CPU, started by `accelerate launch` as a user starts them: the same training, written once."""
+"""Two processes on the CPU, started by `accelerate launch`: the same training as by one, written once."""
 
 import json
 import os
@@ -21,8 +21,9 @@ LAUNCH = (
     str(REPOSITORY / "recipes" / "accelerate" / "cpu-2.yaml"),
 )
 RL = (
-    "--steps", "2", "--prompts-per-step", "4", "--group-size", "2", "--micro-batch-size", "2", "--decode-slots", "4", "--dtype", "float32",
-    "--no-dynamic-sampling", "--agent.max-tokens", "24", "--agent.turn-tokens", "12", "--agent.max-length", "512", "--reward.max-tokens", "24",
+    "--steps", "2", "--prompts-per-step", "4", "--group-size", "2", "--micro-batch-size", "2",
+    "--decode-slots", "4", "--dtype", "float32", "--no-dynamic-sampling", "--agent.max-tokens", "24",
+    "--agent.turn-tokens", "12", "--agent.max-length", "512", "--reward.max-tokens", "24",
     "--reward.cache-tokens", "8", "--learning-rate", "1e-2", "--warmup-steps", "1",
 )  # fmt: skip
 
@@ -82,10 +83,10 @@ def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint, free_port)
         "3",
     )
     assert main(["sft", *flags, "-o", str(folder / "one")]) == 0
-    told = launch("sft", *flags, "-o", folder / "two", port=free_port)
-    assert told.returncode == 0, told.stderr
+    done = launch("sft", *flags, "-o", folder / "two", port=free_port)
+    assert done.returncode == 0, done.stderr
     assert read_json(folder / "two.work" / "sft-report.json")["processes"] == 2
-    assert told.stderr.count("8 trajectories, 4 steps") == 1, "only the first process speaks"
+    assert done.stderr.count("8 trajectories, 4 steps") == 1, "only the first process speaks"
     assert farthest(weights(folder / "one"), weights(folder / "two")) < 1e-5
     one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("one", "two"))
     assert [row["step"] for row in two] == [1, 2, 3, 4]
@@ -98,7 +99,7 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
     folder, tiny_checkpoint, free_port
 ):
     tasks, index = write_questions(folder / "q.jsonl"), write_index(folder / "index")
-    told = launch(
+    done = launch(
         "rl",
         "--model",
         tiny_checkpoint,
@@ -111,7 +112,7 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
         folder / "rl",
         port=free_port,
     )
-    assert told.returncode == 0, told.stderr
+    assert done.returncode == 0, done.stderr
     assert read_json(folder / "rl.work" / "rl-report.json")["processes"] == 2
     assert [row["step"] for row in read_appended(folder / "rl.work" / "log.jsonl")] == [1, 2]
     rows = read_appended(folder / "rl.work" / "rollouts.jsonl")
@@ -124,7 +125,8 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
 
 
 def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_port):
-    """Rows drawn by solve rates: each process sees half of them, and both must draw the next ones alike."""
+    """Rows drawn by solve rate: each process trains on half of them, and both must draw the same next
+    rows."""
     flags = (
         "--model",
         str(tiny_checkpoint),
@@ -147,8 +149,8 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_po
     )
     flags += ("--curriculum.solve-rate", "--curriculum.measure-steps", "2")
     assert main(["sft", *flags, "-o", str(folder / "drawn-one")]) == 0
-    told = launch("sft", *flags, "-o", folder / "drawn-two", port=free_port)
-    assert told.returncode == 0, told.stderr
+    done = launch("sft", *flags, "-o", folder / "drawn-two", port=free_port)
+    assert done.returncode == 0, done.stderr
     one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("drawn-one", "drawn-two"))
     assert ["heldout_loss" in row for row in two] == [True, False, True, False, True, False]
     for name in ("loss", "solved", "heldout_loss"):
@@ -173,7 +175,7 @@ def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_che
         "8",
     )
     flags += ("--alarms.stop-on", "entropy", "--alarms.entropy-share", "0.999999", "--alarms.window", "1")
-    told = launch(
+    done = launch(
         "rl",
         "--model",
         tiny_checkpoint,
@@ -187,7 +189,7 @@ def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_che
         folder / "stopped",
         port=free_port,
     )
-    assert told.returncode == 0, told.stderr
+    assert done.returncode == 0, done.stderr
     rows, report = (
         read_appended(folder / "stopped.work" / "log.jsonl"),
         read_json(folder / "stopped.work" / "rl-report.json"),
@@ -195,10 +197,10 @@ def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_che
     assert (report["stopped"], report["processes"]) == ("entropy", 2)
     assert rows[-1]["step"] < 8
     assert rows[-1]["entropy"] < rows[0]["entropy"]
-    for row in rows:  # one held-out task, so the second process has none to roll out
+    for row in rows:  # there is one held-out task, so the second process rolls out none
         assert row["heldout_f1"] == 0
         assert (row["groups_sampled"], row["groups_solved"] + row["groups_hopeless"]) == (4, 4)
-    assert told.stderr.count("  stopped: The entropy has fallen") == 1
+    assert done.stderr.count("  stopped: The entropy has fallen") == 1
     assert weights(folder / "stopped")
     assert not (folder / "stopped.work" / "states").exists()
     assert not (folder / "stopped.work" / "best").exists()

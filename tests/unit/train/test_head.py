@@ -1,4 +1,4 @@
-"""The head on labelled positions alone gives what the whole logits give."""
+"""The head on labelled positions gives the same losses, figures and gradients as full logits."""
 
 import types
 
@@ -17,12 +17,12 @@ def batch():
     attention[0, 8:] = 0
     labels = torch.where(torch.rand(ids.shape, generator=generator) < 0.5, ids, -100)
     labels[attention == 0] = -100
-    labels[:, 0] = ids[:, 0]  # has no position before it and must not count
+    labels[:, 0] = ids[:, 0]  # no position predicts the first token, so it must not count
     return {"input_ids": ids, "attention_mask": attention, "labels": labels}
 
 
 def whole(model, batch, temperature=1.0, items=None):
-    """Log-probs, entropies, top-1 and loss from full logits."""
+    """Returns log-probs, entropies, top-1 (all (batch, length - 1)) and loss from full logits."""
     logits = (
         model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, :-1].float()
         / temperature

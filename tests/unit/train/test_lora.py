@@ -1,4 +1,7 @@
-"""LoRA: nothing changes at first, the adapters alone learn, and what leaves a stage is a plain checkpoint. Slices of several processes come out whole."""
+"""LoRA: new adapters change nothing, adapters alone are trained, and a stage writes a plain checkpoint.
+
+Weights sliced over several processes are put together.
+"""
 
 import copy
 import types
@@ -62,9 +65,11 @@ def test_a_stage_leaves_a_plain_checkpoint(tmp_path, tiny_checkpoint):
     )
     rl = RlSettings.model_validate(
         {
-            **given, "model": str(tmp_path / "sft"), "tasks": write_questions(tmp_path / "q.jsonl"), "index": write_index(tmp_path / "index"), "steps": 1,
-            "prompts_per_step": 2, "group_size": 2, "micro_batch_size": 2, "decode_slots": 4, "dynamic_sampling": False,
-            "agent": {"max_tokens": 24, "turn_tokens": 12, "max_length": 512}, "reward": {"max_tokens": 24, "cache_tokens": 8},
+            **given, "model": str(tmp_path / "sft"), "tasks": write_questions(tmp_path / "q.jsonl"),
+            "index": write_index(tmp_path / "index"), "steps": 1, "prompts_per_step": 2, "group_size": 2,
+            "micro_batch_size": 2, "decode_slots": 4, "dynamic_sampling": False,
+            "agent": {"max_tokens": 24, "turn_tokens": 12, "max_length": 512},
+            "reward": {"max_tokens": 24, "cache_tokens": 8},
         }
     )  # fmt: skip
     run_rl(rl, tmp_path / "rl", tmp_path / "rl.work")

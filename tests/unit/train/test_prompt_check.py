@@ -13,7 +13,7 @@ from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.runtime.files import write_json_lines
 from masksearch.search import Bm25Searcher
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft import encode_all
+from masksearch.train.sft_rows import encode_all
 from masksearch.train.tokens import encode_trajectory
 from masksearch.types import MaskedTask, Passage, Question, Trajectory
 

@@ -1,4 +1,5 @@
-"""SFT on a tiny model: the order of rows, what is refused, and that a killed run ends where an undisturbed one does."""
+"""SFT on a tiny model: the order of rows, refused inputs, and killed runs that end like uninterrupted
+ones."""
 
 import json
 from collections import Counter
@@ -8,10 +9,11 @@ from kit.train_helpers import Killed, farthest, make_trajectory, weights, write_
 
 from masksearch.errors import DataError, TrainingError
 from masksearch.runtime.files import read_appended, write_json_lines
-from masksearch.train import sft
-from masksearch.train.common import Recorder
+from masksearch.train.recorder import Recorder
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft import arrange, encode_all, run_sft
+from masksearch.train.sft import LOGGED, run_sft
+from masksearch.train.sft_rows import arrange, arrange_stages, encode_all, make_curriculum
+from masksearch.train.sft_trainer import SparseHeadTrainer, answers_right
 from masksearch.train.tokens import Encoded
 
 
@@ -85,7 +87,7 @@ def test_too_long_rows_are_left_out_not_cut(tmp_path, tiny_tokenizer):
 def test_a_trajectory_without_a_model_turn_is_refused(tmp_path, tiny_tokenizer):
     empty = make_trajectory(0).model_copy(update={"turns": (make_trajectory(0).turns[1],)})
     write_json_lines(tmp_path / "t.jsonl", [make_trajectory(1).to_json(), empty.to_json()])
-    with pytest.raises(TrainingError, match="trajectory 'q0' has no model turn"):
+    with pytest.raises(TrainingError, match="trajectory 'q0' has no model turn, so it cannot be trained on"):
         encode_all(sft_settings(trajectories=(str(tmp_path / "t.jsonl"),)), tiny_tokenizer)
     with pytest.raises(DataError, match=r"missing\.jsonl"):
         encode_all(sft_settings(trajectories=(str(tmp_path / "missing.jsonl"),)), tiny_tokenizer)
@@ -93,7 +95,7 @@ def test_a_trajectory_without_a_model_turn_is_refused(tmp_path, tiny_tokenizer):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, tiny_checkpoint):
-    """A run of seven steps: its settings, its folder and its summary."""
+    """A finished run of seven steps: its settings, folder and summary."""
     folder = tmp_path_factory.mktemp("sft")
     data = write_trajectories(folder / "t.jsonl")
     settings = sft_settings(
@@ -193,7 +195,7 @@ def test_batch_sizes_must_fit(undisturbed, tmp_path):
     settings, _, _ = undisturbed
     with pytest.raises(TrainingError, match="must be a multiple of micro_batch_size"):
         run_sft(settings.model_copy(update={"micro_batch_size": 3}), tmp_path / "out", tmp_path / "work")
-    assert sft.LOGGED["mean_token_accuracy"] == "token_accuracy"
+    assert LOGGED["mean_token_accuracy"] == "token_accuracy"
 
 
 def masked_trajectory(number, masks):
@@ -219,11 +221,11 @@ def test_stages_by_masks_are_arranged_one_after_another(tmp_path, tiny_tokenizer
         trajectories=(data,), epochs=2.0, curriculum={"order": "masks", "stages": ("1", "2")}
     )
     found, _ = encode_all(settings, tiny_tokenizer)
-    order = sft.arrange_stages(found, sft.make_curriculum(found, 6, settings), settings)
+    order = arrange_stages(found, make_curriculum(found, 6, settings), settings)
     assert [row.masks for row in order] == [1] * 12 + [2] * 12
     assert Counter(row.task for row in order) == {f"m{number}": 2 for number in range(12)}
     mixed = sft_settings(trajectories=(data,), epochs=2.0)
-    assert sft.arrange_stages(found, sft.make_curriculum(found, 6, mixed), mixed) == arrange(found, mixed)
+    assert arrange_stages(found, make_curriculum(found, 6, mixed), mixed) == arrange(found, mixed)
 
 
 def test_an_answer_is_right_where_all_its_tokens_are_the_likeliest():
@@ -232,15 +234,19 @@ def test_an_answer_is_right_where_all_its_tokens_are_the_likeliest():
     rows = [Encoded([0] * 6, [0] * 6, answer_tokens=2)] * 3
     labelled = torch.tensor([[0, 1, 1, 1, 1, 0]] * 3)
     top = torch.tensor([[0, 0, 1, 1, 1, 0], [0, 1, 0, 1, 1, 0], [0, 1, 1, 1, 0, 0]]).bool()
-    assert sft.answers_right(top, labelled, rows) == [True, False, False]
-    assert sft.answers_right(top[:1], labelled[:1], [Encoded([0], [0])]) == [False]
+    assert answers_right(top, labelled, rows) == [True, False, False]
+    assert answers_right(top[:1], labelled[:1], [Encoded([0], [0])]) == [False]
 
 
 def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, tiny_checkpoint):
     settings = sft_settings(
-        model=str(tiny_checkpoint), trajectories=(write_masked(tmp_path / "t.jsonl", range(8)),), max_steps=6, save_steps=2, learning_rate=5e-3,
-        micro_batch_size=2, heldout=write_masked(tmp_path / "held.jsonl", range(20, 24)), trackers=("none",),
-        curriculum={"order": "masks", "stages": ("1", "2"), "boundary": "plateau", "min_gain": 100, "measure_steps": 1, "patience": 2, "solve_rate": True},
+        model=str(tiny_checkpoint), trajectories=(write_masked(tmp_path / "t.jsonl", range(8)),),
+        max_steps=6, save_steps=2, learning_rate=5e-3, micro_batch_size=2,
+        heldout=write_masked(tmp_path / "held.jsonl", range(20, 24)), trackers=("none",),
+        curriculum={
+            "order": "masks", "stages": ("1", "2"), "boundary": "plateau", "min_gain": 100,
+            "measure_steps": 1, "patience": 2, "solve_rate": True,
+        },
     )  # fmt: skip
     run_sft(settings, tmp_path / "whole" / "out", tmp_path / "whole" / "work")
     whole = read_appended(tmp_path / "whole" / "work" / "log.jsonl")
@@ -266,18 +272,18 @@ def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(tmp_path, monkey
 
 def test_a_loss_that_is_not_finite_ends_with_the_last_good_state(undisturbed, tmp_path, monkeypatch):
     settings, _, _ = undisturbed
-    original = sft.SparseHeadTrainer.compute_loss
+    original = SparseHeadTrainer.compute_loss
 
     def compute(self, *args, **kwargs):
         return original(self, *args, **kwargs) * (float("nan") if self.state.global_step == 3 else 1.0)
 
-    monkeypatch.setattr(sft.SparseHeadTrainer, "compute_loss", compute)
+    monkeypatch.setattr(SparseHeadTrainer, "compute_loss", compute)
     with pytest.raises(
         TrainingError, match=r"The loss is nan in step 4.*The state after step 2 is kept in .*checkpoint-2\."
     ):
         run_sft(settings.model_copy(update={"on_nan": "fail"}), tmp_path / "out", tmp_path / "work")
     summary = run_sft(settings, tmp_path / "out", tmp_path / "work")
     assert (summary["stopped"], summary["checkpoint_step"]) == ("nan", 2)
-    assert summary["note"].endswith("The checkpoint is that after step 2 of 7.")
+    assert summary["note"].endswith("The checkpoint is the one after step 2 of 7.")
     with pytest.raises(TrainingError, match=r"The loss is nan in step 4.*No state was saved before"):
         run_sft(settings.model_copy(update={"save_steps": 50}), tmp_path / "no", tmp_path / "work2")

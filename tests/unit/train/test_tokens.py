@@ -1,4 +1,4 @@
-"""Loss on every model token and on no other, for any trajectory and several tokenizers."""
+"""Every model token carries loss and no other token does, for any trajectory and several tokenizers."""
 
 import functools
 
@@ -55,7 +55,7 @@ def test_labels_stand_on_model_tokens_only(name, turns):
     tokenizer = tokenizers()[name]
     row = encode_trajectory(tokenizer, trajectory(turns))
     assert len(row.input_ids) == len(row.labels)
-    # Worked out again, stretch by stretch, as a rollout puts a session together.
+    # The expected tokens, turn by turn, as a rollout builds a session.
     prompt = encode_prompt(tokenizer, messages(QUESTION, "agent", "spans"))
     ids, written = list(prompt), [False] * len(prompt)
     for turn in turns:
@@ -67,8 +67,8 @@ def test_labels_stand_on_model_tokens_only(name, turns):
         written.append(True)
     assert row.input_ids == ids
     assert row.labels == [token if model else IGNORED for token, model in zip(ids, written, strict=True)]
-    said = [label for label in row.labels if label != IGNORED]
-    assert decode(tokenizer, said) == "".join(turn.text for turn in turns if turn.role == "model")
+    learnt = [label for label in row.labels if label != IGNORED]
+    assert decode(tokenizer, learnt) == "".join(turn.text for turn in turns if turn.role == "model")
     special = set(tokenizer.all_special_ids)
     ended = bool(turns) and turns[-1].role == "model"
     assert [token for token in row.input_ids[len(prompt) :] if token in special] == [

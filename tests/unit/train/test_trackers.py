@@ -1,4 +1,4 @@
-"""Trackers are found, named and refused without loading any."""
+"""Trackers are found, named and refused without importing them."""
 
 import sys
 
@@ -11,7 +11,7 @@ from masksearch.train.trackers import chosen, run_name, tracking, tracking_callb
 
 @pytest.fixture
 def there(monkeypatch):
-    """Says which trackers are installed."""
+    """Returns a function that pretends that the given trackers are installed."""
 
     def give(*names):
         monkeypatch.setattr(
@@ -34,7 +34,8 @@ def test_a_tracker_that_is_not_installed_is_refused(there):
     there("trackio", "tensorboardX")
     with pytest.raises(
         UsageError,
-        match="The tracker wandb is not installed; install it with: pip install wandb, or leave it out of trackers",
+        match="The tracker wandb is not installed; install it with: pip install wandb, "
+        "or leave it out of trackers",
     ):
         chosen(("auto", "wandb"))
     assert chosen(("tensorboard",)) == ["tensorboard"]
@@ -44,8 +45,8 @@ def test_what_the_trainer_is_told(there, tmp_path):
     there("trackio", "wandb")
     before = set(sys.modules)
     work = tmp_path / "run" / "stages" / "rl"
-    told = tracking(("auto", "wandb"), work)
-    assert told == {
+    arguments = tracking(("auto", "wandb"), work)
+    assert arguments == {
         "report_to": ["trackio", "wandb"],
         "project": "masksearch",
         "run_name": "run/rl",

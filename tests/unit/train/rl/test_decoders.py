@@ -1,4 +1,7 @@
-"""What decodes the rollouts of RL: weights come first, rollouts after them, and what vLLM wrote is what is trained on. TRL's own code brings the weights."""
+"""Backends of RL rollouts: weights are loaded before each step's rollouts, and vLLM's tokens are trained on.
+
+TRL's own code transfers the weights.
+"""
 
 import copy
 import importlib.util
@@ -32,7 +35,7 @@ needs_peft = pytest.mark.skipif(
 
 
 def drawn(trajectory):
-    """A reward by what was written: the model is too small to earn any."""
+    """Returns a reward that depends on the text alone; the model is too small to earn one."""
     value = sum(map(ord, "".join(turn.text for turn in trajectory.turns))) % 101 / 100
     return Ledger(
         f1=float(value > 0.5),
@@ -58,9 +61,11 @@ def settings(tmp_path, tiny_checkpoint, monkeypatch):
     def make(**given):
         return RlSettings.model_validate(
             {
-                "model": str(tiny_checkpoint), "tasks": tasks, "index": index, "steps": 2, "prompts_per_step": 2, "group_size": 2, "learning_rate": 1e-2,
-                "micro_batch_size": 2, "dtype": "float32", "dynamic_sampling": False, "seed": 3, "trackers": ("none",),
-                "agent": {"max_tokens": 12, "turn_tokens": 6, "max_length": 512}, "reward": {"max_tokens": 24, "cache_tokens": 8}, **given,
+                "model": str(tiny_checkpoint), "tasks": tasks, "index": index, "steps": 2,
+                "prompts_per_step": 2, "group_size": 2, "learning_rate": 1e-2, "micro_batch_size": 2,
+                "dtype": "float32", "dynamic_sampling": False, "seed": 3, "trackers": ("none",),
+                "agent": {"max_tokens": 12, "turn_tokens": 6, "max_length": 512},
+                "reward": {"max_tokens": 24, "cache_tokens": 8}, **given,
             }
         )  # fmt: skip
 
@@ -68,7 +73,7 @@ def settings(tmp_path, tiny_checkpoint, monkeypatch):
 
 
 def searching():
-    """Random text asks for nothing: every second stretch counts as a search, so that tool text stands in the rollouts."""
+    """Lets two thirds of the turns count as searches: random text has none, and rollouts need tool text."""
     from masksearch.agent.protocol import Invalid, Search
 
     return lambda text, tools: Search("Ada Bob") if sum(map(ord, text)) % 3 else Invalid("nothing")
@@ -76,29 +81,31 @@ def searching():
 
 @pytest.fixture
 def vllm(tmp_path, tiny_checkpoint, monkeypatch):
-    """TRL with an engine, and with a server, that decode a tiny model; `told` holds what happened, in order."""
-    told = []
+    """TRL with an engine, and with a server, that decode a tiny model; `events` has the calls in order."""
+    events = []
     model, tokenizer = load_checkpoint(tiny_checkpoint, torch.float32)
     with torch.no_grad():
         for weight in model.parameters():
-            weight.zero_()  # whoever rolls out before the weights are there would sample from an even distribution
+            weight.zero_()  # rollouts before the first transfer would sample uniformly
     tiny = Tiny(model, tokenizer)
     engine = TinyEngine(tiny)
     add = engine.add_request
-    engine.add_request = lambda *given: told.append("request") or add(*given)
+    engine.add_request = lambda *given: events.append("request") or add(*given)
     script = completions(tiny)
 
     class Generation(VLLMGeneration):
         def _init_vllm(self):
             if self.mode == "server":
                 self.vllm_client = SimpleNamespace(
-                    get_server_info=lambda: told.append("info") or server_info(),
+                    get_server_info=lambda: events.append("info") or server_info(),
                     update_named_params=lambda metadata, params: engine._load(params),
-                    reset_prefix_cache=lambda: told.append("reset"),
+                    reset_prefix_cache=lambda: events.append("reset"),
                 )
             else:
-                self.llm = SimpleNamespace(llm_engine=engine, reset_prefix_cache=lambda: told.append("reset"))
-            told.append(
+                self.llm = SimpleNamespace(
+                    llm_engine=engine, reset_prefix_cache=lambda: events.append("reset")
+                )
+            events.append(
                 {
                     name: getattr(self, name)
                     for name in (
@@ -112,23 +119,23 @@ def vllm(tmp_path, tiny_checkpoint, monkeypatch):
             )
 
         def sync_weights(self):
-            told.append("sync")
+            events.append("sync")
             super().sync_weights()
 
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Generation)
     monkeypatch.setattr(decoders, "find_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr(decoders, "wait", lambda: told.append("wait"))
+    monkeypatch.setattr(decoders, "wait", lambda: events.append("wait"))
     monkeypatch.setattr(decoders, "LocalPolicy", None)  # no copy of the model is made
     with (
         installed(tmp_path, monkeypatch),
-        Endpoint(lambda body, number: told.append("request") or script(body, number)) as endpoint,
+        Endpoint(lambda body, number: events.append("request") or script(body, number)) as endpoint,
     ):
-        yield SimpleNamespace(told=told, engine=engine, endpoint=endpoint)
+        yield SimpleNamespace(events=events, engine=engine, endpoint=endpoint)
 
 
-def shortened(told):
-    """What happened, repetitions left out; at `wait` all processes wait for the one that sends the weights."""
-    words = [word for word in told if isinstance(word, str) and word != "info"]
+def shortened(events):
+    """Returns the events without repetitions; `wait` is the barrier after the weights are sent."""
+    words = [word for word in events if isinstance(word, str) and word != "info"]
     return [word for place, word in enumerate(words) if place == 0 or words[place - 1] != word]
 
 
@@ -146,23 +153,24 @@ def test_weights_come_before_each_steps_rollouts_and_these_are_trained_on(
     summary = run_rl(
         settings(rollouts=mode, vllm={"url": vllm.endpoint.url}), tmp_path / "out", tmp_path / "work"
     )
-    assert shortened(vllm.told) == ["sync", "reset", "wait", "request"] * 2
+    assert shortened(vllm.events) == ["sync", "reset", "wait", "request"] * 2
     assert summary["rollouts"] == mode
-    given = next(entry for entry in vllm.told if isinstance(entry, dict))
+    given = next(entry for entry in vllm.events if isinstance(entry, dict))
     assert given == {
-        "mode": mode.removeprefix("vllm-"), "server_base_url": vllm.endpoint.url.removesuffix("/v1"), "server_timeout": 300.0,
-        "gpu_memory_utilization": 0.3, "max_model_length": 512,
+        "mode": mode.removeprefix("vllm-"), "server_base_url": vllm.endpoint.url.removesuffix("/v1"),
+        "server_timeout": 300.0, "gpu_memory_utilization": 0.3, "max_model_length": 512,
     }  # fmt: skip
     rows = read_appended(tmp_path / "work" / "log.jsonl")
     assert [row["step"] for row in rows] == [1, 2]
-    # The trainer computes the log-probabilities that vLLM sampled by: it had this step's weights, and the tokens are the rollout's own.
+    # The trainer computes the log-probabilities that vLLM sampled with: vLLM had the weights of this
+    # step, and the tokens are those of the rollout.
     assert all(row["logprob_gap"] < 1e-4 for row in rows)
     assert all(row["ratio"] == pytest.approx(1.0, abs=1e-4) for row in rows)
     assert farthest(weights(tmp_path / "out"), weights(tiny_checkpoint)) > 1e-3
     records = [one.episode.record for groups in handed for group in groups for one in group.rollouts]
     assert len({tuple(record.ids) for record in records}) > 4
     assert any(0 in record.mask for record in records), (
-        "tool text stands in the rollouts, and carries no loss"
+        "the rollouts contain tool text, which carries no loss"
     )
     assert all(len(record.ids) == len(record.mask) == len(record.logprobs) for record in records)
 
@@ -182,8 +190,9 @@ def test_measuring_and_judging_the_last_weights_goes_by_the_same_weights(vllm, s
     executor = vllm.engine.model_executor.driver_worker.model_runner.model
     executor.load_weights = lambda named: load(named) or loaded.append(1)
     run_rl(settings(**given), tmp_path / "out", tmp_path / "work")
-    # Each step's weights once, measurement and rollouts by the same; at the end those of the last step, which no step has rolled out with.
-    assert shortened(vllm.told) == ["sync", "reset", "wait", "request"] * 4
+    # Each step loads its weights once, for the measurement and the rollouts. At the end the weights of
+    # the last step are loaded, with which no step has rolled out.
+    assert shortened(vllm.events) == ["sync", "reset", "wait", "request"] * 4
     assert len(loaded) == 4 * len(list(vllm.engine.tiny.model.parameters()))
 
 
@@ -235,7 +244,7 @@ def test_merged_weights_have_plain_names_and_shared_ones_come_once(tiny_model):
     assert torch.allclose(plain(ids).logits, tiny_model(ids).logits, atol=1e-4)
 
 
-# -- refusals --------------------------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------
 
 
 def test_what_is_missing_is_said_before_a_model_is_loaded(settings, tmp_path, monkeypatch):
@@ -243,13 +252,15 @@ def test_what_is_missing_is_said_before_a_model_is_loaded(settings, tmp_path, mo
     monkeypatch.setitem(sys.modules, "vllm", None)
     with pytest.raises(
         MissingExtraError,
-        match=r"^rollouts = vllm-colocate needs the package 'vllm'; install it with: pip install 'masksearch\[vllm\]'\.$",
+        match=r"^rollouts = vllm-colocate needs the package 'vllm'; "
+        r"install it with: pip install 'masksearch\[vllm\]'\.$",
     ):
         run_rl(settings(rollouts="vllm-colocate"), tmp_path / "out", tmp_path / "work")
     monkeypatch.setattr(decoders, "find_device", lambda: torch.device("cpu"))
     with pytest.raises(
         UsageError,
-        match=r"rollouts is vllm-server, but .* CUDA device only, and there is none here; leave rollouts at slots",
+        match=r"rollouts is vllm-server, but .* CUDA device only, "
+        r"and there is none here; leave rollouts at slots",
     ):
         run_rl(settings(rollouts="vllm-server"), tmp_path / "out", tmp_path / "work")
 
@@ -267,7 +278,7 @@ def test_flags_and_addresses(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("info", "given", "said"),
+    ("info", "given", "error"),
     [
         ({}, {}, ""),
         ({"logprobs_mode": "raw_logprobs"}, {}, ""),
@@ -284,12 +295,12 @@ def test_flags_and_addresses(tmp_path, capsys):
         ),
     ],
 )
-def test_a_server_with_options_that_do_not_fit(settings, info, given, said):
+def test_a_server_with_options_that_do_not_fit(settings, info, given, error):
     model = server_info(**info)["model_config"]
-    if not said:
+    if not error:
         check_server(model, settings(**given))
         return
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(TrainingError, match=error):
         check_server(model, settings(**given))
 
 
@@ -327,7 +338,8 @@ def test_rollouts_that_vllm_broke_off_are_not_learnt_from(vllm, settings, tmp_pa
     vllm.engine.add_request = refuse(1)
     with pytest.raises(
         TrainingError,
-        match=r"The model failed in 4 of 4 rollouts: The vLLM engine refused a request \(no room\)\. Start the same command",
+        match=r"The model failed in 4 of 4 rollouts: The vLLM engine refused a request \(no room\)\. "
+        r"Repair this and start the same command again\.",
     ):
         run_rl(settings(rollouts="vllm-colocate"), tmp_path / "all" / "out", tmp_path / "all" / "work")
     heldout = tmp_path / "held.jsonl"

@@ -1,4 +1,4 @@
-"""Dynamic sampling by fakes: batches are filled, silent groups carry no loss, lengths agree."""
+"""Dynamic sampling with fakes: batches are filled, silent groups carry no loss, lengths agree."""
 
 import asyncio
 from collections import Counter
@@ -6,22 +6,15 @@ from dataclasses import replace
 
 import pytest
 from kit.endpoint import Endpoint, fail, say, verdict
+from kit.train_helpers import ShuffledTasks
 
 from masksearch.agent.loop import Episode
 from masksearch.errors import SearchError, TrainingError
 from masksearch.llm.base import Generation, TokenRecord
 from masksearch.scoring.rewards import Ledger, open_judge
-from masksearch.train.rl.dynamic_sampling import (
-    Group,
-    Rollout,
-    TaskStream,
-    collect_step,
-    credit_columns,
-    fate,
-    ledger_figures,
-    step_figures,
-    to_batch,
-)
+from masksearch.train.rl.batch import credit_columns, fate, to_batch
+from masksearch.train.rl.dynamic_sampling import Group, Rollout, collect_step
+from masksearch.train.rl.figures import ledger_figures, step_figures
 from masksearch.train.settings import RlSettings
 from masksearch.types import Question, Trajectory, Turn, Usage, task_json
 
@@ -50,7 +43,10 @@ class Searcher:
 
 
 class Answering:
-    """Answers rightly where `right(question number, place in its group)` says so; the record names the question."""
+    """A policy that is right where `right(question number, place in its group)` is true.
+
+    The prompt ids of the record contain the number of the question.
+    """
 
     name = "answering"
 
@@ -82,7 +78,7 @@ class _Session:
 
 
 class Touched:
-    """Answers as `Answering` does; the searches of some questions fail."""
+    """A search that fails for the questions with some numbers."""
 
     fingerprint = "touched"
 
@@ -96,7 +92,7 @@ class Touched:
 
 
 class Searching(Answering):
-    """Searches for the number of the question first."""
+    """Searches for the number of the question before it answers."""
 
     async def open(self, messages, sampling):
         session = await super().open(messages, sampling)
@@ -116,7 +112,7 @@ class Searching(Answering):
 
 
 def test_what_a_failed_search_touched_is_not_trained_on():
-    stream = TaskStream(TASKS, 1)
+    stream = ShuffledTasks(TASKS, 1)
     touched = int(stream[0].id[1:])
     batch, put_back = collect_step(
         stream, Searching(lambda number, place: place == 0), Touched({touched}), rl_settings(), step=0
@@ -134,7 +130,7 @@ def test_what_a_failed_search_touched_is_not_trained_on():
 def test_where_most_searches_fail_training_stops():
     with pytest.raises(TrainingError, match=r"Searches failed in 6 of 6 rollouts: The network is gone\."):
         collect_step(
-            TaskStream(TASKS, 1),
+            ShuffledTasks(TASKS, 1),
             Searching(lambda number, place: place == 0),
             Touched(range(7)),
             rl_settings(),
@@ -145,7 +141,11 @@ def test_where_most_searches_fail_training_stops():
 def test_failures_on_purpose_are_part_of_the_training():
     settings = rl_settings(search={"noise": {"fail": 0.5}})
     batch, put_back = collect_step(
-        TaskStream(TASKS, 1), Searching(lambda number, place: place == 0), Touched(range(7)), settings, step=0
+        ShuffledTasks(TASKS, 1),
+        Searching(lambda number, place: place == 0),
+        Touched(range(7)),
+        settings,
+        step=0,
     )
     assert [group.trained for group in batch] == [True] * 3
     assert put_back == []
@@ -153,20 +153,20 @@ def test_failures_on_purpose_are_part_of_the_training():
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_stream_passes_over_all_tasks_again_and_again(seed):
-    stream = TaskStream(TASKS, seed)
+    stream = ShuffledTasks(TASKS, seed)
     passes = [[stream[7 * turn + place].id for place in range(7)] for turn in range(4)]
     assert all(sorted(one) == [task.id for task in TASKS] for one in passes)
     assert len({tuple(one) for one in passes}) > 1
-    again = TaskStream(TASKS, seed)
+    again = ShuffledTasks(TASKS, seed)
     assert [again[place].id for place in range(27, -1, -1)] == [
         identity for one in reversed(passes) for identity in reversed(one)
     ]
-    assert [TaskStream(TASKS, 3)[place].id for place in range(14)] != passes[0] + passes[1]
+    assert [ShuffledTasks(TASKS, 3)[place].id for place in range(14)] != passes[0] + passes[1]
 
 
 def test_a_batch_of_informative_groups_needs_no_refill():
     policy = Answering(lambda number, place: place == 0)
-    batch, put_back = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(), step=0)
+    batch, put_back = collect_step(ShuffledTasks(TASKS, 1), policy, Searcher(), rl_settings(), step=0)
     assert (len(batch), put_back, len(policy.asked)) == (3, [], 6)
     assert all(group.trained for group in batch)
     assert all([rollout.ledger.f1 for rollout in group.rollouts] == [1.0, 0.0] for group in batch)
@@ -175,9 +175,9 @@ def test_a_batch_of_informative_groups_needs_no_refill():
 
 
 def test_the_likelihood_of_right_rollouts_goes_by_the_reward():
-    """What a judge calls right is right, whatever its F1; what has a perfect F1 and a verdict against it is not."""
+    """The judge's verdict decides which rollouts are right, whatever their F1."""
     policy = Answering(lambda number, place: place == 0)
-    batch, _ = collect_step(TaskStream(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0)
+    batch, _ = collect_step(ShuffledTasks(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0)
     turned = [
         replace(
             group,
@@ -193,7 +193,7 @@ def test_the_likelihood_of_right_rollouts_goes_by_the_reward():
 
 
 def test_groups_without_a_difference_are_put_back_and_others_sampled():
-    stream = TaskStream(TASKS, 1)
+    stream = ShuffledTasks(TASKS, 1)
     dull = {int(stream[place].id[1:]) for place in (0, 2)}
     policy = Answering(lambda number, place: number in dull or place == 0)
     batch, put_back = collect_step(stream, policy, Searcher(), rl_settings(), step=0)
@@ -212,7 +212,7 @@ def test_groups_without_a_difference_are_put_back_and_others_sampled():
 
 def test_a_batch_that_cannot_be_filled_gets_silent_groups():
     policy = Answering(lambda number, place: number == 3 and place == 0)
-    stream = TaskStream(TASKS, 1)
+    stream = ShuffledTasks(TASKS, 1)
     batch, put_back = collect_step(stream, policy, Searcher(), rl_settings(), step=0)
     kept = [group for group in batch if group.trained]
     assert len(batch) == 3
@@ -229,12 +229,12 @@ def test_a_batch_that_cannot_be_filled_gets_silent_groups():
 def test_without_refills_and_without_dynamic_sampling():
     policy = Answering(lambda number, place: False)
     batch, put_back = collect_step(
-        TaskStream(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0
+        ShuffledTasks(TASKS, 1), policy, Searcher(), rl_settings(max_refills=0), step=0
     )
     assert [group.trained for group in batch] == [False] * 3
     assert put_back == []
     batch, put_back = collect_step(
-        TaskStream(TASKS, 1), policy, Searcher(), rl_settings(dynamic_sampling=False), step=0
+        ShuffledTasks(TASKS, 1), policy, Searcher(), rl_settings(dynamic_sampling=False), step=0
     )
     assert [group.trained for group in batch] == [True] * 3
     assert put_back == []
@@ -243,7 +243,7 @@ def test_without_refills_and_without_dynamic_sampling():
 def test_a_step_depends_on_seed_and_step_alone():
     def seen(step, seed=5):
         policy = Answering(lambda number, place: place == 0)
-        collect_step(TaskStream(TASKS, seed), policy, Searcher(), rl_settings(seed=seed), step)
+        collect_step(ShuffledTasks(TASKS, seed), policy, Searcher(), rl_settings(seed=seed), step)
         return policy.asked, [sampling.seed for sampling in policy.samplings]
 
     assert seen(4) == seen(4)
@@ -302,7 +302,7 @@ def judged(endpoint, **given):
 
 
 class Naming(Answering):
-    """Answers each time differently, so that each answer is judged by itself."""
+    """Gives a different answer each time, so that each answer gets a separate verdict."""
 
     async def open(self, messages, sampling):
         session = await super().open(messages, sampling)
@@ -318,20 +318,20 @@ class Naming(Answering):
 
 def test_an_answer_without_a_verdict_is_left_out_of_its_group(tmp_path):
     unreadable = say("I would rather not say.")
-    # One answer is asked about after the other; what cannot be read is asked for once more.
+    # Requests come one after another; an unreadable verdict is requested once more.
     wrong, right = verdict("incorrect"), verdict("correct")
     with Endpoint([right, unreadable, unreadable, wrong, right, wrong, wrong]) as endpoint:
         settings = judged(endpoint, max_refills=0)
         judge = open_judge(settings.reward.judge, tmp_path / "verdicts.jsonl")
         batch, put_back = collect_step(
-            TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
+            ShuffledTasks(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
         )
         asked = len(endpoint.requests)
         again, _ = collect_step(
-            TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
+            ShuffledTasks(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
         )
         assert len(endpoint.requests) == asked == 7
-    # Nobody searched here, which costs a tenth.
+    # None of the rollouts searched, which costs 0.1.
     assert [rollout.ledger.total for rollout in batch[0].rollouts] == [
         pytest.approx(1.1),
         None,
@@ -375,7 +375,7 @@ def test_a_group_with_one_reward_is_not_trained(tmp_path):
         settings = judged(endpoint, dynamic_sampling=False)
         judge = open_judge(settings.reward.judge, None)
         batch, _ = collect_step(
-            TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
+            ShuffledTasks(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0, judge
         )
     assert [group.trained for group in batch] == [False, True]
 
@@ -384,10 +384,11 @@ def test_a_judge_that_is_not_there_stops_the_training():
     with Endpoint([fail(503)]) as endpoint:
         settings = judged(endpoint)
         with pytest.raises(
-            TrainingError, match=r"The judge left 6 of 6 answers open: .* Start the same command again"
+            TrainingError,
+            match=r"The judge gave no verdict on 6 of 6 answers: .* start the same command again",
         ):
             collect_step(
-                TaskStream(TASKS, 1),
+                ShuffledTasks(TASKS, 1),
                 Naming(lambda number, place: False),
                 Searcher(),
                 settings,
@@ -395,7 +396,9 @@ def test_a_judge_that_is_not_there_stops_the_training():
                 open_judge(settings.reward.judge, None),
             )
         with pytest.raises(ValueError, match="no judge was given"):
-            collect_step(TaskStream(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0)
+            collect_step(
+                ShuffledTasks(TASKS, 1), Naming(lambda number, place: False), Searcher(), settings, 0
+            )
 
 
 def test_credit_goes_to_the_tokens_of_the_search():

@@ -1,4 +1,5 @@
-"""The loss of each algorithm against its paper's formula, written here anew, in float64 on random groups; and its gradient for RLOO."""
+"""The loss of each algorithm against its paper's formula, in float64 on random groups, and RLOO's
+gradient."""
 
 import math
 import random
@@ -9,7 +10,8 @@ import pytest
 import torch
 from trl import GRPOTrainer
 
-from masksearch.train.rl.estimators import RECIPES, leave_one_out, share_with_loss, without_cut
+from masksearch.train.rl.batch import mask_cut_short
+from masksearch.train.rl.estimators import RECIPES, leave_one_out, share_with_loss
 from masksearch.train.rl.trainer import DapoTrainer, TokenFigures
 from masksearch.train.settings import RlSettings
 
@@ -17,7 +19,10 @@ LOW, HIGH, BETA, LENGTH = 0.2, 0.28, 0.05, 37
 
 
 def groups(seed):
-    """Random groups: (rewards, and of each rollout new, old and reference log-probs and mask), some rollouts without a token that counts."""
+    """Returns random groups: the rewards, and for each rollout new, old and reference log-probs and mask.
+
+    Some rollouts have no token with loss.
+    """
     rng = random.Random(seed)
     size = rng.choice([2, 3, 5])
     found = []
@@ -56,7 +61,7 @@ def clipped(ratio, scale):
 
 
 def expected(algorithm, found, beta):
-    """The loss, token by token in plain Python: minus the papers' objectives."""
+    """Returns the loss in plain Python, token by token: minus the objective of the paper."""
     per_rollout, tokens_of = [], []
     for rewards, rollouts in found:
         for place, (new, old, reference, mask) in enumerate(rollouts):
@@ -88,7 +93,10 @@ def expected(algorithm, found, beta):
 
 
 def trl_advantages(recipe, rewards):
-    """TRL's arithmetic of advantages, which runs inside a method that generates: (groups, G) -> (groups x G,)."""
+    """Returns TRL's advantages: (groups, G) -> (groups x G,).
+
+    TRL computes them inside a method that also generates.
+    """
     centred = rewards - rewards.mean(dim=1, keepdim=True)
     if recipe.scale == "group":
         centred = centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
@@ -96,7 +104,10 @@ def trl_advantages(recipe, rewards):
 
 
 def trainer_loss(algorithm, found, beta, micro):
-    """The loss of the trainer's own method over micro-batches, on a trainer that has no model: log-probs are handed in. Returns it with the log-probs."""
+    """Returns the loss of the trainer's method, summed over micro-batches, and the new log-probs (B, T).
+
+    The trainer has no model; the log-probs are passed in.
+    """
     recipe, size = RECIPES[algorithm], len(found[0][0])
     rollouts = [one for _, group in found for one in group]
     width = max(len(mask) for *_, mask in rollouts)
@@ -121,11 +132,15 @@ def trainer_loss(algorithm, found, beta, micro):
         sync_gradients=True,
     )
     vars(trainer).update(
-        settings=settings, recipe=recipe, _scoring=False, _tokens=TokenFigures(), accelerator=one_process, model=SimpleNamespace(training=True),
-        loss_type=recipe.loss, importance_sampling_level=recipe.level, beta=beta, epsilon_low=LOW, epsilon_high=HIGH, max_completion_length=LENGTH,
-        top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False, vllm_importance_sampling_correction=False, aux_loss_enabled=False,
-        _entropy_bonus_enabled=False, current_gradient_accumulation_steps=len(rollouts) // micro, _metrics={"train": defaultdict(list)},
-        args=SimpleNamespace(delta=None, use_bias_correction_kl=False, steps_per_generation=len(rollouts) // micro),
+        settings=settings, recipe=recipe, _scoring=False, _tokens=TokenFigures(), accelerator=one_process,
+        model=SimpleNamespace(training=True), loss_type=recipe.loss, importance_sampling_level=recipe.level,
+        beta=beta, epsilon_low=LOW, epsilon_high=HIGH, max_completion_length=LENGTH,
+        top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False,
+        vllm_importance_sampling_correction=False, aux_loss_enabled=False, _entropy_bonus_enabled=False,
+        current_gradient_accumulation_steps=len(rollouts) // micro, _metrics={"train": defaultdict(list)},
+        args=SimpleNamespace(
+            delta=None, use_bias_correction_kl=False, steps_per_generation=len(rollouts) // micro
+        ),
     )  # fmt: skip
     total = torch.zeros((), dtype=torch.float64)
     for start in range(0, len(rollouts), micro):
@@ -136,10 +151,12 @@ def trainer_loss(algorithm, found, beta, micro):
             None,
         )
         inputs = {
-            "prompt_ids": torch.zeros(micro, 1, dtype=torch.long), "prompt_mask": torch.ones(micro, 1, dtype=torch.long), "completion_ids": complete[some],
-            "completion_mask": complete[some], "tool_mask": tool[some].long(), "advantages": advantages[some], "old_per_token_logps": old[some],
-            "sampling_per_token_logps": old[some], "ref_per_token_logps": reference[some], "num_items_in_batch": mask.sum(),
-            "share_with_loss": share_with_loss(mask),
+            "prompt_ids": torch.zeros(micro, 1, dtype=torch.long),
+            "prompt_mask": torch.ones(micro, 1, dtype=torch.long), "completion_ids": complete[some],
+            "completion_mask": complete[some], "tool_mask": tool[some].long(),
+            "advantages": advantages[some], "old_per_token_logps": old[some],
+            "sampling_per_token_logps": old[some], "ref_per_token_logps": reference[some],
+            "num_items_in_batch": mask.sum(), "share_with_loss": share_with_loss(mask),
         }  # fmt: skip
         total = total + trainer._compute_loss(None, inputs)
     return total, new
@@ -160,7 +177,7 @@ def test_the_loss_is_the_papers(algorithm, beta):
 
 
 def test_the_gradient_of_rloo_is_that_of_the_rollouts_log_probability():
-    """Where the model that wrote a batch is the one that is trained: A times the gradient of log p(rollout), mean over rollouts."""
+    """On-policy, the gradient is A times that of log p(rollout), averaged over rollouts."""
     for seed in range(20):
         found = [
             (rewards, [(old, old, reference, mask) for _, old, reference, mask in rollouts])
@@ -202,7 +219,7 @@ def test_rollouts_that_were_cut_short_carry_no_loss():
             ]
         )
 
-    masks = without_cut(
+    masks = mask_cut_short(
         [[1, 0, 1], [1, 1], [1], [0, 1]],
         [group("answered", "too_long"), group("too_many_searches", "too_long")],
     )

@@ -1,4 +1,5 @@
-"""DAPO on a tiny model: what reaches the trainer is the rollout, its loss is the formula, and a killed run goes on."""
+"""DAPO on a tiny model: the trainer gets the rollouts' tokens, the loss is the formula, killed runs
+resume."""
 
 import contextlib
 import random
@@ -13,8 +14,8 @@ from masksearch.errors import TrainingError, UsageError
 from masksearch.runtime.files import read_appended
 from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages
 from masksearch.search.index.bm25 import Bm25Searcher
-from masksearch.train.common import Recorder
 from masksearch.train.head import apply_head_where_loss
+from masksearch.train.recorder import Recorder
 from masksearch.train.rl import dynamic_sampling as rollout
 from masksearch.train.rl import rollout as worker
 from masksearch.train.rl.stage import run_rl
@@ -23,7 +24,7 @@ from masksearch.train.settings import RlSettings
 
 
 def ledger_of(trajectory):
-    """A reward that differs from rollout to rollout, for a model too small to earn one."""
+    """Returns a reward that differs between rollouts; the model is too small to earn one."""
     value = random.Random("".join(turn.text for turn in trajectory.turns)).random()
     return Ledger(
         f1=float(value > 0.5),
@@ -43,13 +44,15 @@ def patch_module():
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, tiny_checkpoint, patch_module):
-    """Two steps of 2 prompts x 2, with everything that the trainer saw."""
+    """Two steps of 2 prompts x 2 rollouts, with all inputs of the trainer."""
     folder = tmp_path_factory.mktemp("rl")
     settings = RlSettings.model_validate(
         {
-            "model": str(tiny_checkpoint), "tasks": write_questions(folder / "q.jsonl"), "index": write_index(folder / "index"), "steps": 2,
-            "prompts_per_step": 2, "group_size": 2, "learning_rate": 1e-2, "micro_batch_size": 2, "decode_slots": 3, "dtype": "float32",
-            "agent": {"max_tokens": 24, "turn_tokens": 12, "max_length": 512}, "reward": {"max_tokens": 24, "cache_tokens": 8}, "seed": 3,
+            "model": str(tiny_checkpoint), "tasks": write_questions(folder / "q.jsonl"),
+            "index": write_index(folder / "index"), "steps": 2, "prompts_per_step": 2, "group_size": 2,
+            "learning_rate": 1e-2, "micro_batch_size": 2, "decode_slots": 3, "dtype": "float32",
+            "agent": {"max_tokens": 24, "turn_tokens": 12, "max_length": 512},
+            "reward": {"max_tokens": 24, "cache_tokens": 8}, "seed": 3,
         }
     )  # fmt: skip
     original = rollout.score_episode
@@ -58,9 +61,9 @@ def ran(tmp_path_factory, tiny_checkpoint, patch_module):
         "score_episode",
         lambda episode, s: rollout.Rollout(original(episode, s).episode, ledger_of(episode.trajectory)),
     )
-    # Random text hardly ever asks for anything: after its first stretch, each session is shown something and writes on.
+    # Random text hardly ever contains a search tag; here about half of all turns count as a search.
     patch_module.setattr("masksearch.agent.loop.parse_turn", _search_once())
-    # Without threads: what is decoded together, and so the rounding, would depend on how fast they are.
+    # Without threads, whose speed would decide which rollouts are decoded together, and so the rounding.
     patch_module.setattr(Bm25Searcher, "asearch", _search_at_once)
     handed, losses = [], []
     batch_of, loss_of = worker.to_batch, DapoTrainer._compute_loss
@@ -102,7 +105,7 @@ def _search_once():
     from masksearch.agent.protocol import Invalid, Search
 
     def parse(text, tools):
-        # About half of all texts, by their content: the same text always does the same.
+        # The content decides, so the same text always gives the same call.
         return Search("Ada Bob Cid") if random.Random(text).random() < 0.6 else Invalid("nothing")
 
     return parse
@@ -230,7 +233,10 @@ def test_silent_groups_carry_no_loss(ran):
 
 
 def test_rows_without_loss_are_not_computed(tiny_checkpoint):
-    """Log-probs, entropies and gradients are those of all rows run together; the model sees only the rows that want any, or one where none does."""
+    """Log-probs, entropies and gradients equal those of all rows.
+
+    The model gets only the rows with wanted tokens, or one row where there is none.
+    """
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(str(tiny_checkpoint), dtype=torch.float32)

@@ -1,4 +1,4 @@
-"""Whole runs of RL on a tiny model: with a curriculum, killed at any step, stopped by alarms, told to a tracker."""
+"""Whole RL runs on a tiny model: with a curriculum, killed at any step, stopped by alarms, with a tracker."""
 
 import importlib.util
 import math
@@ -14,8 +14,9 @@ from masksearch.errors import TrainingError
 from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.scoring.rewards import Ledger
 from masksearch.search.index.bm25 import Bm25Searcher
-from masksearch.train.common import Recorder
+from masksearch.train.recorder import Recorder
 from masksearch.train.rl import dynamic_sampling as rollout
+from masksearch.train.rl import figures
 from masksearch.train.rl import rollout as worker
 from masksearch.train.rl import stage as rl
 from masksearch.train.rl.stage import run_rl
@@ -43,7 +44,7 @@ CURVE = (
 
 
 def write_masked(path, numbers):
-    """RAMP tasks with one or two masks in turn."""
+    """Writes RAMP tasks with one and two masks in turn."""
     tasks = []
     for number in numbers:
         name, masks = PEOPLE[number % len(PEOPLE)], 1 + number % 2
@@ -66,7 +67,7 @@ def write_masked(path, numbers):
 
 @pytest.fixture
 def base(tmp_path, tiny_checkpoint, monkeypatch):
-    """Settings of a small run; rewards are drawn from what was written, since the model is too small to earn any."""
+    """Settings of a small run. Rewards depend on the text alone, since the model is too small to earn any."""
     original = rollout.score_episode
     monkeypatch.setattr(
         rollout,
@@ -82,10 +83,12 @@ def base(tmp_path, tiny_checkpoint, monkeypatch):
     def settings(**given):
         return RlSettings.model_validate(
             {
-                "model": str(tiny_checkpoint), "tasks": write_masked(tmp_path / "tasks.jsonl", range(8)), "index": write_index(tmp_path / "index"), "steps": 4,
-                "prompts_per_step": 2, "group_size": 2, "learning_rate": 1e-2, "micro_batch_size": 2, "decode_slots": 4, "dtype": "float32", "max_refills": 1,
-                "agent": {"max_tokens": 16, "turn_tokens": 8, "max_length": 512}, "reward": {"max_tokens": 24, "cache_tokens": 8}, "seed": 3,
-                "trackers": ("none",), **given,
+                "model": str(tiny_checkpoint), "tasks": write_masked(tmp_path / "tasks.jsonl", range(8)),
+                "index": write_index(tmp_path / "index"), "steps": 4, "prompts_per_step": 2,
+                "group_size": 2, "learning_rate": 1e-2, "micro_batch_size": 2, "decode_slots": 4,
+                "dtype": "float32", "max_refills": 1,
+                "agent": {"max_tokens": 16, "turn_tokens": 8, "max_length": 512},
+                "reward": {"max_tokens": 24, "cache_tokens": 8}, "seed": 3, "trackers": ("none",), **given,
             }
         )  # fmt: skip
 
@@ -107,7 +110,7 @@ def curve(folder):
 
 
 def killing(method, step):
-    """A run that ends, as by a signal, when the recorder's method is called for that step."""
+    """Patches a method of the recorder so that it ends the run like a signal at that step."""
     original = getattr(Recorder, method)
 
     def kill(self, args, state, control, *rest, **kwargs):
@@ -122,7 +125,10 @@ def killing(method, step):
 
 
 def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(base, tmp_path):
-    """Stages by masks and plateau, weighted by solve rates, GRPO with a KL term: tasks, losses and weights after a kill equal those without."""
+    """Tasks, losses and weights of a killed and resumed run equal those of an uninterrupted one.
+
+    With stages by masks and plateau, weights by solve rate, and GRPO with a KL term.
+    """
     settings = base(
         algorithm="grpo",
         beta=0.1,
@@ -173,18 +179,16 @@ def test_the_relatives_of_dapo_train(base, tmp_path, tiny_checkpoint, algorithm)
         {"groups_solved", "groups_hopeless", "cut_short", "clipped_low", "clipped_high"} <= row.keys()
         for row in rows
     )
-    trained = any(
-        row.get("ratio") for row in rows
-    )  # nothing is left to train on where all rollouts were cut off
-    assert trained == (
-        farthest(weights(tmp_path / "out"), weights(tiny_checkpoint)) > 5e-3
-    )  # weight decay moves them a little
+    # Where a token limit cut off all rollouts, no token carries loss and no ratio is logged.
+    trained = any(row.get("ratio") for row in rows)
+    # The threshold is above the small change by weight decay.
+    assert trained == (farthest(weights(tmp_path / "out"), weights(tiny_checkpoint)) > 5e-3)
     assert all(row["ratio"] == pytest.approx(1.0, abs=1e-3) for row in rows if "ratio" in row)
     assert trained or algorithm == "gspo"
 
 
 def spoil(monkeypatch, step):
-    """The loss is not a number in a step."""
+    """Makes the loss NaN in a step."""
     original = DapoTrainer._compute_loss
 
     def compute(self, model, inputs):
@@ -203,13 +207,14 @@ def test_a_loss_that_is_not_finite_ends_with_the_last_good_checkpoint(base, tmp_
     spoil(monkeypatch, 3)
     with pytest.raises(
         TrainingError,
-        match=r"The loss is nan in step 3; lower learning_rate.*The checkpoint after step 2 is kept in .*checkpoint-2\.",
+        match=r"The loss is nan in step 3; lower learning_rate.*"
+        r"The checkpoint after step 2 is kept in .*checkpoint-2\.",
     ):
         run_rl(base(alarms={"then": "fail"}, **given), tmp_path / "out", tmp_path / "work")
     assert not (tmp_path / "out").exists()
     summary = run_rl(base(**given), tmp_path / "out", tmp_path / "work")
     assert (summary["stopped"], summary["checkpoint_step"]) == ("nan", 2)
-    assert summary["note"].endswith("The checkpoint is that after step 2 of 4.")
+    assert summary["note"].endswith("The checkpoint is the one after step 2 of 4.")
     assert farthest(weights(tmp_path / "out"), weights(tmp_path / "short" / "out")) < 1e-6
     assert not (tmp_path / "work" / "states").exists()
 
@@ -223,17 +228,21 @@ def test_without_a_good_checkpoint_it_fails(base, tmp_path, monkeypatch):
 
 
 def test_batches_that_nothing_can_fill_stop_the_run(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(worker, "tally", lambda group, settings: (0, 2))
+    monkeypatch.setattr(figures, "tally", lambda group, settings: (0, 2))
     monkeypatch.setattr(rollout, "informative", lambda group, settings: False)
     with pytest.raises(
         TrainingError,
-        match=r"For 2 steps not one of 8 groups could be trained on \(0 all right, 8 all wrong\), up to step 2; it takes easier tasks",
+        match=r"For 2 steps, up to step 2, none of 8 groups could be trained on "
+        r"\(0 all right, 8 all wrong\)\. Use easier tasks",
     ):
         run_rl(base(alarms={"empty_steps": 2}), tmp_path / "out", tmp_path / "work")
 
 
 def test_a_step_in_which_nothing_can_be_learnt_leaves_the_weights_alone(base, tmp_path, monkeypatch):
-    """Neither momentum nor weight decay: after two steps with loss and two without, the weights are those after the second."""
+    """Neither momentum nor weight decay changes them.
+
+    After two steps with loss and two without, the weights are those of the second step.
+    """
     saved = {}
     original = Recorder.on_save
 
@@ -265,22 +274,24 @@ def test_the_best_has_to_be_saved(base, tmp_path):
 
 def test_the_best_checkpoint_is_kept(base, tmp_path, monkeypatch):
     rewards = iter([0.1, 0.3, 0.9, 0.2])
-    figures = worker.step_figures
-    monkeypatch.setattr(worker, "step_figures", lambda *given: {**figures(*given), "reward": next(rewards)})
+    step_figures = worker.step_figures
+    monkeypatch.setattr(
+        worker, "step_figures", lambda *given: {**step_figures(*given), "reward": next(rewards)}
+    )
     saved = {}
-    original = rl.keep
+    original = rl.keep_state
 
-    def keep(state, judged, work):
-        saved[judged.step] = weights(state)
-        original(state, judged, work)
+    def keep_state(state, score, work):
+        saved[score.step] = weights(state)
+        original(state, score, work)
 
-    monkeypatch.setattr(rl, "keep", keep)
+    monkeypatch.setattr(rl, "keep_state", keep_state)
     summary = run_rl(base(take="best", alarms={"window": 1}), tmp_path / "out", tmp_path / "work")
     assert summary["checkpoint_step"] == 2
     assert list(saved) == [1, 2]
     assert farthest(weights(tmp_path / "out"), saved[2]) == 0
     assert farthest(saved[1], saved[2]) > 1e-4
-    # The same by an alarm, which stops the run at the fall of the reward.
+    # An alarm, which stops the run when the reward falls, takes the same checkpoint.
     rewards = iter([0.1, 0.3, 0.9, 0.2])
     summary = run_rl(
         base(alarms={"window": 1, "stop_on": ("reward",)}),
@@ -319,18 +330,18 @@ def test_held_out_tasks_must_not_be_trained_on(base, tmp_path):
 
 FAKE = """
 __version__ = "0.0"
-told = []
+calls = []
 class _Var:
     def get(self): return None
 class context_vars:
     current_space_id = current_project = current_run = current_server = _Var()
 config = {}
 class _Config(dict):
-    def update(self, values, **options): told.append(("config", values))
+    def update(self, values, **options): calls.append(("config", values))
 config = _Config()
-def init(**given): told.append(("init", given))
-def log(values, **options): told.append(("log", values))
-def finish(): told.append(("finish", {}))
+def init(**given): calls.append(("init", given))
+def log(values, **options): calls.append(("log", values))
+def finish(): calls.append(("finish", {}))
 """
 
 
@@ -339,15 +350,15 @@ def test_a_tracker_gets_all_figures(base, tmp_path, monkeypatch):
     (tmp_path / "site" / "trackio.py").write_text(FAKE)
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
     monkeypatch.delitem(sys.modules, "trackio", raising=False)
-    # TRL takes trackio in when it is loaded itself, where it is installed.
+    # TRL imports trackio at its own import, if it is installed.
     monkeypatch.setattr("trl.extras.profiling.trackio", importlib.import_module("trackio"), raising=False)
     work = tmp_path / "run" / "stages" / "rl"
     run_rl(base(trackers=("auto",), steps=2), tmp_path / "out", work)
-    # Out by hand: what monkeypatch took out now it would put back in the end, for the next test to find.
-    told = sys.modules.pop("trackio").told
-    (first,) = [given for kind, given in told if kind == "init"]
+    # Popped directly: monkeypatch would restore the fake module at the end, for the next test to find.
+    calls = sys.modules.pop("trackio").calls
+    (first,) = [given for kind, given in calls if kind == "init"]
     assert (first["project"], first["name"], first["space_id"]) == ("masksearch", "run/rl", None)
-    steps = [given for kind, given in told if kind == "log" and "train/loss" in given]
+    steps = [given for kind, given in calls if kind == "log" and "train/loss" in given]
     assert len(steps) == 2
     assert {
         "train/rollout/reward",
@@ -356,4 +367,4 @@ def test_a_tracker_gets_all_figures(base, tmp_path, monkeypatch):
         "train/model/entropy",
         "train/model/ratio",
     } <= steps[0].keys()
-    assert told[-1][0] == "finish"
+    assert calls[-1][0] == "finish"

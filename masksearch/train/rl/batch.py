@@ -1,0 +1,101 @@
+"""The batch that the rollout function returns to TRL's trainer: tokens, masks, rewards, credit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from masksearch.scoring.rewards import credit_by_turn, group_baseline, token_credits
+from masksearch.train.rl.dynamic_sampling import Group, Rollout
+
+
+def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
+    """Returns the columns of a batch, a row per rollout, with tokens and log-probabilities as rolled out.
+
+    `prompt_ids` (prompt tokens,); `completion_ids`, `logprobs` and `env_mask` (model and tool tokens,),
+    with mask 1 at model tokens that carry loss; `carried_reward` is a number, or None for a rollout
+    without a reward, whose tokens carry no loss.
+    """
+    columns: dict[str, list[Any]] = {
+        "prompt_ids": [],
+        "completion_ids": [],
+        "logprobs": [],
+        "env_mask": [],
+        "carried_reward": [],
+    }
+    for group in groups:
+        for rollout in group.rollouts:
+            record = rollout.episode.record
+            if record is None or not record.ids:
+                # The model wrote no token (the prompt fills the session). The trainer expects at least one.
+                prompt = record.prompt_ids if record else [pad_id]
+                ids, mask, logprobs = [pad_id], [0], [0.0]
+            else:
+                prompt, ids, mask, logprobs = record.prompt_ids, record.ids, record.mask, record.logprobs
+            columns["prompt_ids"].append(prompt)
+            columns["completion_ids"].append(ids)
+            columns["logprobs"].append(logprobs)
+            columns["env_mask"].append(mask if is_trained(group, rollout) else [0] * len(mask))
+            columns["carried_reward"].append(rollout.ledger.total)
+    return columns
+
+
+def cut_short(group: Group) -> list[bool]:
+    """Whether a token limit cut off each rollout of a group."""
+    return [rollout.episode.trajectory.status == "too_long" for rollout in group.rollouts]
+
+
+def mask_cut_short(masks: Sequence[list[int]], groups: Sequence[Group]) -> list[list[int]]:
+    """Returns the masks of a batch with those of cut-off rollouts set to 0.
+
+    This is DAPO's overlong filtering (section 3.4).
+    """
+    cut = [is_cut for group in groups for is_cut in cut_short(group)]
+    return [[0] * len(mask) if is_cut else mask for mask, is_cut in zip(masks, cut, strict=True)]
+
+
+def credit_columns(
+    groups: Sequence[Group], masks: Sequence[Sequence[int]], weight: float
+) -> dict[str, list[Any]]:
+    """Returns the per-mask credit as a column `token_credit`, a summand of each token's advantage.
+
+    `masks` is the batch's `env_mask`. No column where `weight` is 0.
+    """
+    if not weight:
+        return {}
+    rest = iter(masks)
+    rows: list[list[float]] = []
+    for group in groups:
+        rows += _group_credits(group, [next(rest) for _ in group.rollouts], weight)
+    return {"token_credit": rows}
+
+
+def _group_credits(group: Group, masks: Sequence[Sequence[int]], weight: float) -> list[list[float]]:
+    credits = [
+        credit_by_turn(rollout.episode.trajectory.turns, rollout.ledger.found)
+        if is_trained(group, rollout)
+        else []
+        for rollout in group.rollouts
+    ]
+    baseline = group_baseline(credits)
+    return [
+        token_credits(mask, credit, baseline, weight) for mask, credit in zip(masks, credits, strict=True)
+    ]
+
+
+def is_trained(group: Group, rollout: Rollout) -> bool:
+    """Whether the tokens of a rollout carry loss."""
+    return group.trained and rollout.ledger.total is not None
+
+
+def fate(group: Group, rollout: Rollout, in_batch: bool) -> str:
+    """Returns the `fate` of a rollout in rollouts.jsonl.
+
+    put back: dropped by dynamic sampling; silent: in the batch without loss; trained; left out: without a
+    reward.
+    """
+    if not in_batch:
+        return "put back"
+    if not group.trained:
+        return "silent"
+    return "trained" if rollout.ledger.total is not None else "left out"

@@ -1,0 +1,185 @@
+"""TRL's SFTTrainer with the head applied where there is loss, and batches that a curriculum may draw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+from typing import Any
+
+import torch
+from trl import SFTTrainer
+
+from masksearch.runtime.progress import say
+from masksearch.runtime.ranks import count, rank
+from masksearch.train.alarms import refuse_not_finite
+from masksearch.train.curriculum import Curriculum
+from masksearch.train.distributed import gather_lists, mean_over_ranks
+from masksearch.train.head import apply_head_where_loss
+from masksearch.train.settings import SftSettings
+from masksearch.train.sft_rows import items_of
+from masksearch.train.tokens import Encoded
+
+
+class BatchSchedule:
+    """The rows of each step where something is measured during the training.
+
+    The rows follow `order`, unless the curriculum's order depends on measurements; then the curriculum
+    draws them.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[Encoded],
+        order: Sequence[Encoded],
+        heldout: Sequence[Encoded],
+        curriculum: Curriculum,
+        settings: SftSettings,
+    ) -> None:
+        self.rows, self.order, self.heldout = rows, order, heldout
+        self.curriculum, self.settings = curriculum, settings
+        self.batch: list[Encoded] = []
+        self.solved: list[bool] = []
+        self.figures: dict[str, float] = {}
+
+    def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
+        """Measures the held-out rows where due, chooses the stage, and returns this rank's rows of a step.
+
+        `step` counts from 0.
+        """
+        self.figures = {}
+        self.curriculum.begin(step)
+        if self.heldout and self.curriculum.due(step):
+            self.figures["heldout_loss"] = trainer.measure(self._heldout_of_stage())
+            if self.curriculum.measured(step, -self.figures["heldout_loss"]):
+                stage = self.curriculum.state.stage + 1
+                say(
+                    f"  no gain on the held-out trajectories; stage {stage} of the curriculum starts with "
+                    f"step {step + 1}"
+                )
+                # The new stage has other held-out rows; this is the value that it starts from.
+                self.figures["heldout_loss"] = trainer.measure(self._heldout_of_stage())
+                self.curriculum.measured(step, -self.figures["heldout_loss"])
+        if len(self.curriculum.pools) > 1:
+            self.figures["stage"] = self.curriculum.state.stage + 1
+        size = self.settings.batch_size
+        if self.curriculum.moves:
+            picked = [self.rows[self.curriculum.pick(step, offset, size)] for offset in range(size)]
+            # Rows of similar length share a micro-batch.
+            batch = sorted(picked, key=lambda row: len(row.input_ids))
+        else:
+            batch = list(self.order[step * size : (step + 1) * size])
+        self.batch, self.solved = rank_rows(batch, trainer.args.per_device_train_batch_size), []
+        return self.batch
+
+    def _heldout_of_stage(self) -> list[Encoded]:
+        places = self.curriculum.of_stage(items_of(self.heldout))
+        return [self.heldout[place] for place in places[: self.settings.curriculum.heldout_limit]]
+
+    def record_solved(self, step: int, solved: Sequence[bool]) -> None:
+        """Records which rows of a micro-batch were solved.
+
+        With the last micro-batch of the step the curriculum gets the results of all ranks.
+        """
+        self.solved += solved
+        if self.settings.curriculum.solve_rate and len(self.solved) == len(self.batch):
+            counts: dict[str, tuple[int, int]] = {}
+            mine = [(row.task, right) for row, right in zip(self.batch, self.solved, strict=True)]
+            results = gather_lists(mine)
+            for task, right in results:
+                before = counts.get(task, (0, 0))
+                counts[task] = (before[0] + right, before[1] + 1)
+            self.curriculum.record(step, counts)
+            self.figures["solved"] = round(fmean(right for _, right in results), 4)
+
+
+def rank_rows(rows: Sequence[Encoded], size: int) -> list[Encoded]:
+    """Returns this rank's rows of a step: the ranks take micro-batches of `size` rows in turn.
+
+    A distributed data loader shares out its batches in the same way.
+    """
+    return [
+        row for start in range(rank() * size, len(rows), count() * size) for row in rows[start : start + size]
+    ]
+
+
+def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[Encoded]) -> list[bool]:
+    """Whether each token of a row's answer is the likeliest one; False for a row without an answer.
+
+    `top` (is the label the likeliest token?) and `label_mask` (is there a label?) are (rows, tokens).
+    """
+    found = []
+    for row, likeliest, labelled in zip(rows, top, label_mask.bool(), strict=True):
+        # The end-of-message token follows the answer, and counts as a part of it.
+        answer = likeliest[labelled][-(row.answer_tokens + 1) :]  # (answer tokens + 1,)
+        found.append(bool(row.answer_tokens) and bool(answer.all()))
+    return found
+
+
+class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer with the head where there is loss, and rows in order or as `schedule` draws them."""
+
+    def __init__(self, *args: Any, schedule: BatchSchedule | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.schedule = schedule
+        apply_head_where_loss(self.model)
+        if schedule is not None:
+            self.model.register_forward_hook(self._record_solved)
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+        """Returns the micro-batches of a step and their number of tokens with loss.
+
+        With a schedule the loader's rows only advance the trainer's count of steps, and are replaced.
+        """
+        samples = super().get_batch_samples(epoch_iterator, num_batches, device)
+        if self.schedule is None:
+            return samples
+        rows = self.schedule.begin(int(self.state.global_step), self)
+        batches = list(self._batches(rows, self.args.per_device_train_batch_size))
+        return batches, self._get_num_items_in_batch(batches, device)
+
+    def _batches(self, rows: Sequence[Encoded], size: int) -> Iterator[Any]:
+        """Yields micro-batches of `size` rows, padded to (size, tokens of the longest row)."""
+        for start in range(0, len(rows), size):
+            yield self.data_collator(
+                [{"input_ids": row.input_ids, "labels": row.labels} for row in rows[start : start + size]]
+            )
+
+    @torch.no_grad()
+    def measure(self, rows: Sequence[Encoded]) -> float:
+        """Returns the mean loss per token of held-out rows; the ranks share the micro-batches."""
+        self.model.eval()
+        batches = list(self._batches(rows, self.args.per_device_train_batch_size))
+        found = []
+        for place in range(rank(), count() * math.ceil(len(batches) / count()), count()):
+            # A forward pass over sliced weights needs all ranks. A rank that has no batch left in the
+            # last round runs the last batch again and does not count it.
+            with self.compute_loss_context_manager():
+                outputs = self.model(
+                    **self._prepare_inputs(batches[min(place, len(batches) - 1)]), fused_lm_head=True
+                )
+            if place < len(batches):
+                found.append((float(outputs.log_probs.sum()), int(outputs.label_mask.sum())))
+        self.model.train()
+        totals = gather_lists(found)
+        return round(-sum(total for total, _ in totals) / sum(tokens for _, tokens in totals), 6)
+
+    def _record_solved(self, model: Any, inputs: Any, outputs: Any) -> None:
+        """Forward hook: records which answers the model would have given.
+
+        A hook, because the outputs that the trainer returns no longer have the figures of each token.
+        """
+        if self.schedule is not None and model.training:
+            place = len(self.schedule.solved)
+            rows = self.schedule.batch[place : place + len(outputs.label_mask)]
+            solved = answers_right(outputs.is_top1, outputs.label_mask, rows)
+            self.schedule.record_solved(int(self.state.global_step), solved)
+
+    def training_step(self, *args: Any, **kwargs: Any) -> Any:
+        loss = super().training_step(*args, **kwargs)
+        refuse_not_finite(mean_over_ranks(loss), int(self.state.global_step) + 1)
+        return loss
+
+    def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
+        # The rows are already in training order.
+        return torch.utils.data.SequentialSampler(self.train_dataset)

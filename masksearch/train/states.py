@@ -1,0 +1,54 @@
+"""What a training run resumes from: seeds, saved states, and logs trimmed to the saved step."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+from masksearch.runtime.files import read_appended, remove, write_text
+from masksearch.runtime.ranks import is_first
+from masksearch.train.distributed import on_first_rank, wait
+
+WHOLE = "whole"
+"""Name of the marker file of a saved state that has been written completely."""
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and torch."""
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # NumPy takes 32 bits only
+    torch.manual_seed(seed)
+
+
+def resumable_state(folder: Path) -> str | None:
+    """Returns the newest complete state, or None. States that a kill left incomplete are removed."""
+    # The first barrier keeps the first rank from removing what another rank still lists; the second keeps
+    # the others from going on before the removal.
+    wait()
+    states = []
+    for state in folder.glob("checkpoint-*"):
+        if (state / WHOLE).exists():
+            states.append(state)
+        elif is_first():
+            remove(state)
+    wait()
+    return str(max(states, key=lambda state: int(state.name.split("-")[1]))) if states else None
+
+
+def state_step(state: str | None) -> int:
+    """Returns the optimizer step of a saved state; 0 for None."""
+    return int(Path(state).name.split("-")[1]) if state else 0
+
+
+def trim_log(path: Path, step: int) -> None:
+    """Drops the rows of a log after `step`, which the resumed run writes again."""
+
+    def trim() -> None:
+        rows = [row for row in read_appended(path) if row.get("step", 0) <= step]
+        write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
+
+    on_first_rank(trim)

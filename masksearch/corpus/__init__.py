@@ -2,9 +2,8 @@
 
 The paper uses paragraphs of Wikipedia instead of such passages.
 
-for document in read_documents("docs.jsonl.gz"):  # or a dump, Parquet, a folder, hf:OWNER/NAME (see
-readers.py)
-    passages = cut(document, max_words=60)
+    for document in read_documents("docs.jsonl.gz"):  # or another source, see readers.py
+        passages = cut(document, max_words=60)
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Turns one page of a dump from XML into a corpus record, or into the reason why it is skipped.
 
-The result is a pure function of the page's bytes. Each page is parsed as a separate document that starts with
-`<page>`. XML allows a document type, and with it entities, only before the first element, so no entity
+The result is a pure function of the page's bytes. Each page is parsed as a separate document that starts
+with `<page>`. XML allows a document type, and with it entities, only before the first element, so no entity
 can be expanded or fetched.
 """
 

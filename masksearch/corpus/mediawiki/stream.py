@@ -54,7 +54,7 @@ Part = bytes | Fault | Outside
 def read_chunks(path: str) -> Iterator[bytes | Fault]:
     """Yields a file's decompressed bytes, and a Fault for a truncated or damaged part.
 
-    A `.bz2` file is read on after a damaged part. Raises DataError if the file does not exist.
+    Reading a `.bz2` file continues after a damaged part. Raises DataError if the file does not exist.
     """
     if path.endswith(".bz2"):
         with open(path, "rb") as packed:

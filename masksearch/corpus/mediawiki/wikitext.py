@@ -5,8 +5,8 @@
 mwparserfromhell reads the markup after `wikitext_cut.py` has removed the unwanted parts. The result has
 the paragraphs, and the list items that are sentences. A paragraph with broken markup is left out rather
 than guessed at. A sentence that lost a formula, or the object of a preposition, with its markup ("the
-variance is ,") is left out because it has no meaning any more. Links hold the title of their target
-article; links to files, categories, other namespaces and other wikis are left out.
+variance is ,") is left out because it has lost its meaning. Links have the title of their target article;
+links to files, categories, other namespaces and other wikis are not recorded.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ unchanged assistant message, and a tool's text is a separate message without sur
 
 A trainer tokenises the templated chat as one text, where special tokens act no matter who wrote them.
 Retrieved text is therefore neutralised again, which does not change text that this package has written,
-and a model turn that contains a possible special token is reported by `marked`.
+and a model turn that contains a possible special token is reported by `has_special_token`.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ def turns_of(trajectory: Trajectory) -> tuple[Turn, ...]:
     if joined[0].role == "tool":
         raise LeftOut("the tool speaks first")
     return tuple(
-        Turn(role="tool", text=harmless(turn.text.strip())) if turn.role == "tool" else turn
+        Turn(role="tool", text=neutralise_results(turn.text.strip())) if turn.role == "tool" else turn
         for turn in joined
     )
 
 
-def marked(trajectory: Trajectory) -> bool:
+def has_special_token(trajectory: Trajectory) -> bool:
     """Whether a model turn contains a possible special token, apart from the protocol's tags."""
     texts = (
         CONTROL.sub(" ", line)
@@ -78,7 +78,7 @@ def marked(trajectory: Trajectory) -> bool:
     return any(_acts(text) for text in texts)
 
 
-def harmless(text: str) -> str:
+def neutralise_results(text: str) -> str:
     """Neutralises the results in a tool's text.
 
     Neutralised results do not change, and neither do the loop's own corrections.

@@ -2,9 +2,9 @@
 
 Reads one trajectory at a time.
 
-masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
-masksearch export trajectories.jsonl --to llamafactory -o data/search.jsonl
-masksearch export tasks.jsonl --to verl -o train.parquet
+    masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
+    masksearch export trajectories.jsonl --to llamafactory -o data/search.jsonl
+    masksearch export tasks.jsonl --to verl -o train.parquet
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from masksearch.errors import DataError, UsageError
 from masksearch.interop.export import llamafactory, trl, verl
-from masksearch.interop.export.chat import marked
+from masksearch.interop.export.chat import has_special_token
 from masksearch.interop.export.exportable import LeftOut, Rows, as_trajectory, fault, is_trajectory, read_all
 from masksearch.interop.export.settings import ExportSettings, Shape, check, shape_of, stem
 from masksearch.interop.export.writer import Columns, write
@@ -119,7 +119,7 @@ def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter
         return False
     reason = fault(trajectory)
     # Token rows are encoded with special tokens turned off; in a chat, a special token would act.
-    if not reason and shape != "tokens" and marked(trajectory):
+    if not reason and shape != "tokens" and has_special_token(trajectory):
         reason = "a special token in a model turn"
     if reason:
         left_out[reason] += 1

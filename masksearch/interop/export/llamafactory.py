@@ -5,10 +5,12 @@ even messages `gpt` or `function_call`, and a row ends with an even message; the
 another order. Every `gpt` and `function_call` carries loss. `train_on_prompt` and `mask_history` change
 that: leave both off.
 
-tags   The model writes the protocol's tags: model turns are unchanged `gpt` messages.
-calls  A search is a `function_call` in JSON after the thought, and the answer has no tags. This shape is
-for a model that
-       is asked with native tools (`openai-tools:NAME`). The loss is on the thought, the call and the answer.
+tags
+    The model writes the protocol's tags: model turns are unchanged `gpt` messages.
+calls
+    A search is a `function_call` in JSON after the thought, and the answer has no tags. This shape is for a
+    model that is asked with native tools (`openai-tools:NAME`). The loss is on the thought, the call and the
+    answer.
 """
 
 from __future__ import annotations

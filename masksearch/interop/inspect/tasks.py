@@ -76,15 +76,18 @@ def masksearch_suite(
     Args:
         questions: A task or question file, or a suite's name.
         index: An index folder or another search, for the methods that search.
-        method: closed-book, rag, agent-prompted, agent, or tools (Inspect's ReAct agent with our search
-        as its tool). suite: The questions' suite, if the file does not show it. limit: Number of
-        questions, from the first on. Without it, all questions. top_k: Number of search results shown.
-        passage_words: Words shown of each result. max_searches: Most searches per question. max_opens:
-        Most pages opened per question (agent and agent-prompted). max_tokens: Most model tokens per
-        question; a model that thinks at length needs more. turn_tokens: Most model tokens per turn.
-        answer_form: Answer form of RAMP tasks: spans or paragraph. hide_gold: Whether to hide the gold
-        passages from the searches. temperature: Sampling temperature, unless Inspect's own --temperature
-        is given.
+        method: closed-book, rag, agent-prompted, agent, or tools (Inspect's ReAct agent with our search).
+        suite: The questions' suite, if the file does not show it.
+        limit: Number of questions, from the first on. Without it, all questions.
+        top_k: Number of search results shown.
+        passage_words: Words shown of each result.
+        max_searches: Most searches per question.
+        max_opens: Most pages opened per question (agent and agent-prompted).
+        max_tokens: Most model tokens per question; a model that thinks at length needs more.
+        turn_tokens: Most model tokens per turn.
+        answer_form: Answer form of RAMP tasks: spans or paragraph.
+        hide_gold: Whether to hide the gold passages from the searches.
+        temperature: Sampling temperature, unless Inspect's own --temperature is given.
 
     Raises UsageError for invalid values, and the errors of loading the questions and the index.
     """

@@ -1,25 +1,25 @@
 """Writes verl's configuration for DAPO from the settings of `masksearch rl`.
 
-    masksearch verl --model MODEL --tasks tasks.jsonl --index index --train train.parquet --val
-    val.parquet -o verl-run python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name
-    masksearch
+    masksearch verl --model MODEL --tasks tasks.jsonl --index index \\
+        --train train.parquet --val val.parquet -o verl-run
+    python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name masksearch
 
 Writes `masksearch.yaml` (on top of verl's own `ppo_trainer`) and `agent_loop.yaml`. Statements about verl
 refer to its 0.9.1 sources. Its pitfalls, and the settings against them:
 
-- Its group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not
-the reward.
-- It no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all
-solved or all
-  unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve rate beforehand.
-- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop and do
-not affect ours.
-- Its overlong shaping counts retrieved tokens. It is off; our reward has a penalty on the model's own tokens.
+- Its group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not the
+  reward.
+- It no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all solved
+  or all unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve rate
+  beforehand.
+- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop and do not
+  affect ours.
+- Its overlong shaping counts retrieved tokens. It is off; our reward has a penalty on the model's own
+  tokens.
 - Its custom reward sees retrieved text in `solution_str`. No custom reward is used; the loop returns the
-reward.
+  reward.
 - It does not support some of our settings (`UNSUPPORTED`, a judge, credit of single searches). These are
-rejected rather
-  than ignored.
+  rejected rather than ignored.
 """
 
 from __future__ import annotations

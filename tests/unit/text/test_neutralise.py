@@ -147,8 +147,8 @@ TOKENS = (
 PIECES = st.sampled_from(
     [
         *TOKENS, "<", ">", "＜", "＞", "/", "|", "｜", "think", "search", "Answer", "information", "open",
-        "im_start", "s", "SYS", "INST", "[", "]", " ", "\n", "\u200b", "\x00", "0x", "0", "=", "‹", "›", "a", "_",
-        "\u202e", "﹤", "\x1c", "\x85",
+        "im_start", "s", "SYS", "INST", "[", "]", " ", "\n", "\u200b", "\x00", "0x", "0", "=", "‹", "›", "a",
+        "_", "\u202e", "﹤", "\x1c", "\x85",
     ]
 )  # fmt: skip
 

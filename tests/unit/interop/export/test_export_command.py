@@ -11,7 +11,7 @@ from kit.export_fakes import EVIL, bad, good, lines, question, save, settings_fo
 
 from masksearch.cli.flags import DEST, Parser, add_flags, given_values, settings_of
 from masksearch.errors import DataError, FormatError, MissingExtraError, UsageError
-from masksearch.interop.export.chat import harmless, marked
+from masksearch.interop.export.chat import has_special_token, neutralise_results
 from masksearch.interop.export.command import export
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.types import Turn
@@ -214,13 +214,13 @@ def test_what_was_retrieved_is_harmless_and_what_was_harmless_stays(tmp_path):
     for one in good():
         for turn in one.turns:
             if turn.role == "tool":
-                assert harmless(turn.text.strip()) == turn.text.strip()
+                assert neutralise_results(turn.text.strip()) == turn.text.strip()
     foreign = f"<information>\n[1] Ada: {EVIL.splitlines()[0]}\n[2] a < b, [310]\n</information>"
-    cleaned = harmless(foreign)
+    cleaned = neutralise_results(foreign)
     assert cleaned.count("<") == 3
     assert "[2] a < b, [310]" in cleaned
     correction = "Write <think>a thought</think> and then <search>a few words</search>."
-    assert harmless(correction) == correction
+    assert neutralise_results(correction) == correction
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_special_tokens_in_model_turns(text, found):
     one = trajectory(0).model_copy(
         update={"turns": (Turn(role="model", text=f"<think>{text}</think>\n<answer>x</answer>"),)}
     )
-    assert marked(one) is found
+    assert has_special_token(one) is found
 
 
 def test_memory_is_flat(tmp_path):

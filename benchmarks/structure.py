@@ -1,4 +1,4 @@
-"""Measures the shape of the package: files, folders, lengths of modules and functions, widths, comments, circles.
+"""Measures the shape of the package: folders, lengths of modules and functions, widths, comments, circles.
 
     python benchmarks/structure.py
 
@@ -84,7 +84,9 @@ def main() -> None:
         "largest folder": f"{largest.relative_to(PACKAGE)}/ with {count} modules",
         "lines of a module, p50 / p90": percentiles([len(texts[path].splitlines()) for path in modules]),
         "longest module": f"{longest.relative_to(PACKAGE)}, {len(texts[longest].splitlines())} lines",
-        "lines of a function, p50 / p90": percentiles([n for tree in trees.values() for n in functions(tree)]),
+        "lines of a function, p50 / p90": percentiles(
+            [lines_ for tree in trees.values() for lines_ in functions(tree)]
+        ),
         "lines over 100 columns": share(sum(len(line) > 100 for line in lines), len(lines)),
         "lines over 110 columns": share(sum(len(line) > 110 for line in lines), len(lines)),
         "comments, share of lines": share(comments, len(lines)),

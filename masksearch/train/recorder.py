@@ -13,9 +13,9 @@ from transformers import TrainerCallback
 from masksearch.runtime.files import append_json_lines
 from masksearch.runtime.progress import Progress
 from masksearch.runtime.ranks import is_first
+from masksearch.runtime.resume import mark_whole
 from masksearch.train.distributed import from_first_rank, wait
 from masksearch.train.memory import release_memory
-from masksearch.train.states import WHOLE
 
 
 class Recorder(TrainerCallback):  # type: ignore[misc]
@@ -74,7 +74,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
                 if file.is_file():
                     with open(file, "rb") as stream:
                         os.fsync(stream.fileno())
-            (folder / WHOLE).touch()
+            mark_whole(folder)
         release_memory()
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

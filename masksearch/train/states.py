@@ -8,10 +8,8 @@ from pathlib import Path
 
 from masksearch.runtime.files import read_appended, remove, write_text
 from masksearch.runtime.ranks import is_first
+from masksearch.runtime.resume import is_whole
 from masksearch.train.distributed import on_first_rank, wait
-
-WHOLE = "whole"
-"""Name of the marker file of a saved state that has been written completely."""
 
 
 def seed_everything(seed: int) -> None:
@@ -31,7 +29,7 @@ def resumable_state(folder: Path) -> str | None:
     wait()
     states = []
     for state in folder.glob("checkpoint-*"):
-        if (state / WHOLE).exists():
+        if is_whole(state):
             states.append(state)
         elif is_first():
             remove(state)

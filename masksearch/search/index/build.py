@@ -17,7 +17,8 @@ import numpy as np
 
 from masksearch.corpus import corpus_hash
 from masksearch.errors import DataError
-from masksearch.runtime.files import atomic_path, remove, write_json
+from masksearch.runtime.files import atomic_path, remove
+from masksearch.runtime.resume import claim
 from masksearch.search.index import bm25
 from masksearch.search.index.manifest import make_manifest, write_manifest
 from masksearch.search.index.postings import id_order
@@ -73,19 +74,10 @@ def _add_vectors(
     depends = dense.identity(encoder)
     with tempfile.TemporaryDirectory(dir=folder, prefix="vectors-") as temporary:
         shards = Path(temporary) if work is None else work / "vectors"
-        _claim(shards, {"corpus": texts, "shard": settings.dense.shard, **depends})
+        key = json.dumps({"corpus": texts, "shard": settings.dense.shard, **depends}, indent=1)
+        claim(shards / "of.json", key, lambda: remove(shards))
         dense.write_vectors(stored, folder, shards, encoder)
     return depends
-
-
-def _claim(shards: Path, key: dict[str, Any]) -> None:
-    """Creates the folder of the shards. Removes existing shards unless their cache key is the same."""
-    mark = shards / "of.json"
-    if mark.exists() and json.loads(mark.read_bytes()) == key:
-        return
-    remove(shards)
-    shards.mkdir(parents=True)
-    write_json(mark, key)
 
 
 def _dense_packages() -> tuple[str, ...]:

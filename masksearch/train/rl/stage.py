@@ -30,6 +30,7 @@ from masksearch.llm.device import dtype_name, find_device, find_dtype
 from masksearch.runtime.files import read_appended, remove, write_json
 from masksearch.runtime.progress import say
 from masksearch.runtime.ranks import count, is_first
+from masksearch.runtime.resume import is_whole
 from masksearch.scoring.rewards import open_judge
 from masksearch.search import open_searcher
 from masksearch.train.alarms import Alarm, Watch, train_until_alarm
@@ -44,7 +45,7 @@ from masksearch.train.rl.estimators import RECIPES
 from masksearch.train.rl.rollout import RolloutWorker
 from masksearch.train.rl.trainer import DapoTrainer, carried_reward
 from masksearch.train.settings import RlSettings
-from masksearch.train.states import WHOLE, resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.trackers import tracking, tracking_callbacks
 
 # Names of figures: the trainer's and those in log.jsonl.
@@ -201,7 +202,7 @@ class Observer:
         score = score_last_state(self.watch.rows, self.settings.alarms.window, bool(self.settings.heldout))
         if score and score.beats(self.best):
             state = self.work / "states" / f"checkpoint-{score.step}"
-            if (state / WHOLE).exists():
+            if is_whole(state):
                 keep_state(state, score, self.work)
                 self.best = score
 

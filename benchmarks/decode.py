@@ -1,9 +1,11 @@
-"""Decoding speed: the slot engine against `generate` on padded batches, same model, same prompts, same lengths, in one process.
+"""Benchmark of decoding speed: the slot engine against `generate` on padded batches.
 
     python benchmarks/decode.py CHECKPOINT [--sequences 96] [--slots 48] [--rounds 3]
 
-Two loads: sequences of equal length (kind to padding), and of lengths as agents write them (a few long, most short), where a
-padded batch waits for its longest. Prints medians over the rounds, which take turns, and their ratio. Not a test.
+Both decode the same prompts to the same lengths with the same model, in one process. There are two loads:
+sequences of equal length, which need no padding, and sequences with the lengths that agents write (a few
+long, most short), where a padded batch waits for its longest sequence. Rounds alternate between the two;
+the table shows medians and their ratio.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from masksearch.llm.checkpoint import load_checkpoint
 from masksearch.llm.decoder.engine import Engine
 
 Load = list[tuple[list[int], int]]
-"""Prompt ids, and how many tokens to write."""
+"""(prompt ids, number of tokens to decode) of each sequence."""
 
 
 def make_load(sequences: int, ragged: bool, vocabulary: int) -> Load:
-    """Random prompts of 110 to 170 tokens; 60 tokens to write, or between 20 and 160 of the same mean."""
+    """Returns random prompts of 110 to 170 tokens, and how many tokens to decode.
+
+    These are 60 tokens for each sequence; with `ragged`, between 20 and 160 with the same mean.
+    """
     rng = random.Random(0)
     load = []
     for _ in range(sequences):
@@ -36,7 +41,7 @@ def make_load(sequences: int, ragged: bool, vocabulary: int) -> Load:
 
 
 def by_engine(engine: Engine, load: Load) -> None:
-    """All sequences through the slots."""
+    """Decodes all sequences in the slots of the engine."""
 
     async def one(prompt: list[int], length: int) -> None:
         stream = await engine.admit(0.0, 0)
@@ -51,10 +56,11 @@ def by_engine(engine: Engine, load: Load) -> None:
 
 
 def by_generate(model: torch.nn.Module, load: Load, batch: int, pad: int) -> None:
-    """Padded batches; each runs as long as its longest sequence."""
+    """Decodes padded batches; each runs until its longest sequence ends."""
     for start in range(0, len(load), batch):
         part = load[start : start + batch]
         width = max(len(prompt) for prompt, _ in part)
+        # (batch, width), padded on the left
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt, _ in part])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _ in part])
         longest = max(length for _, length in part)
@@ -69,19 +75,19 @@ def by_generate(model: torch.nn.Module, load: Load, batch: int, pad: int) -> Non
 
 
 def seconds(work: Callable[[], None]) -> float:
-    """Wall time of one call."""
+    """Returns the wall time of one call in seconds."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Runs both on both loads."""
+    """Prints the speed of both on each load."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--sequences", type=int, default=96)
-    parser.add_argument("--slots", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("checkpoint", type=Path, help="checkpoint folder")
+    parser.add_argument("--sequences", type=int, default=96, help="sequences of a load")
+    parser.add_argument("--slots", type=int, default=48, help="slots, and sequences of a padded batch")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
     arguments = parser.parse_args()
     plain, tokenizer = load_checkpoint(arguments.checkpoint, torch.bfloat16)
     decoder, _ = load_checkpoint(arguments.checkpoint, torch.bfloat16)
@@ -97,9 +103,8 @@ def main() -> None:
                 seconds(lambda load=load: by_generate(plain, load, arguments.slots, tokenizer.pad_token_id))
             )
         ratio = statistics.median(their / our for our, their in zip(ours, theirs, strict=True))
-        print(
-            f"{name:8} {wanted / statistics.median(ours):13.0f} {wanted / statistics.median(theirs):15.0f} {ratio:6.2f}"
-        )
+        engine_rate, generate_rate = (wanted / statistics.median(times) for times in (ours, theirs))
+        print(f"{name:8} {engine_rate:13.0f} {generate_rate:15.0f} {ratio:6.2f}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
-"""Evaluation speed: our `eval` against `generate` on padded batches, turn by turn. Same model, prompts, questions, index, limits, process. Not a test.
+"""Benchmark of evaluation speed: our `eval` against `generate` on padded batches.
 
-    python benchmarks/evaluation.py [--model CHECKPOINT] [--index DIR] [--questions 64] [--batches 8,16,32] [--rounds 3]
+    python benchmarks/evaluation.py [--model CHECKPOINT] [--index DIR] [--batches 8,16,32] [--rounds 3]
 
-The other side is what one writes without an engine: a batch of rollouts, padded on the left, all of which write one turn with transformers' `generate`
-(each row stops at its own stop string or limit), then all their searches at once, then the next turn over the whole texts; greedy. It is tried with
-each batch size once and compared at its best, by rounds that take turns. A model that never learnt the tags runs into its limits in the first turn, so
-without --model one is trained here for a few steps. Figures are medians; on a busy machine look at the ratios, of which that of processor time is the
-steadier one. Loading the model is not counted, scoring is.
+Both sides use the same model, prompts, questions, index and limits, in one process, with greedy decoding.
+The baseline is the usual loop without an engine: a batch of rollouts, padded on the left, decodes one
+turn with transformers' `generate` (each row ends at its own stop string or limit), then all searches run
+at once, then the next turn decodes from the whole texts. Each batch size is tried once, and the best one
+is compared in alternating rounds. A model that was never trained on the tags runs into its limits in the
+first turn, so without --model one is trained for a few steps. The table shows medians; on a busy machine
+look at the ratios, of which that of processor time varies least. Loading the model does not count,
+scoring does.
 """
 
 from __future__ import annotations
@@ -41,17 +44,17 @@ from masksearch.types import Hit, Task
 
 SHIPPED = Path(__file__).parent.parent / "data"
 Outcome = tuple[str, str]
-"""(answer, everything that the model wrote) of one question."""
+"""(answer, all text of the model) of one question."""
 
 
 @dataclass
 class Clock:
-    """Seconds by part of the work."""
+    """Wall time in seconds by part of the work."""
 
     spent: dict[str, float] = field(default_factory=dict)
 
     def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """`work`, with its wall time added to `name`."""
+        """Returns `work` wrapped so that its wall time is added to `name`."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             started = time.perf_counter()
@@ -64,14 +67,14 @@ class Clock:
 
 
 class TimedSearcher:
-    """A searcher in this process, whose searches are timed."""
+    """A searcher in this process that times its searches."""
 
     def __init__(self, inner: Searcher, clock: Clock) -> None:
         self.inner, self.fingerprint = inner, inner.fingerprint
         self.search = clock.timed("search", inner.search)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """One query; an index in this process answers at once."""
+        """Searches for one query, without waiting: the index is in this process."""
         found: list[Hit] = self.search([query], k)[0]
         return found
 
@@ -79,21 +82,25 @@ class TimedSearcher:
 def ours(
     policy: LocalPolicy, searcher: Any, tasks: Sequence[Task], settings: AgentSettings, clock: Clock
 ) -> list[Outcome]:
-    """The way `masksearch eval` goes: all questions at once through the slots."""
+    """Rolls out all questions at once in the slots, as `masksearch eval` does."""
     episodes = roll_out(tasks, policy, searcher, settings, [Sampling(temperature=0.0)] * len(tasks))
     score = clock.timed("scoring", score_task)
     for episode, task in zip(episodes, tasks, strict=True):
         score(episode.trajectory.answer, task, settings.answer_form)
-    # A session without room ends in an empty turn, which the other side does not write.
-    said = [
+    # A session that has reached its length limit ends with an empty turn, which the baseline does not
+    # write.
+    texts = [
         "\n".join(turn.text for turn in episode.trajectory.turns if turn.role == "model" and turn.text)
         for episode in episodes
     ]
-    return [(episode.trajectory.answer, text) for episode, text in zip(episodes, said, strict=True)]
+    return [(episode.trajectory.answer, text) for episode, text in zip(episodes, texts, strict=True)]
 
 
 class StopRows(StoppingCriteria):  # type: ignore[misc]
-    """Ends each row by itself: at a stop string, at its end token, or at its own limit; `lengths` is how many tokens each wrote."""
+    """Stops each row at a stop string, at its end token, or at its own limit.
+
+    `lengths` are the numbers of tokens that the rows decoded.
+    """
 
     def __init__(
         self,
@@ -104,17 +111,16 @@ class StopRows(StoppingCriteria):  # type: ignore[misc]
         width: int,
         limits: Sequence[int],
     ) -> None:
-        self.tokenizer, self.closing, self.ends, self.stop, self.width, self.limits = (
-            tokenizer,
-            closing,
-            ends,
-            stop,
-            width,
-            limits,
-        )
+        self.tokenizer = tokenizer
+        self.closing = closing  # tokens that can end a stop string; only after these is the text decoded
+        self.ends = ends
+        self.stop = stop
+        self.width = width
+        self.limits = limits
         self.lengths = [0] * len(limits)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        # input_ids: (batch, width + tokens decoded so far)
         written = input_ids.shape[1] - self.width
         last = input_ids[:, -1].tolist()
         for row, token in enumerate(last):
@@ -133,18 +139,20 @@ class StopRows(StoppingCriteria):  # type: ignore[misc]
 
 @dataclass
 class Rollout:
-    """One question of a padded batch."""
+    """The state of one question in a padded batch."""
 
     task: Task
     ids: list[int]
     used: int = 0
+    """Tokens that the model has decoded."""
     searches: int = 0
     answer: str = ""
-    said: list[str] = field(default_factory=list)
+    turns: list[str] = field(default_factory=list)
+    """Texts of the model's turns."""
 
 
 class Padded:
-    """Rollouts in padded batches, with nothing but `generate`."""
+    """Rollouts in padded batches, with `generate` alone."""
 
     def __init__(self, model: Any, tokenizer: Any, searcher: Any, settings: AgentSettings) -> None:
         self.model, self.tokenizer, self.searcher, self.settings = model, tokenizer, searcher, settings
@@ -154,14 +162,14 @@ class Padded:
         self.closing = frozenset(token for token, piece in enumerate(pieces) if ">" in piece)
 
     def run(self, tasks: Sequence[Task], batch: int) -> list[Outcome]:
-        """All questions, `batch` of them side by side, scored."""
+        """Rolls out and scores all questions, `batch` at a time."""
         outcomes: list[Outcome] = []
         for start in range(0, len(tasks), batch):
             rollouts = [self._start(task) for task in tasks[start : start + batch]]
             active = rollouts
             while active:
                 active = self._turn(active)
-            outcomes += [(rollout.answer, "\n".join(filter(None, rollout.said))) for rollout in rollouts]
+            outcomes += [(rollout.answer, "\n".join(filter(None, rollout.turns))) for rollout in rollouts]
         for (answer, _), task in zip(outcomes, tasks, strict=True):
             score_task(answer, task, self.settings.answer_form)
         return outcomes
@@ -172,7 +180,7 @@ class Padded:
         return Rollout(task, self.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def _turn(self, active: list[Rollout]) -> list[Rollout]:
-        """One turn of each, and the searches they ask for; those that go on."""
+        """Runs one turn and the requested searches of all rollouts; returns the rollouts that continue."""
         settings = self.settings
         limits = [
             min(settings.turn_tokens, settings.max_tokens - one.used, settings.max_length - len(one.ids))
@@ -185,7 +193,7 @@ class Padded:
             text = self.tokenizer.decode(
                 written, skip_special_tokens=True, clean_up_tokenization_spaces=False
             )
-            rollout.said.append(text)
+            rollout.turns.append(text)
             action = parse_turn(text)
             if isinstance(action, Answer):
                 rollout.answer = action.text
@@ -210,6 +218,7 @@ class Padded:
     def _generate(self, active: Sequence[Rollout], limits: Sequence[int]) -> list[list[int]]:
         width = max(len(one.ids) for one in active)
         pad = self.tokenizer.pad_token_id
+        # (batch, width), padded on the left
         ids = torch.tensor([[pad] * (width - len(one.ids)) + one.ids for one in active])
         mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in active])
         stopping = StopRows(
@@ -229,20 +238,20 @@ class Padded:
 
 
 def measured(work: Callable[[], list[Outcome]]) -> tuple[list[Outcome], float, float]:
-    """What a call returns, its wall time and this process's processor time in seconds."""
+    """Returns a call's result, its wall time and its processor time in seconds."""
     wall, processor = time.perf_counter(), time.process_time()
     outcomes = work()
     return outcomes, time.perf_counter() - wall, time.process_time() - processor
 
 
 def run_stage(*arguments: object) -> None:
-    """A command of ours. Ends the benchmark where it fails."""
+    """Runs a masksearch command; ends the benchmark if it fails."""
     if masksearch([str(argument) for argument in arguments]):
-        raise SystemExit(f"masksearch {arguments[0]} failed")
+        raise SystemExit(f"masksearch {arguments[0]} failed.")
 
 
 def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
-    """(checkpoint, index), made in `folder` where none are given."""
+    """Returns (checkpoint, index), creating in `folder` those that are not given."""
     source = arguments.data / "hotpotqa"
     index, model = arguments.index or folder / "index", arguments.model or folder / "sft"
     if not index.exists():
@@ -278,16 +287,14 @@ def prepared(arguments: argparse.Namespace, folder: Path) -> tuple[Path, Path]:
 
 
 def table(arguments: argparse.Namespace, model_path: Path, index: Path) -> Iterator[tuple[str, str]]:
-    """What was measured, line by line."""
+    """Yields (label, value) of each measurement."""
     settings, searcher = AgentSettings(), open_searcher(str(index))
     tasks = read_tasks(arguments.data / "hotpotqa" / "questions.jsonl.gz")[: arguments.questions]
     dtype = find_dtype()
     plain, tokenizer = load_checkpoint(model_path, dtype)
     slotted, _ = load_checkpoint(model_path, dtype)
-    policy, padded = (
-        LocalPolicy(slotted, tokenizer, "model", arguments.slots, settings.max_length),
-        Padded(plain, tokenizer, searcher, settings),
-    )
+    policy = LocalPolicy(slotted, tokenizer, "model", arguments.slots, settings.max_length)
+    padded = Padded(plain, tokenizer, searcher, settings)
     clock = Clock()
     yield (
         "questions, slots, threads, number format",
@@ -315,28 +322,24 @@ def table(arguments: argparse.Namespace, model_path: Path, index: Path) -> Itera
             else:
                 outcomes, wall, processor = measured(lambda: padded.run(tasks, best))
             sides[side].append((wall, processor))
-            yield (
-                f"round {turn + 1}, {'ours' if side == 'ours' else f'generate, batches of {best}'}: s, processor s",
-                f"{wall:.1f}, {processor:.1f}",
-            )
+            name = "ours" if side == "ours" else f"generate, batches of {best}"
+            yield f"round {turn + 1}, {name}: s, processor s", f"{wall:.1f}, {processor:.1f}"
     for name, place in (("wall", 0), ("processor", 1)):
-        our, their = (
-            [values[place] for values in sides["ours"]],
-            [values[place] for values in sides["theirs"]],
-        )
+        our = [values[place] for values in sides["ours"]]
+        their = [values[place] for values in sides["theirs"]]
         yield (
-            f"{name} time a question: ours, generate in batches of {best}",
+            f"{name} time per question: ours, generate in batches of {best}",
             f"{_each(our, tasks):.0f}, {_each(their, tasks):.0f} ms",
         )
         yield (
-            "  how many times as fast",
+            "  speed-up",
             f"{statistics.median(b / a for a, b in zip(our, their, strict=True)):.2f}",
         )
-    yield "same answer, same text, both answered", _agreement(mine, outcomes)
+    yield "shares: same answer, same text, both answered", _agreement(mine, outcomes)
     total = sum(wall for wall, _ in sides["ours"])
     for part, seconds in sorted(clock.spent.items(), key=lambda item: -item[1]):
         yield (
-            f"ours, {part}: ms a question, share of the wall time",
+            f"ours, {part}: ms per question, share of the wall time",
             f"{1000 * seconds / len(tasks) / arguments.rounds:.2f}, {seconds / total:.2%}",
         )
     rest = total - sum(clock.spent.values())
@@ -361,25 +364,25 @@ def _agreement(mine: Sequence[Outcome], theirs: Sequence[Outcome]) -> str:
 
 
 def main() -> None:
-    """Prints a line as soon as it is measured."""
+    """Runs the chosen measurements and prints each line as soon as it is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", type=Path, help="checkpoint trained on the tags (default: one is trained)")
+    parser.add_argument("--steps", type=int, default=30, help="steps of that training")
     parser.add_argument(
-        "--model", type=Path, help="a checkpoint folder that has learnt the tags (default: one is trained)"
-    )
-    parser.add_argument("--steps", type=int, default=30, help="of that training")
-    parser.add_argument(
-        "--index", type=Path, help="an index of the data's hotpotqa/corpus.jsonl.gz (default: one is built)"
+        "--index", type=Path, help="index of the data's hotpotqa/corpus.jsonl.gz (default: one is built)"
     )
     parser.add_argument(
-        "--keep", type=Path, help="folder for what is made (default: one that is thrown away)"
+        "--keep", type=Path, help="folder for the checkpoint and the index (default: a temporary folder)"
     )
     parser.add_argument("--data", type=Path, default=SHIPPED, help="folder with hotpotqa/questions.jsonl.gz")
-    parser.add_argument("--questions", type=int, default=64)
-    parser.add_argument("--batches", default="8,16,32", help="batch sizes of the other side")
-    parser.add_argument("--slots", type=int, default=48)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--questions", type=int, default=64, help="number of questions")
+    parser.add_argument(
+        "--batches", default="8,16,32", help="batch sizes of the baseline, separated by commas"
+    )
+    parser.add_argument("--slots", type=int, default=48, help="slots of our engine")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each side")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = arguments.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))

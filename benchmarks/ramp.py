@@ -1,9 +1,10 @@
-"""How fast text becomes RAMP tasks. Prints a table of figures on this machine's cores, and how they grow with the corpus. Not a test.
+"""Benchmark of RAMP task generation: rates of each step, and their growth with the corpus.
 
-    python benchmarks/ramp.py [--only patterns,ner,retrievable,llm,growth] [--workers 2] [--rounds 3]    (dumps: benchmarks/dump.py)
+    python benchmarks/ramp.py [--only patterns,ner,retrievable,llm,growth] [--workers 2] [--rounds 3]
 
-Each figure is the median of several rounds in one process; where something is compared, both sides take turns, so that a busy machine slows
-both. The texts are the passages of the shipped question sets; 200,000 passages are their sentences put together anew.
+Each value is the median of several rounds in one process. Compared sides alternate, so that a busy
+machine slows both. The texts are the passages of the shipped question sets; larger corpora recombine
+their sentences. For dumps see benchmarks/dump.py.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ from masksearch.types import Document, MaskedTask, Passage
 DATA = Path(__file__).parents[1] / "data"
 SETS = ("hotpotqa", "2wikimultihopqa", "musique")
 Row = tuple[str, str, str]
-"""What was measured, the figure, the target."""
+"""(what was measured, its value, the target)."""
 
 
 def passages(most: int) -> list[Passage]:
-    """Real passages of the shipped sets."""
+    """Returns the first `most` passages of the shipped sets."""
     found = (
         passage
         for name in SETS
@@ -59,7 +60,7 @@ def passages(most: int) -> list[Passage]:
 
 
 def recombined(number: int) -> Iterator[Document]:
-    """As many documents as asked for: titles and sentences of real ones, put together anew."""
+    """Yields `number` documents that recombine the titles and sentences of real ones."""
     rng = random.Random(0)
     real = passages(50_000)
     sentences = [passage.text[start:end] for passage in real for start, end in sentence_spans(passage.text)]
@@ -74,7 +75,7 @@ def recombined(number: int) -> Iterator[Document]:
 
 
 def rates(sides: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
-    """The median rate of each side, in items a second; the sides take turns."""
+    """Returns the median rate of each side in items per second; the sides alternate."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
@@ -85,7 +86,7 @@ def rates(sides: dict[str, Callable[[], int]], rounds: int) -> dict[str, float]:
 
 
 def write_corpus(path: Path, documents: Iterator[Document]) -> str:
-    """Documents as JSON Lines."""
+    """Writes documents as JSON Lines and returns the path."""
     with open(path, "w", encoding="utf-8") as stream:
         for document in documents:
             stream.write(document.model_dump_json() + "\n")
@@ -94,11 +95,14 @@ def write_corpus(path: Path, documents: Iterator[Document]) -> str:
 
 @contextlib.contextmanager
 def shards(settings: MaskSettings, work_folder: Path) -> Iterator[Callable[[], int]]:
-    """A function that works all shards of a corpus with loaded tools and says how many passages they had; the first shard warms up."""
+    """Yields a function that processes all shards of a corpus with loaded tools.
+
+    The function returns the number of passages.
+    """
     plan = prepare(settings, wanted_shares(settings), work_folder)
     total = len(plan.passages)
     with open_engine(plan) as engine:
-        # Every process loads its tools before time is taken.
+        # Warm-up: every process loads its tools before the measurement.
         list(engine.run(range(min(plan.shards, 2 * settings.workers))))
 
         def run() -> int:
@@ -111,7 +115,7 @@ def shards(settings: MaskSettings, work_folder: Path) -> Iterator[Callable[[], i
 
 
 def patterns(arguments: argparse.Namespace) -> Iterator[Row]:
-    """links + dates + numbers, masked, without verification."""
+    """Measures masking with links, dates and numbers, without verification by searching."""
     with tempfile.TemporaryDirectory() as folder:
         corpus = write_corpus(
             Path(folder) / "c.jsonl",
@@ -135,7 +139,7 @@ def patterns(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def ner(arguments: argparse.Namespace) -> Iterator[Row]:
-    """spaCy's entities through the whole of mask, against the pipe alone."""
+    """Measures extraction of spaCy's entities against spaCy's pipe alone, and masking with them."""
     from masksearch.ramp.spans.entities import _installed
 
     texts = passages(3000)
@@ -174,11 +178,11 @@ def ner(arguments: argparse.Namespace) -> Iterator[Row]:
         f"{found['one']:,.0f} -> {found['two']:,.0f} paragraphs/s",
         "",
     )
-    yield f"  gain of {arguments.workers} processes", f"{found['two'] / found['one']:.2f}", "1.8"
+    yield f"  speed-up of {arguments.workers} processes", f"{found['two'] / found['one']:.2f}", "1.8"
 
 
 def made_tasks(sources: Sequence[Passage]) -> list[MaskedTask]:
-    """Unverified tasks with 1 to 4 masks."""
+    """Returns unverified tasks with 1 to 4 masks."""
     settings = MaskSettings(
         extractors=("dates", "numbers"), verify=("unique", "not-inferable"), near_duplicates=0
     )
@@ -187,7 +191,7 @@ def made_tasks(sources: Sequence[Passage]) -> list[MaskedTask]:
 
 
 def retrievable(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The check by searching, in an index of 200,000 passages."""
+    """Measures the check that evidence can be retrieved, in an index of 200,000 passages."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         corpus = write_corpus(folder / "c.jsonl", recombined(200_000))
@@ -199,7 +203,7 @@ def retrievable(arguments: argparse.Namespace) -> Iterator[Row]:
         masks = sum(task.masks for task in tasks) / len(tasks)
         rate = rates({"": lambda: len(verify_retrievable(tasks, searcher, 5))}, arguments.rounds)[""]
         yield (
-            f"retrievable, 200,000 passages, 1 process ({masks:.1f} masks a task)",
+            f"retrievable, 200,000 passages, 1 process ({masks:.1f} masks per task)",
             f"{rate:,.0f} tasks/s",
             "",
         )
@@ -208,7 +212,7 @@ def retrievable(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def in_processes(folder: Path, tasks: list[MaskedTask], arguments: argparse.Namespace) -> float:
-    """The same in several processes, each with its part of the tasks."""
+    """Returns the rate of the same check in several processes, each with a part of the tasks."""
     parts = [tasks[number :: arguments.workers] for number in range(arguments.workers)]
     with ProcessPoolExecutor(arguments.workers, get_context("spawn"), _open, (folder / "index",)) as pool:
         list(pool.map(_verify, [part[:200] for part in parts]))
@@ -228,10 +232,11 @@ def _verify(tasks: list[MaskedTask]) -> int:
 
 
 DELAY, IN_FLIGHT = 0.2, 64
+"""Seconds for each answer of the fake endpoint, and requests in flight."""
 
 
 def _serve(port: Any) -> None:
-    """An endpoint that answers every chat request alike, after a fixed time: in a process of its own, on one event loop."""
+    """Runs an endpoint that gives every chat request the same answer after DELAY seconds."""
     spans = json.dumps({"spans": [{"text": "nothing of the kind", "category": "OTHER"}]})
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": spans}}
     body = json.dumps(
@@ -260,7 +265,7 @@ def _serve(port: Any) -> None:
 
 
 def llm(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Spans from an endpoint that takes 200 ms, 64 requests in flight."""
+    """Measures span extraction with an endpoint that takes 200 ms, with 64 requests in flight."""
     context = get_context("spawn")
     port = context.Queue()
     server = context.Process(target=_serve, args=(port,), daemon=True)
@@ -276,7 +281,7 @@ def llm(arguments: argparse.Namespace) -> Iterator[Row]:
     server.terminate()
     ideal = IN_FLIGHT / DELAY
     yield (
-        f"llm, {IN_FLIGHT} in flight, {DELAY * 1000:.0f} ms an answer (ideal {ideal:.0f})",
+        f"llm, {IN_FLIGHT} in flight, {DELAY * 1000:.0f} ms per answer (ideal {ideal:.0f})",
         f"{rate:,.0f} paragraphs/s",
         "",
     )
@@ -284,23 +289,31 @@ def llm(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 SIZES = (1_000, 10_000, 100_000)
+"""Numbers of documents."""
 NER_MOST = 10_000
-"""spaCy needs a quarter of an hour for 100,000 passages."""
+"""Largest size with spaCy, which takes a quarter of an hour for 100,000 passages."""
 
 
 def growth(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Each work from 1,000 to 100,000 documents, one process, one round: linear where the rate stays. A search costs as much as its words have passages."""
+    """Measures each step with 1,000 to 100,000 documents, in one process and one round.
+
+    A step is linear if its rate is constant. A search is not: its cost is the number of passages that
+    contain its words.
+    """
     for number in SIZES:
         with tempfile.TemporaryDirectory() as name:
             for what, run in _works(number, Path(name)):
                 started = time.perf_counter()
                 done = run()
                 seconds = time.perf_counter() - started
-                yield f"{number:>7,}: {what}", f"{seconds:,.1f} s, {done / seconds:,.0f} a second", ""
+                yield f"{number:>7,}: {what}", f"{seconds:,.1f} s, {done / seconds:,.0f} per second", ""
 
 
 def _works(number: int, folder: Path) -> Iterator[tuple[str, Callable[[], int]]]:
-    """What is done with so many documents of one passage each; every function says how many it has done."""
+    """Yields (label, function) of each step on `number` documents of one passage.
+
+    Each function returns the number of items that it processed.
+    """
     corpus = write_corpus(folder / "c.jsonl", recombined(number))
     texts = [passage for document in read_documents(corpus) for passage in cut(document, 0)]
     plain = MaskSettings(corpus=corpus, max_words=0, near_duplicates=0, verify=("unique", "not-inferable"))
@@ -311,14 +324,14 @@ def _works(number: int, folder: Path) -> Iterator[tuple[str, Callable[[], int]]]
     if number <= NER_MOST:
         extract = make_extractors(plain.model_copy(update={"extractors": ("ner",)}))[0]
         yield "ner, passages", lambda: sum(1 for _ in extract(texts))
-    yield "near-copies, passages", lambda: len(find_duplicates(texts, 0.8, folder / "copies"))
+    yield "near-duplicates, passages", lambda: len(find_duplicates(texts, 0.8, folder / "copies"))
     yield (
         "index, passages",
         lambda: int(build(texts, folder / "index", IndexSettings(corpus=corpus, max_words=0))["passages"]),
     )
     tasks, searcher = made_tasks(texts[:3000])[:1000], load(folder / "index")
     yield (
-        "retrievable, tasks in an index of so many passages",
+        "retrievable, tasks in an index of these passages",
         lambda: len(verify_retrievable(tasks, searcher, 5)),
     )
     whole = MaskSettings(corpus=corpus, extractors=("dates", "numbers"), max_words=0)
@@ -335,15 +348,15 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def main() -> None:
-    """Prints a line as soon as it is measured."""
+    """Runs the chosen measurements and prints each line as soon as it is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default=",".join(PARTS), help="measurements, separated by commas")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the parallel measurements")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each measurement")
     arguments = parser.parse_args()
-    print(f"{'work'.ljust(72)}  {'measured'.rjust(28)}  at least")
+    print(f"{'step'.ljust(72)}  {'measured'.rjust(28)}  target, at least")
     for name in arguments.only.split(","):
         for what, figure, target in PARTS[name](arguments):
             print(f"{what.ljust(72)}  {figure.rjust(28)}  {target}", flush=True)

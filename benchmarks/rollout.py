@@ -1,11 +1,14 @@
-"""Rollouts and train steps, against what there is: TRL's own tool loop, transformers' continuous batching, a plain PyTorch step. Prints a table. Not a test.
+"""Benchmark of rollouts and training steps against existing implementations.
 
     python benchmarks/rollout.py [--only loop,back-ends,step] [--rounds 5]
 
-One tiny model, one search, the same tasks in one process; sides take turns, figures are medians, and ratios are of the medians. The model is a Llama
-whose layers are computed but add nothing, and whose head turns each token into chances for the next: so it thinks for as long as it likes (about
-20 words), then searches or answers, by the same chances in either protocol. A rollout searches 1.4 times on average, 4 times at most.
-Searches take a fixed time more than they take anyway. TRL calls a tool as users write it, a function that blocks, and as a coroutine.
+The baselines are TRL's tool loop, transformers' continuous batching, and a plain PyTorch step. All sides
+use the same tiny model, search and tasks in one process and alternate; values are medians, and ratios are
+ratios of medians. The model is a Llama whose layers are computed but contribute 0, and whose head gives
+fixed transition probabilities from each token to the next. It therefore thinks for a random number of
+words (about 20), then searches or answers, with the same probabilities in either protocol. A rollout
+searches 1.4 times on average, 4 times at most. Each search takes a fixed latency in addition to its own
+time. TRL is measured with a blocking tool function, as users write it, and with a coroutine.
 """
 
 from __future__ import annotations
@@ -41,7 +44,7 @@ from masksearch.types import Hit, Question
 
 DATA = Path(__file__).parents[1] / "data"
 Row = tuple[str, str, str]
-"""What was measured, the figure, the target."""
+"""(what was measured, its value, the target)."""
 
 WIDTH, LAYERS, HEADS = 192, 4, 4
 TASKS, GROUP = 8, 8
@@ -51,7 +54,8 @@ AGENT = AgentSettings(
 WORDS = tuple(f" thought{place}" for place in range(60))
 QUERIES = tuple(f"river of town {place}" for place in range(64))
 STOP, AGAIN = 0.05, 0.58
-"""Chance after each word that the thought ends; and that a search follows, not the answer."""
+"""Probabilities, after each word, that the thought ends, and then that a search follows instead of the
+answer."""
 SEARCH, FOUND, ANSWER, END = "</think>\n<search>", "</search>", "</think>\n<answer>", "</answer>"
 CALL = '</think>\n\n<tool_call>\n{"name": "search", "arguments": {"query": "'
 CALLED, SAY, IM_END = '"}\n}</tool_call>'.replace("\n}", "}\n"), "</think>\n\n", "<|im_end|>"
@@ -71,29 +75,32 @@ PIECES = (
 
 
 class Delayed:
-    """A search that takes a fixed time longer."""
+    """A search with an additional fixed latency."""
 
     def __init__(self, inner: Searcher, seconds: float) -> None:
         self.inner, self.seconds = inner, seconds
 
     @property
     def fingerprint(self) -> str:
-        """Of the search itself."""
+        """The fingerprint of the inner search."""
         return self.inner.fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Waits, then searches."""
+        """Blocks for the latency, then searches."""
         time.sleep(self.seconds)
         return self.inner.search(queries, k)
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """Waits without holding others up, then searches."""
+        """Awaits the latency without blocking the event loop, then searches."""
         await asyncio.sleep(self.seconds)
         return await self.inner.asearch(query, k)
 
 
 def make_tokenizer(texts: Sequence[str]) -> Any:
-    """Byte-level pairs learnt from the corpus, and a token for each piece that the model writes."""
+    """Returns a byte-level BPE tokenizer of the corpus.
+
+    It has one extra token for each piece that the model writes.
+    """
     from trl.chat_template_utils import qwen3_chat_template
 
     learnt = ByteLevelBPETokenizer()
@@ -107,8 +114,8 @@ def make_tokenizer(texts: Sequence[str]) -> Any:
     return tokenizer
 
 
-def chances(native: bool) -> dict[str, dict[str, float]]:
-    """Piece -> chances of the next one; `native`: with tool calls as TRL parses them."""
+def transitions(native: bool) -> dict[str, dict[str, float]]:
+    """Returns piece -> probabilities of the next piece; `native` uses the tool calls that TRL parses."""
     search, close, answer, end = (CALL, CALLED, SAY, IM_END) if native else (SEARCH, FOUND, ANSWER, END)
     table: dict[str, dict[str, float]] = {"\n": {"<think>": 1.0}, "<think>": {WORDS[0]: 1.0}}
     for place, word in enumerate(WORDS):
@@ -125,7 +132,10 @@ def chances(native: bool) -> dict[str, dict[str, float]]:
 
 
 def make_model(tokenizer: Any, native: bool) -> LlamaForCausalLM:
-    """A Llama whose layers write nothing into the stream, so that the head sees the last token alone."""
+    """Returns a Llama whose layers add 0 to the residual stream.
+
+    The head therefore depends on the last token alone.
+    """
     torch.manual_seed(0)
     size = {
         "hidden_size": WIDTH,
@@ -148,17 +158,18 @@ def make_model(tokenizer: Any, native: bool) -> LlamaForCausalLM:
         for layer in model.model.layers:
             layer.self_attn.o_proj.weight.zero_()
             layer.mlp.down_proj.weight.zero_()
-        # Tokens with the same chances look alike to the head, and all others stand at right angles, so that chances are exact.
-        table = chances(native)
+        # Tokens with the same transition probabilities have the same embedding and all others are
+        # orthogonal to it, so the probabilities are exact.
+        table = transitions(native)
         kinds = list({str(followers): None for followers in table.values()})
-        seen = torch.linalg.qr(torch.randn(WIDTH, len(kinds)))[0].T
+        directions = torch.linalg.qr(torch.randn(WIDTH, len(kinds)))[0].T  # (kinds, WIDTH), orthonormal
         head = torch.zeros(len(tokenizer), WIDTH)
-        for kind, row in zip(kinds, seen, strict=True):
-            alike = [followers for followers in table.values() if str(followers) == kind]
-            for follower, chance in alike[0].items():
-                head[_one(tokenizer, follower)] += (60 + math.log(chance)) * row / math.sqrt(WIDTH)
+        for kind, row in zip(kinds, directions, strict=True):
+            same = [followers for followers in table.values() if str(followers) == kind]
+            for follower, probability in same[0].items():
+                head[_one(tokenizer, follower)] += (60 + math.log(probability)) * row / math.sqrt(WIDTH)
         for piece, followers in table.items():
-            model.model.embed_tokens.weight[_one(tokenizer, piece)] = seen[kinds.index(str(followers))]
+            model.model.embed_tokens.weight[_one(tokenizer, piece)] = directions[kinds.index(str(followers))]
         model.lm_head.weight.copy_(head)
     return model.eval()
 
@@ -170,7 +181,7 @@ def _one(tokenizer: Any, piece: str) -> int:
 
 
 class Workbench:
-    """What all measurements share: passages, tokenizer, tasks, search."""
+    """The passages, tokenizer, tasks and search that all measurements share."""
 
     def __init__(self, folder: Path, tasks: int) -> None:
         found = []
@@ -192,12 +203,12 @@ class Workbench:
         ]
 
     def repeated(self) -> list[Question]:
-        """Each task as often as its group is large."""
+        """Returns each task once for each rollout of its group."""
         return [task for task in self.tasks for _ in range(GROUP)]
 
 
 class Ours:
-    """Rollouts through the agent loop and the slots."""
+    """Rollouts of our agent loop and slot engine."""
 
     def __init__(self, bench: Workbench) -> None:
         self.bench, self.round = bench, 0
@@ -219,7 +230,11 @@ class Ours:
         self.policy.engine._step = timed  # type: ignore[method-assign]
 
     def __call__(self, latency: float) -> tuple[float, float, int, int, int]:
-        """Seconds, the share of them in which the model generates, model tokens, searches, tokens of prompts and searches."""
+        """Rolls out all tasks.
+
+        Returns seconds, the share of them in which the model generates, tokens of the model, searches,
+        and tokens of prompts and search results.
+        """
         self.round, self.busy, started = self.round + 1, 0.0, time.perf_counter()
         episodes = self.rolled_out(latency)
         seconds = time.perf_counter() - started
@@ -235,7 +250,7 @@ class Ours:
         )
 
     def rolled_out(self, latency: float) -> list[Episode]:
-        """A batch of rollouts, with other seeds each time."""
+        """Returns a batch of rollouts, with new seeds in each round."""
         tasks = self.bench.repeated()
         samplings = [
             Sampling(1.0, 1000 * self.round + place, AGENT.max_length) for place in range(len(tasks))
@@ -244,7 +259,7 @@ class Ours:
 
 
 class Theirs:
-    """TRL's GRPOTrainer with `tools=[search]`, as far as the batch that it would train on."""
+    """TRL's GRPOTrainer with `tools=[search]`, up to the batch that it would train on."""
 
     def __init__(
         self, bench: Workbench, folder: Path, asynchronous: bool = False, continuous: bool = False
@@ -301,7 +316,7 @@ class Theirs:
             reward_funcs=[lambda completions, **rest: [0.0] * len(completions)],
             tools=[asearch if asynchronous else search],
         )
-        # What the trainer sets before it generates, which is called here by itself.
+        # `train` sets these before it generates; here only the generation runs.
         tools = [{"search": asearch if asynchronous else search}] * size
         self.trainer._sync_tool_dicts, self.trainer._async_tool_dicts = (
             ([{}] * size, tools) if asynchronous else (tools, [{}] * size)
@@ -317,7 +332,7 @@ class Theirs:
         self.trainer._generate_single_turn = timed
 
     def __call__(self, latency: float) -> tuple[float, float, int, int, int]:
-        """As `Ours`."""
+        """Rolls out all tasks and returns the same values as `Ours`."""
         self.latency, self.calls, self.busy = latency, 0, 0.0
         prompts = [_question(task) for task in self.bench.repeated()]
         self.trainer.model.train()
@@ -329,14 +344,17 @@ class Theirs:
 
 
 def _question(task: Question) -> list[dict[str, str]]:
-    """What TRL's side is asked: the question alone, as its template explains the tool."""
+    """Returns TRL's prompt: the question alone, because its chat template explains the tool."""
     return [
         dict(message) for message in messages(task, "agent", AGENT.answer_form) if message["role"] == "user"
     ]
 
 
 def loop(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Trajectories a second against TRL's tool loop, at three latencies; and the share of the time in which the model generates."""
+    """Measures rollouts against TRL's tool loop at three latencies.
+
+    The values are trajectories per second and the share of time in which the model generates.
+    """
     targets = {0.0: "1.5", 0.05: "3", 0.2: "5"}
     with tempfile.TemporaryDirectory() as name:
         bench = Workbench(Path(name), TASKS)
@@ -358,21 +376,26 @@ def loop(arguments: argparse.Namespace) -> Iterator[Row]:
                 for side, figures in found.items()
             }
             for side, (seconds, share, tokens, searches, others) in medians.items():
-                each = f"{tokens / rollouts:.0f} tokens written, {others / rollouts:.0f} read, {searches / rollouts:.1f} searches each"
-                told = f"{rollouts / seconds:.1f} trajectories/s; {each}"
-                busy = f"generating {share:.0%} of the time"
+                each = (
+                    f"{tokens / rollouts:.0f} tokens written, {others / rollouts:.0f} read, "
+                    f"{searches / rollouts:.1f} searches each"
+                )
+                rate = f"{rollouts / seconds:.1f} trajectories/s"
                 yield (
-                    f"{latency * 1000:.0f} ms a search, {side}: {told}",
-                    busy,
+                    f"{latency * 1000:.0f} ms per search, {side}: {rate}; {each}",
+                    f"generating {share:.0%} of the time",
                     "80%" if (side, latency) == ("ours", 0.05) else "",
                 )
             for side in list(sides)[1:]:
                 ratio = medians[side][0] / medians["ours"][0]
-                yield f"  ours against {side}", f"{ratio:.2f} times", target if side == "TRL" else ""
+                yield f"  speed-up of ours over {side}", f"{ratio:.2f}", target if side == "TRL" else ""
 
 
 def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Decoding alone: slots, transformers' continuous batching, and `generate` on one padded batch; lengths as agents write them."""
+    """Measures decoding alone on sequences with the lengths that agents write.
+
+    The sides are our slots, transformers' continuous batching, and `generate` on one padded batch.
+    """
     with tempfile.TemporaryDirectory() as name:
         bench = Workbench(Path(name), TASKS)
     rng = random.Random(0)
@@ -413,11 +436,10 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
                 finished += result is not None and result.is_finished()
 
     def padded() -> None:
-        width, longest, pad = (
-            max(len(prompt) for prompt, _ in loads),
-            max(length for _, length in loads),
-            int(bench.tokenizer.pad_token_id),
-        )
+        width = max(len(prompt) for prompt, _ in loads)
+        longest = max(length for _, length in loads)
+        pad = int(bench.tokenizer.pad_token_id)
+        # Both (batch, width), padded on the left.
         ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt, _ in loads])
         mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt, _ in loads])
         with torch.inference_mode():
@@ -436,26 +458,33 @@ def back_ends(arguments: argparse.Namespace) -> Iterator[Row]:
         for side, run in sides.items():
             started = time.perf_counter()
             run()
-            if number:
+            if number:  # the first round is a warm-up
                 found.setdefault(side, []).append(time.perf_counter() - started)
     tokens = sum(length for _, length in loads)
     fastest = statistics.median(found["slots"])
     for side, seconds in found.items():
         yield (
             f"decoding 64 uneven sequences, {side}: {tokens / statistics.median(seconds):.0f} tokens/s",
-            f"{statistics.median(seconds) / fastest:.2f} of slots' time",
+            f"{statistics.median(seconds) / fastest:.2f} x time of slots",
             "",
         )
 
 
 def step(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The trainer's step, rollouts and saving excepted, against a plain loop on the same token ids: forward, clipped loss, backward, AdamW."""
+    """Measures the trainer's step without rollouts and saving, against a plain loop on the same token ids.
+
+    The plain loop does the forward pass, the clipped loss, the backward pass and AdamW.
+    """
     from masksearch.train.rl.decoders import open_decoder
     from masksearch.train.rl.rollout import RolloutWorker
     from masksearch.train.rl.stage import make_trainer
 
     class Replayed(RolloutWorker):
-        """Rolls out once, and hands out the same batch from then on; notes the seconds until it is asked again, and takes turns with the plain step."""
+        """Rolls out once and then returns the same batch again.
+
+        Records the seconds between two calls, which are a step of the trainer, and runs the plain step in
+        between.
+        """
 
         columns: dict[str, Any] | None = None
         plain: PlainStep | None = None
@@ -513,7 +542,10 @@ def step(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 class PlainStep:
-    """A step of policy gradient as one would write it by hand: the same rows at a time, the head on tokens with loss alone."""
+    """A plain policy-gradient step.
+
+    It uses the same micro-batches, and applies the head only to tokens with loss.
+    """
 
     def __init__(self, model: LlamaForCausalLM, columns: dict[str, Any], settings: RlSettings) -> None:
         self.model, self.columns, self.settings = model.train(), columns, settings
@@ -522,7 +554,7 @@ class PlainStep:
         )
 
     def __call__(self) -> float:
-        """Seconds of a step."""
+        """Runs one step and returns its seconds."""
         started = time.perf_counter()
         rows = list(
             zip(
@@ -540,32 +572,26 @@ class PlainStep:
 
     def _backward(self, rows: Sequence[Any], total: int) -> None:
         length = max(len(prompt) + len(rest) for prompt, rest, _, _ in rows)
-        ids, attention = (
-            torch.zeros(len(rows), length, dtype=torch.long),
-            torch.zeros(len(rows), length, dtype=torch.long),
-        )
-        wanted, old = torch.zeros(len(rows), length, dtype=torch.bool), torch.zeros(len(rows), length)
+        # All (micro-batch, length), padded on the right.
+        ids = torch.zeros(len(rows), length, dtype=torch.long)
+        attention = torch.zeros(len(rows), length, dtype=torch.long)
+        wanted = torch.zeros(len(rows), length, dtype=torch.bool)
+        old = torch.zeros(len(rows), length)
         for row, (prompt, rest, mask, logprobs) in enumerate(rows):
             end = len(prompt) + len(rest)
-            ids[row, :end], attention[row, :end] = torch.tensor([*prompt, *rest]), 1
-            wanted[row, len(prompt) : end], old[row, len(prompt) : end] = (
-                torch.tensor(mask).bool(),
-                torch.tensor(logprobs),
-            )
-        hidden = self.model.model(input_ids=ids, attention_mask=attention, use_cache=False).last_hidden_state[
-            :, :-1
-        ][wanted[:, 1:]]
-        logps = torch.log_softmax(self.model.lm_head(hidden), dim=-1).gather(
-            1, ids[:, 1:][wanted[:, 1:]][:, None]
-        )[:, 0]
-        ratio, advantage = torch.exp(logps - old[:, 1:][wanted[:, 1:]]), 1.0
-        loss = (
-            -torch.minimum(
-                ratio * advantage,
-                ratio.clamp(1 - self.settings.clip_low, 1 + self.settings.clip_high) * advantage,
-            ).sum()
-            / total
-        )
+            ids[row, :end] = torch.tensor([*prompt, *rest])
+            attention[row, :end] = 1
+            wanted[row, len(prompt) : end] = torch.tensor(mask).bool()
+            old[row, len(prompt) : end] = torch.tensor(logprobs)
+        # The hidden state at a position predicts the next token.
+        chosen = wanted[:, 1:]
+        output = self.model.model(input_ids=ids, attention_mask=attention, use_cache=False)
+        hidden = output.last_hidden_state[:, :-1][chosen]  # (tokens with loss, WIDTH)
+        targets = ids[:, 1:][chosen]  # (tokens with loss,)
+        logps = torch.log_softmax(self.model.lm_head(hidden), dim=-1).gather(1, targets[:, None])[:, 0]
+        ratio, advantage = torch.exp(logps - old[:, 1:][chosen]), 1.0
+        clipped = ratio.clamp(1 - self.settings.clip_low, 1 + self.settings.clip_high)
+        loss = -torch.minimum(ratio * advantage, clipped * advantage).sum() / total
         loss.backward()
 
 
@@ -577,15 +603,16 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def main() -> None:
-    """Prints a line as soon as it is measured."""
+    """Runs the chosen measurements and prints each line as soon as it is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default=",".join(PARTS), help="measurements, separated by commas")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement")
     arguments = parser.parse_args()
     print(
-        f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; PyTorch on {torch.get_num_threads()} threads"
+        f"load average of the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; "
+        f"PyTorch on {torch.get_num_threads()} threads"
     )
     print(f"{'work'.ljust(110)}  {'measured'.rjust(26)}  target")
     for name in arguments.only.split(","):

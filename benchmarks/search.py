@@ -1,10 +1,11 @@
-"""The search environment in figures: recall, latency, growth, server, cache, stores. Prints a table. Not a test.
+"""Benchmark of the search environment: recall, latency, growth, server, cache, stores.
 
     python benchmarks/search.py [--only recall,latency,growth,server,cache,stores] [--keep DIR] [--data DIR]
 
-`--data` is a folder with one folder a question set (hotpotqa, 2wikimultihopqa, musique), each with corpus.jsonl.gz and questions.jsonl.gz; the shipped
-ones are taken without it. `--keep` keeps the indexes, so that a second run does not build them again. Larger corpora are the real passages several
-times, under new ids. Machines are noisy: look at ratios, and run it alone.
+`--data` is a folder with one folder for each question set (hotpotqa, 2wikimultihopqa, musique), each with
+corpus.jsonl.gz and questions.jsonl.gz; the default are the shipped sets. `--keep` keeps the indexes, so
+that a second run does not rebuild them. Larger corpora repeat the real passages under new ids. Timings
+are noisy: compare ratios, and run nothing else on the machine.
 """
 
 from __future__ import annotations
@@ -39,23 +40,25 @@ from masksearch.types import Document, Passage
 
 SETS = ("hotpotqa", "2wikimultihopqa", "musique")
 TARGETS = {"hotpotqa": (0.78, 0.92), "2wikimultihopqa": (0.64, 0.72), "musique": (0.38, 0.52)}
+"""Least recall@5 and recall@20 of BM25."""
 SHIPPED = Path(__file__).parent.parent / "data"
 Row = tuple[str, str, str]
+"""(what was measured, its value, the target)."""
 
 
 def questions(data: Path, name: str) -> list[dict[str, Any]]:
-    """The development questions of a set."""
+    """Returns the development questions of a set."""
     with gzip.open(data / name / "questions.jsonl.gz", "rt", encoding="utf-8") as stream:
         return [json.loads(line) for line in stream]
 
 
 def documents(data: Path) -> list[Document]:
-    """The texts of all sets, one passage each."""
+    """Returns the documents of all sets, which have one passage each."""
     return [document for name in SETS for document in read_documents(str(data / name / "corpus.jsonl.gz"))]
 
 
 def multiplied(data: Path, number: int) -> Iterator[Passage]:
-    """So many passages: the real ones again and again, under new ids."""
+    """Yields `number` passages: the real ones, repeated under new ids."""
     real = documents(data)
     for place in range(number):
         document, again = real[place % len(real)], place // len(real)
@@ -64,7 +67,7 @@ def multiplied(data: Path, number: int) -> Iterator[Passage]:
 
 
 def asked(data: Path, number: int = 1000) -> list[str]:
-    """Real questions of all sets, in a random order."""
+    """Returns real questions of all sets in random order."""
     found = [question["question"] for name in SETS for question in questions(data, name)]
     random.Random(0).shuffle(found)
     return found[:number]
@@ -76,7 +79,7 @@ def index_of(
     passages: Callable[[], Iterator[Passage]],
     settings: IndexSettings,
 ) -> tuple[Path, float | None]:
-    """An index, and the seconds it took to build; None for one that was kept."""
+    """Returns the index and the seconds of its build; None for a kept index."""
     folder = Path(arguments.keep) / name
     if folder.exists():
         return folder, None
@@ -87,14 +90,14 @@ def index_of(
 
 
 def recall(arguments: argparse.Namespace) -> Iterator[Row]:
-    """The share of a question's gold passages among the first 5 and 20 results, by kind of index."""
+    """Measures the share of gold passages in the first 5 and 20 results, by kind of index."""
     for name in SETS:
         gold = [
             (question["question"], set(question["supporting_passages"]))
             for question in questions(arguments.data, name)
         ]
         corpus = str(arguments.data / name / "corpus.jsonl.gz")
-        figures = {"bm25s, as it comes": _library_recall(corpus, gold)}
+        figures = {"bm25s, default settings": _library_recall(corpus, gold)}
         for kind in arguments.kinds.split(","):
             settings = IndexSettings(
                 corpus=corpus, kind=kind, max_words=0, dense=DenseSettings(precision="float16")
@@ -102,12 +105,10 @@ def recall(arguments: argparse.Namespace) -> Iterator[Row]:
             texts = lambda corpus=corpus: (_whole(document) for document in read_documents(corpus))  # noqa: E731
             folder, seconds = index_of(arguments, f"{name}-{kind}", texts, settings)
             searcher = load(folder)
-            asked_of = (
-                {"dense": searcher.meaning, kind: searcher}
-                if isinstance(searcher, HybridSearcher)
-                else {kind: searcher}
-            )
-            for what, one in asked_of.items():
+            searchers: dict[str, Any] = {kind: searcher}
+            if isinstance(searcher, HybridSearcher):
+                searchers = {"dense": searcher.meaning, kind: searcher}
+            for what, one in searchers.items():
                 hits = one.search([question for question, _ in gold], 20)
                 figures[what] = [
                     _found([[hit.passage.id for hit in found[:k]] for found in hits], gold) for k in (5, 20)
@@ -143,7 +144,10 @@ def _found(rankings: Sequence[Sequence[str]], gold: Sequence[tuple[str, set[str]
 
 
 def _library_recall(corpus: str, gold: Sequence[tuple[str, set[str]]]) -> list[float]:
-    """bm25s by itself, with its own tokeniser, an English stemmer and its stop words."""
+    """Returns recall@5 and recall@20 of bm25s.
+
+    It uses its own tokeniser, an English stemmer and its stop words.
+    """
     import bm25s
     import Stemmer
 
@@ -164,7 +168,7 @@ def _library_recall(corpus: str, gold: Sequence[tuple[str, set[str]]]) -> list[f
 
 
 def milliseconds(ask: Callable[[str], Any], queries: Sequence[str]) -> list[float]:
-    """Of each query, in order of length."""
+    """Returns the milliseconds of each query, in ascending order."""
     found = []
     for query in queries:
         started = time.perf_counter()
@@ -174,7 +178,10 @@ def milliseconds(ask: Callable[[str], Any], queries: Sequence[str]) -> list[floa
 
 
 def latency(arguments: argparse.Namespace) -> Iterator[Row]:
-    """One query at a time in this process, and bm25s on the same index and the same terms; the sides take turns."""
+    """Measures one query at a time in this process, against bm25s.
+
+    Both use the same index and terms, and alternate.
+    """
     import bm25s
 
     folder, _ = index_of(
@@ -213,7 +220,7 @@ def latency(arguments: argparse.Namespace) -> Iterator[Row]:
     for name in engines:
         theirs = statistics.median(medians[f"bm25s, {name}"])
         yield (
-            f"  bm25s called directly ({name}), with the passages read",
+            f"  bm25s called directly ({name}), including reading the passages",
             f"{theirs:.3f} ms, ratio {ours / theirs:.2f}",
             "1.3",
         )
@@ -238,24 +245,30 @@ print(json.dumps({"open": opened - loaded, "times": sorted(times), "own": own / 
 
 
 def growth(arguments: argparse.Namespace) -> Iterator[Row]:
-    """From 20,000 to 2 million passages: building (a process of its own, with its peak memory), opening, one query at a time."""
+    """Measures building, opening and querying indexes of 20,000 to 2 million passages.
+
+    The build runs in a new process, for its peak memory.
+    """
     queries = asked(arguments.data, 300)
     for number in map(int, arguments.sizes.split(",")):
         folder = Path(arguments.keep) / str(number)
-        told = "kept from before"
+        built = "kept from an earlier run"
         if not folder.exists():
             here = str(Path(__file__).parent)
-            code = f"import sys; sys.path.insert(0, {here!r}); import search; search.build_one({str(arguments.data)!r}, {number}, {str(folder)!r})"
+            code = (
+                f"import sys; sys.path.insert(0, {here!r}); import search; "
+                f"search.build_one({str(arguments.data)!r}, {number}, {str(folder)!r})"
+            )
             started = time.perf_counter()
             process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(process.pid, 0)
             if status:
-                sys.exit(f"building {number} passages failed")
-            told = f"{time.perf_counter() - started:,.0f} s, peak {usage.ru_maxrss / 1024:,.0f} MB"
+                sys.exit(f"Building the index of {number} passages failed.")
+            built = f"{time.perf_counter() - started:,.0f} s, peak {usage.ru_maxrss / 1024:,.0f} MB"
         size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e9
         yield (
             f"{number:>9,} passages: build ({size:.2f} GB on disk)",
-            told,
+            built,
             "15 min, 24 GB" if number >= 2_000_000 else "",
         )
         done = subprocess.run(
@@ -278,25 +291,28 @@ def growth(arguments: argparse.Namespace) -> Iterator[Row]:
             "15" if number >= 2_000_000 else "",
         )
         yield (
-            f"{number:>9,} passages: memory of the searching process, its own",
+            f"{number:>9,} passages: anonymous memory of the searching process",
             f"{found['own']:,.0f} MB",
             "",
         )
 
 
 def build_one(data: str, number: int, folder: str) -> None:
-    """An index of so many passages, for `growth`."""
+    """Builds an index of `number` passages, for `growth`."""
     build(multiplied(Path(data), number), folder, IndexSettings(max_words=0))
 
 
 def server(arguments: argparse.Namespace) -> Iterator[Row]:
-    """64 clients on loopback, each asking one query after the other; clients and server share the cores."""
+    """Measures a server with up to 64 sequential clients over loopback.
+
+    Clients and server share the cores.
+    """
     folder, _ = index_of(
         arguments, "200000", lambda: multiplied(arguments.data, 200_000), IndexSettings(max_words=0)
     )
-    targets = {"as it comes": "1,500 / 150 / 0", "a batch is one query": ""}
+    targets = {"default settings": "1,500 / 150 / 0", "without batching": ""}
     figures = {}
-    for name, flags in {"as it comes": [], "a batch is one query": ["--max-batch", "1"]}.items():
+    for name, flags in {"default settings": [], "without batching": ["--max-batch", "1"]}.items():
         with serving(folder, flags) as port:
             for clients in (1, 64) if not flags else (64,):
                 figures[name, clients] = rate, p50, p99, errors = _load(port, clients, arguments.seconds, 1)
@@ -308,16 +324,16 @@ def server(arguments: argparse.Namespace) -> Iterator[Row]:
                 )
             if not flags:
                 rate, p50, p99, errors = _load(port, 4, arguments.seconds, 64)
-                yield "server, 4 clients, 64 queries a request: queries/s", f"{rate:,.0f}", ""
-                yield "  p50 / p99 ms of a request, errors", f"{p50:.1f} / {p99:.1f}, {errors}", ""
+                yield "server, 4 clients, 64 queries per request: queries/s", f"{rate:,.0f}", ""
+                yield "  p50 / p99 ms per request, errors", f"{p50:.1f} / {p99:.1f}, {errors}", ""
                 yield (
-                    "  as a multiple of one client, one query at a time",
+                    "  ratio to one client with one query per request",
                     f"{rate / figures[name, 1][0]:.2f}",
                     "3",
                 )
     yield (
-        "server, BM25: 64 clients, as a multiple of one client at a time",
-        f"{figures['as it comes', 64][0] / figures['as it comes', 1][0]:.2f}",
+        "server, BM25: ratio of 64 clients to one client",
+        f"{figures['default settings', 64][0] / figures['default settings', 1][0]:.2f}",
         "",
     )
     corpus = str(arguments.data / "musique" / "corpus.jsonl.gz")
@@ -333,7 +349,7 @@ def server(arguments: argparse.Namespace) -> Iterator[Row]:
         with serving(folder, flags) as port:
             both.append(_load(port, 64, arguments.seconds, 1)[0])
     yield (
-        "server, hybrid, 64 clients: queries/s batched, one at a time",
+        "server, hybrid, 64 clients: queries/s with batching, without",
         f"{both[0]:,.0f}, {both[1]:,.0f}",
         "",
     )
@@ -342,7 +358,7 @@ def server(arguments: argparse.Namespace) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def serving(folder: Path, flags: Sequence[str]) -> Iterator[int]:
-    """A server of its own process; its port."""
+    """Starts a server in a new process and yields its port."""
     with socket_port() as port:
         pass
     process = subprocess.Popen(
@@ -359,7 +375,7 @@ def serving(folder: Path, flags: Sequence[str]) -> Iterator[int]:
 
 @contextlib.contextmanager
 def socket_port() -> Iterator[int]:
-    """A port that is free just now."""
+    """Yields a free port."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -374,20 +390,21 @@ def _wait(port: int) -> None:
             urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).read()
             return
         time.sleep(0.1)
-    sys.exit("the server did not start")
+    sys.exit("The server did not start within a minute.")
 
 
 def _load(port: int, clients: int, seconds: float, each: int) -> tuple[float, float, float, int]:
-    """(queries a second, p50 and p99 of a request in ms, errors). The clients are coroutines that write HTTP by hand: they must cost little."""
+    """Returns (queries per second, p50 and p99 of a request in ms, errors).
+
+    The clients share the cores with the server, so they are coroutines that write raw HTTP, which costs
+    little.
+    """
     bodies = [
         json.dumps({"queries": list(part), "topk": 5, "return_scores": True}).encode()
         for part in _parts(asked(SHIPPED) * 3, each)
     ]
-    heads = [
-        f"POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
-        for body in bodies
-    ]
+    fields = "POST /retrieve HTTP/1.1\r\nHost: x\r\nContent-Type: application/json"
+    requests = [f"{fields}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body for body in bodies]
     times: list[float] = []
     errors = 0
 
@@ -397,7 +414,7 @@ def _load(port: int, clients: int, seconds: float, each: int) -> tuple[float, fl
         place = number
         while time.perf_counter() < until:
             started = time.perf_counter()
-            writer.write(heads[place % len(heads)])
+            writer.write(requests[place % len(requests)])
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
             await reader.readexactly(length)
@@ -407,6 +424,7 @@ def _load(port: int, clients: int, seconds: float, each: int) -> tuple[float, fl
         writer.close()
 
     async def all_clients() -> float:
+        # One second of warm-up.
         await asyncio.gather(*(client(number, time.perf_counter() + 1) for number in range(clients)))
         times.clear()
         started = time.perf_counter()
@@ -425,7 +443,7 @@ def _parts(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def cache(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Hits in one process, then in four at once on the same folder. k = 5, real passages."""
+    """Measures cache hits in one process, then in four on the same folder (k = 5, real passages)."""
     folder, _ = index_of(
         arguments, "20000", lambda: multiplied(arguments.data, 20_000), IndexSettings(max_words=0)
     )
@@ -444,7 +462,7 @@ def cache(arguments: argparse.Namespace) -> Iterator[Row]:
                 worker.join()
             p50, p99 = (max(figures) for figures in zip(*found, strict=True))
             yield (
-                f"cache hit, {processes} processes, the slowest one's p50 / p99",
+                f"cache hit, {processes} process(es), p50 / p99 of the slowest",
                 f"{p50:.3f} / {p99:.3f} ms",
                 "0.2",
             )
@@ -462,7 +480,10 @@ def _hits(folder: str, cache_folder: str, queue: Any) -> None:
 
 
 def stores(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Engines that keep passages outside this process's memory, embedded: the same terms, the same queries."""
+    """Measures embedded engines that keep passages outside this process's memory.
+
+    All have the same terms and queries.
+    """
     from masksearch.search.stores.table import build_store, open_store
 
     queries = asked(arguments.data, 300)
@@ -482,7 +503,7 @@ def stores(arguments: argparse.Namespace) -> Iterator[Row]:
 
 
 def _qdrant(arguments: argparse.Namespace, number: int, queries: Sequence[str]) -> Iterator[Row]:
-    """Qdrant's embedded mode with sparse vectors of term frequencies and its IDF."""
+    """Measures Qdrant's embedded mode, with sparse vectors of term frequencies and its IDF."""
     try:
         from qdrant_client import QdrantClient, models
     except ModuleNotFoundError:
@@ -537,23 +558,23 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def main() -> None:
-    """Prints a line as soon as it is measured."""
+    """Runs the chosen measurements and prints each line as soon as it is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
+    parser.add_argument("--only", default=",".join(PARTS), help="measurements, separated by commas")
     parser.add_argument(
-        "--kinds", default="bm25,hybrid", help="kinds of index in `recall`; hybrid has dense in it"
+        "--kinds", default="bm25,hybrid", help="kinds of index in `recall`; hybrid includes dense"
     )
-    parser.add_argument("--sizes", default="20000,200000,2000000", help="passages in `growth`")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=8, help="of each load on the server")
-    parser.add_argument("--keep", help="folder for the indexes (default: one that is thrown away)")
-    parser.add_argument("--data", type=Path, default=SHIPPED)
+    parser.add_argument("--sizes", default="20000,200000,2000000", help="numbers of passages in `growth`")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of `latency`")
+    parser.add_argument("--seconds", type=float, default=8, help="duration of each load on the server")
+    parser.add_argument("--keep", help="folder for the indexes (default: a temporary folder)")
+    parser.add_argument("--data", type=Path, default=SHIPPED, help="folder of the question sets")
     arguments = parser.parse_args()
     with contextlib.ExitStack() as stack:
         arguments.keep = arguments.keep or stack.enter_context(tempfile.TemporaryDirectory())
-        print(f"{'what'.ljust(72)}  {'measured'.rjust(28)}  at least / at most")
+        print(f"{'what'.ljust(72)}  {'measured'.rjust(28)}  target")
         for name in arguments.only.split(","):
             for what, figure, target in PARTS[name](arguments):
                 print(f"{what.ljust(72)}  {figure.rjust(28)}  {target}", flush=True)

@@ -1,11 +1,13 @@
-"""The teacher `agents` in figures: rate, memory, cost by stage, kills and resumes. Prints a table. Not a test.
+"""Benchmark of the teacher `agents`: rate, memory, processor time by part, kills and resumes.
 
     python benchmarks/synthesis.py [--only rate,stages,memory,crash] [--rounds 3] [--workers 3] [--quick]
 
-The endpoint is a process of its own that plays the roles after a fixed time (100 ms), as little as can be beside that. A task is four requests in
-sequence: plan, queries, observation, verdict. The ideal rate is what 64 tasks in flight would reach if nothing but the endpoint took time. The control
-asks the same server as often, four requests after one another and 64 times side by side, with the `openai` client and nothing else, or with bare
-connections: what the client and the machine leave to anyone. They take turns, so that a busy machine slows all.
+The endpoint is a separate process that plays the roles; each request takes a fixed time (100 ms) and as
+little processor time as possible. A task is four sequential requests: plan, queries, observation,
+verdict. The ideal rate is that of 64 tasks in flight if only the endpoint took time. Two controls send
+the same requests to the same server, four in sequence and 64 in parallel, with the `openai` client alone
+or over raw connections: they show the limit of the client and of the machine. All sides alternate, so
+that a busy machine slows all of them.
 """
 
 from __future__ import annotations
@@ -49,16 +51,17 @@ from masksearch.types import Passage, Question
 
 DATA = Path(__file__).parents[1] / "data"
 LATENCY, IN_FLIGHT, REQUESTS = 0.1, 64, 4
+"""Seconds of each request, tasks in flight, requests of each task."""
 Row = tuple[str, str, str]
-"""What was measured, the figure, the target."""
+"""(what was measured, its value, the target)."""
 
 ROLE = re.compile(rb'"name": ?"(planner|rewriter|observer|verdict)"')
 TOWN = re.compile(rb"Town(\d+)")
 FACT = re.compile(rb"\[(\d+)\] [^:]{0,40}: Town(\d+) lies on the river (\w+)")
 
 
-def _said(role: bytes, body: bytes) -> bytes:
-    """What a role says to a request, as JSON in a JSON string. It knows no more than what stands in the request."""
+def _reply(role: bytes, body: bytes) -> bytes:
+    """Returns the JSON that a role replies to a request, computed from the request alone."""
     found = TOWN.search(body)
     town = b"Town" + found[1] if found else b"nowhere"
     if role == b"planner":
@@ -72,13 +75,22 @@ def _said(role: bytes, body: bytes) -> bytes:
         return b'{"reason": "It agrees.", "verdict": "correct"}'
     for number, name, river in FACT.findall(body):
         if b"Town" + name == town:
-            told = b'{"thought": "[%b] says that %b lies on the river %b.", "evidence": [%b], "action": "answer", "query": "", "answer": "%b"}'
-            return told % (number, town, river, number, river)
-    return b'{"thought": "Nothing tells of it.", "evidence": [], "action": "answer", "query": "", "answer": "unknown"}'
+            reply = (
+                b'{"thought": "[%b] says that %b lies on the river %b.", "evidence": [%b], '
+                b'"action": "answer", "query": "", "answer": "%b"}'
+            )
+            return reply % (number, town, river, number, river)
+    return (
+        b'{"thought": "Nothing tells of it.", "evidence": [], '
+        b'"action": "answer", "query": "", "answer": "unknown"}'
+    )
 
 
 class _Http(asyncio.Protocol):
-    """One connection: a request after another, each answered after the latency."""
+    """One connection, which answers each request after the latency.
+
+    A GET returns the counts of the requests so far.
+    """
 
     def __init__(self, latency: float, asked: Counter[str]) -> None:
         self.latency, self.asked, self.buffer = latency, asked, b""
@@ -104,13 +116,13 @@ class _Http(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self.latency, self._answer, role, body)
 
     def _answer(self, role: bytes, body: bytes) -> None:
-        said = _said(role, body).replace(b'"', b'\\"')
-        message = b'{"role": "assistant", "content": "%b"}' % said
+        content = _reply(role, body).replace(b'"', b'\\"')
+        message = b'{"role": "assistant", "content": "%b"}' % content
         usage = b'{"prompt_tokens": 400, "completion_tokens": 40, "total_tokens": 440}'
         choice = b'{"index": 0, "finish_reason": "stop", "message": %b}' % message
         self._send(
-            b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [%b], "usage": %b}'
-            % (choice, usage)
+            b'{"id": "1", "object": "chat.completion", "created": 0, "model": "m", '
+            b'"choices": [%b], "usage": %b}' % (choice, usage)
         )
 
     def _send(self, body: bytes) -> None:
@@ -128,7 +140,7 @@ def _serve(port: Any, latency: float) -> None:
         port.put(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
-    # It shares the cores with what is measured, so it takes as little of them as it can.
+    # The server shares the cores with the measured code; uvloop reduces its share.
     uvloop = importlib.import_module("uvloop") if importlib.util.find_spec("uvloop") else None
     with asyncio.Runner(loop_factory=uvloop.new_event_loop if uvloop else None) as runner:
         runner.run(serve())
@@ -136,7 +148,7 @@ def _serve(port: Any, latency: float) -> None:
 
 @contextlib.contextmanager
 def served(latency: float) -> Iterator[str]:
-    """The base URL of a server in a process of its own."""
+    """Starts a server in a new process and yields its base URL."""
     context = get_context("spawn")
     port = context.Queue()
     process = context.Process(target=_serve, args=(port, latency), daemon=True)
@@ -149,14 +161,14 @@ def served(latency: float) -> Iterator[str]:
 
 
 def question(number: int) -> Question:
-    """A task about one town."""
+    """Returns a task about one town."""
     return Question(
         id=f"q{number}", question=f"On which river does Town{number} lie?", answers=(f"Flow{number}",)
     )
 
 
 def passages(towns: int, others: int) -> Iterator[Passage]:
-    """So many towns, and so many real passages around them."""
+    """Yields passages of `towns` towns and `others` real passages."""
     for number in range(towns):
         yield Passage(
             id=f"p{number}",
@@ -173,14 +185,14 @@ def passages(towns: int, others: int) -> Iterator[Passage]:
 
 
 def built(folder: Path, towns: int, others: int = 20_000) -> Path:
-    """An index."""
+    """Builds an index of `passages` and returns its folder."""
     with contextlib.redirect_stderr(open(os.devnull, "w")):
         build(passages(towns, others), folder, IndexSettings(max_words=0))
     return folder
 
 
 def settings_of(folder: Path, url: str, tasks: Sequence[Question], **given: Any) -> SynthesizeSettings:
-    """A task file, and what a run over it needs."""
+    """Writes a task file and returns the settings of a run over it."""
     write_json_lines(folder / "tasks.jsonl", [task.to_json() for task in tasks])
     values = {
         "tasks": str(folder / "tasks.jsonl"),
@@ -193,7 +205,7 @@ def settings_of(folder: Path, url: str, tasks: Sequence[Question], **given: Any)
 
 
 class Timed(Log):
-    """A log that keeps when each outcome came."""
+    """A log that records the time of each outcome."""
 
     def __init__(self, path: Path, moments: list[float]) -> None:
         super().__init__(path)
@@ -211,7 +223,7 @@ def worked(
     log: Path,
     moments: list[float] | None = None,
 ) -> None:
-    """All tasks, as the stage works them, down to the log."""
+    """Processes all tasks as the stage does, up to the log of outcomes."""
     log.unlink(missing_ok=True)
     with (
         contextlib.redirect_stderr(open(os.devnull, "w")),
@@ -222,7 +234,7 @@ def worked(
 
 
 async def _with_client(url: str, sequences: int, moments: list[float]) -> None:
-    """The same requests with the client alone: four roles, one pool of connections."""
+    """Sends the same requests with the client alone: four roles, one pool of connections."""
     connections = open_connections(IN_FLIGHT)
     policies = [EndpointPolicy("m", url, connections=connections) for _ in range(REQUESTS)]
     names = iter(range(sequences))
@@ -230,15 +242,15 @@ async def _with_client(url: str, sequences: int, moments: list[float]) -> None:
     async def one() -> None:
         for number in names:
             for policy, role in zip(policies, ("planner", "rewriter", "observer", "verdict"), strict=True):
-                await policy.ask(_like(role, number))
+                await policy.ask(_request(role, number))
             moments.append(time.perf_counter())
 
     await asyncio.gather(*(one() for _ in range(IN_FLIGHT)))
     await connections.aclose()
 
 
-def _like(role: str, number: int) -> dict[str, Any]:
-    """A request of about the usual size."""
+def _request(role: str, number: int) -> dict[str, Any]:
+    """Returns a request of about the usual size."""
     schema = {
         "type": "json_schema",
         "json_schema": {"name": role, "strict": True, "schema": {"type": "object"}},
@@ -251,7 +263,7 @@ def _like(role: str, number: int) -> dict[str, Any]:
 
 
 async def _with_sockets(url: str, sequences: int, moments: list[float]) -> None:
-    """The same requests over bare connections."""
+    """Sends the same requests over raw connections."""
     host, port = url.split("/")[2].split(":")
     names = iter(range(sequences))
 
@@ -259,7 +271,7 @@ async def _with_sockets(url: str, sequences: int, moments: list[float]) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         for number in names:
             for role in ("planner", "rewriter", "observer", "verdict"):
-                body = json.dumps({"model": "m", **_like(role, number)}).encode()
+                body = json.dumps({"model": "m", **_request(role, number)}).encode()
                 writer.write(
                     b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
                 )
@@ -272,13 +284,16 @@ async def _with_sockets(url: str, sequences: int, moments: list[float]) -> None:
 
 
 def full_flight(moments: Sequence[float]) -> float:
-    """Tasks a second while all are in flight: from the end of the second task to that of the last but one, of each of the 64 in flight."""
+    """Returns the tasks per second while all slots are in flight.
+
+    Omits the first two tasks and the last task of each of the 64 slots.
+    """
     window = sorted(moments)[2 * IN_FLIGHT - 1 : -IN_FLIGHT]
     return (len(window) - 1) / (window[-1] - window[0])
 
 
 def _processor() -> float:
-    """Seconds of this process, and of those of its children that have ended."""
+    """Returns the processor time in seconds of this process and of its ended children."""
     return sum(
         usage.ru_utime + usage.ru_stime
         for usage in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
@@ -286,7 +301,7 @@ def _processor() -> float:
 
 
 def rate(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Tasks a second in full flight, and the share of the ideal."""
+    """Measures tasks per second with all slots in flight, and the share of the ideal rate."""
     number = IN_FLIGHT * (10 if arguments.quick else 40)
     tasks = [question(place) for place in range(number)]
     ideal = IN_FLIGHT / (REQUESTS * LATENCY)
@@ -300,8 +315,8 @@ def rate(arguments: argparse.Namespace) -> Iterator[Row]:
         worked(alone, tasks[: 2 * IN_FLIGHT], searcher, log)
         teacher = f"the teacher, {arguments.workers} processes"
         sides: dict[str, Callable[[list[float]], None]] = {
-            "bare connections, no work": lambda moments: asyncio.run(_with_sockets(url, number, moments)),
-            "the client alone, no work": lambda moments: asyncio.run(_with_client(url, number, moments)),
+            "raw connections alone": lambda moments: asyncio.run(_with_sockets(url, number, moments)),
+            "the client alone": lambda moments: asyncio.run(_with_client(url, number, moments)),
             "the teacher": lambda moments: worked(alone, tasks, searcher, log, moments),
             teacher: lambda moments: worked(several, tasks, None, log, moments),
         }
@@ -315,27 +330,30 @@ def rate(arguments: argparse.Namespace) -> Iterator[Row]:
                     (full_flight(moments), (_processor() - cpu) / number, min(moments) - began)
                 )
     yield (
-        f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms a request, {REQUESTS} a task",
+        f"ideal, {IN_FLIGHT} in flight, {LATENCY * 1000:.0f} ms per request, {REQUESTS} per task",
         f"{ideal:.0f} tasks/s",
         "",
     )
     for side, figures in found.items():
         speed, cpu, first = (statistics.median(values) for values in zip(*figures, strict=True))
         best = max(values[0] for values in figures)
-        what = f"{side}: {speed:.1f} tasks/s, {cpu * 1000:.2f} ms of a core a task, first after {first:.1f} s; best round {best / ideal:.3f}"
+        what = (
+            f"{side}: {speed:.1f} tasks/s, {cpu * 1000:.2f} ms of a core per task, "
+            f"first after {first:.1f} s; best round {best / ideal:.3f}"
+        )
         yield what, f"{speed / ideal:.3f} of ideal", "0.95" if side == teacher else ""
 
 
 class Meter:
-    """Processor time by part, without what a part spends in another one."""
+    """Processor time by part, excluding the time in other measured parts."""
 
     def __init__(self) -> None:
         self.seconds: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
-        self._open: list[float] = []
+        self._open: list[float] = []  # for each running part, the seconds spent in parts below it
 
     def wrap(self, owner: Any, name: str, part: str) -> Callable[[], None]:
-        """Measures a function of a module or class from now on; the returned function ends that."""
+        """Measures a function of a module or class from now on; the returned function undoes this."""
         inner = getattr(owner, name)
 
         def begin() -> float:
@@ -370,7 +388,10 @@ class Meter:
 
 
 def stages(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Processor time of each part, one task at a time and no latency, so that parts do not mix."""
+    """Measures the processor time of each part.
+
+    It runs one task at a time without latency, so that parts do not overlap.
+    """
     from masksearch.llm import structured
     from masksearch.scoring.judge import Judge
 
@@ -388,8 +409,8 @@ def stages(arguments: argparse.Namespace) -> Iterator[Row]:
             (team, "task_prompt", "prompts"),
             (roles.Roles, "state", "prompts"),
             (Judge, "messages", "prompts"),
-            (EndpointPolicy, "__init__", "opening of the clients, once a run"),
-            (structured, "_take", "JSON of replies, read"),
+            (EndpointPolicy, "__init__", "opening the clients, once per run"),
+            (structured, "_take", "parsing the JSON of replies"),
             (type(searcher), "search", "searches"),
             (rewriting, "run_episode", "one agent's trajectory: loop and record"),
             (teach, "rewrite", "one agent's trajectory: rewriting"),
@@ -407,21 +428,21 @@ def stages(arguments: argparse.Namespace) -> Iterator[Row]:
             one()
     for part, seconds in meter.seconds.most_common():
         yield (
-            f"{part} ({meter.calls[part] / number:.0f} a task)",
+            f"{part} ({meter.calls[part] / number:.0f} per task)",
             f"{seconds / number * 1000:.2f} ms, {seconds / total:.0%}",
             "",
         )
     left = total - sum(meter.seconds.values())
     yield "workers, progress, the event loop", f"{left / number * 1000:.2f} ms, {left / total:.0%}", ""
     yield (
-        "all: processor time of a task",
+        "all: processor time per task",
         f"{total / number * 1000:.2f} ms",
         f"{1000 * REQUESTS * LATENCY / IN_FLIGHT:.2f} at most",
     )
 
 
 def _resident() -> float:
-    """MiB of this process."""
+    """Returns the resident memory of this process in MiB."""
     with open("/proc/self/statm", encoding="ascii") as stream:
         return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
@@ -444,7 +465,7 @@ def _grow(number: int, first: int, url: str, folder: Path, found: Any) -> None:
 
 
 def memory(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Resident memory of the whole stage in a process of its own, after 2,000 and after 20,000 tasks."""
+    """Measures resident memory of the whole stage in a new process, after 2,000 and after 20,000 tasks."""
     number, first = (3000, 1000) if arguments.quick else (20_000, 2000)
     with tempfile.TemporaryDirectory() as name, served(0.002) as url:
         built(Path(name) / "index", number)
@@ -456,19 +477,24 @@ def memory(arguments: argparse.Namespace) -> Iterator[Row]:
         process.join()
     yield f"memory after {first:,} tasks", f"{early:.1f} MiB", ""
     yield f"memory after {number:,} tasks ({number / seconds:.0f} tasks/s)", f"{late:.1f} MiB", ""
+    growth = (late - early) * 2**20 / (number - first)
     yield (
-        f"  more for {number - first:,} tasks: {(late - early) * 2**20 / (number - first):.0f} bytes a task",
+        f"  growth over {number - first:,} tasks: {growth:.0f} bytes per task",
         f"{late / early - 1:+.1%}",
         "flat",
     )
-    yield "  and once all is written out", f"{end:.1f} MiB", ""
+    yield "  after the output is written", f"{end:.1f} MiB", ""
 
 
 KILLS = 24
+"""Kills of the command before the last outcomes."""
 
 
 def crash(arguments: argparse.Namespace) -> Iterator[Row]:
-    """Kills at random moments, of the whole command with one process or two: every attempt goes on where the last one was killed."""
+    """Kills the command at random moments, with one process or two; each attempt resumes the killed one.
+
+    Counts lost, duplicated and repeated tasks, and compares the output with that of an uninterrupted run.
+    """
     number, kills = (300, 6) if arguments.quick else (1500, KILLS)
     tasks = [question(place) for place in range(number)]
     rng = random.Random(0)
@@ -489,7 +515,8 @@ def crash(arguments: argparse.Namespace) -> Iterator[Row]:
             process.wait()
             again += _repeated(before, _asked(url), finished)
         finished, before = _finished(folder), _asked(url)
-        for _ in range(2 if arguments.quick else 6):  # and while the last outcomes and the output are written
+        # Kills while the last outcomes and the output are written.
+        for _ in range(2 if arguments.quick else 6):
             attempts += 1
             process = _command(folder, url, "out.jsonl")
             _wait_for_it(process, folder, number)
@@ -508,14 +535,14 @@ def crash(arguments: argparse.Namespace) -> Iterator[Row]:
         f"{kills}" if arguments.quick else "20",
     )
     yield (
-        "  tasks lost, tasks doubled in the output",
+        "  tasks lost, tasks duplicated in the output",
         f"{number - len(set(rows))}, {len(rows) - len(set(rows))}",
         "0, 0",
     )
-    yield "  requests for tasks whose outcome was known", f"{again}", "0"
-    yield "  output equal to that of an undisturbed run, byte by byte", f"{same}", "True"
+    yield "  requests for tasks that were finished", f"{again}", "0"
+    yield "  output byte-identical to that of an uninterrupted run", f"{same}", "True"
     yield (
-        "  requests, beside those of an undisturbed run (tasks under way when the kill came)",
+        "  requests in addition to an uninterrupted run (tasks in flight at a kill)",
         f"{asked - REQUESTS * number:+,}",
         "",
     )
@@ -561,14 +588,17 @@ def _asked(url: str) -> Counter[str]:
 
 
 def _repeated(before: Counter[str], after: Counter[str], finished: set[str]) -> int:
-    """Requests since `before` for tasks that were finished then."""
+    """Returns the number of requests since `before` for tasks that were already finished."""
     return sum(
         count for name, count in (after - before).items() if name.split()[0].replace("Town", "q") in finished
     )
 
 
 def _wait_for_it(process: subprocess.Popen[bytes], folder: Path, outcomes: int) -> None:
-    """Until so many outcomes are on record, or the command is about to write its output; not at all for 0, so that opening is hit as well."""
+    """Waits until the log has `outcomes` outcomes, or the command has ended.
+
+    For 0, waits a random time of at most 4 seconds, so that some kills hit the opening of the command.
+    """
     log, deadline = folder / "out.jsonl.work" / stage.OUTCOMES, time.monotonic() + 60
     if not outcomes:
         time.sleep(random.random() * 4)
@@ -588,18 +618,16 @@ PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
 
 
 def main() -> None:
-    """Prints a line as soon as it is measured."""
+    """Runs the chosen measurements and prints each line as soon as it is measured."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", default=",".join(PARTS), help="which parts, by comma")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument(
-        "--workers", type=int, default=3, help="processes of the teacher, where its rate is measured"
-    )
+    parser.add_argument("--only", default=",".join(PARTS), help="measurements, separated by commas")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of `rate`")
+    parser.add_argument("--workers", type=int, default=3, help="processes of the teacher in `rate`")
     parser.add_argument("--quick", action="store_true", help="a tenth of the tasks")
     arguments = parser.parse_args()
-    print(f"load of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    print(f"load average of the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     print(f"{'work'.ljust(116)}  {'measured'.rjust(20)}  target")
     for name in arguments.only.split(","):
         for what, figure, target in PARTS[name](arguments):

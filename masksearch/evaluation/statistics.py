@@ -4,8 +4,8 @@ Both describe how a score would vary with other questions of the same kind. They
 variation between training seeds: train several and use `compare`, which shows the spread. If all values
 are equal, the interval has no width; with few questions that does not mean certainty.
 
-Several suites are averaged as the mean of their means, so every suite weighs the same whatever its number
-of questions. Their resampling is stratified: each suite keeps its number of questions.
+Several suites are averaged as the mean of their means, so every suite weighs the same for any number of
+questions. Their resampling is stratified: each suite keeps its number of questions.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def _arm(
         [values for (suite, _), values in questions.items() if suite in suites] for suites in view.groups
     ]
     if not all(groups):
-        # Without one of the suites this would be the mean of other suites than the label says.
+        # A mean that lacks one of the suites would not match its label.
         return None
     # metric -> for each group its values, (questions of the group,)
     columns = {metric: [[values[metric] for values in group] for group in groups] for metric in metrics}

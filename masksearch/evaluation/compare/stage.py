@@ -84,7 +84,7 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
     loaded = {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
     comparison = compare(loaded, list(dict.fromkeys(sources)), settings)
     tables = tables_of(comparison, settings)
-    # comparison.json has the tables as Markdown, whatever format is printed.
+    # comparison.json has the tables as Markdown in addition to the printed format.
     comparison["table"] = render(tables, comparison["warnings"], "markdown")
     if settings.format == "csv":
         table = to_csv(comparison)

@@ -106,7 +106,7 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
         def _wait(self, seconds: float) -> None:
-            """Starts the timer anew."""
+            """Restarts the timer."""
             self._stop()
             self._timer = self.loop.call_later(seconds, self._late)
 

@@ -62,14 +62,14 @@ class Broken:
 
 
 class Gated(Broken):
-    """A search that waits for the event `gate`; `begun` counts the batches that have started."""
+    """A search that waits for the event `gate`; `started` counts the batches that have started."""
 
     def __init__(self) -> None:
         self.gate = threading.Event()
-        self.begun = threading.Semaphore(0)
+        self.started = threading.Semaphore(0)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        self.begun.release()
+        self.started.release()
         assert self.gate.wait(20)
         return super().search(queries, k)
 

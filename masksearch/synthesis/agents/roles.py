@@ -35,7 +35,7 @@ FILES = tuple(
 
 
 @dataclass(frozen=True)
-class Said:
+class Exchange:
     """One request to a role with its replies, for the record of a task."""
 
     role: RoleName
@@ -148,7 +148,7 @@ class Roles:
 
     async def ask(
         self, name: RoleName, system: str, state: str, schema: Mapping[str, Any], read: Read[T], language: str
-    ) -> tuple[Asked[T], Said, Spent]:
+    ) -> tuple[Asked[T], Exchange, Spent]:
         """Asks a role for one reply; returns it with its record and its cost. Raises EndpointError."""
         role = self.role(name)
         messages = ({"role": "system", "content": system}, {"role": "user", "content": state})
@@ -164,7 +164,7 @@ class Roles:
             self.settings.price_out,
         )
         spent = Spent(len(asked.replies), asked.prompt_tokens, asked.completion_tokens, cost)
-        return asked, Said(name, messages, asked.replies, asked.fault), spent
+        return asked, Exchange(name, messages, asked.replies, asked.fault), spent
 
     def state(
         self,

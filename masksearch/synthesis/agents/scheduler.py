@@ -1,9 +1,8 @@
 """Teaches many tasks at a time. Each outcome goes into the log at once, and a resumed run teaches the rest.
 
-    task -> team -> judge -> rewritten as one agent's trajectory -> checked -> kept, or rejected with its
-    reason
+    task -> team -> judge -> one agent's trajectory -> checked -> kept, or rejected with a reason
 
-A task whose endpoint does not answer stays open, and nothing of it is recorded; the next start teaches it
+A task whose endpoint does not answer stays open, and its work is not recorded; the next start teaches it
 again. So no task is taught twice or lost. An unreadable verdict of the judge is a reason to reject, never
 a "correct".
 """
@@ -137,7 +136,7 @@ def record(work: Work, verdict: str) -> dict[str, Any]:
     return {
         "answer": work.answer,
         "steps": steps,
-        "said": [said.to_json() for said in work.said],
+        "said": [exchange.to_json() for exchange in work.exchanges],
         "verdict": verdict,
     }
 

@@ -35,7 +35,7 @@ from masksearch.synthesis.agents.replies import (
     read_plan,
     read_queries,
 )
-from masksearch.synthesis.agents.roles import RoleName, Roles, Said
+from masksearch.synthesis.agents.roles import Exchange, RoleName, Roles
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Hit, MaskedTask, Task
 
@@ -62,7 +62,7 @@ class Work:
 
     plan: Plan | None = None
     steps: list[Step] = field(default_factory=list)
-    said: list[Said] = field(default_factory=list)
+    exchanges: list[Exchange] = field(default_factory=list)
     spent: dict[str, Spent] = field(default_factory=dict)
     fault: str = ""
     """Why there is no answer; "" if there is one."""
@@ -143,8 +143,8 @@ class Team:
         work: Work,
     ) -> T:
         system = self.roles.prompts.fixed(name, language, **values)
-        asked, said, spent = await self.roles.ask(name, system, state, schema, read, language)
-        work.said.append(said)
+        asked, exchange, spent = await self.roles.ask(name, system, state, schema, read, language)
+        work.exchanges.append(exchange)
         work.spent[name] = work.spent.get(name, Spent()) + spent
         if asked.value is None:
             raise _Stuck(f"{name}: {asked.fault}")

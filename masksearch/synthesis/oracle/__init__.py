@@ -1,1 +1,1 @@
-"""The scripted (oracle) teacher."""
+"""The scripted (oracle) teacher: it knows the gold answers but must find the evidence by searching."""

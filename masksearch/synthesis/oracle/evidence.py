@@ -1,7 +1,9 @@
-"""Which passages are evidence for a mask, as both versions of the scripted teacher see it.
+"""Decides which passages are evidence for a mask, for both versions of the scripted teacher.
 
-Evidence is matched by passage: the same words elsewhere may be another matter. Known are the text's own passage and, where that is hidden, the one
-that the check found in another article; another one counts where it holds all the words beside the mask.
+Evidence is matched by passage, because the span alone may mean something else elsewhere. Known evidence
+is the text's own passage and the passage that the check `elsewhere` found in another article, for texts
+whose own passage is hidden. Any other passage is evidence if it holds all the content words next to the
+mask.
 """
 
 from __future__ import annotations
@@ -13,21 +15,23 @@ from masksearch.types import MASK, MaskedTask
 
 
 def known_evidence(task: MaskedTask, index: int) -> set[str]:
-    """Ids of the passages known to hold the evidence for a mask."""
-    return {task.passage_id, *task.verdicts.get("elsewhere", {}).get("evidence", [])[index : index + 1]}
+    """Returns the ids of the passages known to hold the evidence for mask number `index` (from 0)."""
+    elsewhere = task.verdicts.get("elsewhere", {}).get("evidence", [])  # one id per mask
+    return {task.passage_id, *elsewhere[index : index + 1]}
 
 
 def speaks_of(task: MaskedTask, index: int, result: Shown) -> bool:
-    """Whether a result holds all words beside a mask."""
+    """Whether a result holds all content words next to a mask, and there are at least two of them."""
     near = _words_near(surroundings(task.text, task.language)[index], task.language)
     return len(near) >= 2 and near <= words_of(result.text, task.language)
 
 
 def _words_near(place: Place, language: str) -> set[str]:
-    """The words beside a mask that tell what is spoken of: long ones; of a Chinese text, characters that are no stops."""
+    """Returns the content words next to a mask: words of four letters or more.
+
+    For a Chinese text: the characters that are not stop words.
+    """
     words = words_of(f"{place.before} {place.following.removeprefix(MASK)}", language)
-    return (
-        words - stop_words("zh") - {"mask"}
-        if language == "zh"
-        else {word for word in words if len(word) > 3} - {"mask", "after"}
-    )
+    if language == "zh":
+        return words - stop_words("zh") - {"mask"}
+    return {word for word in words if len(word) > 3} - {"mask", "after"}

@@ -1,5 +1,7 @@
-"""The oracle teacher's first version: it quotes the span, rewords a query that failed, and goes from one supporting passage to
-the next by their titles, once these are visible.
+"""The first version of the scripted teacher.
+
+It quotes the span, rewords a query that failed, and follows supporting passages by their titles, once
+these are visible.
 """
 
 from __future__ import annotations
@@ -21,13 +23,17 @@ from masksearch.synthesis.oracle.wording import (
 from masksearch.text.neutralise import neutralise
 from masksearch.types import MaskedTask, Question
 
-# -- masked texts ---------------------------------------------------------------------------------------------------
+# -- masked texts -----------------------------------------------------------------------------------
 
 
 def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
-    """Names the places of the masks, searches for each that is still open, quotes each that was found, and fills them."""
+    """Yields the turns for a masked text.
+
+    The teacher names the places of the masks, searches for the first mask without evidence, quotes the
+    evidence of each mask that a search finds, and answers once it has evidence for all masks.
+    """
     places, words = mask_places(task.text, task.language), phrases(task.language)
-    quotes: dict[int, str] = {}
+    quotes: dict[int, str] = {}  # number of the mask from 0 -> its evidence
     thought = "\n".join(f"{number}: {place}" for number, place in enumerate(places, 1))
     for query in _ramp_queries(oracle, task, quotes):
         yield turn(thought, "search", query)
@@ -42,12 +48,15 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
             answer = numbered(task.answers) if oracle.settings.answer_form == "spans" else task.original
             yield turn("\n".join(parts), "answer", answer)
             return
-        still = next(index for index in range(task.masks) if index not in quotes)
-        thought = "\n".join([*parts, words.open.format(number=still + 1, place=places[still])])
+        open_mask = next(index for index in range(task.masks) if index not in quotes)
+        thought = "\n".join([*parts, words.open.format(number=open_mask + 1, place=places[open_mask])])
 
 
 def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
-    """Queries for the first mask that is open, each asked once, until the searches are used up."""
+    """Yields queries for the first mask without evidence, each once, at most `max_searches`.
+
+    `found` is the caller's dictionary of quotes, which grows between two queries.
+    """
     asked: set[str] = set()
     while len(asked) < oracle.settings.max_searches:
         index = next(index for index in range(task.masks) if index not in found)
@@ -61,31 +70,34 @@ def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> It
 
 
 def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
-    """The evidence for a mask among the results, or "": a passage known to hold it, else one that speaks of the same thing.
+    """Returns the quoted evidence for a mask among the results, or "".
 
-    Evidence is matched by passage: the same words elsewhere may be another matter. Known are the text's own passage and, where that is
-    hidden, the one that the check found in another article.
+    Known evidence goes first; other results count if they hold the words next to the mask (see
+    `evidence.py`).
     """
     known = known_evidence(task, index)
     ordered = sorted(oracle.results, key=lambda result: result.passage_id not in known)
     for result in ordered:
         span = find_span(result.text, task.answers[index])
         if span and (result.passage_id in known or speaks_of(task, index, result)):
-            return (
-                f"[{result.number}]: {around(result.text, *span, marks=('[', ']'), language=task.language)}"
-            )
+            quote = around(result.text, *span, marks=("[", "]"), language=task.language)
+            return f"[{result.number}]: {quote}"
     return ""
 
 
-# -- questions with known supporting passages -----------------------------------------------------------------------
+# -- questions with known supporting passages -------------------------------------------------------
 
 
 def question_turns(oracle: Oracle, question: Question) -> Turns:
-    """Searches for the question's words, then for each supporting passage whose title has come in sight; quotes them all."""
+    """Yields the turns for a question.
+
+    The teacher searches for the question's words, then for each supporting passage whose title has become
+    visible. It answers once it has quoted all supporting passages and the answer is visible.
+    """
     words = content_words(question.question)
     needed = list(question.supporting_passages)
-    quoted: dict[str, str] = {}
-    titles: set[str] = set()
+    quoted: dict[str, str] = {}  # id of the supporting passage or its article -> quote
+    titles: set[str] = set()  # titles of the quoted passages
     query, thought = " ".join(words[:14]), "I search for the words of the question."
     for _ in range(oracle.settings.max_searches):
         if not oracle.may_ask(query):
@@ -101,20 +113,25 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
             result.title for result in oracle.results if found.keys() & {result.passage_id, result.doc_id}
         }
         missing = [support for support in needed if support not in quoted]
-        told = " ".join(f"{quote}." for quote in found.values())
+        new_quotes = " ".join(f"{quote}." for quote in found.values())
         if not missing:
             if _answered(oracle, question):
-                yield turn(f"{told} So the answer is {question.answers[0]}.", "answer", question.answers[0])
+                thought = f"{new_quotes} So the answer is {question.answers[0]}."
+                yield turn(thought, "answer", question.answers[0])
             return
         title = _visible_title(oracle, question, titles)
         if title is None:
             return
         query = " ".join(dict.fromkeys([*content_words(title), *words[:4]]))
-        thought = f"{told} I still need {title}.".strip()
+        thought = f"{new_quotes} I still need {title}.".strip()
 
 
 def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
-    """What a supporting passage among the results tells: the words around the answer, or around the next title, or its first ones."""
+    """Returns the quote of a supporting passage among the results, or "".
+
+    It quotes the words around the answer, else around the title of another supporting passage, else the
+    first words.
+    """
     for result in oracle.results:
         if support not in (result.passage_id, result.doc_id):
             continue
@@ -129,13 +146,13 @@ def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
 
 
 def _answered(oracle: Oracle, question: Question) -> bool:
-    """Whether the answer can be read off what was shown (a yes or no is concluded from it)."""
+    """Whether the visible text holds the answer. A yes or no is a conclusion and need not appear."""
     answer = question.answers[0]
     return answer.lower() in ("yes", "no") or find_span(oracle.visible, answer) is not None
 
 
 def _visible_title(oracle: Oracle, question: Question, quoted: set[str]) -> str | None:
-    """The first title of a supporting passage that is in sight, but neither quoted yet nor among the results."""
+    """Returns the first supporting title that is visible, but neither quoted nor among the results."""
     shown_titles = quoted | {result.title for result in oracle.results}
     for title in question.supporting_titles:
         plain = _plain(title)
@@ -145,5 +162,5 @@ def _visible_title(oracle: Oracle, question: Question, quoted: set[str]) -> str 
 
 
 def _plain(title: str) -> str:
-    """A title without its bracketed qualifier, made harmless."""
+    """Returns a title without its qualifier in parentheses, neutralised."""
     return neutralise(title).split(" (")[0]

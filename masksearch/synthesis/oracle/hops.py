@@ -1,9 +1,13 @@
-"""Which entity to search for next, judged by nothing but what has been shown.
+"""Ranks the entities to search for next, from the visible text alone.
 
-A candidate is a name that stands in a result and was not known before; in a question, also one that the question names and no result is about.
-It ranks higher the nearer it stands to words that the task asks with ("directed by X" where a director is asked for), in a passage that is linked
-to the task, by its title best, as a name of more than one word, in an earlier result and an earlier place, and in one result rather than in all.
-What the right answer is plays no part: whether the first candidate was right is counted, not arranged (`Oracle.hops`).
+A candidate is a name in a result that the task does not hold. For questions, a name in the question that
+no result is about is a candidate too. A candidate ranks higher
+  - near words of the task ("directed by X" if the task asks for a director),
+  - in a passage with a link to the task, best by its title,
+  - as a name of more than one word,
+  - in an earlier result and at an earlier place,
+  - in one result rather than in several.
+The gold answer plays no part. `Oracle.hops` counts whether the candidates that were searched for were right.
 """
 
 from __future__ import annotations
@@ -18,38 +22,44 @@ from masksearch.text.names import Name, name_words, names
 from masksearch.text.words import STEM, base_title, stop_words
 
 REACH = 8
-"""Words away from a candidate at which a word of the task counts no more."""
-NAMED, COMPARED, TOLD = 3.0, 5.0, 1.5
-"""What an entity is worth that the question names and no result is about: as a rule; as one of two that it sets side by side; where a result that is
-linked to the question tells of it already."""
+"""Distance in words from a candidate at which a word of the task no longer counts."""
+NAMED, COMPARED, MENTIONED = 3.0, 5.0, 1.5
+"""Scores of an entity that the question names and no result is about: in general; if the question compares it
+with another one; if a result with a link to the question mentions it already."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entity, and the result it was read in; without one, the question names it."""
+    """An entity with its score, and the result that names it (None: the question names it)."""
 
     entity: str
     score: float
     shown: Shown | None = None
     span: tuple[int, int] = (0, 0)
+    """Place of the entity in the result's text, as characters [start, end)."""
     link: Link | None = None
+    """Link between the result and the task."""
 
 
 @dataclass
 class HopCounts:
-    """How often the entity that was searched for brought what was looked for: all tasks, dropped ones included, and those kept."""
+    """Counts how often a search for an entity found evidence, over all tasks and over the kept ones."""
 
     tasks: int = 0
-    """Tasks in which an entity was searched for."""
+    """Tasks with a search for an entity."""
     first_right: int = 0
-    """Those in which the first one was right."""
+    """Tasks whose first search for an entity found evidence."""
     searches: int = 0
+    """Searches for an entity."""
     right: int = 0
+    """Searches for an entity that found evidence."""
     kept: int = 0
+    """Kept tasks with a search for an entity."""
     kept_first_right: int = 0
+    """Kept tasks whose first search for an entity found evidence."""
 
     def add(self, hops: Sequence[bool], kept: bool) -> None:
-        """Counts one task: of each search for an entity, whether it was right (`Oracle.hops`)."""
+        """Adds one task. `hops` holds whether each search for an entity found evidence (`Oracle.hops`)."""
         if not hops:
             return
         self.tasks += 1
@@ -60,71 +70,86 @@ class HopCounts:
         self.kept_first_right += kept and hops[0]
 
     def to_json(self) -> dict[str, int]:
-        """The counts by their names."""
+        """Returns the counts by name."""
         return asdict(self)
 
 
 def next_entities(
     asked: Asked, results: Sequence[Shown], known: str, tried: Collection[str]
 ) -> list[Candidate]:
-    """Candidates, the best first. `known` is the text the task showed, `tried` the entities that were searched for."""
-    over = [name_words(one) for one in [*tried, *(base_title(result.heading) for result in results)]]
+    """Returns the candidates in the results, best first.
+
+    `known` is the text of the task; `tried` are the entities that were searched for.
+    """
+    visible = Asked(known, frozenset(), asked.language)
+    covered = _covered(results, tried)
     found: dict[frozenset[str], Candidate] = {}
     for result in results:
         for name in names(result.text, asked.language):
-            new = not Asked(known, frozenset(), asked.language).names_it(name.text) and not any(
-                _same(name, words) for words in over
-            )
-            link = find_link(asked, result, (name.start, name.end)) if new else None
+            if visible.names_it(name.text) or any(_same(name, words) for words in covered):
+                continue
+            span = (name.start, name.end)
+            link = find_link(asked, result, span)
             if link is None or not link.is_named:
                 continue
-            candidate = Candidate(
-                name.text, _score(asked, result, name, results), result, (name.start, name.end), link
-            )
+            candidate = Candidate(name.text, _score(asked, result, name, results), result, span, link)
             if name.words not in found or found[name.words].score < candidate.score:
                 found[name.words] = candidate
-    # "Grafton" is "Sue Grafton", where both were read.
+    # "Grafton" is the same entity as "Sue Grafton", if both appear.
     longest = [one for words, one in found.items() if not any(words < other for other in found)]
     return sorted(longest, key=lambda candidate: -candidate.score)
 
 
 def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -> list[Candidate]:
-    """Entities a task names that no result so far is about, and that were not searched for."""
-    over = [name_words(one) for one in [*tried, *(base_title(result.heading) for result in results)]]
+    """Returns the entities in the question that no result is about and no search was for, best first."""
+    covered = _covered(results, tried)
     found: dict[frozenset[str], Candidate] = {}
     for name in names(asked.text.split("\n", 1)[0], asked.language):
-        # "Nominated" in "Nominated for" is no more a name in a question than elsewhere: a lone word counts where two are set side by side.
         compared = _is_compared(asked.text, name)
-        if any(name.words <= words or words <= name.words for words in over) or not (
-            name.is_long or compared
-        ):
+        # A capitalised single word may be no name ("Nominated for ..."), so it counts only in a comparison.
+        if not (name.is_long or compared):
             continue
-        told = any(find_span(result.text, name.text) and title_links(asked, result) for result in results)
-        found.setdefault(name.words, Candidate(name.text, COMPARED if compared else TOLD if told else NAMED))
+        if any(name.words <= words or words <= name.words for words in covered):
+            continue
+        mentioned = any(
+            find_span(result.text, name.text) and title_links(asked, result) for result in results
+        )
+        score = MENTIONED if mentioned else NAMED
+        if compared:
+            score = COMPARED
+        found.setdefault(name.words, Candidate(name.text, score))
     return sorted(found.values(), key=lambda candidate: -candidate.score)
 
 
+def _covered(results: Sequence[Shown], tried: Collection[str]) -> list[frozenset[str]]:
+    """Returns the words of each entity that was searched for or that a result is about."""
+    titles = [base_title(result.heading) for result in results]
+    return [name_words(entity) for entity in [*tried, *titles]]
+
+
 def _same(name: Name, words: frozenset[str]) -> bool:
-    """Whether a name may stand for what has these words: "Anslinger" and "Harry Jacob Anslinger" for "Harry J. Anslinger"."""
+    """Whether a name may mean the entity with these words.
+
+    "Anslinger" and "Harry Jacob Anslinger" may both mean "Harry J. Anslinger".
+    """
     ends = name_words(name.text.split()[0]) | name_words(name.text.split()[-1])
     return name.words <= words or (len(ends) > 1 and ends <= words)
 
 
 def _is_compared(text: str, name: Name) -> bool:
-    """Whether a name stands beside "or", or beside "and" in a question that asks of both."""
-    beside = (
-        (text[: name.start].split()[-1:] + text[name.end :].strip('?,"” ').split()[:1])
-        if text.rstrip().endswith("?")
-        else []
-    )
-    both = re.search(
+    """Whether a question compares a name: it is next to "or", or next to "and" in a question about both."""
+    if not text.rstrip().endswith("?"):
+        return False
+    neighbours = text[: name.start].split()[-1:] + text[name.end :].strip('?,"” ').split()[:1]
+    about_both = re.search(
         r"(?i)^(?:are|were|was|is|do|did|does|have|had|has|which|who)\b|\b(?:both|same|common|share\w*)\b",
         text,
     )
-    return "or" in beside or ("and" in beside and bool(both))
+    return "or" in neighbours or ("and" in neighbours and bool(about_both))
 
 
 def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) -> float:
+    """Returns the score of a name in a result (see the module's list)."""
     others = sum(name.words <= name_words(other.text) for other in results if other is not result)
     place = len(result.text[: name.start].split())
     worth = (
@@ -138,7 +163,10 @@ def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) ->
 
 
 def _company(asked: Asked, result: Shown, name: Name) -> float:
-    """What the words of the task that stand near a name are worth together; those of the passage's own title say nothing."""
+    """Returns the weight of the task's words near a name: 1 for one next to it, 0 for one at `REACH` words.
+
+    Words of the passage's own title do not count, because they fit every name of the passage.
+    """
     subject = stems(base_title(result.heading), asked.language)
     if asked.language == "zh":
         return 0.5 * len((near_span(result.text, (name.start, name.end), "zh", REACH) & asked.near) - subject)

@@ -1,10 +1,13 @@
-"""Why a passage speaks of a mask: the words that both can be seen to share, and a quote that holds them and the span.
+"""Links a passage to a task by visible words that both share, and quotes the link together with the span.
 
     1 in [2]: Iris (plant) ... genus of [310] accepted species
 
-A link is one of, the first that there is: the passage's title, where the task names it; a name of two words or more that stands in both, near
-the span; two single things near the span that stand in both (a name of one word, a figure, a word beside the mask). Everything is read off what
-is shown: the task's text with its masks, and the results as cut and made harmless. A word of the answer links nothing.
+A link is the first of these that exists:
+  - the passage's title, if the task names it; - a name of two or more words near the span that the task
+  holds too; - two single items near the span that the task holds too: names of one word, numbers, words
+  next to the mask.
+Links use only what a model sees: the task's text with its masks, and the results as cut and neutralised.
+A word of the answer never links.
 """
 
 from __future__ import annotations
@@ -15,54 +18,58 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from masksearch.synthesis.oracle.wording import beside, phrases
+from masksearch.synthesis.oracle.wording import neighbours, phrases
 from masksearch.text.names import Name, name_words, names
 from masksearch.text.words import BEFORE, STEM, base_title, folded, located_words, stop_words
 from masksearch.types import MASK
 
 NEAR = 10
-"""Words on each side of a mask or a span that stand near it (of a Chinese text, characters, and twice as many)."""
+"""Words on each side of a mask or a span that count as near; in a Chinese text, twice as many characters."""
 FAR = 20
-"""Words between a span and a name that links it, at most."""
+"""Most words between a span and a name that links it."""
 TITLE_SHOWN = 8
-"""Words quoted of a title."""
+"""Most words of a title in a quote."""
 MERGED = 2
-"""Words that are quoted rather than left out."""
+"""Longest gap in words between two pieces of a quote that is quoted too, not left out."""
 RUN_ZH = 4
-"""Characters that stand in both texts, so that they link by themselves."""
+"""Shortest run of shared Chinese characters that is a link by itself."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A search result as the model sees it. `title` is the passage's own, `heading` as it is shown."""
+    """A search result as the model sees it."""
 
     number: int
+    """Its place among the results, from 1."""
     passage_id: str
     doc_id: str
     title: str
+    """The passage's own title."""
     text: str
+    """The text as shown: cut and neutralised."""
     heading: str = ""
+    """The title as shown: cut and neutralised."""
 
     @cached_property
     def words(self) -> tuple[list[str], list[int], list[int]]:
-        """Loose words of the text, where each begins and where it ends."""
+        """The loose words of the text, their starts and their ends (see `located_words`)."""
         return located_words(self.text, "")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is known of the thing that is looked for."""
+    """What the teacher knows about the information it searches for."""
 
     text: str
-    """All that may be shared: the task's visible text, and entities found on the way."""
+    """All text that a link may share: the task's visible text, and entities that searches have found."""
     near: frozenset[str]
     """Stems of the content words near the mask, or of the question."""
     language: str = ""
     entities: tuple[str, ...] = ()
-    """What was searched for: an article may turn the words of its title ("John, King of England")."""
+    """Entities that were searched for. They match a title in any word order ("John, King of England")."""
 
     def names_it(self, name: str) -> bool:
-        """Whether a name stands in the text: as it is written, or in any case where it is longer than a word."""
+        """Whether the text holds a name: a single word as it is written, a longer name in any case."""
         plain, text = (name, self.text) if len(name.split()) == 1 else (folded(name), folded(self.text))
         if self.language == "zh":
             return plain in text
@@ -71,32 +78,37 @@ class Asked:
 
 @dataclass(frozen=True)
 class Link:
-    """What links a passage to a task: its title, or pieces of its text as characters [start, end)."""
+    """A link between a passage and a task: the passage's title, or pieces of its text."""
 
     titled: bool
+    """Whether the title is the link."""
     pieces: tuple[tuple[int, int], ...] = ()
+    """The pieces, each as characters [start, end) of the text."""
 
     @property
     def is_named(self) -> bool:
-        """Whether it is a title or a name of some length, not two single words."""
+        """Whether the link is a title or a name of two or more words, not two single words."""
         return self.titled or len(self.pieces) == 1
 
 
 def stems(text: str, language: str = "") -> frozenset[str]:
-    """The first letters of the content words of a text; of a Chinese one, pairs of neighbours."""
+    """Returns the first `STEM` letters of each content word of a text.
+
+    For a Chinese text: the pairs of neighbouring characters.
+    """
     words = located_words(text.replace(MASK, " . "), language)[0]
-    silent = stop_words(language)
+    ignored = stop_words(language)
     if language == "zh":
         return frozenset(
             first + second
             for first, second in itertools.pairwise(words)
-            if not {first, second} & silent and first + second in text
+            if not {first, second} & ignored and first + second in text
         )
-    return frozenset(word[:STEM] for word in words if len(word) > 1 and word not in silent)
+    return frozenset(word[:STEM] for word in words if len(word) > 1 and word not in ignored)
 
 
 def near_mask(text: str, index: int, language: str = "") -> frozenset[str]:
-    """Stems of the content words near mask number `index` (from 0) of a text."""
+    """Returns the stems of the content words near mask number `index` (from 0) of a text."""
     pieces = text.split(MASK)
     before, after = MASK.join(pieces[: index + 1]), MASK.join(pieces[index + 1 :])
     if language == "zh":
@@ -105,60 +117,62 @@ def near_mask(text: str, index: int, language: str = "") -> frozenset[str]:
 
 
 def near_span(text: str, span: tuple[int, int], language: str = "", reach: int = NEAR) -> frozenset[str]:
-    """Stems of the content words near characters [start, end) of a text, without those in it."""
+    """Returns the stems of the content words near a span of a text, without the span's own."""
     before, after = text[: span[0]], text[span[1] :]
     if language == "zh":
         return stems(before[-2 * reach :], "zh") | stems(after[: 2 * reach], "zh")
-    return stems(" ".join(before.split()[-reach:]), language) | stems(
-        " ".join(after.split()[:reach]), language
-    )
+    before_stems = stems(" ".join(before.split()[-reach:]), language)
+    return before_stems | stems(" ".join(after.split()[:reach]), language)
 
 
-# -- finding ----------------------------------------------------------------------------------------------------------
+# -- finding ----------------------------------------------------------------------------------------
 
 
 def find_link(
     asked: Asked, shown: Shown, span: tuple[int, int] | None, anywhere: bool = False
 ) -> Link | None:
-    """The link of a passage to what is asked, seen from a span of its text; None where there is none.
+    """Returns the link of a passage to the task near a span of its text, or None.
 
-    Without a span, or `anywhere`, all of the text is near.
+    Without a span, or with `anywhere`, all of the text counts as near. Words of the span never link.
     """
-    taken = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
-    if title_links(asked, shown) and not name_words(base_title(shown.heading)) <= taken:
+    answer = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
+    if title_links(asked, shown) and not name_words(base_title(shown.heading)) <= answer:
         return Link(titled=True)
     if asked.language == "zh":
         return _link_zh(asked, shown.text, span or (0, 0))
     span = None if anywhere else span
-    near = [name for name in _shared_names(asked, shown, span) if not name.words <= taken]
-    strong = next((name for name in near if name.is_long), None)
-    if strong:
-        return Link(titled=False, pieces=((strong.start, strong.end),))
-    single = list(_singles(asked, shown, span, near, taken))
+    shared = [name for name in _shared_names(asked, shown, span) if not name.words <= answer]
+    long_name = next((name for name in shared if name.is_long), None)
+    if long_name:
+        return Link(titled=False, pieces=((long_name.start, long_name.end),))
+    single = list(_single_items(asked, shown, span, shared, answer))
     return Link(titled=False, pieces=tuple(single[:2])) if len(single) > 1 else None
 
 
 def title_links(asked: Asked, shown: Shown) -> bool:
-    """Whether the task names a passage's title, or it is that of an entity searched for; a title of one word must look like a name."""
+    """Whether the task names a passage's title, or the title is an entity that was searched for.
+
+    A title of one word counts only if it looks like a name.
+    """
     base = base_title(shown.heading)
     words = name_words(base)
     if any(words == name_words(entity) for entity in asked.entities):
         return True
-    # "Weymouth, Massachusetts" is named where Weymouth is.
+    # A text that names Weymouth names "Weymouth, Massachusetts".
     return any(
-        _says_something(title, asked.language) and asked.names_it(title)
+        _looks_like_a_name(title, asked.language) and asked.names_it(title)
         for title in dict.fromkeys([base, base.split(", ")[0]])
     )
 
 
-def _says_something(title: str, language: str) -> bool:
+def _looks_like_a_name(title: str, language: str) -> bool:
     if language == "zh":
         return len(title) > 1
     return len(name_words(title)) > 1 or (len(title) > 3 and (title[0].isupper() or title[0].isdigit()))
 
 
 def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> int:
-    """Words between two places of a text; -1 where they overlap."""
+    """Returns the number of words between two places of a text; -1 if they overlap, 0 without a span."""
     if span is None:
         return 0
     if other[0] < span[1] and span[0] < other[1]:
@@ -167,7 +181,7 @@ def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> i
 
 
 def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> list[Name]:
-    """Names near a span that the task has as well, the nearest first."""
+    """Returns the names near a span (at most `FAR` words away) that the task holds too, nearest first."""
     places = [
         (_apart(shown.text, span, (name.start, name.end)), name) for name in names(shown.text, asked.language)
     ]
@@ -175,32 +189,35 @@ def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> l
     return [name for _, name in sorted(near, key=lambda pair: pair[0])]
 
 
-def _singles(
+def _single_items(
     asked: Asked, shown: Shown, span: tuple[int, int] | None, shared: list[Name], answer: frozenset[str]
 ) -> Iterator[tuple[int, int]]:
-    """Single things near a span that the task has as well, the nearest first, each once: names, figures, words beside the mask."""
-    taken = {word[:STEM] for word in answer}
+    """Yields the places of single items near a span that the task holds too, nearest first, each item once.
+
+    Items are the `shared` names, numbers of two or more digits, and words next to the mask.
+    """
+    answer_stems = {word[:STEM] for word in answer}
     places = {(name.start, name.end): name.text for name in shared}
     for match in re.finditer(rf"{BEFORE}\d[\d.,]*\d\d(?!\d)", shown.text):
         if asked.names_it(match[0]):
             places[match.span()] = match[0]
     for word, start, end in zip(*shown.words, strict=True):
-        if (
-            word[:STEM] in asked.near
-            and len(word) > 2
-            and not any(low <= start < high for low, high in places)
-        ):
+        in_another_item = any(low <= start < high for low, high in places)
+        if word[:STEM] in asked.near and len(word) > 2 and not in_another_item:
             places[start, end] = word
-    told: set[str] = set()
+    yielded: set[str] = set()
     for place in sorted(places, key=lambda place: (_apart(shown.text, span, place), place)):
         stem = folded(places[place])[:STEM]
-        if 0 <= _apart(shown.text, span, place) <= NEAR and stem not in told | taken:
-            told.add(stem)
+        if 0 <= _apart(shown.text, span, place) <= NEAR and stem not in yielded | answer_stems:
+            yielded.add(stem)
             yield place
 
 
 def _link_zh(asked: Asked, text: str, span: tuple[int, int]) -> Link | None:
-    """In Chinese: the longest run of characters near the span that stands in both texts; two short ones do as well."""
+    """Returns the link of a Chinese passage: the longest shared run of characters near the span.
+
+    Without a run of `RUN_ZH` characters, two shorter runs make a link.
+    """
     low, high = max(0, span[0] - 4 * NEAR), min(len(text), span[1] + 4 * NEAR)
     runs: list[tuple[int, int]] = []
     for first, last in ((low, span[0]), (span[1], high)):
@@ -209,62 +226,61 @@ def _link_zh(asked: Asked, text: str, span: tuple[int, int]) -> Link | None:
             end = start
             while end < last and text[end].isalnum() and text[start : end + 1] in asked.text:
                 end += 1
-            said = "".join(char for char in text[start:end] if char not in stop_words("zh"))
-            if len(said) >= 2 and said not in text[slice(*span)]:
+            content = "".join(char for char in text[start:end] if char not in stop_words("zh"))
+            if len(content) >= 2 and content not in text[slice(*span)]:
                 runs.append((start, end))
             start = max(end, start + 1)
     runs.sort(key=lambda run: (run[0] - run[1], _apart_zh(span, run)))
     if runs and runs[0][1] - runs[0][0] >= RUN_ZH:
-        # Of a long run, what stands nearest to the span.
+        # A long run is cut to the end that is nearest to the span.
         start, end = runs[0]
-        return Link(
-            titled=False,
-            pieces=(
-                (max(start, end - 2 * RUN_ZH), end)
-                if end <= span[0]
-                else (start, min(end, start + 2 * RUN_ZH)),
-            ),
-        )
+        if end <= span[0]:
+            start = max(start, end - 2 * RUN_ZH)
+        else:
+            end = min(end, start + 2 * RUN_ZH)
+        return Link(titled=False, pieces=((start, end),))
     return Link(titled=False, pieces=tuple(runs[:2])) if len(runs) > 1 else None
 
 
 def _apart_zh(span: tuple[int, int], other: tuple[int, int]) -> int:
+    """Returns the number of characters between two places of a text."""
     return max(other[0] - span[1], span[0] - other[1])
 
 
-# -- quoting ----------------------------------------------------------------------------------------------------------
+# -- quoting ----------------------------------------------------------------------------------------
 
 
 def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "", titled: bool = False) -> str:
-    """A passage's number, its link, and the span in brackets with the words beside it, in the order of the passage.
+    """Returns a passage's number, its link, and the span in brackets with the words around it, in order.
 
-    The title goes before where it is the link, or where it is asked for (`titled`).
+    The title comes first if it is the link, or if `titled` asks for it.
     """
     parts = _merged(shown.text, [window(shown.text, span, language), *link.pieces], language)
-    said = [_marked(shown.text, part, span) for part in parts]
+    quoted = [_marked(shown.text, part, span) for part in parts]
     if link.titled or titled:
-        said.insert(0, heading(shown))
-    return f"[{shown.number}]: {phrases(language).gap.join(said)}"
+        quoted.insert(0, heading(shown))
+    return f"[{shown.number}]: {phrases(language).gap.join(quoted)}"
 
 
 def heading(shown: Shown) -> str:
-    """The beginning of a title as it is shown."""
+    """Returns the first words of a title as shown."""
     return " ".join(shown.heading.split()[:TITLE_SHOWN])
 
 
 def quote_pieces(shown: Shown, pieces: Sequence[tuple[int, int]], language: str = "") -> str:
-    """Pieces of a text, each with the words beside it; what they share is said once."""
+    """Returns pieces of a passage, each with the words next to it; pieces that overlap become one."""
     parts = _merged(shown.text, [window(shown.text, piece, language) for piece in pieces], language)
     return phrases(language).gap.join(shown.text[slice(*part)].strip() for part in parts)
 
 
 def window(text: str, span: tuple[int, int], language: str = "") -> tuple[int, int]:
-    """A span with the words beside it."""
-    head, tail = beside(text, *span, language=language)
+    """Returns the place of a span together with the words next to it (see `wording.around`)."""
+    head, tail = neighbours(text, *span, language=language)
     return span[0] - len(head), span[1] + len(tail)
 
 
 def _marked(text: str, part: tuple[int, int], span: tuple[int, int]) -> str:
+    """Returns a part of a text, with the span in brackets if the part holds it."""
     start, end = part
     if not (start <= span[0] and span[1] <= end):
         return text[start:end].strip()
@@ -272,15 +288,20 @@ def _marked(text: str, part: tuple[int, int], span: tuple[int, int]) -> str:
 
 
 def _merged(text: str, parts: list[tuple[int, int]], language: str) -> list[tuple[int, int]]:
-    """Pieces of a text in order; those that touch, or nearly, are one."""
+    """Returns pieces of a text in order; merges pieces that overlap or have a gap of at most `MERGED` words.
+
+    In a Chinese text the gap may have twice as many characters.
+    """
     merged: list[tuple[int, int]] = []
     for start, end in sorted(parts):
-        between = text[merged[-1][1] : start] if merged else ""
-        if merged and (
-            start <= merged[-1][1]
-            or (len(between) <= 2 * MERGED if language == "zh" else len(between.split()) <= MERGED)
-        ):
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        if not merged:
+            merged.append((start, end))
+            continue
+        last_start, last_end = merged[-1]
+        between = text[last_end:start]
+        gap_is_short = len(between) <= 2 * MERGED if language == "zh" else len(between.split()) <= MERGED
+        if start <= last_end or gap_is_short:
+            merged[-1] = (last_start, max(end, last_end))
         else:
             merged.append((start, end))
     return merged

@@ -1,4 +1,4 @@
-"""Runs the teacher over tasks through the agent loop and keeps what is right."""
+"""Runs the scripted teacher over tasks through the agent loop, and keeps the right trajectories."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
 
 BATCH = 64
+"""Tasks that run at a time."""
 
 
 def synthesize(
@@ -28,7 +29,10 @@ def synthesize(
     searcher: Searcher | None = None,
     hops: HopCounts | None = None,
 ) -> Iterator[Trajectory]:
-    """Kept trajectories, at most `settings.limit`, in a seeded order of the tasks; counts the others in `dropped`, and searches for entities in `hops`."""
+    """Yields the kept trajectories, at most `settings.limit`; with a limit, the tasks are in a seeded order.
+
+    Counts dropped tasks by reason in `dropped`, and searches for entities in `hops`.
+    """
     if searcher is None:
         from masksearch.search import open_searcher
 
@@ -70,7 +74,7 @@ def _teach(
 
 
 def _fault(trajectory: Trajectory, gave_up: str) -> str:
-    """Why a trajectory is not kept, or ""."""
+    """Returns why a trajectory is dropped, or ""."""
     if trajectory.search_errors:
         return "search_failed"
     if trajectory.status in ("no_answer", "too_many_searches"):

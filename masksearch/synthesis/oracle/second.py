@@ -1,14 +1,15 @@
-"""The oracle teacher's second version: quotes that carry their link, and hops to entities that a result has named.
+"""The second version of the scripted teacher: it quotes links, and follows entities that results name.
 
     1: [mask] accepted species (after of)                               the places of the masks
-    1 is open: [mask] accepted species (after of)                       no evidence yet:
-    Next in [1]: Iris (plant) ... family [Iridaceae] and the            an entity that was read, and where
-    Iridaceae did not help.                                             it was the wrong one, and that is said
-    1 in [2]: Iris (plant) ... genus of [310] accepted species          evidence: the link, and the span
+    1 is open: [mask] accepted species (after of)                       a mask without evidence
+    Next in [1]: Iris (plant) ... family [Iridaceae] and the            the next entity, and where it was read
+    Iridaceae did not help.                                             the search for it found no evidence
+    1 in [2]: Iris (plant) ... genus of [310] accepted species          evidence: the link and the span
 
-The right answer decides what is evidence, and so when a search did not help, from which passage the search goes on, and when it ends; among what can
-be read there, no word of a query and no entity is chosen by it (`hops`). A passage
-without a link is no evidence, even where it is known to be. Once a first search has failed, an entity is followed before the query is worded anew.
+A *hop* is a search for an entity. The gold answer decides what is evidence, and therefore when a hop did
+not help, from which passage the search goes on, and when it ends. It chooses no word of a query and no
+entity (see `hops.py`). A passage without a link is no evidence, even if it is known to be. After the
+first failed search the teacher tries a hop before it rewords the query.
 """
 
 from __future__ import annotations
@@ -47,326 +48,379 @@ from masksearch.text.neutralise import neutralise
 from masksearch.text.words import base_title, folded
 from masksearch.types import MaskedTask, Question
 
+# Reasons why the teacher gives up.
 NO_EVIDENCE = "evidence not found"
 NO_LINK = "evidence without a link"
 NO_ENTITY = "no entity to search for next"
 NO_ANSWER = "answer not in the evidence"
 
 SHARED = 2
-"""Words of the task near a span that make a passage evidence which is linked, but was not known to be."""
+"""Words of the task near a span that make a linked passage evidence, if it is not known evidence."""
 CONTEXT = 4
-"""Words of the task in a query for an entity."""
+"""Most words of the task in the query of a hop."""
 PLANNED = 3
-"""Names said to be looked for, at most."""
+"""Most names in the first thought about a question."""
 BEGINNING = 12
-"""Words quoted of a passage that supports a question, but holds neither the answer nor an entity to follow."""
+"""Words quoted from a supporting passage that holds neither the answer nor an entity to follow."""
 
 
 class _Trail:
-    """Entities that were searched for, and everything that was shown."""
+    """What the searches for one task have shown so far."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []
+        """Entities of all hops."""
         self.helped: list[str] = []
-        """What was read or searched for and led to evidence: it links what comes after."""
+        """Entities of the hops that found evidence. The text of later links may share them."""
         self.results: list[Shown] = []
+        """All results, those of the last search first; each passage once."""
 
     def show(self, results: Sequence[Shown]) -> None:
-        """Results of a search; those that were shown before stay where they were."""
-        known = {result.passage_id for result in self.results}
-        self.results = (
-            [
-                *results,
-                *(
-                    result
-                    for result in self.results
-                    if result.passage_id not in {one.passage_id for one in results}
-                ),
-            ]
-            if known
-            else [*results]
-        )
+        """Adds the results of a search."""
+        shown_now = {result.passage_id for result in results}
+        earlier = [result for result in self.results if result.passage_id not in shown_now]
+        self.results = [*results, *earlier]
 
 
-def _next_line(oracle: Oracle, candidate: Candidate, language: str = "") -> str:
-    """Where a candidate was read; a number only where it is one of the results just shown."""
-    if candidate.shown is None or candidate.link is None:
-        return phrases(language).next.format(entity=candidate.entity)
-    told = quote(candidate.shown, candidate.span, candidate.link, language)
-    shown = any(candidate.shown is result for result in oracle.results)
-    return phrases(language).read.format(quote=told if shown else told.split(": ", 1)[1])
+def _next_line(oracle: Oracle, hop: Candidate, language: str = "") -> str:
+    """Returns the line that names the next entity, with a quote of the result that names it.
+
+    The quote has a result number only if the result is one of the last search, because earlier numbers
+    are reused.
+    """
+    if hop.shown is None or hop.link is None:
+        return phrases(language).next.format(entity=hop.entity)
+    numbered_quote = quote(hop.shown, hop.span, hop.link, language)
+    if any(hop.shown is result for result in oracle.results):
+        return phrases(language).read.format(quote=numbered_quote)
+    return phrases(language).read.format(quote=numbered_quote.split(": ", 1)[1])
 
 
-# -- masked texts ---------------------------------------------------------------------------------------------------
+# -- masked texts -----------------------------------------------------------------------------------
 
 
 def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
-    """Names the places of the masks, searches for the first that is open, follows entities, quotes evidence with its link, and fills all."""
+    """Yields the turns for a masked text.
+
+    The teacher names the places of the masks. Then it searches for the first mask without evidence, with
+    a reworded query or a hop, quotes the evidence that a search finds for any mask, and answers once all
+    masks have evidence.
+    """
     places, words = mask_places(task.text, task.language), phrases(task.language)
-    quotes: dict[int, str] = {}
-    trail, asked_before, hop, aim = _Trail(), set[str](), None, 0
+    quotes: dict[int, str] = {}  # number of the mask from 0 -> quoted evidence
+    trail, asked_queries = _Trail(), set[str]()
+    hop: Candidate | None = None  # the entity of the last query, if it was a hop
+    target = 0  # the mask that the last query was for
     lines = [f"{number}: {place}" for number, place in enumerate(places, 1)]
-    query = _worded(oracle, task, 0, asked_before)
+    query = _reworded_query(oracle, task, target, asked_queries)
     for _ in range(oracle.settings.max_searches):
         if not query:
             break
-        asked_before.add(query)
+        asked_queries.add(query)
         yield turn("\n".join(lines), "search", query)
+
         trail.show(oracle.results)
-        found = {
-            index: told
-            for index in range(task.masks)
-            if index not in quotes and (told := _evidence(oracle, task, index, trail, hop))
-        }
+        open_masks = [index for index in range(task.masks) if index not in quotes]
+        evidence = {index: _mask_evidence(oracle, task, index, trail, hop) for index in open_masks}
+        found = {index: quoted for index, quoted in evidence.items() if quoted}
         quotes |= found
         lines = []
         if hop is not None:
-            oracle.hops.append(aim in found)
+            oracle.hops.append(target in found)
+            # A hop that found evidence for another mask is not right, but "did not help" would be wrong too.
             if found:
                 trail.helped.append(hop.entity)
             else:
                 lines.append(words.unhelpful.format(entity=hop.entity))
-        lines += [words.found.format(number=index + 1, quote=told) for index, told in found.items()]
+        lines += [words.found.format(number=index + 1, quote=quoted) for index, quoted in found.items()]
         if len(quotes) == task.masks:
-            yield turn(
-                "\n".join(lines),
-                "answer",
-                numbered(task.answers) if oracle.settings.answer_form == "spans" else task.original,
-            )
+            spans = oracle.settings.answer_form == "spans"
+            yield turn("\n".join(lines), "answer", numbered(task.answers) if spans else task.original)
             return
-        first = bool(found) and aim in found
-        aim = next(index for index in range(task.masks) if index not in quotes)
-        lines.append(words.open.format(number=aim + 1, place=places[aim]))
-        hop, query = (None, "") if first else _next_of(oracle, task, aim, trail, asked_before)
-        query = query or _worded(oracle, task, aim, asked_before)
+
+        target_found = target in found
+        target = next(index for index in range(task.masks) if index not in quotes)
+        lines.append(words.open.format(number=target + 1, place=places[target]))
+        hop, query = None, ""
+        # The first query for a mask is its own words; only a failed search leads to a hop.
+        if not target_found:
+            hop, query = _next_hop_for_mask(oracle, task, target, trail, asked_queries)
+        query = query or _reworded_query(oracle, task, target, asked_queries)
         if hop is not None:
             trail.tried.append(hop.entity)
             lines.append(_next_line(oracle, hop, task.language))
     oracle.gave_up = NO_LINK if oracle.unlinked else NO_EVIDENCE
 
 
-def _worded(oracle: Oracle, task: MaskedTask, index: int, before: set[str]) -> str:
-    """A query of the words around a mask that was not asked yet, or ""."""
+def _reworded_query(oracle: Oracle, task: MaskedTask, index: int, asked_queries: set[str]) -> str:
+    """Returns the next query of words around mask number `index` that was not asked yet, or ""."""
     first = visible_query(task.text, index, task.title, language=task.language)
     candidates = [first, *alternative_queries(task.text, index, task.title, language=task.language)]
-    return next((query for query in candidates if query not in before and oracle.may_ask(query)), "")
+    return next((query for query in candidates if query not in asked_queries and oracle.may_ask(query)), "")
 
 
-def _asked(task: MaskedTask, index: int, trail: _Trail, *more: str) -> Asked:
+def _asked_of_mask(task: MaskedTask, index: int, trail: _Trail, *entities: str) -> Asked:
+    """Returns what a link for a mask may share: the text, and the entities that helped or are given."""
     text = neutralise(task.text)
-    return Asked(
-        "\n".join([text, *trail.helped, *more]), near_mask(text, index, task.language), task.language
-    )
+    shareable = "\n".join([text, *trail.helped, *entities])
+    return Asked(shareable, near_mask(text, index, task.language), task.language)
 
 
-def _next_of(
-    oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, before: set[str]
+def _next_hop_for_mask(
+    oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, asked_queries: set[str]
 ) -> tuple[Candidate | None, str]:
-    """The best entity to follow for a mask, and the query for it; none after an even number of searches, so that the query is worded anew as well."""
-    if len(before) % 2 == 0:
+    """Returns the best entity to follow for a mask and the query for it, or None and "".
+
+    After an even number of searches there is no hop, so that hops and reworded queries alternate.
+    """
+    if len(asked_queries) % 2 == 0:
         return None, ""
     context = visible_query(task.text, index, "", language=task.language).split()
-    context = _untold(context, [base_title(result.heading) for result in trail.results], task.language)
-    for candidate in next_entities(
-        _asked(task, index, trail), trail.results, neutralise(task.text), trail.tried
-    ):
+    titles = [base_title(result.heading) for result in trail.results]
+    context = _words_not_shown(context, titles, task.language)
+    asked = _asked_of_mask(task, index, trail)
+    for candidate in next_entities(asked, trail.results, neutralise(task.text), trail.tried):
         name = [candidate.entity] if task.language == "zh" else content_words(candidate.entity)
         query = " ".join(dict.fromkeys([*name, *context]))
-        if query not in before and oracle.may_ask(query):
+        if query not in asked_queries and oracle.may_ask(query):
             return candidate, query
     return None, ""
 
 
-def _evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
-    """The evidence for a mask among the results, quoted with its link, or "".
+def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
+    """Returns the evidence for a mask among the results, quoted with its link, or "".
 
-    Evidence are the text's own passage, the one that the check found in another article, and a passage that is linked by a name and shares two
-    words near the mask, or all words beside it. Of several places where the span stands the one counts that has most words of the mask beside it.
+    A passage with a link is evidence if it is known evidence (see `evidence.py`), if it holds all words
+    next to the mask, or if the link is a name and it shares `SHARED` words near the mask. If it holds the
+    span in several places, the place with most words of the mask around it counts. Notes known evidence
+    without a link in `oracle.unlinked`.
     """
-    asked = _asked(task, index, trail, *([hop.entity] if hop else []))
+    asked = _asked_of_mask(task, index, trail, *([hop.entity] if hop else []))
     known = known_evidence(task, index)
     for result in sorted(oracle.results, key=lambda result: result.passage_id not in known):
-        spans = sorted(
-            find_spans(result.text, task.answers[index]), key=lambda span: -_company(asked, result, span)
-        )
+        spans = list(find_spans(result.text, task.answers[index]))
         if not spans:
             continue
-        link = find_link(asked, result, spans[0])
-        if link and (
+        # max takes the first of equally good places.
+        span = max(spans, key=lambda span: _context_overlap(asked, result, span))
+        link = find_link(asked, result, span)
+        if link is None:
+            oracle.unlinked = oracle.unlinked or result.passage_id in known
+            continue
+        if (
             result.passage_id in known
             or speaks_of(task, index, result)
-            or _to_the_point(asked, result, spans[0], link)
+            or _shares_context(asked, result, span, link)
         ):
-            return quote(result, spans[0], link, task.language)
-        oracle.unlinked = oracle.unlinked or (link is None and result.passage_id in known)
+            return quote(result, span, link, task.language)
     return ""
 
 
-def _company(asked: Asked, result: Shown, span: tuple[int, int]) -> float:
-    """How much of the mask's surroundings stands around a span: closer words count more."""
+def _context_overlap(asked: Asked, result: Shown, span: tuple[int, int]) -> int:
+    """Returns how many words near the mask are near a span too; closer words count up to three times."""
     return sum(len(near_span(result.text, span, asked.language, reach) & asked.near) for reach in (1, 3, 10))
 
 
-def _to_the_point(asked: Asked, result: Shown, span: tuple[int, int], link: Link) -> bool:
-    subject = stems(base_title(result.heading), asked.language)
-    return (
-        link.is_named and len((near_span(result.text, span, asked.language) & asked.near) - subject) >= SHARED
-    )
+def _shares_context(asked: Asked, result: Shown, span: tuple[int, int], link: Link) -> bool:
+    """Whether the link is a name, and `SHARED` words near the mask, title words aside, are near the span."""
+    title = stems(base_title(result.heading), asked.language)
+    shared = near_span(result.text, span, asked.language) & asked.near
+    return link.is_named and len(shared - title) >= SHARED
 
 
-# -- questions with known supporting passages -----------------------------------------------------------------------
+# -- questions with known supporting passages -------------------------------------------------------
 
 
 def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
-    """Searches for the question's words, then for one entity after another that was read or that the question names; quotes what supports the answer."""
+    """Yields the turns for a question.
+
+    The teacher searches for the question's words, then makes hops to entities that results or the
+    question name. It quotes the supporting passages, and answers once it has found all of them and they
+    hold the answer.
+    """
+    answer = question.answers[0]
     words = content_words(question.question)
-    trail, hop, seen = _Trail(), None, list[str]()
-    quoted: dict[str, Shown] = {}
-    query, lines = " ".join(words[:14]), [_plan(question)]
+    trail = _Trail()
+    hop: Candidate | None = None  # the entity of the last query
+    titles: list[str] = []  # of all results so far
+    supports: dict[str, Shown] = {}  # id of a supporting passage or article -> quoted result
+    query, lines = " ".join(words[:14]), [_first_thought(question)]
     for _ in range(oracle.settings.max_searches):
         if not oracle.may_ask(query):
             break
         yield turn("\n".join(lines), "search", query)
+
         trail.show(oracle.results)
-        seen += [result.heading for result in oracle.results]
-        before = oracle.visible_before
-        found = _supports(oracle, question, quoted, trail, hop)
-        quoted |= {support: result for support, (result, _) in found.items()}
-        done = len(quoted) == len(question.supporting_passages) and _answered(question, quoted)
+        titles += [result.heading for result in oracle.results]
+        found = _new_supports(oracle, question, supports, trail, hop)
+        supports |= {support: result for support, (result, _) in found.items()}
+        done = len(supports) == len(question.supporting_passages) and _answer_is_found(question, supports)
         lines = []
         if hop is not None:
-            helped = bool(found) or (done and find_span(before, question.answers[0]) is None)
+            answer_is_new = find_span(oracle.visible_before, answer) is None
+            helped = bool(found) or (done and answer_is_new)
             oracle.hops.append(helped)
             if helped:
                 trail.helped.append(hop.entity)
             else:
                 lines.append(phrases().unhelpful.format(entity=hop.entity))
         if done:
-            lines += [_supporting(question, result, link, quoted) for result, link in found.values()]
-            yield turn(
-                "\n".join([*lines, f"So the answer is {question.answers[0].removesuffix('.')}."]),
-                "answer",
-                question.answers[0],
-            )
+            lines += [_quote_support(question, result, link, supports) for result, link in found.values()]
+            lines.append(f"So the answer is {answer.removesuffix('.')}.")
+            yield turn("\n".join(lines), "answer", answer)
             return
-        hop = _next_for(oracle, question, trail, seen)
-        source = (
-            hop.shown.doc_id if hop and hop.shown else None
-        )  # what the next entity is read in is quoted there
+
+        hop = _next_hop_for_question(oracle, question, trail, titles)
+        # The line for the next entity quotes the passage that names it, so that passage is not quoted twice.
+        quoted_below = hop.shown.doc_id if hop and hop.shown else None
         lines += [
-            _supporting(question, result, link, quoted)
+            _quote_support(question, result, link, supports)
             for result, link in found.values()
-            if result.doc_id != source
+            if result.doc_id != quoted_below
         ]
         if hop is None:
             oracle.gave_up = NO_ENTITY
             return
         trail.tried.append(hop.entity)
         lines.append(_next_line(oracle, hop))
-        query = _query_for(hop, question, seen)
-    missing = len(quoted) < len(question.supporting_passages)
-    oracle.gave_up = NO_LINK if missing and oracle.unlinked else NO_EVIDENCE if missing else NO_ANSWER
+        query = _hop_query(hop, question, titles)
+    if len(supports) == len(question.supporting_passages):
+        oracle.gave_up = NO_ANSWER
+    else:
+        oracle.gave_up = NO_LINK if oracle.unlinked else NO_EVIDENCE
 
 
-def _plan(question: Question) -> str:
-    """What is looked for first."""
+def _first_thought(question: Question) -> str:
+    """Returns the thought before the first search: the names in the question."""
     named = list(dict.fromkeys(name.text for name in names(neutralise(question.question)) if name.is_long))
     return f"I look for {', '.join(named[:PLANNED])}." if named else "I search for the words of the question."
 
 
-def _question_asked(question: Question, trail: _Trail, *more: str) -> Asked:
+def _asked_of_question(question: Question, trail: _Trail, *entities: str) -> Asked:
+    """Returns what a link to the question may share: its text, and the entities that helped or are given."""
     text = neutralise(question.question)
-    return Asked("\n".join([text, *trail.helped, *more]), stems(text), entities=(*trail.helped, *more))
+    all_entities = (*trail.helped, *entities)
+    return Asked("\n".join([text, *all_entities]), stems(text), entities=all_entities)
 
 
-def _next_for(oracle: Oracle, question: Question, trail: _Trail, seen: Sequence[str]) -> Candidate | None:
-    """The best entity to follow."""
-    asked, text = _question_asked(question, trail), neutralise(question.question)
+def _next_hop_for_question(
+    oracle: Oracle, question: Question, trail: _Trail, titles: Sequence[str]
+) -> Candidate | None:
+    """Returns the best entity to follow whose query holds no hidden gold word, or None."""
+    asked, text = _asked_of_question(question, trail), neutralise(question.question)
     candidates = [
         *open_names(asked, trail.results, trail.tried),
-        *next_entities(asked, trail.results, text, [*trail.tried, *seen]),
+        *next_entities(asked, trail.results, text, [*trail.tried, *titles]),
     ]
-    ranked = sorted(candidates, key=lambda candidate: -candidate.score)
-    return next(
-        (candidate for candidate in ranked if oracle.may_ask(_query_for(candidate, question, seen))), None
-    )
+    for candidate in sorted(candidates, key=lambda candidate: -candidate.score):
+        if oracle.may_ask(_hop_query(candidate, question, titles)):
+            return candidate
+    return None
 
 
-def _query_for(candidate: Candidate, question: Question, seen: Sequence[str]) -> str:
-    """An entity, with a few words of the question that neither a title seen so far has nor the passage that named the entity."""
-    told = [*map(base_title, seen), candidate.shown.text if candidate.shown else ""]
-    words = _untold(content_words(question.question), told)
-    return " ".join(dict.fromkeys([*content_words(candidate.entity), *words]))
+def _hop_query(hop: Candidate, question: Question, titles: Sequence[str]) -> str:
+    """Returns the query of a hop: the entity, and a few words of the question.
+
+    Words in a title shown so far, or in the passage that names the entity, are left out.
+    """
+    shown = [*map(base_title, titles), hop.shown.text if hop.shown else ""]
+    words = _words_not_shown(content_words(question.question), shown)
+    return " ".join(dict.fromkeys([*content_words(hop.entity), *words]))
 
 
-def _untold(words: Sequence[str], told: Sequence[str], language: str = "") -> list[str]:
-    """The first words that are still to be told: others would bring what was shown once more."""
-    known = stems("\n".join(told), language)
+def _words_not_shown(words: Sequence[str], shown: Sequence[str], language: str = "") -> list[str]:
+    """Returns the first `CONTEXT` words that the shown texts do not hold.
+
+    Words of the shown texts would find the same passages again.
+    """
+    known = stems("\n".join(shown), language)
     return [word for word in words if not stems(word, language) & known][:CONTEXT]
 
 
-def _supports(
-    oracle: Oracle, question: Question, quoted: dict[str, Shown], trail: _Trail, hop: Candidate | None
+def _new_supports(
+    oracle: Oracle, question: Question, supports: dict[str, Shown], trail: _Trail, hop: Candidate | None
 ) -> dict[str, tuple[Shown, Link]]:
-    """Supporting passages among the results that are linked: to the question, to the entity searched for, or to one that is linked itself."""
+    """Returns the supporting passages among the last results that have a link and are not in `supports` yet.
+
+    The link goes to the question, to the entity of the hop, or to another supporting passage. Each
+    passage found may link further ones, so the search repeats until it finds no more. Notes passages
+    without a link in `oracle.unlinked`.
+    """
+    asked = _asked_of_question(question, trail, *([hop.entity] if hop else []))
+    # If two results are of the same article, the one with the answer goes first, then the better one.
+    ordered = sorted(
+        oracle.results,
+        key=lambda result: (find_span(result.text, question.answers[0]) is None, result.number),
+    )
     found: dict[str, tuple[Shown, Link]] = {}
     while True:
-        texts = [result.text for result in [*quoted.values(), *(result for result, _ in found.values())]]
-        asked = _question_asked(question, trail, *([hop.entity] if hop else []))
-        chained = replace(asked, text="\n".join([asked.text, *texts]))
-        # Of two passages of an article, the one with the answer, else the earlier one.
-        ordered = sorted(
-            oracle.results,
-            key=lambda result: (find_span(result.text, question.answers[0]) is None, result.number),
-        )
-        new = {
-            support: (result, link)
+        missing = [
+            support
             for support in question.supporting_passages
-            if support not in quoted.keys() | found.keys()
-            for result in reversed(ordered)
-            if support in (result.passage_id, result.doc_id)
-            and (link := _support_link(asked, chained, question, result))
-        }
+            if support not in supports.keys() | found.keys()
+        ]
+        texts = [result.text for result in [*supports.values(), *(result for result, _ in found.values())]]
+        chained = replace(asked, text="\n".join([asked.text, *texts]))
+        new: dict[str, tuple[Shown, Link]] = {}
+        for support in missing:
+            for result in ordered:
+                if support not in (result.passage_id, result.doc_id):
+                    continue
+                link = _support_link(asked, chained, question, result)
+                if link:
+                    new[support] = (result, link)
+                    break
         if not new:
-            missing = set(question.supporting_passages) - quoted.keys() - found.keys()
             oracle.unlinked = oracle.unlinked or any(
-                missing & {result.passage_id, result.doc_id} for result in oracle.results
+                set(missing) & {result.passage_id, result.doc_id} for result in oracle.results
             )
             return found
         found |= new
 
 
 def _support_link(asked: Asked, chained: Asked, question: Question, result: Shown) -> Link | None:
-    """By the question where that will do; else by the title, as an earlier passage names it. What the question itself names may link, answer or not."""
+    """Returns the link of a supporting passage, or None.
+
+    The link goes to the question, near the answer if possible, else anywhere in the passage. Otherwise
+    the title is the link, if a supporting passage that was found before names it (`chained`). Words of
+    the answer do not link, unless the question holds the answer itself.
+    """
     answer = question.answers[0]
     span = None if find_span(question.question, answer) else find_span(result.text, answer)
     link = find_link(asked, result, span) or find_link(asked, result, span, anywhere=True)
     return link or (Link(titled=True) if title_links(chained, result) else None)
 
 
-def _supporting(question: Question, result: Shown, link: Link, quoted: dict[str, Shown]) -> str:
-    """What a supporting passage tells: its title, its link, and the answer, or the title of another one, in brackets; or how it begins."""
-    base, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
-    others = [base_title(other.heading) for other in quoted.values() if other is not result]
-    # What the question names itself is not what a passage has to tell: then its first words tell more ("Ann Bell (born 1970) is").
-    marks = [mark for mark in [answer, *others] if not _is_given(question, mark)]
+def _quote_support(question: Question, result: Shown, link: Link, supports: dict[str, Shown]) -> str:
+    """Returns the quote of a supporting passage: title, link and a part in brackets, else its first words.
+
+    The part in brackets is the answer, or the title of another supporting passage.
+    """
+    title, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
+    other_titles = [base_title(other.heading) for other in supports.values() if other is not result]
+    # A quote of text from the question itself is no new information. The passage's first words then tell more
+    # ("Ann Bell (born 1970) is").
+    marks = [mark for mark in [answer, *other_titles] if not _is_given(question, mark)]
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
-    if folded(base) == folded(answer) and not link.titled and not _is_given(question, answer):
+    if folded(title) == folded(answer) and not link.titled and not _is_given(question, answer):
         return f"[{result.number}]: [{heading(result)}]{gap}{quote_pieces(result, link.pieces)}"
     if span is not None:
         return quote(result, span, link, titled=True)
+    if not link.titled:
+        return f"[{result.number}]: {heading(result)}{gap}{quote_pieces(result, link.pieces)}"
     start = " ".join(result.text.split()[:BEGINNING])
-    if link.titled:
-        return f"[{result.number}]: {start if base.casefold() in start.casefold() else heading(result) + gap + start}"
-    return f"[{result.number}]: {heading(result)}{gap}{quote_pieces(result, link.pieces)}"
+    if title.casefold() in start.casefold():
+        return f"[{result.number}]: {start}"
+    return f"[{result.number}]: {heading(result)}{gap}{start}"
 
 
-def _is_given(question: Question, mark: str) -> bool:
-    return mark.lower() in ("yes", "no") or find_span(question.question, mark) is not None
+def _is_given(question: Question, text: str) -> bool:
+    """Whether a text is yes or no, or the question holds it."""
+    return text.lower() in ("yes", "no") or find_span(question.question, text) is not None
 
 
-def _answered(question: Question, quoted: dict[str, Shown]) -> bool:
-    """Whether the answer can be read off the passages quoted, or is one of the things the question names, or a yes or no."""
+def _answer_is_found(question: Question, supports: dict[str, Shown]) -> bool:
+    """Whether the quoted passages hold the answer, or the answer needs no passage (see `_is_given`)."""
     answer = question.answers[0]
-    told = [f"{result.heading}: {result.text}" for result in quoted.values()]
-    return _is_given(question, answer) or any(find_span(text, answer) for text in told)
+    texts = [f"{result.heading}: {result.text}" for result in supports.values()]
+    return _is_given(question, answer) or any(find_span(text, answer) for text in texts)

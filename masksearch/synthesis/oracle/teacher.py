@@ -1,8 +1,9 @@
 """The scripted (oracle) teacher as a policy: it knows the gold answer, but must find the evidence.
 
-It searches through the ordinary agent loop with visible words only, reads the results as a model sees them (cut and
-neutralised), quotes the evidence, and gives up where the evidence was not found; the task is then dropped. It never sends a
-query that would hold a gold word not visible by then. `first` and `second` write its turns; `versions` chooses between them.
+It searches through the ordinary agent loop and reads the results as a model sees them (cut and
+neutralised). It quotes the evidence, or gives up if the search did not find it; the task is then dropped.
+No query holds a word of the gold answer before that word is visible in the task or a result. `first` and
+`second` write the turns of the two versions; `versions` chooses between them.
 """
 
 from __future__ import annotations
@@ -18,40 +19,42 @@ from masksearch.text.excerpts import beginning
 from masksearch.types import Hit, Task
 
 Turns = Iterator[str]
-"""The teacher's turns, written as a generator: it reads `Oracle.results` after each search."""
+"""The teacher's turns as a generator, which reads `Oracle.results` after each search."""
 Plan = Callable[["Oracle"], Turns]
-"""Writes the turns of one task."""
+"""A function that writes the turns of one task."""
 
 
 class Oracle:
-    """A policy for one task; its own only session."""
+    """A policy for one task, which is also its own only session."""
 
     record: TokenRecord | None = None
 
     def __init__(self, task: Task, settings: AgentSettings, name: str, plan: Plan) -> None:
-        """`name` goes into the trajectory; `plan` writes the turns."""
+        """`name` is the model name on the trajectory; `plan` writes the turns."""
         self.task, self.settings, self.name = task, settings, name
         self.visible = self.visible_before = task_prompt(task, settings.answer_form)
+        """All text that a model would have seen: now, and before the last search."""
         self.results: list[Shown] = []
+        """Results of the last search."""
         self.gave_up = ""
-        """Why there is no answer; empty in the first version, which knows one reason."""
+        """Why there is no answer. Always empty in the first version, which has one reason only."""
         self.unlinked = False
-        """Whether known evidence was shown that nothing visible links to the task."""
+        """Whether a result was known evidence without a visible link to the task."""
         self.hops: list[bool] = []
-        """Of each search for an entity, whether it brought what was looked for."""
+        """For each search for an entity, whether it found evidence."""
         self.turns = plan(self)
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
-        """The teacher is its own session."""
+        """Returns the teacher itself."""
         return self
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """The next turn; an empty one where the teacher gives up."""
+        """Returns the next turn; an empty one if the teacher gives up."""
         text = next(self.turns, "")
         return Generation(text, "stop" if text else "end", len(text.split()))
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Reads results."""
+        """Reads the results of a search, cut as the agent loop shows them; returns the number of words."""
         self.visible_before = self.visible
         self.visible += text
         passages, words = [hit.passage for hit in hits], self.settings.passage_words
@@ -69,9 +72,9 @@ class Oracle:
         return len(text.split())
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Releases nothing."""
 
     def may_ask(self, query: str) -> bool:
-        """Whether a query gives nothing away."""
+        """Whether a query has words, and none of the gold answer that are not visible yet."""
         golds = self.task.answers
         return bool(query.strip()) and not leaks(query, golds, self.visible, task_language(self.task))

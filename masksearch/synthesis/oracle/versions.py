@@ -12,11 +12,11 @@ from masksearch.types import MaskedTask, Task
 
 Version = Literal["first", "second"]
 NAMES = {"first": "oracle", "second": "oracle-2"}
-"""Version -> the model name on a trajectory."""
+"""Version -> model name on the trajectory."""
 
 
 def make_oracle(task: Task, settings: AgentSettings, version: Version = "first") -> Oracle:
-    """The teacher of one task."""
+    """Returns the teacher for one task."""
     return Oracle(task, settings, NAMES[version], partial(_plan, version=version))
 
 

@@ -183,7 +183,7 @@ def test_a_slow_search_is_not_a_slow_client() -> None:
     ):
         # Some clients send a line break too many.
         connection.sendall(head(f"content-length: {len(QUESTION)}", "connection: close") + QUESTION + b"\r\n")
-        assert searcher.begun.acquire(timeout=20)
+        assert searcher.started.acquire(timeout=20)
         connection.settimeout(0.4)
         with pytest.raises(TimeoutError):
             connection.recv(1)

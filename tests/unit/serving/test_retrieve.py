@@ -189,7 +189,7 @@ def test_requests_that_arrive_together_are_searched_together_and_fail_apart() ->
         for thread in threads:
             thread.start()
         for _ in range(8):  # the batches that run at a time; the other requests wait
-            assert searcher.begun.acquire(timeout=20)
+            assert searcher.started.acquire(timeout=20)
         searcher.gate.set()
         for thread in threads:
             thread.join(20)
@@ -212,7 +212,7 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_again() -> None:
         for number, thread in enumerate(threads):
             thread.start()
             if number < 8:  # the batches that run at a time; the other requests wait
-                assert searcher.begun.acquire(timeout=20)
+                assert searcher.started.acquire(timeout=20)
         try:
             wait_for(lambda: server.metric("masksearch_waiting_queries") == 2)
             refused = server.retrieve("one more")

@@ -136,8 +136,8 @@ def test_a_hidden_article_is_hidden_from_the_team(tmp_path):
 def test_reflection_and_own_knowledge(tmp_path):
     class Knowing(Roles):
         @staticmethod
-        def observer(told):
-            if '"knowledge"' in told or told.count("Round ") >= 2:
+        def observer(prompt):
+            if '"knowledge"' in prompt or prompt.count("Round ") >= 2:
                 return {
                     "thought": "The search fails; I know it.",
                     "evidence": [],
@@ -149,7 +149,7 @@ def test_reflection_and_own_knowledge(tmp_path):
                 "thought": "Nothing.",
                 "evidence": [],
                 "action": "reflect",
-                "query": f"other words {told.count('Round ')}",
+                "query": f"other words {prompt.count('Round ')}",
                 "answer": "",
             }
 

@@ -22,8 +22,10 @@ def find_device() -> torch.device:
 
 
 def find_dtype(asked: str = "auto") -> torch.dtype:
-    """Returns the requested format (`bfloat16`, `float32`); `auto` takes bfloat16 where the device
-    multiplies it."""
+    """Returns the number format to compute in: `bfloat16`, `float32` or `auto`.
+
+    `auto` takes bfloat16 where the device multiplies it, and float32 elsewhere.
+    """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
     if torch.cuda.is_available():

@@ -1,7 +1,7 @@
-"""Any OpenAI-compatible endpoint as a policy, through the official client and its retries, time-outs and
-pools.
+"""Any OpenAI-compatible endpoint as a policy.
 
-A model turn is an assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and
+Requests go through the official client, with its retries, time-outs and connection pools. A model turn is an
+assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and
 appears in no log, error or file. Where a server separates a model's reasoning from its text, the policy
 joins them again: the reasoning comes first, in `<think></think>`, as a model would write it.
 """
@@ -169,6 +169,7 @@ class EndpointPolicy:
                 ) from error
 
     def _without_left_out(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the body to send: with the model's name, without the settings that the server rejected."""
         sent: dict[str, Any] = {"model": self.model}
         sent.update((name, value) for name, value in body.items() if name not in self.left_out)
         if "max_tokens" in self.left_out and "max_tokens" in body:
@@ -209,8 +210,7 @@ def request(
 
 
 def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
-    """Returns the decoding setting that a server rejects as unknown; None where the request failed
-    otherwise."""
+    """Returns the decoding setting that a server rejects as unknown; None for any other error."""
     if error.status_code not in BAD_REQUEST:
         return None
     message = f"{error.body!r} {error.message}"
@@ -260,8 +260,7 @@ def soften(text: str) -> str:
 
 
 def with_reasoning(reasoning: str, text: str) -> str:
-    """Returns a turn with the reasoning that the server separated from it; tags in the reasoning become
-    inert."""
+    """Puts the reasoning that the server separated in front of a turn, as a thought without active tags."""
     if not reasoning or text.lstrip().startswith("<think>"):
         return text
     return f"<think>{soften(reasoning)}</think>\n{text.lstrip()}"

@@ -189,6 +189,7 @@ def _overlapping(offsets: Sequence[Stretch], stretch: Stretch) -> list[int]:
 
 
 def _reading(tokens: Sequence[_Token]) -> Reading:
+    """Combines the tokens of a stretch."""
     if not tokens:
         return Reading(0.0, False, 0.0)
     loss = sum(token.loss for token in tokens) / len(tokens)

@@ -12,8 +12,10 @@ Script = Callable[[Sequence[str]], str]
 
 
 class ScriptedPolicy:
-    """Sessions that follow the script `make(messages)`; a list of strings is played in order, followed by
-    ""."""
+    """Sessions that follow the script `make(messages)`.
+
+    A list of strings is played in order; after its last string, every turn is empty.
+    """
 
     def __init__(
         self, make: Callable[[Sequence[Message]], Script | Sequence[str]], name: str = "scripted"
@@ -52,5 +54,6 @@ class ScriptedSession:
 
 
 def _play(turns: Sequence[str]) -> Script:
+    """Returns a script that plays turns in order, then empty strings."""
     rest = iter(turns)
     return lambda tool_texts: next(rest, "")

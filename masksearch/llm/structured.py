@@ -141,8 +141,7 @@ def _take(reply: Reply, read: Read[T]) -> tuple[T | None, str]:
 
 
 def find_object(text: str) -> dict[str, Any] | None:
-    """Returns the first JSON object in a reply, ignoring prose, fences and thoughts around it; None
-    without one."""
+    """Returns the first JSON object in a reply, or None. Ignores prose, fences and thoughts around it."""
     text = without_thoughts(text)
     place = text.find("{")
     for _ in range(MOST_OPENINGS):

@@ -111,7 +111,7 @@ class TokenSession(ABC):
         return len(ids)
 
     def _extend_record(self, ids: list[int], mask: int, logprobs: list[float]) -> None:
-        # The three lists stay of equal length, (tokens after the prompt,).
+        """Adds tokens of one author; the three lists keep equal length, (tokens after the prompt,)."""
         self.record.ids += ids
         self.record.mask += [mask] * len(ids)
         self.record.logprobs += logprobs

@@ -197,6 +197,7 @@ class ServerPolicy(VllmPolicy):
 
     @property
     def _who(self) -> str:
+        """Subject of error messages."""
         return f"The vLLM server at {self.url}"
 
     def _gate(self) -> asyncio.Semaphore:
@@ -320,6 +321,7 @@ class EnginePolicy(VllmPolicy):
         return checked("The vLLM engine", list(output.token_ids), logprobs, output.finish_reason)
 
     async def _drive(self) -> None:
+        """Steps the engine while requests wait; hands an error of a step to all of them."""
         while self.waiting:
             # Sessions that just got their turn can search and send the next request before the engine
             # steps again.

@@ -149,6 +149,7 @@ class Engine:
         return request.ids, request.logprobs
 
     async def _drive(self) -> None:
+        """Runs passes while requests wait; hands an error of a pass to all of them."""
         while self.requests:
             # Sessions that just got their stretch can search and send the next request before the next pass.
             for _ in range(3):

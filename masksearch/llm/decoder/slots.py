@@ -18,10 +18,10 @@ ATTENTION = "masksearch_slots"
 
 
 class SlotCache(Cache):  # type: ignore[misc]
-    """Keys and values of shape (slots, kv_heads, length, head_dim) for every layer; grows by doubling its
-    length.
+    """Keys and values of every layer, (slots, kv_heads, length, head_dim) each.
 
-    Before a forward pass, `aim` sets the slots of the batch rows and the positions of their tokens.
+    Grows by doubling its length. Before a forward pass, `aim` sets the slots of the batch rows and the
+    positions of their tokens.
     """
 
     def __init__(
@@ -102,8 +102,7 @@ def slot_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Computes grouped-query attention with the groups along the query axis, so keys and values are never
-    copied.
+    """Computes grouped-query attention without copying keys and values: the groups share the query axis.
 
     query is (batch, heads, tokens, dim), key and value are (batch, kv_heads, span, dim), the boolean mask is
     (batch, 1, tokens, span). Returns (batch, tokens, heads, dim).

@@ -1,8 +1,8 @@
-"""Failure analysis: one kind of failure for each wrong answer, computed from the trajectory and its
-scores alone.
+"""Failure analysis: one kind of failure for each wrong answer.
 
-Each wrong answer gets the first kind that applies, in the order of FAILURES. An answer is right if the
-strict judge accepts it; without a verdict, if its F1 is at least RIGHT_AT.
+The kind is computed from the trajectory and its scores alone. Each wrong answer gets the first kind that
+applies, in the order of FAILURES. An answer is right if the strict judge accepts it; without a verdict,
+if its F1 is at least RIGHT_AT.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Provenance of an evaluation: hashes of prompts, questions and checkpoint, decoding settings, package
-versions."""
+"""Provenance of an evaluation, which allows others to repeat it.
+
+It has hashes of prompts, questions and checkpoint, the decoding settings and the package versions.
+"""
 
 from __future__ import annotations
 

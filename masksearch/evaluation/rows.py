@@ -1,5 +1,7 @@
-"""One question's row of a results file, computed from its trajectory: scores, cost, evidence recall, kind
-of failure."""
+"""The row of one question in a results file, computed from its trajectory.
+
+A row has the scores, the cost, the evidence recall and the kind of failure.
+"""
 
 from __future__ import annotations
 

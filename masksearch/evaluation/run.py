@@ -1,5 +1,4 @@
-"""Stage `eval`: measures a model on RAMP tasks or questions, through the same agent loop that generated
-its training data.
+"""Stage `eval`: measures a model on RAMP tasks or questions, in the same agent loop as training.
 
     masksearch eval questions.jsonl --index index --model rl -o results.json
 

@@ -1,5 +1,4 @@
-"""Arms of an experiment: several training seeds each, averaged question by question, then compared in
-pairs.
+"""Arms of an experiment: several training seeds each, averaged by question, then compared in pairs.
 
 Resampling draws questions (each averaged over the seeds), so intervals and p values do not cover the
 variation between seeds; each arm therefore also has the mean of every seed and their spread.

@@ -1,5 +1,7 @@
-"""Writes a comparison as CSV: one line for each row, suite and measure, in full precision, with its
-paired test."""
+"""Writes a comparison as CSV.
+
+There is one line for each row, suite and measure, in full precision, with its paired test.
+"""
 
 from __future__ import annotations
 

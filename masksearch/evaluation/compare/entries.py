@@ -1,5 +1,5 @@
-"""Entries of a comparison: results with their source file, the names of their rows, and their variant of
-the search."""
+"""Entries of a comparison: results with their file, the names of their rows, the variant of their
+search."""
 
 from __future__ import annotations
 

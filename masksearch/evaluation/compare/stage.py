@@ -1,5 +1,4 @@
-"""Stage `compare`: tables like the paper's, paired tests by question, degraded searches, arms averaged
-over seeds.
+"""Stage `compare`: tables like the paper's, paired tests by question, arms averaged over seeds.
 
     masksearch compare a/results.json b/results.json -o comparison.json
 

@@ -1,5 +1,4 @@
-"""Exports a suite in our format: `questions.jsonl`, and `corpus.jsonl` if the release contains its
-paragraphs."""
+"""Exports a suite in our format: `questions.jsonl`, and `corpus.jsonl` if the release has paragraphs."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""A row of a published file with its place, and the question with its paragraphs that a reader makes from
-it."""
+"""Rows of published files, and the questions with paragraphs that the readers make from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data card that is written beside the shards: what a data set hub shows of them, and what another person needs to use them."""
+"""The data card of a folder of tasks: metadata for data set hubs, and a description for other users."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
+"""(tasks below which a size category applies, name of the category as hubs use it)."""
 FIELDS = (
     ("id", "unique; the passage and its number of masks"),
-    ("doc_id, passage_id, title", "where the text is from"),
+    ("doc_id, passage_id, title", "source of the text"),
     ("text", "the text with `[mask]`, as the model sees it"),
-    ("answers", "what stood there: one for each mask, in text order"),
-    ("masks", "how many; the number of `[mask]` in `text`"),
+    ("answers", "the masked spans, one for each mask, in text order"),
+    ("masks", "number of `[mask]` in `text`"),
     ("original", "the text before masking"),
-    ("categories", "of each answer"),
+    ("categories", "category of each answer"),
     ("ranks", "for each mask, the rank of the first passage with its answer, in a search with visible words"),
-    ("retriever", "fingerprint of the index it was searched in"),
-    (
-        "language, strategy, source_hidden",
-        "of the text; how the masks were chosen; whether its article must be hidden from searches",
-    ),
-    ("verdicts", "what each check said, by name"),
+    ("retriever", "fingerprint of the index that was searched"),
+    ("language", "language of the text"),
+    ("strategy", "how the masked spans were chosen"),
+    ("source_hidden", "whether the source article must be hidden from searches"),
+    ("verdicts", "name of a check -> its result"),
 )
+"""(names of fields of a task, description) for the table of fields."""
 
 
 def render_card(report: Mapping[str, Any], files: Sequence[Mapping[str, Any]], kind: str) -> str:
-    """The card as Markdown with the front matter that hubs read."""
+    """Renders the card as Markdown, with the front matter that hubs read."""
     settings = report["settings"]
     languages = sorted(name for name in report["languages"] if len(name) == 2) or [settings["language"]]
     front = [
@@ -50,13 +51,16 @@ def render_card(report: Mapping[str, Any], files: Sequence[Mapping[str, Any]], k
         f'  data_files: "tasks-*.{kind}"',
         "---",
     ]
+    plural = "s" if len(files) != 1 else ""
     body = [
         "# RAMP tasks",
         "",
-        f"{report['tasks']} tasks of Retrieval-Augmented Mask Prediction in {len(files)} {kind} file{'s' if len(files) != 1 else ''}, made by MaskSearch "
-        f"{report['versions']['masksearch']} from the corpus `{settings['corpus']}`. The licence is that of the corpus; name it before you publish this.",
+        f"{report['tasks']} tasks of Retrieval-Augmented Mask Prediction in {len(files)} {kind} "
+        f"file{plural}, made by MaskSearch {report['versions']['masksearch']} "
+        f"from the corpus `{settings['corpus']}`. "
+        "The licence of the corpus applies; name it before you publish the tasks.",
         "",
-        "## How they were made",
+        "## How the tasks were made",
         "",
         *_how(settings, report),
         "",
@@ -65,32 +69,35 @@ def render_card(report: Mapping[str, Any], files: Sequence[Mapping[str, Any]], k
         *_table("masks", "tasks", report["masks"]),
         *_table("category", "masks", report["categories"]),
         *_table("language", "tasks", report["languages"]),
-        *_table("dropped because", "passages", report["dropped"]),
-        *_table("evidence from elsewhere", "masks", report["survival"]),
+        *_table("drop reason", "passages", report["dropped"]),
+        *_table("evidence in another article", "masks", report["survival"]),
         "## Fields",
         "",
-        "| field | what it is |\n| --- | --- |",
-        *(f"| {name} | {told} |" for name, told in FIELDS),
+        "| field | content |\n| --- | --- |",
+        *(f"| {name} | {content} |" for name, content in FIELDS),
     ]
     return "\n".join([*front, "", *body]) + "\n"
 
 
 def _how(settings: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
+    """Lists the settings that shape the tasks."""
     lines = [
-        f"- spans: {', '.join(settings['extractors'])}; masks: {settings['masks']}, strategy `{settings['strategy']}`",
+        f"- spans: {', '.join(settings['extractors'])}; masks: {settings['masks']}, "
+        f"strategy `{settings['strategy']}`",
         f"- checks: {', '.join(settings['verify'])}" + _evidence(settings, report),
-        f"- split: {settings['split']} (held-out share {settings['heldout_share']}, by a hash of the title); seed {settings['seed']}",
+        f"- split: {settings['split']} (held-out share {settings['heldout_share']}, by a hash of the title); "
+        f"seed {settings['seed']}",
     ]
     if settings["exclude"]:
-        lines.append(
-            f"- decontaminated ({settings['exclude_ngram']}-grams and titles) against {', '.join(settings['exclude'])}"
-        )
+        excluded = ", ".join(settings["exclude"])
+        lines.append(f"- decontaminated ({settings['exclude_ngram']}-grams and titles) against {excluded}")
     if report.get("retriever"):
         lines.append(f"- retriever: `{report['retriever']}`")
     return lines
 
 
 def _evidence(settings: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Describes the search for evidence; "" without a search."""
     if settings["hide_source"]:
         return f"; evidence in another article, the source hidden, within {settings['retrieve_k']} results"
     return f"; evidence within {settings['retrieve_k']} results" if report.get("retriever") else ""
@@ -101,6 +108,7 @@ def _size(tasks: int) -> str:
 
 
 def _table(name: str, counted: str, counts: Mapping[str, int]) -> list[str]:
+    """Renders counts as the lines of a Markdown table; no lines without counts."""
     if not counts:
         return []
     return [

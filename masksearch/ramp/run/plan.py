@@ -1,8 +1,8 @@
-"""What each process needs to make tasks, built there from a plan that can be sent to it."""
+"""The plan of a run, which can be sent to a worker process, and the tools that the process builds from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,47 +33,49 @@ ORDER, COPIES = "order.npy", "copies.npy"
 
 @dataclass(frozen=True)
 class Plan:
-    """Where a run's text lies and how it is cut into shards; small, and can be sent to another process."""
+    """The passages of a run and their division into shards. Small and picklable."""
 
     settings: MaskSettings
     store: Path
-    """Folder with the passages: an index, or a corpus that was cut."""
+    """Folder with the passages: an index, or passages without an index."""
     work: Path
-    """Folder of the run, with the order of the documents and what was found of near-copies."""
+    """Work folder of the run, with the order of the documents and the flags of near-copies."""
     shares: Mapping[int, float]
+    """Number of masks -> share with which it is drawn."""
     searches: bool
-    """Whether `store` is an index that tasks are verified against."""
+    """Whether `store` is an index that verifies tasks."""
     shard_size: int
+    """Documents per shard."""
 
     @cached_property
     def passages(self) -> StoredPassages:
-        """All passages, read one at a time."""
+        """All passages, read from disk one at a time."""
         return StoredPassages(self.store)
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64] | range:
-        """The documents by number, in the order they are worked."""
+        """(documents,) numbers of the documents in the order of processing."""
         path = self.work / ORDER
         return np.load(path, mmap_mode="r") if path.exists() else range(len(self.passages.document_starts))
 
     @cached_property
     def copies(self) -> npt.NDArray[np.bool_] | None:
-        """Which passages are near-copies of others."""
+        """(passages,) flags of near-copies; None if near-copies are kept."""
         path = self.work / COPIES
         return np.load(path, mmap_mode="r") if path.exists() else None
 
     @property
     def shards(self) -> int:
-        """How many shards there are."""
+        """Number of shards."""
         return -(-len(self.order) // self.shard_size)
 
     def sources(self, shard: int) -> list[Source]:
-        """The documents of one shard."""
+        """Returns the documents of one shard."""
         chosen = self.order[shard * self.shard_size : (shard + 1) * self.shard_size]
         return [self.source(int(document)) for document in chosen]
 
     def source(self, document: int) -> Source:
-        """One document, by number."""
+        """Returns one document by number."""
         starts = self.passages.document_starts
         end = int(starts[document + 1]) if document + 1 < len(starts) else len(self.passages)
         rows = range(int(starts[document]), end)
@@ -82,16 +84,13 @@ class Plan:
         return Source(self.passages[rows[0]].doc_id, _Stored(self.passages, rows), marked)
 
     def __getstate__(self) -> dict[str, object]:
-        """Open files stay in the process that opened them."""
-        return {
-            name: value
-            for name, value in self.__dict__.items()
-            if name not in ("passages", "order", "copies")
-        }
+        """Leaves out open files, which another process has to open itself."""
+        files = ("passages", "order", "copies")
+        return {name: value for name, value in self.__dict__.items() if name not in files}
 
 
 class _Stored(Sequence["Passage"]):
-    """Passages of one document that are read when they are asked for: of a whole book only a few may be."""
+    """The passages of one document, read from disk on access: of a whole book only a few may be needed."""
 
     def __init__(self, passages: StoredPassages, rows: range) -> None:
         self._passages, self._rows = passages, rows
@@ -111,7 +110,7 @@ class _Stored(Sequence["Passage"]):
 
 
 def build_tools(plan: Plan) -> Tools:
-    """Loads what the settings ask for: models, the index, what is to be excluded."""
+    """Loads everything that the settings name: models, the index, excluded titles and texts."""
     settings = plan.settings
     searcher = load(plan.store) if plan.searches else None
     return Tools(
@@ -125,26 +124,22 @@ def build_tools(plan: Plan) -> Tools:
     )
 
 
-def _excluded(settings: MaskSettings) -> Decontaminator | _Nothing:
+def _excluded(settings: MaskSettings) -> Callable[[Passage], str]:
+    """Returns the function that gives the reason for excluding a passage, or ""."""
     if not (settings.exclude or settings.exclude_corpus):
-        return _Nothing()
+        return lambda passage: ""
     return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)
 
 
-class _Nothing:
-    """Excludes nothing."""
-
-    def __call__(self, passage: Passage) -> str:
-        return ""
-
-
 def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tuple[str, Check]]:
+    """Builds the checks of the settings in the order in which they run, cheap checks first."""
     checks: list[tuple[str, Check]] = []
     if searcher is not None:
         if settings.hide_source:
             if not isinstance(searcher, CountingSearcher):
                 raise UsageError(
-                    "--hide-source needs to know how rare a word is: use an index of the kind bm25 or hybrid."
+                    "--hide-source needs an index that knows how rare a word is; "
+                    "use an index of the kind bm25 or hybrid."
                 )
             checks.append(("elsewhere", _Elsewhere(searcher, settings.retrieve_k)))
         else:
@@ -159,6 +154,8 @@ def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tupl
 
 @dataclass(frozen=True)
 class _Retrievable:
+    """The check `retrievable`."""
+
     searcher: LocalSearcher
     k: int
 
@@ -168,6 +165,8 @@ class _Retrievable:
 
 @dataclass(frozen=True)
 class _Elsewhere:
+    """The check `elsewhere`."""
+
     searcher: CountingSearcher
     k: int
 

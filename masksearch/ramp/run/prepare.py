@@ -1,6 +1,6 @@
-"""What the stage `mask` does before its shards are worked: settings checked, the text laid out, near-copies marked, an order drawn, shares fitted.
+"""Prepares a run of the stage `mask`: passages, near-copies, order of documents, shares of mask counts.
 
-Every step leaves its outcome in the work folder and is not done again.
+Each step stores its result in the work folder, so that a resumed run does not repeat it.
 """
 
 from __future__ import annotations
@@ -14,57 +14,32 @@ from typing import Any, Final
 
 import numpy as np
 
-from masksearch.corpus import SkipCount, corpus_hash, cut_all, read_documents
+from masksearch.corpus import SkipCount, cut_all, read_documents
 from masksearch.corpus.packaged import DEFAULT_CORPUS
-from masksearch.corpus.source_hash import source_hash
-from masksearch.errors import MaskSearchError, SearchError, UsageError
-from masksearch.ramp.checks.contamination import Decontaminator
-from masksearch.ramp.checks.guessable import make_guesser
+from masksearch.errors import MaskSearchError
 from masksearch.ramp.generate import sample_most
 from masksearch.ramp.masking.mask_counts import tilted
-from masksearch.ramp.masking.strategies import make_strategy
 from masksearch.ramp.run.plan import COPIES, ORDER, Plan, build_tools
-from masksearch.ramp.run.product import is_folder_product
-from masksearch.ramp.run.shard_workers import check_ray
 from masksearch.ramp.run.shards import shard_folder
 from masksearch.ramp.settings import MaskSettings
-from masksearch.ramp.spans.extract import Failure, make_extractors
+from masksearch.ramp.spans.extract import Failure
 from masksearch.runtime.files import atomic_path, hash_json, remove, write_json, write_text
 from masksearch.runtime.progress import Progress, say
-from masksearch.runtime.records import check_parquet
 from masksearch.search import build_index, load
 from masksearch.search.index.storage import write_passages
 from masksearch.search.settings import IndexSettings
 
-
-def check_effect(settings: MaskSettings) -> None:
-    """Raises UsageError for the first setting that nothing would look at."""
-    asks_endpoint = "llm" in settings.extractors or (
-        "not-guessable" in settings.verify and settings.guess_model.startswith("openai:")
-    )
-    needs = {
-        "category_weights": (settings.strategy == "weighted", "the strategy 'weighted'"),
-        "ppl_model": (settings.strategy == "ppl", "the strategy 'ppl'"),
-        "ner_model": ("ner" in settings.extractors, "the extractor 'ner'"),
-        "llm_model": ("llm" in settings.extractors, "the extractor 'llm'"),
-        "llm": (asks_endpoint, "the extractor 'llm', or the check 'not-guessable' with a model openai:NAME"),
-        "guess_model": ("not-guessable" in settings.verify, "the check 'not-guessable'"),
-    }
-    for name, (used, need) in needs.items():
-        if getattr(settings, name) and not used:
-            raise UsageError(f"{name} has no effect without {need}; add that, or leave {name} out.")
-
-
 REJECTS, SHARES, KEY = "rejects.jsonl", "shares.json", "settings.key"
 RESUMED: Final = ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES)
-"""What lies in the work folder only so that a run can go on."""
+"""Files and folders of the work folder that only serve to resume a run."""
 SAMPLE = 256
-"""Passages the shares of the mask counts are fitted to."""
+"""Passages to which the shares of the mask counts are fitted."""
 LEAST_SHARD = 100
+"""Fewest documents of a shard if a limit makes shards smaller."""
 
 
 def with_corpus(settings: MaskSettings) -> MaskSettings:
-    """The settings with the corpus named: where none is, that of the index, or the packaged summaries."""
+    """Returns settings that name a corpus: by default that of the index, or else the packaged summaries."""
     if settings.corpus:
         return settings
     named = load(settings.index).manifest["corpus"] if settings.index else DEFAULT_CORPUS
@@ -72,7 +47,10 @@ def with_corpus(settings: MaskSettings) -> MaskSettings:
 
 
 def forget_other_work(settings: MaskSettings, work: Path) -> None:
-    """Clears what an earlier run with other settings has left in `work`; how the work is done does not count."""
+    """Removes the results of an earlier run with other settings from `work`.
+
+    Settings that do not affect the tasks (`workers`, `engine`, `concurrency`) may differ.
+    """
     key = hash_json(settings.model_dump(mode="json", exclude={"workers", "engine", "concurrency"}))
     path = work / KEY
     if path.exists() and path.read_text(encoding="utf-8").strip() == key:
@@ -81,25 +59,10 @@ def forget_other_work(settings: MaskSettings, work: Path) -> None:
     write_text(path, key + "\n")
 
 
-def check_early(settings: MaskSettings, output: Path) -> None:
-    """Meets wrong settings, bad files and missing extras before any work is done. Raises what each of them raises."""
-    check_effect(settings)
-    make_extractors(settings)
-    make_strategy(settings)
-    if "not-guessable" in settings.verify:
-        make_guesser(settings)
-    if settings.exclude or settings.exclude_corpus:
-        Decontaminator.from_files(settings.exclude, (), settings.exclude_ngram)
-    if settings.engine == "ray":
-        check_ray()
-    if output.suffix == ".parquet" or (is_folder_product(output) and settings.format == "parquet"):
-        check_parquet()
-
-
 def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
-    """The plan of a run, with everything in place that it refers to. What an earlier attempt has left is used again."""
+    """Runs all steps and returns the plan of the run; reuses the results of an interrupted attempt."""
     shard_folder(work).mkdir(parents=True, exist_ok=True)
-    for leftover in shard_folder(work).glob(".*.tmp"):  # of a process that was killed while it wrote
+    for leftover in shard_folder(work).glob(".*.tmp"):  # left by a process that was killed while writing
         remove(leftover)
     store, searches = _store(settings, work)
     plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
@@ -109,17 +72,16 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
 
 
 def _shard_size(settings: MaskSettings) -> int:
-    """A limit far below a shard's yield makes shards smaller, so that little is made in vain."""
+    """Returns the documents per shard: fewer for a low limit, so that few tasks are made in vain."""
     if settings.limit is None:
         return settings.shard_size
-    side = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}[
-        settings.split
-    ]
-    return min(settings.shard_size, max(LEAST_SHARD, round(settings.limit / side)))
+    shares = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}
+    documents = round(settings.limit / shares[settings.split])
+    return min(settings.shard_size, max(LEAST_SHARD, documents))
 
 
 def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
-    """The folder with the passages, and whether it is an index to search."""
+    """Returns the folder with the passages (built if needed), and whether it is an index to search."""
     searches = "retrievable" in settings.verify or settings.hide_source
     if settings.index:
         return Path(settings.index), searches
@@ -135,12 +97,12 @@ def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
     if searches:
         build_index(wanted, folder, work)
     else:
-        _spool(wanted, folder)
+        _store_passages(wanted, folder)
     return folder, searches
 
 
-def _spool(settings: IndexSettings, folder: Path) -> None:
-    """The passages alone, one document at a time."""
+def _store_passages(settings: IndexSettings, folder: Path) -> None:
+    """Stores the passages of a corpus without an index, one document at a time."""
     skipped = SkipCount()
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -158,34 +120,17 @@ def _spool(settings: IndexSettings, folder: Path) -> None:
         say(skipped.table())
 
 
-def check_same_text(settings: MaskSettings) -> None:
-    """Raises SearchError where the index holds another text than the corpus."""
-    searcher = load(settings.index)
-    known = searcher.manifest.get("source_hash")
-    if known and known == source_hash(settings.corpus):
-        return
-    wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
-    if (
-        corpus_hash(
-            cut_all(read_documents(wanted.corpus, wanted.limit, None, wanted.language), wanted.max_words)
-        )
-        != searcher.manifest["corpus_hash"]
-    ):
-        raise SearchError(
-            f"The index {settings.index} was built from another corpus ({searcher.manifest['corpus']}) than {settings.corpus}, or the text has changed since; "
-            f"build it again with: masksearch index {settings.corpus} -o {settings.index}."
-        )
-
-
 def tidy(work: Path) -> None:
-    """Removes what only served to resume."""
+    """Removes everything that only serves to resume."""
     _clear(work, (*RESUMED, KEY))
 
 
 def _clear(work: Path, names: Iterable[str]) -> None:
-    """Removes files and folders; renamed first, for a kill must not leave half a folder that is taken for a whole one."""
+    """Removes files and folders of the work folder."""
     for name in names:
         if (work / name).exists():
+            # Renamed first, so that a kill does not leave half a folder under a name that a resumed run
+            # trusts.
             doomed = work / f".{name}.done.tmp"
             remove(doomed)
             (work / name).rename(doomed)
@@ -193,29 +138,33 @@ def _clear(work: Path, names: Iterable[str]) -> None:
 
 
 def _mark_copies(plan: Plan) -> None:
+    """Stores the flags of near-copies, one per passage."""
     from masksearch.ramp.checks.duplicates import find_duplicates
 
-    if plan.settings.near_duplicates and not (plan.work / COPIES).exists():
-        _save(
-            plan.work / COPIES,
-            find_duplicates(plan.passages, plan.settings.near_duplicates, plan.work, plan.settings.workers),
-        )
+    settings = plan.settings
+    if settings.near_duplicates and not (plan.work / COPIES).exists():
+        flags = find_duplicates(plan.passages, settings.near_duplicates, plan.work, settings.workers)
+        _save(plan.work / COPIES, flags)
 
 
 def _draw_order(plan: Plan) -> None:
-    """With a limit the documents are worked in a drawn order, so that the tasks are a sample of the whole corpus; else as they stand."""
+    """Stores a random order of the documents for a run with a limit.
+
+    The tasks are then a sample of the whole corpus instead of its start.
+    """
     if plan.settings.limit is not None and not (plan.work / ORDER).exists():
         seed = Random(f"{plan.settings.seed}:order").getrandbits(64)
         _save(plan.work / ORDER, np.random.default_rng(seed).permutation(len(plan.passages.document_starts)))
 
 
 def _save(path: Path, array: Any) -> None:
+    """Writes an array as .npy, atomically."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, array)
 
 
 def _shares(plan: Plan, wanted: dict[int, float]) -> dict[int, float]:
-    """The shares to draw mask counts with; kept, so that a resumed run draws with the same ones."""
+    """Returns the shares with which mask counts are drawn; stores them for a resumed run."""
     if len(wanted) == 1:
         return wanted
     path = plan.work / SHARES
@@ -223,9 +172,11 @@ def _shares(plan: Plan, wanted: dict[int, float]) -> dict[int, float]:
         step = max(1, len(plan.order) // SAMPLE)
         sources = [plan.source(int(document)) for document in islice(plan.order[::step], SAMPLE)]
         found = list(sample_most(sources, build_tools(plan)))
-        failures = [one for one in found if isinstance(one, Failure)]
+        failures = [result for result in found if isinstance(result, Failure)]
         if 2 * len(failures) > len(found):
-            told = f"Of {len(found)} passages tried {len(failures)} failed ({failures[0].reason})"
-            raise MaskSearchError(f"{told}; start the same command again when this is mended.")
-        write_json(path, tilted(wanted, (one for one in found if not isinstance(one, Failure))))
+            raise MaskSearchError(
+                f"{len(failures)} of the {len(found)} passages tried failed ({failures[0].reason}); "
+                "fix the cause and start the same command again."
+            )
+        write_json(path, tilted(wanted, (result for result in found if not isinstance(result, Failure))))
     return {int(k): float(share) for k, share in json.loads(path.read_text(encoding="utf-8")).items()}

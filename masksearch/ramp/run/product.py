@@ -1,4 +1,4 @@
-"""What a run leaves behind: one file of tasks, or a folder of shards with a manifest and a data card."""
+"""The output of a run: one file of tasks, or a folder of shards with a manifest and a data card."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ TASKS_FORMAT = "masksearch-tasks/1"
 MANIFEST = "manifest.json"
 CARD = "README.md"
 TASKS_PER_FILE = 50_000
+"""Most tasks per file of a folder."""
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json", ".parquet")
 
 
 def is_folder_product(output: Path) -> bool:
-    """Whether an output is to be a folder of shards: its name has no suffix."""
+    """Whether an output is a folder of shards: its name has no suffix."""
     return str(output) != "-" and not output.suffix
 
 
 def check_output(output: Path) -> None:
-    """Raises UsageError where it cannot be told what kind of file is wanted."""
+    """Raises UsageError for an output with an unknown suffix."""
     if str(output) != "-" and output.suffix and not output.name.endswith(SUFFIXES):
         raise UsageError(
-            f"-o {output}: tasks are written as {', '.join(SUFFIXES)}, or as a folder of shards (a name without a suffix)."
+            f"-o {output}: tasks are written as {', '.join(SUFFIXES)}, "
+            "or as a folder of shards (a name without a suffix)."
         )
 
 
 def write_tasks(output: Path, tasks: Iterable[dict[str, Any]]) -> None:
-    """Writes one file, whole: JSON Lines (also packed) or Parquet."""
+    """Writes one file atomically: JSON Lines (also compressed) or Parquet."""
     if output.suffix == ".parquet":
         write_task_parquet(output, tasks)
     else:
@@ -43,16 +45,17 @@ def write_tasks(output: Path, tasks: Iterable[dict[str, Any]]) -> None:
 def write_folder(
     output: Path, tasks: Iterable[dict[str, Any]], kind: str, finish: Callable[[], dict[str, Any]]
 ) -> None:
-    """Writes a folder of shards of at most `TASKS_PER_FILE` tasks; `finish()` gives the report once all tasks have passed."""
+    """Writes a folder of files of up to `TASKS_PER_FILE` tasks; `finish()` returns the report of the run."""
     with atomic_path(output) as folder:
         folder.mkdir()
         files = [_write_shard(folder, number, block, kind) for number, block in enumerate(_blocks(tasks))]
-        told = finish()
-        write_json(folder / MANIFEST, {"format": TASKS_FORMAT, "files": files, **told})
-        write_text(folder / CARD, render_card(told, files, kind))
+        report = finish()  # complete only after the tasks were written
+        write_json(folder / MANIFEST, {"format": TASKS_FORMAT, "files": files, **report})
+        write_text(folder / CARD, render_card(report, files, kind))
 
 
 def _write_shard(folder: Path, number: int, tasks: Iterable[dict[str, Any]], kind: str) -> dict[str, Any]:
+    """Writes one file and returns its entry of the manifest."""
     path = folder / f"tasks-{number:05}.{kind}"
     count = 0
 
@@ -67,7 +70,7 @@ def _write_shard(folder: Path, number: int, tasks: Iterable[dict[str, Any]], kin
 
 
 def _blocks(tasks: Iterable[dict[str, Any]]) -> Iterator[Iterable[dict[str, Any]]]:
-    """Consecutive blocks, read as they are written: no block is held in memory."""
+    """Yields consecutive blocks of tasks as iterators, so that no block is held in memory."""
     iterator = iter(tasks)
     for first in iterator:
         yield itertools.chain([first], itertools.islice(iterator, TASKS_PER_FILE - 1))

@@ -1,9 +1,10 @@
-"""Shards on disk: each worked by itself, written whole or not at all, never worked twice.
+"""Shards on disk: each is processed independently and once, and written atomically.
 
-    WORK/shards/000012.jsonl    first line: counts, and the documents that were set aside with the reason; then the tasks
+    WORK/shards/000012.jsonl    first line: counts, and the documents set aside with their reasons; then
+                                the tasks
 
-One file, renamed into place, so that counts and tasks always belong together. A run that was broken off goes on with the shards that
-are missing. Documents that were set aside are worked again by a later run.
+Counts and tasks are in one file, which is renamed into place, so that they always belong together. A
+resumed run processes the missing shards. A later run also retries documents that were set aside.
 """
 
 from __future__ import annotations
@@ -27,40 +28,40 @@ class ShardFile:
 
     @property
     def done(self) -> bool:
-        """Whether the shard is written."""
+        """Whether the shard has been written."""
         return self.path.exists()
 
     def tasks(self) -> Iterator[dict[str, Any]]:
-        """The tasks as JSON objects."""
+        """Yields the tasks as JSON objects."""
         with open(self.path, encoding="utf-8") as stream:
             next(stream)
             yield from map(json.loads, stream)
 
     def record(self) -> tuple[MaskStats, dict[str, str]]:
-        """The counts, and document id -> why it was set aside."""
+        """Returns the counts, and the reasons of documents set aside by id."""
         with open(self.path, encoding="utf-8") as stream:
             value = json.loads(next(stream))
         return MaskStats.from_json(value["stats"]), value["rejects"]
 
     def write(self, tasks: Iterable[dict[str, Any]], stats: MaskStats, rejects: dict[str, str]) -> None:
-        """Writes the shard, whole."""
+        """Writes the shard atomically."""
         write_json_lines(self.path, [{"stats": stats.to_json(), "rejects": rejects}, *tasks])
 
 
 def shard_folder(work_folder: Path) -> Path:
-    """Where a run's shards lie."""
+    """Returns the folder of a run's shards."""
     return work_folder / "shards"
 
 
 class ShardWorker:
-    """Works shards in one process, with tools that are loaded at the first one."""
+    """Processes shards in one process, with tools that are loaded at the first shard."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._tools: Tools | None = None
 
     def __call__(self, shard: int) -> int:
-        """Works one shard, or what was set aside of it, and writes it; returns its number."""
+        """Processes a shard, or its documents that were set aside; writes it and returns its number."""
         if self._tools is None:
             self._tools = build_tools(self._plan)
         file = ShardFile(shard_folder(self._plan.work), shard)
@@ -75,10 +76,10 @@ class ShardWorker:
         return shard
 
     def _add(self, file: ShardFile, stats: MaskStats, again: Worked, order: list[str]) -> None:
-        """Puts the tasks of documents that were set aside before in among the others, where they belong."""
-        place = {name: number for number, name in enumerate(order)}
+        """Adds the tasks of retried documents to a shard, in document order, as if no document had failed."""
+        position = {doc_id: number for number, doc_id in enumerate(order)}
         tasks = [*file.tasks(), *(task.to_json() for task in again.tasks)]
-        tasks.sort(key=lambda task: place[task["doc_id"]])
+        tasks.sort(key=lambda task: position[task["doc_id"]])
         stats.set_aside = 0
         stats.merge(again.stats)
         file.write(tasks, stats, again.rejects)

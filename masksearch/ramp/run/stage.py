@@ -1,11 +1,16 @@
-"""The stage `mask`: a corpus into verified tasks, with a report of what was dropped and why.
+"""The stage `mask`: makes verified tasks from a corpus, and reports what was dropped and why.
 
-    1. the text: an index that is given, or one that is built (or, where no search is asked for, just the passages cut)
-    2. near-copies are marked, the order of the documents is drawn, the shares of the mask counts are fitted to a sample
-    3. shards of documents are worked, by this process, by several, or by a cluster; each is written whole or not at all
-    4. their tasks are put together, as many as were asked for
+    1. Uses the given index, or builds one; without a check that searches, it only cuts the passages.
+    2. Marks near-copies, draws the order of the documents, and fits the shares of the mask counts to a
+       sample.
+    3. Processes shards of documents in this process, several processes or a cluster; writes each shard
+       atomically.
+    4. Joins the tasks of the shards, up to the limit.
 
-Steps 1 and 2 are in prepare.py. Every step leaves its outcome in the work folder, so that a run that was broken off goes on and ends in the same bytes.
+prepare.py has steps 1 and 2. Each step stores its result in the work folder, so that a resumed run ends
+in the same bytes as an uninterrupted one.
+
+    masksearch mask docs.jsonl -o tasks.jsonl --limit 1000
 """
 
 from __future__ import annotations
@@ -21,15 +26,8 @@ from typing import Any
 
 from masksearch.errors import DataError, MaskSearchError
 from masksearch.ramp.masking.mask_counts import Selection, wanted_shares
-from masksearch.ramp.run.prepare import (
-    REJECTS,
-    check_early,
-    check_same_text,
-    forget_other_work,
-    prepare,
-    tidy,
-    with_corpus,
-)
+from masksearch.ramp.run.check_settings import check_same_text, check_settings
+from masksearch.ramp.run.prepare import REJECTS, forget_other_work, prepare, tidy, with_corpus
 from masksearch.ramp.run.product import check_output, is_folder_product, write_folder, write_tasks
 from masksearch.ramp.run.shard_workers import Engine, open_engine
 from masksearch.ramp.run.shards import ShardFile, shard_folder
@@ -41,16 +39,18 @@ from masksearch.search import load
 
 REPORT = "mask-report.json"
 OUTAGE = 20
-"""So many documents set aside, and none worked between them, end the run."""
+"""Documents set aside in a row, without a processed one between them, that end the run."""
 _PLACE = 1 << 24
-"""A task's place is shard * _PLACE + its number there."""
+"""The place of a task is shard * _PLACE + its number in the shard."""
 
 
 def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> dict[str, Any]:
-    """Writes tasks to `output`: a file (`.jsonl`, also `.gz`, `.bz2`, `.zst`; `.parquet`; `-`), or a folder of shards where the name has no suffix.
+    """Writes tasks to `output` and returns a summary.
 
-    Keeps what it needs to resume in `work`, and the report at the end; returns the summary. Raises SearchError when the index was built
-    from another corpus, DataError when not one task came out.
+    `output` is a file (`.jsonl`, also with `.gz`, `.bz2` or `.zst`; `.parquet`; `-` for standard output),
+    or a folder of shards if its name has no suffix. `work` keeps intermediate results for a resumed run,
+    and the report at the end. Raises SearchError if the index was built from another corpus, DataError if
+    no task can be made.
     """
     check_output(Path(output))
     if work is None:
@@ -71,15 +71,15 @@ class _Run:
         self.stats = MaskStats()
         self.rejects: dict[str, str] = {}
         self.failed = 0
-        """Documents set aside since the last shard in which one was worked."""
+        """Documents set aside since the last shard with a processed document."""
         self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:
-        """All steps; none where an earlier attempt was broken off after its product was written."""
+        """Runs all steps; none if an earlier attempt was interrupted after its output was written."""
         if self.output.exists() and (summary := self._written()):
             tidy(self.work)
             return summary
-        check_early(self.settings, self.output)
+        check_settings(self.settings, self.output)
         if self.check_text:
             check_same_text(self.settings)
         forget_other_work(self.settings, self.work)
@@ -89,26 +89,26 @@ class _Run:
         return self._conclude()
 
     def _write(self, engine: Engine) -> None:
+        """Writes the output. Raises DataError, before the output is created, if there is no task."""
         tasks = self._tasks(engine)
         first = next(tasks, None)
         if first is None:
-            raise DataError(f"No task could be made of {self.settings.corpus}: {self._why()}.")
+            raise DataError(f"No task could be made from {self.settings.corpus}: {self._why_no_task()}.")
 
-        def everything() -> Iterator[dict[str, Any]]:
+        def all_tasks() -> Iterator[dict[str, Any]]:
             yield first
             yield from tasks
 
         if is_folder_product(self.output):
-            write_folder(self.output, everything(), self.settings.format, self._report)
+            write_folder(self.output, all_tasks(), self.settings.format, self._report)
         else:
-            write_tasks(self.output, everything())
+            write_tasks(self.output, all_tasks())
 
     def _tasks(self, engine: Engine) -> Iterator[dict[str, Any]]:
-        """The tasks that are wanted, in the order of the shards; shards are worked as far as that needs."""
+        """Yields the selected tasks in the order of the shards; processes only as many shards as needed."""
         done, limit = 0, self.settings.limit
-        with Progress(
-            "Masking", self.plan.shards if limit is None else limit, "shards" if limit is None else "tasks"
-        ) as bar:
+        total, unit = (self.plan.shards, "shards") if limit is None else (limit, "tasks")
+        with Progress("Masking", total, unit) as bar:
             while done < self.plan.shards and not self.selection.full:
                 window = range(done, min(self.plan.shards, done + self._window(done)))
                 for shard in engine.run(self._to_do(window)):
@@ -121,9 +121,8 @@ class _Run:
                     yield from self._selected(shard)
                     done += 1
                 if limit is not None:
-                    bar.step(
-                        self.selection.taken - bar.done, note=f"{self.stats.passages} passages looked at"
-                    )
+                    note = f"{self.stats.passages} passages tried"
+                    bar.step(self.selection.taken - bar.done, note=note)
             for shard, places in groupby(self.selection.fill_up(), lambda place: place // _PLACE):
                 chosen = {place % _PLACE for place in places}
                 for number, task in enumerate(ShardFile(self._shards, shard).tasks()):
@@ -131,7 +130,11 @@ class _Run:
                         yield self._count(task)
 
     def _window(self, done: int) -> int:
-        """How many shards to work next: all, or as many as the limit seems to need, but no more than have been worked: few tasks say little."""
+        """Returns the number of shards to process next: all, or an estimate of how many the limit needs.
+
+        The estimate is at least one shard per worker, and otherwise at most as many shards as already
+        processed, because it is unreliable after few shards.
+        """
         if self.settings.limit is None:
             return self.plan.shards
         left = self.settings.limit - self.selection.taken
@@ -143,20 +146,22 @@ class _Run:
         return shard_folder(self.work)
 
     def _to_do(self, window: range) -> list[int]:
-        """The shards that are missing, and those of an earlier run in which documents were set aside."""
+        """Returns the missing shards, and the shards in which an earlier run set documents aside."""
         files = {shard: ShardFile(self._shards, shard) for shard in window}
         return [shard for shard, file in files.items() if not file.done or file.record()[1]]
 
     def _stop_if_all_failed(self, shard: int) -> None:
-        """An endpoint that answers nothing is no reason to set a whole corpus aside. Raises MaskSearchError."""
+        """Raises MaskSearchError after OUTAGE failures in a row: the endpoint is down for all documents."""
         stats, rejects = ShardFile(self._shards, shard).record()
         self.failed = 0 if stats.documents else self.failed + len(rejects)
         if self.failed >= OUTAGE:
             raise MaskSearchError(
-                f"{self.failed} documents in a row were set aside ({next(iter(rejects.values()))}); start the same command again when this is mended."
+                f"{self.failed} documents in a row were set aside ({next(iter(rejects.values()))}); "
+                "fix the cause and start the same command again."
             )
 
     def _selected(self, shard: int) -> Iterator[dict[str, Any]]:
+        """Adds the counts of a shard and yields its tasks that the selection takes."""
         file = ShardFile(self._shards, shard)
         stats, rejects = file.record()
         self.stats.merge(stats.without_tasks())
@@ -170,22 +175,26 @@ class _Run:
         return task
 
     def _report(self) -> dict[str, Any]:
-        """What is written beside the tasks."""
+        """Returns the report of the run: settings, versions and counts."""
         summary = self.stats.summary()
         if self.plan.searches:
             summary["retriever"] = load(self.plan.store).fingerprint
         return {
             "settings": self.settings.model_dump(mode="json"),
             "shares_drawn_with": dict(self.plan.shares),
-            "versions": _versions(),
+            "versions": {"masksearch": version("masksearch")},
             **summary,
         }
 
     def _conclude(self) -> dict[str, Any]:
+        """Writes the report and the rejects, removes intermediate results, and returns the summary."""
         report = self._report()
-        told = f"{self.stats.kept} tasks of {self.stats.passages} passages looked at; dropped: {self._lost() or 'none'}"
+        text = (
+            f"{self.stats.kept} tasks from {self.stats.passages} passages tried; "
+            f"dropped: {self._drop_counts() or 'none'}"
+        )
         summary = {
-            "text": told,
+            "text": text,
             **self.stats.summary(),
             "passages": len(self.plan.passages),
             "retriever": report.get("retriever", ""),
@@ -194,26 +203,25 @@ class _Run:
         if self.rejects:
             summary["unfinished"] = len(self.rejects)
         write_json(
-            self.work / REPORT, {**report, "text": told, "seconds": summary["seconds"], "summary": summary}
+            self.work / REPORT, {**report, "text": text, "seconds": summary["seconds"], "summary": summary}
         )
         if self.stats.survival:
             say(survival_table(self.stats.survival))
         if self.settings.limit is not None and self.stats.kept < self.settings.limit:
-            say(f"  The text allows no more: {self.settings.limit} tasks were asked for.")
+            say(f"  The corpus allows fewer tasks than the limit of {self.settings.limit}.")
         if self.rejects:
             write_json_lines(
                 self.work / REJECTS,
                 ({"doc_id": name, "reason": reason} for name, reason in self.rejects.items()),
             )
-            say(
-                f"  {len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))}): {self.work / REJECTS}."
-            )
+            rejects = self.work / REJECTS
+            say(f"  {self._set_aside()}; {rejects} lists them. Run the command again to retry them.")
         else:
             tidy(self.work)
         return summary
 
     def _written(self) -> dict[str, Any]:
-        """The summary of a run with these settings whose product is whole; empty if there is none."""
+        """Returns the summary of a finished run with the same settings; empty without such a run."""
         try:
             report = json.loads((self.work / REPORT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -221,16 +229,15 @@ class _Run:
         same = report.get("settings") == self.settings.model_dump(mode="json") and not report.get("set_aside")
         return dict(report.get("summary", {})) if same else {}
 
-    def _lost(self) -> str:
+    def _drop_counts(self) -> str:
         return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())
 
-    def _why(self) -> str:
+    def _set_aside(self) -> str:
+        return f"{len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))})"
+
+    def _why_no_task(self) -> str:
         if self.rejects:
-            return f"{len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))})"
+            return self._set_aside()
         if not self.stats.passages:
             return "none of its documents is on the chosen side of the split"
-        return f"of {self.stats.passages} passages, {self._lost()}"
-
-
-def _versions() -> dict[str, str]:
-    return {"masksearch": version("masksearch")}
+        return f"of {self.stats.passages} passages tried, none gave a task ({self._drop_counts()})"

@@ -1,4 +1,4 @@
-"""`masksearch stats TASKS`: what a task file or a folder of shards holds, and why passages were dropped when it was made."""
+"""`masksearch stats TASKS`: counts of the tasks in a file or folder, and why passages were dropped."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ from masksearch.runtime.records import explain, read_rows
 from masksearch.types import MaskedTask
 
 LARGEST_SAMPLE = 100_000
-"""Lengths are told from a drawn sample of so many tasks, so that memory stays flat."""
+"""Most numbers from which quantiles of lengths are computed, so that memory stays constant."""
 
-WHY_NOT = (
-    ("dropped", "passages dropped because"),
-    ("spans_refused", "spans refused because"),
-    ("spans_dropped", "spans dropped because"),
+DROPPED = (
+    ("dropped", "dropped passages, by reason"),
+    ("spans_refused", "refused spans, by reason"),
+    ("spans_dropped", "rejected spans, by reason"),
 )
+"""(key of the report, title of its table)."""
 
 
 class _Sample:
-    """A drawn sample of numbers (reservoir sampling), with the true smallest and largest."""
+    """A random sample of numbers (reservoir sampling), with the exact minimum and maximum."""
 
     def __init__(self, seed: str) -> None:
-        self._rng, self._seen = Random(seed), 0
+        self._rng, self._count = Random(seed), 0
         self.values: list[int] = []
         self.low = self.high = 0
 
     def add(self, value: int) -> None:
-        self.low = min(self.low, value) if self._seen else value
+        self.low = min(self.low, value) if self._count else value
         self.high = max(self.high, value)
-        self._seen += 1
+        self._count += 1
         if len(self.values) < LARGEST_SAMPLE:
             self.values.append(value)
-        elif (place := self._rng.randrange(self._seen)) < LARGEST_SAMPLE:
+        elif (place := self._rng.randrange(self._count)) < LARGEST_SAMPLE:
             self.values[place] = value
 
     def summary(self) -> dict[str, float]:
@@ -53,7 +54,10 @@ class _Sample:
 
 
 def describe(path: Path, examples: int = 3) -> dict[str, Any]:
-    """Counts by k, category, language and drop reason, lengths in words, and examples. Raises DataError, FormatError."""
+    """Returns counts by k, category, language and drop reason, lengths in words, and examples.
+
+    Raises DataError, FormatError.
+    """
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("masks", "categories", "languages", "strategies", "checks")
     }
@@ -74,7 +78,8 @@ def describe(path: Path, examples: int = 3) -> dict[str, Any]:
             shown.append(task)
         elif examples and (place := rng.randrange(total)) < examples:
             shown[place] = task
-    made = _made(path)
+    report = _report_of(path)
+    report_keys = ("passages_seen", "dropped", "spans_refused", "spans_dropped", "survival", "set_aside")
     return {
         "tasks": total,
         **{
@@ -83,18 +88,7 @@ def describe(path: Path, examples: int = 3) -> dict[str, Any]:
         },
         "words_of_text": words.summary(),
         "words_of_answer": answers.summary(),
-        **{
-            name: made[name]
-            for name in (
-                "passages_seen",
-                "dropped",
-                "spans_refused",
-                "spans_dropped",
-                "survival",
-                "set_aside",
-            )
-            if made.get(name)
-        },
+        **{name: report[name] for name in report_keys if report.get(name)},
         "examples": [
             {"id": task.id, "title": task.title, "text": task.text, "answers": list(task.answers)}
             for task in shown
@@ -108,14 +102,14 @@ def _tasks(path: Path) -> Iterator[MaskedTask]:
         try:
             yield MaskedTask.model_validate(value)
         except ValidationError as error:
-            raise FormatError(f"{place} is no RAMP task: it {explain(error)}.") from error
+            raise FormatError(f"{place} is not a RAMP task: it {explain(error)}.") from error
         empty = False
     if empty:
-        raise DataError(f"{path} holds no tasks.")
+        raise DataError(f"{path} has no tasks.")
 
 
-def _made(path: Path) -> dict[str, Any]:
-    """The report of the run that made the tasks, if it lies beside them."""
+def _report_of(path: Path) -> dict[str, Any]:
+    """Reads the report of the run that made the tasks, from their folder or its work folder; else empty."""
     from masksearch.ramp.run.stage import REPORT
 
     path = path.resolve()
@@ -127,7 +121,7 @@ def _made(path: Path) -> dict[str, Any]:
 
 
 def render(stats: Mapping[str, Any]) -> str:
-    """The same as text for a terminal."""
+    """Renders the result of `describe` as text for a terminal."""
     return "\n".join(_lines(stats))
 
 
@@ -140,26 +134,23 @@ def _lines(stats: Mapping[str, Any]) -> Iterator[str]:
         ("strategies", "strategy"),
         ("checks", "passed the check"),
     ):
-        yield from _table(
-            title, stats[name].items(), sum(stats[name].values()) if name != "checks" else stats["tasks"]
-        )
+        total = stats["tasks"] if name == "checks" else sum(stats[name].values())
+        yield from _table(title, stats[name].items(), total)
     for name, title in (("words_of_text", "words of a text"), ("words_of_answer", "words of an answer")):
         yield f"\n{title}: " + ", ".join(f"{key} {value:g}" for key, value in stats[name].items())
     if "passages_seen" in stats:
-        yield f"\n{stats['passages_seen']} passages looked at"
-    for name, title in WHY_NOT:
+        yield f"\n{stats['passages_seen']} passages tried"
+    for name, title in DROPPED:
         if name in stats:
-            yield from _table(
-                title,
-                stats[name].items(),
-                stats["passages_seen"] if name == "dropped" else sum(stats[name].values()),
-            )
+            total = stats["passages_seen"] if name == "dropped" else sum(stats[name].values())
+            yield from _table(title, stats[name].items(), total)
     if stats.get("survival"):
         yield f"\n{survival_table(stats['survival'])}"
     if stats.get("set_aside"):
         yield f"\n{stats['set_aside']} documents set aside"
     for example in stats["examples"]:
-        yield f"\n{example['id']}  {example['title']}\n  {example['text']}\n  -> {' | '.join(example['answers'])}"
+        answers = " | ".join(example["answers"])
+        yield f"\n{example['id']}  {example['title']}\n  {example['text']}\n  -> {answers}"
 
 
 def _table(title: str, rows: Iterable[tuple[str, int]], total: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What became of the passages: counted where tasks are made, added up over shards, shown in the report."""
+"""Counts of passages, spans and tasks: collected per shard, merged over shards, summarised in the report."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ def _counter() -> Counter[str]:
 
 @dataclass
 class MaskStats:
-    """Counts of one shard or of a whole run. Keys are text, so that a count reads back from JSON as it was."""
+    """The counts of one shard or of a whole run. All keys are strings, as in JSON."""
 
     documents: int = 0
-    """Worked, those set aside not counted."""
+    """Processed documents, without those set aside."""
     passages: int = 0
-    """Looked at."""
+    """Passages tried."""
     verified: int = 0
     """Tasks whose evidence was searched for."""
     found: int = 0
     """Tasks whose evidence was found."""
     set_aside: int = 0
-    """Documents that an endpoint could not work; a later run takes them up."""
+    """Documents that failed because of an endpoint; a later run retries them."""
     kept: int = 0
+    """Tasks."""
     dropped: Counter[str] = field(default_factory=_counter)
     """Reason -> passages."""
     masks: Counter[str] = field(default_factory=_counter)
@@ -36,16 +37,16 @@ class MaskStats:
     languages: Counter[str] = field(default_factory=_counter)
     """Language -> tasks."""
     spans_refused: Counter[str] = field(default_factory=_counter)
-    """Reason -> spans that were found and may not be masked."""
+    """Reason -> spans that were found but may not be masked."""
     spans_dropped: Counter[str] = field(default_factory=_counter)
-    """Reason -> spans that an extractor named and that were not right."""
+    """Reason -> spans that a model listed and the extractor rejected."""
     ranks: Counter[str] = field(default_factory=_counter)
     """Rank of the evidence -> masks."""
     survival: Counter[str] = field(default_factory=_counter)
     """`CATEGORY: test` -> masks that passed the test of evidence from elsewhere."""
 
     def add_task(self, task: Mapping[str, Any]) -> None:
-        """Counts a task that is kept, given as JSON."""
+        """Counts a task, given as JSON."""
         self.kept += 1
         self.masks[str(task["masks"])] += 1
         self.categories.update(task["categories"])
@@ -53,7 +54,7 @@ class MaskStats:
         self.ranks.update(str(rank) for rank in task["ranks"])
 
     def without_tasks(self) -> MaskStats:
-        """The same counts, less those of the tasks: a limit keeps fewer tasks than a shard has."""
+        """Returns the counts without those of tasks; a limit may keep fewer tasks than the shard has."""
         return replace(
             self, kept=0, masks=Counter(), categories=Counter(), languages=Counter(), ranks=Counter()
         )
@@ -68,24 +69,21 @@ class MaskStats:
                 setattr(self, item.name, mine + its)
 
     def to_json(self) -> dict[str, Any]:
-        """All counts as plain JSON, keys in order."""
+        """Returns all counts as plain JSON with sorted keys."""
         return {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> MaskStats:
-        """The counts that `to_json` gave."""
+        """Reads counts that `to_json` returned."""
         stats = cls()
         for item in fields(cls):
             count = value.get(item.name, 0)
-            setattr(
-                stats,
-                item.name,
-                Counter(count or {}) if isinstance(getattr(stats, item.name), Counter) else int(count),
-            )
+            is_counter = isinstance(getattr(stats, item.name), Counter)
+            setattr(stats, item.name, Counter(count or {}) if is_counter else int(count))
         return stats
 
     def summary(self) -> dict[str, Any]:
-        """What a person wants to know, most frequent first."""
+        """Returns the counts for the report, most frequent first."""
         lost = self.dropped.total()
         return {
             "documents_seen": self.documents,
@@ -106,7 +104,10 @@ class MaskStats:
 
 
 def survival_table(survival: Mapping[str, int]) -> str:
-    """How many masks of each category passed each test of evidence from elsewhere, as aligned lines; keys as in `MaskStats.survival`."""
+    """Renders how many masks of each category passed each test of `checks/elsewhere.py`, as aligned lines.
+
+    The keys of `survival` are those of `MaskStats.survival`.
+    """
     from masksearch.ramp.checks.elsewhere import TESTS
 
     counts: dict[str, dict[str, int]] = {}
@@ -117,14 +118,9 @@ def survival_table(survival: Mapping[str, int]) -> str:
     categories = sorted({category for found in counts.values() for category in found})
     width = max(map(len, ["evidence elsewhere", *tests]))
     rows = [["evidence elsewhere", "all", *categories]]
-    rows += [
-        [
-            test,
-            str(sum(counts[test].values())),
-            *(str(counts[test].get(category, 0)) for category in categories),
-        ]
-        for test in tests
-    ]
+    for test in tests:
+        by_category = [counts[test].get(category, 0) for category in categories]
+        rows.append([test, str(sum(counts[test].values())), *map(str, by_category)])
     widths = [max(6, len(head)) for head in rows[0][1:]]
     return "\n".join(
         "  " + "  ".join([row[0].ljust(width), *map(str.rjust, row[1:], widths)]) for row in rows

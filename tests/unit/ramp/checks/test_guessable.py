@@ -1,10 +1,9 @@
 """The check `not-guessable`: parsing of answers, guessing by a checkpoint and by an endpoint."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from kit.endpoint import Answer, Endpoint, say
 
 from masksearch.errors import ModelError, UsageError
 from masksearch.ramp.checks.guessable import (
@@ -216,48 +215,14 @@ def test_strategy_and_check_share_a_model(knowing):
 # -- an endpoint -------------------------------------------------------------------------------------------
 
 
-class Server:
-    """An OpenAI-compatible endpoint on loopback; `answer(request)` returns a reply or an error status."""
+def endpoint(answer):
+    """Starts an endpoint that replies with the text `answer(body)`, or fails with that status."""
 
-    def __init__(self, answer):
-        self.requests, lock, outer = [], threading.Lock(), self
+    def reply(body, number):
+        text = answer(body)
+        return Answer({}, text, {"retry-after-ms": "1"}) if isinstance(text, int) else say(text)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"  # keeps connections open between requests and checks
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    outer.requests.append(body)
-                    reply = answer(body)
-                choice = {
-                    "index": 0,
-                    "message": {"role": "assistant", "content": reply},
-                    "finish_reason": "stop",
-                }
-                data = json.dumps(
-                    {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
-                ).encode()
-                self.send_response(reply if isinstance(reply, int) else 200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.send_header("retry-after-ms", "1")
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.http.shutdown()
-        self.http.server_close()
+    return Endpoint(reply)
 
 
 def guesser_at(server, **settings):
@@ -266,7 +231,7 @@ def guesser_at(server, **settings):
 
 
 def test_an_endpoint_is_asked_without_the_answers_and_without_a_search():
-    with Server(
+    with endpoint(
         lambda body: "<answer>1. Lyon\n2. 1898</answer>" if "radium" in str(body) else "No idea."
     ) as server:
         guesser = guesser_at(server, guess_attempts=3)
@@ -275,28 +240,28 @@ def test_an_endpoint_is_asked_without_the_answers_and_without_a_search():
             assert known == Verdict(False, {"attempts": 3, "guessed": [0, 3]}, "guessable")
             assert unknown == Verdict(True, {"attempts": 3, "guessed": [0, 0]})
         assert guesser.check([]) == []
-    assert len(server.requests) == 12
-    for body in server.requests:
+    assert len(server.bodies) == 12
+    for body in server.bodies:
         prompt = json.dumps(body["messages"])
         assert not any(answer in prompt for answer in (*TWO.answers, *HAMLET.answers))
         assert TWO.text in prompt or HAMLET.text in prompt
         assert body["model"] == "m"
-    assert sorted(body["temperature"] for body in server.requests[:6]) == [0.0, 0.0, 0.7, 0.7, 0.7, 0.7]
+    assert sorted(body["temperature"] for body in server.bodies[:6]) == [0.0, 0.0, 0.7, 0.7, 0.7, 0.7]
 
 
 def test_seeds_belong_to_task_and_attempt():
-    with Server(lambda body: "no") as server:
+    with endpoint(lambda body: "no") as server:
         guesser = guesser_at(server, guess_attempts=3, concurrency=1)
         guesser.check([TWO, HAMLET])
         guesser.check([HAMLET])
-    seeds = [body["seed"] for body in server.requests]
+    seeds = [body["seed"] for body in server.bodies]
     assert seeds[3:6] == seeds[6:]
     assert len(set(seeds[:6])) == 6
 
 
 def test_only_a_later_attempt_may_succeed():
     replies = iter(["no", "no", "1. Paris"])
-    with Server(lambda body: next(replies)) as server:
+    with endpoint(lambda body: next(replies)) as server:
         assert guesser_at(server, guess_attempts=3).check([TWO]) == [
             Verdict(False, {"attempts": 3, "guessed": [1, 0]}, "guessable")
         ]
@@ -304,23 +269,23 @@ def test_only_a_later_attempt_may_succeed():
 
 def test_a_request_that_fails_is_made_again():
     replies = iter([500, 429, "no", "no"])
-    with Server(lambda body: next(replies)) as server:
+    with endpoint(lambda body: next(replies)) as server:
         assert guesser_at(server, guess_attempts=2).check([TWO]) == [
             Verdict(True, {"attempts": 2, "guessed": [0, 0]})
         ]
 
 
 def test_what_the_endpoint_cannot_answer_is_a_failure_of_that_task_alone():
-    with Server(lambda body: 400 if "radium" in str(body) else "no") as server:
+    with endpoint(lambda body: 400 if "radium" in str(body) else "no") as server:
         failed, passed = guesser_at(server, guess_attempts=2).check([TWO, HAMLET])
     assert isinstance(failed, Failure)
     assert "answered 400" in failed.reason
     assert passed.passed
-    assert sum("radium" in str(body) for body in server.requests) == 1  # no further attempts
+    assert sum("radium" in str(body) for body in server.bodies) == 1  # no further attempts
 
 
 def test_an_endpoint_that_is_down_is_a_failure_for_every_task():
-    with Server(lambda body: "no") as server:
+    with endpoint(lambda body: "no") as server:
         url = server.url
     verdicts = EndpointGuesser("m", url, attempts=3, seed=1, retries=0).check([TWO, HAMLET])
     assert [type(verdict) for verdict in verdicts] == [Failure, Failure]

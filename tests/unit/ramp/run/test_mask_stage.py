@@ -1,4 +1,5 @@
-"""The stage `mask`: files of every kind, limits, resuming, reports, errors; one process and several write the same."""
+"""The stage `mask`: output formats, limits, resume, reports, errors, and equal output for any number of
+processes."""
 
 import json
 from collections import Counter
@@ -40,11 +41,8 @@ def test_with_an_index_and_without_and_as_every_kind_of_file(tmp_path, corpus):
         tmp_path / "work",
     )
     tasks = tasks_of(tmp_path / "a.jsonl")
-    assert (
-        summary["masks"]
-        == {"1": 5, "2": 5, "3": 5, "4": 5}
-        == {str(k): n for k, n in sorted(Counter(task.masks for task in tasks).items())}
-    )
+    assert summary["masks"] == {"1": 5, "2": 5, "3": 5, "4": 5}
+    assert Counter(str(task.masks) for task in tasks) == summary["masks"]
     assert all(task.retriever == summary["retriever"] and len(task.ranks) == task.masks for task in tasks)
     report = json.loads((tmp_path / "work" / "mask-report.json").read_text())
     assert (report["settings"]["limit"], report["tasks"]) == (20, 20)
@@ -57,7 +55,7 @@ def test_with_an_index_and_without_and_as_every_kind_of_file(tmp_path, corpus):
 
 def test_articles_of_another_task_file_are_left_out(tmp_path, corpus):
     run_mask(settings(corpus=corpus, limit=20), tmp_path / "a.jsonl", None)
-    # The made-up texts are much alike: with runs as long as these only the titles exclude.
+    # The invented texts are much alike, so that with shorter runs their words would exclude them as well.
     run_mask(
         settings(corpus=corpus, exclude=(str(tmp_path / "a.jsonl"),), exclude_ngram=80),
         tmp_path / "b.jsonl",
@@ -90,7 +88,7 @@ def test_poor_texts_do_not_bend_the_counts_while_there_are_others(tmp_path):
     everything = run_mask(settings(corpus=mixed), tmp_path / "b.jsonl", None)
     assert everything["tasks"] == 240
     assert all(abs(everything["masks"][k] - 27) <= 14 for k in ("2", "3", "4"))
-    # With nothing else left, the rest is of what there is.
+    # If the corpus has no other tasks, those with one mask fill the limit.
     poor = write_corpus(tmp_path / "poor.jsonl", [passage(number, 1) for number in range(30)])
     assert run_mask(settings(corpus=poor, limit=20), tmp_path / "c.jsonl", None)["masks"] == {"1": 20}
 
@@ -153,15 +151,15 @@ def test_a_folder_of_shards_has_a_manifest_and_a_card(tmp_path, corpus):
 def test_stats_tell_what_there_is_and_what_was_dropped(tmp_path):
     corpus = write_corpus(tmp_path / "c.jsonl", [*RICH[:20], passage(900, 0)])
     run_mask(settings(corpus=corpus), tmp_path / "t.jsonl", tmp_path / "t.jsonl.work")
-    told = describe(tmp_path / "t.jsonl", examples=2)
-    assert told["tasks"] == 20
-    assert sum(told["masks"].values()) == 20
-    assert told["categories"] == {"DATE": sum(int(k) * n for k, n in told["masks"].items())}
-    assert told["languages"] == {"en": 20}
-    assert told["dropped"] == {"no span that may be masked": 1}
-    assert told["words_of_answer"]["median"] == 1
-    assert len(told["examples"]) == 2
-    text = render(told)
+    stats = describe(tmp_path / "t.jsonl", examples=2)
+    assert stats["tasks"] == 20
+    assert sum(stats["masks"].values()) == 20
+    assert stats["categories"] == {"DATE": sum(int(k) * n for k, n in stats["masks"].items())}
+    assert stats["languages"] == {"en": 20}
+    assert stats["dropped"] == {"no span that may be masked": 1}
+    assert stats["words_of_answer"]["median"] == 1
+    assert len(stats["examples"]) == 2
+    text = render(stats)
     assert "20 tasks" in text
     assert "no span that may be masked" in text
     with pytest.raises(DataError, match="check the path"):
@@ -186,34 +184,19 @@ def test_the_same_text_in_another_file_is_no_other_corpus(tmp_path, corpus):
     build_index(IndexSettings(corpus=corpus, max_words=0), tmp_path / "index", tmp_path)
     spaced = tmp_path / "spaced.jsonl"
     spaced.write_text(Path(corpus).read_text() + "\n\n")
-    assert (
-        run_mask(
-            settings(corpus=str(spaced), index=str(tmp_path / "index"), limit=5), tmp_path / "a.jsonl", None
-        )["tasks"]
-        == 5
-    )
+    wanted = settings(corpus=str(spaced), index=str(tmp_path / "index"), limit=5)
+    assert run_mask(wanted, tmp_path / "a.jsonl", None)["tasks"] == 5
 
 
 def test_no_task_at_all_says_why(tmp_path):
     path = tmp_path / "c.jsonl"
-    path.write_text(
-        json.dumps(
-            {
-                "id": "x",
-                "title": "X",
-                "text": "Nothing of the kind is said anywhere in this rather short text.",
-            }
-        )
-        + "\n"
-    )
+    text = "Nothing of the kind is said anywhere in this rather short text."
+    path.write_text(json.dumps({"id": "x", "title": "X", "text": text}) + "\n")
     with pytest.raises(DataError, match="1 no span that may be masked"):
         run_mask(settings(corpus=str(path)), tmp_path / "a.jsonl", None)
+    other_side = "heldout" if side_of("X", 0.2) == "train" else "train"
     with pytest.raises(DataError, match="side of the split"):
-        run_mask(
-            settings(corpus=str(path), split="heldout" if side_of("X", 0.2) == "train" else "train"),
-            tmp_path / "a.jsonl",
-            None,
-        )
+        run_mask(settings(corpus=str(path), split=other_side), tmp_path / "a.jsonl", None)
     assert not (tmp_path / "a.jsonl").exists()
 
 
@@ -232,7 +215,7 @@ def test_without_a_corpus_the_text_is_that_of_the_index(tmp_path, corpus):
 def test_work_of_other_settings_is_not_taken_up(tmp_path, corpus):
     work = tmp_path / "work"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("masksearch.ramp.run.stage.write_tasks", None)  # broken off when the shards are done
+        patch.setattr("masksearch.ramp.run.stage.write_tasks", None)  # interrupts the run after the shards
         with pytest.raises(TypeError):
             run_mask(settings(corpus=corpus, masks="1"), tmp_path / "a.jsonl", work)
     assert list((work / "shards").iterdir())
@@ -260,7 +243,7 @@ def test_a_setting_that_nothing_looks_at_is_refused(tmp_path, corpus, given, nee
 
 
 def test_a_poor_beginning_does_not_make_a_limit_work_the_whole_corpus(tmp_path, monkeypatch):
-    """Nothing in the first 12 shards of 10 documents, a task in every document after that."""
+    """The first 12 shards of 10 documents have no tasks; every later document has one."""
     monkeypatch.setattr("masksearch.ramp.run.prepare.LEAST_SHARD", 10)
     monkeypatch.setattr("masksearch.ramp.run.prepare._draw_order", lambda plan: None)
     texts = [

@@ -1,16 +1,14 @@
 """Spans listed by a model at an endpoint, over real HTTP on loopback."""
 
-import itertools
 import json
 import socket
-import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.endpoint import Answer, Endpoint, fail, say
 
 from masksearch.errors import ModelError, UsageError
 from masksearch.ramp.settings import MaskSettings
@@ -34,56 +32,8 @@ GOOD = [
 
 
 def completion(content):
-    message = {"role": "assistant", "content": content if isinstance(content, str) else json.dumps(content)}
-    return {
-        "id": "c",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-    }
-
-
-class Server:
-    """An endpoint that answers with `reply(number, body)`: JSON, or (status, JSON or text, headers)."""
-
-    def __init__(self, reply, wait=0.0):
-        self.requests, self.most, busy, lock = [], 0, [], threading.Lock()
-        numbers = itertools.count()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                with lock:
-                    busy.append(1)
-                    outer.most = max(outer.most, len(busy))
-                    number = next(numbers)
-                    outer.requests.append((self.path, dict(self.headers), body))
-                time.sleep(wait)
-                answer = reply(number, body)
-                status, content, headers = answer if isinstance(answer, tuple) else (200, answer, {})
-                data = content.encode() if isinstance(content, str) else json.dumps(content).encode()
-                with lock:
-                    busy.pop()
-                self.send_response(status)
-                for name, value in {
-                    "Content-Type": "application/json",
-                    "Content-Length": str(len(data)),
-                    **headers,
-                }.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(data)
-
-            def log_message(self, *args):
-                pass
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
-        threading.Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
+    """Builds a chat completion whose message is a text, or a value as JSON."""
+    return say(content if isinstance(content, str) else json.dumps(content))
 
 
 @pytest.fixture
@@ -92,13 +42,12 @@ def serve(monkeypatch):
     servers = []
 
     def start(reply, wait=0.0):
-        servers.append(Server(reply, wait))
+        servers.append(Endpoint(reply, wait))
         return servers[-1]
 
     yield start
     for server in servers:
-        server.http.shutdown()
-        server.http.server_close()
+        server.close()
 
 
 def passages(*texts, language="en"):
@@ -119,7 +68,7 @@ def shown(passage, spans):
 
 
 def test_spans_are_checked_against_the_text_and_what_is_dropped_is_counted(serve):
-    server = serve(lambda number, body: completion({"spans": GOOD}))
+    server = serve(lambda body, number: completion({"spans": GOOD}))
     extract = extractor(server.url)
     (barto,) = passages(BARTO)
     (spans,) = extract([barto])
@@ -137,7 +86,7 @@ def test_spans_are_checked_against_the_text_and_what_is_dropped_is_counted(serve
     }
     path, headers, body = server.requests[0]
     assert path == "/v1/chat/completions"
-    assert {name.lower(): value for name, value in headers.items()}["authorization"] == f"Bearer {KEY}"
+    assert headers["authorization"] == f"Bearer {KEY}"
     assert body["messages"][1] == {"role": "user", "content": BARTO}
     assert body["response_format"] == {"type": "json_object"}
     assert (body["model"], body["temperature"]) == ("m", 0)
@@ -148,20 +97,20 @@ def test_spans_are_checked_against_the_text_and_what_is_dropped_is_counted(serve
     ("language", "name"), [("en", "English"), ("es", "Spanish"), ("fr", "French"), ("zh", "Chinese")]
 )
 def test_the_prompt_names_the_language(serve, language, name):
-    server = serve(lambda number, body: completion({"spans": [{"text": "乌尔姆", "category": "GPE"}]}))
+    server = serve(lambda body, number: completion({"spans": [{"text": "乌尔姆", "category": "GPE"}]}))
     (one,) = passages("爱因斯坦出生于乌尔姆。", language=language)
     list(extractor(server.url)([one]))
     assert f"The text is in {name}." in server.requests[0][2]["messages"][0]["content"]
 
 
 def test_chinese_has_no_word_boundaries(serve):
-    server = serve(lambda number, body: completion([{"text": "乌尔姆", "category": "GPE"}]))
+    server = serve(lambda body, number: completion([{"text": "乌尔姆", "category": "GPE"}]))
     (one,) = passages("爱因斯坦出生于乌尔姆。", language="zh")
     assert shown(one, next(iter(extractor(server.url)([one])))) == [("乌尔姆", "GPE")]
 
 
 def test_nonsense_is_asked_for_once_more_then_set_aside(serve):
-    def reply(number, body):
+    def reply(body, number):
         text = body["messages"][1]["content"]
         if text == "never":
             return completion("Sure! Here are the spans: none.")
@@ -181,18 +130,15 @@ def test_nonsense_is_asked_for_once_more_then_set_aside(serve):
     "content", ["not JSON at all", "[]", '{"choices": []}', '{"choices": [{"message": null}]}', ""]
 )
 def test_a_reply_that_is_no_completion_is_a_failure(serve, content):
-    server = serve(lambda number, body: (200, content, {}))
+    server = serve(lambda body, number: content)
     (row,) = extractor(server.url, retries=0)(passages(BARTO))
     assert isinstance(row, Failure)
     assert server.url in row.reason
 
 
 def test_a_busy_endpoint_is_asked_again_when_it_says(serve):
-    server = serve(
-        lambda number, body: (
-            (429, {"error": "busy"}, {"Retry-After": "1"}) if number == 0 else completion({"spans": ["tea"]})
-        )
-    )
+    busy = Answer({"error": "busy"}, 429, {"Retry-After": "1"})
+    server = serve([busy, completion({"spans": ["tea"]})])
     start = time.monotonic()
     (row,) = extractor(server.url)(passages(BARTO))
     assert len(row) == 1
@@ -201,7 +147,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_says(serve):
 
 
 def test_an_endpoint_that_fails_for_ever(serve):
-    server = serve(lambda number, body: (500, {"error": KEY}, {"retry-after-ms": "5"}))
+    server = serve([Answer({"error": KEY}, 500, {"retry-after-ms": "5"})])
     extract = extractor(server.url, retries=2, concurrency=1)
     rows = list(extract(passages(*"abcdefghijkl")))
     assert rows == [Failure(f"The endpoint {server.url} answered 500.")] * 12
@@ -211,11 +157,10 @@ def test_an_endpoint_that_fails_for_ever(serve):
 
 
 def test_an_endpoint_that_fails_for_some(serve):
-    server = serve(
-        lambda number, body: (
-            (500, {}, {}) if body["messages"][1]["content"] == "bad" else completion({"spans": []})
-        )
-    )
+    def reply(body, number):
+        return fail(500) if body["messages"][1]["content"] == "bad" else completion({"spans": []})
+
+    server = serve(reply)
     rows = list(extractor(server.url, retries=0, concurrency=2)(passages("a", "bad", "b", "bad", "c")))
     assert [isinstance(row, Failure) for row in rows] == [False, True, False, True, False]
 
@@ -230,27 +175,24 @@ def test_an_endpoint_that_is_down():
 
 @pytest.mark.parametrize("status", [401, 404])
 def test_a_refusal_ends_the_run(serve, status):
-    server = serve(lambda number, body: (status, {"error": KEY}, {}))
+    server = serve([Answer({"error": KEY}, status)])
     with pytest.raises(ModelError, match=f"answered {status} for model 'm'") as caught:
         list(extractor(server.url)(passages("a", "b")))
     assert KEY not in str(caught.value)
 
 
 def test_a_server_without_the_json_mode_is_asked_without_it(serve):
-    server = serve(
-        lambda number, body: (
-            (400, {"error": "response_format"}, {})
-            if "response_format" in body
-            else completion({"spans": []})
-        )
-    )
+    def reply(body, number):
+        return fail(400, "response_format") if "response_format" in body else completion({"spans": []})
+
+    server = serve(reply)
     extract = extractor(server.url, concurrency=1)
     assert list(extract(passages("a", "b"))) == [[], []]
     assert ["response_format" in body for _, _, body in server.requests] == [True, False, False]
 
 
 def test_many_are_asked_at_a_time_and_come_back_in_order(serve):
-    def reply(number, body):
+    def reply(body, number):
         time.sleep(0.01 * (number % 3))
         return completion({"spans": [body["messages"][1]["content"].split()[1]]})
 
@@ -264,7 +206,7 @@ def test_many_are_asked_at_a_time_and_come_back_in_order(serve):
 
 
 def test_leaving_early_takes_back_what_is_not_asked_yet(serve):
-    server = serve(lambda number, body: completion({"spans": []}), wait=0.02)
+    server = serve(lambda body, number: completion({"spans": []}), wait=0.02)
     extract = extractor(server.url, concurrency=2)
     rows = extract(passages(*"abcdefghijklmnopqrstuvwxyz"))
     assert next(rows) == []

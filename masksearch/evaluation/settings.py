@@ -76,7 +76,7 @@ class CompareSettings(Settings):
     """Results files, one row of the tables each."""
     baseline: Ref = ""
     """Result that the others are compared with, paired by question. Empty: the first of the same suite."""
-    groups: dict[str, Refs] = {}
+    groups: dict[str, Refs] = Field({})
     """Arms of an experiment, each averaged over its training seeds: name -> results files."""
     metric: tuple[str, ...] = Field(("recall",), min_length=1)
     """Measures of the main table, one table each: recall, f1, em, cover_em, judge_strict or any other

@@ -1,4 +1,4 @@
-"""The check behind `hide_source`: each mask needs evidence in an article other than the hidden source.
+"""The check `elsewhere` (for `hide_source`): each mask needs evidence in an article other than the source.
 
 The same string in another passage is seldom evidence: "1970" and "Australia" occur everywhere. A result
 counts as evidence for a mask if it passes four tests:

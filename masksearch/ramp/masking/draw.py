@@ -77,7 +77,7 @@ def _draw_uniformly(
 ) -> list[Span]:
     """Draws k spans that are apart, every set equally likely.
 
-    In the rare passages where 20 draws do not hit such a set, k spans of the set `most` are drawn.
+    In the rare passages where 20 draws give no k spans that are apart, k spans of the set `most` are drawn.
     """
     for _ in range(20):
         drawn = sorted(rng.sample(list(spans), k), key=lambda span: span.start)

@@ -1,7 +1,7 @@
 """The rules of masking (the paper's section on RAMP): pure functions of a passage, its spans and a seed.
 
 Whether a span may be masked does not depend on the other masks: it must not occur anywhere else in the
-whole shown text, so that it is hidden whatever else is masked. Therefore the number of masks that a
+whole shown text, so that it is hidden regardless of the other masks. Therefore the number of masks that a
 passage allows is known before any span is drawn.
 
 Departures from the released generator, all intended: spans are drawn without replacement, k is the true

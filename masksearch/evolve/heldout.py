@@ -3,7 +3,6 @@ tasks through the same rollouts."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.statistics import paired_difference
 from masksearch.evolve.settings import EvolveSettings
 from masksearch.llm.base import Sampling
+from masksearch.runtime.resume import read_mark
 from masksearch.types import Results, Task, Trajectory
 
 RESULTS = "results.json"
@@ -115,7 +115,4 @@ def gain(results: Results, before: Results, settings: EvolveSettings) -> dict[st
 
 def read_manifest(path: Path) -> Mapping[str, Any] | None:
     """Reads a finished round's manifest; None if the round is not finished."""
-    if not path.exists():
-        return None
-    value: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
+    return read_mark(path) or None

@@ -183,6 +183,17 @@ def read_mark(path: Path) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
+    """The summary in a stage's own report, if the report is of the same settings and nothing is left; else empty.
+
+    A stage that was killed after it had written its product, but before done.json, need not run again.
+    """
+    record = read_mark(report)
+    summary = dict(record.get("summary", {}))
+    same = record.get("settings") == settings.model_dump(mode="json")
+    return summary if same and not summary.get("unfinished") else {}
+
+
 def claim(mark: Path, content: str, clear: Callable[[], None]) -> None:
     """Keeps a cache that was made for the same `content`, and clears one that was not.
 

@@ -23,8 +23,9 @@ from masksearch.ramp.run.plan import COPIES, ORDER, Plan, build_tools
 from masksearch.ramp.run.shards import shard_folder
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Failure
-from masksearch.runtime.files import atomic_path, hash_json, remove, write_json, write_text
+from masksearch.runtime.files import atomic_path, hash_json, remove, write_json
 from masksearch.runtime.progress import Progress, say
+from masksearch.runtime.resume import claim
 from masksearch.search import build_index, load
 from masksearch.search.index.storage import write_passages
 from masksearch.search.settings import IndexSettings
@@ -52,11 +53,7 @@ def forget_other_work(settings: MaskSettings, work: Path) -> None:
     Settings that do not affect the tasks (`workers`, `engine`, `concurrency`) may differ.
     """
     key = hash_json(settings.model_dump(mode="json", exclude={"workers", "engine", "concurrency"}))
-    path = work / KEY
-    if path.exists() and path.read_text(encoding="utf-8").strip() == key:
-        return
-    _clear(work, RESUMED)
-    write_text(path, key + "\n")
+    claim(work / KEY, key, lambda: _clear(work, RESUMED))
 
 
 def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:

@@ -15,7 +15,6 @@ in the same bytes as an uninterrupted one.
 
 from __future__ import annotations
 
-import json
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from masksearch.ramp.run.tally import MaskStats, survival_table
 from masksearch.ramp.settings import MaskSettings
 from masksearch.runtime.files import write_json, write_json_lines
 from masksearch.runtime.progress import Progress, say
+from masksearch.runtime.resume import reported_summary
 from masksearch.search import load
 
 REPORT = "mask-report.json"
@@ -76,7 +76,7 @@ class _Run:
 
     def go(self) -> dict[str, Any]:
         """Runs all steps; none if an earlier attempt was interrupted after its output was written."""
-        if self.output.exists() and (summary := self._written()):
+        if self.output.exists() and (summary := reported_summary(self.work / REPORT, self.settings)):
             tidy(self.work)
             return summary
         check_settings(self.settings, self.output)
@@ -219,15 +219,6 @@ class _Run:
         else:
             tidy(self.work)
         return summary
-
-    def _written(self) -> dict[str, Any]:
-        """Returns the summary of a finished run with the same settings; empty without such a run."""
-        try:
-            report = json.loads((self.work / REPORT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        same = report.get("settings") == self.settings.model_dump(mode="json") and not report.get("set_aside")
-        return dict(report.get("summary", {})) if same else {}
 
     def _drop_counts(self) -> str:
         return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())

@@ -9,7 +9,7 @@ from masksearch.search.settings import SearchSettings
 
 
 class ServeSettings(Settings):
-    """Settings of the server that answers searches over HTTP or over the Model Context Protocol."""
+    """Answers the searches of other programs, over HTTP or over the Model Context Protocol."""
 
     host: str = "127.0.0.1"
     """Address to listen on. By default only programs on this machine can connect; there is no

@@ -65,7 +65,7 @@ class AgentsSettings(Settings):
 
 
 class SynthesizeSettings(Settings):
-    """Settings of the stage that turns tasks or questions into trajectories."""
+    """Turns tasks or questions into trajectories."""
 
     tasks: Ref
     """File of RAMP tasks or questions."""

@@ -184,7 +184,7 @@ def read_mark(path: Path) -> dict[str, Any]:
 
 
 def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
-    """The summary in a stage's own report, if the report is of the same settings and nothing is left; else empty.
+    """The summary in a stage's own report; empty if the report has other settings, or work is left.
 
     A stage that was killed after it had written its product, but before done.json, need not run again.
     """

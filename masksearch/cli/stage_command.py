@@ -130,7 +130,7 @@ def _locked_into(
     folder.check_free("move it away, or choose another -o")
     retried = folder.incomplete()
     if place.run is None:
-        _clear_finished(settings, output, folder)
+        _clear_finished(settings, folder)
     spent = folder.start()
     for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):
         files.remove(leftover)  # of an attempt that was killed while it wrote
@@ -152,11 +152,11 @@ def _locked_into(
     return summary
 
 
-def _clear_finished(settings: Settings, output: Path, folder: WorkFolder) -> None:
+def _clear_finished(settings: Settings, folder: WorkFolder) -> None:
     """Clears the work of a finished command, which starts again from nothing; answers that models were paid
     for stay."""
     paid = getattr(settings, "teacher", "") == "agents"
-    if output.exists() and paid and folder.holds_this_work():
+    if folder.done_file.exists() and paid and folder.holds_this_work():
         say(
             f"The outcome of each task is read from {folder.folder}, so no answered request is sent again; "
             "remove that folder to start from nothing."

@@ -141,7 +141,8 @@ def _locked_into(
             say("Start the same command again to do the rest.")
         if place.run is not None or not summary.get("unfinished"):
             record = done_record(spec.kind, time.monotonic() - started + spent, summary, retried)
-            folder.finish({**record, "made_by": OUTSIDE})
+            # A run must not clear this product; a command with another key may replace its own.
+            folder.finish({**record, "made_by": OUTSIDE} if place.run is not None else record)
     except BaseException:
         with contextlib.suppress(OSError):
             folder.pause(time.monotonic() - started + spent)

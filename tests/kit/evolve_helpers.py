@@ -122,13 +122,14 @@ def make_taught_checkpoint(folder):
     tokenizer = make_tiny_tokenizer([*TEXTS, f"{' '.join(WORDS)} Who is number told of? look for it is so"])
     make_tiny_model(tokenizer, spread=0.05).save_pretrained(folder / "raw")
     tokenizer.save_pretrained(folder / "raw")
-    write_json_lines(
-        folder / "lessons.jsonl", (seed_trajectory(5000 + number).to_json() for number in range(600))
-    )
+    # Questions of one length would teach positions instead of form, and fail on questions of another.
+    rng = random.Random(5)
+    numbers = [rng.randrange(10 ** rng.randint(1, 4)) for _ in range(600)]
+    write_json_lines(folder / "lessons.jsonl", (seed_trajectory(number).to_json() for number in numbers))
     settings = SftSettings(
         model=str(folder / "raw"),
         trajectories=(str(folder / "lessons.jsonl"),),
-        max_steps=500,
+        max_steps=300,
         learning_rate=1e-2,
         dtype="float32",
     )

@@ -32,7 +32,7 @@ import numpy as np
 
 from masksearch.corpus import read_documents
 from masksearch.search import build, load, open_searcher
-from masksearch.search.index.base import indexed
+from masksearch.search.index.base import indexed_text
 from masksearch.search.index.hybrid import HybridSearcher
 from masksearch.search.settings import DenseSettings, IndexSettings, SearchSettings
 from masksearch.text.terms import Tokeniser
@@ -156,7 +156,7 @@ def _library_recall(corpus: str, gold: Sequence[tuple[str, set[str]]]) -> list[f
     engine = bm25s.BM25()
     engine.index(
         bm25s.tokenize(
-            [indexed(passage) for passage in texts], stopwords="en", stemmer=stemmer, show_progress=False
+            [indexed_text(passage) for passage in texts], stopwords="en", stemmer=stemmer, show_progress=False
         ),
         show_progress=False,
     )
@@ -529,7 +529,9 @@ def _qdrant(arguments: argparse.Namespace, number: int, queries: Sequence[str]) 
         started = time.perf_counter()
         points = (
             models.PointStruct(
-                id=row, vector={"t": sparse(indexed(passage))}, payload={"record": passage.model_dump_json()}
+                id=row,
+                vector={"t": sparse(indexed_text(passage))},
+                payload={"record": passage.model_dump_json()},
             )
             for row, passage in enumerate(multiplied(arguments.data, number))
         )

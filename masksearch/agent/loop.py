@@ -31,7 +31,7 @@ from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
 from masksearch.llm.native_tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
-from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.text.thoughts import without_thoughts
 from masksearch.types import (
     SEARCH_ONLY,
@@ -123,7 +123,7 @@ async def run_episode(
         session = await policy.open(chat, replace(sampling, max_length=settings.max_length))
         run.started = time.monotonic()
         status = await _converse(
-            session, as_seen_by(task, searcher), settings, run, task_language(task), style
+            session, search_for_task(task, searcher), settings, run, task_language(task), style
         )
     except ModelError as error:
         status, run.error = "model_failed", str(error)
@@ -273,7 +273,7 @@ async def run_single_turn(
         information = ""
         if searcher is not None:
             run.searches = 1
-            hits = await as_seen_by(task, searcher).asearch(query, settings.top_k)
+            hits = await search_for_task(task, searcher).asearch(query, settings.top_k)
             run.retrieved.append(tuple(hit.passage.id for hit in hits))
             information = render_information(hits, settings.passage_words, task_language(task))
             run.add("tool", information, 0)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from masksearch.llm.base import Message
-from masksearch.text.excerpts import beginning, part_of
+from masksearch.text.excerpts import beginning, text_part
 from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 
@@ -145,7 +145,7 @@ def render_page(page: Page | None, part: int, words: int, language: str = "") ->
     """
     if page is None:
         return _information([], "no-page", language)
-    text, parts = part_of(page.text, part, words)
+    text, parts = text_part(page.text, part, words)
     if not text:
         return _information([], "page-end", language)
     title = f"{beginning(page.title, TITLE_WORDS)} ({part}/{parts})"

@@ -59,14 +59,14 @@ def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = Fal
     # nor lost.
     if row["cover_em"] and row["f1"] < RIGHT_AT:
         return "over_long"
-    if not row["cover_em"] and had_written(trajectory, task):
+    if not row["cover_em"] and wrote_answer_earlier(trajectory, task):
         return "answer_lost"
     if not row["searches"]:
         return "never_searched"
     return "not_used" if row.get("evidence", 1) else "not_retrieved"
 
 
-def had_written(trajectory: Trajectory, task: Task) -> bool:
+def wrote_answer_earlier(trajectory: Trajectory, task: Task) -> bool:
     """Whether the model wrote a right answer before its final answer.
 
     Gold answers yes and no, and those that occur in the task's own text, do not count: a model writes

@@ -54,9 +54,7 @@ def row(
         "answers": list(task.answers),
         **trajectory.scores,
         "cover_em": int(covers_task(trajectory.answer, task, form)),
-        "valid": int(
-            trajectory.status == "answered" and (settings.method not in AGENTS or in_form(trajectory))
-        ),
+        "valid": int(_is_valid(trajectory, settings)),
         "free_recall": free_recall(written, task),
         "answer_tokens": answer_tokens(trajectory.answer, task, form),
         "status": trajectory.status,
@@ -70,7 +68,14 @@ def row(
     return {**found, "failure": failure(found, trajectory, task, settings.search.noise.fail > 0)}
 
 
-def in_form(trajectory: Trajectory) -> bool:
+def _is_valid(trajectory: Trajectory, settings: EvalSettings) -> bool:
+    """Whether the trajectory answered and, if it is an agent's, follows the protocol."""
+    if trajectory.status != "answered":
+        return False
+    return settings.method not in AGENTS or follows_protocol(trajectory)
+
+
+def follows_protocol(trajectory: Trajectory) -> bool:
     """Whether an agent kept to the protocol.
 
     Native tool calls are translated into the protocol by us, so for these the test is that no call needed

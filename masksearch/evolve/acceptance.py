@@ -43,7 +43,7 @@ def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings,
     `work` holds the judge's verdicts. Raises ModelError if the judge's endpoint leaves too many answers
     without a verdict (`judge.allow_failed`).
     """
-    outcomes = [_in_form(trajectory, settings) for trajectory in trajectories]
+    outcomes = [_follows_protocol(trajectory, settings) for trajectory in trajectories]
     places = [place for place, outcome in enumerate(outcomes) if outcome.correct]
     if uses_judge(settings):
         name = judge_mode(settings.judge)
@@ -58,7 +58,7 @@ def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings,
     return outcomes
 
 
-def _in_form(trajectory: Trajectory, settings: EvolveSettings) -> Outcome:
+def _follows_protocol(trajectory: Trajectory, settings: EvolveSettings) -> Outcome:
     # Searches that fail on purpose (`search.noise.fail`) do not exclude a rollout.
     if trajectory.status == "model_failed" or (trajectory.search_errors and not settings.search.noise.fail):
         return Outcome(trajectory, None, "search failed" if trajectory.search_errors else "model failed")

@@ -61,7 +61,7 @@ def price(
 
 
 @dataclass
-class Purse:
+class Budget:
     """The sum over all tasks, and its limits. A limit of 0 means no limit."""
 
     max_tokens: int = 0
@@ -85,6 +85,6 @@ class Purse:
             return True
         return bool(self.max_cost and total.cost >= self.max_cost)
 
-    def told(self) -> str:
+    def limit_message(self) -> str:
         """Returns the message for a run that has reached a limit."""
         return f"the limit is reached: {self.total.tokens:,} tokens, {self.total.cost:.2f} US dollars"

@@ -251,7 +251,7 @@ def _contents(content: Any) -> tuple[str, str]:
     return "".join(texts), "\n".join(thoughts)
 
 
-def soften(text: str) -> str:
+def deactivate_tags(text: str) -> str:
     """Returns a model's text with the protocol's tags made inert:
 
     `<search>` -> `‹search›`. Keeps all other text.
@@ -263,7 +263,7 @@ def with_reasoning(reasoning: str, text: str) -> str:
     """Puts the reasoning that the server separated in front of a turn, as a thought without active tags."""
     if not reasoning or text.lstrip().startswith("<think>"):
         return text
-    return f"<think>{soften(reasoning)}</think>\n{text.lstrip()}"
+    return f"<think>{deactivate_tags(reasoning)}</think>\n{text.lstrip()}"
 
 
 def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:

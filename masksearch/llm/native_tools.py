@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
-from masksearch.llm.endpoint import EndpointPolicy, Reply, request, soften
+from masksearch.llm.endpoint import EndpointPolicy, Reply, deactivate_tags, request
 from masksearch.types import Hit
 
 PREFIX = "openai-tools:"
@@ -149,7 +149,9 @@ class ToolsSession:
         name, raw = str(function.get("name") or ""), function.get("arguments")
         value, fault = _read_arguments(name, raw, offered)
         written = raw if isinstance(raw, str) else json.dumps(raw, ensure_ascii=False)
-        turn = soften(f"{name}({written})") if fault else f"<{name}>{soften(value)}</{name}>"
+        turn = (
+            deactivate_tags(f"{name}({written})") if fault else f"<{name}>{deactivate_tags(value)}</{name}>"
+        )
         # Servers parse the arguments in the history again, so invalid JSON must not go back.
         history = json.dumps({_ARGUMENT[name]: value}, ensure_ascii=False) if not fault else "{}"
         call_id = str(call.get("id") or f"call_{self.call_count}")
@@ -189,7 +191,7 @@ def _thought(*parts: str) -> str:
     """
     texts = [part.replace("<think>", "").replace("</think>", "").strip() for part in parts if part.strip()]
     thought = "\n".join(texts)
-    return f"<think>{soften(thought)}</think>" if thought.strip() else ""
+    return f"<think>{deactivate_tags(thought)}</think>" if thought.strip() else ""
 
 
 def _without_call(reply: Reply) -> Generation:
@@ -206,15 +208,15 @@ def _without_call(reply: Reply) -> Generation:
     before = _thought(reply.reasoning, thought)
     finish: Literal["length", "end"] = "length" if reply.finish == "length" else "end"
     if reply.refusal and not content:
-        text = f"{before}\n{soften(reply.refusal)}".strip()
+        text = f"{before}\n{deactivate_tags(reply.refusal)}".strip()
         return FaultyGeneration(text, finish, reply.tokens, "the model refused")
     if any(mark in content for mark in _UNPARSED_CALLS):
         fault = "the server did not read the model's tool call; start it with its tool parser"
-        return FaultyGeneration(f"{before}\n{soften(content)}".strip(), finish, reply.tokens, fault)
+        return FaultyGeneration(f"{before}\n{deactivate_tags(content)}".strip(), finish, reply.tokens, fault)
     cut_short = finish == "length" or reply.finish == "content_filter" or content.startswith("<think>")
     if not content or cut_short:
-        return Generation(f"{before}\n{soften(content)}".strip(), finish, reply.tokens)
+        return Generation(f"{before}\n{deactivate_tags(content)}".strip(), finish, reply.tokens)
     # A model that was trained on the tags may answer in them.
     opened = content.rpartition("<answer>")[2]
-    answer = soften(opened.partition("</answer>")[0]).strip()
+    answer = deactivate_tags(opened.partition("</answer>")[0]).strip()
     return Generation(f"{before}\n<answer>{answer}</answer>".strip(), "stop", reply.tokens)

@@ -24,7 +24,7 @@ MOST_OPENINGS = 100
 
 
 @dataclass(frozen=True)
-class Asked(Generic[T]):
+class StructuredReply(Generic[T]):
     """The result of one question.
 
     `value` is None where no reply could be read; `fault` is then the reason.
@@ -38,7 +38,7 @@ class Asked(Generic[T]):
     completion_tokens: int
 
 
-class JsonForms:
+class JsonModes:
     """The forms of a request for JSON: with a schema, in JSON mode, or by the prompt alone.
 
     Remembers the first form that the server accepts; later requests start with it.
@@ -84,7 +84,7 @@ class Structured:
     """Questions to one endpoint; after the first answer all use the form that worked."""
 
     def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
-        self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonForms()
+        self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonModes()
 
     async def ask(
         self,
@@ -94,7 +94,7 @@ class Structured:
         read: Read[T],
         repair: str,
         sampling: Sampling,
-    ) -> Asked[T]:
+    ) -> StructuredReply[T]:
         """Asks for one object, which `read` turns into a value.
 
         Where the first reply cannot be read, asks again with the message `repair` followed by the fault.
@@ -103,7 +103,7 @@ class Structured:
         first = await self._forms.complete(self.policy, messages, name, schema, self.max_tokens, sampling)
         value, fault = _take(first, read)
         if not fault:
-            return Asked(value, "", (first.text,), _prompt_tokens(first), first.tokens)
+            return StructuredReply(value, "", (first.text,), _prompt_tokens(first), first.tokens)
         more = [
             {"role": "assistant", "content": first.text or "(empty)"},
             {"role": "user", "content": f"{repair} ({fault})"},
@@ -112,7 +112,7 @@ class Structured:
             self.policy, [*messages, *more], name, schema, self.max_tokens, sampling
         )
         value, fault = _take(second, read)
-        return Asked(
+        return StructuredReply(
             value,
             fault,
             (first.text, second.text),

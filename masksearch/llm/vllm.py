@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     import httpx
 
 EXTRA = "vllm"
-AT_A_TIME = 256
+MAX_CONCURRENT = 256
 """Most concurrent requests of one process: about the batch size of vLLM by default.
 
 Each request takes a connection.
 """
 WAITS = (0.5, 2.0)
 """Seconds before each further try of a request that failed with a temporary error."""
-MAY_PASS = frozenset({408, 429})
+RETRYABLE_STATUSES = frozenset({408, 429})
 """HTTP statuses, in addition to 5xx, after which a request is tried again."""
 LONGEST_MESSAGE = 300
 """Most characters of a server's message that an error quotes."""
@@ -202,7 +202,7 @@ class ServerPolicy(VllmPolicy):
 
     def _gate(self) -> asyncio.Semaphore:
         """Returns the semaphore that limits concurrent requests; each event loop needs its own."""
-        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(AT_A_TIME))
+        return self._gates.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(MAX_CONCURRENT))
 
     async def _complete(self, body: Mapping[str, Any]) -> Any:
         """Returns the JSON of an answer. Raises ModelError."""
@@ -220,7 +220,7 @@ class ServerPolicy(VllmPolicy):
                         f"{self._who} answered with something other than JSON; "
                         "check that vllm.url is the URL of a native vLLM server."
                     ) from error
-            elif response.status_code in MAY_PASS or response.status_code >= 500:
+            elif response.status_code in RETRYABLE_STATUSES or response.status_code >= 500:
                 failure = f"answers {_status_message(response)}"
             else:
                 raise ModelError(f"{self._who} refused a request ({_status_message(response)}).")

@@ -142,7 +142,7 @@ def run_stage(
             else:
                 summary = function(settings, output, work)
         except BrokenPipeError as error:
-            # Outside a stage a broken pipe means that our output has no reader any more; here it is a failure.
+            # Outside a stage a broken pipe means that our output has no reader; here it is a failure.
             raise MaskSearchError(
                 f"a process or connection of the stage '{spec.kind}' has closed; "
                 "start the same command again."

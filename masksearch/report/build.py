@@ -19,7 +19,7 @@ from markupsafe import Markup
 from masksearch.report.curves import curves, plain_words
 from masksearch.report.explorer import Explorer, make_explorer
 from masksearch.report.failure_table import failure_table
-from masksearch.report.load import Row, Run, Stage, load_beside, load_run
+from masksearch.report.load import Row, Run, Stage, load_other_runs, load_run
 from masksearch.report.scores import (
     background_tables,
     comparison_tables,
@@ -51,8 +51,8 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
 
     Raises DataError if the folder holds no stage.
     """
-    run, beside = load_run(run_dir), load_beside(settings.against)
-    both = Run(run.name, [*run.stages, *beside.stages], [*run.notes, *beside.notes])
+    run, others = load_run(run_dir), load_other_runs(settings.against)
+    both = Run(run.name, [*run.stages, *others.stages], [*run.notes, *others.notes])
     explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
     page = _render(
         title=settings.title or f"MaskSearch: {run.name or run_dir.resolve().name}",

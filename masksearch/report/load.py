@@ -10,7 +10,7 @@
     RUN/stages/NAME/comparison.json    compare
 
 A file that cannot be read becomes a note on the page. Of the other runs that the page compares with
-(`load_beside`), only the evaluations are used.
+(`load_other_runs`), only the evaluations are used.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def load_run(run_dir: Path) -> Run:
     return Run(Path(name).stem if isinstance(name, str) else "", stages, notes)
 
 
-def load_beside(run_dirs: Sequence[str | Path]) -> Run:
+def load_other_runs(run_dirs: Sequence[str | Path]) -> Run:
     """Loads the evaluations of other runs, named after their folders.
 
     Raises DataError if a folder is not that of a run.

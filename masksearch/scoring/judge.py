@@ -29,7 +29,7 @@ from typing import Any, Literal
 from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import BAD_REQUEST, EndpointError, EndpointPolicy, Reply, open_connections
-from masksearch.llm.structured import JsonForms
+from masksearch.llm.structured import JsonModes
 from masksearch.runtime.files import append_json_lines, hash_json, read_appended
 from masksearch.text.excerpts import beginning
 from masksearch.text.neutralise import neutralise
@@ -150,7 +150,7 @@ class Judge:
         self.retries = retries
         self._templates = _load(prompts)
         self.open_policy()  # only to check the URL and the package before any work starts
-        self._forms = JsonForms()
+        self._forms = JsonModes()
 
     @cached_property
     def prompt_hash(self) -> str:

@@ -15,14 +15,14 @@ from masksearch.protocols import Searcher
 from masksearch.types import Hit
 
 T = TypeVar("T")
-AT_A_TIME = 64
+SEARCH_THREADS = 64
 """Number of threads in which searches over the network wait, so that the event loop stays free. asyncio's
 default pool has only six threads on two cores."""
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_A_TIME, "search")
+    return ThreadPoolExecutor(SEARCH_THREADS, "search")
 
 
 async def in_thread(function: Callable[..., T], *arguments: Any) -> T:

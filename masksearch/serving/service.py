@@ -16,7 +16,7 @@ from masksearch.serving.body import Receive, read_body
 from masksearch.serving.metrics import Metrics
 from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Refused
-from masksearch.text.excerpts import part_of
+from masksearch.text.excerpts import text_part
 from masksearch.text.neutralise import neutralise
 
 REMOTE_AT_ONCE = 8
@@ -78,7 +78,7 @@ async def opened(reader: PageReader, asked: wire.Open, words: int) -> wire.Part:
     if page is None:
         raise Refused(404, "There is no page with this title.")
     # A long page takes a while, so this runs in a thread.
-    text, parts = await in_thread(part_of, page.text, asked.part, words)
+    text, parts = await in_thread(text_part, page.text, asked.part, words)
     if not text:
         raise Refused(404, f"This page has no part {asked.part}; its number of parts is {parts}.")
     return wire.Part(title=neutralise(page.title), text=text, part=asked.part, parts=parts)

@@ -23,7 +23,7 @@ from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit, Passage
 
 Body = TypeVar("Body", bound=BaseModel)
-ROWS_AT_A_TIME = 250
+ROWS_PER_CHUNK = 250
 """Rows that are written before other requests get a turn."""
 LONGEST_KEPT = 2000
 """Longest passage, in characters, whose JSON is cached: searches find the same passages again and again."""
@@ -149,7 +149,7 @@ async def retrieved(found: Sequence[Sequence[Hit]], with_scores: bool) -> bytes:
     for hits in found:
         lists.append(b"[" + b",".join([_row(hit, with_scores) for hit in hits]) + b"]")
         rows += len(hits)
-        if rows >= ROWS_AT_A_TIME:
+        if rows >= ROWS_PER_CHUNK:
             rows = 0
             await asyncio.sleep(0)
     return b'{"result":[' + b",".join(lists) + b"]}"

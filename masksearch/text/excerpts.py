@@ -16,7 +16,7 @@ LONGEST = 1_000_000
 """Characters of a page that the model can read; the rest is cut off."""
 
 
-def part_of(text: str, part: int, words: int) -> tuple[str, int]:
+def text_part(text: str, part: int, words: int) -> tuple[str, int]:
     """Returns the `part`-th (from 1) stretch of `words` words, neutralised, and the number of parts.
 
     The stretch is "" where the text has no such part. Text after the first LONGEST characters is not shown.

@@ -1,4 +1,4 @@
-"""The tree is the pipeline: files import only files above them, in no circle, and importing the package loads nothing heavy."""
+"""Import order: files import only earlier rooms, in no circle, and the package loads no heavy library."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def modules() -> dict[str, Path]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """(line, module, whether at the top level) of every import, also inside functions; our modules without `masksearch.`."""
+    """Yields (line, module, whether at the top level) of every import, also inside functions."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {id(node) for node in ast.iter_child_nodes(tree)}
     for node in ast.walk(tree):
@@ -82,7 +82,7 @@ def graph() -> dict[str, dict[str, int]]:
 
 
 def place(module: str) -> int:
-    """Where a module stands in the order; the package's own root files that may import anything come last."""
+    """Position of a module's room in the order; `__main__` comes last."""
     first = module.split(".")[0]
     return ORDER.index(first) if first in ORDER else len(ORDER)
 

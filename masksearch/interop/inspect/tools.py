@@ -18,9 +18,9 @@ from inspect_ai.tool import Tool, ToolError, tool
 from masksearch.agent.prompts import render_failure, render_information, task_language
 from masksearch.agent.settings import AgentSettings
 from masksearch.errors import SearchError
-from masksearch.llm.endpoint import soften
+from masksearch.llm.endpoint import deactivate_tags
 from masksearch.protocols import Searcher
-from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.types import MaskedTask, Status, Task, Trajectory, Turn, Usage, task_json
 
 NAME = "search"
@@ -46,7 +46,7 @@ class Log:
 @tool(name=NAME)
 def search_tool(searcher: Searcher, task: Task, settings: AgentSettings, log: Log) -> Tool:
     """Returns the search tool of one task, with its limit of searches and its hidden passages."""
-    seen = as_seen_by(task, searcher)
+    seen = search_for_task(task, searcher)
 
     async def execute(query: str) -> str:
         """Searches a collection of texts and returns the passages that fit best.
@@ -108,14 +108,14 @@ def _turns(message: ChatMessage, messages: Sequence[ChatMessage]) -> list[Turn]:
     """Returns the turns of an assistant message, with the replies to its calls."""
     if not isinstance(message, ChatMessageAssistant):
         return []
-    text = soften(message.text.strip())
+    text = deactivate_tags(message.text.strip())
     if not message.tool_calls:
         return [Turn(role="model", text=f"<answer>{text}</answer>")] if text else []
     replies = {other.tool_call_id: other.text for other in messages if isinstance(other, ChatMessageTool)}
     turns: list[Turn] = []
     for call in message.tool_calls:
         thought = f"<think>{text}</think>\n" if text and not turns else ""
-        query = soften(str(call.arguments.get("query", "")))
+        query = deactivate_tags(str(call.arguments.get("query", "")))
         turns.append(Turn(role="model", text=f"{thought}<{NAME}>{query}</{NAME}>"))
         if call.id in replies:
             turns.append(Turn(role="tool", text=replies[call.id]))

@@ -200,8 +200,8 @@ class Engine:
             if stream.held:
                 ready.append(request)
                 continue
-            soon = longest_beginning(stream.pending, starting)[1]
-            place, held = longest_beginning(stream.pending, [holder.held for holder in holders])
+            soon = longest_prefix(stream.pending, starting)[1]
+            place, held = longest_prefix(stream.pending, [holder.held for holder in holders])
             donor = holders[place] if held else None
             # The last token must run: its logits give the distribution of the first sampled token.
             now = min(held, len(stream.pending) - 1)
@@ -317,7 +317,7 @@ class Engine:
                 request.done.set_result(None)
 
 
-def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
+def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
     """Returns the length of the longest common prefix of two sequences."""
     for place, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
@@ -325,7 +325,7 @@ def common_beginning(one: Sequence[int], other: Sequence[int]) -> int:
     return min(len(one), len(other))
 
 
-def longest_beginning(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[int, int]:
+def longest_prefix(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[int, int]:
     """Finds the sequence with the longest common prefix with `tokens`; returns its index and the length.
 
     Returns the first of several equally long ones, and (0, 0) where no sequence starts like `tokens`.
@@ -336,7 +336,7 @@ def longest_beginning(tokens: Sequence[int], others: Sequence[Sequence[int]]) ->
         # Most sequences share only the instruction: one slice comparison rules out those that cannot do
         # better, without counting token by token.
         if start and other[: length + 1] == start:
-            best, length = place, common_beginning(tokens, other)
+            best, length = place, common_prefix(tokens, other)
             start = tokens[: length + 1] if length < len(tokens) else []
     return best, length
 

@@ -15,7 +15,7 @@ from functools import cache
 from masksearch.protocols import Searcher
 from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.query import alternative_queries, visible_query
-from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.text.words import boundaries
 from masksearch.types import Hit, MaskedTask
 
@@ -98,7 +98,7 @@ def _search(
         by_view.setdefault(view, {}).setdefault(query, []).append(mask)
     results: dict[Mask, list[Hit]] = {}
     for view, masks_by_query in by_view.items():
-        view_searcher = searcher if view == plain else as_seen_by(tasks[view], searcher)
+        view_searcher = searcher if view == plain else search_for_task(tasks[view], searcher)
         found = view_searcher.search(list(masks_by_query), k)
         for masks, hits in zip(masks_by_query.values(), found, strict=True):
             results.update(dict.fromkeys(masks, hits))

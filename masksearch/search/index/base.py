@@ -111,6 +111,6 @@ def mapped(path: Path) -> Any:
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
-def indexed(passage: Passage) -> str:
+def indexed_text(passage: Passage) -> str:
     """Returns the text of a passage that is indexed: its title and its text."""
     return f"{passage.title}\n{passage.text}"

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from masksearch.corpus import corpus_hash
 from masksearch.runtime.progress import Progress
-from masksearch.search.index.base import Floats, Ints, LocalSearcher, Ranked, best, indexed, mapped
+from masksearch.search.index.base import Floats, Ints, LocalSearcher, Ranked, best, indexed_text, mapped
 from masksearch.search.index.kernel import compiled
 from masksearch.search.index.manifest import make_manifest
 from masksearch.search.index.postings import Postings, id_order
@@ -222,7 +222,7 @@ def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: 
     tokeniser, postings = Tokeniser(language), Postings(runs)
     with Progress("Indexing", len(passages), "passages") as progress:
         for passage in passages:
-            postings.add(tokeniser.terms(indexed(passage)))
+            postings.add(tokeniser.terms(indexed_text(passage)))
             progress.step()
     engine = bm25s.BM25(**BM25, backend="numpy")
     # int64 (terms + 1,)
@@ -251,7 +251,7 @@ def _index(passages: Sequence[Passage], language: str) -> _Postings:
     vocabulary: dict[str, int] = {"": 0}
     rows = []
     for passage in passages:
-        terms = tokeniser.terms(indexed(passage)) or [""]
+        terms = tokeniser.terms(indexed_text(passage)) or [""]
         rows.append([vocabulary.setdefault(term, len(vocabulary)) for term in terms])
     engine = bm25s.BM25(**BM25, backend="numpy")
     engine.index((rows, vocabulary), show_progress=False)

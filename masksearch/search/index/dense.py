@@ -19,7 +19,7 @@ from masksearch.errors import MissingExtraError, ModelError, SearchError
 from masksearch.runtime.files import atomic_path
 from masksearch.runtime.progress import Progress
 from masksearch.search.batching import Batcher
-from masksearch.search.index.base import Floats, Ints, LocalSearcher, Ranked, best, indexed
+from masksearch.search.index.base import Floats, Ints, LocalSearcher, Ranked, best, indexed_text
 from masksearch.search.index.encoder import Encoder, Vectors
 from masksearch.search.index.manifest import read_manifest
 from masksearch.search.settings import DenseSettings
@@ -29,7 +29,7 @@ VECTORS = "vectors.faiss"
 PACKAGES = ("faiss-cpu", "sentence-transformers", "transformers", "torch", "numpy")
 DIGITS = 5
 """Decimal digits to which scores are rounded."""
-SPARE = 8
+EXTRA_RESULTS = 8
 """Rows requested beyond k, to detect ties with the k-th."""
 SAMPLE = 100_000
 """Largest number of vectors from which clusters and value ranges are learned."""
@@ -75,7 +75,7 @@ class DenseSearcher(LocalSearcher):
         k-th take part.
         """
         total = len(self.passages)
-        depth = min(k + SPARE, total)
+        depth = min(k + EXTRA_RESULTS, total)
         while True:
             scores, rows = self._index.search(vectors, depth)  # float32 and int64, both (queries, depth)
             # FAISS marks missing results with row -1 and the lowest float32, which overflows when rounded.
@@ -189,7 +189,7 @@ def _shard(passages: Sequence[Passage], start: int, work: Path, encoder: Encoder
     size = encoder.settings.shard
     path = work / f"{start // size:06d}.npy"
     if not path.exists():
-        texts = [indexed(passages[row]) for row in range(start, min(start + size, len(passages)))]
+        texts = [indexed_text(passages[row]) for row in range(start, min(start + size, len(passages)))]
         dtype = np.float32 if encoder.settings.precision == "float32" else np.float16
         vectors = encoder.passages(texts).astype(dtype)  # (passages of the shard, dimension)
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:

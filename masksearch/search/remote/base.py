@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from masksearch.search.batching import in_thread
 from masksearch.search.remote.client import MAX_BYTES, JsonClient
-from masksearch.search.remote.records import Complaint, Request, Service
+from masksearch.search.remote.records import ReportedError, Request, Service
 from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit
 
@@ -40,7 +40,7 @@ class Provider(Protocol):
         field for an empty result.
         """
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error that an answer reports, for any HTTP status; None without an error."""
 
 

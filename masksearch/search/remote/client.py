@@ -23,7 +23,7 @@ from masksearch import __version__
 from masksearch.errors import MissingExtraError, SearchError, SearchUnavailableError
 from masksearch.search.remote.answers import LONGEST_MESSAGE, UnexpectedShape
 from masksearch.search.remote.keys import Secret
-from masksearch.search.remote.records import Complaint, Request, Service
+from masksearch.search.remote.records import ReportedError, Request, Service
 from masksearch.text.display import one_line, printable
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 MAX_BYTES = 10_000_000
 """Longest answer that is read, in bytes after decompression."""
-MAY_PASS = frozenset({408, 425, 429})
+RETRYABLE_STATUSES = frozenset({408, 425, 429})
 """HTTP statuses of failures that may pass, in addition to 5xx."""
 
 
@@ -63,7 +63,7 @@ class JsonClient:
     def ask(
         self,
         request: Request,
-        complaint: Callable[[Any], Complaint | None],
+        complaint: Callable[[Any], ReportedError | None],
         read: Callable[[Any], T],
         timeout: float | None = None,
     ) -> T:
@@ -140,7 +140,7 @@ class JsonClient:
                     raise httpx.ReadTimeout("", request=response.request)
             return _Answer(response.status_code, response.headers, bytes(body))
 
-    def _payload(self, answer: _Answer, complaint: Callable[[Any], Complaint | None]) -> Any:
+    def _payload(self, answer: _Answer, complaint: Callable[[Any], ReportedError | None]) -> Any:
         """Returns the JSON of a successful answer. Raises SearchError for any other answer."""
         try:
             payload, is_json = json.loads(answer.body), True
@@ -157,7 +157,7 @@ class JsonClient:
             )
         return payload
 
-    def _fail(self, answer: _Answer, reported: Complaint | None) -> NoReturn:
+    def _fail(self, answer: _Answer, reported: ReportedError | None) -> NoReturn:
         status, kind = answer.status, reported.kind if reported else ""
         detail = f"{status}: {self._shown(reported.message)}" if reported else str(status)
         if 300 <= status < 400:
@@ -167,7 +167,7 @@ class JsonClient:
                 f"{self._who} redirects to '{target}' ({status}), and redirects are not followed; check "
                 "the URL."
             )
-        if status in MAY_PASS or status >= 500 or kind == "passing":
+        if status in RETRYABLE_STATUSES or status >= 500 or kind == "passing":
             raise SearchUnavailableError(
                 f"{self._who} is unavailable at present ({detail}).",
                 retry_after(answer.headers.get("retry-after", "")),

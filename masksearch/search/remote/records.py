@@ -47,7 +47,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Complaint:
+class ReportedError:
     """An error that a service reports in its JSON: permanent, passing (may succeed later), or refused
     access."""
 

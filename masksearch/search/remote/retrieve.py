@@ -16,11 +16,11 @@ from masksearch.errors import SearchError
 from masksearch.search.batching import in_thread
 from masksearch.search.remote.answers import UnexpectedShape, member, message, rows, score, text
 from masksearch.search.remote.client import JsonClient, user_agent
-from masksearch.search.remote.records import Complaint, Request, Service, base_url, short_hash
+from masksearch.search.remote.records import ReportedError, Request, Service, base_url, short_hash
 from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit, Passage
 
-QUERIES_AT_A_TIME, RESULTS_AT_A_TIME = 256, 100_000
+MAX_QUERIES, MAX_RESULTS = 256, 100_000
 """Most queries and results per request; `masksearch serve` rejects more results (its max_results)."""
 MAX_BYTES = 64_000_000
 """Longest answer that is read, in bytes: room for 256 queries with whole passages."""
@@ -56,7 +56,7 @@ class RetrieveSearcher:
         cleaned = [one_line(encodable(query)) for query in queries]
         asked = [query for query in cleaned if query] if k > 0 else []
         found: list[list[Hit]] = []
-        size = max(1, min(QUERIES_AT_A_TIME, RESULTS_AT_A_TIME // max(k, 1)))
+        size = max(1, min(MAX_QUERIES, MAX_RESULTS // max(k, 1)))
         for start in range(0, len(asked), size):
             found += self._retrieve(asked[start : start + size], k)
         answers = iter(found)
@@ -103,12 +103,12 @@ def _named(payload: Any) -> str:
     return name
 
 
-def _complaint(payload: Any) -> Complaint | None:
+def _complaint(payload: Any) -> ReportedError | None:
     """Returns the error in `detail` (servers built with FastAPI) or in `error`."""
     if not isinstance(payload, dict) or "result" in payload:
         return None
     found = message(payload.get("detail")) or message(payload.get("error"))
-    return Complaint(found) if found else None
+    return ReportedError(found) if found else None
 
 
 def _results(payload: Any, count: int, k: int) -> list[list[Hit]]:

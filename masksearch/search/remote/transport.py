@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from masksearch.errors import UsageError
-from masksearch.search.batching import AT_A_TIME
+from masksearch.search.batching import SEARCH_THREADS
 from masksearch.search.remote.keys import Secret
 from masksearch.search.remote.records import Key, Service
 
@@ -21,7 +21,7 @@ def connections(service: Service, secret: Secret | None) -> httpx.Client:
 
     It follows no redirects. Raises UsageError where the proxy cannot be used.
     """
-    limits = httpx.Limits(max_connections=2 * AT_A_TIME, max_keepalive_connections=AT_A_TIME)
+    limits = httpx.Limits(max_connections=2 * SEARCH_THREADS, max_keepalive_connections=SEARCH_THREADS)
     try:
         transport = _KeyTransport(service.key, secret, limits=limits, proxy=_proxy(service.base))
     except (ImportError, ValueError) as error:

@@ -23,7 +23,7 @@ from masksearch.search.remote.answers import (
 )
 from masksearch.search.remote.base import Provider
 from masksearch.search.remote.client import user_agent
-from masksearch.search.remote.records import Complaint, Key, Request, Service, base_url, moved
+from masksearch.search.remote.records import Key, ReportedError, Request, Service, base_url, moved
 from masksearch.types import Hit, Passage
 
 
@@ -56,7 +56,7 @@ class Serper:
         """Returns the results (see `Provider.hits`). An empty result has an empty list `organic`."""
         return _hits(rows(member(payload, "organic"), "organic"), k, "link", "snippet")
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error of `{"message", "statusCode"}`: 403 for a wrong key, 400 without credits."""
         if not isinstance(payload, dict) or "organic" in payload:
             return None
@@ -82,7 +82,7 @@ class SerpApi:
             return []
         return _hits(rows(member(payload, "organic_results"), "organic_results"), k, "link", "snippet")
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error of `{"error": ...}`. With the status Error, the search may succeed later."""
         status = self._status(payload)
         return None if status == "Success" else _complaint(payload, "error", passing=status == "Error")
@@ -114,7 +114,7 @@ class Brave:
             return []
         return _hits(rows(member(member(payload, "web"), "results"), "web.results"), k, "url", "description")
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error of `{"type": "ErrorResponse", "error": {..}}`; the status of a wrong key is 422.
 
         `error` has the fields code, detail and status.
@@ -122,7 +122,7 @@ class Brave:
         found = _complaint(payload, "error")
         error = payload["error"] if found else None
         refused = isinstance(error, dict) and str(error.get("code")).startswith("SUBSCRIPTION_TOKEN")
-        return Complaint(found.message, "access") if found and refused else found
+        return ReportedError(found.message, "access") if found and refused else found
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Tavily:
         """Returns the results (see `Provider.hits`). An empty result has an empty list `results`."""
         return _hits(rows(member(payload, "results"), "results"), k, "url", "content")
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error of `{"detail": {"error": ...}}`; 432 and 433 mean that the plan is used up."""
         return _complaint(payload, "detail") or _complaint(payload, "error")
 
@@ -161,11 +161,11 @@ def web_provider(name: str, url: str = "") -> Provider:
     return PROVIDERS[name](moved(service, base_url(url)) if url else service)
 
 
-def _complaint(payload: Any, name: str, passing: bool = False) -> Complaint | None:
+def _complaint(payload: Any, name: str, passing: bool = False) -> ReportedError | None:
     error = payload.get(name) if isinstance(payload, dict) else None
     if not error:
         return None
-    return Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
+    return ReportedError(message(error) or "no reason given", "passing" if passing else "permanent")
 
 
 def _hits(found: list[dict[str, Any]], k: int, link: str, snippet: str) -> list[Hit]:

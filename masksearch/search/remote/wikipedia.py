@@ -17,13 +17,13 @@ from masksearch.search.batching import in_thread
 from masksearch.search.remote.answers import UnexpectedShape, member, message, rows, shortened, text
 from masksearch.search.remote.base import RemoteSearcher
 from masksearch.search.remote.client import user_agent
-from masksearch.search.remote.records import Complaint, Request, Service, base_url, moved
+from masksearch.search.remote.records import ReportedError, Request, Service, base_url, moved
 from masksearch.text.display import encodable, one_line, printable
 from masksearch.types import Hit, Page, Passage
 
 CONTACT = "MASKSEARCH_CONTACT"
 """Environment variable with the user's web page or mail address, for Wikimedia's User-Agent policy."""
-MOST = 20
+MAX_RESULTS = 20
 """Largest number of introductions per request (the API's exlimit)."""
 LONGEST_QUERY = 300
 """Longest query in characters; the API rejects longer ones."""
@@ -62,9 +62,9 @@ class Wikipedia:
         search = {
             "generator": "search",
             "gsrsearch": shortened(query, LONGEST_QUERY),
-            "gsrlimit": str(min(k, MOST)),
+            "gsrlimit": str(min(k, MAX_RESULTS)),
             "exintro": "1",
-            "exlimit": str(MOST),
+            "exlimit": str(MAX_RESULTS),
         }
         return Request("GET", params=QUERY | search)
 
@@ -78,14 +78,14 @@ class Wikipedia:
         pages.sort(key=lambda page: int(page["index"]))  # the API orders them by page id
         return [Hit(passage=self._passage(page), score=1 / rank) for rank, page in enumerate(pages[:k], 1)]
 
-    def complaint(self, payload: Any) -> Complaint | None:
+    def complaint(self, payload: Any) -> ReportedError | None:
         """Returns the error of `{"error": {"code", "info"}}`, which usually comes with the status 200."""
         error = payload.get("error") if isinstance(payload, dict) else None
         if not error:
             return None
         code = message(error.get("code")) if isinstance(error, dict) else ""
         passing = code.startswith(PASSING)
-        return Complaint(message(error) or "no reason given", "passing" if passing else "permanent")
+        return ReportedError(message(error) or "no reason given", "passing" if passing else "permanent")
 
     def page_request(self, title: str) -> Request:
         """Builds the request for the whole text of one article. The wiki follows redirects of titles."""

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from masksearch.search.batching import in_thread
-from masksearch.search.index.base import indexed
+from masksearch.search.index.base import indexed_text
 from masksearch.search.index.manifest import Manifested
 from masksearch.search.index.storage import page_key, page_of
 from masksearch.search.settings import IndexSettings
 from masksearch.text.terms import TOKENISER, Tokeniser
 from masksearch.types import Hit, Page, Passage
 
-SPARE = 8
+EXTRA_RESULTS = 8
 """Number of results requested beyond k, to detect ties with the k-th."""
-MOST = 10_000
+MAX_RESULTS = 10_000
 """Largest number of results requested from an engine."""
 
 
@@ -87,11 +87,11 @@ class StoreSearcher(Manifested):
     def _search(self, query: str, k: int) -> list[Hit]:
         """Requests more results until the last one is worse than the k-th, so that no ties are cut off."""
         terms = list(dict.fromkeys(self._tokeniser.terms(query)))
-        depth = k + SPARE
+        depth = k + EXTRA_RESULTS
         while terms and k > 0:
-            found = self.engine.find(terms, min(depth, MOST))
+            found = self.engine.find(terms, min(depth, MAX_RESULTS))
             hits = sorted(found, key=lambda hit: (-hit.score, hit.passage.id))
-            if len(hits) < depth or depth >= MOST or hits[k - 1].score > hits[-1].score:
+            if len(hits) < depth or depth >= MAX_RESULTS or hits[k - 1].score > hits[-1].score:
                 return hits[:k]
             depth *= 4
         return []
@@ -109,7 +109,7 @@ def rows(passages: Sequence[Passage], language: str) -> Iterator[dict[str, Any]]
             "number": number,
             "doc_id": passage.doc_id,
             "title_key": page_key(passage.title),
-            "terms": " ".join(tokeniser.terms(indexed(passage))),
+            "terms": " ".join(tokeniser.terms(indexed_text(passage))),
             "record": passage.model_dump_json(exclude_defaults=True),
         }
 

@@ -2,7 +2,7 @@
 
 A RAMP task is made from a passage of the indexed corpus, so a search nearly always finds this passage: a
 short cut, which teaches copying. A task with `source_hidden` is therefore searched without its own
-article, by the checks, the teacher, the rollouts and the evaluation alike (`as_seen_by`).
+article, by the checks, the teacher, the rollouts and the evaluation alike (`search_for_task`).
 
 The other results keep their order and scores, and up to k of them are returned.
 """
@@ -17,7 +17,7 @@ from masksearch.protocols import PageReader, Searcher
 from masksearch.search.index.storage import page_key
 from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
-SPARE = 8
+EXTRA_RESULTS = 8
 """Number of results requested beyond k at first; while too few remain visible, the number is quadrupled."""
 
 
@@ -48,7 +48,7 @@ class HiddenSource:
         """Returns the best `k` passages that are not hidden (see `Searcher.search`)."""
         answers: list[list[Hit]] = [[] for _ in queries]
         pending = list(range(len(queries))) if k > 0 else []
-        depth = k + SPARE
+        depth = k + EXTRA_RESULTS
         while pending:
             found = self.searcher.search([queries[place] for place in pending], depth)
             unfinished = []
@@ -63,7 +63,7 @@ class HiddenSource:
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
         """Returns the best `k` passages that are not hidden (see `Searcher.asearch`)."""
-        depth = k + SPARE
+        depth = k + EXTRA_RESULTS
         while k > 0:
             hits = await self.searcher.asearch(query, depth)
             visible = self._visible(hits, k)
@@ -90,7 +90,7 @@ class HiddenSource:
 
 
 class WithoutGold:
-    """A search from which `as_seen_by` removes the gold passages of each task.
+    """A search from which `search_for_task` removes the gold passages of each task.
 
     A question that is answered right without its gold passages was known to the model before. Direct
     searches hide no passages.
@@ -121,7 +121,7 @@ class WithoutGold:
         return await self.searcher.apage(title) if isinstance(self.searcher, PageReader) else None
 
 
-def as_seen_by(task: Task, searcher: Searcher) -> Searcher:
+def search_for_task(task: Task, searcher: Searcher) -> Searcher:
     """Returns the search for one task.
 
     It hides the task's own article where the task has `source_hidden`, and all gold passages of the task in a

@@ -12,7 +12,7 @@ from masksearch.errors import MissingExtraError, ModelError
 from masksearch.protocols import Searcher
 from masksearch.runtime.files import hash_file, hash_json
 from masksearch.search.batching import in_thread
-from masksearch.search.index.base import indexed
+from masksearch.search.index.base import indexed_text
 from masksearch.search.wrappers.base import Wrapper
 from masksearch.text.display import encodable
 from masksearch.types import Hit
@@ -55,7 +55,9 @@ class Reranked(Wrapper):
 
     def _order(self, queries: Sequence[str], found: Sequence[Sequence[Hit]], k: int) -> list[list[Hit]]:
         pairs = [
-            (query, indexed(hit.passage)) for query, hits in zip(queries, found, strict=True) for hit in hits
+            (query, indexed_text(hit.passage))
+            for query, hits in zip(queries, found, strict=True)
+            for hit in hits
         ]
         scores = [round(float(score), DIGITS) for score in self.scorer(pairs)] if pairs else []
         bounds = pairwise(accumulate(map(len, found), initial=0))

@@ -21,7 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from masksearch.errors import MaskSearchError
-from masksearch.llm.cost import Purse
+from masksearch.llm.cost import Budget
 from masksearch.runtime.workers import connected_workers, worker_died
 from masksearch.synthesis.agents.scheduler import Outcome, Row, at_a_time, opened, spent_of, teach_all
 from masksearch.synthesis.settings import SynthesizeSettings
@@ -41,7 +41,7 @@ class _Ended:
 
 
 def teach_in_processes(
-    tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]
+    tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget, on_done: Callable[[Row], bool]
 ) -> str:
     """Teaches tasks in `settings.workers` processes that each open the index (see `teach_all`).
 
@@ -56,7 +56,7 @@ def teach_in_processes(
     with connected_workers(_work, each) as workers:
         parent = _Parent(workers, iter(tasks), at_a_time(shares[0]) + AHEAD)
         try:
-            return parent.collect(purse, on_done)
+            return parent.collect(budget, on_done)
         finally:
             parent.close()
 
@@ -75,7 +75,7 @@ class _Parent:
             for worker in workers:
                 self._deal(worker)
 
-    def collect(self, purse: Purse, on_done: Callable[[Row], bool]) -> str:
+    def collect(self, budget: Budget, on_done: Callable[[Row], bool]) -> str:
         """Records outcomes until all processes have ended, even if one fails: all work is paid for."""
         wanted, errors = True, [""]
         refused: MaskSearchError | None = None
@@ -93,12 +93,12 @@ class _Parent:
                     # processes would meet it too.
                     self._stop_if(message.refused is not None or self.left)
                 else:
-                    purse.add(spent_of(message))
+                    budget.add(spent_of(message))
                     wanted = on_done(message) and wanted
-                    self._stop_if(not wanted or purse.empty())
+                    self._stop_if(not wanted or budget.empty())
         if refused is not None:
             raise refused
-        return purse.told() if purse.empty() and wanted else max(errors, key=bool)
+        return budget.limit_message() if budget.empty() and wanted else max(errors, key=bool)
 
     def close(self) -> None:
         """Ends the threads that send messages."""
@@ -196,7 +196,7 @@ def _work(connection: Connection, settings: SynthesizeSettings) -> None:
 
     async def teach() -> str:
         async with opened(settings, searcher) as teacher:
-            return await teach_all(teacher, _DealtTasks(connection), Purse(), on_done)
+            return await teach_all(teacher, _DealtTasks(connection), Budget(), on_done)
 
     try:
         searcher = open_searcher(settings.index, settings.search)

@@ -9,7 +9,7 @@ from math import ceil
 from typing import Any
 
 from masksearch.errors import MaskSearchError, ModelError
-from masksearch.llm.cost import Purse, Spent
+from masksearch.llm.cost import Budget, Spent
 from masksearch.runtime.ray_cluster import import_ray, map_rows, ray_cluster
 from masksearch.synthesis.agents.roles import share
 from masksearch.synthesis.agents.scheduler import OUTAGE, Outcome, Row, opened, spent_of, teach_all
@@ -18,7 +18,7 @@ from masksearch.types import Task, task_from_json, task_json
 
 
 def teach_with_ray(
-    tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse, on_done: Callable[[Row], bool]
+    tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget, on_done: Callable[[Row], bool]
 ) -> str:
     """Teaches tasks over Ray Data; returns why tasks are left, or "" (see `teach_all`).
 
@@ -27,10 +27,10 @@ def teach_with_ray(
     and the batches that were not complete. Raises MissingExtraError, ModelError.
     """
     with ray_cluster(settings.workers) as ray:
-        return _collect(_outcomes(ray, tasks, settings, purse), purse, on_done)
+        return _collect(_outcomes(ray, tasks, settings, budget), budget, on_done)
 
 
-def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Row], bool]) -> str:
+def _collect(rows: Iterator[dict[str, Any]], budget: Budget, on_done: Callable[[Row], bool]) -> str:
     """Records all rows, even after a failure: what other workers have finished is paid for."""
     wanted, refused, stopped = True, "", ""
     for row in rows:
@@ -40,16 +40,16 @@ def _collect(rows: Iterator[dict[str, Any]], purse: Purse, on_done: Callable[[Ro
             else:
                 stopped = row["error"]
             continue
-        purse.add(spent_of(row))
+        budget.add(spent_of(row))
         outcome = {name: value for name, value in row.items() if name not in ("error", "refused")}
         wanted = on_done(outcome) and wanted
     if refused:
         raise ModelError(refused)
-    return purse.told() if purse.empty() and wanted else stopped
+    return budget.limit_message() if budget.empty() and wanted else stopped
 
 
 def _outcomes(
-    ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, purse: Purse
+    ray: Any, tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget
 ) -> Iterator[dict[str, Any]]:
     size = min(max(2 * share(settings), OUTAGE), ceil(len(tasks) / settings.workers))
     batches = [
@@ -58,7 +58,7 @@ def _outcomes(
     ]
     # One data set for all tasks, so that a worker opens the index once. The meter stops new tasks, and
     # running tasks still finish.
-    meter = ray.remote(num_cpus=0)(Meter).remote(purse, settings.limit)
+    meter = ray.remote(num_cpus=0)(Meter).remote(budget, settings.limit)
     for row in map_rows(ray, batches, _Worker, (settings, meter), settings.workers):
         yield _unpacked(row["outcome"])
 
@@ -66,17 +66,17 @@ def _outcomes(
 class Meter:
     """An actor that adds up what all workers spent and kept, so that limits hold for all of them together."""
 
-    def __init__(self, purse: Purse, wanted: int | None) -> None:
-        self.purse, self.wanted, self.ended = purse, wanted, False
+    def __init__(self, budget: Budget, wanted: int | None) -> None:
+        self.budget, self.wanted, self.ended = budget, wanted, False
         self.open = 0
         """Tasks without an answer since the last answer."""
 
     def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
         """Counts a task; returns whether a worker may start another one."""
         self.open = 0
-        self.purse.add(spent)
+        self.budget.add(spent)
         self.wanted = None if self.wanted is None else self.wanted - kept
-        self.ended = self.ended or self.purse.empty() or (self.wanted is not None and self.wanted <= 0)
+        self.ended = self.ended or self.budget.empty() or (self.wanted is not None and self.wanted <= 0)
         return not self.ended
 
     def leave_open(self, tasks: int) -> None:
@@ -118,7 +118,7 @@ class _Worker:
 
         try:
             async with opened(self.settings, self.searcher) as teacher:
-                why_left = await teach_all(teacher, tasks, Purse(), on_done)
+                why_left = await teach_all(teacher, tasks, Budget(), on_done)
         except MaskSearchError as error:
             ray.get(self.meter.end.remote())
             return [*rows, {"error": str(error), "refused": True}]

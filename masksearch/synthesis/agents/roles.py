@@ -16,7 +16,7 @@ from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.cost import Spent, price
 from masksearch.llm.endpoint import EndpointPolicy, open_connections
-from masksearch.llm.structured import Asked, Read, Structured
+from masksearch.llm.structured import Read, Structured, StructuredReply
 from masksearch.synthesis.agents.replies import Step
 from masksearch.synthesis.settings import RoleSettings, SynthesizeSettings
 from masksearch.text.excerpts import beginning
@@ -148,7 +148,7 @@ class Roles:
 
     async def ask(
         self, name: RoleName, system: str, state: str, schema: Mapping[str, Any], read: Read[T], language: str
-    ) -> tuple[Asked[T], Exchange, Spent]:
+    ) -> tuple[StructuredReply[T], Exchange, Spent]:
         """Asks a role for one reply; returns it with its record and its cost. Raises EndpointError."""
         role = self.role(name)
         messages = ({"role": "system", "content": system}, {"role": "user", "content": state})

@@ -17,7 +17,7 @@ from typing import Any
 
 from masksearch.agent.protocol import is_valid
 from masksearch.errors import ModelError
-from masksearch.llm.cost import Purse, Spent, price
+from masksearch.llm.cost import Budget, Spent, price
 from masksearch.llm.endpoint import EndpointError
 from masksearch.protocols import Searcher
 from masksearch.scoring.judge import Judge, item_of
@@ -178,7 +178,7 @@ def at_a_time(in_flight: int) -> int:
 async def teach_all(
     teacher: Teacher,
     tasks: Iterable[Task] | AsyncIterator[Task],
-    purse: Purse,
+    budget: Budget,
     on_done: Callable[[Outcome], bool],
 ) -> str:
     """Teaches tasks, many at a time, in constant memory.
@@ -208,11 +208,11 @@ async def teach_all(
                     stop.append(str(error))
                 continue
             failed = 0
-            purse.add(outcome.spent)
+            budget.add(outcome.spent)
             if not on_done(outcome):
                 stop.append("")
-            elif purse.empty():
-                stop.append(purse.told())
+            elif budget.empty():
+                stop.append(budget.limit_message())
 
     try:
         async with asyncio.TaskGroup() as group:

@@ -33,7 +33,7 @@ ALSO = {"en": "I search with other words as well.", "zh": "我再换一些词搜
 _POINTER = re.compile(r"\[(\d{1,2})\]")
 
 
-class SeenBefore:
+class ReplaySearcher:
     """A `Searcher` that replays the results of known queries."""
 
     def __init__(self, answers: Mapping[str, Sequence[Hit]], fingerprint: str) -> None:
@@ -77,7 +77,7 @@ async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerpr
     return await run_episode(
         task,
         ScriptedPolicy(lambda messages: turns, NAME),
-        SeenBefore(answers, fingerprint),
+        ReplaySearcher(answers, fingerprint),
         _limits(settings),
         Sampling(),
     )

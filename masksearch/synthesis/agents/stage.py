@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import DataError
-from masksearch.llm.cost import Purse
+from masksearch.llm.cost import Budget
 from masksearch.protocols import Searcher
 from masksearch.runtime.files import write_json, write_json_lines
 from masksearch.runtime.progress import Progress, say
@@ -81,9 +81,9 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
     wanted = settings.limit or len(tasks)
     if not left or log.kept >= wanted:
         return ""
-    purse = Purse(settings.max_tokens, settings.max_cost, dict(log.spent))
-    if purse.empty():
-        return purse.told()
+    budget = Budget(settings.max_tokens, settings.max_cost, dict(log.spent))
+    if budget.empty():
+        return budget.limit_message()
     with Progress("synthesize", len(tasks), "tasks") as progress:
         before = len(log.places)
         progress.step(before)
@@ -92,18 +92,20 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
             log.add(row)
             rate = (len(log.places) - before) / max(time.monotonic() - progress.started, 1e-9)
             accepted = log.kept / len(log.places)
-            progress.step(note=f"{rate:.1f} a second, {accepted:.0%} accepted, {purse.total.tokens:,} tokens")
+            progress.step(
+                note=f"{rate:.1f} a second, {accepted:.0%} accepted, {budget.total.tokens:,} tokens"
+            )
             return log.kept < wanted
 
         if settings.engine == "ray":
             still_wanted = wanted - log.kept if settings.limit else None
             stopped = teach_with_ray(
-                left, settings.model_copy(update={"limit": still_wanted}), purse, on_done
+                left, settings.model_copy(update={"limit": still_wanted}), budget, on_done
             )
         elif settings.workers > 1:
-            stopped = teach_in_processes(left, settings, purse, on_done)
+            stopped = teach_in_processes(left, settings, budget, on_done)
         else:
-            stopped = asyncio.run(_locally(left, settings, purse, on_done, searcher))
+            stopped = asyncio.run(_locally(left, settings, budget, on_done, searcher))
     if stopped:
         say(f"Tasks are left: {stopped}")
     return stopped
@@ -112,12 +114,12 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
 async def _locally(
     tasks: Sequence[Task],
     settings: SynthesizeSettings,
-    purse: Purse,
+    budget: Budget,
     on_done: Callable[[Row], bool],
     searcher: Searcher | None,
 ) -> str:
     async with opened(settings, searcher or _searcher(settings)) as teacher:
-        return await teach_all(teacher, tasks, purse, lambda outcome: on_done(outcome.to_json()))
+        return await teach_all(teacher, tasks, budget, lambda outcome: on_done(outcome.to_json()))
 
 
 def _searcher(settings: SynthesizeSettings) -> Searcher:

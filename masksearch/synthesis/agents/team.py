@@ -23,7 +23,7 @@ from masksearch.errors import SearchError
 from masksearch.llm.cost import Spent
 from masksearch.llm.structured import Read
 from masksearch.protocols import Searcher
-from masksearch.search.wrappers.hiding import as_seen_by
+from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.synthesis.agents.replies import (
     PLAN_SCHEMA,
     QUERIES_SCHEMA,
@@ -99,7 +99,7 @@ class Team:
         """Fills in `work`, so that it also holds what happened before an error."""
         agents, language = self.settings.agents, language_of(task, self.settings)
         words = task_prompt(task, self.settings.agent.answer_form)
-        searcher = as_seen_by(task, self.searcher)
+        searcher = search_for_task(task, self.searcher)
         state = self.roles.state(language, words, (), (), "", None)
         plan = work.plan = await self._ask("planner", {}, state, PLAN_SCHEMA, read_plan, language, work)
         thought, query, reflections = plan.thought, plan.query, 0

@@ -20,7 +20,7 @@ def known_evidence(task: MaskedTask, index: int) -> set[str]:
     return {task.passage_id, *elsewhere[index : index + 1]}
 
 
-def speaks_of(task: MaskedTask, index: int, result: Shown) -> bool:
+def is_about(task: MaskedTask, index: int, result: Shown) -> bool:
     """Whether a result holds all content words next to a mask, and there are at least two of them."""
     near = _words_near(surroundings(task.text, task.language)[index], task.language)
     return len(near) >= 2 and near <= words_of(result.text, task.language)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from masksearch.ramp.query import alternative_queries, visible_query
-from masksearch.synthesis.oracle.evidence import known_evidence, speaks_of
+from masksearch.synthesis.oracle.evidence import is_about, known_evidence
 from masksearch.synthesis.oracle.teacher import Oracle, Turns
 from masksearch.synthesis.oracle.wording import (
     around,
@@ -79,7 +79,7 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
     ordered = sorted(oracle.results, key=lambda result: result.passage_id not in known)
     for result in ordered:
         span = find_span(result.text, task.answers[index])
-        if span and (result.passage_id in known or speaks_of(task, index, result)):
+        if span and (result.passage_id in known or is_about(task, index, result)):
             quote = around(result.text, *span, marks=("[", "]"), language=task.language)
             return f"[{result.number}]: {quote}"
     return ""

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from masksearch.ramp.query import alternative_queries, visible_query
-from masksearch.synthesis.oracle.evidence import known_evidence, speaks_of
+from masksearch.synthesis.oracle.evidence import is_about, known_evidence
 from masksearch.synthesis.oracle.hops import Candidate, next_entities, open_names
 from masksearch.synthesis.oracle.linking import (
     Asked,
@@ -209,7 +209,7 @@ def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, 
             continue
         if (
             result.passage_id in known
-            or speaks_of(task, index, result)
+            or is_about(task, index, result)
             or _shares_context(asked, result, span, link)
         ):
             return quote(result, span, link, task.language)

@@ -12,7 +12,7 @@ from masksearch.agent.protocol import stops
 from masksearch.agent.settings import AgentSettings
 from masksearch.errors import ModelError, UsageError
 from masksearch.llm.base import Sampling
-from masksearch.llm.endpoint import EndpointError, EndpointPolicy, request, restore_stop, soften
+from masksearch.llm.endpoint import EndpointError, EndpointPolicy, deactivate_tags, request, restore_stop
 from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.types import Passage, Question
 
@@ -302,6 +302,6 @@ def test_the_key_can_come_from_another_variable(server, monkeypatch):
 
 def test_softened_text_keeps_everything_but_the_tags():
     assert (
-        soften("a <b> </think> < search > <SEARCH>\n<answer>")
+        deactivate_tags("a <b> </think> < search > <SEARCH>\n<answer>")
         == "a <b> ‹/think› < search > <SEARCH>\n‹answer›"
     )

@@ -229,7 +229,7 @@ def test_all_that_are_ready_are_decoded_together(server, endpoint, engine):
 
 
 def test_no_more_connections_than_allowed(server, endpoint, monkeypatch):
-    monkeypatch.setattr(vllm, "AT_A_TIME", 3)
+    monkeypatch.setattr(vllm, "MAX_CONCURRENT", 3)
     endpoint._wait = 0.05
 
     async def run():

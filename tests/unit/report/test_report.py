@@ -24,7 +24,7 @@ from masksearch.report.build import SCRIPTS
 from masksearch.report.charts import Interval, interval_chart, line_chart, ticks
 from masksearch.report.explorer import fair_shares, make_explorer, spread
 from masksearch.report.failure_table import failure_table
-from masksearch.report.load import load_beside, load_run
+from masksearch.report.load import load_other_runs, load_run
 from masksearch.report.payload import blocks, packed, unpacked
 from masksearch.report.settings import ReportSettings
 from masksearch.report.viewer import segments, verdict
@@ -482,7 +482,7 @@ def test_other_runs_stand_beside(run_dir: Path, tmp_path: Path) -> None:
     for place in ("one", "two"):
         write_eval(tmp_path / place / "run" / "stages" / "after", "other", [0.5, 0.5])
     (tmp_path / "empty" / "stages" / "x").mkdir(parents=True)
-    beside = load_beside(
+    beside = load_other_runs(
         [str(tmp_path / "one" / "run"), str(tmp_path / "two" / "run"), str(tmp_path / "empty")]
     )
     assert [stage.title for stage in beside.stages] == ["run: after", "run (2): after"]

@@ -31,7 +31,7 @@ from masksearch.llm.token_session import decode, encode_plain, encode_prompt
 from masksearch.search import Bm25Searcher, build, load, read_passages
 from masksearch.search.settings import IndexSettings
 from masksearch.text.display import printable
-from masksearch.text.excerpts import part_of
+from masksearch.text.excerpts import text_part
 from masksearch.text.neutralise import neutralise
 from masksearch.train.tokens import IGNORED, encode_trajectory
 from masksearch.types import Hit, MaskedTask, Page, Passage, Question, Turn
@@ -155,7 +155,7 @@ def test_a_tag_across_the_cut_is_none(words: int) -> None:
 def test_an_attack_in_an_opened_page_stays_within_its_block(words: int) -> None:
     for attack in ATTACKS.values():
         page = Page(doc_id=attack["id"], title=attack["title"], text=attack["text"])
-        for part in range(1, min(part_of(page.text, 1, words)[1], 12) + 1):
+        for part in range(1, min(text_part(page.text, 1, words)[1], 12) + 1):
             check_block(render_page(page, part, words), 1)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 import torch
 
-from masksearch.llm.decoder.engine import Engine, common_beginning, longest_beginning, sample
+from masksearch.llm.decoder.engine import Engine, common_prefix, longest_prefix, sample
 from masksearch.llm.decoder.graphs import RecordedPasses, graphs_wanted
 
 PROMPTS = [
@@ -387,7 +387,7 @@ def test_the_longest_beginning_is_found_as_by_counting():
     rng = random.Random(3)
     for _ in range(300):
         tokens, *others = [[rng.randrange(3) for _ in range(rng.randrange(9))] for _ in range(6)]
-        lengths = [common_beginning(tokens, other) for other in others]
+        lengths = [common_prefix(tokens, other) for other in others]
         best = max(range(len(others)), key=lengths.__getitem__)
-        assert longest_beginning(tokens, others) == (best if lengths[best] else 0, lengths[best])
-    assert longest_beginning([1], []) == (0, 0)
+        assert longest_prefix(tokens, others) == (best if lengths[best] else 0, lengths[best])
+    assert longest_prefix([1], []) == (0, 0)

@@ -11,7 +11,7 @@ from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.protocols import Searcher
 from masksearch.search.index.bm25 import Bm25Searcher
-from masksearch.search.wrappers.hiding import SPARE, HiddenSource, as_seen_by
+from masksearch.search.wrappers.hiding import EXTRA_RESULTS, HiddenSource, search_for_task
 from masksearch.text.neutralise import neutralise
 from masksearch.types import MaskedTask, Passage, Question
 
@@ -35,7 +35,7 @@ def ids(hits):
 def test_hidden_by_title_with_as_many_results_as_there_are():
     hidden = HiddenSource(SEARCHER, [" RADIUM "])
     assert isinstance(hidden, Searcher)
-    assert len(MANY) > 3 + SPARE
+    assert len(MANY) > 3 + EXTRA_RESULTS
     for k in (1, 3, 4, 50):
         everything = [
             hit for hit in SEARCHER.search(["radium number"], 200)[0] if hit.passage.doc_id != "radium"
@@ -95,10 +95,10 @@ TASK = MaskedTask(
 
 
 def test_only_tasks_with_source_hidden():
-    assert as_seen_by(TASK, SEARCHER) is SEARCHER
-    assert as_seen_by(Question(id="q", question="Radium?", answers=("7",)), SEARCHER) is SEARCHER
+    assert search_for_task(TASK, SEARCHER) is SEARCHER
+    assert search_for_task(Question(id="q", question="Radium?", answers=("7",)), SEARCHER) is SEARCHER
     assert ids(
-        as_seen_by(TASK.model_copy(update={"source_hidden": True}), SEARCHER).search(["radium"], 2)[0]
+        search_for_task(TASK.model_copy(update={"source_hidden": True}), SEARCHER).search(["radium"], 2)[0]
     ) == ["x0", "x1"]
 
 

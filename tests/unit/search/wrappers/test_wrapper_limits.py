@@ -17,7 +17,7 @@ from kit.search_fakes import PASSAGES, Counting
 
 from masksearch.errors import SearchUnavailableError
 from masksearch.search import Bm25Searcher
-from masksearch.search.batching import AT_A_TIME, in_thread
+from masksearch.search.batching import SEARCH_THREADS, in_thread
 from masksearch.search.wrappers.limited import Limited
 from masksearch.search.wrappers.retrying import LONGEST_PAUSE, PATIENCE, Retrying
 from masksearch.types import Hit
@@ -71,11 +71,11 @@ def test_more_searches_may_wait_than_there_are_threads() -> None:
 
     async def many() -> None:
         await asyncio.wait_for(
-            asyncio.gather(*(searcher.asearch("radium", 5) for _ in range(3 * AT_A_TIME))), 60
+            asyncio.gather(*(searcher.asearch("radium", 5) for _ in range(3 * SEARCH_THREADS))), 60
         )
 
     asyncio.run(many())
-    assert (inner.done, inner.most) == (3 * AT_A_TIME, 2)
+    assert (inner.done, inner.most) == (3 * SEARCH_THREADS, 2)
 
 
 def test_threads_and_loops_share_the_places() -> None:

@@ -7,7 +7,7 @@ from kit.endpoint import Endpoint, fail
 from kit.roles import Roles, town_of
 
 from masksearch.errors import ModelError
-from masksearch.llm.cost import Purse, Spent
+from masksearch.llm.cost import Budget, Spent
 from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.search import build
 from masksearch.search.settings import IndexSettings
@@ -128,12 +128,12 @@ def test_limits(folder):
         summary = run(folder, endpoint, 9, "limit", limit=3, concurrency=1)
         assert (summary["kept"], summary["tried"], "unfinished" in summary) == (3, 3, False)
         assert len(endpoint.requests) == 12
-    empty = Meter(Purse(max_tokens=5), None)
+    empty = Meter(Budget(max_tokens=5), None)
     assert not empty.add({"judge": Spent(1, 4, 1)}, True)
     assert not empty.goes_on()
-    one = Meter(Purse(), 1)
+    one = Meter(Budget(), 1)
     assert [one.add({}, kept) for kept in (False, True)] == [True, False]
-    some = Meter(Purse(), None)
+    some = Meter(Budget(), None)
     some.leave_open(7)
     assert some.add({}, False)  # an answer ends the count of the outage
     some.leave_open(7)

@@ -55,7 +55,7 @@ class Episode:
 
     trajectory: Trajectory
     record: TokenRecord | None
-    """The tokens of its session; None where the policy does not know them."""
+    """The tokens of its session; None if the policy does not return token ids."""
     seconds: float = 0.0
     """Wall time in seconds since the session opened, including the time spent waiting for other episodes."""
 

@@ -1,8 +1,8 @@
-"""Renders prompts from the files in `prompts/`; an undefined variable in a file is an error.
+"""Renders prompts from the files in `prompts/LANGUAGE/`; an undefined variable in a file is an error.
 
-A task that names its language gets all prompts in that language, the system prompt included:
-`ramp-spans.zh.j2` is the Chinese version of `ramp-spans.j2`. The files without a language code serve
-English and tasks without a language. The tags are the same in all languages.
+A task that names its language gets all prompts in that language, the system prompt included: `zh/` holds the
+Chinese version of each file in `en/`. Tasks without a language get the English files. The tags are the same
+in all languages.
 
 The system prompt has one of three styles: as in training (`agent`), with rules and an example that
 explain the protocol (`agent-prompted`, for models that were never trained on it), or for a model that
@@ -47,9 +47,9 @@ def _environment() -> Any:
 
 
 def render(name: str, language: str = "", **values: Any) -> str:
-    """Renders a prompt file in the given language, or in English where the file has no version in it."""
-    file = f"{name}.{language}.j2" if language in TRANSLATED else f"{name}.j2"
-    return str(_environment().get_template(file).render(**values))
+    """Renders a prompt file in the given language; in English where that is not among TRANSLATED."""
+    folder = language if language in TRANSLATED else "en"
+    return str(_environment().get_template(f"{folder}/{name}.j2").render(**values))
 
 
 def task_prompt(task: Task, answer_form: str) -> str:
@@ -87,10 +87,17 @@ def method_prompt(tools: Tools, style: Style = "agent") -> str:
 def prompts_hash() -> str:
     """Returns the SHA-256, as hex, of the names and contents of all prompt files."""
     digest = hashlib.sha256()
-    for file in sorted((Path(__file__).parent / "prompts").glob("*.j2")):
+    files = {_flat_name(file): file for file in (Path(__file__).parent / "prompts").glob("*/*.j2")}
+    for name, file in sorted(files.items()):
         content = file.read_bytes()
-        digest.update(f"{file.name} {len(content)}\n".encode() + content)
+        digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def _flat_name(file: Path) -> str:
+    """`zh/agent.j2` -> `agent.zh.j2`, the name of the file when the first results recorded this hash."""
+    language = file.parent.name
+    return file.name if language == "en" else f"{file.stem}.{language}.j2"
 
 
 @functools.cache

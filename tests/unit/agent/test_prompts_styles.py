@@ -4,6 +4,7 @@ answers."""
 import gzip
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import jinja2
@@ -124,25 +125,35 @@ def test_corrections(language):
 
 
 def test_every_prompt_exists_in_every_language():
-    files = {file.name for file in (Path(prompts.__file__).parent / "prompts").glob("*.j2")}
-    names = {name.split(".")[0] for name in files} - {"question", "information"}
-    assert {
-        f"{name}.{language}.j2" if language else f"{name}.j2" for name in names for language in LANGUAGES
-    } <= files
+    folder = Path(prompts.__file__).parent / "prompts"
+    names = {file.name for file in (folder / "en").glob("*.j2")} - {"question.j2", "information.j2"}
+    for language in prompts.TRANSLATED:
+        assert {file.name for file in (folder / language).glob("*.j2")} == names
 
 
 def test_the_hash_follows_the_files(tmp_path, monkeypatch):
     first = prompts_hash()
     assert first == prompts_hash()
     assert len(first) == len(hashlib.sha256().hexdigest())
-    (tmp_path / "prompts").mkdir()
-    for file in (Path(prompts.__file__).parent / "prompts").glob("*.j2"):
-        (tmp_path / "prompts" / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(Path(prompts.__file__).parent / "prompts", tmp_path / "prompts")
     monkeypatch.setattr(prompts, "__file__", str(tmp_path / "prompts.py"))
     assert prompts_hash() == first
-    with open(tmp_path / "prompts" / "agent.j2", "a") as stream:
+    with open(tmp_path / "prompts" / "en" / "agent.j2", "a") as stream:
         stream.write(" ")
     assert prompts_hash() != first
+
+
+def test_the_hash_does_not_depend_on_where_the_files_are():
+    """Results of the first release recorded it with all files in one folder, as `agent.zh.j2`."""
+    digest = hashlib.sha256()
+    folder = Path(prompts.__file__).parent / "prompts"
+    flat = {}
+    for file in folder.glob("*/*.j2"):
+        suffix = "" if file.parent.name == "en" else f".{file.parent.name}"
+        flat[f"{file.stem}{suffix}.j2"] = file.read_bytes()
+    for name in sorted(flat):
+        digest.update(f"{name} {len(flat[name])}\n".encode() + flat[name])
+    assert prompts_hash() == digest.hexdigest()
 
 
 def test_a_masked_task_is_put_in_its_language_in_every_style():

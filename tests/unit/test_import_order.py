@@ -36,6 +36,8 @@ ORDER = [*ROOT, *ROOMS]
 HEAVY = {"torch", "transformers", "trl", "spacy", "bm25s", "datasets", "accelerate", "numba"}
 HEAVY_ROOMS = {"train", "llm"}
 MOST_FILES = 15
+MOST_PROMPTS = 18
+"""Prompt files of one language."""
 
 
 @cache
@@ -148,6 +150,9 @@ def test_no_folder_holds_more_files_than_a_reader_takes_in() -> None:
     for folder in {path.parent for path in modules().values()}:
         files = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(files) <= MOST_FILES, f"{folder} holds {len(files)} modules"
+    for folder in (path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__"):
+        others = [path for path in folder.iterdir() if path.is_file() and path.suffix != ".py"]
+        assert len(others) <= MOST_PROMPTS, f"{folder} holds {len(others)} files"
 
 
 def test_the_unit_tests_stand_in_the_same_rooms() -> None:

@@ -1,8 +1,8 @@
 """Streams data sets of the Hugging Face hub (or a folder of data files): `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
 
 The columns are those of Parquet files; a row without an id gets NAME#ROW. The data set is streamed, not
-downloaded as a whole. A lost connection is an error rather than a shorter corpus, because a shorter
-corpus would give other tasks.
+downloaded as a whole. A lost connection raises DataError instead of ending the corpus early, because
+a shorter corpus would give other tasks.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def loader(source: str) -> Any:
 
 
 def phrase(error: Exception) -> str:
-    """Returns the first line of an error's message, or its type.
+    """Returns the first line of an error's message, or its type if the message is empty.
 
-    The library raises some thirty types of error, from several packages.
+    Accepts any exception: `datasets` raises some thirty types, from several packages.
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 

@@ -1,6 +1,6 @@
-"""Experiment trackers that get the figures of a training in addition to its log.
+"""Experiment trackers: they get the metrics of a training run, in addition to its log.
 
-transformers' callbacks load a tracker, and only where the settings name it.
+transformers' callbacks import a tracker's package, and only if the settings name the tracker.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def chosen(trackers: Sequence[TrackerName]) -> list[str]:
 
 
 def tracking(trackers: Sequence[TrackerName], work: Path) -> dict[str, Any]:
-    """Returns arguments of a trainer's configuration.
+    """Returns the tracker arguments of a trainer's configuration.
 
     A resumed run has the same run name, so that the tracker continues its curves.
     """
@@ -52,7 +52,7 @@ def tracking(trackers: Sequence[TrackerName], work: Path) -> dict[str, Any]:
         "report_to": names,
         "project": PROJECT,
         "run_name": run_name(work),
-        # trackio would otherwise copy the figures to the hub whenever the trainer pushes.
+        # Otherwise trackio would copy the metrics to the hub whenever the trainer pushes.
         "trackio_static_space_id": False,
     }
 
@@ -60,7 +60,7 @@ def tracking(trackers: Sequence[TrackerName], work: Path) -> dict[str, Any]:
 def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]:
     """Returns TensorBoard's callback, if chosen, with its files in the work folder.
 
-    By default it writes into the folder of the saved states, which are removed at the end.
+    By default it writes into the folder of the saved states, which is removed at the end.
     """
     if "tensorboard" not in chosen(trackers):
         return []

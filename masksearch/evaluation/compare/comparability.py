@@ -71,7 +71,7 @@ def check_questions(entries: Iterable[Loaded]) -> None:
 
 
 def _question_difference(a: Results, b: Results) -> str:
-    """Returns how the questions differ; empty if they do not."""
+    """Describes the difference between the questions of two results; empty if they are the same."""
     rows_a, rows_b = ({row["id"]: row for row in results.per_question} for results in (a, b))
     only = len(rows_a.keys() - rows_b.keys()), len(rows_b.keys() - rows_a.keys())
     if any(only):
@@ -142,8 +142,7 @@ def _conditions(results: Results) -> dict[str, Any]:
     )
     found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
-    # The decoding record repeats settings of the agent, which are already taken where they affect the
-    # method.
+    # The decoding record repeats settings of the agent; those that affect the method were added above.
     skipped = ("seed", *_RETRIEVAL, *_ACTIONS, *_ANSWER)
     found |= {name: value for name, value in decoding.items() if name not in skipped}
     if provenance.get("prompt_hash"):

@@ -1,5 +1,4 @@
-"""Entries of a comparison: results with their file, the names of their rows, the variant of their
-search."""
+"""Entries of a comparison: results and their file, row names, and the variant of the search."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ class Loaded(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """How the search was degraded on purpose: noise rates by kind (those above 0), gold passages hidden."""
+    """Deliberate degradation of the search: noise rates above 0 by kind, and hidden gold passages."""
 
     gold_removed: bool
     noise: tuple[tuple[str, float], ...]
@@ -53,7 +52,7 @@ def variant(results: Results) -> Variant:
 def label(results: Results) -> str:
     """Returns the model's name in tables.
 
-    This is the setting `label`, otherwise the model's name; of a path, its last distinctive part.
+    This is the setting `label`, otherwise the model's name; for a path, its last distinctive part.
     """
     if results.settings.get("label"):
         return str(results.settings["label"])
@@ -68,7 +67,7 @@ def _tail(name: str) -> str:
 
 
 def _checkpoint(entry: Loaded) -> str:
-    """Returns the model of the settings: of a checkpoint, the last distinctive part of its path."""
+    """Returns the model of the settings; for a checkpoint, the last distinctive part of its path."""
     model = str(entry.results.settings.get("model", ""))
     return _tail(f"./{model}") if model and not model.startswith(ENDPOINTS) else model
 
@@ -80,10 +79,10 @@ def _file(entry: Loaded) -> str:
 
 
 def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
-    """Returns file -> the name of its row, which is the label of its model.
+    """Returns file -> the name of its row: the model's label.
 
-    If two results of one suite, method and variant have the same label, the name adds the checkpoint in
-    brackets; if that is the same too, the file instead, and at last the whole path.
+    If two results of one suite, method and variant have the same label, the checkpoint follows in brackets.
+    If that is not enough, the file's name takes its place, and finally the file's path.
     """
     names = {entry.source: label(entry.results) for entry in entries}
     finer: list[Callable[[Loaded], str]] = [_checkpoint, _file, lambda entry: entry.source]
@@ -97,7 +96,7 @@ def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
 
 
 def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Returns the (name, method) pairs under which one suite and variant has several results."""
+    """Returns the (name, method) pairs that several results of one suite and variant share."""
     seen: set[tuple[Any, ...]] = set()
     found: set[tuple[str, str]] = set()
     for entry in entries:
@@ -112,7 +111,7 @@ def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[
 def value(row: Mapping[str, Any], metric: str) -> float | None:
     """Returns a question's value of a metric.
 
-    None without one: for example, the verdict was unreadable, or there was no evidence to search for.
+    None if there is no value: for example, the verdict was unreadable, or there was no evidence to find.
     """
     found = row.get(metric)
     return float(found) if isinstance(found, int | float) else None

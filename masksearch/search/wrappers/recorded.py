@@ -6,8 +6,8 @@
 
 A failed search has, in place of its results, {"error": message, "kind": "SearchError" or
 "SearchUnavailableError"}. Each search is written once, and once more if it failed at first and succeeded
-later. A replay answers only recorded searches, with the same k: some back ends rank differently for
-another k.
+later. A replay answers only recorded searches, and only with the same k, because some back ends rank
+differently for another k.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ class Recorder(Wrapper):
         key, answered = _key(row), "error" not in row
         assert key is not None
         with self._lock:
-            # An answer is recorded after a failure too, and replaces it in the replay.
+            # An answer that follows a recorded failure is recorded too; the replay then uses the answer.
             if key not in self._written or (answered and not self._written[key]):
                 self._append(row)
                 self._written[key] = answered

@@ -65,7 +65,7 @@ class Work:
     exchanges: list[Exchange] = field(default_factory=list)
     spent: dict[str, Spent] = field(default_factory=dict)
     fault: str = ""
-    """Why there is no answer; "" if there is one."""
+    """Reason why the team gave up; "" if it answered."""
 
     @property
     def answer(self) -> str:
@@ -78,15 +78,15 @@ class _Stuck(Exception):
 
 
 class Team:
-    """Works on tasks, on many at a time if they share one event loop."""
+    """Runs the roles on tasks; the coroutines of several tasks may run at the same time in one event loop."""
 
     def __init__(self, roles: Roles, searcher: Searcher, settings: SynthesizeSettings) -> None:
         self.roles, self.searcher, self.settings = roles, searcher, settings
 
     async def work(self, task: Task) -> Work:
-        """Works on one task until there is an answer or a fault.
+        """Works on one task until the team answers or gives up.
 
-        Raises EndpointError if an endpoint still does not answer after all retries; the task then stays open.
+        Raises EndpointError if an endpoint still does not answer after all retries.
         """
         work = Work()
         try:
@@ -96,7 +96,7 @@ class Team:
         return work
 
     async def _converse(self, task: Task, work: Work) -> None:
-        """Fills in `work`, so that it also holds what happened before an error."""
+        """Runs the rounds and records them in `work`, which keeps the finished ones after an error."""
         agents, language = self.settings.agents, language_of(task, self.settings)
         words = task_prompt(task, self.settings.agent.answer_form)
         searcher = search_for_task(task, self.searcher)

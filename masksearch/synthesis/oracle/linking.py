@@ -3,11 +3,11 @@
     1 in [2]: Iris (plant) ... genus of [310] accepted species
 
 A link is the first of these that exists:
-  - the passage's title, if the task names it; - a name of two or more words near the span that the task
-  holds too; - two single items near the span that the task holds too: names of one word, numbers, words
-  next to the mask.
-Links use only what a model sees: the task's text with its masks, and the results as cut and neutralised.
-A word of the answer never links.
+  - the passage's title, if the task names it;
+  - a name of two or more words, near the span and in the task;
+  - two single items, near the span and in the task: names of one word, numbers, words next to the mask.
+Links use only text that the model sees: the task's text with its masks, and the results as cut and
+neutralised. A word of the answer is never part of a link.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FAR = 20
 TITLE_SHOWN = 8
 """Most words of a title in a quote."""
 MERGED = 2
-"""Longest gap in words between two pieces of a quote that is quoted too, not left out."""
+"""Longest gap, in words, between two pieces of a quote that is still quoted."""
 RUN_ZH = 4
 """Shortest run of shared Chinese characters that is a link by itself."""
 
@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Asked:
-    """What the teacher knows about the information it searches for."""
+    """The searched information, as far as the teacher may use it: visible text and found entities."""
 
     text: str
     """All text that a link may share: the task's visible text, and entities that searches have found."""
@@ -117,7 +117,7 @@ def near_mask(text: str, index: int, language: str = "") -> frozenset[str]:
 
 
 def near_span(text: str, span: tuple[int, int], language: str = "", reach: int = NEAR) -> frozenset[str]:
-    """Returns the stems of the content words near a span of a text, without the span's own."""
+    """Returns the stems of the content words around a span of a text, without the words of the span."""
     before, after = text[: span[0]], text[span[1] :]
     if language == "zh":
         return stems(before[-2 * reach :], "zh") | stems(after[: 2 * reach], "zh")
@@ -133,7 +133,8 @@ def find_link(
 ) -> Link | None:
     """Returns the link of a passage to the task near a span of its text, or None.
 
-    Without a span, or with `anywhere`, all of the text counts as near. Words of the span never link.
+    Without a span, or with `anywhere`, all of the text counts as near. Words of the span are never part of
+    a link.
     """
     answer = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
     if title_links(asked, shown) and not name_words(base_title(shown.heading)) <= answer:
@@ -158,7 +159,7 @@ def title_links(asked: Asked, shown: Shown) -> bool:
     words = name_words(base)
     if any(words == name_words(entity) for entity in asked.entities):
         return True
-    # A text that names Weymouth names "Weymouth, Massachusetts".
+    # A text with "Weymouth" also names the title "Weymouth, Massachusetts".
     return any(
         _looks_like_a_name(title, asked.language) and asked.names_it(title)
         for title in dict.fromkeys([base, base.split(", ")[0]])

@@ -2,14 +2,14 @@
 
     1: [mask] accepted species (after of)                               the places of the masks
     1 is open: [mask] accepted species (after of)                       a mask without evidence
-    Next in [1]: Iris (plant) ... family [Iridaceae] and the            the next entity, and where it was read
+    Next in [1]: Iris (plant) ... family [Iridaceae] and the            the next entity, quoted from a result
     Iridaceae did not help.                                             the search for it found no evidence
     1 in [2]: Iris (plant) ... genus of [310] accepted species          evidence: the link and the span
 
-A *hop* is a search for an entity. The gold answer decides what is evidence, and therefore when a hop did
-not help, from which passage the search goes on, and when it ends. It chooses no word of a query and no
-entity (see `hops.py`). A passage without a link is no evidence, even if it is known to be. After the
-first failed search the teacher tries a hop before it rewords the query.
+A *hop* is a search for an entity. The gold answer decides which passages are evidence, and thereby whether
+a hop helped, which passage the next hop starts from, and when the search ends. It never decides the words
+of a query or the entity of a hop (see `hops.py`). A passage without a link is not used as evidence, even if
+it is known evidence. After the first failed search the teacher tries a hop before it rewords the query.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ BEGINNING = 12
 
 
 class _Trail:
-    """What the searches for one task have shown so far."""
+    """The results and entities of the searches for one task so far."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -110,7 +110,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
     quotes: dict[int, str] = {}  # number of the mask from 0 -> quoted evidence
     trail, asked_queries = _Trail(), set[str]()
     hop: Candidate | None = None  # the entity of the last query, if it was a hop
-    target = 0  # the mask that the last query was for
+    target = 0  # index of the mask that the last query searched for
     lines = [f"{number}: {place}" for number, place in enumerate(places, 1)]
     query = _reworded_query(oracle, task, target, asked_queries)
     for _ in range(oracle.settings.max_searches):
@@ -160,7 +160,7 @@ def _reworded_query(oracle: Oracle, task: MaskedTask, index: int, asked_queries:
 
 
 def _asked_of_mask(task: MaskedTask, index: int, trail: _Trail, *entities: str) -> Asked:
-    """Returns what a link for a mask may share: the text, and the entities that helped or are given."""
+    """Returns the text that a link may share: the task's, and the entities that helped or are given."""
     text = neutralise(task.text)
     shareable = "\n".join([text, *trail.helped, *entities])
     return Asked(shareable, near_mask(text, index, task.language), task.language)
@@ -192,8 +192,8 @@ def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, 
 
     A passage with a link is evidence if it is known evidence (see `evidence.py`), if it holds all words
     next to the mask, or if the link is a name and it shares `SHARED` words near the mask. If it holds the
-    span in several places, the place with most words of the mask around it counts. Notes known evidence
-    without a link in `oracle.unlinked`.
+    span in several places, the place with most words of the mask around it counts. Sets `oracle.unlinked`
+    if known evidence has no link.
     """
     asked = _asked_of_mask(task, index, trail, *([hop.entity] if hop else []))
     known = known_evidence(task, index)
@@ -297,7 +297,7 @@ def _first_thought(question: Question) -> str:
 
 
 def _asked_of_question(question: Question, trail: _Trail, *entities: str) -> Asked:
-    """Returns what a link to the question may share: its text, and the entities that helped or are given."""
+    """Returns the text that a link may share: the question's, and the entities that helped or are given."""
     text = neutralise(question.question)
     all_entities = (*trail.helped, *entities)
     return Asked("\n".join([text, *all_entities]), stems(text), entities=all_entities)
@@ -342,9 +342,9 @@ def _new_supports(
 ) -> dict[str, tuple[Shown, Link]]:
     """Returns the supporting passages among the last results that have a link and are not in `supports` yet.
 
-    The link goes to the question, to the entity of the hop, or to another supporting passage. Each
-    passage found may link further ones, so the search repeats until it finds no more. Notes passages
-    without a link in `oracle.unlinked`.
+    The link goes to the question, to the entity of the hop, or to another supporting passage. Each found
+    passage may link others, so the function repeats until it finds no more. Sets `oracle.unlinked` if a
+    supporting passage has no link.
     """
     asked = _asked_of_question(question, trail, *([hop.entity] if hop else []))
     # If two results are of the same article, the one with the answer goes first, then the better one.
@@ -398,8 +398,8 @@ def _quote_support(question: Question, result: Shown, link: Link, supports: dict
     """
     title, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
     other_titles = [base_title(other.heading) for other in supports.values() if other is not result]
-    # A quote of text from the question itself is no new information. The passage's first words then tell more
-    # ("Ann Bell (born 1970) is").
+    # A quote of text from the question itself is no new information; the passage's first words are more
+    # informative then ("Ann Bell (born 1970) is").
     marks = [mark for mark in [answer, *other_titles] if not _is_given(question, mark)]
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
     if folded(title) == folded(answer) and not link.titled and not _is_given(question, answer):

@@ -39,7 +39,7 @@ class StateScore:
 
 
 def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bool) -> StateScore | None:
-    """Returns the score that the last log row gives to the state before it; None where it gives none.
+    """Returns the score of the state before the last log row; None if the row has no such score.
 
     With `heldout` the score is the row's F1 on the held-out tasks, else the mean reward of the last
     `window` rows.
@@ -49,12 +49,12 @@ def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bo
     if heldout:
         return StateScore(step, stage, last["heldout_f1"]) if "heldout_f1" in last else None
     rewards = [row["reward"] for row in rows[-window:] if row.get("stage", 1) == stage and "reward" in row]
-    # The first rollouts are by the untrained model, and a mean over few of them is chance.
+    # The first rollouts are by the untrained model, and a mean over few rows is noise.
     return StateScore(step, stage, fmean(rewards)) if len(rewards) == window else None
 
 
 def kept_score(work: Path) -> StateScore | None:
-    """Returns the score of the state that is kept in `work`, or None without one."""
+    """Returns the score of the state that is kept in `work`; None if none is kept."""
     try:
         return StateScore(**json.loads((work / KEPT / RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -62,7 +62,7 @@ def kept_score(work: Path) -> StateScore | None:
 
 
 def keep_state(state: Path, score: StateScore, work: Path) -> None:
-    """Keeps the weights of a saved state in `work`, in place of those kept before."""
+    """Keeps the weights of a saved state in `work`; they replace the weights kept before."""
     with atomic_path(work / KEPT) as folder:
         shutil.copytree(
             state,

@@ -1,13 +1,14 @@
 """Backends that decode the rollouts of RL, and the transfer of the weights to them.
 
     slots           our decoder over a copy of the model in this process; the weights are copied
-    vllm-server     `vllm serve` on separate GPUs; TRL sends the weights over NCCL, each rank decodes over
-    HTTP vllm-colocate   a vLLM engine in each training process; TRL loads the weights
+    vllm-server     `vllm serve` on separate GPUs; TRL sends the weights over NCCL, each rank decodes
+                    over HTTP
+    vllm-colocate   a vLLM engine in each training process; TRL loads the weights
 
 With vLLM there is no copy of the model here. TRL creates the engine (or connects to the server) together
 with the trainer, and transfers the weights before it calls the rollout function. `load` transfers them
-where something is decoded outside of a step, and does nothing where the weights of the step are already
-loaded.
+for decoding outside of a step (such as the measurement of held-out tasks), and does nothing if the weights
+of the step are already loaded.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class Decoder(Protocol):
         """Connects to the trainer; called once, after the trainer is created."""
 
     def load(self, trainer: Any) -> None:
-        """Loads the current weights of the training; every rank must call it, outside of the agent loop."""
+        """Loads the trainer's current weights; every rank must call it, outside of the agent loop."""
 
 
 def check_rollouts(settings: RlSettings) -> None:
@@ -96,14 +97,14 @@ def vllm_arguments(settings: RlSettings) -> dict[str, Any]:
         "vllm_gpu_memory_utilization": settings.vllm.memory_share,
         "vllm_max_model_length": settings.agent.max_length,
         "vllm_tensor_parallel_size": 1,
-        # The correction weights tokens by the trainer's probability over the sampler's. Our ratio already has
+        # The correction multiplies by the trainer's probability over the sampler's. Our ratio already uses
         # the sampler's probability as the old one (rl/trainer.py).
         "vllm_importance_sampling_correction": False,
     }
 
 
 class SlotDecoder:
-    """Our decoder over a copy of the model, in the number format of the computation."""
+    """Our decoder over a copy of the model, in the dtype of the computation."""
 
     def __init__(self, settings: RlSettings, model: Any, tokenizer: Any, name: str) -> None:
         decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
@@ -113,12 +114,12 @@ class SlotDecoder:
         """Does nothing: the copy needs no connection."""
 
     def load(self, trainer: Any) -> None:
-        """Copies the weights of the training into the decoder's model."""
+        """Copies the trainer's current weights into the decoder's model."""
         copy_weights(trainer.accelerator.unwrap_model(trainer.model), self.policy.engine.model)
 
 
 class VllmDecoder:
-    """vLLM, as TRL holds it. `policy` exists only after `join`."""
+    """The vLLM engine or server that TRL created. `policy` exists only after `join`."""
 
     policy: Policy
 
@@ -158,8 +159,8 @@ class VllmDecoder:
 def check_server(model: dict[str, Any], settings: RlSettings) -> None:
     """Checks a server's `model_config`.
 
-    Raises TrainingError where its length limit would cut sessions short, or where its log-probabilities
-    are not those of the distribution that it samples from.
+    Raises TrainingError if its length limit would cut sessions short, or if its log-probabilities do not
+    belong to the distribution that it samples from.
     """
     length, mode = model.get("max_model_len"), model.get("logprobs_mode")
     if isinstance(length, int) and length < settings.agent.max_length:
@@ -178,7 +179,7 @@ def check_server(model: dict[str, Any], settings: RlSettings) -> None:
 def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Yields names and whole weights for vLLM, with the adapters merged.
 
-    A weight with two names (tied embeddings) comes once, under its first name.
+    A weight with two names (tied embeddings) is yielded once, under its first name.
     """
     names = {name.replace(".base_layer.", ".") for name, _ in model.named_parameters()}
     for name, weight in plain_weights(model):
@@ -188,9 +189,9 @@ def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 @torch.no_grad()
 def copy_weights(source: Any, target: Any) -> None:
-    """Copies weights into a plain model, whose number format may differ.
+    """Copies weights into a plain model, which may have another dtype.
 
-    Adapters are merged, and slices of several ranks gathered.
+    Merges adapters, and gathers the slices of sharded weights from all ranks.
     """
     weights = target.state_dict(keep_vars=True)
     for name, weight in plain_weights(source):

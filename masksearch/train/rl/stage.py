@@ -195,7 +195,7 @@ class Observer:
 
     def __call__(self, row: dict[str, Any]) -> None:
         """Processes a row of the log."""
-        # Alarms come first: a row that raises one must not make the state before it the best.
+        # Alarms come first: a row that raises an alarm must not score the last saved state.
         self.watch.add_row(row)
         if not is_first():
             return

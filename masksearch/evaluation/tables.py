@@ -19,15 +19,15 @@ Format = Literal["text", "markdown", "latex"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell: a number or a name, with its marks."""
+    """A cell of a table: a number or a name, with its marks."""
 
     text: str
     best: bool = False
-    """Shown in bold; in text, which has no bold, with a `^` after it."""
+    """Whether to show the cell in bold; plain text has a `^` after it instead."""
     star: bool = False
-    """Shown with a `*` after it."""
+    """Whether to show a `*` after the cell."""
     aside: str = ""
-    """Smaller text after it: an interval, a spread, a difference."""
+    """Smaller text after the cell's text: an interval, a spread or a difference."""
 
 
 @dataclass(frozen=True)

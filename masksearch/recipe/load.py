@@ -1,7 +1,7 @@
 """Recipes: one TOML file with the stages of an experiment and the products they take from each other.
 
     name = "demo"
-    corpus = "wiki-summaries:en"       # default of stages with a `corpus`; so with `model`, `seed`, [agent]
+    corpus = "wiki-summaries:en"       # default for stages with a `corpus`; also `model`, `seed`, [agent]
     seeds = [1, 2]                     # stages with `per_seed = true` run once for each
     [stages.sft]
     kind = "sft"
@@ -35,7 +35,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, ready to run except that references still name stages."""
+    """One stage with checked settings, which still refer to products of other stages by stage name."""
 
     name: str
     spec: StageKind
@@ -109,7 +109,7 @@ class _Loader:
         instances = {self._name(instance): instance for instance in tables}
         if len(instances) < len(tables):
             raise self._error(
-                "stages", "gives two stages the same name once there is one for each seed; rename one."
+                "stages", "has two stages of one name (per_seed = true adds -sSEED to the name); rename one."
             )
         stages: list[Stage] = []
         for stage_name, instance in instances.items():
@@ -225,7 +225,7 @@ class _Loader:
                 advice = f"write one of {', '.join(found)}, or set per_seed = true here"
                 raise self._error(
                     f"{key}.{field}",
-                    f"names the stage '{value}', of which there is one for each seed; {advice}.",
+                    f"names the stage '{value}', which runs once for each seed; {advice}.",
                 )
             return found
 
@@ -304,7 +304,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _circle(waiting: Mapping[str, Stage]) -> str:
-    """One circle among stages that wait for each other, as `a -> b -> a`."""
+    """Returns one cycle of stages that need each other, as `a -> b -> a`."""
     trail = [next(iter(waiting))]
     while trail[-1] not in trail[:-1]:
         trail.append(next(need for need in waiting[trail[-1]].needs if need in waiting))

@@ -28,7 +28,7 @@ class Release:
     suite: str
     items: tuple[Item, ...]
     left_out: dict[str, int] = field(default_factory=dict)
-    """Reason -> number of rows that are not questions to ask."""
+    """Reason -> number of skipped rows."""
 
 
 def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
@@ -53,7 +53,7 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
 
 
 def read_release(source: str, suite: str = "") -> Release:
-    """Reads a source with its paragraphs and without printing what was skipped (see `load_questions`)."""
+    """Reads a source with its paragraphs (see `load_questions`); does not print the skipped rows."""
     if suite and find_suite(suite).name == "ramp":
         raise UsageError(
             "RAMP tasks need no reader; name the task file itself as the questions to evaluate on."

@@ -2,9 +2,8 @@
 
 The random generator belongs to the passage. Without a preference all sets of spans are equally likely
 (the paper's random masking). Otherwise spans are drawn in proportion to a strategy's weights, or taken by
-rank, the highest first. The last two go through the spans in an order and take each span that has a word
-between it and the spans already taken and that leaves room for the rest, so that k spans are found
-whenever k spans fit together.
+rank, the highest first. The latter two order the spans, then take each one with a word between it and all
+taken spans, unless it leaves no room for the rest. So they find k spans whenever k spans fit together.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ class Preference:
     weights: tuple[float, ...]
     """One finite weight of 0 or more per span. Empty: all spans are equal."""
     ranked: bool = False
-    """Whether the k spans of the highest weights are taken (of equal ones the earlier), instead of k
-    spans drawn in proportion to the weights."""
+    """True: takes the k spans with the highest weights (ties: the earlier span). False: draws k spans in
+    proportion to the weights."""
 
 
 ALIKE = Preference(())
@@ -87,12 +86,12 @@ def _draw_uniformly(
 
 
 def _by_rank(weights: Sequence[float]) -> list[int]:
-    """Returns indices by falling weight, of equal ones the earlier first."""
+    """Returns indices by falling weight; ties in their order."""
     return sorted(range(len(weights)), key=lambda place: (-weights[place], place))
 
 
 def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
-    """Returns indices in random order: each next one is drawn from the rest in proportion to its weight.
+    """Returns indices in random order: each is drawn from the remaining ones in proportion to its weight.
 
     Indices of weight 0 come last, in random order. Exponential waiting times with the weights as rates
     end in exactly this order, also when some of them are skipped (Efraimidis and Spirakis, 2006).

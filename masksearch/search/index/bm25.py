@@ -5,8 +5,8 @@ on disk by `postings.py`, which writes the same bytes in flat memory. A query ad
 terms and selects the best rows. Both steps are done here instead of in bm25s, so that queries need no
 lock and equal scores are ordered by passage id: the ranking does not depend on the machine.
 
-numpy computes the sums of small indexes, which then never wait for a compiler, and of rare words, for
-which only the passages that hold them are read. Code compiled by numba (`kernel.py`) computes the sums of
+numpy computes the sums of small indexes, so that these need no compilation, and of rare words, for which
+only the passages that hold them are read. Code compiled by numba (`kernel.py`) computes the sums of
 frequent words in large indexes, with the same results to the last bit. Without numba, numpy computes all
 of them.
 
@@ -50,10 +50,10 @@ SCORES, ROWS, COLUMNS, VOCABULARY = (
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
-"""Compiled code is faster from this number of passages on, from this number of occurrences of the query's
-terms per passage on, and up to this number of results."""
+"""Compiled code is faster with at least this number of passages, at least this number of occurrences of the
+query's terms per passage, and at most this number of results."""
 TOGETHER = 8
-"""Number of queries from which threads are faster than a loop."""
+"""Fewest queries for which threads are faster than a loop."""
 
 Numbers = npt.NDArray[np.int64]
 
@@ -172,7 +172,7 @@ class Bm25Searcher(LocalSearcher):
                 low, high = int(self._columns[term]), int(self._columns[term + 1])
                 rows = self._rows[low:high]  # (passages with the term,), each row once
                 before = sums[rows]
-                # All scores are above 0, so a sum of 0 marks a row that no earlier term has touched.
+                # All scores are above 0, so a sum of 0 marks a row without any of the earlier terms.
                 touched.append(rows[before == 0])
                 sums[rows] = before + self._scores[low:high]
             found = np.concatenate(touched)
@@ -182,7 +182,7 @@ class Bm25Searcher(LocalSearcher):
                 sums[rows] = 0
 
     def _sums(self) -> Floats:
-        """Returns this thread's float32 (passages,) array of zeros. Every query leaves it all zero."""
+        """Returns this thread's float32 (passages,) array of zeros; each query resets the rows it used."""
         sums: Floats | None = getattr(self._local, "sums", None)
         if sums is None:
             sums = self._local.sums = np.zeros(len(self.passages), dtype=np.float32)
@@ -211,7 +211,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def identity(settings: IndexSettings) -> dict[str, Any]:
-    """Returns everything but the corpus that a BM25 ranking depends on."""
+    """Returns all inputs of a BM25 ranking except the corpus."""
     return {"language": settings.language, "tokeniser": TOKENISER, "bm25s": version("bm25s"), **BM25}
 
 
@@ -236,7 +236,7 @@ def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: 
     engine.save(
         folder, data_name=discarded, indices_name=discarded, vocab_name=discarded, show_progress=False
     )
-    # Only bm25s reads this file, so that it can open the folder too.
+    # We never read this file; bm25s needs it to open the folder.
     postings.vocabulary.write_json(folder / VOCABULARY)
     postings.vocabulary.terms.save(folder)
 

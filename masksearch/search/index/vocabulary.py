@@ -57,7 +57,7 @@ class Vocabulary:
         """Loads the files that `save` wrote, memory-mapped. Raises ValueError where their lengths differ."""
         hashes, numbers = (np.asarray(np.load(path, mmap_mode="r")) for path in _files(folder, name))
         if len(hashes) != len(numbers):
-            raise ValueError(f"the two files of its {name} do not fit together")
+            raise ValueError(f"the two files of its {name} have different lengths")
         return cls(hashes, numbers)
 
     def save(self, folder: Path, name: str = TERMS) -> None:
@@ -73,12 +73,12 @@ class Vocabulary:
         """Returns int32 (hashes,): the number of the term with each hash, or -1 if the hash is unknown."""
         if not len(self):
             return np.full(len(hashes), -1, dtype=np.int32)
-        # (hashes,): where each hash is, if it is known; limited to the last place for hashes above all others
+        # (hashes,): the index of each hash if it is known; at most the last index, for larger hashes
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
         return np.where(self.hashes[places] == hashes, self.numbers[places], np.int32(-1)).astype(np.int32)
 
     def known(self, terms: Collection[str]) -> list[int]:
-        """Returns the numbers of the known terms among `terms`, in their order."""
+        """Returns the numbers of those `terms` that are known, in the order given."""
         return [number for number in self.find(term_hashes(terms)).tolist() if number >= 0]
 
     def with_more(self, hashes: Hashes) -> Vocabulary:

@@ -34,13 +34,26 @@ Style = Literal["agent", "agent-prompted", "agent-tools"]
 """Style of the system prompt that describes the protocol and the tools."""
 
 
+FOLDER = Path(__file__).parent / "prompts"
+
+
+def _source(name: str) -> str | None:
+    """The text of a prompt file by its flat name, `agent.zh.j2` for `zh/agent.j2`; None if there is none.
+
+    Files extend each other by flat names: their texts are hashed in results, so they do not change.
+    """
+    stem, _, language = name.removesuffix(".j2").partition(".")
+    file = FOLDER / (language or "en") / f"{stem}.j2"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
+
+
 @functools.cache
 def _environment() -> Any:
     """Returns the template environment."""
     import jinja2
 
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("masksearch.agent", "prompts"),
+        loader=jinja2.FunctionLoader(_source),
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
@@ -48,8 +61,8 @@ def _environment() -> Any:
 
 def render(name: str, language: str = "", **values: Any) -> str:
     """Renders a prompt file in the given language; in English where that is not among TRANSLATED."""
-    folder = language if language in TRANSLATED else "en"
-    return str(_environment().get_template(f"{folder}/{name}.j2").render(**values))
+    file = f"{name}.{language}.j2" if language in TRANSLATED else f"{name}.j2"
+    return str(_environment().get_template(file).render(**values))
 
 
 def task_prompt(task: Task, answer_form: str) -> str:
@@ -87,7 +100,7 @@ def method_prompt(tools: Tools, style: Style = "agent") -> str:
 def prompts_hash() -> str:
     """Returns the SHA-256, as hex, of the names and contents of all prompt files."""
     digest = hashlib.sha256()
-    files = {_flat_name(file): file for file in (Path(__file__).parent / "prompts").glob("*/*.j2")}
+    files = {_flat_name(file): file for file in FOLDER.glob("*/*.j2")}
     for name, file in sorted(files.items()):
         content = file.read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
@@ -95,7 +108,7 @@ def prompts_hash() -> str:
 
 
 def _flat_name(file: Path) -> str:
-    """`zh/agent.j2` -> `agent.zh.j2`, the name of the file when the first results recorded this hash."""
+    """`zh/agent.j2` -> `agent.zh.j2`; the names that results of all versions have hashed."""
     language = file.parent.name
     return file.name if language == "en" else f"{file.stem}.{language}.j2"
 

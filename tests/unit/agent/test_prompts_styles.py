@@ -5,7 +5,6 @@ import gzip
 import hashlib
 import re
 import shutil
-from pathlib import Path
 
 import jinja2
 import pytest
@@ -125,7 +124,7 @@ def test_corrections(language):
 
 
 def test_every_prompt_exists_in_every_language():
-    folder = Path(prompts.__file__).parent / "prompts"
+    folder = prompts.FOLDER
     names = {file.name for file in (folder / "en").glob("*.j2")} - {"question.j2", "information.j2"}
     for language in prompts.TRANSLATED:
         assert {file.name for file in (folder / language).glob("*.j2")} == names
@@ -135,8 +134,8 @@ def test_the_hash_follows_the_files(tmp_path, monkeypatch):
     first = prompts_hash()
     assert first == prompts_hash()
     assert len(first) == len(hashlib.sha256().hexdigest())
-    shutil.copytree(Path(prompts.__file__).parent / "prompts", tmp_path / "prompts")
-    monkeypatch.setattr(prompts, "__file__", str(tmp_path / "prompts.py"))
+    shutil.copytree(prompts.FOLDER, tmp_path / "prompts")
+    monkeypatch.setattr(prompts, "FOLDER", tmp_path / "prompts")
     assert prompts_hash() == first
     with open(tmp_path / "prompts" / "en" / "agent.j2", "a") as stream:
         stream.write(" ")
@@ -146,7 +145,7 @@ def test_the_hash_follows_the_files(tmp_path, monkeypatch):
 def test_the_hash_does_not_depend_on_where_the_files_are():
     """Results of the first release recorded it with all files in one folder, as `agent.zh.j2`."""
     digest = hashlib.sha256()
-    folder = Path(prompts.__file__).parent / "prompts"
+    folder = prompts.FOLDER
     flat = {}
     for file in folder.glob("*/*.j2"):
         suffix = "" if file.parent.name == "en" else f".{file.parent.name}"

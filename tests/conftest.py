@@ -1,4 +1,7 @@
-"""Nothing in the tests reaches a network but loopback; models and data come from packages and from this repository."""
+"""Settings and fixtures of all tests.
+
+The tests use no network but loopback; models and data come from packages and from this repository.
+"""
 
 import os
 
@@ -12,7 +15,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-# A shared machine is slow at times: how long an example takes proves nothing.
+# A shared machine is slow at times, so no deadline limits the time of an example.
 hypothesis.settings.register_profile("masksearch", deadline=None)
 hypothesis.settings.load_profile("masksearch")
 
@@ -29,6 +32,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tiny_checkpoint: Path) -> Any:
+    """The tokenizer of the tiny checkpoint."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(str(tiny_checkpoint))
@@ -36,7 +40,7 @@ def tiny_tokenizer(tiny_checkpoint: Path) -> Any:
 
 @pytest.fixture
 def tiny_model(tiny_checkpoint: Path) -> Any:
-    """A fresh model for each test, in float32."""
+    """The model of the tiny checkpoint in float32, loaded for each test."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,4 +1,7 @@
-"""SmolLM2-135M behind a real OpenAI-compatible server on loopback: it may fail at the task, but every episode and verdict ends on record."""
+"""SmolLM2-135M behind a real OpenAI-compatible server on loopback.
+
+The model may fail at the task, but every episode and every verdict ends with a recorded outcome.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ SETTINGS = AgentSettings(max_searches=1, max_tokens=32, turn_tokens=24, max_leng
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """Base URL and model name of a server of our own."""
+    """Starts a server and yields its base URL and model name."""
     folder = tmp_path_factory.mktemp("serve")
     from masksearch.llm.device import dtype_name, find_dtype
 
@@ -52,23 +55,13 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [
-        str(Path(sys.executable).with_name("transformers")),
-        "serve",
-        str(model),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--device",
-        "cpu",
-    ]
-    command += ["--dtype", dtype_name(find_dtype())]
+    command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model)]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    command += ["--device", "cpu", "--dtype", dtype_name(find_dtype())]
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     with (
         open(folder / "log", "wb") as log,
-        subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"}
-        ) as server,
+        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as server,
     ):
         try:
             wait_until_healthy(f"http://127.0.0.1:{port}/health", server, folder / "log")
@@ -82,6 +75,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 
 def wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    """Waits until the server answers at `url`; fails if it exits or after two minutes."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         assert server.poll() is None, log.read_text(errors="replace")[-2000:]
@@ -90,7 +84,7 @@ def wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> 
                 return
         except OSError:
             time.sleep(0.3)
-    pytest.fail("the server did not come up: " + log.read_text(errors="replace")[-2000:])
+    pytest.fail("the server did not start: " + log.read_text(errors="replace")[-2000:])
 
 
 def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Path) -> None:
@@ -99,14 +93,8 @@ def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Pat
     async def run():
         policy = EndpointPolicy(model, base, timeout=300, retries=0)
         prompted = await run_episode(QUESTION, policy, SEARCHER, SETTINGS, Sampling(), style="agent-prompted")
-        tools = await run_episode(
-            QUESTION,
-            ToolsPolicy(model, base, timeout=300, retries=0),
-            SEARCHER,
-            SETTINGS,
-            Sampling(),
-            style="agent-tools",
-        )
+        policy = ToolsPolicy(model, base, timeout=300, retries=0)
+        tools = await run_episode(QUESTION, policy, SEARCHER, SETTINGS, Sampling(), style="agent-tools")
         return prompted.trajectory, tools.trajectory
 
     for trajectory in asyncio.run(run()):
@@ -114,7 +102,7 @@ def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Pat
         assert trajectory.usage.model_tokens > 0
     judge = Judge(base, model, cache=tmp_path / "verdicts.jsonl", max_tokens=24, timeout=300, retries=0)
     [verdict] = asyncio.run(judge.judge([item_of(QUESTION, "Marie Curie")]))
-    # A model of this size seldom writes JSON: then it is an error on record, and no score.
+    # A model of this size seldom writes JSON; the verdict then holds an error and no score.
     assert (verdict.correct is None) == bool(verdict.error)
     assert verdict.settled
     assert verdict.raw

@@ -1,4 +1,7 @@
-"""SmolLM2-135M for real: a few tasks, a few steps. It must start without the form, and the loss must fall as it learns it."""
+"""The real SmolLM2-135M on a few tasks for a few steps.
+
+At first the model does not know the form of a trajectory, so the loss is high; training must lower it.
+"""
 
 from __future__ import annotations
 
@@ -31,65 +34,23 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
     run("mask", *common, "--split", "train", "--limit", 48, "-o", tmp_path / "train.jsonl")
     run("mask", *common, "--split", "heldout", "--limit", 4, "-o", tmp_path / "heldout.jsonl")
     run("synthesize", tmp_path / "train.jsonl", "--index", index, "-o", tmp_path / "trajectories.jsonl")
-    run(
-        "sft",
-        "--model",
-        base,
-        "--trajectories",
-        tmp_path / "trajectories.jsonl",
-        "--batch-size",
-        4,
-        "-o",
-        tmp_path / "sft",
-    )
+    data = ("--trajectories", tmp_path / "trajectories.jsonl")
+    run("sft", "--model", base, *data, "--batch-size", 4, "-o", tmp_path / "sft")
     losses = [
         json.loads(line)["loss"]
         for line in (tmp_path / "sft.work" / "log.jsonl").read_text().splitlines()
         if '"loss"' in line
     ]
     assert len(losses) == 12
-    assert sum(losses[:3]) / 3 > 1.2, "the model cannot know the form beforehand"
+    assert sum(losses[:3]) / 3 > 1.2, "the model does not know the form before training"
     assert sum(losses[-3:]) / 3 < 0.6 * sum(losses[:3]) / 3
-    run(
-        "eval",
-        tmp_path / "heldout.jsonl",
-        "--index",
-        index,
-        "--model",
-        tmp_path / "sft",
-        "-o",
-        tmp_path / "after.json",
-    )
+    model = ("--index", index, "--model", tmp_path / "sft")
+    run("eval", tmp_path / "heldout.jsonl", *model, "-o", tmp_path / "after.json")
     after = json.loads((tmp_path / "after.json").read_text())
     assert after["n"] == 4
-    assert after["metrics"]["searches"] > 0, "after a dozen steps it should at least have begun to search"
-    run(
-        *(
-            "rl",
-            "--model",
-            tmp_path / "sft",
-            "--tasks",
-            tmp_path / "train.jsonl",
-            "--index",
-            index,
-            "--steps",
-            1,
-            "-o",
-            tmp_path / "rl",
-        ),
-        *(
-            "--prompts-per-step",
-            2,
-            "--group-size",
-            2,
-            "--micro-batch-size",
-            2,
-            "--max-refills",
-            0,
-            "--no-dynamic-sampling",
-        ),
-    )
+    assert after["metrics"]["searches"] > 0, "after 12 steps the model should at least search"
+    sizes = ("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 0)
+    steps = ("--steps", 1, *sizes, "--no-dynamic-sampling")
+    run("rl", *model, "--tasks", tmp_path / "train.jsonl", *steps, "-o", tmp_path / "rl")
     step = json.loads((tmp_path / "rl.work" / "log.jsonl").read_text().splitlines()[0])
-    assert step["logprob_gap"] < 0.1, (
-        "what the decoder sampled from and what the trainer computes must agree up to bfloat16"
-    )
+    assert step["logprob_gap"] < 0.1, "decoder and trainer must agree within the precision of bfloat16"

@@ -1,4 +1,7 @@
-"""The teacher `agents` played by SmolLM2-135M behind a real server on loopback: it may solve nothing, but all it said is on record and the run ends cleanly."""
+"""The teacher `agents` with SmolLM2-135M behind a real server on loopback.
+
+The model may solve no task, but every reply is recorded and the run ends cleanly.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ pytestmark = [
 ]
 FACTS = {"radium": "Marie Curie", "penicillin": "Alexander Fleming", "oxygen": "Joseph Priestley"}
 REPLY = 32
-"""Tokens of a reply: enough for what a model of this size has to say, and few enough for a slow machine."""
+"""Most tokens of a reply: enough for a model of this size, and few enough for a slow machine."""
 
 
 def test_every_failure_is_on_record(
@@ -42,45 +45,34 @@ def test_every_failure_is_on_record(
     ]
     write_json_lines(tmp_path / "tasks.jsonl", [task.to_json() for task in tasks])
     output, work = tmp_path / "out.jsonl", tmp_path / "out.jsonl.work"
-    flags = [
-        "--index",
-        tmp_path / "index",
-        "--teacher",
-        "agents",
-        "--llm",
-        base,
-        "--model",
-        model,
-        "-o",
-        output,
-        "--concurrency",
-        1,
-    ]
+    flags = ["--index", tmp_path / "index", "--teacher", "agents", "--llm", base, "--model", model]
+    flags += ["-o", output, "--concurrency", 1]
     flags += ["--agents.max-rounds", 1, "--agents.timeout", 300, "--agents.retries", 0]
     for role in ("planner", "rewriter", "observer", "judge"):
         flags += [f"--agents.{role}.max-tokens", REPLY]
     command = [str(part) for part in ("synthesize", tmp_path / "tasks.jsonl", *flags)]
     capsys.readouterr()
     status = main(command)
-    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("masksearch: ")]
+    stderr = capsys.readouterr().err
+    errors = [line for line in stderr.splitlines() if line.startswith("masksearch: ")]
     kept = [Trajectory.model_validate(row).id for row in read_appended(output)]
     rejects = read_appended(work / "rejects.jsonl")
-    assert sorted([*kept, *(row["id"] for row in rejects)]) == sorted(FACTS), "nothing is lost"
+    assert sorted([*kept, *(row["id"] for row in rejects)]) == sorted(FACTS), "every task has an outcome"
     for row in rejects:
         assert row["reason"]
         assert row["said"][0]["role"] == "planner"
-        assert all(said["replies"] and len(said["messages"]) == 2 for said in row["said"])
+        assert all(exchange["replies"] and len(exchange["messages"]) == 2 for exchange in row["said"])
         assert row["spent"]["planner"]["completion_tokens"] > 0
     if kept:
-        assert (status, told) == (0, [])
+        assert (status, errors) == (0, [])
     else:
         assert status == 1
-        assert len(told) == 1, told
-        assert told[0].startswith(
+        assert len(errors) == 1, errors
+        assert errors[0].startswith(
             f"masksearch: None of the 3 tasks in {tmp_path / 'tasks.jsonl'} became a trajectory ("
         )
-        assert told[0].endswith(f"See {work / 'rejects.jsonl'}.")
-    # The outcomes stand: the same command asks nothing again.
+        assert errors[0].endswith(f"See {work / 'rejects.jsonl'}.")
+    # The outcomes are final: the same command sends no further request.
     log = (work / "outcomes.jsonl").read_bytes()
     assert len(log.splitlines()) == len(FACTS)
     if not kept:

@@ -1,6 +1,7 @@
-"""The report in a real browser: 5,000 trajectories open quickly, and are found, filtered, set side by side and walked through by keyboard.
+"""The report in a real browser, with 5,000 trajectories.
 
-Needs Debian's `chromium` (or another Chromium on the path) and the Python package playwright, which drives it.
+The page opens quickly; its search, filters, comparison of two evaluations and keyboard control work. Needs
+Debian's `chromium` (or another Chromium on the path) and the Python package playwright, which drives it.
 """
 
 from __future__ import annotations
@@ -26,22 +27,22 @@ from masksearch.types import Results
 playwright = pytest.importorskip(
     "playwright.sync_api", reason="the browser's driver is not installed: pip install playwright"
 )
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
-    None,
-)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
 ]
 
 
-EVALUATIONS = (("hotpot-base", "HotpotQA", "hotpotqa", 1100), ("hotpot-rl", "HotpotQA", "hotpotqa", 1100))
-EVALUATIONS += (
+EVALUATIONS = (
+    ("hotpot-base", "HotpotQA", "hotpotqa", 1100),
+    ("hotpot-rl", "HotpotQA", "hotpotqa", 1100),
     ("wiki2-base", "2WikiMultiHopQA", "2wikimultihopqa", 1100),
     ("wiki2-rl", "2WikiMultiHopQA", "2wikimultihopqa", 1100),
+    ("musique-rl", "MuSiQue", "musique", 600),
 )
-EVALUATIONS += (("musique-rl", "MuSiQue", "musique", 600),)
+"""Stage, suite, folder in data/ and number of questions of each evaluation."""
 FAILURES = (
     "failed",
     "bad_format",
@@ -53,12 +54,15 @@ FAILURES = (
     "over_long",
 )
 SCREENSHOTS = os.environ.get("MASKSEARCH_SCREENSHOTS", "")
-"""A folder for screenshots to look at; without it they go to the test's own."""
+"""A folder for the screenshots; if it is empty, they go to the test's temporary folder."""
 OVERRIDE, RTL = "\u202e", "ما هي عاصمة فرنسا؟"
-HOSTILE = f"</script><script>window.stolen = 1</script><img src=x onerror='window.stolen = 2'><!-- {{{{ 7 * 7 }}}} {{% raw %}} {OVERRIDE}gnp.exe\x00\x1b[31m"
+HOSTILE = (
+    "</script><script>window.stolen = 1</script><img src=x onerror='window.stolen = 2'>"
+    f"<!-- {{{{ 7 * 7 }}}} {{% raw %}} {OVERRIDE}gnp.exe\x00\x1b[31m"
+)
 
 
-# A run folder with texts as they come ------------------------------------------------------------------------------
+# A run folder with realistic texts ----------------------------------------------------------------------
 
 
 def read(name: str) -> list[dict[str, Any]]:
@@ -69,36 +73,35 @@ def read(name: str) -> list[dict[str, Any]]:
 def turns(
     question: dict[str, Any], answer: str, searches: int, passages: list[dict[str, Any]], draw: random.Random
 ) -> list[dict[str, str]]:
+    """Returns the turns of a trajectory with this many searches and then the answer."""
     made, words = [], question["question"].split()
     for number in range(searches):
         query = " ".join(draw.sample(words, min(6, len(words))))
-        thought = f"The question asks: {question['question']} So far I have looked {number} times; what is missing is {query}, which may stand in an article."
+        thought = (
+            f"The question asks: {question['question']} After {number} searches I still need {query}, "
+            "which an article may contain."
+        )
         hits = "\n".join(
             f"[{place}] {hit['title']}: {' '.join(hit['text'].split()[:70])}"
             for place, hit in enumerate(draw.sample(passages, 3), 1)
         )
         made += [{"role": "model", "text": f"<think>{thought}</think>\n<search>{query}</search>"}]
         made += [{"role": "tool", "text": f"\n<information>\n{hits}\n</information>\n"}]
-    return [
-        *made,
-        {
-            "role": "model",
-            "text": f"<think>From what was found, the answer should be {answer}.</think>\n<answer>{answer}</answer>",
-        },
-    ]
+    thought = f"According to the results, the answer should be {answer}."
+    made += [{"role": "model", "text": f"<think>{thought}</think>\n<answer>{answer}</answer>"}]
+    return made
 
 
 def question_of(
     question: dict[str, Any], passages: list[dict[str, Any]], draw: random.Random
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A row of the results and the trajectory."""
+    """Returns a row of the results and the trajectory of a question, with a random outcome."""
     failure = "" if draw.random() < 0.45 else draw.choice(FAILURES)
     answer = question["answers"][0] if not failure else " ".join(draw.sample(question["question"].split(), 2))
     searches = 0 if failure == "never_searched" else draw.choice((1, 1, 2, 2, 2, 3, 4))
     f1 = 1.0 if not failure else draw.choice((0.0, 0.0, 0.25, 0.4))
-    status = {"ran_out": "too_many_searches", "bad_format": "no_answer", "failed": "model_failed"}.get(
-        failure, "answered"
-    )
+    statuses = {"ran_out": "too_many_searches", "bad_format": "no_answer", "failed": "model_failed"}
+    status = statuses.get(failure, "answered")
     scores = {"recall": f1, "precision": f1, "f1": f1, "em": float(f1 == 1)}
     usage = {
         "searches": searches,
@@ -107,11 +110,10 @@ def question_of(
         "model_tokens": draw.randint(60, 300),
         "tool_tokens": 300 * searches,
     }
-    kind = (
-        "yes_no"
-        if question["answers"][0].lower() in ("yes", "no")
-        else draw.choice(("open", "open", "in_question"))
-    )
+    if question["answers"][0].lower() in ("yes", "no"):
+        kind = "yes_no"
+    else:
+        kind = draw.choice(("open", "open", "in_question"))
     row = {
         "id": question["id"],
         "prediction": answer,
@@ -157,6 +159,7 @@ def question_of(
 
 
 def write_evaluation(folder: Path, suite: str, pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    """Writes the results and the trajectories of an evaluation stage."""
     folder.mkdir(parents=True)
     rows = tuple(row for row, _ in pairs)
     names = (
@@ -203,7 +206,10 @@ def write_evaluation(folder: Path, suite: str, pairs: list[tuple[dict[str, Any],
 
 
 def hostile(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    """Makes the first questions of an evaluation evil: markup, control characters, a right-to-left text, and a line of three million characters."""
+    """Makes the first three questions of an evaluation hostile.
+
+    They get markup with control characters, a right-to-left text, and a line of three million characters.
+    """
     for place, text in enumerate((HOSTILE, RTL, "x" * 3_000_000)):
         row, line = pairs[place]
         key = f"evil/{place}{'<b>' if place == 0 else ''}"
@@ -229,43 +235,33 @@ def hostile(pairs: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
 
 
 def write_run(run: Path, seed: int = 1, names: tuple[str, ...] = ()) -> Path:
+    """Writes a run folder: the evaluations of these names (by default all) and a log of 40 RL steps."""
     draw = random.Random(seed)
     for name, suite, folder, count in EVALUATIONS:
         if names and name not in names:
             continue
-        questions = [*read(f"{folder}/questions.jsonl.gz"), *read(f"{folder}/train_questions.jsonl.gz")][
-            :count
-        ]
+        questions = [*read(f"{folder}/questions.jsonl.gz"), *read(f"{folder}/train_questions.jsonl.gz")]
         passages = read(f"{folder}/corpus.jsonl.gz")[:3000]
-        pairs = [question_of(question, passages, draw) for question in questions]
+        pairs = [question_of(question, passages, draw) for question in questions[:count]]
         if name == "musique-rl":
             hostile(pairs)
         write_evaluation(run / "stages" / name, suite, pairs)
-    log = "".join(
-        json.dumps(
-            {"step": step, "loss": 2.0 / step, "reward": 0.02 * step, "f1": 0.015 * step, "valid": 0.9}
-        )
-        + "\n"
+    log = [
+        {"step": step, "loss": 2.0 / step, "reward": 0.02 * step, "f1": 0.015 * step, "valid": 0.9}
         for step in range(1, 41)
-    )
+    ]
     (run / "stages" / "rl").mkdir()
-    (run / "stages" / "rl" / "log.jsonl").write_text(log)
+    (run / "stages" / "rl" / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in log))
     stages = [
         {"name": name, "kind": "eval", "status": "done", "seconds": 60, "summary": {"n": count}}
         for name, _, _, count in EVALUATIONS
+        if not names or name in names
     ]
-    (run / "run.json").write_text(
-        json.dumps(
-            {
-                "name": "synthetic",
-                "stages": [stage for stage in stages if not names or stage["name"] in names],
-            }
-        )
-    )
+    (run / "run.json").write_text(json.dumps({"name": "synthetic", "stages": stages}))
     return run
 
 
-# The browser -------------------------------------------------------------------------------------------------------
+# The browser --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +272,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     texts = sum((run / "stages" / name / "trajectories.jsonl").stat().st_size for name, *_ in EVALUATIONS)
     assert summary["trajectories"] == 5000
     print(
-        f"\n5,000 trajectories of {texts / 5000 / 1000:.1f} kB on average: {texts / 1e6:.1f} MB in the run, {summary['bytes'] / 1e6:.1f} MB on the page"
+        f"\n5,000 trajectories of {texts / 5000 / 1000:.1f} kB on average: {texts / 1e6:.1f} MB in the run, "
+        f"{summary['bytes'] / 1e6:.1f} MB on the page"
     )
     return folder / "report.html"
 
@@ -291,8 +288,8 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
-class Opened:
-    """A page that notes whatever went wrong on it and whatever it asked for."""
+class PageView:
+    """An open page. Records its console messages, its script errors and its requests."""
 
     def __init__(self, browser: Any, path: Path, address: str = "", **options: Any) -> None:
         self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
@@ -307,75 +304,79 @@ class Opened:
         self.page.wait_for_selector("html[data-ready]", timeout=60_000)
 
     def until(self, condition: str) -> None:
-        """Waits until an expression is true. (Playwright's own wait needs `eval` in the page, which the page forbids.)"""
+        """Waits until an expression is true, for at most a minute.
+
+        Playwright's own wait needs `eval` in the page, which the page's security policy forbids.
+        """
         end = time.monotonic() + 60
         while not self.page.evaluate(condition):
             assert time.monotonic() < end, condition
             time.sleep(0.02)
 
     def until_count(self, start: str) -> None:
-        """Waits until the count of trajectories begins with `start`."""
+        """Waits until the count of trajectories starts with `start`."""
         self.until(f"document.getElementById('count').textContent.startsWith({json.dumps(start)})")
 
     def count(self) -> int:
-        """How many trajectories the page says are left, once it has read the texts."""
+        """Returns the number of listed trajectories, once the page has read the texts."""
         self.until(
-            "!document.getElementById('list').ariaBusy && document.getElementById('count').textContent.includes(' of ')"
+            "!document.getElementById('list').ariaBusy"
+            " && document.getElementById('count').textContent.includes(' of ')"
         )
         return int(self.page.inner_text("#count").split(" of ")[0].replace(",", ""))
 
     def hash(self) -> str:
+        """Returns the state in the page's address."""
         return str(self.page.evaluate("decodeURIComponent(location.hash)"))
 
 
 @pytest.fixture
-def opened(browser: Any, report: Path) -> Iterator[Any]:
-    made: list[Opened] = []
+def open_page(browser: Any, report: Path) -> Iterator[Any]:
+    """A function that opens the page. Afterwards, no view may have had an error or a network request."""
+    views: list[PageView] = []
 
-    def make(address: str = "", path: Path = report, **options: Any) -> Opened:
-        made.append(Opened(browser, path, address, **options))
-        return made[-1]
+    def make(address: str = "", path: Path = report, **options: Any) -> PageView:
+        views.append(PageView(browser, path, address, **options))
+        return views[-1]
 
     yield make
-    troubles = [trouble for one in made for trouble in one.troubles]
-    requests = [url for one in made for url in one.requests if not url.startswith("file:")]
-    for one in made:
-        one.context.close()
+    troubles = [trouble for view in views for trouble in view.troubles]
+    requests = [url for view in views for url in view.requests if not url.startswith("file:")]
+    for view in views:
+        view.context.close()
     assert not troubles
-    assert not requests, "the page asked for something"
+    assert not requests, "the page sent a request"
 
 
-# The tests ---------------------------------------------------------------------------------------------------------
+# The tests ----------------------------------------------------------------------------------------------
 
 
-def test_opens_quickly_and_by_itself(opened: Any) -> None:
+def test_opens_quickly_and_by_itself(open_page: Any) -> None:
     times, whole = [], []
     for _ in range(3):
-        one = opened()
-        assert one.requests == [one.page.url.partition("#")[0]]
-        assert one.page.locator("#list [role=option]").count() > 5
-        assert one.page.inner_text("#detail h3")
-        times.append(int(one.page.get_attribute("html", "data-list")))
-        whole.append(int(one.page.get_attribute("html", "data-ready")))
-        one.page.close()
-    print(
-        f"\nms from navigation to a list that can be used: {times}; to the first trajectory beside it: {whole}"
-    )
-    assert min(times) < 10_000, "2 s is what it should take; a busy machine gets more"
+        view = open_page()
+        assert view.requests == [view.page.url.partition("#")[0]]
+        assert view.page.locator("#list [role=option]").count() > 5
+        assert view.page.inner_text("#detail h3")
+        times.append(int(view.page.get_attribute("html", "data-list")))
+        whole.append(int(view.page.get_attribute("html", "data-ready")))
+        view.page.close()
+    print(f"\nms from navigation to a usable list: {times}; to the first trajectory: {whole}")
+    assert min(times) < 10_000, "the list should take 2 s; the limit allows for a busy machine"
 
 
-def test_search_and_filters(opened: Any) -> None:
-    one = opened()
-    page = one.page
-    assert one.count() == 600, "the last evaluation is opened first"
+def test_search_and_filters(open_page: Any) -> None:
+    view = open_page()
+    page = view.page
+    assert view.count() == 600, "the page starts with the last evaluation"
     page.click("#clear")
-    assert one.count() == 5000
+    assert view.count() == 5000
     words = read("hotpotqa/questions.jsonl.gz")[0]["question"].split()
     start = time.monotonic()
     page.fill("#find", f'"{words[0]} {words[1]} {words[2]}" {words[-2].upper()}')
-    assert 0 < one.count() < 1000
-    print(f"\nfirst search in all texts: {time.monotonic() - start:.2f} s, {one.count()} found")
-    assert " ".join(words) in page.locator("#list").inner_text() or one.count() > 1
+    assert 0 < view.count() < 1000
+    print(f"\nfirst search in all texts: {time.monotonic() - start:.2f} s, {view.count()} found")
+    assert " ".join(words) in page.locator("#list").inner_text() or view.count() > 1
     assert page.locator("mark.sought").count() > 0
     page.click("#clear")
     for field, value in (
@@ -385,90 +386,86 @@ def test_search_and_filters(opened: Any) -> None:
         ("searches", "2"),
         ("kind", "open"),
     ):
-        before = one.count()
+        before = view.count()
         offered = page.inner_text(f"#{field} option[value='{value}']")
         page.select_option(f"#{field}", value)
-        assert 0 < one.count() <= before
-        assert offered.endswith(f"({one.count():,})"), "an option says how many it leaves"
-    assert "failure=not_used" in one.hash()
+        assert 0 < view.count() <= before
+        assert offered.endswith(f"({view.count():,})"), "an option shows how many trajectories it would leave"
+    assert "failure=not_used" in view.hash()
     page.click("#clear")
     page.select_option("#verdict", "not-right")
     page.select_option("#sort", "f1-down")
     assert "0.40" in page.inner_text("#list [role=option] >> nth=0")
 
 
-def test_a_permalink_leads_to_its_trajectory(opened: Any) -> None:
-    one = opened("#stage=hotpot-rl&verdict=wrong")
-    one.page.click("#list [role=option] >> nth=3")
-    question, address = one.page.inner_text("#detail h3"), one.page.get_attribute("#detail .bar a", "href")
+def test_a_permalink_leads_to_its_trajectory(open_page: Any) -> None:
+    view = open_page("#stage=hotpot-rl&verdict=wrong")
+    view.page.click("#list [role=option] >> nth=3")
+    question = view.page.inner_text("#detail h3")
+    address = view.page.get_attribute("#detail .bar a", "href")
     assert address.startswith("#q=hotpot-rl/")
-    again = opened(address)
+    again = open_page(address)
     assert again.page.inner_text("#detail h3") == question
     assert again.count() == 5000
-    row, box = (
-        again.page.locator("#list [aria-selected=true]").bounding_box(),
-        again.page.locator("#list").bounding_box(),
-    )
-    assert box["y"] <= row["y"] < box["y"] + box["height"], "its row is in sight"
-    whole = opened(one.page.evaluate("location.hash"))
+    row = again.page.locator("#list [aria-selected=true]").bounding_box()
+    box = again.page.locator("#list").bounding_box()
+    assert box["y"] <= row["y"] < box["y"] + box["height"], "the row of the trajectory is visible"
+    whole = open_page(view.page.evaluate("location.hash"))
     assert whole.page.inner_text("#detail h3") == question
-    assert whole.count() == one.count()
+    assert whole.count() == view.count()
     assert whole.page.inner_text("#list [aria-selected=true]").startswith("✗")
-    missing = opened("#q=hotpot-rl/none")
+    missing = open_page("#q=hotpot-rl/none")
     assert "holds no trajectory hotpot-rl/none" in missing.page.inner_text("#missing")
 
 
-def test_a_count_of_failures_leads_to_its_questions(opened: Any) -> None:
-    one = opened()
-    link = one.page.locator("#failures a[href*='stage=wiki2-rl&failure=not_retrieved']")
+def test_a_count_of_failures_leads_to_its_questions(open_page: Any) -> None:
+    view = open_page()
+    link = view.page.locator("#failures a[href*='stage=wiki2-rl&failure=not_retrieved']")
     expected = int(link.inner_text())
     link.click()
-    one.until("document.getElementById('failure').value === 'not_retrieved'")
-    assert one.count() == expected
-    one.page.click("#failures details.examples >> nth=0")
-    examples = one.page.locator("#failures details.examples >> nth=0").locator("li a")
-    examples.first.wait_for()  # they are filled in when the page hears that it was opened
+    view.until("document.getElementById('failure').value === 'not_retrieved'")
+    assert view.count() == expected
+    view.page.click("#failures details.examples >> nth=0")
+    examples = view.page.locator("#failures details.examples >> nth=0").locator("li a")
+    examples.first.wait_for()  # the page fills them in when the box is opened
     assert examples.count() >= len(FAILURES)
     examples.first.click()
-    one.until("location.hash.startsWith('#q=hotpot-base/')")
+    view.until("location.hash.startsWith('#q=hotpot-base/')")
 
 
-def test_two_evaluations_side_by_side(opened: Any) -> None:
-    one = opened("#stage=hotpot-base")
-    page = one.page
+def test_two_evaluations_side_by_side(open_page: Any) -> None:
+    view = open_page("#stage=hotpot-base")
+    page = view.page
     page.select_option("#beside", "hotpot-rl")
-    assert one.count() == 1100
+    assert view.count() == 1100
     page.select_option("#pair", "verdict")
-    assert 0 < one.count() < 1100
+    assert 0 < view.count() < 1100
     assert "verdicts differ" in page.inner_text("#detail")
     assert page.locator("#detail .side").count() == 2
     assert page.locator("#detail table.figures th[scope=col]").count() >= 4
     assert "The same in both: " in page.inner_text("#detail")
-    assert {"+1", "−1"} & set(
-        page.locator("#detail table.figures tr:has-text('Difference') td").all_inner_texts()
-    )
+    differences = page.locator("#detail table.figures tr:has-text('Difference') td").all_inner_texts()
+    assert {"+1", "−1"} & set(differences)
     page.select_option("#pair", "there")
     assert page.inner_text("#list [role=option] >> nth=0 >> .signs").endswith("✓")
-    again = opened(page.evaluate("location.hash"))
-    assert again.count() == one.count()
+    again = open_page(page.evaluate("location.hash"))
+    assert again.count() == view.count()
 
 
-def test_another_run_beside(opened: Any, tmp_path: Path) -> None:
-    first, second = (
-        write_run(tmp_path / "first", 1, ("hotpot-rl",)),
-        write_run(tmp_path / "second", 2, ("hotpot-rl",)),
-    )
+def test_another_run_beside(open_page: Any, tmp_path: Path) -> None:
+    first = write_run(tmp_path / "first", 1, ("hotpot-rl",))
+    second = write_run(tmp_path / "second", 2, ("hotpot-rl",))
     build_report(first, tmp_path / "both.html", ReportSettings(against=(str(second),)))
-    one = opened("#stage=hotpot-rl", tmp_path / "both.html")
-    one.page.select_option("#beside", "second: hotpot-rl")
-    assert one.count() == 1100
-    assert "second: hotpot-rl" in one.page.inner_text("#scores")
-    assert one.page.locator("#detail .side h4").all_inner_texts() == ["hotpot-rl", "second: hotpot-rl"]
+    view = open_page("#stage=hotpot-rl", tmp_path / "both.html")
+    view.page.select_option("#beside", "second: hotpot-rl")
+    assert view.count() == 1100
+    assert "second: hotpot-rl" in view.page.inner_text("#scores")
+    assert view.page.locator("#detail .side h4").all_inner_texts() == ["hotpot-rl", "second: hotpot-rl"]
 
 
-def test_keyboard(opened: Any) -> None:
-    one = opened()
-    page, keys = one.page, one.page.keyboard
+def test_keyboard(open_page: Any) -> None:
+    view = open_page()
+    page, keys = view.page, view.page.keyboard
 
     def active() -> str:
         return str(page.evaluate("document.activeElement.id"))
@@ -476,21 +473,21 @@ def test_keyboard(opened: Any) -> None:
     keys.press("/")
     assert active() == "find"
     keys.type("the")
-    one.until("location.hash.includes('find=the')")
+    view.until("location.hash.includes('find=the')")
     keys.press("Escape")
     assert page.input_value("#find") == ""
     keys.press("Escape")
     assert active() == "list"
-    one.until_count("600")
+    view.until_count("600")
     keys.press("Home")
     for _ in range(30):
         keys.press("ArrowDown")
     chosen = page.locator("#list [aria-selected=true]")
     assert chosen.get_attribute("aria-posinset") == "31"
     assert page.get_attribute("#list", "aria-activedescendant") == chosen.get_attribute("id")
-    assert (
-        chosen.bounding_box()["y"] + 52
-        <= page.locator("#list").bounding_box()["y"] + page.locator("#list").bounding_box()["height"] + 1
+    box = page.locator("#list").bounding_box()
+    assert chosen.bounding_box()["y"] + 52 <= box["y"] + box["height"] + 1, (
+        "the row, 52 pixels high, is visible"
     )
     keys.press("End")
     assert chosen.get_attribute("aria-posinset") == "600"
@@ -502,14 +499,13 @@ def test_keyboard(opened: Any) -> None:
     assert "segment" in page.evaluate("document.activeElement.className")
     keys.press("Escape")
     assert active() == "list"
-    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", (
-        "focus is visible"
-    )
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline == "solid", "the focus is visible"
 
 
-def test_what_a_screen_reader_gets(opened: Any) -> None:
-    one = opened("#stage=hotpot-rl")
-    page = one.page
+def test_what_a_screen_reader_gets(open_page: Any) -> None:
+    view = open_page("#stage=hotpot-rl")
+    page = view.page
     tree = page.locator("body").aria_snapshot()
     for wanted in (
         "banner:",
@@ -531,29 +527,28 @@ def test_what_a_screen_reader_gets(opened: Any) -> None:
     assert "1,100 of 5,000" in page.locator("[role=status]").inner_text()
     assert page.evaluate("[...document.querySelectorAll('thead th')].every((cell) => cell.scope === 'col')")
     reached = "[...document.querySelectorAll('select, input, button, [tabindex=\"0\"]')]"
-    unnamed = f"{reached}.filter((one) => !(one.labels?.length || one.textContent.trim() || one.ariaLabel))"
-    assert page.evaluate(f"{unnamed}.map((one) => one.outerHTML.slice(0, 80))") == []
-    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((one) => one.id)")
+    unnamed = f"{reached}.filter((e) => !(e.labels?.length || e.textContent.trim() || e.ariaLabel))"
+    assert page.evaluate(f"{unnamed}.map((e) => e.outerHTML.slice(0, 80))") == []
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)")
     assert len(ids) == len(set(ids))
 
 
-def test_hostile_texts_do_nothing(opened: Any) -> None:
-    one = opened("#q=musique-rl/evil/0<b>")
-    page = one.page
+def test_hostile_texts_do_nothing(open_page: Any) -> None:
+    view = open_page("#q=musique-rl/evil/0<b>")
+    page = view.page
     detail = page.inner_text("#detail")
     assert "<script>window.stolen = 1</script>" in detail
     assert "{{ 7 * 7 }}" in detail
     assert "⟨U+202E⟩gnp.exe⟨U+0000⟩⟨U+001B⟩[31m" in detail
     assert OVERRIDE not in page.inner_text("body")
-    assert page.evaluate(
-        "[window.stolen, document.images.length, document.querySelectorAll('#detail script').length]"
-    ) == [None, 0, 0]
+    scripts = "document.querySelectorAll('#detail script').length"
+    assert page.evaluate(f"[window.stolen, document.images.length, {scripts}]") == [None, 0, 0]
     page.fill("#find", "window.stolen")
-    one.until_count("1 ")
-    right_to_left = opened("#q=musique-rl/evil/1").page
+    view.until_count("1 ")
+    right_to_left = open_page("#q=musique-rl/evil/1").page
     assert right_to_left.evaluate("getComputedStyle(document.querySelector('#detail h3')).direction") == "rtl"
     assert right_to_left.evaluate("getComputedStyle(document.querySelector('#detail h4')).direction") == "ltr"
-    long = opened("#q=musique-rl/evil/2").page
+    long = open_page("#q=musique-rl/evil/2").page
     assert "Show all 3,000,000 characters" in long.inner_text("#detail")
     assert long.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
@@ -561,12 +556,12 @@ def test_hostile_texts_do_nothing(opened: Any) -> None:
 @pytest.mark.parametrize(
     ("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400), ("dark", 400)]
 )
-def test_light_and_dark_wide_and_narrow(opened: Any, tmp_path: Path, scheme: str, width: int) -> None:
-    one = opened("", color_scheme=scheme, viewport={"width": width, "height": 900})
-    page, folder = one.page, Path(SCREENSHOTS or tmp_path)
+def test_light_and_dark_wide_and_narrow(open_page: Any, tmp_path: Path, scheme: str, width: int) -> None:
+    view = open_page("", color_scheme=scheme, viewport={"width": width, "height": 900})
+    page, folder = view.page, Path(SCREENSHOTS or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=folder / f"top-{scheme}-{width}.png", full_page=True)
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page fits the width"
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 249)"
     assert light == (scheme == "light")
     for name, address in (
@@ -576,17 +571,17 @@ def test_light_and_dark_wide_and_narrow(opened: Any, tmp_path: Path, scheme: str
     ):
         page.evaluate(f"location.hash = {json.dumps(address)}")
         page.wait_for_timeout(300)
-        one.count()
-        one.until("document.activeElement.id === 'detail'")
+        view.count()
+        view.until("document.activeElement.id === 'detail'")
         page.screenshot(path=folder / f"{name}-{scheme}-{width}.png")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
 
-def test_the_choice_of_colours_is_kept(opened: Any) -> None:
-    one = opened("", color_scheme="light")
-    one.page.select_option("#theme", "dark")
-    assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 27)"
-    one.page.reload()
-    one.page.wait_for_selector("html[data-ready]")
-    assert one.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 27)"
-    assert one.page.input_value("#theme") == "dark"
+def test_the_choice_of_colours_is_kept(open_page: Any) -> None:
+    view = open_page("", color_scheme="light")
+    view.page.select_option("#theme", "dark")
+    assert view.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 27)"
+    view.page.reload()
+    view.page.wait_for_selector("html[data-ready]")
+    assert view.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 21, 27)"
+    assert view.page.input_value("#theme") == "dark"

@@ -1,6 +1,7 @@
-"""Every command of the pipeline, one after the other, on a few real articles with a tiny random model.
+"""Runs the commands of the pipeline one after the other, on a few real articles with a tiny random model.
 
-The model learns nothing; what is checked is that each stage takes what the one before it wrote, and that the figures add up.
+The model cannot learn. The tests check that each stage reads the product of the previous one, and that the
+figures are consistent.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from kit.places import DATA
 from kit.tiny import make_tiny_checkpoint
 
 from masksearch.cli.main import main
+from masksearch.runtime.files import write_json_lines
 
 pytestmark = pytest.mark.e2e
 HOTPOTQA = DATA / "hotpotqa"
@@ -37,22 +39,22 @@ def run(*arguments: object) -> None:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a corpus of real articles (the gold ones of some training questions among them), questions and a tiny model."""
+    """A folder with a corpus of real articles, questions and a tiny model.
+
+    The corpus includes the gold articles of some training questions.
+    """
     folder = tmp_path_factory.mktemp("e2e")
     with gzip.open(HOTPOTQA / "train_questions.jsonl.gz", "rt", encoding="utf-8") as stream:
         questions = [json.loads(line) for line in stream][:40]
     gold = {passage for question in questions for passage in question["supporting_passages"]}
     with gzip.open(HOTPOTQA / "corpus.jsonl.gz", "rt", encoding="utf-8") as stream:
         passages = [json.loads(line) for line in stream]
-    chosen = [
+    wanted = [
         passage for number, passage in enumerate(passages) if passage["id"] in gold or number % 300 == 0
-    ][:ARTICLES]
-    (folder / "docs.jsonl").write_text(
-        "".join(json.dumps(passage) + "\n" for passage in chosen), encoding="utf-8"
-    )
-    (folder / "questions.jsonl").write_text(
-        "".join(json.dumps(question) + "\n" for question in questions), encoding="utf-8"
-    )
+    ]
+    chosen = wanted[:ARTICLES]
+    write_json_lines(folder / "docs.jsonl", chosen)
+    write_json_lines(folder / "questions.jsonl", questions)
     make_tiny_checkpoint(folder / "tiny", [passage["text"] for passage in chosen[:30]])
     return folder
 
@@ -65,34 +67,10 @@ def test_every_command_in_turn(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["hits"]
     assert found["retriever"].startswith("bm25-")
 
-    run(
-        "mask",
-        docs,
-        "-o",
-        place / "tasks.jsonl",
-        "--index",
-        index,
-        "--split",
-        "train",
-        "--masks",
-        "1-4",
-        "--limit",
-        16,
-    )
-    run(
-        "mask",
-        docs,
-        "-o",
-        place / "heldout.jsonl",
-        "--index",
-        index,
-        "--split",
-        "heldout",
-        "--masks",
-        "1",
-        "--limit",
-        6,
-    )
+    train = ("--split", "train", "--masks", "1-4", "--limit", 16)
+    run("mask", docs, "-o", place / "tasks.jsonl", "--index", index, *train)
+    heldout = ("--split", "heldout", "--masks", "1", "--limit", 6)
+    run("mask", docs, "-o", place / "heldout.jsonl", "--index", index, *heldout)
     tasks = rows(place / "tasks.jsonl")
     assert [sum(task["masks"] == count for task in tasks) for count in (1, 2, 3, 4)] == [4, 4, 4, 4]
     assert all(task["text"].count("[mask]") == task["masks"] == len(task["answers"]) for task in tasks)
@@ -107,69 +85,20 @@ def test_every_command_in_turn(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert all(row["scores"]["em"] == 1.0 and row["usage"]["searches"] >= 1 for row in ramp + downstream)
 
     trajectories = ["--trajectories", place / "ramp.jsonl", place / "downstream.jsonl"]
-    run(
-        "sft",
-        "--model",
-        tiny,
-        *trajectories,
-        "-o",
-        place / "sft",
-        "--batch-size",
-        4,
-        "--max-steps",
-        3,
-        "--max-length",
-        4096,
-        "--learning-rate",
-        "1e-3",
-    )
+    limits = ("--batch-size", 4, "--max-steps", 3, "--max-length", 4096, "--learning-rate", "1e-3")
+    run("sft", "--model", tiny, *trajectories, "-o", place / "sft", *limits)
     assert (place / "sft" / "model.safetensors").exists()
-    run(
-        *(
-            "rl",
-            "--model",
-            place / "sft",
-            "--tasks",
-            place / "tasks.jsonl",
-            "--index",
-            index,
-            "-o",
-            place / "rl",
-            "--steps",
-            2,
-        ),
-        *(
-            "--prompts-per-step",
-            2,
-            "--group-size",
-            2,
-            "--micro-batch-size",
-            2,
-            "--max-refills",
-            1,
-            "--agent.max-length",
-            2048,
-            *SMALL,
-        ),
-    )
+    inputs = ("--model", place / "sft", "--tasks", place / "tasks.jsonl", "--index", index)
+    sizes = ("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 1)
+    limits = ("--steps", 2, "--agent.max-length", 2048, *SMALL)
+    run("rl", *inputs, "-o", place / "rl", *sizes, *limits)
     rollouts = rows(place / "rl.work" / "rollouts.jsonl")
     assert {row["step"] for row in rollouts} == {1, 2}
     assert all({"f1", "format", "overlong", "total"} <= row["reward"].keys() for row in rollouts)
 
     for method in ("agent", "rag", "closed-book"):
-        run(
-            "eval",
-            place / "heldout.jsonl",
-            "--index",
-            index,
-            "--model",
-            place / "rl",
-            "--method",
-            method,
-            "-o",
-            place / f"{method}.json",
-            *SMALL,
-        )
+        inputs = (place / "heldout.jsonl", "--index", index, "--model", place / "rl")
+        run("eval", *inputs, "--method", method, "-o", place / f"{method}.json", *SMALL)
     results = json.loads((place / "agent.json").read_text())
     assert results["format"] == "masksearch-results/1"
     assert results["n"] == len(results["per_question"]) == 6
@@ -225,6 +154,7 @@ kind = "report"
 
 
 def start(place: Path, out: str, *more: str) -> subprocess.Popen[str]:
+    """Starts `masksearch run` on the recipe in the folder `place`."""
     command = [sys.executable, "-m", "masksearch", "run", "tiny.toml", "--out", out, *more]
     return subprocess.Popen(
         command,
@@ -237,6 +167,7 @@ def start(place: Path, out: str, *more: str) -> subprocess.Popen[str]:
 
 
 def result(place: Path, out: str) -> dict[str, Any]:
+    """Returns the results file without paths and times, which differ between runs."""
     loaded: dict[str, Any] = json.loads((place / out / "stages" / "after" / "results.json").read_text())
     loaded["settings"] = {
         key: value
@@ -244,41 +175,41 @@ def result(place: Path, out: str) -> dict[str, Any]:
         if key not in ("questions", "model", "index", "not_trained_on")
     }
     for row in (loaded["metrics"], *loaded["per_question"]):
-        del row["seconds"]  # what a clock said
+        del row["seconds"]
     return loaded
 
 
 def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Path) -> None:
     (place / "tiny.toml").write_text(RECIPE, encoding="utf-8")
     whole = start(place, "whole")
-    _, said = whole.communicate(timeout=240)
-    assert whole.returncode == 0, said
+    _, stderr = whole.communicate(timeout=240)
+    assert whole.returncode == 0, stderr
 
     broken = start(place, "broken")
     states = place / "broken" / "stages" / "sft" / "states"
     deadline = time.monotonic() + 200
-    while (
-        not list(states.glob("checkpoint-*/whole")) and broken.poll() is None and time.monotonic() < deadline
-    ):
+    while broken.poll() is None and time.monotonic() < deadline:
+        if list(states.glob("checkpoint-*/whole")):
+            break
         time.sleep(0.02)
-    assert broken.poll() is None, "it ended before it could be killed"
+    assert broken.poll() is None, "the run ended before it could be killed"
     broken.send_signal(signal.SIGKILL)
     broken.communicate()
     assert not (place / "broken" / "stages" / "sft" / "checkpoint").exists()
 
     again = start(place, "broken")
-    _, said = again.communicate(timeout=240)
-    assert again.returncode == 0, said
-    assert "resuming from step" in said
-    assert "done already" in said
+    _, stderr = again.communicate(timeout=240)
+    assert again.returncode == 0, stderr
+    assert "resuming from step" in stderr
+    assert "done already" in stderr
     assert result(place, "broken") == result(place, "whole")
     steps = [row["step"] for row in rows(place / "broken" / "stages" / "sft" / "log.jsonl") if "loss" in row]
     assert steps == list(range(1, 13))
 
     changed = start(place, "broken", "--set", "stages.after.limit=3")
-    printed, said = changed.communicate(timeout=240)
-    assert changed.returncode == 0, said
-    assert said.count("done already") == 5, "only the evaluation and what hangs on it runs again"
+    stdout, stderr = changed.communicate(timeout=240)
+    assert changed.returncode == 0, stderr
+    assert stderr.count("done already") == 5, "only the evaluation and its dependents run again"
     assert result(place, "broken")["n"] == 3
     assert (place / "broken" / "stages" / "report" / "report.html").stat().st_size > 10_000
-    assert "report.html" in printed
+    assert "report.html" in stdout

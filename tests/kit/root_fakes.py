@@ -1,4 +1,7 @@
-"""Fake stages for the tests of recipes and pipeline: quick, without any library, writing down how often each was done."""
+"""Fake stages for the tests of recipes and of the run.
+
+They are quick, need no optional library, and record every call in OUT/calls.txt.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class TrainSettings(Settings):
     steps: int = 3
     pause: float = 0.0
     fail: str = ""
-    """A file, not counted as an input; while its text is 'yes' the stage fails after its first step."""
+    """A file that is no input of the stage; while its text is 'yes', the stage fails after its first step."""
     agent: AgentSettings = AgentSettings()
     seed: int = 1
 
@@ -43,7 +46,7 @@ class JoinSettings(Settings):
 
 class AskSettings(Settings):
     answers: str
-    """A file with what can be answered, not counted as an input."""
+    """A file with the available answers, which is no input of the stage."""
 
 
 class PageSettings(Settings):
@@ -51,7 +54,7 @@ class PageSettings(Settings):
 
 
 def note(output: Path, text: str) -> None:
-    """OUT/calls.txt: a line for each stage function called."""
+    """Appends a line to OUT/calls.txt, which has one for each call of a stage function."""
     with open(output.parent.parent.parent / "calls.txt", "a", encoding="utf-8") as stream:
         stream.write(f"{output.parent.name} {text}\n")
 
@@ -63,7 +66,7 @@ def run_make(settings: MakeSettings, output: Path, work: Path) -> dict[str, Any]
 
 
 def run_train(settings: TrainSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes a line a step and resumes behind the last whole one."""
+    """Writes a line per step and resumes after the last complete line."""
     done = len(files.read_appended(work / "steps.jsonl"))
     note(output, f"from {done}")
     for step in range(done, settings.steps):
@@ -72,9 +75,8 @@ def run_train(settings: TrainSettings, output: Path, work: Path) -> dict[str, An
         if settings.fail and Path(settings.fail).read_text().strip() == "yes":
             raise DataError("The data are bad.")
     inputs = [Path(path).read_text(encoding="utf-8") for path in (settings.model, *settings.data)]
-    files.write_json(
-        output, {"inputs": inputs, "rate": settings.rate, "steps": files.read_appended(work / "steps.jsonl")}
-    )
+    steps = files.read_appended(work / "steps.jsonl")
+    files.write_json(output, {"inputs": inputs, "rate": settings.rate, "steps": steps})
     return {"steps": settings.steps}
 
 
@@ -85,7 +87,7 @@ def run_join(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]
 
 
 def run_ask(settings: AskSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes what is answered of two questions, and tells how many are not."""
+    """Writes the available answers to two questions; the summary counts the unanswered ones."""
     note(output, "asked")
     answered = Path(settings.answers).read_text(encoding="utf-8").split()
     files.write_text(output, " ".join(answered))
@@ -93,14 +95,17 @@ def run_ask(settings: AskSettings, output: Path, work: Path) -> dict[str, Any]:
 
 
 def run_full(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Fails because the disk is full."""
     raise OSError(28, "No space left on device", str(output))
 
 
 def run_missing(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Fails because an optional package is missing."""
     raise ModuleNotFoundError("No module named 'trl'", name="trl")
 
 
 def run_empty(settings: JoinSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Ends without writing its product."""
     return {}
 
 

@@ -1,7 +1,8 @@
-# Two commands: `make demo` and `make test`. Both make the same environment first (`make install`).
-# A third, `make test-verl`, tests the verl adapter in an environment of its own (2 GB): verl pins other versions.
+# Two commands: `make demo` and `make test`. Both first make the same environment (`make install`).
+# A third, `make test-verl`, tests the verl adapter in a separate environment (2 GB), because verl pins other
+# versions.
 #
-#   PYTHON       interpreter to make the environment with (3.11 or newer)
+#   PYTHON       interpreter that makes the environment (3.11 or newer)
 #   PIP_FLAGS    further flags for pip, such as an index with CPU builds of torch
 
 PYTHON ?= python3
@@ -31,7 +32,7 @@ install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 
 $(VENV)/.installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MaskSearch needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "MaskSearch needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Making the environment in $(VENV) (about 2 GB; a few minutes on a slow line)"
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) -e '.[train,ner,wiki,llm,fast]'

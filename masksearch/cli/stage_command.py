@@ -1,9 +1,9 @@
 """Commands that run one stage by itself.
 
-A stage outside a run writes its product to `-o` and keeps what it resumes from in `OUTPUT.work`. That
-folder stays if it holds trajectories or logs; started again with other settings, the command clears it
-first. Where `-o` is the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in
-that stage's folder and keeps the run's own marks, so `masksearch run` takes the stage as done.
+A stage outside a run writes its product to `-o`, and the files that it resumes from to `OUTPUT.work`. That
+folder stays if it holds trajectories or logs; a command with other settings clears it first. If `-o` is
+the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's folder
+and keeps the run's own marks, so `masksearch run` takes the stage as done.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from masksearch.runtime import files, ranks
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
 from masksearch.runtime.progress import human_time, say
-from masksearch.runtime.resume import OUTSIDE, WorkFolder, settings_key
+from masksearch.runtime.resume import WorkFolder, settings_key
 from masksearch.runtime.settings import Settings, replace_references
 
 
@@ -141,8 +141,7 @@ def _locked_into(
             say("Start the same command again to do the rest.")
         if place.run is not None or not summary.get("unfinished"):
             record = done_record(spec.kind, time.monotonic() - started + spent, summary, retried)
-            # A run must not clear this product; a command with another key may replace its own.
-            folder.finish({**record, "made_by": OUTSIDE} if place.run is not None else record)
+            folder.finish(record)
     except BaseException:
         with contextlib.suppress(OSError):
             folder.pause(time.monotonic() - started + spent)
@@ -154,8 +153,8 @@ def _locked_into(
 
 
 def _clear_finished(settings: Settings, folder: WorkFolder) -> None:
-    """Clears the work of a finished command, which starts again from nothing; answers that models were paid
-    for stay."""
+    """Clears the work of a finished command, so that it starts from the beginning; keeps paid answers of
+    models."""
     paid = getattr(settings, "teacher", "") == "agents"
     if folder.done_file.exists() and paid and folder.holds_this_work():
         say(
@@ -184,7 +183,7 @@ def _other_ranks_released() -> Iterator[None]:
 
 
 def _checked(spec: StageKind, output: Path) -> Path:
-    """The output path, if writing there destroys nothing else. Raises UsageError."""
+    """Returns the output path. Raises UsageError if the product would overwrite something else."""
     marker = spec.marker or ("" if output.suffix else spec.folder_marker)
     if output.exists() and not output.is_dir() and not output.is_file():
         raise UsageError(

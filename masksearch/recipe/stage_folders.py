@@ -7,7 +7,7 @@ from pathlib import Path
 
 from masksearch.recipe.load import Recipe, Stage
 from masksearch.recipe.stages import StageKind
-from masksearch.runtime.resume import OUTSIDE, WorkFolder, dependents_key, read_mark, settings_key
+from masksearch.runtime.resume import COMMAND, WorkFolder, dependents_key, read_mark, settings_key
 from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 STAGES = "stages"
@@ -57,7 +57,7 @@ def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFold
         record = read_mark(product.parent / "done.json")
         if product.parent.parent == stages and record:
             keys[value] = dependents_key(record, str(record.get("key", "")), product)
-    return WorkFolder(output.parent, output, settings_key(spec.kind, settings, keys))
+    return WorkFolder(output.parent, output, settings_key(spec.kind, settings, keys), COMMAND)
 
 
 def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
@@ -71,5 +71,6 @@ def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
     if folder.mark_file.exists() or not record or not folder.product.exists():
         return
     if record.get("key") == settings_key(spec.kind, settings, {}, str(None)):
-        folder.pause(0.0)
-        folder.finish({"seconds": 0.0, **{k: v for k, v in record.items() if k != "key"}, "made_by": OUTSIDE})
+        theirs = WorkFolder(folder.folder, folder.product, folder.key, COMMAND)
+        theirs.pause(0.0)
+        theirs.finish({"seconds": 0.0, **{name: value for name, value in record.items() if name != "key"}})

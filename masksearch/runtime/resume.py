@@ -1,4 +1,4 @@
-"""Cache keys and resume marks: the one place that decides whether earlier work is used again.
+"""Cache keys and resume marks, which decide whether earlier work is used again.
 
 A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys
 of the stages it builds on, and the contents of the files it reads. Two marks in the stage's folder hold it:
@@ -10,9 +10,9 @@ The same key means: skip, or resume. Another key means: start again. `masksearch
 processes that a launcher starts keep the same marks, so a stage that one of them finished is done for all
 of them.
 
-A stage may end `unfinished`, with a product that lacks what could not be done (documents that an endpoint
-did not answer for). A later run does the rest; its key does not tell the two products apart, so stages that
-build on it add the product's content.
+A stage may end `unfinished`, with an incomplete product (for example, an endpoint did not answer for some
+documents). A later run does the rest. Both products have the same key, so stages that build on one add the
+product's content to their own key.
 
 Smaller marks follow the same rule: `claim` guards a cache inside a work folder, `mark_whole` a state that a
 trainer saved.
@@ -54,7 +54,7 @@ NESTED_PATHS = {"search": ("replay", "rerank"), "dense": ("encoder",)}
 """The same, of nested settings."""
 WHOLE = "whole"
 """An empty file that a saved state gets when all of it is written."""
-OUTSIDE = "command"
+COMMAND = "command"
 """`made_by` of a product that a single command wrote into the folder of a run."""
 
 
@@ -100,11 +100,12 @@ def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: 
 class WorkFolder:
     """The folder a stage works in, with its marks.
 
-    `product` is what the stage makes, inside the folder or beside it.
+    `product` is the path of the stage's product, inside the folder or next to it.
     """
 
-    def __init__(self, folder: Path, product: Path, key: str) -> None:
-        self.folder, self.product, self.key = folder, product, key
+    def __init__(self, folder: Path, product: Path, key: str, made_by: str = "") -> None:
+        """`made_by` is COMMAND for a single command that works inside a run."""
+        self.folder, self.product, self.key, self.made_by = folder, product, key, made_by
         self.done_file, self.mark_file = folder / "done.json", folder / "stage.json"
 
     def done(self) -> dict[str, Any] | None:
@@ -113,12 +114,12 @@ class WorkFolder:
         return record if record.get("key") == self.key and self.product.exists() else None
 
     def incomplete(self) -> bool:
-        """Whether the product lacks some of what it should hold, or lacked it at an earlier time."""
+        """Whether the product is incomplete, or was incomplete before."""
         record = self.done() or {}
         return bool(record.get("unfinished") or record.get("retried"))
 
     def key_for_dependents(self) -> str:
-        """The key that stages which build on this one use."""
+        """Returns this stage's part of the cache key of stages that build on it."""
         return dependents_key(self.done() or {}, self.key, self.product)
 
     def holds_this_work(self) -> bool:
@@ -126,17 +127,18 @@ class WorkFolder:
         return bool(read_mark(self.mark_file).get("key") == self.key)
 
     def check_free(self, remedy: str) -> None:
-        """Raises UsageError where starting would delete what this stage did not make, or a single command
-        did."""
+        """Raises UsageError if a start would delete files that no mark explains, or work that this stage may
+        not replace: a run never replaces a single command's work, nor a single command any work in a run."""
         if not self.folder.exists() or self.holds_this_work():
             return
-        if not self.mark_file.exists():
-            if any(entry.name not in (".lock", self.done_file.name) for entry in self.folder.iterdir()):
-                raise UsageError(f"{self.folder}, where this stage works, holds something else; {remedy}.")
-        elif read_mark(self.done_file).get("made_by") == OUTSIDE and self.product.exists():
+        mark = read_mark(self.mark_file)
+        if not mark and any(entry.name != self.done_file.name for entry in self.folder.iterdir()):
+            raise UsageError(f"{self.folder}, where this stage works, holds something else; {remedy}.")
+        if mark and COMMAND in (self.made_by, mark.get("made_by")):
+            maker = "a single command" if mark.get("made_by") == COMMAND else "a run"
             raise UsageError(
-                f"{self.product} was made by a single command with other settings or inputs than this stage "
-                f"has; {remedy}, or give the stage the same settings."
+                f"{self.folder} holds the work of {maker} with other settings or inputs than this stage has; "
+                f"{remedy}, or give the stage the same settings."
             )
 
     def start(self) -> float:
@@ -159,12 +161,15 @@ class WorkFolder:
 
     def pause(self, seconds: float) -> None:
         """Marks the work as not finished, and records the seconds spent on it."""
-        files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2)})
+        files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2), **self._maker()})
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Marks the product as finished; `record` may say that it is `unfinished`."""
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        files.write_json(self.done_file, {"key": self.key, **record, "finished": finished})
+        files.write_json(self.done_file, {"key": self.key, **record, "finished": finished, **self._maker()})
+
+    def _maker(self) -> dict[str, str]:
+        return {"made_by": self.made_by} if self.made_by else {}
 
 
 def dependents_key(record: Mapping[str, Any], key: str, product: Path) -> str:

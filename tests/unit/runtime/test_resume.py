@@ -11,7 +11,7 @@ from masksearch.errors import UsageError
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.recipe.stages import STAGES
 from masksearch.runtime.resume import (
-    OUTSIDE,
+    COMMAND,
     WorkFolder,
     claim,
     is_whole,
@@ -177,13 +177,20 @@ def test_what_no_mark_explains_is_never_cleared(tmp_path: Path) -> None:
     assert (work.folder / "weights").exists()
 
 
-def test_a_product_of_a_command_with_other_settings_is_never_cleared(tmp_path: Path) -> None:
-    finished(tmp_path, "command", made_by=OUTSIDE)
-    with pytest.raises(UsageError, match="made by a single command with other settings"):
-        folder(tmp_path, "run").check_free("remedy")
-    folder(tmp_path, "command").check_free("remedy")
-    finished(tmp_path, "earlier recipe")
-    folder(tmp_path, "run").check_free("remedy")
+def test_work_with_another_key_is_cleared_by_its_maker_alone(tmp_path: Path) -> None:
+    def work(key: str, made_by: str = "") -> WorkFolder:
+        return WorkFolder(tmp_path / "work", tmp_path / "work" / "product", key, made_by)
+
+    work("launched", COMMAND).start()
+    work("launched").check_free("remedy")
+    with pytest.raises(UsageError, match="holds the work of a single command with other settings"):
+        work("run").check_free("remedy")
+    with pytest.raises(UsageError, match="holds the work of a single command with other settings"):
+        work("other", COMMAND).check_free("remedy")
+    work("run").start()
+    work("changed recipe").check_free("remedy")
+    with pytest.raises(UsageError, match="holds the work of a run with other settings"):
+        work("launched", COMMAND).check_free("remedy")
 
 
 def test_a_cache_is_kept_for_the_same_content_alone(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_run_does_not_delete_what_a_command_trained_with_other_settings(tmp_path
     trained = weights(product)
     capsys.readouterr()
     assert main(["run", str(recipe), "--out", str(run)]) == 2
-    assert "made by a single command with other settings" in capsys.readouterr().err
+    assert "holds the work of a single command with other settings" in capsys.readouterr().err
     assert same(weights(product), trained)
     # Given the same settings, the run takes it.
     overrides = ["--set", "stages.first.max_steps=1"]

@@ -142,7 +142,7 @@ class Turn(Record):
 
 
 class Usage(Record):
-    """Counts of what a trajectory used."""
+    """Numbers of searches, opened pages and tokens of a trajectory."""
 
     searches: int = 0
     opens: int = 0

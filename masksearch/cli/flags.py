@@ -21,7 +21,7 @@ from masksearch.runtime.settings import Settings, field_text, reference_fields
 S = TypeVar("S", bound=Settings)
 DEST = "settings:"
 SHORT_NAMES = {"extractors": "extractor"}
-"""Fields whose flag has another name, because it is given once for each value."""
+"""Fields whose flag has another name, because the user repeats it for each value."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -103,7 +103,7 @@ def _is_pairs(kind: type[Settings], name: str) -> bool:
 
 
 def _choices(annotation: Any) -> list[Any]:
-    """The values of a Literal, also inside a tuple or beside None."""
+    """Returns the values of a Literal, also inside a tuple or a union with None."""
     inner = [part for part in get_args(annotation) if part not in (NoneType, Ellipsis)]
     if getattr(annotation, "__origin__", None) is Literal:
         return inner

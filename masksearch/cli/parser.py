@@ -37,7 +37,7 @@ POSITIONALS: dict[str, tuple[str, str, str]] = {
     "eval": ("questions", "QUESTIONS", "?"),
     "compare": ("results", "RESULTS", "*"),
 }
-"""Stage -> the field that is given without a flag, its name in the help, and how many values it takes."""
+"""Stage -> its positional field, the field's name in the help, and the number of its values."""
 
 INDEX_HELP = "an index folder, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE"
 HELP = {

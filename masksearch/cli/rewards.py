@@ -1,4 +1,4 @@
-"""`masksearch rewards audit`: what attacks on the rewards earn, on tasks that are given or made of packaged
+"""`masksearch rewards audit`: measures the rewards of attacks, on the user's tasks or on tasks from packaged
 text."""
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Question, Task
 
 DOCUMENTS = 600
-"""Documents of the packaged text that tasks are made from, where none are given."""
+"""Documents of the packaged text from which the tasks are made, if the user names none."""
 MASKS = (1, 2, 3)
 
 
@@ -45,7 +45,7 @@ def rewards_command(arguments: argparse.Namespace) -> None:
         )
     print(json.dumps(found.to_json(), ensure_ascii=False, indent=1) if arguments.json else audit_table(found))
     if "default" in rewards and (paying := found.failures("default")):
-        raise MaskSearchError(f"Under the default reward attacks pay: {', '.join(paying)}.")
+        raise MaskSearchError(f"These attacks pay under the default reward: {', '.join(paying)}.")
 
 
 def chosen_rewards(settings: RewardAuditSettings) -> dict[str, RewardSettings]:

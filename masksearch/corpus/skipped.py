@@ -33,7 +33,7 @@ class SkipCount:
     examples: dict[str, str] = field(default_factory=dict)
     """reason -> "FILE, line N" """
     repaired: dict[str, int] = field(default_factory=dict)
-    """Records that were used in part, by what was left out; not in `total`."""
+    """Left-out part -> number of records that were used without it; not in `total`."""
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
         """Counts `count` skipped records; `where` is kept for the first of each reason."""

@@ -97,7 +97,7 @@ def model_hash(model: str) -> str:
         for path in folder.iterdir()
         if path.is_file() and path.suffix in (".safetensors", ".bin", ".json", ".jinja", ".model", ".txt")
     )
-    # masksearch.json records where a checkpoint comes from; it does not affect what the model writes.
+    # masksearch.json records the origin of a checkpoint; it does not affect the model's output.
     return hash_json([[path.name, hash_file(path)] for path in names if path.name != "masksearch.json"])
 
 

@@ -243,7 +243,7 @@ def roll_out_resumably(
         )
         if first.status == "model_failed":
             raise ModelError(f"{first.error} {count}")
-        # `error` of this trajectory may describe what the model did after the failed search.
+        # This trajectory's `error` may describe a later fault of the model.
         raise SearchError(f"{first.search_errors[0]} {count}")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return finished

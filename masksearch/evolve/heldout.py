@@ -32,7 +32,7 @@ def _eval_settings(settings: EvolveSettings, model: Path, **more: Any) -> EvalSe
 def check_search(settings: EvolveSettings) -> None:
     """Opens the search once, so that a wrong index fails before a teacher is trained.
 
-    Raises what opening a search raises.
+    Raises the errors of `load_searcher`.
     """
     load_searcher(_eval_settings(settings, Path(settings.model), questions=""), [])
 

@@ -45,8 +45,8 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the rounds and writes the product folder; returns the record, a summary, the tables and a note.
 
-    Raises what `make_plan` and `check_search` raise before any work, and later the errors of training,
-    rollouts and judge.
+    Raises the errors of `make_plan` and `check_search` before any work, and later those of training, rollouts
+    and judge.
     """
     plan = make_plan(settings)
     check_search(settings)

@@ -44,7 +44,7 @@ class Spent:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Spent:
-        """Reads what `to_json` wrote; a missing field counts as 0."""
+        """Reads the values of `to_json`; a missing field counts as 0."""
         return cls(
             int(values.get("requests", 0)),
             int(values.get("prompt_tokens", 0)),

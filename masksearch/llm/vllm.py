@@ -62,7 +62,7 @@ class VllmPolicy(TokenPolicy):
 
     @abstractmethod
     async def ask(self, ids: Sequence[int], parameters: Mapping[str, Any]) -> Stretch:
-        """Returns what the model generates after `ids` with vLLM's sampling parameters. Raises ModelError."""
+        """Returns the model's continuation of `ids` with vLLM's sampling parameters. Raises ModelError."""
 
 
 class VllmSession(TokenSession):
@@ -93,9 +93,8 @@ def sampling_parameters(
 ) -> dict[str, Any]:
     """Returns vLLM's parameters for a stretch of at most `limit` tokens.
 
-    Sets every parameter that a model's generation_config.json may set: a server fills in the model's own
-    top_p or repetition penalty for a missing one, and the log-probabilities would be those of another
-    distribution.
+    Sets every parameter that a model's generation_config.json may set. For a missing one the server would
+    use the model's own value (such as its top_p), and return log-probabilities of another distribution.
     """
     return {
         "n": 1,

@@ -142,7 +142,7 @@ class _Run:
 
     @property
     def unfinished(self) -> list[str]:
-        """The stages whose product lacks some of what it should hold."""
+        """The stages with an incomplete product."""
         return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
 
     def _conclude(self) -> None:
@@ -198,7 +198,7 @@ def _naming_stage(stage: Stage, folder: Path) -> Iterator[None]:
 
 
 def outcome(summary: dict[str, Any]) -> str:
-    """`: ` and the outcome of a stage: its own text, or its first four figures."""
+    """Returns `: ` and the outcome of a stage: its own text, or the first four numbers of its summary."""
     figures = [
         f"{name.replace('_', ' ')} {value}"
         for name, value in summary.items()

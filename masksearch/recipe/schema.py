@@ -13,7 +13,7 @@ from masksearch.recipe.stages import STAGES, StageKind
 DIALECT = "http://json-schema.org/draft-07/schema#"
 """The dialect that TOML editors read."""
 VARIABLE = {"type": "string", "pattern": r"^\{\w+\}$"}
-"""A text such as `{seed}` stands for a variable, so any value of a stage may be one."""
+"""A reference to a variable, such as `{seed}`; any value of a stage may be one."""
 
 Schema = dict[str, Any]
 

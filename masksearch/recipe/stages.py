@@ -1,10 +1,9 @@
-"""The stages, in the order of the paper's figure: what each is set by, which function does it, what it
-leaves behind.
+"""The stages, in the order of the paper's figure: settings, function and product of each.
 
 A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a
-temporary name, then renamed), may keep what it needs to resume in the folder `work`, and returns JSON
-values. `summary["text"]` is shown when the stage is done, `summary["table"]` at the end of the run.
-Functions are imported when they are called, so that a command loads torch only if it trains.
+temporary name, then renamed), may keep files to resume from in the folder `work`, and returns JSON values.
+`summary["text"]` is shown when the stage is done, `summary["table"]` at the end of the run. Functions are
+imported when they are called, so that a command loads torch only if it trains.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ from masksearch.runtime import progress
 from masksearch.runtime.progress import human_time
 
 SCALE_LIMITS = (0.3, 5.0)
-"""Bounds of how many times slower this machine is taken to be than the one `expect_seconds` was measured
-on."""
+"""Bounds of the factor by which this machine is slower than the machine on which `expect_seconds` was
+measured."""
 
 
 class Timing:
@@ -21,7 +21,7 @@ class Timing:
         self.expected = self.actual = 0.0
 
     def done(self, stage: Stage, seconds: float, resumed: bool) -> None:
-        """Counts a finished stage; one that was resumed says nothing about the speed of the machine."""
+        """Counts a finished stage. A resumed stage does not count for the speed of the machine."""
         self.waiting.remove(stage)
         if stage.expect_seconds and not resumed:
             self.expected += stage.expect_seconds

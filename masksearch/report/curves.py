@@ -1,4 +1,4 @@
-"""The curves of the training stages: the loss of SFT, and the rewards and related figures of RL."""
+"""The curves of the training stages: the loss of SFT, and the rewards and other metrics of RL."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def plain_words(key: str) -> str:
 
 
 def curves(stage: Stage) -> list[Row]:
-    """Returns `{"stage", "title", "legend", "svg"}` for every chart of a stage whose log has figures."""
+    """Returns `{"stage", "title", "legend", "svg"}` for every chart that a stage's log has values for."""
     if not stage.log:
         return []
     wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
@@ -58,7 +58,7 @@ def curves(stage: Stage) -> list[Row]:
 
 
 def _points(log: list[Row], key: str) -> Points:
-    """Returns (step, value) of the rows with both; of a step that a resumed run repeated, the last one."""
+    """Returns the (step, value) pairs; if a resumed run repeated a step, the step's last value."""
     found: dict[float, float] = {}
     for row in log:
         step, value = row.get("step"), row.get(key)

@@ -53,8 +53,8 @@ def segments(turn: Turn) -> list[list[str]]:
 def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) -> Verdict:
     """Classifies the outcome of a question.
 
-    The evaluation's `failure` (empty if right) decides what is right; without it, EM of 1 does. Other
-    outcomes are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) or `wrong`.
+    An answer is right if the evaluation's `failure` is empty; without `failure`, if EM is 1. Other outcomes
+    are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) or `wrong`.
     """
     if failure == "":
         return "right"

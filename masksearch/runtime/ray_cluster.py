@@ -52,7 +52,7 @@ def ray_cluster(workers: int) -> Iterator[Any]:
 def map_rows(
     ray: Any, rows: Sequence[Row], make_work: Callable[..., Work], arguments: tuple[Any, ...], workers: int
 ) -> Iterator[Row]:
-    """Yields what the actors make from `rows`, as they finish, in any order.
+    """Yields the actors' results for `rows`, in the order in which they finish.
 
     At most `workers` actors run at a time, with one processor each. An actor calls
     `make_work(*arguments)` once, so it opens an index or loads a model once, and then calls the result

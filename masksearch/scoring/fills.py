@@ -55,10 +55,10 @@ def parse_fills(text: str, masks: int) -> list[str]:
     """Returns the fills of masks 1 to `masks`, in order; "" where a number is missing.
 
     A number counts at the start of a line or, if it follows the previous number, after a semicolon. A
-    fill extends to the next number, over several lines if necessary, and is not edited. Of a repeated
-    number the first counts, so listing guesses earns nothing. Numbers above `masks` end a fill and are
-    dropped. With a single mask, a text without a number 1 is the fill as a whole ("1.5 million" and
-    "12:30" are not numbered).
+    fill extends to the next number, over several lines if necessary, and is not edited. If a number is
+    repeated, the first counts, so that a list of guesses earns no more. Numbers above `masks` end a fill
+    and are dropped. With a single mask, a text without a number 1 is the fill as a whole ("1.5 million"
+    and "12:30" are not numbered).
     """
     marks = _marks(text)
     fills = [""] * masks

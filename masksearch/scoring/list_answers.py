@@ -4,7 +4,7 @@ whether all parts are in it (FanOutQA's strict accuracy).
 The rules are those of the authors' scorer (zhudotexe/fanoutqa: fanoutqa/eval/string.py and
 fanoutqa/norm.py): each part is searched in the answer as a whole phrase between word boundaries. Both
 sides are lower-cased, commas inside numbers are removed ("1,234" becomes "1234"), the marks , . ? ! : ;
-are deleted, and white space is collapsed. Additional text costs nothing, and equal parts count
+are deleted, and white space is collapsed. Additional text does not lower the score, and equal parts count
 separately.
 
 We depart from the authors' scorer in three points. It lemmatises words (spaCy's small English model); we

@@ -32,7 +32,7 @@ PATHS = frozenset({"/", "/retrieve", "/open", "/health", "/metrics", "/docs", "/
 def create_app(searcher: Searcher, settings: ServeSettings) -> App:
     """Returns an ASGI application that serves `searcher`. One process may hold several.
 
-    Raises MissingExtraError, and what `searcher.fingerprint` raises.
+    Raises MissingExtraError, and the errors of `searcher.fingerprint`.
     """
     try:
         from fastapi import Request, Response

@@ -36,7 +36,7 @@ class Results(BaseModel):
 def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
     """Serves until standard input ends. Must run in the main thread. Raises MissingExtraError.
 
-    Standard output carries the protocol only; what a searcher prints does not reach it.
+    Standard output carries the protocol only; text that a searcher prints does not reach it.
     """
     server = mcp_server(searcher, settings)
     # A signal ends the process at once. An exception would have to wait for the thread that reads

@@ -27,7 +27,7 @@ def serve(searcher: Searcher, settings: ServeSettings) -> None:
 
     If these take longer than `settings.drain` seconds, or a second SIGINT comes, the process ends at once
     with status 1, because searches in threads cannot be stopped in another way. Raises UsageError if the
-    address is not available, MissingExtraError, and what `searcher.fingerprint` raises.
+    address is not available, MissingExtraError, and the errors of `searcher.fingerprint`.
     """
     app = create_app(searcher, settings)
     listener = listen(settings.host, settings.port)

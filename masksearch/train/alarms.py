@@ -162,7 +162,7 @@ class Watch:
     """Raises RunStopped at an alarm that stops the run, and reports any other alarm once."""
 
     def __init__(self, settings: AlarmSettings, rows: Sequence[Row]) -> None:
-        """`rows` are those of the log before a resumed run goes on."""
+        """`rows` are the log rows before the resumed run; empty for a new run."""
         self.settings, self.rows = settings, list(rows)
         self.reported: set[str] = set()
 

@@ -5,7 +5,7 @@ solve rates) changes between steps and is saved with each checkpoint, so that a 
 tasks.
 
 A task that is solved with probability p teaches most at p = 1/2: the variance of a right-or-wrong reward
-is p (1 - p), and a group whose rollouts are all right or all wrong teaches nothing. So its weight is 4 p
+is p (1 - p), and a group whose rollouts are all right or all wrong has no gradient. So its weight is 4 p
 (1 - p), with a floor.
 """
 
@@ -34,7 +34,7 @@ from masksearch.types import MaskedTask, Task
 PRIOR = 0.25
 """Added to a task's right rollouts and to its wrong ones.
 
-A task that was never measured has p = 1/2; a task that was measured eight times is hardly changed.
+A task without rollouts has p = 1/2; after eight rollouts the prior hardly changes p.
 """
 STATE = "curriculum.json"
 RATES = Path("rounds") / "solve-rates.jsonl"
@@ -94,12 +94,12 @@ def item_of(task: Task) -> Item:
 
 @lru_cache(maxsize=8)
 def pass_order(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
-    """Returns a random order of 0 to count - 1, the one of the pass with number `turn`."""
+    """Returns the random order of 0 to count - 1 in pass number `turn`."""
     return tuple(random.Random(f"{seed}:{turn}").sample(range(count), count))
 
 
 def index_at(place: int, count: int, seed: int | str) -> int:
-    """Returns the index at a place of an endless order: shuffled passes over `count` indices."""
+    """Returns the index at a place of an endless sequence of shuffled passes over `count` indices."""
     turn, index = divmod(place, count)
     return pass_order(seed, turn, count)[index]
 
@@ -173,8 +173,8 @@ class Curriculum:
     ) -> None:
         """`rates` are the initial solve rates; with `by_size` stages get steps in proportion to their items.
 
-        `measured` tells whether there are held-out items. Raises TrainingError where a stage has no item,
-        the last stage would never start, or a plateau is to end stages and no held-out items are given.
+        `measured`: whether there are held-out items. Raises TrainingError if a stage has no item, if the last
+        stage would never start, or if stages end at a plateau and there are no held-out items.
         """
         self.items, self.settings, self.seed = items, settings, seed
         self.pools = stage_pools(items, settings)
@@ -192,7 +192,7 @@ class Curriculum:
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
         if self.by_plateau and not measured:
             raise TrainingError(
-                "curriculum.boundary is plateau, but there is nothing to measure it on; "
+                "curriculum.boundary is plateau, but there are no held-out tasks to measure it on; "
                 "name tasks or trajectories in heldout, or choose steps."
             )
 
@@ -207,7 +207,7 @@ class Curriculum:
         return self.by_plateau or self.settings.solve_rate
 
     def begin(self, step: int) -> None:
-        """Moves on to the stage of a step (from 0); to be called before the step's items are drawn."""
+        """Moves on to the stage of a step (from 0). Call it before the step's items are drawn."""
         if self.by_plateau:
             return
         while self.state.stage < len(self.pools) - 1 and step >= self.ends[self.state.stage]:
@@ -239,7 +239,7 @@ class Curriculum:
         self.state = replace(self.state, rates=rates)
 
     def due(self, step: int) -> bool:
-        """Whether the held-out items are to be measured before this step."""
+        """Whether the held-out items must be measured before this step."""
         return (step - self.state.stage_start) % self.settings.measure_steps == 0
 
     def measured(self, step: int, value: float) -> bool:
@@ -261,7 +261,7 @@ class Curriculum:
         self.state = State(self.state.stage + 1, step, (), self.state.rates)
 
     def of_stage(self, items: Sequence[Item]) -> list[int]:
-        """Returns the indices of the (held-out) items of the current stage; of all items where none fits."""
+        """Returns the indices of the (held-out) items of the current stage; if it has none, of all items."""
         if len(self.pools) == 1:
             return list(range(len(items)))
         low, high = mask_range(self.settings.stages[self.state.stage])
@@ -304,7 +304,7 @@ def load_state(curriculum: Curriculum, folder: Path) -> None:
 def read_rates(path: str) -> dict[str, Rate]:
     """Reads the solve rates of a file or of an evolve stage's product; empty for an empty path.
 
-    Of several lines for a task the last one counts. Raises DataError for a line that is no solve rate.
+    If a task has several lines, the last one counts. Raises DataError for a line that is no solve rate.
     """
     if not path:
         return {}

@@ -24,8 +24,8 @@ def seed_everything(seed: int) -> None:
 
 def resumable_state(folder: Path) -> str | None:
     """Returns the newest complete state, or None. States that a kill left incomplete are removed."""
-    # The first barrier keeps the first rank from removing what another rank still lists; the second keeps
-    # the others from going on before the removal.
+    # After the first barrier no rank is still listing states that the first rank removes; after the second
+    # the removal is done.
     wait()
     states = []
     for state in folder.glob("checkpoint-*"):

@@ -161,7 +161,7 @@ class _Cutter:
         self._searched = max(0, self._searched - position)
 
     def close(self) -> Iterator[Part]:
-        """Yields what is left at the end of the file."""
+        """Yields the rest at the end of the file."""
         if self._inside and not self._dropping:
             yield Fault(NOT_CLOSED, bytes(self._buffer[:2000]))
         elif not self._inside and self._buffer:

@@ -3,10 +3,10 @@
     text, links = clean_wikitext("'''Ada Lovelace''' wrote for [[Charles Babbage]]'s engine.<ref>...</ref>")
 
 mwparserfromhell reads the markup after `wikitext_cut.py` has removed the unwanted parts. The result has
-the paragraphs, and the list items that are sentences. A paragraph with broken markup is left out rather
-than guessed at. A sentence that lost a formula, or the object of a preposition, with its markup ("the
-variance is ,") is left out because it has lost its meaning. Links have the title of their target article;
-links to files, categories, other namespaces and other wikis are not recorded.
+the paragraphs, and the list items that are sentences. A paragraph with broken markup is left out. So is a
+sentence that lost a formula, or the object of a preposition, with the removed markup ("the variance is
+,"), because it no longer makes sense. Links have the title of their target article; links to files,
+categories, other namespaces and other wikis are not recorded.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
 
 PIECE = 8_000
-"""Characters that are parsed at once, if there is a line end to cut at."""
+"""Fewest characters of a piece that is parsed at once; it ends at the next line end."""
 MAX_PIECE = 64_000
 """Most characters of a piece. A longer one is not prose and is left out: parsing may be quadratic."""
 MAX_FORMULAS = 2
 """Most formulas of a paragraph. A paragraph with more is left out completely."""
 LONG = 20_000
-"""Most characters of a line with cuts. A longer line is not a paragraph and is left out completely."""
+"""Longest line, in characters, from which single sentences are left out; a longer line is left out whole."""
 SHORT = 60
 """A line without a full stop and with fewer characters is a label, not prose."""
 
@@ -298,7 +298,7 @@ def _drop_quotes_of_line(line: str) -> str:
 
 
 def _apostrophe_rank(line: str, start: int) -> int:
-    """Returns how well an apostrophe fits at `start`, best first.
+    """Ranks how well an apostrophe fits at `start`: 0 is best.
 
     0 after a word of one letter, 1 after a longer word, 2 after a space.
     """

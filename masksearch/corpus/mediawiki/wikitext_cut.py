@@ -1,8 +1,8 @@
 """Cuts unwanted wikitext before parsing: comments, references, tables, pictures, templates without a rule.
 
-Such markup is half of an article, so cutting first is faster than the parser alone. It also bounds the
-parser's work: unclosed markup, on which parsers take quadratic time or worse, never reaches it. Every
-step here is one pass and linear in the text.
+Such markup is half of an article, so that cutting it first is faster than parsing all of it. It also bounds
+the parser's time, which is quadratic or worse on unclosed markup: the parser never gets any. Every step
+here is one pass and linear in the text.
 
 Private characters mark places in the text for later steps; `plain_source` removes such characters from
 the input.
@@ -18,7 +18,7 @@ from masksearch.corpus.mediawiki.wikitext_names import CATEGORIES, FILES, SECTIO
 from masksearch.corpus.mediawiki.wikitext_templates import find_rule, superscript, template_name
 
 BROKEN = "\ue002"
-"""Marks markup that was never closed: its paragraph is left out."""
+"""Marks unclosed markup; its paragraph is left out."""
 HOLE = "\ue003"
 """Marks a cut inside a sentence; the punctuation around it may have to be removed."""
 FORMULA = "\ue005"
@@ -36,7 +36,7 @@ _TABLE_EDGE = re.compile(r"^[ \t:*#]*\{\|.*|^[ \t]*\|\}(?!\})", re.MULTILINE)
 _BRACES = re.compile(r"\{\{|\}\}|\[\[|\]\]")
 _UNCLOSED_URL = re.compile(r"(?<!\[)\[(?=\s*[a-z]{0,9}:?//)(?![^\[\]\n]*\])", re.IGNORECASE)
 _NAME_END = re.compile(r"[|{}\[\]#<>]|\n(?=\s*\S)")
-# Templates for a superscript note: the sentence is complete without them.
+# Templates that show a superscript note: a sentence is complete without them.
 _NOTE = re.compile(
     r"""\s*(?:sfn\w*|harv\w*|rp|r|ref\w*|efn\w*|note\w*|cn|fact|c(?:ite|itation|larif)[\w -]*|dubious
     |who|when|which|where|whom|pn|better[ ]source\w*|[\w -]+[ ]needed|failed[ ]verification|verify[\w ]*
@@ -125,7 +125,7 @@ def _literal(text: str) -> str:
 def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple[int, int] | None:
     """Returns start and end of the closing tag.
 
-    None if there is none, or if another reference is opened before this one is closed.
+    Returns None if there is none, or if another reference opens before this one closes.
     """
     if name in unclosed:
         return None
@@ -143,7 +143,7 @@ def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple
 
 @functools.cache
 def _edges(name: str) -> re.Pattern[str]:
-    """Returns the pattern of the tags that can close the tag, and of nested openings where these count."""
+    """Returns the pattern of a tag's closing tag; for tags that nest, and ref, also of its opening tag."""
     if name == "!--":
         return re.compile("-->")
     if name in _NESTING:
@@ -158,7 +158,7 @@ def sections(source: str) -> Iterator[str]:
 
     Leaves out sections without prose (References, See also, ...) and their subsections.
     """
-    # Level of the section being left out; 7 is deeper than any heading: none.
+    # Level of the section that is left out; 7 (deeper than any heading): none is.
     left_out = 7
     start = 0
     for heading in _HEADING.finditer(source):
@@ -173,7 +173,7 @@ def sections(source: str) -> Iterator[str]:
 
 
 def cut_tables(source: str) -> str:
-    """Removes tables, also nested ones. Of a table that is never closed, removes only the first line."""
+    """Removes tables, also nested ones. Removes only the first line of an unclosed table."""
     if "{|" not in source:
         return source
     edges = [
@@ -199,7 +199,7 @@ def cut_tables(source: str) -> str:
 def cut_braces(source: str) -> str:
     """Removes pictures, categories and templates without a rule; the remaining braces are balanced.
 
-    A template that is never closed becomes BROKEN; a link that is never closed loses its brackets.
+    An unclosed template becomes BROKEN; an unclosed link loses its brackets.
     """
     source = _UNCLOSED_URL.sub("", source)
     opened, skipped = _match_braces(source)

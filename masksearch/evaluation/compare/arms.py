@@ -62,7 +62,7 @@ def compare_arms(
 
 
 def _views(averaged: Collection[ByQuestion]) -> list[_View]:
-    """Returns a view of each suite, and of several suites the pooled mean and the mean of suites.
+    """Returns a view of each suite; with several suites, also of the pooled mean and the mean of suites.
 
     The pooled mean is omitted if it is equal to the mean of suites, that is, if all suites have equally
     many questions.

@@ -71,7 +71,7 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
     table_file = output.with_suffix(SUFFIXES[settings.format])
     if table_file == output:
         raise UsageError(
-            f"-o {output} would be the comparison (JSON) and its tables at once; "
+            f"-o {output} is the name of both the comparison (JSON) and its tables; "
             f"name it {output.with_suffix('.json').name}, for example."
         )
     sources = [*settings.results]

@@ -59,8 +59,8 @@ LAYOUTS: Mapping[str, Layout] = {
 def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> str:
     """Returns the layout of a file's first row: the name of a suite, or OWN.
 
-    `trusted` means that the rows are known to be of `suite` (its own copy on the hub), so the needed
-    fields suffice. Raises FormatError for an unknown layout, or one of another suite than `suite`;
+    `trusted`: the rows are certainly of `suite` (its own copy on the hub), so that the required fields
+    suffice. Raises FormatError for an unknown layout, or one of another suite than `suite`;
     UsageError if several layouts fit and `suite` is empty, or if the file holds RAMP tasks.
     """
     fields = frozenset(row.values)

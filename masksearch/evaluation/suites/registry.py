@@ -50,9 +50,9 @@ class Suite:
     """Published file formats. Their fields may also come in another container (JSON, JSONL, CSV, TSV,
     Parquet)."""
     scoring: Scoring
-    """How answers are scored (see the module)."""
+    """The scoring of answers (see the module)."""
     corpus: Corpus
-    """What the questions are to be searched in; "in the release" if each question comes with its
+    """The corpus to search for the answers; "in the release" if each question comes with its
     paragraphs."""
     home: str = ""
     """Address at which the authors publish the files."""

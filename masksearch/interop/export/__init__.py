@@ -14,10 +14,10 @@ Text that carries loss here carries loss there.
 | verl, messages      | `messages`                             | assistant messages               |
 | verl, of tasks      | `prompt`, `reward_model`, `extra_info` | RL with `verl_reward.py`         |
 
-Only `tokens` is exact: no template is applied. In our rollouts all turns are part of one assistant message,
-so a model turn that searches has no end of message after it, and each stretch is tokenised separately. The
-other shapes are chats of several messages, as the agent loop sends them to a model behind an endpoint
-(`openai:NAME`): the model is trained on what it will see there, and each model turn ends with the
-template's end of message. TRL's `messages` need a template with `{% generation %}`; `completions` work with
-any template.
+Only `tokens` is exact: no template is applied. In our rollouts all turns are part of one assistant
+message, so a model turn that searches has no end of message after it, and each stretch is tokenised
+separately. The other shapes are chats of several messages, as the agent loop sends them to a model behind
+an endpoint (`openai:NAME`): the model is trained on the same chats, and each model turn ends with the
+template's end of message. TRL's `messages` need a template with `{% generation %}`; `completions` work
+with any template.
 """

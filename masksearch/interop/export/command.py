@@ -1,4 +1,4 @@
-"""`masksearch export`: writes trajectories for another trainer, and reports what was written and left out.
+"""`masksearch export`: writes trajectories for another trainer, and reports the numbers written and left out.
 
 Reads one trajectory at a time.
 

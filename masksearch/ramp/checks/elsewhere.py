@@ -11,10 +11,10 @@ counts as evidence for a mask if it passes four tests:
                   COPIED_RUN words in a row around the answer.
 
 Rarity depends on the index: an entity is rare if its rarest word occurs in at most one of 2,500 passages;
-the limit is at least 20 and at most 1,000 passages. The limits come from reading results on HotpotQA's
-passages (52,592 of at most 60 words): of results linked by a title, or whose title named the answer, 14
-of 14 were real evidence; of results linked by an entity in at most 20 passages 10 of 14; in 21 to 52
-passages 7 of 14.
+the limit is at least 20 and at most 1,000 passages. We read results on HotpotQA's passages (52,592 of at
+most 60 words) to set the limits. Results that were real evidence: 14 of 14 linked by a title, or whose
+title named the answer; 10 of 14 linked by an entity in at most 20 passages; 7 of 14 linked by an entity in
+21 to 52 passages.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The check `retrievable`: a search with visible words must return a passage that contains each answer.
 
-Departure from the paper, which assumes that Wikipedia holds the evidence: the released RAMP data has
-masks that no search can fill, which teaches guessing. A task that hides its source article is searched
-with that article hidden.
+The paper has no such check: it assumes that Wikipedia holds the evidence. The released RAMP data has masks
+that no search can fill, and training on them teaches guessing. If a task hides its source article, the
+check hides the article from the searches too.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def verify_retrievable(tasks: Sequence[MaskedTask], searcher: Searcher, k: int) 
 def find_evidence(
     tasks: Sequence[MaskedTask], searcher: Searcher, k: int, is_evidence: Callable[[Mask, Hit], bool]
 ) -> dict[Mask, Found]:
-    """Returns the evidence for each mask that has any, from the first of the mask's queries that finds some.
+    """Returns the evidence for each mask for which a query finds any; skips the mask's later queries.
 
-    The first query is `visible_query`, followed by the alternatives. A task that hides its source article
-    is searched with that article hidden. Equal queries of several masks are searched once.
+    The first query is `visible_query`, followed by the alternatives. If a task hides its source article,
+    the searches hide it too. Equal queries of several masks are searched once.
     """
     found: dict[Mask, Found] = {}
     waiting = {

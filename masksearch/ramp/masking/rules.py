@@ -26,8 +26,8 @@ SHORTEST = 10
 UNIQUE, NOT_INFERABLE = "unique", "not-inferable"
 RULES = (UNIQUE, NOT_INFERABLE)
 """The rules that can be switched off. `unique`: the span occurs once in the shown text. `not-inferable`:
-the text does not give the span away: its words do not occur elsewhere, less than half of them are in the
-title, and no acronym, translation or conversion of it is next to it."""
+the span cannot be inferred from the text: its words do not occur elsewhere, less than half of them are in
+the title, and no acronym, translation or conversion of it is next to it."""
 
 _AFTER_TITLE = {"zh": "：", "fr": " : "}
 _ACRONYM = re.compile(r"\s\(([^\W\d_]{2,8})\b")
@@ -89,7 +89,7 @@ def usable_spans(
             reason = "overlaps another"
         else:
             reason = refusal(shown, start, end, checks)
-        # One answer must not be part of another: filling the one would give the other away.
+        # One answer must not be part of another, because one fill would then show the other.
         overlapping = any(words <= other or other <= words for other in answers)
         if not reason and NOT_INFERABLE in checks and overlapping:
             reason = "stands elsewhere in the text"

@@ -1,7 +1,7 @@
-"""Index of the words of a task's text, which answers whether the text gives a span away.
+"""Index of the words of a task's text. It decides whether a span can be inferred from the rest of the text.
 
-The words are located once per text, for all its spans. A span is a range of words [first, last) of the
-text; "elsewhere" means every other word.
+The text is split into words once for all its spans. A span is a range of words [first, last) of the text;
+"elsewhere" means every other word.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from masksearch.text.words import STEM, akin, base_title, demonyms, located_words, loose_words, stop_words
 
-# Chinese characters that follow any figure, so that their occurrence elsewhere gives no figure away.
+# Chinese characters that follow any figure, so that no figure can be inferred from them.
 _COUNTERS = frozenset("年月日")
 _ROMAN = re.compile("[ivx]{2,}e?|[ivx]e")
 
@@ -40,7 +40,7 @@ class ShownText:
         ]
 
     def within(self, start: int, end: int) -> tuple[int, int]:
-        """Returns the range of words [first, last) that lie in text[start:end], wholly or in part."""
+        """Returns the range [first, last) of the words that text[start:end] contains, in full or in part."""
         return bisect_right(self._ends, start), bisect_left(self._starts, end)
 
     def span_words(self, start: int, end: int) -> list[str]:
@@ -52,7 +52,7 @@ class ShownText:
         return self.words[first:last]
 
     def is_specific(self, words: Sequence[str]) -> bool:
-        """Whether the words are more than stop words or a single letter."""
+        """False for a span of only stop words, or of a single letter."""
         if all(word in self._stop for word in words):
             return False
         return not (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
@@ -62,9 +62,9 @@ class ShownText:
         return self._titled.issuperset(words) or bool(self._name and self._name.issubset(words))
 
     def is_inferable_from_title(self, words: Sequence[str]) -> bool:
-        """Whether the title gives a span away.
+        """Whether a span can be inferred from the title.
 
-        That is so if a title word starts with the span's only word ("Ne" and "Neon"), or if words akin to
+        True if a title word starts with the span's only word ("Ne" and "Neon"), or if words akin to
         at least half of the span's content words are in the title.
         """
         if (
@@ -92,9 +92,9 @@ class ShownText:
         )
 
     def is_inferable(self, words: Sequence[str], first: int, last: int) -> bool:
-        """Whether the rest of the text gives the words [first, last) away.
+        """Whether the words [first, last) can be inferred from the rest of the text.
 
-        That is so if one of the words occurs elsewhere in the same form, or if all content words occur
+        True if one of the words occurs elsewhere in the same form, or if all content words occur
         elsewhere in this or another form.
         """
         if self.language == "zh":
@@ -110,18 +110,18 @@ class ShownText:
         return bool(known) and all(known)
 
     def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
-        """Chinese: for each content character of `words`, whether `others` give it away."""
+        """Chinese: for each content character of `words`, whether it can be inferred from `others`."""
         pairs = zip(words, _occur_paired(words, others), strict=True)
         return [known for word, known in pairs if self._is_content(word)]
 
     def _is_content(self, word: str) -> bool:
-        """Whether a word counts for the known share of a span.
+        """Whether a word is a content word: a long word, or a figure in Spanish and French.
 
-        Long words count; in Chinese, every character except stop characters and counters.
+        In Chinese: every character except stop characters and `_COUNTERS`.
         """
         if self.language == "zh":
             return word not in self._stop and word not in _COUNTERS
-        # Figures count although they are short, because "siglo XX" does not give "siglo XIX" away.
+        # Figures count although they are short: "siglo XIX" cannot be inferred from "siglo XX".
         if self.language in ("es", "fr") and (word.isdigit() or _ROMAN.fullmatch(word)):
             return True
         return len(word) > 3 and word not in self._stop
@@ -154,7 +154,7 @@ def _outside(places: Iterable[int], first: int, last: int) -> bool:
 def _occur_paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
     """For each word of a Chinese span, whether `others` contain it with one of its neighbours.
 
-    A word is a character, or a longer figure or Latin word, which counts without a neighbour.
+    A word is one character, or a longer figure or Latin word, which needs no neighbour.
     """
     # Two characters in a row are roughly a word; a single character may be part of any word.
     pairs, single = set(itertools.pairwise(others)), set(others)

@@ -8,9 +8,9 @@ ppl        The hardest spans for the causal language model `ppl_model` (the pape
 Details of `ppl`: the model reads "Title: text", or the text alone if it starts with the title. The
 difficulty of a span is the mean loss (nats per token) of the tokens that share a character with it; each
 token is predicted from all tokens before it, without masks. The k hardest spans that fit together are
-masked, of equal ones those farther left. The mean is used instead of the sum, because the sum over the
-digits of a long figure exceeds that of every name. The model does not see the text after a span. The
-position of a span in its passage does not change its chance: the title gives enough context.
+masked (ties: the earlier span). The mean is used instead of the sum, because the sum over the digits of a
+long figure exceeds that of every name. The model does not see the text after a span. The position of a
+span in its passage does not change its chance: the title gives enough context.
 
 A figure has one loss per digit, many of them low, so that years and figures are masked less often than at
 random, and rare names more often. Members of lists, which other members could replace, are also among the

@@ -138,7 +138,7 @@ def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tupl
         if settings.hide_source:
             if not isinstance(searcher, CountingSearcher):
                 raise UsageError(
-                    "--hide-source needs an index that knows how rare a word is; "
+                    "--hide-source needs an index with word frequencies; "
                     "use an index of the kind bm25 or hybrid."
                 )
             checks.append(("elsewhere", _Elsewhere(searcher, settings.retrieve_k)))

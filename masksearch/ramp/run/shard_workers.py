@@ -42,7 +42,7 @@ class InProcess(AbstractContextManager["InProcess"]):
             yield self._worker(shard)
 
     def __exit__(self, *error: object) -> None:
-        """Releases nothing."""
+        """Does nothing: there are no processes to end."""
 
 
 class Processes(AbstractContextManager["Processes"]):

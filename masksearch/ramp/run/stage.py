@@ -1,4 +1,4 @@
-"""The stage `mask`: makes verified tasks from a corpus, and reports what was dropped and why.
+"""The stage `mask`: makes verified tasks from a corpus, and reports the dropped spans and tasks with reasons.
 
     1. Uses the given index, or builds one; without a check that searches, it only cuts the passages.
     2. Marks near-copies, draws the order of the documents, and fits the shares of the mask counts to a

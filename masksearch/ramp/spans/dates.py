@@ -201,7 +201,7 @@ def make(settings: MaskSettings) -> Extractor:
 
 
 def find(text: str, language: str) -> list[Span]:
-    """Returns the dates of a text; of overlapping dates the first: "July 4, 1776", not "1776"."""
+    """Returns the dates of a text. If dates overlap, the first one counts: "July 4, 1776", not "1776"."""
     dates = DATES.get(language)
     if dates is None:
         return []

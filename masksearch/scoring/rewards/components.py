@@ -22,7 +22,7 @@ def soft_overlong(model_tokens: int, max_tokens: int, cache_tokens: int) -> floa
     """Returns DAPO's length penalty (equation 13), in [-1, 0].
 
     0 up to max - cache, then falling linearly to -1 at max, and -1 beyond. Lengths count only tokens that
-    the model wrote; retrieved text costs nothing. Raises ValueError unless cache_tokens > 0.
+    the model wrote, not retrieved text. Raises ValueError unless cache_tokens > 0.
     """
     if cache_tokens <= 0:
         raise ValueError("cache_tokens must be greater than 0")

@@ -1,9 +1,10 @@
 """Per-mask credit: each mask is a separate sub-answer, and the search that first showed its gold is credited.
 
-The share of a search turn is the share of the masks whose gold its results were the first to show. The
-turn's tokens get weight * (share - mean share of the group's searches) added to their advantages; other
-tokens are unchanged. So a search that shows no gold loses what a search that shows one gains, and
-additional searches earn nothing by themselves. The method is ours; the paper has none.
+A search turn's *share* is the share of the masks whose gold its results were the first to show. The
+advantage of each of its tokens grows by weight * (share - mean share of the group's searches); other tokens
+are unchanged. The differences sum to 0 over the group's searches, so that more searches alone earn no
+reward.
+The method is ours; the paper has none.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from masksearch.types import Turn
 def credit_by_turn(turns: Sequence[Turn], found: Sequence[int]) -> list[float | None]:
     """Returns for each model turn the share of the masks, in [0, 1], whose gold its search first showed.
 
-    None for a model turn that no information block follows. `found` names for each mask a tool turn by
-    its number from 1, or 0 for none (`components.first_shown`). Length of the result: number of model
-    turns.
+    None for a model turn that no information block follows. `found` has for each mask the number (from 1)
+    of the tool turn that first showed its gold, or 0 (`components.first_shown`). The result has one entry
+    per model turn.
     """
     credits: list[float | None] = []
     replies = 0
@@ -34,7 +35,7 @@ def credit_by_turn(turns: Sequence[Turn], found: Sequence[int]) -> list[float | 
 
 
 def group_baseline(groups_credits: Sequence[Sequence[float | None]]) -> float:
-    """Returns the mean share over all searches of a group's rollouts; 0 without searches.
+    """Returns the mean share (see the module) of all searches of a group's rollouts; 0 without searches.
 
     `groups_credits` has one entry per rollout: the result of `credit_by_turn`.
     """

@@ -92,8 +92,8 @@ class DenseSearcher(LocalSearcher):
 
     @cached_property
     def _same_encoder(self) -> Encoder:
-        """The encoder, checked to be the one that encoded the passages; with another one, results would
-        be silently wrong."""
+        """The encoder, after a check that it encoded the passages: another one would give wrong results
+        without an error."""
         try:
             revision = self.encoder.revision
         except ModelError as error:

@@ -60,8 +60,8 @@ def best_rows(
     Time grows with the occurrences of the terms, with the number of passages (a fraction of a nanosecond
     each), and with k for each row that is among the best so far.
     """
-    # Taken from the array to be float32: a literal 0 would make the comparisons below double precision,
-    # which takes four times as long.
+    # These come from the array so that they are float32. A literal 0 would make the comparisons below use
+    # double precision, which takes four times as long.
     zero = least = sums[0]
     for term in terms:
         for place in range(columns[term], columns[term + 1]):

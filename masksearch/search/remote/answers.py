@@ -20,7 +20,7 @@ _TAG = re.compile(rf"</?(?:{_INLINE}|(?P<block>{_BLOCK}))(?:\s[^<>]*)?/?>", re.I
 
 
 class UnexpectedShape(ValueError):
-    """JSON that differs from the documented shape. The text names what was expected."""
+    """JSON that differs from the documented shape. The text names the expected part."""
 
 
 def member(value: Any, name: str) -> Any:
@@ -79,8 +79,7 @@ def shortened(query: str, characters: int, words: int | None = None) -> str:
 
 
 def message(value: Any, depth: int = 4) -> str:
-    """Returns the message in the error part of a JSON answer: text, an object, or a list of these; ""
-    without one.
+    """Returns the message in the error part of a JSON answer (text, an object, or a list of these), or "".
 
     `depth` is the number of nested objects and lists that are searched.
     """

@@ -2,7 +2,7 @@
 
 Failures that may pass (time-outs, lost connections, 408, 425, 429, 5xx) raise SearchUnavailableError, all
 others SearchError. Callers decide about retries. Errors of the HTTP library are not chained: their texts
-may quote what the server sent, which may contain the key.
+may quote the server's answer, which may contain the key.
 """
 
 from __future__ import annotations

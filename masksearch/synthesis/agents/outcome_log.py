@@ -14,8 +14,8 @@ from typing import Any
 from masksearch.llm.cost import Spent
 
 SYNC = 1.0
-"""Seconds between two waits for the disk. A killed process loses nothing, because the system holds what was
-written; a power cut may lose the lines of this time."""
+"""Seconds between two syncs to disk. A killed process loses no lines, because the operating system has them;
+a power cut may lose the lines of the last seconds."""
 
 
 class Log:

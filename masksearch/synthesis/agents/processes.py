@@ -34,7 +34,7 @@ ALL, STOP, MORE = "all", "stop", "more"
 
 @dataclass(frozen=True)
 class _Ended:
-    """The last message of a process: why tasks are left (`error`), or what ends the run (`refused`)."""
+    """The last message of a process: why tasks are left (`error`), or the error that ends the run."""
 
     error: str = ""
     refused: MaskSearchError | None = None
@@ -45,7 +45,8 @@ def teach_in_processes(
 ) -> str:
     """Teaches tasks in `settings.workers` processes that each open the index (see `teach_all`).
 
-    Returns why tasks are left, or "". Raises what `teach_all` raises, and MaskSearchError if a process dies.
+    Returns the reason why tasks are left, or "". Raises the errors of `teach_all`, and MaskSearchError if a
+    process dies.
     """
     count = min(settings.workers, settings.concurrency, len(tasks))
     # Requests in flight are bounded in all processes together, so the shares differ by at most one.

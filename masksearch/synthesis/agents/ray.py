@@ -20,7 +20,7 @@ from masksearch.types import Task, task_from_json, task_json
 def teach_with_ray(
     tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget, on_done: Callable[[Row], bool]
 ) -> str:
-    """Teaches tasks over Ray Data; returns why tasks are left, or "" (see `teach_all`).
+    """Teaches tasks over Ray Data; returns the reason why tasks are left, or "" (see `teach_all`).
 
     `settings.limit` is the number of trajectories that are still wanted. The index and the working folder
     must be on storage that all nodes see. Outcomes arrive in batches, so a kill loses the running tasks
@@ -31,7 +31,7 @@ def teach_with_ray(
 
 
 def _collect(rows: Iterator[dict[str, Any]], budget: Budget, on_done: Callable[[Row], bool]) -> str:
-    """Records all rows, even after a failure: what other workers have finished is paid for."""
+    """Records all rows, also after a failure: the tasks that other workers finished are paid for."""
     wanted, refused, stopped = True, "", ""
     for row in rows:
         if row["error"]:
@@ -64,7 +64,7 @@ def _outcomes(
 
 
 class Meter:
-    """An actor that adds up what all workers spent and kept, so that limits hold for all of them together."""
+    """An actor that sums the costs and the kept tasks of all workers, so that limits apply to their total."""
 
     def __init__(self, budget: Budget, wanted: int | None) -> None:
         self.budget, self.wanted, self.ended = budget, wanted, False
@@ -85,7 +85,7 @@ class Meter:
         self.ended = self.ended or self.open >= OUTAGE
 
     def end(self) -> None:
-        """Lets no worker start another task."""
+        """Stops the workers after their running tasks."""
         self.ended = True
 
     def goes_on(self) -> bool:

@@ -1,7 +1,7 @@
 """The replies of the roles: JSON schemas, readers, and the records of a task's rounds.
 
-A reader returns the parsed reply, or what is wrong with it as a string; the role sees that string when it
-is asked to repair its reply.
+A reader returns the parsed reply, or a string that describes its fault; the request to repair the reply
+shows this string to the role.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from masksearch.types import Hit
 LONGEST_QUERY = 400
 """Longest query in characters; longer ones are cut."""
 Action = Literal["answer", "next", "reflect", "knowledge"]
-"""What the observer decides: answer, take the next step, search again, or answer from its own knowledge."""
+"""The observer's decision: answer, take the next step, search again, or answer from its own knowledge."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Observation:
     """Numbers (from 1) of the merged results that support the thought."""
     answer: str = ""
     query: str = ""
-    """What to search for in the next round."""
+    """The query of the next round."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Step:
     rankings: tuple[tuple[Hit, ...], ...]
     """The results of each query."""
     merged: tuple[Hit, ...]
-    """The results of all queries, merged round-robin: what the observer reads."""
+    """The results of all queries, merged round-robin; the observer reads these."""
     observation: Observation
 
 

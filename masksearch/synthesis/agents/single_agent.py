@@ -1,10 +1,9 @@
 """Rewrites a team's work as the trajectory of one agent that plays all roles, through the one agent loop.
 
-Each round becomes one or more search turns. The tool shows what that query by itself finds (its first
-`top_k` results), because an agent that learns from the trajectory meets the same at test time. Of a
-round's queries, those are used that find what the observer relied on, starting with the query that finds
-most of it. With `merged_results` the tool shows the merged list, as in the paper. No search runs again:
-the results are those that the team got.
+Each round becomes one or more search turns. The tool shows the first `top_k` results of that query alone,
+as it does at test time. Only those queries of a round are used that find the observer's evidence, starting
+with the query that finds most of it. With `merged_results` the tool shows the merged list, as in the
+paper. No search runs again: the results are those that the team got.
 
 A trajectory whose searches would not have shown the agent the evidence of its answer is rejected.
 """

@@ -222,7 +222,10 @@ def _context_overlap(asked: Asked, result: Shown, span: tuple[int, int]) -> int:
 
 
 def _shares_context(asked: Asked, result: Shown, span: tuple[int, int], link: Link) -> bool:
-    """Whether the link is a name, and `SHARED` words near the mask, title words aside, are near the span."""
+    """Whether the link is a name, and at least `SHARED` words near the span are near the mask too.
+
+    Words of the passage's title do not count.
+    """
     title = stems(base_title(result.heading), asked.language)
     shared = near_span(result.text, span, asked.language) & asked.near
     return link.is_named and len(shared - title) >= SHARED

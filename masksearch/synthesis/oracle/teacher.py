@@ -72,9 +72,9 @@ class Oracle:
         return len(text.split())
 
     def close(self) -> None:
-        """Releases nothing."""
+        """Does nothing: the teacher holds no resources."""
 
     def may_ask(self, query: str) -> bool:
-        """Whether a query has words, and none of the gold answer that are not visible yet."""
+        """Whether a query has words, but no word of the gold answer that is not visible yet."""
         golds = self.task.answers
         return bool(query.strip()) and not leaks(query, golds, self.visible, task_language(self.task))

@@ -41,7 +41,7 @@ def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
 
 
 def cut_short(group: Group) -> list[bool]:
-    """Whether a token limit cut off each rollout of a group."""
+    """Returns for each rollout of a group whether a token limit cut it off."""
     return [rollout.episode.trajectory.status == "too_long" for rollout in group.rollouts]
 
 

@@ -1,9 +1,9 @@
 """The best saved state of an RL run, kept apart from the rotating states.
 
-The kept files are hard links where the file system supports them. A state after N steps is scored by what
-step N + 1 records before it trains, because the rollouts of step N + 1 use those weights. With held-out
-tasks only their measurements count. A later stage of the curriculum has harder tasks, so its best state
-is preferred to that of an earlier stage.
+The kept files are hard links where the file system supports them. The log row of step N + 1 scores the
+state after step N, because the rollouts of step N + 1 use these weights. With held-out tasks only their
+measurements count. A later stage of the curriculum has harder tasks, so its best state is preferred to
+that of an earlier stage.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def comparable(group: Group) -> bool:
 
 
 def failure(rollout: Rollout, settings: RlSettings) -> str:
-    """Returns the error of the model's server or of a search in a rollout; "" without one.
+    """Returns the error of the model's server or of a search in a rollout; "" if there is none.
 
     Failed searches do not count where the settings make searches fail on purpose (`search.noise.fail`).
     """

@@ -143,7 +143,7 @@ def test_a_stage_without_tasks_is_refused():
     with pytest.raises(TrainingError, match=r"there are tasks with none"):
         Curriculum([Item("q", 0)], chosen(order="masks"), 10, seed=1)
     with pytest.raises(
-        TrainingError, match="nothing to measure it on; name tasks or trajectories in heldout"
+        TrainingError, match="no held-out tasks to measure it on; name tasks or trajectories in heldout"
     ):
         Curriculum(ITEMS, chosen(order="masks", boundary="plateau"), 10, seed=1)
 

@@ -550,6 +550,6 @@ def test_csv_of_a_comparison(tmp_path: Path) -> None:
 def test_the_output_must_not_be_the_tables(tmp_path: Path) -> None:
     path = make(tmp_path / "a.json", {"1": 0.0})
     with pytest.raises(
-        UsageError, match=r"x\.tex would be the comparison \(JSON\) and its tables at once; name it x\.json"
+        UsageError, match=r"is the name of both the comparison \(JSON\) and its tables; name it x\.json"
     ):
         run_compare(CompareSettings(results=(path,), format="latex"), tmp_path / "x.tex", tmp_path)

@@ -1,4 +1,4 @@
-"""Every error that users see, and the exit status it gives the command line.
+"""All errors that users see, and the exit status of the command for each error.
 
     MaskSearchError              1   the work failed
     +-- DataError                1   a file: missing, unreadable, malformed, empty (names file and line)
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 
 class MaskSearchError(Exception):
-    """Base of all errors that are shown to users as one sentence."""
+    """Base of all errors whose message is shown to users."""
 
     exit_status: int = 1
 
@@ -36,8 +36,8 @@ class SearchError(MaskSearchError):
 
 
 class SearchUnavailableError(SearchError):
-    """A search back end failed temporarily; it can be tried again, after `retry_after` seconds if it named
-    a time."""
+    """A search back end failed temporarily. The search can be repeated, after `retry_after` seconds if the
+    back end named a time."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)

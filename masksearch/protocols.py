@@ -1,7 +1,7 @@
 """Interfaces between rooms that do not import each other.
 
-Every search back end is a `Searcher`; tasks, agent and teacher use nothing else of it. A back end that can
-also open pages by their titles is a `PageReader` too.
+Every search back end is a `Searcher`; tasks, agent and teacher use only this interface. A back end that
+also opens pages by title is a `PageReader` too.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ class Searcher(Protocol):
         """Short text that is equal for two searchers if and only if equal queries get equal results."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Returns the best `k` passages of each query, best first; fewer where fewer match, none for a
-        query without content.
+        """Returns the best `k` passages of each query, best first: fewer if fewer passages match, and an
+        empty list for a query without content.
 
-        Raises SearchError where the back end fails; SearchUnavailableError where another try may succeed.
+        Raises SearchError if the back end fails, and SearchUnavailableError if another try may succeed.
         """
 
     async def asearch(self, query: str, k: int) -> list[Hit]:
-        """`search` for one query, without blocking the event loop."""
+        """Runs `search` for one query without blocking the event loop."""
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class PageReader(Protocol):
     """
 
     def page(self, title: str) -> Page | None:
-        """Returns the page with this title, or None. Raises SearchError where the back end fails."""
+        """Returns the page with this title, or None. Raises SearchError if the back end fails."""
 
     async def apage(self, title: str) -> Page | None:
-        """`page`, without blocking the event loop."""
+        """Runs `page` without blocking the event loop."""

@@ -1,6 +1,6 @@
-"""Frozen records that every room shares; behaviour is in the rooms that need it.
+"""Frozen records that all rooms share. They hold data; the rooms define the functions on them.
 
-`to_json` writes a record's fields under their names here. These names are a contract (docs/architecture.md,
+`to_json` uses the field names as JSON keys. These names are a contract (docs/architecture.md,
 "Files").
 """
 
@@ -15,7 +15,7 @@ TRAJECTORY_FORMAT: Final = "masksearch-trajectory/1"
 RESULTS_FORMAT: Final = "masksearch-results/1"
 
 Language = Literal["en", "es", "fr", "zh"]
-"""Languages that sentences, terms and prompts know."""
+"""Languages for which rules for sentences and terms, and prompts, exist."""
 
 
 class Record(BaseModel):
@@ -35,7 +35,7 @@ Link = tuple[int, int, str]
 class Document(Record):
     """One text of a corpus.
 
-    `language` is the code that the corpus gives (en, es, fr, zh); empty without one.
+    `language` is the code in the corpus (en, es, fr, zh), or empty if the corpus gives no language.
     """
 
     id: str = Field(min_length=1)
@@ -54,7 +54,7 @@ class Passage(Record):
     text: str
     language: str = ""
     links: tuple[Link, ...] = ()
-    """Offsets in the passage's own text, not in the document's."""
+    """Links of the passage; their offsets count in the passage's text, not in the document's."""
 
 
 class Hit(Record):
@@ -95,12 +95,12 @@ class MaskedTask(Record):
     categories: tuple[str, ...] = ()
     retriever: str = ""
     ranks: tuple[int, ...] = ()
-    """1-based rank of the first evidence passage for each mask, in the search that verified it."""
+    """1-based rank of the first evidence passage for each mask, in the search that verified the mask."""
     language: str = ""
     strategy: str = ""
     """The masking strategy that chose among the maskable spans."""
     source_hidden: bool = False
-    """Whether every search for this task hides the article that the text is from."""
+    """Whether all searches for this task hide the source article of its text."""
     verdicts: dict[str, Any] = {}
     """The verdict of each check, by the check's name."""
 
@@ -125,7 +125,7 @@ class Question(Record):
     supporting_titles: tuple[str, ...] = ()
     supporting_passages: tuple[str, ...] = ()
     parts: tuple[tuple[str, ...], ...] = ()
-    """The parts of an answer that is a list, each with its equally acceptable forms."""
+    """The items of a list answer, each with its equally acceptable forms."""
     false_premise: bool = False
     """Whether the question assumes something false; a right answer then says so."""
 
@@ -135,19 +135,19 @@ Task = MaskedTask | Question
 
 
 class Turn(Record):
-    """One stretch of a trajectory, written by the model or by the tool."""
+    """One segment of a trajectory, written by the model or by the tool."""
 
     role: Literal["model", "tool"]
     text: str
 
 
 class Usage(Record):
-    """Numbers of searches, opened pages and tokens of a trajectory."""
+    """Counts of the searches, opened pages and tokens of a trajectory."""
 
     searches: int = 0
     opens: int = 0
     corrections: int = 0
-    """Number of turns that held no valid action and were answered with a correction."""
+    """Number of turns without a valid action; the agent received a correction after each of these turns."""
     prompt_tokens: int = 0
     model_tokens: int = 0
     tool_tokens: int = 0
@@ -181,19 +181,20 @@ class Trajectory(Record):
     search_errors: tuple[str, ...] = ()
     """Error messages of the failed searches. The agent sees that a search failed, but not the message."""
     retrieved: tuple[tuple[str, ...], ...] = ()
-    """Ids of the passages that each search returned, best first; for an opened page the id of its document.
+    """Ids of the passages that each search returned, best first; for an opened page, the list has the id of
+    its document.
     """
     prompt_hash: str = ""
-    """Hash of the messages that the session started with (`agent.prompts.messages_hash`).
+    """Hash of the first messages of the session (`agent.prompts.messages_hash`).
 
-    Empty in files of earlier versions.
+    The hash is empty in files of earlier versions.
     """
     templates_hash: str = ""
-    """Version of the prompt files that rendered them (`agent.prompts.templates_hash`)."""
+    """Version of the prompt files that rendered these messages (`agent.prompts.templates_hash`)."""
 
 
 class Score(Record):
-    """Agreement of a prediction with the gold answer; each figure in [0, 1]."""
+    """Agreement of a prediction with the gold answer; each metric is in [0, 1]."""
 
     recall: float
     precision: float
@@ -207,7 +208,7 @@ trained agent."""
 
 
 class Results(Record):
-    """One evaluation: aggregate figures with 95% intervals, and one row for each question."""
+    """One evaluation: aggregate metrics with 95% intervals, and one row for each question."""
 
     format: Literal["masksearch-results/1"] = RESULTS_FORMAT
     suite: str
@@ -227,14 +228,14 @@ class Results(Record):
 
 
 def task_json(task: Task) -> dict[str, Any]:
-    """Returns a task as JSON with its kind, as trajectories hold it."""
+    """Returns a task as JSON with its kind, in the form that trajectories hold."""
     return {"kind": "ramp" if isinstance(task, MaskedTask) else "question", **task.to_json()}
 
 
 def task_from_json(data: dict[str, Any]) -> Task:
     """Returns the task of a trajectory or a task file; a record with `masks` is a RAMP task.
 
-    Raises pydantic.ValidationError where a field is missing or wrong.
+    Raises pydantic.ValidationError if a field is missing or wrong.
     """
     if data.get("kind") == "ramp" or "masks" in data:
         return MaskedTask.model_validate(data)

@@ -1,8 +1,8 @@
 """The agent loop, shared by synthesis, reinforcement learning and evaluation.
 
 think -> search -> information -> ... -> answer. A failed rollout is data, not a crash: every failure
-becomes a status of the trajectory. Episodes are coroutines, so other episodes continue while one waits
-for its search.
+becomes a status of the trajectory. Episodes are coroutines: while an episode waits for its search, the
+other episodes continue.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class _Run:
 
 
 def check_tools(searcher: Searcher, settings: AgentSettings) -> None:
-    """Raises UsageError where the settings offer the tool `open` and the searcher cannot open pages."""
+    """Raises UsageError if the settings offer the tool `open` but the searcher cannot open pages."""
     if settings.max_opens and not isinstance(searcher, PageReader):
         raise UsageError(
             f"The search '{searcher.fingerprint}' cannot open pages; "
@@ -103,10 +103,10 @@ async def run_episode(
 ) -> Episode:
     """Rolls out one task.
 
-    Does not raise errors of the model or the search: `Trajectory.status` and `Trajectory.search_errors`
-    record them. A failed search is shown to the model as failed, and the episode continues. Where the
-    task hides its source, the searches hide it too; the trajectory then records the fingerprint of the
-    plain searcher, since its task names the hidden source. `style` is the style of the system prompt.
+    Errors of the model and of the search are not raised; `Trajectory.status` and `Trajectory.search_errors`
+    record them. A failed search is shown to the model as failed, and the episode continues. If the task
+    hides its source, the searches hide it too; the trajectory then records the fingerprint of the plain
+    searcher, because the task names the hidden source. `style` is the style of the system prompt.
     """
     run = _Run()
     session: Session | None = None
@@ -144,7 +144,7 @@ async def _converse(
         generation = await session.generate(stops(settings.tools), budget)
         run.add("model", generation.text, generation.tokens)
         if isinstance(generation, FaultyGeneration):
-            # The text of such a turn has no valid action; the session has found the reason.
+            # The text of a FaultyGeneration has no valid action; its `fault` is the reason.
             action: Action = Invalid(generation.fault)
         else:
             action = parse_turn(generation.text, settings.tools)
@@ -197,7 +197,7 @@ async def _use(
 
 
 async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> str:
-    """Returns the first part of a page, or the part after the one that was shown last."""
+    """Returns the first part of a page, or the part after the last part shown."""
     run.opens += 1
     page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
     if page is None:
@@ -221,7 +221,7 @@ def finish_episode(
 ) -> Episode:
     """Builds the trajectory of an episode.
 
-    The record of a RAMP task includes the answer form, without which its prompt cannot be rendered again.
+    The record of a RAMP task includes the answer form, which is needed to render the task's prompt again.
     """
     task_record = task_json(task)
     if isinstance(task, MaskedTask):
@@ -262,9 +262,10 @@ async def run_single_turn(
     sampling: Sampling,
     query: str = "",
 ) -> Episode:
-    """Runs a baseline without an agent: one answer, after a search with `query` (rag) or none (closed-book).
+    """Runs a baseline without an agent: one answer, with a search for `query` (rag) or without
+    (closed-book).
 
-    Where the model sets no answer tags, the answer is its whole text without its thoughts.
+    If the model's text has no answer tags, the answer is the whole text without the thoughts.
     """
     run = _Run()
     session: Session | None = None
@@ -310,7 +311,8 @@ def run_all(
 ) -> list[T]:
     """Runs coroutines concurrently and returns their results in order.
 
-    Runs at most `limit` at a time; unset, all at once. Calls `on_done` with each result as soon as it exists.
+    Runs at most `limit` coroutines at a time; without a limit, all at once. Calls `on_done` with each
+    result as soon as the result exists.
     """
 
     async def gather() -> list[T]:

@@ -38,9 +38,10 @@ FOLDER = Path(__file__).parent / "prompts"
 
 
 def _source(name: str) -> str | None:
-    """The text of a prompt file by its flat name, `agent.zh.j2` for `zh/agent.j2`; None if there is none.
+    """Returns the text of a prompt file by its flat name, `agent.zh.j2` for `zh/agent.j2`, or None.
 
-    Files extend each other by flat names: their texts are hashed in results, so they do not change.
+    None means that the file does not exist. Files extend each other by flat names: results contain hashes
+    of the files' texts, so the texts must not change.
     """
     stem, _, language = name.removesuffix(".j2").partition(".")
     file = FOLDER / (language or "en") / f"{stem}.j2"
@@ -60,7 +61,7 @@ def _environment() -> Any:
 
 
 def render(name: str, language: str = "", **values: Any) -> str:
-    """Renders a prompt file in the given language; in English where that is not among TRANSLATED."""
+    """Renders a prompt file in the given language, or in English if TRANSLATED lacks the language."""
     file = f"{name}.{language}.j2" if language in TRANSLATED else f"{name}.j2"
     return str(_environment().get_template(file).render(**values))
 
@@ -108,7 +109,7 @@ def prompts_hash() -> str:
 
 
 def _flat_name(file: Path) -> str:
-    """`zh/agent.j2` -> `agent.zh.j2`; the names that results of all versions have hashed."""
+    """Returns the name that all versions hash into results: `zh/agent.j2` -> `agent.zh.j2`."""
     language = file.parent.name
     return file.name if language == "en" else f"{file.stem}.{language}.j2"
 
@@ -142,7 +143,7 @@ def render_information(hits: Sequence[Hit], words: int, language: str = "") -> s
 def render_correction(tools: Tools, language: str = "", style: Style = "agent") -> str:
     """Renders the message that answers an invalid turn.
 
-    It is always the same and repeats no text of the turn.
+    The message is always the same and does not repeat any text of the turn.
     """
     if style == "agent-tools":
         name = "correction-tools"
@@ -161,7 +162,7 @@ def render_failure(language: str = "") -> str:
 def render_page(page: Page | None, part: int, words: int, language: str = "") -> str:
     """Renders part number `part` (from 1) of an opened page, `words` words long.
 
-    Without such a page or part, renders a notice that it does not exist.
+    If the page or the part does not exist, renders a notice instead.
     """
     if page is None:
         return _information([], "no-page", language)
@@ -173,5 +174,6 @@ def render_page(page: Page | None, part: int, words: int, language: str = "") ->
 
 
 def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:
-    """Renders an information block with these passages, or with the text of the prompt file `otherwise`."""
+    """Renders an information block with these passages, or, without passages, with the prompt file
+    `otherwise`."""
     return render("information", passages=passages, nothing=render(otherwise, language) if otherwise else "")

@@ -65,7 +65,7 @@ class Session(Protocol):
 
     @property
     def record(self) -> TokenRecord | None:
-        """Tokens so far; None where the policy does not know them."""
+        """Tokens so far; None if the policy does not know the tokens."""
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
         """Generates until a string of `stop`, the model's end of turn, or `max_tokens` tokens."""
@@ -73,7 +73,7 @@ class Session(Protocol):
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
         """Adds a tool's text and returns its number of tokens.
 
-        `hits` are for scripted teachers, which read results.
+        `hits` are the search results, which scripted teachers read.
         """
 
     def close(self) -> None:
@@ -81,11 +81,11 @@ class Session(Protocol):
 
 
 class Policy(Protocol):
-    """A model that can hold sessions."""
+    """A model that opens sessions."""
 
     @property
     def name(self) -> str:
         """Name recorded on trajectories."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Session:
-        """Starts a session; may wait until there is room."""
+        """Starts a session; may wait for a free slot."""

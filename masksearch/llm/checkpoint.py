@@ -20,11 +20,11 @@ from masksearch.llm.settings import DEFAULT_MODEL, ModelSettings
 from masksearch.runtime.files import atomic_path, write_json
 
 MARK = "masksearch.json"
-"""File in a checkpoint folder with its name and its parent."""
+"""File in a checkpoint folder that holds the checkpoint's name and its parent."""
 
 
 def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Stage `model`: writes a checkpoint folder. Raises ModelError where the source is not a model."""
+    """Stage `model`: writes a checkpoint folder. Raises ModelError if the source is not a model."""
     import torch
 
     started = time.monotonic()
@@ -70,8 +70,8 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint folder; a failed save leaves the previous folder in place.
 
-    `mark` holds the name and the parent of the checkpoint; trajectories record the name. `state`, where
-    given, is saved in place of the model's own weights.
+    `mark` holds the name and the parent of the checkpoint; trajectories record the name. If `state` is
+    given, it is saved in place of the model's own weights.
     """
     with atomic_path(output) as temporary, quiet():
         model.save_pretrained(temporary, state_dict=state)
@@ -88,7 +88,7 @@ def checkpoint_name(path: str | Path) -> str:
 
 
 def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
-    """Loads the model and tokenizer of a checkpoint folder, or of a name on a model hub.
+    """Loads the model and tokenizer from a checkpoint folder, or by name from a model hub.
 
     Moves the model to the device of `llm.device.find_device`. Raises ModelError.
     """

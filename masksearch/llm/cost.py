@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Prices = Mapping[str, float]
-"""Model -> US dollars for a million tokens."""
+"""Price table: US dollars for a million tokens, by model."""
 
 
 @dataclass(frozen=True)

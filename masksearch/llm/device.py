@@ -1,8 +1,8 @@
-"""Finds the device and the number format to compute in. Neither is configured; every result records both.
+"""Finds the device and the number format to compute in. No setting changes them; every result records both.
 
 bfloat16 is 3 to 4 times as fast as float32 on a processor with bfloat16 multiplication (AVX512-BF16, AMX,
-Arm's BF16), and 3 to 5 times slower on other processors (measured in docs/log.md), so it is used only
-where the hardware has it.
+Arm's BF16), and 3 to 5 times slower on other processors (measured in docs/log.md), so bfloat16 is used only
+on hardware with this multiplication.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def find_device() -> torch.device:
 def find_dtype(asked: str = "auto") -> torch.dtype:
     """Returns the number format to compute in: `bfloat16`, `float32` or `auto`.
 
-    `auto` takes bfloat16 where the device multiplies it, and float32 elsewhere.
+    `auto` takes bfloat16 if the device has units that multiply it, otherwise float32.
     """
     if asked != "auto":
         return torch.bfloat16 if asked == "bfloat16" else torch.float32
@@ -34,7 +34,7 @@ def find_dtype(asked: str = "auto") -> torch.dtype:
 
 
 def cpu_features() -> Mapping[str, Any]:
-    """Returns the processor features that torch reports; empty where this version of torch reports none."""
+    """Returns the processor features that torch reports; empty if this version of torch reports none."""
     ask = getattr(torch.cpu, "get_capabilities", None)
     return dict(ask()) if ask else {}
 

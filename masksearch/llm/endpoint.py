@@ -2,8 +2,8 @@
 
 Requests go through the official client, with its retries, time-outs and connection pools. A model turn is an
 assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and
-appears in no log, error or file. Where a server separates a model's reasoning from its text, the policy
-joins them again: the reasoning comes first, in `<think></think>`, as a model would write it.
+appears in no log, error or file. If a server separates a model's reasoning from its text, the policy joins
+both again: the reasoning comes first, in `<think></think>`, as a model would write it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ BAD_REQUEST = (400, 422)
 class EndpointError(ModelError):
     """An endpoint gave no usable answer.
 
-    `status` is the HTTP status; 0 where no answer came, or where the answer could not be read.
+    `status` is the HTTP status; 0 if no answer came, or if the answer could not be read.
     """
 
     def __init__(self, message: str, status: int = 0) -> None:
@@ -52,15 +52,15 @@ class Reply:
     reasoning: str
     """Reasoning that the server separated from the text."""
     refusal: str
-    """The model's refusal, where the server separates it from the text."""
+    """The model's refusal, if the server separates the refusal from the text."""
     calls: tuple[Mapping[str, Any], ...]
     """Native tool calls, unchanged."""
     finish: str
-    """The server's finish reason; empty where it gives none."""
+    """The server's finish reason; empty if the server does not send the reason."""
     tokens: int
-    """Tokens of the completion; its words where the server does not count tokens."""
+    """Tokens of the completion, or its words if the server does not count tokens."""
     total: int
-    """Tokens of prompt and completion together; 0 where the server does not count tokens."""
+    """Tokens of prompt and completion together; 0 if the server does not count tokens."""
 
 
 class EndpointPolicy:
@@ -109,7 +109,7 @@ class EndpointPolicy:
     ) -> Generation:
         """Returns one model turn.
 
-        Raises EndpointError, without the key, where the endpoint gives no usable answer.
+        Raises EndpointError, whose message omits the key, if the endpoint gives no usable answer.
         """
         extra = {"stop": list(stop)} if stop else {}
         reply = await self.ask(request(messages, max_tokens, sampling, **extra))
@@ -119,7 +119,7 @@ class EndpointPolicy:
     async def ask(self, body: Mapping[str, Any]) -> Reply:
         """Returns one chat completion; `body` is the request without the model's name.
 
-        Raises EndpointError, without the key.
+        Raises EndpointError, whose message omits the key.
         """
         answer = await self.post(body)
         try:
@@ -133,7 +133,7 @@ class EndpointPolicy:
         """Returns the JSON answer to a chat completion. Raises EndpointError.
 
         Records in `left_out` every decoding setting that the server rejects as unknown, and sends the
-        request again without it; a rejected `max_tokens` is sent under its new name,
+        request again without this setting; a rejected `max_tokens` is sent under its new name,
         `max_completion_tokens`.
         """
         import openai
@@ -141,8 +141,8 @@ class EndpointPolicy:
         while True:
             sent = self._without_left_out(body)
             try:
-                # A raw post: the client's typed call takes a third more CPU time and drops fields that it
-                # does not know.
+                # A raw post, because the client's typed call takes a third more CPU time and drops unknown
+                # fields.
                 return await self.client.post("/chat/completions", cast_to=object, body=sent)
             except openai.APIStatusError as error:
                 if (unknown := _refused_field(error, sent)) is not None:
@@ -191,7 +191,7 @@ def open_connections(limit: int) -> Any:
     # time.
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
     kind = openai.DefaultAioHttpClient if has_aiohttp else openai.DefaultAsyncHttpxClient
-    # The client brings its own HTTP library, so its defaults give the class of the limits.
+    # The client brings its own HTTP library, so the class of the limits comes from the client's defaults.
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)
     return kind(limits=limits(max_connections=limit, max_keepalive_connections=limit))
 
@@ -269,9 +269,9 @@ def with_reasoning(reasoning: str, text: str) -> str:
 def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
     """Returns a turn that includes its stop string, and its finish (`stop`, `length` or `end`).
 
-    Servers leave the stop string out, and some ignore it. A text that contains one is cut after the
-    first. A text that ended with finish reason `stop` gets the closing tag of the tag that was opened
-    last.
+    Servers leave the stop string out, and some servers ignore stop strings. A text that contains stop
+    strings is cut after the first. A text that ended with finish reason `stop` gets the closing tag of the
+    last opened tag.
     """
     ends = [text.index(word) + len(word) for word in stop if word in text]
     if ends:

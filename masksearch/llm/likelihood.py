@@ -36,16 +36,17 @@ Stretch = tuple[int, int]
 class Reading:
     """The model's prediction of one stretch.
 
-    Covers all tokens that share a character with the stretch, each given all tokens before it.
+    Covers all tokens that share a character with the stretch. Each token is conditioned on all tokens
+    before it.
     """
 
     loss: float
     """Mean negative log-likelihood of its tokens in nats, at temperature 1."""
     greedy: bool
-    """Whether each of its tokens is the likeliest: a greedy continuation of the text before it starts
+    """Whether each token of the stretch is the likeliest: greedy decoding after the preceding text starts
     with the stretch."""
     probability: float
-    """Probability that a continuation sampled at the requested temperature starts with its tokens."""
+    """Probability that text sampled at the requested temperature starts with the tokens of the stretch."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,10 @@ class Likelihood:
     ) -> list[list[Reading]]:
         """Returns a reading of each stretch of each text.
 
-        A token is conditioned on the beginning-of-text token and on the tokens before it: all of them, or
-        at least half a window in a longer text. Without a beginning-of-text token, the first token of a
-        text has no context and is left out; a stretch with no token left has loss 0, `greedy` False and
-        probability 0. Raises ModelError where a loss is not a finite number.
+        A token is conditioned on the beginning-of-text token and on all tokens before it; in a text longer
+        than a window, on at least half a window. Without a beginning-of-text token, the first token of a
+        text has no context and is left out; a stretch without any token left has loss 0, `greedy` False and
+        probability 0. Raises ModelError if a loss is not a finite number.
         """
         encoded = [self._encode(text) for text in texts]
         # Positions of the tokens of each stretch of each text.

@@ -41,13 +41,13 @@ _DESCRIPTIONS = {
         "The title of the page.",
     ),
 }
-# Marks of the models' own call formats, which stay in the text where the server has no tool parser.
+# Marks of the models' own call formats, which stay in the text if the server has no tool parser.
 _UNPARSED_CALLS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call", "<function=", "<|python_tag|>")
 
 
 @dataclass(frozen=True)
 class FaultyGeneration(Generation):
-    """A turn that asks for something impossible; `fault` is the reason."""
+    """A turn without a valid action; `fault` is the reason."""
 
     fault: str = ""
 
@@ -63,7 +63,7 @@ class _Call:
     fault: str
 
     def message(self) -> dict[str, Any]:
-        """Returns the call as the history of messages repeats it."""
+        """Returns the call in the form of the message history."""
         return {
             "id": self.id,
             "type": "function",
@@ -98,7 +98,8 @@ class ToolsSession:
         self.call_count = 0
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Returns the next call of the last message, at no cost; after its last call, requests a message.
+        """Returns the next call of the last message, at no cost; if no call is left, requests a new
+        message.
 
         Raises ModelError.
         """
@@ -120,7 +121,7 @@ class ToolsSession:
         )
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds the answer to the current call, or a user message where no call is open. Returns its words."""
+        """Adds the answer to the current call, or a user message if no call is open. Returns its words."""
         content = text.strip()
         if self.current is None:
             self.messages.append({"role": "user", "content": content})
@@ -137,7 +138,7 @@ class ToolsSession:
         self.current = self.waiting.pop(0)
         text = f"{thought}\n{self.current.turn}" if thought else self.current.turn
         if self.current.fault:
-            # With `finish` the loop can tell a call that the token limit cut short from a wrong call.
+            # From `finish` the loop knows whether the call is wrong, or was cut short by the token limit.
             return FaultyGeneration(text, finish, tokens, self.current.fault)
         return Generation(text, "stop", tokens)
 
@@ -185,7 +186,7 @@ def _read_arguments(name: str, raw: object, offered: Sequence[str]) -> tuple[str
 
 
 def _thought(*parts: str) -> str:
-    """Returns the texts of a message as one thought; empty where there is no text.
+    """Returns the texts of a message as one thought; empty if the message has no text.
 
     Removes the model's own think tags.
     """

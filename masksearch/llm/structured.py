@@ -27,13 +27,13 @@ MOST_OPENINGS = 100
 class StructuredReply(Generic[T]):
     """The result of one question.
 
-    `value` is None where no reply could be read; `fault` is then the reason.
+    `value` is None if no reply could be read; `fault` is then the reason.
     """
 
     value: T | None
     fault: str
     replies: tuple[str, ...]
-    """The model's replies, unchanged: one, or two where the first needed a repair."""
+    """The model's replies, unchanged: one reply, or two if the first needed a repair."""
     prompt_tokens: int
     completion_tokens: int
 
@@ -81,7 +81,7 @@ class JsonModes:
 
 
 class Structured:
-    """Questions to one endpoint; after the first answer all use the form that worked."""
+    """Questions to one endpoint; all requests after the first answer use the form that was accepted."""
 
     def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
         self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonModes()
@@ -97,7 +97,7 @@ class Structured:
     ) -> StructuredReply[T]:
         """Asks for one object, which `read` turns into a value.
 
-        Where the first reply cannot be read, asks again with the message `repair` followed by the fault.
+        If the first reply cannot be read, asks again with the message `repair` followed by the fault.
         Raises EndpointError.
         """
         first = await self._forms.complete(self.policy, messages, name, schema, self.max_tokens, sampling)
@@ -122,7 +122,7 @@ class Structured:
 
 
 def _prompt_tokens(reply: Reply) -> int:
-    """Returns the tokens of the prompt; 0 where the server does not count tokens."""
+    """Returns the tokens of the prompt; 0 if the server does not count tokens."""
     return max(0, reply.total - reply.tokens)
 
 

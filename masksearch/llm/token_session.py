@@ -1,9 +1,9 @@
 """Sessions on token ids, shared by the back ends that decode them: `llm.decoder.local_policy` and `llm.vllm`.
 
 A trainer trains on the token record of a session; no text is decoded and tokenised again. A tool's text
-is tokenised as plain text, so it cannot contain a special token. This module decides where a stretch of
-text ends, by the same rule for every back end: at a token with which the model ends its turn, or at the
-token that completes a stop string.
+is tokenised as plain text, so it cannot contain a special token. This module ends a stretch of text by the
+same rule for every back end: at a token with which the model ends its turn, or at the token that completes
+a stop string.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from masksearch.types import Hit
 
 Ending = Literal["end", "stop"]
 Written = tuple[list[int], list[float], Literal["end", "stop", "full"] | None]
-"""Token ids, their log-probabilities, and the reason for their end; None where the token limit
-ended them."""
+"""Token ids, their log-probabilities, and the reason for their end; None if the token limit ended them."""
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:
@@ -53,7 +52,7 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 
 class TokenPolicy:
-    """Base of the policies that know their tokens: a tokenizer, and the rule for where a stretch ends."""
+    """Base of the policies that know their tokens: a tokenizer, and the rule that ends a stretch."""
 
     def __init__(self, tokenizer: Any, end_ids: Iterable[int], name: str) -> None:
         self.tokenizer, self.end_ids, self.name = tokenizer, frozenset(end_ids), name
@@ -63,7 +62,7 @@ class TokenPolicy:
         self.closing = frozenset(token for token, piece in enumerate(pieces) if ">" in piece)
 
     def ended(self, ids: Sequence[int], stop: Sequence[str]) -> Ending | None:
-        """Returns why a stretch ends with the last token of `ids`; None where it continues.
+        """Returns the reason if a stretch ends with the last token of `ids`; None if the stretch continues.
 
         Every stop string must end with `>`.
         """
@@ -84,14 +83,14 @@ class TokenSession(ABC):
 
     @property
     def room(self) -> int:
-        """Tokens that still fit; negative where the prompt alone is longer than the session allows."""
+        """Tokens that still fit; negative if the prompt alone is longer than the session allows."""
         return self.sampling.max_length - len(self.record.prompt_ids) - len(self.record.ids)
 
     @abstractmethod
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
         """Returns the model's next tokens, at most `limit` (1 or more).
 
-        `TokenPolicy.ended` decides where they end. Leaves the record unchanged.
+        `TokenPolicy.ended` finds the end of the stretch. Leaves the record unchanged.
         """
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:

@@ -136,7 +136,7 @@ def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
     a trainer must not learn from invented values.
     """
     if not isinstance(ids, (list, tuple)) or not all(isinstance(token, int) for token in ids):
-        raise ModelError(f"{who} returned no token ids (token_ids); it takes vLLM 0.22 or newer.")
+        raise ModelError(f"{who} returned no token ids (token_ids); training needs vLLM 0.22 or newer.")
     if reason not in ("stop", "length"):
         raise ModelError(f"{who} aborted a turn ({reason}); see its log.")
     if not isinstance(logprobs, (list, tuple)) or len(logprobs) != len(ids):
@@ -156,8 +156,8 @@ def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
 class ServerPolicy(VllmPolicy):
     """Sessions on a native vLLM server at a URL such as http://127.0.0.1:8000.
 
-    `timeout` is in seconds, for one turn. Raises MissingExtraError without httpx, and ModelError where
-    the server does not answer.
+    `timeout` is in seconds, for one turn. Raises MissingExtraError without httpx, and ModelError if the
+    server does not answer.
     """
 
     def __init__(
@@ -246,7 +246,7 @@ class ServerPolicy(VllmPolicy):
             return f"cannot be reached ({str(error) or type(error).__name__})"
 
     def _served(self) -> str:
-        """Returns the model's name at the server. Raises ModelError where the server does not answer."""
+        """Returns the model's name at the server. Raises ModelError if the server does not answer."""
         import httpx
 
         try:
@@ -311,7 +311,7 @@ class EnginePolicy(VllmPolicy):
             # A cancelled rollout must not keep its place in the engine's batch.
             if self.waiting.pop(name, None) is not None:
                 self.engine.abort_request([name])
-        # Each entry maps the drawn token, and perhaps the likeliest one, to its log-probability.
+        # Each entry maps the drawn token, and perhaps the likeliest token, to its log-probability.
         logprobs = [
             entry[token].logprob
             for token, entry in zip(output.token_ids, output.logprobs or (), strict=False)
@@ -338,7 +338,7 @@ class EnginePolicy(VllmPolicy):
     def _step(self) -> None:
         """Runs one step of the engine and resolves the turns that it completed.
 
-        Raises ModelError where the engine has lost a request, which would otherwise wait for ever.
+        Raises ModelError if the engine has lost a request, which would otherwise wait for ever.
         """
         if self.waiting and not self.engine.has_unfinished_requests():
             raise ModelError(

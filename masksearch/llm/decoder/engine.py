@@ -8,7 +8,7 @@ prefix from another slot: the whole prompt in a group of rollouts, the instructi
 session has its own seed. The order of the work depends only on the order of the requests.
 
 Compared with `generate` on padded batches, the engine is about twice as fast for sequences of uneven
-length and no faster for sequences of equal length (benchmarks/decode.py; figures in docs/log.md).
+length and no faster for sequences of equal length (benchmarks/decode.py; measurements in docs/log.md).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PREFILL_TOKENS_GPU = 16384
 PATIENCE_GPU = 8
 """Most decoding passes for which a prefill waits on a GPU.
 
-A pass takes about the same time there for any size, so several prefills share one. The prefill runs
-earlier when at least 1/8 of the requests wait for it.
+A pass on a GPU takes about the same time for any size, so several prefills share a pass. The prefill runs
+earlier if at least 1/8 of the requests wait for it.
 """
 SHARED_TOKENS = 16
 """Shortest common prefix, in tokens, that is worth copying."""
@@ -64,7 +64,7 @@ class Stream:
 
 @dataclass(eq=False)
 class Request:
-    """A stretch to generate. `accept(token)` returns whether the stretch ends with this token."""
+    """A request for a stretch of text. `accept(token)` returns whether the stretch ends with this token."""
 
     sequence: Stream
     max_tokens: int
@@ -104,7 +104,7 @@ class Engine:
     # -- admission and release of sessions ----------------------------------------------------------------
 
     async def admit(self, temperature: float, seed: int) -> Stream:
-        """Waits for a free slot, first come first served, and returns a new stream in it."""
+        """Waits for a free slot, first come first served, and returns a new stream in this slot."""
         while len(self.running) >= self.slots:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.waiting.append(turn)
@@ -117,8 +117,8 @@ class Engine:
     def release(self, sequence: Stream) -> None:
         """Frees the slot of a session.
 
-        Without waiting sessions, the last slot moves into the gap: decoding needs the slots in use to be
-        a prefix.
+        If no session waits for a slot, the last slot moves into the gap, because decoding needs the slots
+        in use to be a prefix.
         """
         if self.running.get(sequence.slot) is not sequence:
             return
@@ -136,7 +136,7 @@ class Engine:
             self.running[sequence.slot] = moved
 
     async def generate(self, sequence: Stream, max_tokens: int, accept: Any) -> tuple[list[int], list[float]]:
-        """Generates until `accept` returns True or `max_tokens` are written.
+        """Generates until `accept` returns True or `max_tokens` tokens are written.
 
         Returns token ids and their log-probabilities, (tokens,) each. Raises the error of a failed
         forward pass.
@@ -179,7 +179,7 @@ class Engine:
             self._decode([request for request in self.requests if len(request.sequence.pending) == 1])
 
     def _prefill(self, requests: Sequence[Request]) -> None:
-        """Runs the pending tokens of several sequences; a prefix that they share runs only once."""
+        """Runs the pending tokens of several sequences; a shared prefix runs only once."""
         waiting = list(requests)
         while waiting:
             ready, waiting = self._share_beginnings(waiting)
@@ -188,8 +188,8 @@ class Engine:
     def _share_beginnings(self, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
         """Copies the longest prefix that another slot holds into each new slot.
 
-        Returns the requests that can run now, and those that wait because one of the former will hold a
-        longer prefix of their prompt.
+        Returns two lists: the requests that can run now, and the requests that wait, because a request in
+        the first list will hold a longer prefix of their prompt.
         """
         ready: list[Request] = []
         waiting: list[Request] = []
@@ -328,13 +328,13 @@ def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
 def longest_prefix(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tuple[int, int]:
     """Finds the sequence with the longest common prefix with `tokens`; returns its index and the length.
 
-    Returns the first of several equally long ones, and (0, 0) where no sequence starts like `tokens`.
+    Returns the first of several equally long prefixes, and (0, 0) if no sequence starts like `tokens`.
     """
     best, length = 0, 0
     start = tokens[:1]
     for place, other in enumerate(others):
-        # Most sequences share only the instruction: one slice comparison rules out those that cannot do
-        # better, without counting token by token.
+        # Most sequences share only the instruction: one slice comparison rules out the sequences without a
+        # longer prefix, without counting token by token.
         if start and other[: length + 1] == start:
             best, length = place, common_prefix(tokens, other)
             start = tokens[: length + 1] if length < len(tokens) else []
@@ -347,8 +347,8 @@ def sample(
     """Samples one token per row of logits (batch, vocabulary); returns tokens and log-probabilities.
 
     Temperature 0 takes the largest logit, the first one on ties. Sampling inverts the cumulative
-    distribution at one uniform random number per row. The log-probability is that of the sampled
-    distribution, and of temperature 1 for greedy rows.
+    distribution at one uniform random number per row. The log-probability comes from the sampled
+    distribution; for greedy rows, from the distribution at temperature 1.
     """
     divisors = [temperature if temperature > 0 else 1.0 for temperature in temperatures]
     scale = torch.tensor(divisors, device=logits.device)  # (batch,)

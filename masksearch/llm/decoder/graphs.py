@@ -1,12 +1,12 @@
 """Records decoding passes as CUDA graphs and replays them.
 
-A pass of a small model runs a thousand small kernels, and launching them one by one takes longer than
-running them.
+A pass of a small model runs a thousand small kernels, and launching the kernels one by one takes longer
+than running them.
 
-A pass of one token per slot is recorded for each size, which is the number of slots and the longest
+A pass of one token per slot is recorded for each size. A size is the number of slots and the longest
 prefix, both rounded up to keep the number of sizes small. A recording reads its tokens and positions from
 fixed tensors, and keys and values from the cache's memory at the time of recording, so all recordings are
-discarded when the cache grows. Where recording fails, decoding continues without it.
+discarded when the cache grows. If recording fails, decoding continues without recordings.
 `MASKSEARCH_CUDA_GRAPHS=0` in the environment turns recording off.
 """
 
@@ -22,7 +22,7 @@ import torch
 from masksearch.runtime.progress import say
 
 SWITCH = "MASKSEARCH_CUDA_GRAPHS"
-"""Environment variable that turns recording off when it is 0."""
+"""Environment variable that turns recording off if its value is 0."""
 WORTH_RECORDING = 3
 """A size is recorded at its third pass: recording takes as long as a few passes."""
 SPAN_STEP = 128
@@ -72,9 +72,9 @@ class RecordedPasses:
     def __call__(
         self, tokens: torch.Tensor, positions: torch.Tensor, width: int, span: int, room: int
     ) -> torch.Tensor | None:
-        """Returns the hidden states (width, 1, size) of a pass, or None where the pass is not recorded.
+        """Returns the hidden states (width, 1, size) of a pass, or None if the pass is not recorded.
 
-        `tokens` and `positions` are (width, 1); `room` is the number of tokens that a slot holds.
+        `tokens` and `positions` are (width, 1); `room` is the capacity of a slot in tokens.
         """
         if self.failed:
             return None
@@ -93,7 +93,7 @@ class RecordedPasses:
         return self.replays[size]()[:width]
 
     def _try_to_record(self, size: tuple[int, int]) -> bool:
-        """Records a size; returns False where recording fails, after which no pass is recorded."""
+        """Records a size; returns False if recording fails, and then never records a pass again."""
         width, span = size
         try:
             if self.pool is None and self.tokens.is_cuda:

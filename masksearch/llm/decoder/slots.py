@@ -40,14 +40,14 @@ class SlotCache(Cache):  # type: ignore[misc]
 
     @property
     def length(self) -> int:
-        """Tokens that a slot holds at present."""
+        """Present capacity of a slot in tokens."""
         return self.keys.shape[3]
 
     # Only inference mode may change tensors that were created in inference mode, and `grow` creates its
     # tensors during a forward pass.
     @torch.inference_mode()
     def grow(self, length: int) -> bool:
-        """Makes room for `length` tokens in each slot; returns whether it had to allocate new tensors."""
+        """Makes room for `length` tokens in each slot; returns whether new tensors were allocated."""
         if length <= self.length:
             return False
         extra = max(length, 2 * self.length) - self.length

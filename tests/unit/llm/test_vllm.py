@@ -297,7 +297,7 @@ def test_what_may_pass_is_tried_again(server, endpoint, first):
         (
             completion([5, 6], token_ids=None),
             1,
-            r"returned no token ids \(token_ids\); it takes vLLM 0\.22 or newer\.",
+            r"returned no token ids \(token_ids\); training needs vLLM 0\.22 or newer\.",
         ),
         (completion([5, 6], logprobs=[-0.5]), 1, r"returned 2 tokens and 1 log-probabilities"),
         (

@@ -1,9 +1,9 @@
 """Set of seen ids for corpora of tens of millions of documents: 64-bit hashes in one flat table.
 
-The open-addressing table doubles when it is three quarters full and costs 11 to 21 bytes per id (20
-million ids: 268 MB, and 402 MB during the last doubling; a Python set of the ids takes some 2.5 GB).
-Among n ids, two share a hash with probability n^2 / 2^65: with 20 million ids, the chance that one good
-record is dropped as a duplicate is about 1 in 90,000. A Bloom filter is no alternative: it would drop
+The open-addressing table doubles when it is three quarters full and costs 11 to 21 bytes per id (20 million
+ids: 268 MB, and 402 MB during the last doubling; a Python set of the ids takes some 2.5 GB). Among n ids,
+two share a hash with probability n^2 / 2^65: with 20 million ids, the chance that one good record is
+dropped as a duplicate is about 1 in 90,000. A Bloom filter is not an alternative, because it would drop
 good records all the time.
 """
 
@@ -27,7 +27,7 @@ class SeenIds:
         return self._count
 
     def add(self, name: str) -> bool:
-        """Adds an id; returns whether it was new."""
+        """Adds an id; returns whether the id was new."""
         digest = hashlib.blake2b(name.encode(), digest_size=8).digest()
         key = int.from_bytes(digest, "little") or 1  # 0 marks a free slot
         if not _put(self._slots, key):
@@ -46,7 +46,8 @@ class SeenIds:
 
 
 def _put(slots: array[int], key: int) -> bool:
-    """Puts a key into the first free slot from its home slot on; returns False if the table has the key."""
+    """Puts a key into the first free slot from its home slot on; returns False if the table already has the
+    key."""
     mask = len(slots) - 1
     place = key & mask
     while held := slots[place]:

@@ -44,7 +44,7 @@ def loader(source: str) -> Any:
 def phrase(error: Exception) -> str:
     """Returns the first line of an error's message, or its type if the message is empty.
 
-    Accepts any exception: `datasets` raises some thirty types, from several packages.
+    The error may be of any type, because `datasets` raises some thirty types from several packages.
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 

@@ -1,6 +1,6 @@
 """Reads JSON Lines: one object per line, UTF-8, compressed or not, from a file or standard input.
 
-Lines are decoded one at a time, so that a line in another encoding costs one record only. At most
+Lines are decoded one at a time, so that a line in another encoding loses only one record. At most
 `MAX_RECORD` bytes of a line are held in memory.
 """
 
@@ -45,14 +45,14 @@ def read_json_objects(path: str, skipped: SkipCount) -> Iterator[tuple[str, dict
 
 
 def damage_reason(error: DataError) -> str:
-    """Returns the skip reason of a file that could not be read, or not to its end."""
+    """Returns the skip reason of a file that could not be read to its end, or not at all."""
     cause = error.__cause__
     detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)
     return f"a file that is truncated or damaged ({' '.join(detail.rstrip('.').split())})"
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
-    """Yields lines of at most `MAX_RECORD` bytes, and None for a longer line, which is read in pieces."""
+    """Yields lines of at most `MAX_RECORD` bytes, and None for a longer line, which it reads in pieces."""
     readline = stream.readline
     while line := readline(MAX_RECORD + 1):
         if len(line) <= MAX_RECORD:

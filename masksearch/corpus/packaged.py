@@ -1,6 +1,7 @@
 """Reads packaged Wikipedia text: summaries of the vital articles, installed by `masksearch[wiki]`.
 
-Only the package's data file is read (text CC BY-SA). Its code has another licence and is never imported.
+Only the package's data file is read (text CC BY-SA). The package's code has another licence and is never
+imported.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The columns are id, title, text, and optionally language and links (structs of start, end, target). The
 columns of `wikimedia/wikipedia` (id, url, title, text) work unchanged. Row groups are decoded one at a
-time, and only these columns. A row without an id gets FILE#ROW. A damaged row group is counted, and
-reading continues with the next.
+time, and only these columns are decoded. A row without an id gets FILE#ROW. A damaged row group is counted,
+and reading continues with the next.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from masksearch.runtime.files import PACKED, open_binary
 
 COLUMNS = ("id", "title", "text", "language", "links")
 BATCH = 64
-"""Rows that are decoded at a time."""
+"""Number of rows decoded at a time."""
 
 
 def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -37,8 +37,8 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
         raise MissingExtraError("pyarrow", "readers", "A .parquet file") from error
     number = 0
     try:
-        # Buffered and without read-ahead, so that a column chunk of hundreds of megabytes is not held as
-        # a whole.
+        # The file is buffered and read without read-ahead, so that memory never holds a whole column chunk
+        # of hundreds of megabytes.
         with (
             _seekable(path) as stream,
             ParquetFile(
@@ -78,7 +78,8 @@ def _group_rows(
 
 
 def _values(batch: Any) -> list[dict[str, Any] | None]:
-    """Returns the rows of a batch; None for a row with a string that is not UTF-8, which Parquet allows."""
+    """Returns the rows of a batch. A row with a string that is not UTF-8, which Parquet allows, becomes
+    None."""
     try:
         return list(batch.to_pylist())
     except UnicodeDecodeError:
@@ -93,7 +94,7 @@ def _values(batch: Any) -> list[dict[str, Any] | None]:
 
 @contextlib.contextmanager
 def _seekable(path: str) -> Iterator[IO[bytes] | str]:
-    """Opens the path itself, or a temporary decompressed copy: Parquet is read from its end."""
+    """Opens the path, or a temporary decompressed copy, because a Parquet file is read from its end."""
     if Path(path).suffix not in PACKED:
         yield path
         return

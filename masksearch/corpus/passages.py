@@ -1,7 +1,7 @@
 """Cuts documents into passages: whole sentences, packed evenly up to a number of words.
 
-A document that needs three passages gets three of about the same length, rather than two full passages
-and a stub. A cut moves to a paragraph end (an empty line in the text) if one is near. A passage is an
+A document that needs three passages gets three of about the same length, rather than two full passages and
+a very short one. A cut moves to a paragraph end (an empty line in the text) if one is near. A passage is an
 exact slice of the document's text with white space collapsed, so that offsets and quotes stay valid. The
 document's links are kept, with offsets in the passage.
 """
@@ -19,22 +19,23 @@ from masksearch.text.sentences import sentence_spans
 from masksearch.types import Document, Link, Passage
 
 STUB = 12
-"""Passages of fewer words join a neighbour, unless the two exceed `max_words` by more than a sixth."""
+"""A passage of fewer words joins a neighbour, unless the two together exceed `max_words` by more than a
+sixth."""
 
-# White space that is longer than its collapsed form (one space between words, none at the start).
+# White space that is longer than its collapsed form (one space between words, no space at the start).
 _WIDE = re.compile(r"\s{2,}|\A\s")
 _CLOSED = re.compile(r"[.!?…:;。！？：；][\"'”’»)\]』」]*\s*\Z")
 _EDGES = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 
 Slice = tuple[int, int, int]
-"""start, end, number of words"""
+"""Start, end and number of words."""
 
 
 def cut(document: Document, max_words: int) -> list[Passage]:
     """Returns the passages of a document, in order; `max_words` 0 keeps the whole document as one passage.
 
-    A sentence longer than `max_words` stays whole, unless it is more than twice as long: then it is cut
-    between words. A single passage has the document's id; several passages have the ids `ID#1`, `ID#2`,
+    A sentence longer than `max_words` stays whole, unless it has more than twice as many words: then it is
+    cut between words. A single passage has the document's id; several passages have the ids `ID#1`, `ID#2`,
     ...
     """
     text = " ".join(document.text.split())
@@ -84,7 +85,7 @@ class _Collapsed:
         self._ends: list[int] = []
         """The end of each wide run of white space."""
         self._shifts = [0]
-        """Characters removed before the first run (0), and up to the end of each run."""
+        """Number of characters removed before the first run (0), and up to the end of each run."""
         self._empty_lines: list[int] = []
         """The ends of the runs that contain an empty line."""
         for run in _WIDE.finditer(text):
@@ -99,7 +100,8 @@ class _Collapsed:
         return place - self._shifts[bisect_right(self._ends, place)]
 
     def paragraphs(self, length: int) -> list[int]:
-        """Returns the starts of all paragraphs but the first; `length` is that of the collapsed text."""
+        """Returns the starts of all paragraphs but the first; `length` is the length of the collapsed
+        text."""
         return [start for start in map(self.place, self._empty_lines) if 0 < start < length]
 
     def links(self, links: Iterable[Link]) -> Iterator[Link]:
@@ -176,7 +178,8 @@ def _greedy(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
 def _good_starts(text: str, paragraphs: list[int]) -> frozenset[int]:
     """Returns the paragraph starts at which a passage may start.
 
-    These are all but those directly below a heading (a line of a few words without a full stop).
+    A passage may start at any paragraph, except directly below a heading (a line of a few words without a
+    full stop).
     """
     edges = itertools.pairwise([0, *paragraphs])
     return frozenset(
@@ -189,7 +192,7 @@ def _good_starts(text: str, paragraphs: list[int]) -> frozenset[int]:
 def _to_paragraphs(groups: list[list[Slice]], starts: Container[int], max_words: int) -> list[list[Slice]]:
     """Moves each cut to the nearest paragraph break in the two passages around it.
 
-    Both passages must keep at least a third of `max_words` and at most all of it. The number of passages
+    Both passages must keep at least a third of `max_words` and at most `max_words`. The number of passages
     does not change.
     """
     least = max(STUB, max_words // 3)
@@ -211,7 +214,7 @@ def _words(group: list[Slice]) -> int:
 
 
 def _join_stubs(groups: list[list[Slice]], most: int) -> list[list[Slice]]:
-    """Joins each stub to its shorter neighbour if the two together have at most `most` words."""
+    """Joins each short passage to its shorter neighbour if the two together have at most `most` words."""
     index = 0
     while index < len(groups):
         near = [other for other in (index - 1, index + 1) if 0 <= other < len(groups)]

@@ -38,7 +38,8 @@ __all__ = ["SkipCount", "read_documents"]
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 PARQUET = ".parquet"
 _KNOWN = ", ".join((*JSON_LINES, PARQUET, ".xml", *PLAIN, *MARKDOWN))
-# Rejected at once as clear mistakes; a single file with any other suffix is read as JSON Lines.
+# Files with these suffixes are rejected at once as clear mistakes; a single file with any other suffix is
+# read as JSON Lines.
 _UNREADABLE = frozenset(
     """.zip .tar .tgz .7z .xz .lz4 .rar .csv .tsv .pdf .doc .docx .odt .rtf .epub .html .htm .xml .xls .xlsx
     .npy .npz .arrow""".split()  # noqa: SIM905
@@ -46,7 +47,7 @@ _UNREADABLE = frozenset(
 LANGUAGES = get_args(Language)
 
 Records = Iterator[tuple[str, dict[str, Any]]]
-"""Records with their places, such as "docs.jsonl, line 7"."""
+"""Pairs of a record's place, such as "docs.jsonl, line 7", and the record."""
 Kind = Literal["json lines", "parquet", "dump", "text"]
 
 
@@ -63,10 +64,10 @@ def read_documents(
     names), `-` for JSON Lines from standard input, `hf:OWNER/NAME[:CONFIG][@SPLIT]`, or `wiki-summaries`
     (`:en`, `:es`, `:fr`).
 
-    `language` is the language of documents that do not name one. `workers` processes parse a dump; the
-    documents and their order do not depend on the number. Raises DataError for a missing, unreadable or
-    empty source, FormatError if it has no valid record, and MissingExtraError if a package that it needs
-    is not installed.
+    `language` is the language of documents that do not name their own language. `workers` processes parse a
+    dump; the documents and their order do not depend on the number of workers. Raises DataError if the
+    source is missing, unreadable or empty, FormatError if it has no valid record, and MissingExtraError if
+    a required package is not installed.
     """
     skipped = SkipCount() if skipped is None else skipped
     before = skipped.total
@@ -128,7 +129,7 @@ def _document(
         raise BadRecord(TOO_LONG)
     try:
         f"{document.id}{document.title}{document.text}".encode()
-    except UnicodeEncodeError:  # a lone surrogate, written as an escape
+    except UnicodeEncodeError:  # A lone surrogate, written as an escape, raises this.
         raise BadRecord("a record with characters that are not valid text") from None
     if not document.text.strip():
         raise BadRecord("a record with an empty text")
@@ -140,7 +141,8 @@ def _document(
 
 
 def _language(value: object) -> str:
-    """Returns a record's language as one of ours (`en-US` becomes `en`). Raises BadRecord for others."""
+    """Returns a record's language as a supported code (`en-US` becomes `en`). Raises BadRecord for another
+    language."""
     if value is None or value == "":
         return ""
     name = value.lower().replace("_", "-").partition("-")[0] if isinstance(value, str) else ""
@@ -152,8 +154,8 @@ def _language(value: object) -> str:
 def _links(value: object, text: object) -> tuple[Link, ...]:
     """Returns the links of a record in text order.
 
-    Returns no link at all if a single one is not [start, end, title] within the text: the offsets were then
-    probably counted in another unit, for example bytes.
+    Returns no link at all if a single link is not [start, end, title] within the text, because the offsets
+    were then probably counted in another unit, for example bytes.
     """
     if not isinstance(value, list | tuple) or not isinstance(text, str):
         return ()
@@ -209,7 +211,7 @@ def _file_records(
 def _files(source: Path, skipped: SkipCount) -> Iterable[tuple[str, str, Kind]]:
     """Returns the files of a source: path, name within the source, kind.
 
-    Raises DataError if there is none.
+    Raises DataError if the source has no readable file.
     """
     if not source.exists():
         raise DataError(

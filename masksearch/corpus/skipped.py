@@ -22,7 +22,7 @@ def path_text(name: str) -> str:
 
 
 class BadRecord(Exception):
-    """A record that is skipped; the message is the reason."""
+    """Raised for a record that is skipped; the message is the reason."""
 
 
 @dataclass
@@ -33,10 +33,10 @@ class SkipCount:
     examples: dict[str, str] = field(default_factory=dict)
     """reason -> "FILE, line N" """
     repaired: dict[str, int] = field(default_factory=dict)
-    """Left-out part -> number of records that were used without it; not in `total`."""
+    """Left-out part -> number of records that were used without this part; not in `total`."""
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
-        """Counts `count` skipped records; `where` is kept for the first of each reason."""
+        """Counts `count` skipped records; `where` is kept for the first record of each reason."""
         self.counts[reason] = self.counts.get(reason, 0) + count
         self.examples.setdefault(reason, path_text(where))
 
@@ -51,7 +51,7 @@ class SkipCount:
         return sum(self.counts.values())
 
     def summary(self) -> str:
-        """Returns for example `2 records skipped: 2 not valid JSON (first: docs.jsonl, line 7)`.
+        """Returns a summary, for example `2 records skipped: 2 not valid JSON (first: docs.jsonl, line 7)`.
 
         Empty if no record was skipped or used in part.
         """

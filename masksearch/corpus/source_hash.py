@@ -1,4 +1,4 @@
-"""Hash of a corpus's bytes: shows that an index covers the same text without parsing the text again."""
+"""Hash of a corpus's bytes, which shows without parsing that an index covers the same text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from masksearch.runtime.files import hash_file
 def source_hash(source: str) -> str:
     """Returns the SHA-256 of a file's bytes, or of the names and bytes of a folder's files, as hex.
 
-    A source that is not a path is hashed by its name. Empty for `-` (standard input).
+    For a source that is not a path, hashes the name. Returns an empty string for `-` (standard input).
     """
     if source == "-":
         return ""

@@ -14,7 +14,7 @@ Side = Literal["train", "heldout"]
 
 
 def normal_title(title: str) -> str:
-    """Returns a title without case and surplus white space: `" Alan  TURING"` -> `"alan turing"`."""
+    """Returns a title in lower case, without surplus white space: `" Alan  TURING"` -> `"alan turing"`."""
     return " ".join(title.casefold().split())
 
 

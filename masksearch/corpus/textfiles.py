@@ -2,8 +2,8 @@
 
 A document's id is the path within the folder; its title is the first heading or the file's name. Markdown
 is parsed (markdown-it-py); paragraphs, list items and quotations become one paragraph each. Front matter,
-headings, code blocks, tables, images and HTML are left out. Links keep their anchor text, emphasis its
-words, inline code its characters.
+headings, code blocks, tables, images and HTML are left out. Links keep their anchor text, emphasis keeps
+its words, and inline code keeps its characters.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 PLAIN = (".txt", ".text")
 MARKDOWN = (".md", ".markdown")
-# YAML between ---, TOML between +++. The first line must be a key: a text may also start with a rule (---).
+# YAML between ---, TOML between +++. The first line must be a key, because a text may also start with a
+# rule (---).
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?=[\w\"'-]+\s*[:=]).*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
 
 
@@ -56,7 +57,7 @@ def read_text_file(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[
 
 
 def plain_markdown(source: str) -> tuple[str, str]:
-    """Returns the first heading of a Markdown text ("" without one), and its paragraphs.
+    """Returns the first heading of a Markdown text (empty if the text has no heading), and the paragraphs.
 
     Empty lines separate the paragraphs.
     """

@@ -1,4 +1,4 @@
 """Language data and text rules that several packages share.
 
-Sentences, words, index terms, names, excerpts, displayed and neutralised text.
+The modules cover sentences, words, index terms, names, excerpts, and displayed and neutralised text.
 """

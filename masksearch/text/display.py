@@ -13,7 +13,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str, instead: str = " ") -> str:
-    """Replaces every unprintable character, which could control a terminal; line breaks included."""
+    """Replaces every unprintable character, including line breaks, because such characters can control a
+    terminal."""
     return "".join(character if character.isprintable() else instead for character in text)
 
 

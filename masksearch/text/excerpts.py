@@ -8,10 +8,11 @@ import re
 from masksearch.text.neutralise import neutralise
 from masksearch.text.sentences import UNSPACED
 
-# A word as `corpus.cut` counts it: in scripts without spaces, each character.
+# Matches a word as `corpus.cut` counts words: in scripts without spaces, each character is a word.
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PER_WORD = 40
-"""Most characters per word of an excerpt, on average. Without it, one endless word could fill a session."""
+"""Most characters per word of an excerpt, on average. Without this limit, one endless word could fill a
+session."""
 LONGEST = 1_000_000
 """Characters of a page that the model can read; the rest is cut off."""
 
@@ -19,8 +20,8 @@ LONGEST = 1_000_000
 def text_part(text: str, part: int, words: int) -> tuple[str, int]:
     """Returns the `part`-th (from 1) stretch of `words` words, neutralised, and the number of parts.
 
-    The stretch is "" where the text has no such part. Text after the first LONGEST characters is not shown.
-    A part is cut at PER_WORD characters times `words`.
+    The stretch is empty if the text has no part with this number. Text after the first LONGEST characters
+    is not shown. A part is cut at PER_WORD characters times `words`.
     """
     text = neutralise(text[:LONGEST])
     first, last = (part - 1) * words + 1, part * words
@@ -30,7 +31,8 @@ def text_part(text: str, part: int, words: int) -> tuple[str, int]:
             start = word.start()
         if first <= count <= last:
             end = word.end()
-    # Neutralised again: after the cut, a bracket that preceded a digit may be the last character.
+    # The excerpt is neutralised again, because after the cut a bracket that preceded a digit may be the
+    # last character.
     return neutralise(text[start : min(end, start + words * PER_WORD)]), -(-count // words)
 
 

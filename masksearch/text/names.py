@@ -1,6 +1,6 @@
 """Finds the names in a text: possible topics of the next search, and links between two texts.
 
-Names are found by their letters alone, without a model: in English, Spanish and French as runs of
+Names are found by spelling alone, without a model: in English, Spanish and French as runs of
 capitalised words ("Bank of England"), in Chinese as titles between 《》 and as foreign names joined by "·".
 Months, weekdays, single adjectives of a people, and words that are capitalised only because they start a
 sentence are not names.
@@ -22,7 +22,7 @@ _SMALL = (
     "|bin|van|van der|van den|von|von der|y|et|&"
 )
 _BETWEEN = re.compile(rf"\s+|(?<=\b\w)\.\s?|\s(?:{_SMALL})\s|\s(?:de l|d|l)['’]")
-# Continues a name but starts none: a short number, "d'Agoult", "al-Tabari".
+# Continues a name but cannot start a name: a short number, "d'Agoult", "al-Tabari".
 _GOES_ON = re.compile(r"\d{1,3}|(?:[dl]['’]|al-)[^\W\d_a-z].*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _PEOPLE = re.compile(
@@ -37,7 +37,7 @@ _ASKING = frozenset(
     """are did do does how in is name on was were what when where which who whom whose why""".split()  # noqa: SIM905
 )
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\"”’)]*\s+|[\"“(«]|\s[-–—]\s)$")
-# The excluded characters end a foreign name: they hardly ever occur in one.
+# The excluded characters end a foreign name, because they hardly ever occur in a foreign name.
 _NAMED_ZH = rf"(?![是在于於和与與的了为為等及被由])[{UNSPACED}]"
 _NAMES_ZH = re.compile(
     rf"《([^》]{{1,20}})》|((?:{_NAMED_ZH}){{1,6}}(?:[·•](?:{_NAMED_ZH}){{1,8}})+)"
@@ -60,7 +60,7 @@ class Name:
 
     @property
     def is_long(self) -> bool:
-        """Whether the name has several words or is Chinese: long names are seldom ambiguous."""
+        """Whether the name has several words or is Chinese; such names are seldom ambiguous."""
         return len(self.words) > 1 or (
             not self.text.isascii() and bool(re.search(rf"[{UNSPACED}]", self.text))
         )
@@ -70,7 +70,7 @@ class Name:
 def name_words(text: str) -> frozenset[str]:
     """Returns the content words of a name, without case and accents; a Chinese name is one word.
 
-    A name of stop words only keeps them all.
+    A name that consists only of stop words keeps all of them.
     """
     words = re.findall(rf"[{UNSPACED}·•]+|[^\W_{UNSPACED}]+", folded(text))
     return frozenset(word for word in words if word not in stop_words("")) or frozenset(words)
@@ -143,7 +143,7 @@ def _small_word(text: str, word: re.Match[str]) -> bool:
 
 
 def _trimmed(text: str, run: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, bool]]:
-    """Yields the run without leading stop words and numbers ("The", "In"), if a word is left."""
+    """Yields the run without leading stop words ("The", "In") and numbers, if a word is left."""
     opens = bool(run) and bool(_SENTENCE_END.search(text[max(0, run[0].start() - 4) : run[0].start()]))
     not_names = stop_words(language) | _ASKING
     while run and (run[0][0].casefold() in not_names or run[0][0].isdigit()):

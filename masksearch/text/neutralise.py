@@ -1,13 +1,13 @@
-"""Neutralises retrieved text: it is data and must never act as a control tag or a special token.
+"""Neutralises retrieved text, which is data and must never act as a control tag or a special token.
 
-This is the only module that does so. A bracket that could open a tag becomes a look-alike (`<think>` ->
+No other module neutralises text. A bracket that could open a tag becomes a look-alike (`<think>` ->
 `‹think›`, `<|im_end|>` -> `‹|im_end|›`, `[INST]` -> `‹INST›`), and invisible characters that could hide a
 bracket are removed. `a < b`, `x > y` and `<3` stay, and so do all words: the text is not censored.
 Ordinary text loses joiners (in Indic scripts, Persian, composed emoji), direction marks, soft hyphens,
 variation selectors, private-use characters, and characters that the interpreter's Unicode version does
 not know.
 
-All of this also holds after Unicode's compatibility normalisation (NFKC), which many tokenizers apply
+These guarantees also hold after Unicode's compatibility normalisation (NFKC), which many tokenizers apply
 first. Time grows linearly with the text. A special token that consists of ordinary words without brackets
 looks like text here; the tokenizer handles that case, because tool text is tokenised with special tokens
 turned off.
@@ -35,26 +35,27 @@ _LOOSE = re.compile(rf"[{_LESS}]")
 # of the text, because more text may be appended.
 _NAME = re.compile(rf"[\W_]{{24}}|[\W_]*+(?:(?:{'|'.join(CONTROL_TAGS)})(?![^\W_])|\Z)", re.IGNORECASE)
 _REACH = 40
-"""Characters examined after a bracket: enough for fewer than 24 other characters and a name."""
+"""Number of characters examined after a bracket: enough for fewer than 24 other characters and a tag's
+name."""
 _SQUARE = re.compile(rf"[{_LEFT}]([^{_LEFT}{_RIGHT}]{{1,40}})[{_RIGHT}]")
 _SPECIAL = re.compile(
     r"\s*/?\s*(?:(?i:INST|SYS|TOOL_[A-Z_]+|AVAILABLE_[A-Z_]+|SYSTEM_PROMPT|BOS|EOS|PAD|UNK|CLS|SEP"
     r"|[a-z]?[gs]MASK|\|\s*[a-z]{3,}\s*\|)"
-    # Case-sensitive: `[mask]` is our own mask, and `[think]` is ordinary text.
+    # The pattern is case-sensitive: `[mask]` is our own mask, and `[think]` is ordinary text.
     r"|MASK|THINK|IMG|PREFIX|MIDDLE|SUFFIX|AUDIO|TRANSCRIBE|ARGS|EOT|USER|BOT|@BOS@|multimodal"
     r"|[A-Z]+(?:_[A-Z0-9]+)+|(?:unused|control_|extra_id_|PAD)\d+|(?:start|end)_header_id)\s*"
 )
 # The tokens of one family of models: `]~b]`, `]~!b[`, `]!p~[`, `[e~[`.
 _FENCE = re.compile(rf"[{_LEFT}{_RIGHT}](?=(?:[~～][!！]?\w|[!！]\w[~～]|\w[~～])[{_LEFT}{_RIGHT}])")
 _BRACKET = re.compile(rf"[{_LESS}{_GREATER}{_LEFT}{_RIGHT}‹]")
-# The closing bracket of a replaced one is replaced as well, so that the pair matches.
+# The closing bracket of a replaced bracket is replaced as well, so that the pair matches.
 _CLOSE = re.compile(rf"(‹[^{_LESS}{_GREATER}‹›]*+)[{_GREATER}]")
 
 
 def neutralise(text: str) -> str:
     """Returns `text` on one line, with no sequence that a tokenizer or the tag parser could act on.
 
-    Idempotent.
+    Neutralising twice gives the same text as neutralising once.
     """
     text = _visible(text)
     if not _BRACKET.search(text):

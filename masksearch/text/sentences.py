@@ -1,8 +1,8 @@
 """Splits text into sentences by rules: no model, no download, some 10 million characters a second.
 
 A full stop ends a sentence unless it belongs to an abbreviation, an initial or a number. In doubt the
-sentences stay together: a passage that is a little long hurts less than one that ends at "J." of "J. K.
-Rowling".
+sentences stay together, because a passage that is a little long hurts less than a passage that ends at "J."
+of "J. K. Rowling".
 
 Spanish, French and Chinese have separate rules. Text without a named language gets the English rules, which
 include the commonest abbreviations of Spanish and French.
@@ -26,7 +26,7 @@ ABBREVIATIONS = frozenset(
 )
 # Words that are abbreviations only before a digit ("No. 5", "Mar. 3").
 _BEFORE_FIGURES = frozenset("no art fig sec jan feb mar apr jun jul aug sept sep oct nov dec".split())  # noqa: SIM905
-# Words that can only start a sentence: before them, an abbreviation may end one.
+# Words that can only start a sentence: before such a word, an abbreviation may end a sentence.
 _STARTERS = frozenset(
     """the a an it its he she they his her their this that these those there in on at by for from with
     during after before since while when although however as both some most many other another such under
@@ -85,7 +85,7 @@ _LAST_TOKEN_ZH = re.compile(rf"[^\s(\[\"'“‘«（《「『：，、·{UNSPACE
 _NEXT_WORD = re.compile(r"\s+[\"'“‘«(\[¿¡]*(\w[\w'’-]*)?")
 # Spanish dialogue continues after a dash: "—¡Alto! —dijo él."
 _NEXT_WORD_ES = re.compile(r"\s+[—–]?[\"'“‘«(\[¿¡]*(\w[\w'’-]*)?")
-# French has a space after its opening quotation mark, and elided words before the next one ("L'armée").
+# French has a space after its opening quotation mark, and elided words before the next word ("L'armée").
 _NEXT_WORD_FR = re.compile(r"\s+(?:«\s)?[\"'“‘«(\[]*(\w[\w'’-]*)?")
 _ELIDED = re.compile(r"(?:[ldcsnj]|qu)['’]")
 

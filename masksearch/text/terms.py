@@ -1,8 +1,8 @@
 """Turns text into index terms: lower-case words, stemmed, accents folded, without stop words.
 
 Passages and queries use the same terms. Chinese needs no word segmenter: each character and each pair of
-neighbours is a term. Pairs match words (most have two characters); single characters match where no pair
-does. In Chinese text, words in other scripts are not stemmed.
+neighbours is a term. Pairs match words (most have two characters); single characters match if no pair does.
+In Chinese text, words in other scripts are not stemmed.
 
 A change to the terms requires a higher `TOKENISER`, which is part of every index's fingerprint.
 """
@@ -19,7 +19,7 @@ from typing import Any
 from masksearch.text.sentences import UNSPACED
 
 TOKENISER = 2
-"""Version of the tokenisation."""
+"""Version of the rules that turn text into terms."""
 
 # A run of letters and digits, with combining accents; in scripts without spaces, each character.
 _ACCENT = "\u0300-\u036f"
@@ -31,7 +31,8 @@ _CLITICS = {
     "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu"),
 }
 STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
-"""Chinese characters that are hardly ever part of a name. They are neither a term nor part of a term.
+"""Chinese characters that are hardly ever part of a name. Such a character is neither a term nor part of a
+term.
 
 The characters of "共和国" and "以色列" must not be listed.
 """
@@ -43,7 +44,7 @@ _CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACT
 def stop_words(language: str) -> frozenset[str]:
     """Returns the words that are not indexed: bm25s' lists and the parts of clitics ("l'", "'s").
 
-    For Chinese, the stop characters.
+    For Chinese, returns the stop characters.
     """
     if language == "zh":
         return frozenset(STOP_CHARACTERS)
@@ -94,7 +95,7 @@ class Tokeniser:
     def located(self, text: str) -> Iterator[tuple[str, int, int]]:
         """Yields terms with the place of their word: (term, start, end).
 
-        For Chinese, only single characters, so that terms do not overlap.
+        For Chinese, yields only single characters, so that terms do not overlap.
         """
         if self.language == "zh":
             yield from (
@@ -134,7 +135,8 @@ def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
 def highlight(
     text: str, query: str, language: str = "en", before: str = "\x1b[1m", after: str = "\x1b[0m"
 ) -> str:
-    """Puts `before` and `after` around each word that matches the query; by default terminal bold."""
+    """Puts `before` and `after` around each word that matches the query; the defaults show these words in
+    bold on a terminal."""
     tokeniser = Tokeniser(language)
     wanted = set(tokeniser.terms(query))
     for term, start, end in reversed(list(tokeniser.located(text))):

@@ -8,5 +8,5 @@ _THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
 
 
 def without_thoughts(text: str, instead: str = "") -> str:
-    """Replaces every closed `<think>` block by `instead`; keeps an unclosed one."""
+    """Replaces every closed `<think>` block by `instead`; keeps an unclosed block."""
     return _THOUGHT.sub(instead, text)

@@ -1,4 +1,4 @@
-"""Words of a text, for the masking rules: where a word occurs, and whether it occurs elsewhere.
+"""Finds the words of a text for the masking rules, and checks whether a word also occurs elsewhere.
 
 There are two kinds of word. *Surface* words keep hyphens and apostrophes ("Spanish-American" is one
 word); masks and queries consist of them. *Loose* words split at every character except letters and digits
@@ -21,12 +21,12 @@ from masksearch.text.terms import stop_words as unindexed_words
 
 SURFACE = re.compile(r"[^\W_]+(?:[-‐‑'’&./][^\W_]+|(?<=\d),\d+)*")
 _LOOSE = re.compile(r"[^\W_]+")
-# The same, but each Chinese character is a word. "·" separates the parts of a foreign name in both.
+# The same pattern, but each Chinese character is a word. "·" separates the parts of a foreign name in both.
 _SPACED = rf"[^\W_{UNSPACED}]"
 _SURFACE_ZH = re.compile(rf"[{UNSPACED}]|{_SPACED}+(?:[-‐‑'’&./]{_SPACED}+|(?<=\d),\d+)*")
 _LOOSE_ZH = re.compile(rf"[{UNSPACED}]|{_SPACED}+")
 
-# Outside of a word, a hyphenated compound and a number ("3" in "3.5", "200" in ".200").
+# Matches only outside of a word, a hyphenated compound and a number ("3" in "3.5", "200" in ".200").
 BEFORE = r"(?<![^\W_])(?<![^\W_][-‐‑'’&/])(?<!\d[.,:])(?!(?<=[.,])\d)"
 AFTER = r"(?![^\W_])(?![-‐‑&/][^\W_])(?!['’](?!s\b)[^\W_])(?![.,:]\d)"
 # Spanish and French group digits with spaces: "344 400 km2" contains neither "344" nor "400".
@@ -56,8 +56,8 @@ STOP_WORDS = frozenset(
 )
 
 
-# Spanish and French stop words: these and the words that are not indexed, without a few that carry content
-# ("estado").
+# Spanish and French stop words: these and the words that are not indexed, except a few words that carry
+# content ("estado").
 _STOP_ES = """
     además ahora alguna algún ambos así aunque año años aún bajo bien cada casi como cuya cuyas cuyo
     cuyos debido dentro después dicha dicho dos embargo entonces etc gran incluso junto luego mayor
@@ -82,7 +82,7 @@ _STOP_FR = """
 
 @cache
 def stop_words(language: str = "") -> frozenset[str]:
-    """Returns words without content, lower-case, with accents and without; for Chinese, characters."""
+    """Returns the stop words in lower case, both with and without accents; for Chinese, stop characters."""
     extra = {"es": _STOP_ES, "fr": _STOP_FR}.get(language)
     if language == "zh":
         return frozenset(STOP_CHARACTERS)
@@ -167,7 +167,7 @@ def base_title(title: str) -> str:
     return re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", title).strip() or title.strip()
 
 
-# Country -> first letters of its adjective, where they differ from those of the country.
+# Country -> first letters of its adjective, if these differ from the first letters of the country.
 _DEMONYMS = {
     "france": "fren", "spain": "spani", "england": "engli", "china": "chine", "greece": "greek",
     "netherlands": "dutch", "holland": "dutch", "poland": "polis", "turkey": "turki",
@@ -197,19 +197,19 @@ _DEMONYMS_FR = {
 }  # fmt: skip
 _OTHER_DEMONYMS: Mapping[str, Mapping[str, str]] = {"es": _DEMONYMS_ES, "fr": _DEMONYMS_FR, "zh": {}}
 STEM = 5
-"""Letters two words must share at their start to count as forms of one word."""
+"""Number of first letters that two words must share to count as forms of one word."""
 
 
 def demonyms(language: str = "") -> Mapping[str, str]:
-    """Returns country -> first letters of its adjective, where the country starts differently."""
+    """Returns country -> first letters of its adjective, for countries that start with other letters."""
     return _OTHER_DEMONYMS.get(language, _DEMONYMS)
 
 
 def akin(word: str, other: str, language: str = "") -> bool:
     """Whether one word reveals the other.
 
-    True for the same word, the same first five letters ("Germany", "German"), and a country and its
-    adjective.
+    True for equal words, for words with the same first five letters ("Germany", "German"), and for a
+    country and its adjective.
     """
     if word == other or (len(word) >= STEM and len(other) >= STEM and word[:STEM] == other[:STEM]):
         return True

@@ -6,8 +6,8 @@ Supports export schemas 0.9 to 0.11, with or without `siteinfo`.
         record["text"], record["links"]
 
 One process cuts the file into pages (`stream.py`); `workers` processes parse and clean them (`page.py`,
-`wikitext.py`). If the dump is multistream and its index is in the same folder, the workers decompress it
-as well. The records and their order do not depend on the number of workers. At most a few batches are in
+`wikitext.py`). If the dump is multistream and its index is in the same folder, the workers also decompress
+the dump. The records and their order do not depend on the number of workers. At most a few batches are in
 flight, so memory does not grow with the dump.
 """
 
@@ -42,16 +42,17 @@ if TYPE_CHECKING:
     from masksearch.corpus.skipped import SkipCount
 
 BATCH = 2**20
-"""Bytes of XML in one batch for a worker."""
+"""Number of bytes of XML in one batch for a worker."""
 AHEAD = 3
-"""Batches in flight per worker."""
+"""Number of batches in flight per worker."""
 MAX_BLOCK = 64 * 2**20
-"""Most compressed bytes of a block. An index with longer blocks is not used: a block should be 100 pages."""
+"""Largest size of a block in compressed bytes. An index with longer blocks is not used, because a block
+should hold 100 pages."""
 
 _NAME = re.compile(r"\.xml(?:-p[0-9]+p[0-9]+)?(?:\.(?:bz2|gz|zst))?$", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"<mediawiki\b[^>]*?\sxml:lang\s*=\s*[\"']([A-Za-z]{2,8})[\"'-]")
 _MAX_HEAD = 2**20
-"""Bytes before the first page that are searched for the <mediawiki> element."""
+"""Number of bytes before the first page that are searched for the <mediawiki> element."""
 
 Work = Callable[[], list[Article | Skipped]]
 
@@ -59,7 +60,7 @@ Work = Callable[[], list[Article | Skipped]]
 def is_dump(path: str) -> bool:
     """Whether a file is a MediaWiki dump, by its name and, if it can be read, its first bytes.
 
-    Names are `.xml` or `.xml-p1p41242`, plain, .bz2, .gz or .zst.
+    Names end in `.xml` or `.xml-p1p41242`, without compression or followed by .bz2, .gz or .zst.
     """
     if not _NAME.search(Path(path).name):
         return False
@@ -77,10 +78,10 @@ def read_dump(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields articles as records (id, title, text, links, language if known) with their places.
 
-    The order is that of the dump. Pages that are not articles or cannot be read are counted in `skipped`.
-    The language is the dump's `xml:lang`, else `language`. `index` is a multistream dump's index
-    (`...-multistream-index.txt.bz2`), by default the one in the dump's folder. Raises DataError for a
-    file that is missing, is not a dump, or declares entities.
+    The articles are in the order of the dump. Pages that are not articles or cannot be read are counted in
+    `skipped`. The language is the dump's `xml:lang`, or `language` if the dump has no `xml:lang`. `index`
+    is a multistream dump's index (`...-multistream-index.txt.bz2`), by default the one in the dump's
+    folder. Raises DataError if the file is missing, is not a dump, or declares entities.
     """
     if not Path(path).is_file():
         raise DataError(f"There is no file {path}; check the path.")
@@ -119,9 +120,9 @@ def find_index(path: str) -> str | None:
 
 
 def read_index(index: str, dump: str) -> array[int]:
-    """Returns the byte offsets of a multistream dump's blocks, then its size.
+    """Returns the byte offsets of a multistream dump's blocks, followed by the size of the dump.
 
-    Empty if the index does not fit the dump.
+    Returns an empty array if the index does not match the dump.
     """
     size = Path(dump).stat().st_size
     starts = array("Q")
@@ -210,7 +211,7 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
 
 
 def _in_order(works: Iterator[Work], workers: int) -> Iterator[list[Article | Skipped]]:
-    """Yields the results of the works, in order. A single worker is this process."""
+    """Yields the results of the works, in order. With a single worker, this process does the work."""
     if workers <= 1:
         for work in works:
             yield work()

@@ -1,4 +1,4 @@
-"""Turns one page of a dump from XML into a corpus record, or into the reason why it is skipped.
+"""Turns one page of a dump from XML into a corpus record, or into the reason to skip the page.
 
 The result is a pure function of the page's bytes. Each page is parsed as a separate document that starts
 with `<page>`. XML allows a document type, and with it entities, only before the first element, so no entity
@@ -45,7 +45,7 @@ def read_pages_of_block(path: str, start: int, end: int) -> list[Article | Skipp
 
 
 def read_page(part: bytes | Fault) -> Article | Skipped:
-    """Returns the article of one page, or the reason why it is skipped."""
+    """Returns the article of one page, or the reason to skip the page."""
     if isinstance(part, Fault):
         return Skipped(_place(part.head), part.reason)
     place = _place(part)
@@ -81,13 +81,14 @@ def read_page(part: bytes | Fault) -> Article | Skipped:
 
 
 def _last(page: ElementTree.Element, tag: str) -> ElementTree.Element | None:
-    """Returns the last child with this tag: in a dump with all revisions, the newest one."""
+    """Returns the last child with this tag: in a dump with all revisions, the newest revision."""
     children = page.findall(tag)
     return children[-1] if children else None
 
 
 def _place(page: bytes) -> str:
-    """Returns the place of a page that may be malformed, from its bytes; "" without a title."""
+    """Returns the place of a page that may be malformed, from its bytes; the place is empty if the page has
+    no title."""
     title, number = _TITLE.search(page), _ID.search(page)
     return _name(title[1].decode(errors="replace"), number[1].decode() if number else "?") if title else ""
 

@@ -2,9 +2,9 @@
 
 A damaged page or block therefore does not affect the others.
 
-In a dump, `<page>` and `</page>` occur only as tags, because text writes `<` as an entity. They are
-therefore searched for as bytes, and each page is parsed separately (`page.py`). MAX_PAGE bounds the
-memory for any file.
+In a dump, `<page>` and `</page>` occur only as tags, because text writes `<` as an entity. The reader
+therefore searches for these tags as bytes, and each page is parsed separately (`page.py`). MAX_PAGE bounds
+the memory for any file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from masksearch.errors import DataError
 from masksearch.runtime.files import open_binary
 
 MAX_PAGE = 8 * 2**20
-"""Most bytes of a page's XML. MediaWiki itself accepts texts of at most 2 MiB."""
+"""Largest size of a page's XML, in bytes. MediaWiki itself accepts texts of at most 2 MiB."""
 
 TOO_LONG = f"a page of more than {MAX_PAGE // 2**20} MiB"
 NOT_CLOSED = "a page without an end"
@@ -30,19 +30,19 @@ STREAM_CUT = "a truncated compressed file"
 _CHUNK = 2**18
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _TAIL = 16
-"""Bytes kept for the next chunk, because a tag may be cut in two."""
+"""Number of bytes kept for the next chunk, because a chunk may end inside a tag."""
 _BZ2_BEGINNING = re.compile(rb"BZh[1-9]1AY&SY")
 
 
 class Fault(NamedTuple):
-    """An unreadable part; `head` holds the first bytes of its page, if there is one."""
+    """An unreadable part of a dump; `head` holds the first bytes of its page, if it is inside a page."""
 
     reason: str
     head: bytes = b""
 
 
 class Outside(NamedTuple):
-    """Bytes outside of pages: the head of the file, the line ends between pages."""
+    """Bytes outside of pages: the head of the file and the line ends between pages."""
 
     data: bytes
 
@@ -80,7 +80,7 @@ def read_block(path: str, start: int, end: int) -> Iterator[bytes | Fault]:
 def unpack_bz2(packed: BinaryIO, length: int | None = None) -> Iterator[bytes | Fault]:
     """Decompresses the streams of a `.bz2` file in turn; `length` limits the compressed bytes read.
 
-    After a damaged stream, continues with the next, which is found by its first ten bytes.
+    After a damaged stream, continues with the next stream, which is found by its first ten bytes.
     """
     unpacker = bz2.BZ2Decompressor()
     begun = False
@@ -146,7 +146,7 @@ class _Cutter:
         self._inside = False
         """Whether the buffer starts inside a page."""
         self._dropping = False
-        """Whether the page is too long: its bytes are dropped up to its end."""
+        """Whether the page is too long. All bytes of such a page are dropped."""
 
     def feed(self, chunk: bytes) -> Iterator[Part]:
         """Yields the parts that the chunk completes."""

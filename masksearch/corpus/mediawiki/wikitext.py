@@ -47,13 +47,15 @@ if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
 
 PIECE = 8_000
-"""Fewest characters of a piece that is parsed at once; it ends at the next line end."""
+"""Fewest characters of a piece that is parsed at once; the piece ends at the next line end."""
 MAX_PIECE = 64_000
-"""Most characters of a piece. A longer one is not prose and is left out: parsing may be quadratic."""
+"""Most characters of a piece. A longer piece is not prose and is left out, because parsing may take
+quadratic time."""
 MAX_FORMULAS = 2
-"""Most formulas of a paragraph. A paragraph with more is left out completely."""
+"""Most formulas of a paragraph. A paragraph with more formulas is left out completely."""
 LONG = 20_000
-"""Longest line, in characters, from which single sentences are left out; a longer line is left out whole."""
+"""Longest line, in characters, from which single sentences are left out; a longer line is left out
+completely."""
 SHORT = 60
 """A line without a full stop and with fewer characters is a label, not prose."""
 
@@ -79,7 +81,8 @@ class MarkupError(Exception):
 
 
 def page_kind(title: str, source: str) -> str:
-    """Returns why a page is not an article (redirect, list or disambiguation page); "" for an article."""
+    """Returns the reason why a page is not an article (redirect, list or disambiguation page), or an empty
+    string for an article."""
     if REDIRECT.match(source):
         return "a redirect"
     if LIST_TITLE.search(title):
@@ -239,7 +242,7 @@ def _parse(source: str) -> Any:
 def _resolve(title: str) -> tuple[str, bool]:
     """Returns the target article of a link and whether the link's text is shown.
 
-    The target is "" if the link does not lead to an article of this wiki.
+    The target is empty if the link does not lead to an article of this wiki.
     """
     forced = title.startswith(":")
     title = title.lstrip(": ")
@@ -254,9 +257,9 @@ def _resolve(title: str) -> tuple[str, bool]:
 
 
 def _choose_variant(match: re.Match[str]) -> str:
-    """Returns one variant of Chinese `-{zh-hans:A;zh-hant:B}-`: the simplified one, else the first.
+    """Returns one variant of Chinese `-{zh-hans:A;zh-hant:B}-`: the simplified variant, or else the first.
 
-    `-{A}-` becomes A; conversion rules without text become "".
+    `-{A}-` becomes A; conversion rules without text become an empty string.
     """
     flags, bar, body = match[1].rpartition("|")
     if bar and re.search(r"[HTN-]", flags):
@@ -280,8 +283,8 @@ def _drop_quotes(source: str) -> str:
 def _drop_quotes_of_line(line: str) -> str:
     """Applies MediaWiki's rules for runs of apostrophes.
 
-    Four are one apostrophe and bold. If both bold and italic marks are odd in number, one bold mark is an
-    apostrophe and italic.
+    Four apostrophes are one literal apostrophe and a bold mark. If the numbers of bold and of italic marks
+    are both odd, one bold mark counts as a literal apostrophe and an italic mark.
     """
     runs = [(match.start(), len(match[0])) for match in _QUOTES.finditer(line)]
     kept = [length - 5 if length > 5 else int(length == 4) for _, length in runs]
@@ -298,9 +301,9 @@ def _drop_quotes_of_line(line: str) -> str:
 
 
 def _apostrophe_rank(line: str, start: int) -> int:
-    """Ranks how well an apostrophe fits at `start`: 0 is best.
+    """Ranks the position `start` as a place for the literal apostrophe: 0 is best.
 
-    0 after a word of one letter, 1 after a longer word, 2 after a space.
+    The rank is 0 after a word of one letter, 1 after a longer word, and 2 after a space.
     """
     before, second = line[start - 1 : start], line[max(0, start - 2) : start - 1]
     if before in ("", " "):
@@ -385,7 +388,8 @@ _ENTITY = re.compile(r"&#?\w+;?")
 
 
 def _tidy(line: str) -> str:
-    """Removes traces of cuts, resolves entities, collapses white space; returns "" if no word is left."""
+    """Removes traces of cuts, resolves entities, collapses white space; returns an empty string if no word
+    is left."""
     text = _SPACES.sub(" ", _UNWANTED.sub("", line))
     if "&" in text:
         text = _SPACES.sub(" ", _unescape(text))

@@ -1,8 +1,8 @@
 """Cuts unwanted wikitext before parsing: comments, references, tables, pictures, templates without a rule.
 
-Such markup is half of an article, so that cutting it first is faster than parsing all of it. It also bounds
-the parser's time, which is quadratic or worse on unclosed markup: the parser never gets any. Every step
-here is one pass and linear in the text.
+Such markup is half of an article, so cutting the markup first is faster than parsing everything. The cut
+also bounds the parser's time, which is quadratic or worse on unclosed markup: the parser never gets
+unclosed markup. Every step here is one pass and linear in the text.
 
 Private characters mark places in the text for later steps; `plain_source` removes such characters from
 the input.
@@ -18,14 +18,14 @@ from masksearch.corpus.mediawiki.wikitext_names import CATEGORIES, FILES, SECTIO
 from masksearch.corpus.mediawiki.wikitext_templates import find_rule, superscript, template_name
 
 BROKEN = "\ue002"
-"""Marks unclosed markup; its paragraph is left out."""
+"""Marks unclosed markup; the paragraph around this mark is left out."""
 HOLE = "\ue003"
 """Marks a cut inside a sentence; the punctuation around it may have to be removed."""
 FORMULA = "\ue005"
 """Marks a cut formula."""
 
 MAX_DEPTH = 20
-"""Deepest nesting of templates and links; deeper ones are left out."""
+"""Deepest nesting of templates and links; those nested deeper are left out."""
 
 PRIVATE = re.compile("[\ue000-\ue00f\ud800-\udfff\U000f0000-\U0010ffff]")
 _TAG = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)(\s[^<>]*?)?\s*(/?)>")
@@ -47,7 +47,7 @@ _NOTE = re.compile(
 _UNSEEN = FILES | CATEGORIES
 _PLAIN_HEADING = re.compile(r"'{2,}|\[\[(?:[^|\]]*\|)?|\]\]|\{\{[^{}]*\}\}")
 
-# Tags whose content is not wikitext or not prose: it is cut with the tag.
+# Tags whose content is not wikitext or not prose: the content is cut with the tag.
 _FORMULAS = frozenset("math chem ce".split())  # noqa: SIM905
 _DROPPED = frozenset(
     """ref references gallery timeline imagemap score hiero graph mapframe maplink source syntaxhighlight
@@ -158,7 +158,7 @@ def sections(source: str) -> Iterator[str]:
 
     Leaves out sections without prose (References, See also, ...) and their subsections.
     """
-    # Level of the section that is left out; 7 (deeper than any heading): none is.
+    # Level of the section that is left out; 7 (deeper than any heading) means that no section is left out.
     left_out = 7
     start = 0
     for heading in _HEADING.finditer(source):
@@ -173,7 +173,7 @@ def sections(source: str) -> Iterator[str]:
 
 
 def cut_tables(source: str) -> str:
-    """Removes tables, also nested ones. Removes only the first line of an unclosed table."""
+    """Removes tables, including nested tables. Removes only the first line of an unclosed table."""
     if "{|" not in source:
         return source
     edges = [
@@ -261,7 +261,7 @@ def _match_braces(source: str) -> tuple[dict[int, int], set[int]]:
 def _is_kept(kind: str, head: str) -> bool:
     """Whether a link or template is kept, judged by its first characters.
 
-    Kept are links other than pictures and categories, and templates with a rule.
+    Templates with a rule are kept, and so are all links except pictures and categories.
     """
     if kind == "[[":
         prefix, colon, _ = head.partition(":")

@@ -1,7 +1,7 @@
 """Names that Wikipedia uses in English, Spanish, French and Chinese.
 
-They name sections without prose, list pages, namespaces and other wikis. All names apply to pages of
-every language, because hardly any name means something else in another of the four languages.
+The names are those of sections without prose, list pages, namespaces and other wikis. All names apply to
+pages of every language, because hardly any name means something else in another of the four languages.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ REDIRECT = re.compile(
     r"\s*#\s*(?:redirect(?:ion)?|redirecci[oó]n|重定向|重新導向)\s*:?\s*\[\[", re.IGNORECASE
 )
 
-# Links into these namespaces add no text to the sentence (a picture is shown outside of it).
+# Links into these namespaces add no text to the sentence (a picture is shown outside of the sentence).
 FILES = _names(
     "file | image | media | archivo | imagen | fichier | 文件 | 檔案 | 档案 | 图像 | 圖像 | 图片 | 圖片"
 )

@@ -1,8 +1,8 @@
 """Rules that write out the few templates whose words belong to a sentence. All other templates are left out.
 
-A rule takes the positional parameters (already plain text) and the named ones, and returns the text, or
-"" if it cannot write the template. The table only has templates whose output follows from their
-parameters in a line of code: `{{convert|5|km|mi}}` becomes "5 km", not "5 km (3.1 mi)".
+A rule takes the positional parameters (already plain text) and the named ones, and returns the text, or an
+empty string if it cannot write the template. The table has only templates whose output a line of code can
+compute from their parameters: `{{convert|5|km|mi}}` becomes "5 km", not "5 km (3.1 mi)".
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _calendar_date(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _old_style_date(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """Writes the new-style date of a template that also has the old-style one."""
+    """Writes the new-style date of a template that also has the old-style date."""
     if len(args) < 2:
         return ""
     return f"{args[0]} {args[1]}" if args[0][:1].isdigit() else f"{args[0]}, {args[1]}"

@@ -1,7 +1,7 @@
 """Alarms: signs of a training collapse, found in the rows of the log.
 
 The checks are functions of the log alone. The log of a resumed run holds the earlier rows, so a resumed run
-raises the same alarms as an uninterrupted one.
+raises the same alarms as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Alarm:
-    """One sign of a collapse, with a sentence that gives the figures and a remedy."""
+    """One sign of a collapse, with a sentence that gives the metrics and a remedy."""
 
     name: AlarmName
     text: str
@@ -35,7 +35,7 @@ class RunStopped(Exception):
 
 
 def not_finite(what: str, value: float, step: int) -> Alarm:
-    """Builds the alarm `nan` for a loss or gradient (`what`)."""
+    """Builds the alarm `nan` for a loss or gradient (named by `what`) that is not finite."""
     return Alarm(
         "nan",
         f"The {what} is {value} in step {step}; lower learning_rate or max_grad_norm, or compute in float32.",
@@ -51,7 +51,7 @@ def refuse_not_finite(loss: float, step: int) -> None:
 def check(rows: Sequence[Row], settings: AlarmSettings) -> list[Alarm]:
     """Returns the alarms that the last of these log rows raises.
 
-    Each row has `step`. Other figures may be missing: a step without a token with loss has no entropy or
+    Each row has the key `step`. Metrics may be missing: a step without a token with loss has no entropy or
     ratio.
     """
     if not rows:
@@ -83,12 +83,12 @@ def _values(rows: Sequence[Row], key: str) -> list[float]:
 
 
 def _means(values: Sequence[float], window: int) -> list[float]:
-    """Returns the means of every `window` consecutive values; empty for fewer values."""
+    """Returns the means of every `window` consecutive values; an empty list for fewer values."""
     return [fmean(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
 def _falls(rows: Sequence[Row], settings: AlarmSettings) -> Iterator[Alarm | None]:
-    """Yields the alarms of figures that fell too far below their highest mean; None for the others."""
+    """Yields an alarm for each metric that fell too far below its highest mean, else None."""
     # (alarm, key in the log, largest fall, description, remedy)
     checks: tuple[tuple[AlarmName, str, float, str, str], ...] = (
         (
@@ -131,20 +131,20 @@ def _ratio(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
     mean = f"The mean ratio of new to old probabilities is {means[-1]:.3g} at step {rows[-1]['step']}"
     return Alarm(
         "ratio",
-        f"{mean}: rollouts and training do not compute the same model; "
+        f"{mean}: rollouts and training compute different probabilities for the same tokens; "
         "choose float32, or lower learning_rate.",
     )
 
 
 def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
-    """The alarm for `empty_steps` steps in a row without a group that could be trained on."""
+    """Returns the alarm for `empty_steps` steps in a row without a group that could be trained on."""
     recent = rows[-settings.empty_steps :]
     if len(recent) < settings.empty_steps or any(row.get("groups_kept", 1) for row in recent):
         return None
     names = ("groups_solved", "groups_hopeless", "groups_disturbed", "groups_sampled")
     solved, hopeless, disturbed, sampled = (sum(int(row.get(key, 0)) for row in recent) for key in names)
     failed = f", {disturbed} dropped because a search or the model's server failed" if disturbed else ""
-    # A group with failed searches may be all right or all wrong as well, so this cause is checked first.
+    # A group with failed searches may also be all right or all wrong, so failures are checked first.
     if 2 * disturbed > sampled:
         remedy = "Make the search reliable (search_errors in rollouts.jsonl has its errors)"
     elif hopeless >= solved:
@@ -181,7 +181,7 @@ class Watch:
 
 
 def train_until_alarm(trainer: Any, state: str | None) -> Alarm | None:
-    """Trains to the end or to an alarm, which is shown and returned.
+    """Trains to the end (returns None) or to an alarm, which it shows and returns.
 
     `state` is the saved state to start from; None starts from the beginning.
     """

@@ -1,12 +1,12 @@
-"""The curriculum: the tasks of each training step, mixed, in stages by number of masks, or by solve rate.
+"""The curriculum orders the tasks of training: mixed, in stages by number of masks, or by solve rate.
 
 The order depends on the seed, the step and the curriculum's state alone. The state (stage, measurements,
 solve rates) changes between steps and is saved with each checkpoint, so that a resumed run sees the same
 tasks.
 
 A task that is solved with probability p teaches most at p = 1/2: the variance of a right-or-wrong reward
-is p (1 - p), and a group whose rollouts are all right or all wrong has no gradient. So its weight is 4 p
-(1 - p), with a floor.
+is p (1 - p), and a group whose rollouts are all right or all wrong has no gradient. The weight of a task
+is therefore 4 p (1 - p), with a floor.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from masksearch.train.settings import CurriculumSettings
 from masksearch.types import MaskedTask, Task
 
 PRIOR = 0.25
-"""Added to a task's right rollouts and to its wrong ones.
+"""Prior count, added to a task's right rollouts and to its wrong rollouts.
 
 A task without rollouts has p = 1/2; after eight rollouts the prior hardly changes p.
 """
@@ -51,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Rate:
-    """Right and all rollouts of a task, as they count at `step` (see `decayed`)."""
+    """Numbers of right rollouts and of all rollouts of a task, decayed to `step` (see `decayed`)."""
 
     solved: float
     sampled: float
@@ -148,7 +148,7 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
 
 
 def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> bool:
-    """Whether the last `patience` measures brought no gain over the best one before them."""
+    """Whether the last `patience` measures brought no gain over the best earlier measure."""
     best, since = -math.inf, 0
     for value in measures:
         if value > best + min_gain:
@@ -159,7 +159,7 @@ def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> boo
 
 
 class Curriculum:
-    """The order of some items over the steps of a training, and its state."""
+    """The order of items over the steps of a training, and the curriculum's state."""
 
     def __init__(
         self,
@@ -231,7 +231,7 @@ class Curriculum:
         return pool[int(self._order[1][offset % len(pool)])]
 
     def record(self, step: int, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Adds the rollouts of a step to the solve rates: task -> (right, sampled)."""
+        """Adds the rollouts of a step to the solve rates; `counts` maps a task to (right, sampled)."""
         rates = dict(self.state.rates)
         for key, (solved, sampled) in counts.items():
             old = decayed(rates[key], step, self.settings.half_life) if key in rates else Rate(0.0, 0.0, step)
@@ -261,7 +261,8 @@ class Curriculum:
         self.state = State(self.state.stage + 1, step, (), self.state.rates)
 
     def of_stage(self, items: Sequence[Item]) -> list[int]:
-        """Returns the indices of the (held-out) items of the current stage; if it has none, of all items."""
+        """Returns the indices of the current stage's items in `items`; all indices if the stage has no
+        item."""
         if len(self.pools) == 1:
             return list(range(len(items)))
         low, high = mask_range(self.settings.stages[self.state.stage])
@@ -270,7 +271,7 @@ class Curriculum:
 
 
 def stage_pools(items: Sequence[Item], settings: CurriculumSettings) -> list[list[int]]:
-    """Returns the indices of each stage's items; a single stage with all items in the mixed order.
+    """Returns the indices of each stage's items; the order mixed has one stage with all items.
 
     Raises TrainingError where a stage has no item.
     """
@@ -296,7 +297,8 @@ def save_state(curriculum: Curriculum, folder: Path) -> None:
 
 
 def load_state(curriculum: Curriculum, folder: Path) -> None:
-    """Reads the state of a curriculum from a saved state; states of versions without curricula have none."""
+    """Reads the state of a curriculum from a saved state; states saved by versions without curricula lack
+    this file."""
     if (folder / STATE).exists():
         curriculum.state = state_from_json(json.loads((folder / STATE).read_text(encoding="utf-8")))
 
@@ -304,7 +306,7 @@ def load_state(curriculum: Curriculum, folder: Path) -> None:
 def read_rates(path: str) -> dict[str, Rate]:
     """Reads the solve rates of a file or of an evolve stage's product; empty for an empty path.
 
-    If a task has several lines, the last one counts. Raises DataError for a line that is no solve rate.
+    If a task has several lines, the last one counts. Raises DataError for a line that is not a solve rate.
     """
     if not path:
         return {}
@@ -318,7 +320,7 @@ def read_rates(path: str) -> dict[str, Rate]:
             rates[str(row["task"])] = rate
         except (KeyError, TypeError, ValueError):
             raise DataError(
-                f'{place}: this is no solve rate; a line is {{"task": NAME, "solved": NUMBER, '
+                f'{place}: this is not a solve rate; a line is {{"task": NAME, "solved": NUMBER, '
                 '"sampled": NUMBER}, with solved at most sampled.'
             ) from None
     return rates

@@ -1,8 +1,8 @@
 """Training one model with several processes (ranks): barriers, gathering, shares of a batch, whole weights.
 
 Each rank has a share of every batch and, in RL, rolls out whole groups with its own decoder. Under FSDP a
-rank holds slices of the weights. They are put together one tensor at a time, on every rank, because
-gathering a tensor needs all ranks. How a process learns its rank: runtime/ranks.py.
+rank holds slices of the weights. The slices are gathered one tensor at a time, on every rank, because
+gathering a tensor needs all ranks. runtime/ranks.py determines the rank of a process.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def wait() -> None:
 
 
 def on_first_rank(work: Callable[[], T]) -> T | None:
-    """Runs `work` on the first rank, while the others wait; returns its result there, None elsewhere."""
+    """Runs `work` on the first rank, while the other ranks wait; returns its result there, None elsewhere."""
     done = work() if is_first() else None
     wait()
     return done
@@ -61,7 +61,7 @@ def from_first_rank(mine: T) -> T:
 def mean_over_ranks(mine: torch.Tensor) -> float:
     """Returns the mean of a number over the ranks.
 
-    A number that is not finite on one rank makes the mean not finite on all of them, so that all stop
+    A number that is not finite on one rank makes the mean not finite on all ranks, so that all ranks stop
     together.
     """
     if count() == 1:

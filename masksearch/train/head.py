@@ -2,9 +2,9 @@
 
 TRL's fused forward scores every position on a CPU and on devices without Triton. With a vocabulary of 49
 thousand tokens and loss on a quarter of the positions, most of that time and memory is wasted. The
-forward pass here projects only positions with a label, and returns what TRL's trainers read. More than
-`CHUNK` positions are scored in chunks whose logits are recomputed in the backward pass, so that memory
-stays bounded.
+forward pass here projects only positions with a label, and returns the fields that TRL's trainers read.
+More than `CHUNK` positions are scored in chunks whose logits are recomputed in the backward pass, so that
+memory stays bounded.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def score_positions(
 def score_all(
     hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float
 ) -> list[torch.Tensor]:
-    """Returns `score_positions` for any number of positions; more than one chunk is checkpointed."""
+    """Returns `score_positions` for any number of positions; several chunks use activation checkpointing."""
     if len(hidden) <= CHUNK:
         return list(score_positions(hidden, labels, head, temperature))
     parts = [
@@ -60,7 +60,7 @@ def score_all(
 
 
 def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
-    """Replaces the model's forward pass with `fused_lm_head=True`, which TRL's trainers install.
+    """Replaces the forward pass for `fused_lm_head=True` that TRL's trainers install in the model.
 
     The new forward pass scores labelled positions only. A call without `fused_lm_head` or labels is passed on
     unchanged.

@@ -2,8 +2,8 @@
 
 With `lora` every linear layer except the head gets a low-rank adapter, and all other weights are frozen.
 The adapters are injected into the model, which stays a plain causal language model, so that no other
-module has to know about them. The stage's checkpoint and the weights that a rollout decodes with have the
-adapters merged: W + (alpha / rank) B A.
+module has to know about the adapters. The stage's checkpoint and the weights that a rollout decodes with
+have the adapters merged: W + (alpha / rank) B A.
 """
 
 from __future__ import annotations
@@ -19,22 +19,21 @@ ADAPTER = "default"
 
 
 def freeze_layers(model: Any, count: int) -> None:
-    """Freezes the embeddings and the lowest `count` layers; 0 trains everything.
+    """Freezes the embeddings and the lowest `count` layers; 0 trains all weights.
 
     The embeddings are frozen because their gradient would need the backward pass through all layers; the
-    head is frozen with them where it shares their weights, as in SmolLM2. A step costs one part forward
+    head is frozen too if it shares their weights, as in SmolLM2. A step costs one part forward
     and two parts backward, so a half-frozen model takes two thirds of the time and holds the activations
     of half its layers.
 
-    Raises TrainingError where no layer would be left to train, or the model keeps its layers in another
-    place.
+    Raises TrainingError if no layer would be left to train, or if the model's layers are not found.
     """
     if not count:
         return
     layers = getattr(model.base_model, "layers", None)
     if layers is None:
         raise TrainingError(
-            f"frozen_layers is {count}, but the layers of a {type(model).__name__} are not known here; "
+            f"frozen_layers is {count}, but the layers of a {type(model).__name__} were not found; "
             "leave frozen_layers at 0."
         )
     if count >= len(layers):
@@ -49,7 +48,7 @@ def freeze_layers(model: Any, count: int) -> None:
 def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
     """Adds an adapter to every linear layer except the head, and freezes all other weights.
 
-    B starts as zero, so the model computes the same as before. Raises TrainingError for a model without
+    B starts as zero, so the model's outputs do not change. Raises TrainingError for a model without
     linear layers.
     """
     from peft import LoraConfig, inject_adapter_in_model
@@ -85,9 +84,9 @@ def adapt(model: Any, settings: Any) -> None:
 
 @torch.no_grad()
 def plain_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yields names and whole weights of the model as if it had no adapters, with the adapters merged.
+    """Yields the names and whole weights of the plain model, with the adapters merged.
 
-    The order is that of the model's state dict. Where ranks hold slices of the weights, each rank must
+    The order is that of the model's state dict. If ranks hold slices of the weights, each rank must
     iterate over all weights: a tensor is gathered when its turn comes, and gathering needs all ranks.
     """
     adapted = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
@@ -108,7 +107,7 @@ def _delta(layer: Any) -> torch.Tensor:
 
 
 def whole_tensor(weight: Any) -> torch.Tensor:
-    """Returns a weight as one tensor, gathered from the slices of all ranks where it is sliced."""
+    """Returns a weight as one tensor, gathered from the slices of all ranks if the weight is sliced."""
     gather = getattr(weight, "full_tensor", None)
     whole: torch.Tensor = gather() if gather else weight
     return whole

@@ -1,4 +1,5 @@
-"""Memory of a training process: giving freed memory back, and errors that name the settings to lower."""
+"""Memory of a training process: returning freed memory to the system, and errors that name the settings
+to lower."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", 
 
 
 def release_memory() -> None:
-    """Returns freed heap memory to the system where the C library supports it.
+    """Returns freed heap memory to the system if the C library supports this.
 
     Rows of many lengths fragment the heap. Called when a state is saved rather than after every step, because
     fetching the pages again costs time.
@@ -30,7 +31,6 @@ def explain_out_of_memory(remedy: Callable[[], str]) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
             raise TrainingError(
-                f"The memory does not suffice: {remedy()}. "
-                "The same command resumes from the last saved state."
+                f"Memory ran out: {remedy()}. The same command resumes from the last saved state."
             ) from error
         raise

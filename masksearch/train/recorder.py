@@ -30,9 +30,10 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         observe: Callable[[dict[str, Any]], None] = lambda row: None,
         save: Callable[[Path], None] = lambda folder: None,
     ) -> None:
-        """`columns` maps the trainer's names of figures to those in the log; other figures are not logged.
+        """`columns` maps the trainer's names of metrics to the names in the log; other metrics are not
+        logged.
 
-        `extra` returns further figures of a row. `observe` gets each row after it is written, on every rank.
+        `extra` returns further metrics of a row. `observe` gets each row after it is written, on every rank.
         `save` adds files to the folder of a saved state, on the first rank.
         """
         self.log, self.label, self.columns = log, label, columns
@@ -54,7 +55,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
             return  # the trainer's summary after the last step
         row = {name: logs[key] for key, name in self.columns.items() if key in logs} | self.extra()
         seconds = round(time.monotonic() - self.started, 1)
-        # All ranks get the row of the first one, so that a decision based on a row, such as to stop the
+        # All ranks get the row of the first rank, so that a decision based on a row, such as to stop the
         # training, is the same on all of them.
         row = from_first_rank({"step": state.global_step, **row, "seconds": seconds})
         if is_first():
@@ -69,7 +70,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         wait()  # every rank has written its part
         if is_first() and folder.is_dir():
             self.save(folder)
-            # The marker must not reach the disk before the files it vouches for.
+            # The marker must not reach the disk before the files that it marks as complete.
             for file in folder.rglob("*"):
                 if file.is_file():
                     with open(file, "rb") as stream:

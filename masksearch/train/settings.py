@@ -21,7 +21,7 @@ class CurriculumSettings(Settings):
     stages: tuple[str, ...] = Field(("1", "2", "3", "4"), min_length=1)
     """Number of masks of each stage's tasks, or a range such as 1-2."""
     boundary: Literal["steps", "plateau"] = "steps"
-    """What ends a stage: a number of steps, or a plateau of the measurements on the stage's tasks in
+    """End of a stage: after a number of steps, or at a plateau of the measurements on the stage's tasks in
     `heldout`. The last stage runs to the end of the training."""
     stage_steps: tuple[int, ...] = ()
     """Steps of each stage but the last. Empty, each stage gets an equal share (SFT: a share in proportion
@@ -38,7 +38,7 @@ class CurriculumSettings(Settings):
     measure_steps: int = Field(10, ge=1)
     """Steps between two measurements on `heldout`."""
     heldout_limit: int = Field(64, ge=1)
-    """Most held-out tasks of the stage that are measured; the first ones count."""
+    """Most held-out tasks of the stage that are measured, taken from the first task on."""
     patience: int = Field(3, ge=1)
     """Measurements in a row without gain that make a plateau."""
     min_gain: float = Field(0.0, ge=0)
@@ -75,7 +75,7 @@ class AlarmSettings(Settings):
     the alarm; fail: the stage ends with an error and keeps the checkpoint in its folder. A stage without a
     checkpoint always fails."""
     window: int = Field(8, ge=1)
-    """Steps over which figures are averaged before they are compared. Only figures of the same curriculum
+    """Steps over which metrics are averaged before they are compared. Only metrics of the same curriculum
     stage are compared."""
     likelihood_drop: float = Field(0.5, gt=0)
     """Fall of the mean log-probability of right rollouts, per token (in nats), below its highest mean."""
@@ -135,7 +135,8 @@ class SupervisedSettings(TrainingSettings):
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     """Course of the learning rate after the warmup."""
     max_length: int = Field(1024, ge=16)
-    """Most tokens of a trajectory, prompt included. Longer ones are left out and counted, never cut."""
+    """Most tokens of a trajectory, prompt included. Longer trajectories are left out and counted, never
+    cut."""
 
 
 class TrainingStageSettings(Settings):
@@ -151,9 +152,9 @@ class TrainingStageSettings(Settings):
     """The order of the tasks."""
     solve_rates: Ref = ""
     """Initial solve rates for `curriculum.solve_rate`: a file with a line `{"task", "solved", "sampled"}`
-    per task, or the product of a stage `evolve`. Empty, all tasks start alike."""
+    per task, or the product of a stage `evolve`. Empty, all tasks start with the same weight."""
     trackers: tuple[TrackerName, ...] = ("auto",)
-    """Experiment trackers that get the figures of log.jsonl: trackio, wandb, tensorboard or none; auto:
+    """Experiment trackers that get the metrics of log.jsonl: trackio, wandb, tensorboard or none; auto:
     trackio where it is installed."""
     seed: int = 1
     """Seed of the order of the data, the sampling and the initial adapters."""
@@ -165,8 +166,8 @@ class SftSettings(TrainingStageSettings, SupervisedSettings):
     trajectories: Refs
     """Trajectory files to train on."""
     heldout: Ref = ""
-    """Trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed for stages
-    that end with a plateau. Empty, no measurement."""
+    """Trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed for
+    stages that end with a plateau. Empty, the loss is not measured."""
     on_nan: Literal["finish", "fail"] = "finish"
     """After a loss that is not finite: finish ends the stage with the last good checkpoint and reports it;
     fail ends it with an error. A stage without a checkpoint always fails."""
@@ -237,7 +238,7 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     count in the mean of their group."""
     heldout: Ref = ""
     """Tasks on which the model is measured with greedy decoding every `curriculum.measure_steps` steps: for
-    stages that end with a plateau, and to find the best checkpoint. Empty, no measurement."""
+    stages that end with a plateau, and to find the best checkpoint. Empty, the model is not measured."""
     alarms: AlarmSettings = AlarmSettings()
     """Signs of a collapse and their consequences."""
     take: Literal["last", "best"] = "last"

@@ -1,10 +1,10 @@
 """Stage `sft`: supervised fine-tuning on trajectories with TRL's SFTTrainer, on pre-tokenised rows.
 
-Model tokens alone carry loss (train/tokens.py), the head is applied where there is loss (train/head.py),
-and the computation is in bfloat16 over float32 weights. A state is saved every `save_steps`; a killed run
-resumes from it and ends with the same weights. Rows come mixed or by a curriculum (train/curriculum.py):
-arranged beforehand (train/sft_rows.py), or drawn step by step where the order depends on measurements
-(train/sft_trainer.py).
+Model tokens alone carry loss (train/tokens.py), the head is applied only to positions with loss
+(train/head.py), and the computation is in bfloat16 over float32 weights. A state is saved every
+`save_steps`; a killed run resumes from it and ends with the same weights. Rows come mixed or by a
+curriculum (train/curriculum.py): arranged beforehand (train/sft_rows.py), or drawn step by step if the
+order depends on measurements (train/sft_trainer.py).
 
 Run it with `masksearch sft --model MODEL --trajectories FILE -o OUTPUT`, or as a stage of a recipe.
 """
@@ -46,7 +46,7 @@ from masksearch.train.states import resumable_state, seed_everything, state_step
 from masksearch.train.tokens import IGNORED, Encoded
 from masksearch.train.trackers import tracking, tracking_callbacks
 
-# Names of figures: the trainer's and those in log.jsonl.
+# The trainer's names of metrics, and their names in log.jsonl.
 LOGGED = {
     "loss": "loss",
     "learning_rate": "learning_rate",
@@ -59,7 +59,7 @@ LOGGED = {
 def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the stage: writes a checkpoint folder, `log.jsonl` (a row per step) and `sft-report.json`.
 
-    Raises TrainingError where no trajectory can be trained on, or the settings do not fit together.
+    Raises TrainingError if no trajectory can be trained on, or if the settings are inconsistent.
     """
     started = time.monotonic()
     join()
@@ -100,7 +100,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "final_loss": loss,
     }
-    # Tokens are counted in the arranged order, so only where all of it was trained on.
+    # Tokens are counted over the arranged order, so only if the whole order was trained on.
     if not curriculum.moves and stopped is None:
         tokens = sum(len(row.input_ids) for row in order)
         summary |= {
@@ -128,7 +128,7 @@ def load_last_good(
 ) -> int | None:
     """Loads the last good state into the trainer after an alarm, and returns its step; None without an alarm.
 
-    Raises TrainingError where no state was saved, or `on_nan` is fail.
+    Raises TrainingError if no state was saved, or `on_nan` is fail.
     """
     if stopped is None:
         return None
@@ -160,7 +160,7 @@ def make_trainer(
 ) -> SparseHeadTrainer:
     """Builds TRL's trainer over the rows in `order`, or as `schedule` draws them.
 
-    Raises TrainingError where the batch size is not a multiple of the ranks and of the micro-batch size.
+    Raises TrainingError if the batch size is not a multiple of the ranks and of the micro-batch size.
     """
     from datasets import Dataset
 
@@ -222,6 +222,6 @@ def make_trainer(
 
 
 def _last_loss(trainer: Any) -> float:
-    """Returns the loss of the last logged step; NaN where no step was logged."""
+    """Returns the loss of the last logged step; NaN if no step was logged."""
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return float(losses[-1]) if losses else float("nan")

@@ -1,6 +1,6 @@
 """Rows of SFT: trajectories as tokens, in training order.
 
-The order is arranged beforehand, stage by stage of the curriculum (`arrange_stages`). Where the order
+The order is arranged beforehand, stage by stage of the curriculum (`arrange_stages`). If the order
 depends on measurements made during the training, `sft_trainer.BatchSchedule` draws the rows step by step
 instead.
 """
@@ -21,10 +21,10 @@ from masksearch.types import Trajectory
 
 
 def encode_all(settings: SftSettings, tokenizer: Any) -> tuple[list[Encoded], int]:
-    """Returns all trajectories as tokens, and the number of those that were left out as too long.
+    """Returns all trajectories as tokens, and the number of trajectories left out as too long.
 
-    Raises TrainingError for a trajectory without a model token, for one that was made with another
-    prompt, and where no trajectory is short enough.
+    Raises TrainingError for a trajectory without a model token, for a trajectory made with another
+    prompt, and if no trajectory is short enough.
     """
     rows, too_long = [], 0
     for path in settings.trajectories:
@@ -51,7 +51,7 @@ def encode_all(settings: SftSettings, tokenizer: Any) -> tuple[list[Encoded], in
 
 
 def read_heldout(settings: SftSettings, tokenizer: Any) -> list[Encoded]:
-    """Returns the held-out trajectories that are short enough; empty where `heldout` is empty."""
+    """Returns the held-out trajectories that are short enough; an empty list if `heldout` is empty."""
     if not settings.heldout:
         return []
     return encode_all(settings.model_copy(update={"trajectories": (settings.heldout,)}), tokenizer)[0]

@@ -1,4 +1,5 @@
-"""TRL's SFTTrainer with the head applied where there is loss, and batches that a curriculum may draw."""
+"""TRL's SFTTrainer with the head applied only to positions with loss, and batches that a curriculum may
+draw."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from masksearch.train.tokens import Encoded
 
 
 class BatchSchedule:
-    """The rows of each step where something is measured during the training.
+    """The rows of each step of a training with measurements.
 
     The rows follow `order`, unless the curriculum's order depends on measurements; then the curriculum
     draws them.
@@ -43,7 +44,7 @@ class BatchSchedule:
         self.figures: dict[str, float] = {}
 
     def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
-        """Measures the held-out rows where due, chooses the stage, and returns this rank's rows of a step.
+        """Measures the held-out rows if due, chooses the stage, and returns this rank's rows of a step.
 
         `step` counts from 0.
         """
@@ -57,7 +58,7 @@ class BatchSchedule:
                     f"  no gain on the held-out trajectories; stage {stage} of the curriculum starts with "
                     f"step {step + 1}"
                 )
-                # The new stage has other held-out rows; this is the value that it starts from.
+                # The new stage has other held-out rows, so its starting value is measured too.
                 self.figures["heldout_loss"] = trainer.measure(self._heldout_of_stage())
                 self.curriculum.measured(step, -self.figures["heldout_loss"])
         if len(self.curriculum.pools) > 1:
@@ -104,7 +105,7 @@ def rank_rows(rows: Sequence[Encoded], size: int) -> list[Encoded]:
 
 
 def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[Encoded]) -> list[bool]:
-    """Whether each token of a row's answer is the likeliest one; False for a row without an answer.
+    """Returns for each row whether every token of its answer is the likeliest; False without an answer.
 
     `top` (is the label the likeliest token?) and `label_mask` (is there a label?) are (rows, tokens).
     """
@@ -117,7 +118,7 @@ def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[En
 
 
 class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer with the head where there is loss, and rows in order or as `schedule` draws them."""
+    """SFTTrainer with the head only at positions with loss, and rows in order or as `schedule` draws them."""
 
     def __init__(self, *args: Any, schedule: BatchSchedule | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -165,9 +166,9 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         return round(-sum(total for total, _ in totals) / sum(tokens for _, tokens in totals), 6)
 
     def _record_solved(self, model: Any, inputs: Any, outputs: Any) -> None:
-        """Forward hook: records which answers the model would have given.
+        """Forward hook: records whether the model would have given each row's answer.
 
-        A hook, because the outputs that the trainer returns no longer have the figures of each token.
+        A hook is needed because the outputs that the trainer returns lack the values of single tokens.
         """
         if self.schedule is not None and model.training:
             place = len(self.schedule.solved)

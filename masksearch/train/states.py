@@ -1,4 +1,4 @@
-"""What a training run resumes from: seeds, saved states, and logs trimmed to the saved step."""
+"""Resuming a training run: seeds, saved states, and logs trimmed to the saved step."""
 
 from __future__ import annotations
 

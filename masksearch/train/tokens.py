@@ -53,7 +53,7 @@ def encode_turns(
 
 
 def message_end(tokenizer: Any) -> int | None:
-    """Returns the token that ends a chat message, or None where the tokenizer has none.
+    """Returns the token that ends a chat message, or None if the tokenizer has no such token.
 
     This is the first special token after the assistant's text in the chat template, else the end-of-text
     token.
@@ -79,7 +79,7 @@ def message_end(tokenizer: Any) -> int | None:
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
     """Returns a trajectory of the agent as training tokens, after the prompt that it was made with.
 
-    Raises TrainingError where the trajectory records another prompt.
+    Raises TrainingError if the trajectory records another prompt.
     """
     answer_form = str(trajectory.task.get("answer_form", "spans"))
     chat = messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
@@ -91,7 +91,7 @@ def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
 
 
 def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
-    """Raises TrainingError where the trajectory records another prompt than the training's prompt `chat`.
+    """Raises TrainingError if the trajectory records another prompt than the training's prompt `chat`.
 
     Trajectories of versions that recorded no prompt are accepted.
     """
@@ -114,7 +114,7 @@ def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
 def answer_length(tokenizer: Any, turns: Sequence[Turn]) -> int:
     """Returns the number of tokens after `<answer>` in the last turn; 0 without an answer.
 
-    The number may be off by one where a token spans the end of the tag, because the text after the tag is
+    The number may be off by one if a token spans the end of the tag, because the text after the tag is
     tokenised separately.
     """
     if not turns or turns[-1].role != "model":

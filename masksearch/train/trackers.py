@@ -23,7 +23,8 @@ def installed(name: str) -> bool:
 
 
 def chosen(trackers: Sequence[TrackerName]) -> list[str]:
-    """Returns the trackers' names, with `auto` resolved. Raises UsageError for one that is not installed."""
+    """Returns the trackers' names, with `auto` resolved. Raises UsageError for a tracker that is not
+    installed."""
     found = []
     for name in dict.fromkeys(trackers):
         if name == "none":
@@ -72,7 +73,7 @@ def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]
 
 
 def run_name(work: Path) -> str:
-    """Returns `RUN/NAME` for the folder `RUN/stages/NAME`, and the folder's name for any other."""
+    """Returns `RUN/NAME` for the folder `RUN/stages/NAME`, and the folder's name for any other folder."""
     resolved = work.resolve()
     if resolved.parent.name == "stages":
         return f"{resolved.parents[1].name}/{resolved.name}"

@@ -10,7 +10,7 @@ from masksearch.train.rl.dynamic_sampling import Group, Rollout
 
 
 def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
-    """Returns the columns of a batch, a row per rollout, with tokens and log-probabilities as rolled out.
+    """Returns the columns of a batch, a row per rollout, with the rollout's tokens and log-probabilities.
 
     `prompt_ids` (prompt tokens,); `completion_ids`, `logprobs` and `env_mask` (model and tool tokens,),
     with mask 1 at model tokens that carry loss; `carried_reward` is a number, or None for a rollout
@@ -27,7 +27,8 @@ def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
         for rollout in group.rollouts:
             record = rollout.episode.record
             if record is None or not record.ids:
-                # The model wrote no token (the prompt fills the session). The trainer expects at least one.
+                # The model wrote no token (the prompt fills the session). The trainer expects at least
+                # one token.
                 prompt = record.prompt_ids if record else [pad_id]
                 ids, mask, logprobs = [pad_id], [0], [0.0]
             else:
@@ -46,7 +47,7 @@ def cut_short(group: Group) -> list[bool]:
 
 
 def mask_cut_short(masks: Sequence[list[int]], groups: Sequence[Group]) -> list[list[int]]:
-    """Returns the masks of a batch with those of cut-off rollouts set to 0.
+    """Returns the masks of a batch with the masks of cut-off rollouts set to 0.
 
     This is DAPO's overlong filtering (section 3.4).
     """
@@ -59,7 +60,7 @@ def credit_columns(
 ) -> dict[str, list[Any]]:
     """Returns the per-mask credit as a column `token_credit`, a summand of each token's advantage.
 
-    `masks` is the batch's `env_mask`. No column where `weight` is 0.
+    `masks` is the batch's `env_mask`. Returns no column if `weight` is 0.
     """
     if not weight:
         return {}

@@ -34,7 +34,7 @@ class StateScore:
     score: float
 
     def beats(self, other: StateScore | None) -> bool:
-        """Whether this state is better, by stage and then score; of equal states the earlier one stays."""
+        """Whether this state is better, by stage and then score; of equal states the earlier state stays."""
         return other is None or (self.stage, self.score) > (other.stage, other.score)
 
 
@@ -54,7 +54,7 @@ def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bo
 
 
 def kept_score(work: Path) -> StateScore | None:
-    """Returns the score of the state that is kept in `work`; None if none is kept."""
+    """Returns the score of the state that is kept in `work`; None if no state is kept."""
     try:
         return StateScore(**json.loads((work / KEPT / RECORD).read_text(encoding="utf-8")))
     except FileNotFoundError:

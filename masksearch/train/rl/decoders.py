@@ -40,7 +40,7 @@ def explain_server_errors() -> Iterator[None]:
     except (OSError, RuntimeError) as error:
         if "vLLM server" not in str(error):
             raise
-        raise TrainingError(f"{error} How to start it: docs/scale.md.") from error
+        raise TrainingError(f"{error} See docs/scale.md for how to start the server.") from error
 
 
 class Decoder(Protocol):
@@ -60,7 +60,7 @@ class Decoder(Protocol):
 def check_rollouts(settings: RlSettings) -> None:
     """Checks `rollouts` before any model is loaded.
 
-    Raises UsageError where weights cannot be sent to a server from here, and MissingExtraError for a
+    Raises UsageError if this machine cannot send weights to a server, and MissingExtraError for a
     missing package.
     """
     if settings.rollouts == "slots":
@@ -130,7 +130,8 @@ class VllmDecoder:
     def join(self, trainer: Any) -> None:
         """Builds the policy on TRL's engine or server.
 
-        Raises TrainingError where the server's options do not fit, and ModelError where it does not answer.
+        Raises TrainingError if the server's options are unsuitable, and ModelError if the server does not
+        answer.
         """
         settings, generation = self.settings, trainer.vllm_generation
         if settings.lora:
@@ -148,11 +149,12 @@ class VllmDecoder:
         )
 
     def load(self, trainer: Any) -> None:
-        """Lets TRL transfer the weights, unless those of this step are already loaded."""
+        """Lets TRL transfer the weights, unless the weights of this step are already loaded."""
         if trainer.state.global_step != trainer._last_loaded_step:
             trainer.vllm_generation.sync_weights()
             trainer._last_loaded_step = trainer.state.global_step
-        # The first rank sends the weights for all; the others must not decode before the server has them.
+        # The first rank sends the weights for all ranks; the others must not decode before the server has
+        # these weights.
         wait()
 
 
@@ -171,8 +173,8 @@ def check_server(model: dict[str, Any], settings: RlSettings) -> None:
     # At temperature 1, and without top-k or top-p, raw and processed log-probabilities are equal.
     if mode != "processed_logprobs" and (mode != "raw_logprobs" or settings.temperature != 1.0):
         raise TrainingError(
-            f"The vLLM server returns {mode}, which at temperature {settings.temperature:g} are not of the "
-            "distribution it samples from; start it with --logprobs-mode processed_logprobs."
+            f"The vLLM server returns {mode}, which at temperature {settings.temperature:g} do not "
+            "belong to the distribution that it samples from; start it with --logprobs-mode processed_logprobs."
         )
 
 

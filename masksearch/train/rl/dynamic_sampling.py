@@ -2,7 +2,7 @@
 
 The paper drops the groups whose accuracy is 0 or 1 and samples further tasks until the batch is full of
 groups with 0 < number of right rollouts < G. TRL has no dynamic sampling, so it happens here, before the
-trainer sees a batch. A group is dropped, and replaced by a group of another task, where
+trainer sees a batch. A group is dropped, and replaced by a group of another task, if
 
 - all of its rollouts are right, or
 - all of its rollouts are wrong (in both cases the answers give no advantage to any rollout), or
@@ -11,12 +11,12 @@ trainer sees a batch. A group is dropped, and replaced by a group of another tas
 A rollout is right if its answer reward is at least `reward.solved_at`. A rollout without a verdict of the
 judge has no reward: it counts neither as right nor as wrong, and its tokens carry no loss.
 
-Departures from the paper: groups with a failure are dropped as well, and a step samples at most
-`max_refills` times more. If the batch is then not full, dropped groups complete it. Their tokens carry no
+Departures from the paper: groups with a failure are dropped as well, and a step samples further tasks at
+most `max_refills` times. If the batch is then not full, dropped groups complete it. Their tokens carry no
 loss, which has the same effect as a smaller batch.
 
 The tasks of a step depend on the seed, the step and the curriculum alone, so a resumed run sees the same
-ones.
+tasks.
 """
 
 from __future__ import annotations
@@ -75,11 +75,10 @@ def score_episode(episode: Episode, settings: RlSettings, verdict: Verdict | Non
 
 
 def add_verdicts(rollouts: Sequence[Rollout], settings: RlSettings, judge: Judge | None) -> list[Rollout]:
-    """Returns the rollouts, with the judge's verdict for those whose reward needs one.
+    """Returns the rollouts, with the judge's verdict added if the reward needs a verdict.
 
-    All answers go to the judge together. Raises ModelError where the judge cannot be asked at all,
-    TrainingError where it gave no verdict on more than half of the answers, and ValueError without a
-    judge.
+    All answers go to the judge together. Raises ModelError if the judge cannot be asked at all,
+    TrainingError if it gave no verdict on more than half of the answers, and ValueError without a judge.
     """
     waiting = [place for place, rollout in enumerate(rollouts) if awaits_verdict(rollout.ledger)]
     if not waiting:
@@ -111,7 +110,7 @@ def sample_groups(
 ) -> list[Group]:
     """Returns one group of rollouts for each task.
 
-    All rollouts are decoded together, each with a separate seed. `judge` is needed where its verdict is
+    All rollouts are decoded together, each with a separate seed. `judge` is needed if its verdict is
     the reward.
     """
     size = settings.group_size
@@ -140,14 +139,14 @@ def informative(group: Group, settings: RlSettings) -> bool:
 
 
 def comparable(group: Group) -> bool:
-    """Whether at least two rollouts of a group have a reward; an advantage needs another to compare with."""
+    """Whether at least two rollouts of a group have a reward; an advantage compares a rollout with others."""
     return sum(rollout.ledger.total is not None for rollout in group.rollouts) >= 2
 
 
 def failure(rollout: Rollout, settings: RlSettings) -> str:
-    """Returns the error of the model's server or of a search in a rollout; "" if there is none.
+    """Returns the error of the model's server or of a search in a rollout; an empty string without an error.
 
-    Failed searches do not count where the settings make searches fail on purpose (`search.noise.fail`).
+    Failed searches do not count if the settings make searches fail on purpose (`search.noise.fail`).
     """
     trajectory = rollout.episode.trajectory
     if trajectory.status == "model_failed":
@@ -161,7 +160,7 @@ def undisturbed(group: Group, settings: RlSettings) -> bool:
 
 
 def check_failures(groups: Sequence[Group], settings: RlSettings) -> None:
-    """Raises TrainingError where a search or the model's server failed in more than half of the rollouts."""
+    """Raises TrainingError if a search or the model's server failed in more than half of the rollouts."""
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     disturbed = [rollout for rollout in rollouts if failure(rollout, settings)]
     if 2 * len(disturbed) > len(rollouts):
@@ -183,7 +182,7 @@ def collect_step(
     """Returns the batch of a step (`prompts_per_step` groups), and the groups that were sampled and dropped.
 
     Without dynamic sampling every sampled group is in the batch; groups with a failure, or with fewer
-    than two rewards, carry no loss there. `judge` is needed where its verdict is the reward.
+    than two rewards, carry no loss there. `judge` is needed if its verdict is the reward.
     """
     kept: list[Group] = []
     dropped: list[Group] = []

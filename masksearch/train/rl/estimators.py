@@ -2,17 +2,16 @@
 
 TRL lacks leave-one-out advantages, and means over only the rollouts with loss; both are computed here.
 
-| | advantage | ratio | loss |
-| --- | --- | --- | --- |
-| dapo (arXiv 2503.14476) | (R - mean) / std | per token | sum over the step's model tokens / their number |
-| grpo (2402.03300) | (R - mean) / std | per token | mean over each rollout's tokens, then over rollouts |
-| dr-grpo (2503.20783) | R - mean | per token | sum over tokens / (rollouts x a constant length) |
-| rloo (2402.14740) | R - mean of the others | per token | sum over a rollout's tokens, mean over rollouts |
-| gspo (2507.18071) | (R - mean) / std | per rollout: geometric mean of its tokens' | mean over rollouts |
+| | advantage | ratio | loss | | --- | --- | --- | --- | | dapo (arXiv 2503.14476) | (R - mean) / std |
+per token | sum over the step's model tokens / their number | | grpo (2402.03300) | (R - mean) / std | per
+token | mean over each rollout's tokens, then over rollouts | | dr-grpo (2503.20783) | R - mean | per
+token | sum over tokens / (rollouts x a constant length) | | rloo (2402.14740) | R - mean of the other
+rollouts | per token | sum over a rollout's tokens, mean over rollouts | | gspo (2507.18071) | (R - mean)
+/ std | per rollout: geometric mean of its tokens' | mean over rollouts |
 
-All clip the ratio. RLOO was published without ratio and clip. Here each batch is trained on once, by the
-model that wrote it, so the ratio is 1 up to rounding, and the gradient is A times that of the rollout's
-log-probability, as in RLOO.
+All five clip the ratio. RLOO was published without ratio and clip. Here each batch is trained on once, by
+the model that wrote it, so the ratio is 1 up to rounding, and the gradient is the advantage times the
+gradient of the rollout's log-probability, as in RLOO.
 """
 
 from __future__ import annotations
@@ -26,7 +25,8 @@ from masksearch.train.settings import Estimator
 
 @dataclass(frozen=True)
 class Recipe:
-    """GRPOConfig's `loss_type`, `scale_rewards`, `importance_sampling_level`; the kind of advantage."""
+    """Values of GRPOConfig's `loss_type`, `scale_rewards`, `importance_sampling_level`; the advantage's
+    kind."""
 
     loss: str
     scale: str
@@ -50,11 +50,11 @@ RECIPES: dict[Estimator, Recipe] = {
 
 
 def leave_one_out(centred: torch.Tensor, rewarded: torch.Tensor, group_size: int) -> torch.Tensor:
-    """Returns R - mean of the others (B,), from `centred` = R - mean of the group (B,).
+    """Returns R - mean of the group's other rollouts (B,), from `centred` = R - mean of the group (B,).
 
     This is `centred` times n / (n - 1), with n the number of the group's rollouts that have a reward
-    (`rewarded`, (B,)). A rollout that is the only one with a reward gets 0, because there is no other to
-    compare it with.
+    (`rewarded`, (B,)). A rollout that is the only one with a reward gets 0, because there is no other
+    reward to compare it with.
     """
     in_group = rewarded.view(-1, group_size).sum(dim=1)  # (groups,)
     counts = in_group.repeat_interleave(group_size).to(centred.dtype)  # (B,)
@@ -63,9 +63,9 @@ def leave_one_out(centred: torch.Tensor, rewarded: torch.Tensor, group_size: int
 
 
 def share_with_loss(mask: torch.Tensor) -> torch.Tensor:
-    """Returns the share of rows of a mask (B, T) with a token that carries loss; 1 where no row has one.
+    """Returns the share of rows of a mask (B, T) that have a token with loss; 1 instead of a share of 0.
 
-    Without a row with loss the loss is 0, and a share of 0 would make it NaN.
+    Without a row with loss the loss is 0, and a share of 0 would make the loss NaN.
     """
     share = (mask.sum(dim=1) > 0).float().mean()
     return torch.where(share > 0, share, torch.ones_like(share))

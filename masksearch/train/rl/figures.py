@@ -1,4 +1,4 @@
-"""Figures of a step's rollouts for the log, and solve counts for the curriculum."""
+"""Metrics of a step's rollouts for the log, and solve counts for the curriculum."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from masksearch.train.settings import RlSettings
 
 
 def step_figures(batch: Sequence[Group], dropped: Sequence[Group], settings: RlSettings) -> dict[str, float]:
-    """Returns figures of a step over all rollouts that were sampled for it, dropped ones included.
+    """Returns metrics over all rollouts that were sampled for a step, including dropped rollouts.
 
     Means are per rollout; `right_logprob` is the mean log-probability per token of right rollouts.
     """
@@ -73,11 +73,11 @@ def tally(group: Group, settings: RlSettings) -> tuple[int, int]:
 
 
 def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, float]:
-    """Returns figures of groups that cannot be trained on, and of cut-off rollouts.
+    """Returns metrics of groups that cannot be trained on, and of cut-off rollouts.
 
-    `groups_solved` counts groups that are all right, `groups_hopeless` all wrong, and `groups_disturbed`
-    those with a failure of a search or the model's server; `cut_short` is the share of rollouts at a
-    token limit.
+    `groups_solved` counts groups whose rollouts are all right, `groups_hopeless` groups whose rollouts
+    are all wrong, and `groups_disturbed` groups with a failure of a search or the model's server;
+    `cut_short` is the share of rollouts at a token limit.
     """
     tallies = [tally(group, settings) for group in groups]
     cut = [is_cut for group in groups for is_cut in cut_short(group)]
@@ -90,7 +90,8 @@ def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, fl
 
 
 def solve_counts(groups: Sequence[Group], settings: RlSettings) -> dict[str, tuple[int, int]]:
-    """Returns task -> (right, with a reward) for a step's groups, without the disturbed ones."""
+    """Returns for each task its numbers of right rollouts and of rollouts with a reward; skips disturbed
+    groups."""
     counts: dict[str, tuple[int, int]] = {}
     for group in groups:
         if undisturbed(group, settings):

@@ -1,8 +1,8 @@
 """The rollout function of RL: loads the weights into the decoder, rolls out a step, records every rollout.
 
-Where several processes train, each rolls out whole groups; figures, solve rates and the record cover all
-of them. The tasks of a step: train/curriculum.py. The sampling of groups: rl/dynamic_sampling.py. The
-backend that decodes: rl/decoders.py.
+If several processes train, each rolls out whole groups; metrics, solve rates and rollouts.jsonl cover all
+processes. train/curriculum.py orders the tasks, rl/dynamic_sampling.py samples the groups, and
+rl/decoders.py has the backends that decode.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class RolloutWorker:
         )
 
     def _begin(self, step: int) -> dict[str, float]:
-        """Moves the curriculum to a step, measures the held-out tasks where due, and returns the figures."""
+        """Moves the curriculum to a step, measures the held-out tasks if due, and returns the metrics."""
         figures: dict[str, float] = {}
         self.curriculum.begin(step)
         if self.heldout and self.curriculum.due(step):
@@ -97,7 +97,7 @@ class RolloutWorker:
                     f"  no gain on the held-out tasks; stage {stage} of the curriculum starts with "
                     f"step {step + 1}"
                 )
-                # The new stage has other held-out tasks; this is the value that it starts from.
+                # The new stage has other held-out tasks, so its starting value is measured too.
                 figures["heldout_f1"] = self.measure()
                 self.curriculum.measured(step, figures["heldout_f1"])
         if len(self.curriculum.pools) > 1:
@@ -105,9 +105,9 @@ class RolloutWorker:
         return figures
 
     def measure(self) -> float:
-        """Returns the mean F1 of greedy rollouts on the stage's held-out tasks, by the decoder's weights.
+        """Returns the mean F1 of greedy rollouts on the stage's held-out tasks, with the decoder's weights.
 
-        The ranks share the tasks. Raises TrainingError where the model's server failed.
+        The ranks share the tasks. Raises TrainingError if the model's server failed.
         """
         limit, agent = self.settings.curriculum.heldout_limit, self.settings.agent
         indices = self.curriculum.of_stage([item_of(task) for task in self.heldout])[:limit]
@@ -135,7 +135,7 @@ class RolloutWorker:
     ) -> None:
         """Records the rollouts of all ranks (`parts`: batch and dropped groups of each) for a step (from 0).
 
-        Every rank computes figures and solve rates; the first rank writes rollouts.jsonl.
+        Every rank computes metrics and solve rates; the first rank writes rollouts.jsonl.
         """
         batch = [group for kept, _ in parts for group in kept]
         dropped = [group for _, others in parts for group in others]
@@ -170,14 +170,14 @@ class RolloutWorker:
         append_json_lines(self.work / "rollouts.jsonl", rows)
 
     def logged(self) -> dict[str, float]:
-        """Returns the figures of the latest step, for the log."""
+        """Returns the metrics of the latest step, for the log."""
         return self.figures
 
 
 def read_heldout(settings: RlSettings) -> list[Task]:
-    """Returns the held-out tasks; empty where `heldout` is empty.
+    """Returns the held-out tasks; an empty list if `heldout` is empty.
 
-    Raises TrainingError where a held-out task is also trained on.
+    Raises TrainingError if a held-out task is also trained on.
     """
     if not settings.heldout:
         return []

@@ -3,9 +3,9 @@
 The four techniques of DAPO (section 3): clip-higher, dynamic sampling (rl/dynamic_sampling.py),
 token-level loss over model tokens, and overlong reward shaping on model tokens (scoring/rewards/); as in
 the paper there is no KL term. DAPO's relatives are in rl/estimators.py. The old log-probabilities of the
-importance ratio are those of the rollout, so the update is measured against the distribution that the
-tokens were sampled from (rl/trainer.py). The rollouts of a step: rl/rollout.py. Alarms that stop a run,
-and the checkpoint that is left then: alarms.py, rl/best_state.py.
+importance ratio come from the rollout, so the update is measured against the distribution that the tokens
+were sampled from (rl/trainer.py). rl/rollout.py rolls out a step, alarms.py stops a run at a collapse,
+and rl/best_state.py keeps the best checkpoint.
 
 Run it with `masksearch rl --model MODEL --tasks FILE --index INDEX -o OUTPUT`, or as a stage of a recipe.
 """
@@ -48,7 +48,7 @@ from masksearch.train.settings import RlSettings
 from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.trackers import tracking, tracking_callbacks
 
-# Names of figures: the trainer's and those in log.jsonl.
+# The trainer's names of metrics, and their names in log.jsonl.
 LOGGED = {
     "loss": "loss",
     "grad_norm": "grad_norm",
@@ -68,8 +68,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the stage: writes a checkpoint folder and the logs.
 
     `log.jsonl` has a row per step, `rollouts.jsonl` every rollout with its reward ledger, and
-    `rl-report.json` the summary that is returned. Raises TrainingError where the training fails or the
-    settings do not fit together.
+    `rl-report.json` the summary that is returned. Raises TrainingError if the training fails or the
+    settings are inconsistent.
     """
     started = time.monotonic()
     join()
@@ -113,7 +113,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
 
 
 def memory_remedy(settings: RlSettings, phase: str) -> str:
-    """Returns a clause: the settings to lower when memory runs out in a phase ("rollout" or "training")."""
+    """Returns a clause that names the settings to lower when memory runs out in a phase ("rollout" or
+    "training")."""
     length = f"agent.max_length (now {settings.agent.max_length})"
     if phase == "rollout" and settings.rollouts == "vllm-colocate":
         return (
@@ -131,8 +132,8 @@ def memory_remedy(settings: RlSettings, phase: str) -> str:
 def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | None:
     """Loads the checkpoint that becomes the product into the trainer and returns its step.
 
-    Returns None where the product is the last one, which the trainer already has. Raises TrainingError where
-    `alarms.then` is fail, or there is no checkpoint to end with.
+    Returns None if the product is the last checkpoint, which the trainer already has. Raises
+    TrainingError if `alarms.then` is fail, or if no trained checkpoint was saved.
     """
     settings = trainer.settings
     newest, best = resumable_state(work / "states"), kept_score(work)
@@ -169,7 +170,7 @@ def _last_is_best(trainer: DapoTrainer, best: StateScore) -> bool:
 
 
 def _checkpoint_note(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
-    """Returns the summary's fields about the checkpoint; empty where it has the last weights."""
+    """Returns the summary's fields about the checkpoint; empty if the checkpoint has the last weights."""
     if stopped is not None:
         note = (
             f"Stopped early: {stopped.text} The checkpoint is the one after step {taken} of {settings.steps}."
@@ -212,7 +213,7 @@ def make_trainer(
 ) -> DapoTrainer:
     """Builds TRL's trainer with the settings of DAPO or a relative; one optimizer step per batch of rollouts.
 
-    Raises TrainingError where the batch size is not a multiple of the ranks and of the micro-batch size.
+    Raises TrainingError if the batch size is not a multiple of the ranks and of the micro-batch size.
     """
     from datasets import Dataset
 

@@ -19,9 +19,9 @@ class CurriculumStream:
     """The tasks of RL by place, in the order of a curriculum.
 
     Each step has one block of places for each of `shares` processes: `size` places for the tasks that it
-    samples in any case, then `size` for each of its refills. The places of the former kind, over all
-    processes and steps, make one pass over the tasks after another; refills, which are not always drawn,
-    do not interrupt the passes.
+    samples in any case, then `size` for each of its refills. The places of the first kind, over all
+    processes and steps, pass over all tasks again and again; refills, which are not always drawn, do not
+    interrupt the passes.
     """
 
     def __init__(

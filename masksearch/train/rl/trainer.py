@@ -1,7 +1,7 @@
 """TRL's GRPOTrainer with rollout log-probs as the old ones and the head on model tokens alone.
 
-The old log-probabilities of the importance ratio are those that the tokens were sampled with. Advantages
-are TRL's, turned into leave-one-out advantages where the algorithm needs them (rl/estimators.py);
+The old log-probabilities of the importance ratio are the ones that the tokens were sampled with. Advantages
+are TRL's, turned into leave-one-out advantages if the algorithm needs them (rl/estimators.py);
 per-mask credit is added to them last, token by token. Shapes: B rollouts, P prompt tokens, T completion
 tokens (model and tool).
 """
@@ -26,7 +26,7 @@ from masksearch.train.settings import RlSettings
 def carried_reward(
     completions: Sequence[Any], carried_reward: Sequence[float | None], **fields: Any
 ) -> list[float | None]:
-    """Returns the rewards that were computed with the rollouts; None leaves a rollout out of its group."""
+    """Returns the rewards that were computed with the rollouts; None excludes a rollout from its group."""
     return list(carried_reward)
 
 
@@ -98,7 +98,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _score(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns log-probs and entropies (B, T) of the wanted ones of the last T tokens, and 0 elsewhere.
+        """Returns log-probs and entropies (B, T) of the wanted tokens among the last T, and 0 elsewhere.
 
         `input_ids` and `attention_mask` are (B, P + T), `wanted` is (B, T). Rows without a wanted token
         are skipped.
@@ -106,7 +106,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         if wanted.any():
             rows = wanted.any(dim=1).nonzero()[:, 0]  # (rows,)
         else:
-            # One row is computed even so: ranks that share a model have to run it equally often.
+            # One row is computed anyway, because ranks that share a model must run it equally often.
             rows = torch.zeros(1, dtype=torch.long, device=wanted.device)
         columns = self._score_rows(model, input_ids[rows], attention_mask[rows], wanted[rows])
         logps, entropies = (column.new_zeros(wanted.shape).index_copy(0, rows, column) for column in columns)
@@ -158,7 +158,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         return torch.cat(logps), torch.cat(entropies), None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the figures of the rollouts and of the tokens, so that the trackers get them as well."""
+        """Adds the metrics of the rollouts and of the tokens, so that the trackers get them as well."""
         if "loss" in logs:
             logs |= {f"rollout/{name}": value for name, value in self.worker.logged().items()}
             for name, value in self._tokens.take().items():
@@ -209,7 +209,7 @@ class TokenFigures:
             )
 
     def take(self) -> dict[str, float]:
-        """Returns the means and the greatest ratio, and resets them; empty where there was no token."""
+        """Returns the means and the greatest ratio, and resets them; an empty dict if no token was added."""
         found, self.sums = gather_lists(self.sums), []
         if not found:
             return {}
@@ -222,7 +222,7 @@ class TokenFigures:
 
 
 def add_token_credit(batch: dict[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds per-mask credit, if the rows have any, to the advantages, which grow from (B,) to (B, T)."""
+    """Adds the rows' per-mask credit, if present, to the advantages, which grow from (B,) to (B, T)."""
     if not rows or "token_credit" not in rows[0]:
         return
     credit = torch.zeros(  # (B, T)

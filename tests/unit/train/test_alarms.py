@@ -159,7 +159,7 @@ def test_a_lack_of_memory_names_the_setting(error):
     with (
         pytest.raises(
             TrainingError,
-            match=r"does not suffice: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. "
+            match=r"Memory ran out: lower micro_batch_size \(now 8\).*or set activation_checkpointing\. "
             r"The same command resumes from the last saved state\.",
         ),
         explain_out_of_memory(lambda: memory_remedy(rl(), "training")),

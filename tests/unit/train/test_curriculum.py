@@ -319,7 +319,7 @@ def test_solve_rates_of_a_file_and_of_an_evolve_stage(tmp_path):
 )
 def test_solve_rates_that_are_none(tmp_path, row):
     write_json_lines(tmp_path / "r.jsonl", [{"task": "b", "solved": 1, "sampled": 2}, row])
-    with pytest.raises(DataError, match=r"r\.jsonl, line 2: this is no solve rate"):
+    with pytest.raises(DataError, match=r"r\.jsonl, line 2: this is not a solve rate"):
         read_rates(str(tmp_path / "r.jsonl"))
 
 

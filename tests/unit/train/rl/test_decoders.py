@@ -310,7 +310,7 @@ def test_what_trl_says_of_a_server_is_a_sentence(vllm, settings, tmp_path, monke
             raise ConnectionError("The vLLM server can't be reached at http://127.0.0.1:1 after 1 seconds.")
 
     monkeypatch.setattr("trl.trainer.grpo_trainer.VLLMGeneration", Away)
-    with pytest.raises(TrainingError, match=r"can't be reached at .* How to start it: docs/scale\.md\."):
+    with pytest.raises(TrainingError, match=r"can't be reached at .* See docs/scale\.md for how to"):
         run_rl(settings(rollouts="vllm-server"), tmp_path / "out", tmp_path / "work")
 
 

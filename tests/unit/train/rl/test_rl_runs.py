@@ -315,7 +315,7 @@ def test_a_lack_of_memory_says_what_to_lower(base, tmp_path, monkeypatch):
     ):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, fail)
-            with pytest.raises(TrainingError, match=f"The memory does not suffice: lower {remedy}"):
+            with pytest.raises(TrainingError, match=f"Memory ran out: lower {remedy}"):
                 run_rl(base(), tmp_path / "out", tmp_path / "work")
 
 

@@ -1,4 +1,5 @@
-"""Evidence recall: which share of the gold evidence the tools returned, computed from the trajectory alone.
+"""Evidence recall: the share of the gold evidence that the tools returned, computed from the trajectory
+alone.
 
 The gold evidence of a question is its `supporting_passages` (matched by document id) or its
 `supporting_titles` (matched by the titles shown to the model). In an index built from the suite's own

@@ -41,7 +41,7 @@ def is_right(row: Row) -> bool:
 
 
 def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = False) -> str:
-    """Returns the kind of failure of a row that is complete but for `failure`; "" for a right answer.
+    """Returns the kind of failure of a row that lacks only `failure`; empty for a right answer.
 
     `on_purpose`: the evaluation makes searches fail as noise, so a failed search does not make the
     question `failed`.
@@ -69,7 +69,7 @@ def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = Fal
 def wrote_answer_earlier(trajectory: Trajectory, task: Task) -> bool:
     """Whether the model wrote a right answer before its final answer.
 
-    Gold answers yes and no, and those that occur in the task's own text, do not count: a model writes
+    Gold answers yes and no, and gold answers that occur in the task's own text, do not count: a model writes
     them anyway. A RAMP task needs the answers of all its masks.
     """
     language = task.language if isinstance(task, MaskedTask) else ""
@@ -88,7 +88,7 @@ def wrote_answer_earlier(trajectory: Trajectory, task: Task) -> bool:
 
 
 def _before_answer(trajectory: Trajectory) -> str:
-    """Returns all text of the model except its final answer; "" without a final answer."""
+    """Returns all text of the model except its final answer; empty without a final answer."""
     written = " ".join(turn.text for turn in trajectory.turns if turn.role == "model")
     if not trajectory.answer:
         return ""
@@ -99,7 +99,7 @@ def _before_answer(trajectory: Trajectory) -> str:
 
 
 def count_failures(rows: Iterable[Row]) -> dict[str, int]:
-    """Returns kind -> number of rows, with `right` first, then in the order of FAILURES.
+    """Returns the number of rows of each kind, with `right` first, then in the order of FAILURES.
 
     Kinds without rows are omitted.
     """

@@ -34,7 +34,7 @@ def judge_all(
     The columns are `judge_strict` and `judge_relaxed` (0 or 1), and `judge_error`. Trajectories whose
     endpoint or search failed have no answer and are not judged. Raises ModelError if the judge's endpoint
     left more than `allow_failed` of the answers without a verdict; the verdicts received so far are
-    cached, so the same command asks only for the missing ones.
+    cached, so the same command asks only for the missing verdicts.
     """
     columns: list[dict[str, Any]] = [{} for _ in trajectories]
     if not settings.url:

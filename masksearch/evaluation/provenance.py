@@ -1,6 +1,6 @@
 """Provenance of an evaluation, which allows others to repeat it.
 
-It has hashes of prompts, questions and checkpoint, the decoding settings and the package versions.
+The record has hashes of prompts, questions and checkpoint, the decoding settings and the package versions.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy
 
 
 def judge_hashes(settings: EvalSettings) -> dict[str, str]:
-    """Returns mode -> hash of the judge's prompts; empty without a judge."""
+    """Returns the hash of the judge's prompts for each mode; empty without a judge."""
     judge = settings.judge
     return {
         mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash

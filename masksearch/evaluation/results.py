@@ -1,8 +1,8 @@
 """Results files: aggregates the rows of single questions, writes and loads the file.
 
 Guessable questions are reported separately: in many multi-hop questions the answer is yes/no or occurs in
-the question itself (48% of 2WikiMultiHopQA, 20% of HotpotQA, as measured here), so a model can score
-there without any search.
+the question itself (48% of 2WikiMultiHopQA, 20% of HotpotQA, as measured here), so a model can score on
+these questions without any search.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ AVERAGED = (
 """Columns that are averaged if every row has them."""
 WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
 """Columns that are averaged over the rows that have them; the metric `n_NAME` counts these rows unless
-all have it."""
+all rows have the column."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
 """Columns that get a bootstrap interval, besides the subset scores of `_subset_scores`."""
 BY_KIND = ("f1", "em")
@@ -167,8 +167,8 @@ def save(results: Results, path: str | Path) -> None:
 def load_results(path: str | Path) -> Results:
     """Reads a results file, or the `results.json` of a folder.
 
-    Raises DataError for a file that cannot be read, FormatError (naming the field) for one with invalid
-    content.
+    Raises DataError for a file that cannot be read, FormatError (naming the field) for a file with
+    invalid content.
     """
     path = Path(path)
     if path.is_dir():

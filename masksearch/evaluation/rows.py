@@ -41,8 +41,8 @@ def row(
     """Returns the row of a trajectory.
 
     `seconds` is the episode's wall time, `judged` its columns from `judgements.judge_all`. `free_recall`
-    is the recall of the gold answer in all text of the model, tags or not: next to a score of zero it
-    shows whether the model failed at the answer's form or at the task.
+    is the recall of the gold answer in all text of the model, inside and outside tags; with a score of
+    zero it shows whether the model failed at the answer's form or at the task.
     """
     task = task_from_json(trajectory.task)
     form = settings.agent.answer_form
@@ -76,10 +76,10 @@ def _is_valid(trajectory: Trajectory, settings: EvalSettings) -> bool:
 
 
 def follows_protocol(trajectory: Trajectory) -> bool:
-    """Whether an agent kept to the protocol.
+    """Whether an agent followed the protocol.
 
-    Native tool calls are translated into the protocol by us, so for these the test is that no call needed
-    a correction.
+    MaskSearch translates native tool calls into the protocol, so these trajectories follow it if no call
+    needed a correction.
     """
     if trajectory.model.startswith("openai-tools:"):
         return trajectory.usage.corrections == 0

@@ -45,8 +45,8 @@ Job = Callable[[Task], Coroutine[Any, Any, Episode]]
 def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes a results file to `output` and `trajectories.jsonl` to `work`; returns the stage's summary.
 
-    Raises DataError if the model was trained on a task's article, UsageError for settings that do not fit
-    together, ModelError or SearchError if more than `allow_failed` of the questions failed.
+    Raises DataError if the model was trained on a task's article, UsageError for inconsistent settings,
+    ModelError or SearchError if more than `allow_failed` of the questions failed.
     """
     suite, tasks = load_tasks(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
@@ -113,8 +113,8 @@ def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None
 def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | None:
     """Opens the index; None for closed-book.
 
-    Raises UsageError if the method needs an index and there is none, if the index lacks a tool of the
-    agent, or if `hide_gold` is set and a question names no gold passages.
+    Raises UsageError if the method needs an index and the settings name none, if the index lacks a tool
+    of the agent, or if `hide_gold` is set and a question names no gold passages.
     """
     if settings.method == "closed-book":
         return None
@@ -163,7 +163,7 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
     """Returns the function that rolls out one task with the method of the settings."""
 
     def sampling(task: Task) -> Sampling:
-        # Each task has its own seed, so that its text does not depend on which other tasks a run contains.
+        # Each task has its own seed, so that its text does not depend on the other tasks of the run.
         return Sampling(settings.temperature, random.Random(f"{settings.seed}:{task.id}").getrandbits(31))
 
     if settings.method in AGENTS:
@@ -198,13 +198,13 @@ class Finished:
 
     trajectory: Trajectory
     seconds: float | None
-    """None if the log has no time for it."""
+    """None if the log lacks the time."""
 
 
 def roll_out_resumably(
     tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str
 ) -> list[Finished]:
-    """Returns the trajectories of all tasks in order, reusing those logged in `work`.
+    """Returns the trajectories of all tasks in order, reusing the trajectories logged in `work`.
 
     A checkpoint in this process decodes chunk by chunk, and an unfinished chunk is repeated as a whole:
     rounding depends slightly on the other sequences of a batch, so results are the same however often a

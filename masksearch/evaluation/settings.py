@@ -44,7 +44,7 @@ class EvalSettings(Settings):
     limit: int | None = Field(None, ge=1)
     """Number of tasks to evaluate, from the start of the file. Unset, all tasks are evaluated."""
     not_trained_on: Refs = ()
-    """Task files of training; the stage fails if the evaluation contains an article of one of them."""
+    """Task files of training; the stage fails if the evaluation contains an article of one of these files."""
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; 0 is greedy decoding."""
     search: SearchSettings = SearchSettings()
@@ -52,7 +52,7 @@ class EvalSettings(Settings):
     agent: AgentSettings = AgentSettings()
     """The agent loop: tools, answer form, limits on searches and tokens."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of a checkpoint loaded in this process; the results record the one that was used."""
+    """Number format of a checkpoint loaded in this process; the results record the format that was used."""
     decode_slots: int = Field(48, ge=1)
     """Sequences that a checkpoint in this process decodes at the same time."""
     chunk: int = Field(128, ge=1)
@@ -62,7 +62,7 @@ class EvalSettings(Settings):
     """Most requests in flight to an endpoint."""
     allow_failed: float = Field(0.0, ge=0, le=1)
     """Share of the questions that may fail because of the endpoint or a search; each is scored with the
-    answer it has. Above it the stage fails and writes no results."""
+    answer it has. Above this share the stage fails and writes no results."""
     bootstrap: int = Field(2000, ge=100)
     """Bootstrap resamples for the 95% intervals."""
     seed: int = 1
@@ -75,7 +75,8 @@ class CompareSettings(Settings):
     results: Refs = ()
     """Results files, one row of the tables each."""
     baseline: Ref = ""
-    """Result that the others are compared with, paired by question. Empty: the first of the same suite."""
+    """Result that the other results are compared with, paired by question. Empty: the first result of the
+    same suite."""
     groups: dict[str, Refs] = Field({})
     """Arms of an experiment, each averaged over its training seeds: name -> results files."""
     metric: tuple[str, ...] = Field(("recall",), min_length=1)
@@ -83,12 +84,12 @@ class CompareSettings(Settings):
     measure in the results."""
     format: Literal["text", "markdown", "latex", "csv"] = "text"
     """Format of the printed tables and of the file written next to the output. csv has no tables: it
-    lists every measure, one a line, in full precision."""
+    lists every measure on a separate line, in full precision."""
     tables: tuple[
         Literal["main", "arms", "details", "kinds", "failures", "robustness", "contamination", "differences"],
         ...,
     ] = ()
-    """Tables to show. Empty: all that have content."""
+    """Tables to show. Empty: all tables that have rows."""
     intervals: bool = False
     """Show 95% intervals in the main tables and the tables of arms as well; the other tables always have
     them."""

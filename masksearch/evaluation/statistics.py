@@ -1,7 +1,7 @@
 """Confidence intervals and paired tests over questions, in seeded numpy.
 
 Both describe how a score would vary with other questions of the same kind. They do not cover the
-variation between training seeds: train several and use `compare`, which shows the spread. If all values
+variation between training seeds: train several seeds and use `compare`, which shows the spread. If all values
 are equal, the interval has no width; with few questions that does not mean certainty.
 
 Several suites are averaged as the mean of their means, so every suite weighs the same for any number of
@@ -57,7 +57,7 @@ def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) ->
 def _bootstrap_macro_means(groups: Sequence[Floats], resamples: int, seed: int) -> Floats:
     """Returns the means (resamples,) of the means of `groups`.
 
-    Each group (questions of the group,) is resampled by itself.
+    Each group (questions of the group,) is resampled separately.
     """
     rng = np.random.default_rng(seed)
     total = np.zeros(resamples)

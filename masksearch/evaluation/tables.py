@@ -88,7 +88,7 @@ def _padded(row: Sequence[str], widths: Sequence[int], align: str) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Returns the number of terminal columns: two for a wide character, none for a combining one."""
+    """Returns the number of terminal columns: two for a wide character, zero for a combining character."""
     return sum(
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text

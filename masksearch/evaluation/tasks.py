@@ -26,7 +26,8 @@ def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
 
 
 def known(suite: str) -> str:
-    """Returns the registered name of the suite that tables call `suite`; empty if there is none."""
+    """Returns the registered name of the suite that tables call `suite`; empty if the suite is not
+    registered."""
     try:
         found = find_suite(suite.casefold().replace(" ", "")).name if suite else ""
     except UsageError:

@@ -1,7 +1,7 @@
 """Arms of an experiment: several training seeds each, averaged by question, then compared in pairs.
 
 Resampling draws questions (each averaged over the seeds), so intervals and p values do not cover the
-variation between seeds; each arm therefore also has the mean of every seed and their spread.
+variation between seeds; each arm therefore also has the mean of every seed and the spread of these means.
 
 With several suites there is a `mean of suites`, in which every suite weighs the same, and, if the suites
 differ in size, `all suites`, in which every question weighs the same.
@@ -40,9 +40,9 @@ def compare_arms(
 ) -> dict[str, Any]:
     """Returns the entries of all arms and the paired tests between them.
 
-    The form is `{"arms": one entry for each arm and suite, "arm_pairs": one for each pair of arms and
-    suite}`. With several suites there are entries for the means over suites too. A pair is the later arm
-    minus the earlier arm, so list the control first. A metric that any row lacks is omitted. Raises
+    The form is `{"arms": one entry for each arm and suite, "arm_pairs": one test for each pair of arms
+    and suite}`. With several suites there are entries for the means over suites too. A pair is the later
+    arm minus the earlier arm, so list the control first. A metric that any row lacks is omitted. Raises
     UsageError for an arm without results, or with two methods on one suite.
     """
     rows = [row for results in arms.values() for result in results for row in result.per_question]

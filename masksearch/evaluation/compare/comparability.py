@@ -64,9 +64,9 @@ def check_questions(entries: Iterable[Loaded]) -> None:
             shared = len(shared_ids([other.results, entry.results]))
             raise UsageError(
                 f"{other.source} and {entry.source} both measure '{entry.results.suite}', "
-                f"but on different questions ({difference}); evaluate both on the same ones, "
+                f"but on different questions ({difference}); evaluate both on the same questions, "
                 "give the suites different names with 'eval --suite', "
-                f"or set allow_different_questions to compare them over the {shared} that they share."
+                f"or set allow_different_questions to compare them over the {shared} questions that they share."
             )
 
 
@@ -107,8 +107,8 @@ def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
     first: dict[tuple[str, str], Loaded] = {}
     for entry in entries:
         suite = entry.results.suite
-        # Prompts are comparable only within a method, so each result is also compared with the first of
-        # its method.
+        # Prompts are comparable only within a method, so each result is also compared with the first
+        # result of its method.
         for other in (
             first.setdefault((suite, ""), entry),
             first.setdefault((suite, entry.results.method), entry),

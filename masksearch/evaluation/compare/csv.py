@@ -36,7 +36,7 @@ FIELDS = (
     "source",
 )
 """Columns. `kind` is result, average (mean of suites), pooled (all questions) or arm, each with the test
-against its baseline; pair and arm_pair are the tests that no such line has."""
+against its baseline; pair and arm_pair are the remaining tests."""
 
 
 def to_csv(comparison: Values) -> str:

@@ -44,7 +44,7 @@ _GUESSABLE = (
 
 
 def details(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table of all scores, some with intervals, and one of cost and retrieved evidence."""
+    """Returns a table of all scores, some with intervals, and a table of cost and retrieved evidence."""
     if not found["rows"]:
         return []
     note = "Anywhere: gold words found anywhere in the output."
@@ -73,8 +73,8 @@ def _columns(found: Values, figures: Figures, caption: str, metrics: Sequence[st
 def kinds(found: Values, figures: Figures) -> list[Table]:
     """Returns a table of scores for each kind of answer: yes/no, contained in the question, open.
 
-    Results files of older versions have no kinds but a score of guessable questions; these get a table of
-    their own.
+    Results files of older versions have a score of guessable questions instead of kinds; these files get
+    a separate table.
     """
     rows = by_suite([row for row in found["rows"] if row["kinds"]])
     shown = [(kind, name) for kind, name in _KINDS if any(row["kinds"].get(kind) for row in rows)]

@@ -32,14 +32,15 @@ class Variant(NamedTuple):
 
     @property
     def name(self) -> str:
-        """For example `drop 20%, distract 10%` or `gold removed`; empty for the original search."""
+        """Returns a name such as `drop 20%, distract 10%` or `gold removed`; empty for the original
+        search."""
         parts = [f"{kind} {100 * rate:.3g}%" for kind, rate in self.noise]
         parts += [f"noise seed {self.seed}"] if self.noise and self.seed != 1 else []
         return ", ".join(["gold removed", *parts] if self.gold_removed else parts)
 
 
 def variant(results: Results) -> Variant:
-    """Returns the variant of one evaluation from its settings; closed-book has none."""
+    """Returns the variant of one evaluation from its settings; empty for closed-book."""
     if results.method == "closed-book":
         return Variant(False, (), 1)
     search = results.settings.get("search")
@@ -79,7 +80,7 @@ def _file(entry: Loaded) -> str:
 
 
 def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
-    """Returns file -> the name of its row: the model's label.
+    """Returns the row name of each file: the model's label.
 
     If two results of one suite, method and variant have the same label, the checkpoint follows in brackets.
     If that is not enough, the file's name takes its place, and finally the file's path.
@@ -127,7 +128,7 @@ def same_question(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
 
 def shared_ids(group: Sequence[Results]) -> list[str]:
-    """Returns the ids of the questions that all of `group` have, in the order of the first.
+    """Returns the ids of the questions that all of `group` have, in the order of the first results.
 
     Questions with different gold answers are not shared.
     """

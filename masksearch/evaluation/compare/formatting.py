@@ -73,19 +73,19 @@ class Figures(NamedTuple):
     """Measure -> number of tests that were corrected together."""
 
     def figure(self, value: float, metric: str, signed: bool = False) -> str:
-        """Formats a value: a score in percent (`31.2`; signed, `+4.0`), others unscaled."""
+        """Formats a value: a score in percent (`31.2`; signed, `+4.0`), other metrics unscaled."""
         if is_score(metric):
             digits = self.settings.digits
         elif "tokens" in metric and metric != "answer_tokens":
             digits = 0
         else:
             digits = 1
-        # Adding 0.0 turns a negative zero into a positive one, which has no minus sign.
+        # Adding 0.0 turns a negative zero into a positive zero, which has no minus sign.
         shown = round(value * (100 if is_score(metric) else 1), digits) + 0.0
         return f"{shown:{'+' if signed else ''}.{digits}f}"
 
     def interval(self, interval: Sequence[float] | None, metric: str, signed: bool = False) -> str:
-        """Formats an interval: `[27.0, 35.1]`; empty without one."""
+        """Formats an interval: `[27.0, 35.1]`; empty without an interval."""
         if not interval:
             return ""
         low, high = (self.figure(bound, metric, signed) for bound in interval)

@@ -93,7 +93,8 @@ def _wide(figures: Figures, cell: Values, metric: str) -> Cell:
 
 
 def arms(found: Values, figures: Figures) -> list[Table]:
-    """Returns tables of arms by suite with the spread over seeds, then one of all scores with intervals."""
+    """Returns tables of arms by suite with the spread over seeds, then a table of all scores with
+    intervals."""
     if not found["arms"]:
         return []
     chosen = [metric for metric in figures.settings.metric if metric in found["arms"][0]["metrics"]]

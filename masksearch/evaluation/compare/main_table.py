@@ -1,7 +1,7 @@
 """Computes the values of the main tables and of the contamination table.
 
-A main table has one row for each model and method, one column for each suite and one for their mean; each
-measure has its own table.
+A main table has one row for each model and method, one column for each suite and one column for the mean
+of the suites; each measure has a separate table.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def main_tables(
     A table is `{"metric", "suites", "n", "baseline", "rows": [{"label", "method", "cells": {suite: cell},
     "average": cell, "pooled": cell}]}`. A cell is `{"value", "interval", "n"}`, with `difference`, `p`
     and `p_adjusted` if it was tested against the baseline. If the results of a suite differ in their
-    questions, only the questions that all of them share count, provided there are any. `average` is the
-    mean of the suites' means and `pooled` the mean of all questions; both are None for a row that lacks a
-    suite, and if there is only one suite.
+    questions, only the questions that all of them share count, unless the results share none. `average`
+    is the mean of the suites' means and `pooled` the mean of all questions; both are None for a row that
+    lacks a suite, and if there is only one suite.
     """
     entries = [entry for cells in rows.values() for entry in cells.values()]
     suites = list(dict.fromkeys(entry.results.suite for entry in entries))
@@ -79,7 +79,7 @@ def main_tables(
 def common_baseline(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> tuple[str, str] | None:
-    """Returns the row (name, method) that is every suite's baseline; None if they differ."""
+    """Returns the row (name, method) that is every suite's baseline; None if the baselines differ."""
     suites = dict.fromkeys(entry.results.suite for entry in entries)
     members = [[entry for entry in entries if entry.results.suite == suite] for suite in suites]
     found = [baseline_of(group, entries, settings.baseline, names) for group in members]
@@ -136,7 +136,7 @@ def _cell(
     results = entry.results
     whole = len(shared) in (0, results.n)
     if values:
-        # The file's interval is of all its questions, so it fits only if all of them count.
+        # The file's interval covers all its questions, so it is used only if all questions count.
         interval = results.intervals.get(metric) if whole else None
         found = list(interval or bootstrap_interval(values, settings.bootstrap, settings.seed))
         return {
@@ -162,7 +162,7 @@ def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:
 
 
 def contamination(entries: Sequence[Loaded], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Returns how much a model knows without the evidence.
+    """Returns the scores of models with and without the evidence.
 
     Each entry has the share of right answers (`is_right`) with the ordinary search, closed-book, and with
     the gold passages hidden, over the questions that these results share: `{"suite", "label", "method",
@@ -208,7 +208,7 @@ def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | No
     shares: dict[str, Any] = {
         name: sum(column) / len(column) if column else None for name, column in right.items()
     }
-    # Either list is empty if there is no such result, so the lengths may differ.
+    # A missing result has an empty list, so the lengths may differ.
     unknown = [
         searched
         for searched, closed_book in zip(right["ordinary"], right["closed_book"], strict=False)

@@ -1,6 +1,6 @@
 """Paired tests over the same questions, and the correction of their p values for multiple comparisons.
 
-The pairs are: result and baseline, result and the one listed before it, degraded and original search,
+The pairs are: result and baseline, result and the result listed before it, degraded and original search,
 means over suites.
 """
 
@@ -47,7 +47,7 @@ def as_json(found: PairedDifference, n: int) -> Pair:
 
 
 def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[list[float], list[float]]:
-    """Returns a metric of a and of b, both (questions,), over those of `ids` for which both have it."""
+    """Returns a metric of a and of b, both (questions,), over the `ids` for which both have it."""
     tables = [{row["id"]: value(row, metric) for row in results.per_question} for results in (a, b)]
     both = [(tables[0][key], tables[1][key]) for key in ids]
     known = [(x, y) for x, y in both if x is not None and y is not None]
@@ -55,7 +55,7 @@ def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[li
 
 
 def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | None:
-    """Returns the tests of a - b over the questions that both have, matched by id; None if they share none.
+    """Returns the tests of a - b over the questions that both have, matched by id; None if none is shared.
 
     The form is `{"n", "metrics": {name: {difference, interval, p, n}}}`.
     """
@@ -77,7 +77,7 @@ def baseline_pairs(
 ) -> list[Pair]:
     """Returns the tests of every result against the baseline of its suite and the result before it.
 
-    Each test is over the questions that both results share; results that share none have no test.
+    Each test is over the questions that both results share; results without shared questions have no test.
     """
     pairs = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
@@ -147,7 +147,7 @@ def macro_pairs(
                 columns(entry.results, against[suite].results, name, shared[suite])
                 for suite, entry in cells.items()
             ]
-            # Each suite has (x, y), both (questions with the metric,); a suite without any would be
+            # Each suite has (x, y), both (questions with the metric,); a suite without questions would be
             # missing from the mean.
             if all(x for x, _ in found):
                 difference = paired_macro_difference(found, settings.bootstrap, settings.seed, settings.test)
@@ -225,7 +225,7 @@ def _against_original(results: Results, reference: Loaded | None, settings: Comp
 
 
 def correct(pairs: Sequence[Pair], settings: CompareSettings) -> dict[str, int]:
-    """Adds `p_adjusted` to every test of `pairs` and returns metric -> number of its tests.
+    """Adds `p_adjusted` to every test of `pairs` and returns the number of tests of each metric.
 
     All tests of one metric are one family.
     """

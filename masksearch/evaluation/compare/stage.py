@@ -109,7 +109,7 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
 def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
     """Returns the comparison as JSON values, without its `table`.
 
-    `shown` are the files of `loaded` that are rows of the tables; the others are used in arms only.
+    `shown` are the files of `loaded` that are rows of the tables; the other files are used in arms only.
     Raises UsageError for results that must not be compared, or if no result has one of the measures.
     """
     entries = list(loaded.values())
@@ -174,7 +174,7 @@ def result_row(entry: Loaded, name: str) -> dict[str, Any]:
 
 
 def _counted(results: Results) -> dict[str, int]:
-    """Returns metric -> number of questions that have it, for the metrics that not all questions have."""
+    """Returns the number of questions with a value for each metric that some questions lack."""
     counts = {
         metric: sum(value(row, metric) is not None for row in results.per_question)
         for metric in results.metrics

@@ -106,7 +106,7 @@ def _parsed(text: str, name: str) -> list[Any]:
             f"{name}, line {error.lineno} is not valid JSON ({error.msg}, column {error.colno})."
         ) from error
     except (ValueError, RecursionError) as error:
-        # A number of thousands of digits, or deeply nested lists.
+        # Python's reader fails on a number of thousands of digits and on deeply nested lists.
         raise FormatError(f"{name} is not valid JSON ({str(error).splitlines()[0].rstrip('.')}).") from error
     return list(value)
 
@@ -120,7 +120,7 @@ def _json_row(value: Any, place: str, number: int) -> Row:
 def _sheet(text: str, name: str) -> Iterator[Row]:
     """Yields the rows below the header; each cell is text, or None if it is blank.
 
-    Raises FormatError for a row that has not as many cells as the header.
+    Raises FormatError for a row with more or fewer cells than the header.
     """
     above, delimiter, columns = _header(text, name)
     first = above + 2
@@ -167,7 +167,7 @@ def _header(text: str, name: str) -> tuple[int, str, list[str]]:
 
 
 def _columns(line: str, delimiter: str) -> list[str]:
-    """Returns the cells of a line; none if it is not a valid line of a sheet."""
+    """Returns the cells of a line; an empty list if the line is not valid in a sheet."""
     try:
         return [cell.strip() for cell in next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])]
     except csv.Error:

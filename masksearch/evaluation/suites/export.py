@@ -25,7 +25,7 @@ class Exported:
     left_out: dict[str, int]
     """Reason -> number of rows that are not questions to ask."""
     incomplete: int = 0
-    """Questions with a gold paragraph that the release lacks; these name only titles, no passages."""
+    """Questions with a gold paragraph that the release lacks; these questions name only titles."""
     empty: int = 0
     """Titles of paragraphs without text, which are not in the corpus."""
 
@@ -106,9 +106,9 @@ def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Quest
 def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:
     """Returns the ids of all gold paragraphs; empty if one of them is missing.
 
-    HotpotQA's full-wiki contexts lack some gold paragraphs. They are taken from other questions if only
-    one paragraph has the title. A part of the ids would count as all of the gold, so a question without
-    one of them gets none.
+    HotpotQA's full-wiki contexts lack some gold paragraphs. The missing paragraphs are taken from other
+    questions if only one paragraph has the title. A part of the ids would count as all of the gold, so a
+    question that lacks one of them gets no ids.
     """
     own: dict[str, list[str]] = {}
     for paragraph in item.paragraphs:

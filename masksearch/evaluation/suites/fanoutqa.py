@@ -38,7 +38,7 @@ def read_fanoutqa(row: Row) -> Item:
 def answer_parts(row: Row, answer: Any) -> Parts:
     """Returns the parts of an answer that the official scorer (`answer_in_text`) searches for.
 
-    Raises FormatError. The parts of an object are its keys and values, those of a list its entries; a
+    Raises FormatError. The parts of an object are its keys and values, the parts of a list are its entries; a
     single text or number is one part, so that every question is scored the same way. Numbers become text,
     true and false become yes and no. Nested lists are split as well; the official scorer does not define
     them, and the published answers have none.

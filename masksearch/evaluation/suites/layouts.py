@@ -60,7 +60,7 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
     """Returns the layout of a file's first row: the name of a suite, or OWN.
 
     `trusted`: the rows are certainly of `suite` (its own copy on the hub), so that the required fields
-    suffice. Raises FormatError for an unknown layout, or one of another suite than `suite`;
+    suffice. Raises FormatError for an unknown layout, or for the layout of another suite than `suite`;
     UsageError if several layouts fit and `suite` is empty, or if the file holds RAMP tasks.
     """
     fields = frozenset(row.values)
@@ -86,7 +86,7 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
 
 
 def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
-    """Raises an error unless the row fits exactly one layout, or that of `suite`."""
+    """Raises an error unless the row fits exactly one layout, or the layout of `suite`."""
     if not found:
         shown = ", ".join(sorted(row.values)[:12]) or "none"
         wanted = (

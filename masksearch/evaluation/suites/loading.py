@@ -38,7 +38,7 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
     another split); `hf:OWNER/NAME[:CONFIG][@SPLIT]` for another copy on the hub; or a file, as the
     authors publish it or as JSON Lines in our format, compressed or not. A file's layout is detected from
     its content; `suite` decides if several layouts fit, and names a file in our format. Rows that are not
-    questions to ask (MuSiQue's unanswerable ones, FreshQA's DEV split) are skipped and counted on
+    questions to ask (MuSiQue's unanswerable questions, FreshQA's DEV split) are skipped and counted on
     standard error. Only files in our format have `supporting_passages`: these are ids of a corpus that
     `write_suite` writes.
 

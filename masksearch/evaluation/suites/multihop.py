@@ -30,7 +30,7 @@ Aliases = Mapping[str, tuple[str, ...]]
 def read_hotpot(row: Row, aliases: Aliases | None = None) -> Item:
     """Reads a HotpotQA or 2WikiMultiHopQA row. Raises FormatError.
 
-    `aliases` are those of 2Wiki, by `answer_id`. Like the official 2Wiki script (v1.1), accepts the
+    `aliases` are 2Wiki's aliases by `answer_id`. Like the official 2Wiki script (v1.1), accepts the
     answer and all aliases and demonyms of its Wikidata entity.
     """
     answer = row.text("answer")
@@ -62,7 +62,7 @@ def _names(row: Row, field: str, key: str) -> Iterator[str]:
 
 
 def _part(entry: Any, index: int, *keys: str) -> Any:
-    """Returns one part of an entry: by index of a list, by key of an object; None without it."""
+    """Returns one part of an entry: by index of a list, by key of an object; None if the part is missing."""
     if isinstance(entry, dict):
         return next((entry[key] for key in keys if key in entry), None)
     return entry[index] if isinstance(entry, list | tuple) and len(entry) > index else None
@@ -84,8 +84,8 @@ def _context(row: Row) -> Iterator[tuple[str, str]]:
 def read_musique(row: Row) -> Item:
     """Reads a MuSiQue row.
 
-    Raises LeftOut for an unanswerable question (MuSiQue-Full has one for each question, with the same
-    id), FormatError for an invalid row.
+    Raises LeftOut for an unanswerable question (MuSiQue-Full has an unanswerable copy of each question,
+    with the same id), FormatError for an invalid row.
     """
     if not row.flag("answerable", True):
         raise LeftOut(UNANSWERABLE)
@@ -128,7 +128,7 @@ def _aliases(row: Row) -> tuple[str, ...]:
 
 
 def _hop_order(row: Row) -> dict[int, int]:
-    """Returns index of a paragraph -> number of the hop that it answers."""
+    """Returns the number of the hop that each paragraph answers, by the paragraph's index."""
     order: dict[int, int] = {}
     if row.values.get("question_decomposition") is None:
         return order
@@ -140,7 +140,8 @@ def _hop_order(row: Row) -> dict[int, int]:
 
 
 def find_aliases(source: str) -> Path | None:
-    """Returns 2Wiki's `id_aliases.json`, compressed or not, in the folder of a file; None without one."""
+    """Returns 2Wiki's `id_aliases.json`, compressed or not, in the folder of a file; None if it is
+    missing."""
     for suffix in ("", *PACKED):
         path = Path(source).parent / f"{ALIASES}{suffix}"
         if path.is_file():
@@ -151,7 +152,7 @@ def find_aliases(source: str) -> Path | None:
 def read_aliases(path: Path) -> Aliases:
     """Reads 2Wiki's alias file (on each line an object: Q_id, aliases, demonyms).
 
-    Returns Wikidata id -> its aliases and demonyms. Raises DataError, FormatError.
+    Returns the aliases and demonyms of each Wikidata id. Raises DataError or FormatError.
     """
     found: dict[str, tuple[str, ...]] = {}
     for row in read_file(str(path)):

@@ -59,12 +59,12 @@ class Suite:
     hub: str = ""
     """Name of the data set on the Hugging Face hub; empty if it has no readable copy there."""
     config: str = ""
-    """Configuration of that data set; empty if it has none."""
+    """Configuration of that data set; empty if it has no named configuration."""
     split: str = ""
     """Split of that data set to evaluate on."""
     releases: tuple[DatedRelease, ...] = ()
-    """Some dated releases, oldest first; the authors' page has all. Answers are right as of the release's
-    date."""
+    """Some dated releases, oldest first; the authors' page lists all releases. Answers are right as of
+    the release's date."""
 
     @property
     def source(self) -> str:

@@ -27,7 +27,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question and its paragraphs; suites without a corpus in the release have none."""
+    """A question and its paragraphs; suites without a corpus in the release have no paragraphs."""
 
     question: Question
     paragraphs: tuple[Paragraph, ...] = ()
@@ -84,7 +84,8 @@ class Row:
         return word in _TRUE
 
     def structure(self, name: str) -> Any:
-        """Returns a field that is a list or an object, or JSON of one in a string. Raises FormatError."""
+        """Returns a field that is a list or an object, or the JSON text of a list or an object. Raises
+        FormatError."""
         value = self.need(name)
         if isinstance(value, str):
             try:
@@ -123,7 +124,7 @@ class Row:
 def plain(value: object) -> str | None:
     """Returns a value as stripped text; None for a value that is neither text, a number nor a boolean.
 
-    True and false become yes and no; NaN, a missing number, becomes "".
+    True and false become yes and no; NaN, a missing number, becomes an empty string.
     """
     if isinstance(value, str):
         return value.strip()

@@ -69,7 +69,7 @@ def read_freshqa(row: Row) -> Item:
 def read_frames(row: Row) -> Item:
     """Reads a FRAMES row. Raises FormatError.
 
-    Its id is the number in the first column, otherwise its number in the file.
+    The id is the number in the first column; without this column, the row's number in the file.
     """
     number = row.optional(INDEX) or row.optional("id") or str(row.number)
     question = Question(

@@ -154,7 +154,7 @@ def test_different_questions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UsageError,
         match=r"a\.json and .*b\.json .*different questions "
-        r"\(1 are only in the first, 0 only .* the 1 that they share",
+        r"\(1 are only in the first, 0 only .* the 1 questions that they share",
     ):
         compare(tmp_path, results=[first, fewer])
     golds = make(tmp_path / "c.json", {"1": 0.5, "2": 0.5}, answers=[["x"], ["other"]])

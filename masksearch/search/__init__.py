@@ -1,4 +1,5 @@
-"""Search: indexes passages and ranks them for a query. Every searcher has a fingerprint that identifies it.
+"""Search: indexes passages and ranks them for a query. Every searcher has a fingerprint that identifies its
+results.
 
 masksearch index CORPUS -o index/          build_index
 masksearch search index/ "QUERY" -k 5      open_searcher(...).search

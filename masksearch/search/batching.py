@@ -1,5 +1,5 @@
-"""Batches concurrent searches: encoders, threads and servers take hardly longer for many queries than for
-one."""
+"""Batches concurrent searches, because encoders, threads and servers need hardly more time for many queries
+than for a single query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from masksearch.types import Hit
 
 T = TypeVar("T")
 SEARCH_THREADS = 64
-"""Number of threads in which searches over the network wait, so that the event loop stays free. asyncio's
+"""Number of threads for searches that wait for the network, so that the event loop stays free. asyncio's
 default pool has only six threads on two cores."""
 
 
@@ -54,7 +54,8 @@ class _Queue:
         self.waiting += len(pending)
 
     def take(self, size: int) -> tuple[int, list[_Pending]]:
-        """Removes up to `size` searches with the same k, oldest first; returns k and those still awaited."""
+        """Removes up to `size` searches with the same k, oldest first; returns k and the searches that are
+        still awaited."""
         batch: list[_Pending] = []
         k = next(iter(self.lanes), 0)
         lane = self.lanes.pop(k, deque())
@@ -64,7 +65,7 @@ class _Queue:
             if not search.answer.done():
                 batch.append(search)
         if lane:
-            self.lanes[k] = lane  # at the end, so that other lanes come first
+            self.lanes[k] = lane  # Added at the end, so that other lanes come first.
         return k, batch
 
 
@@ -72,10 +73,10 @@ class Batcher:
     """Collects the searches of an event loop into batches.
 
     While one batch is searched, the next one fills. A batch has at most `size` queries. With `inline` the
-    search runs on the event loop, which is right where it takes less than a millisecond: a thread would
-    only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads. `observe`
-    is called with the size of each batch. One batcher serves any number of event loops, one after another
-    or at once.
+    search runs on the event loop. This is right for a search of less than a millisecond, because a thread
+    would only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads.
+    `observe` is called with the size of each batch. One batcher serves any number of event loops, one after
+    another or at once.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class Batcher:
         self._searcher, self._size, self._inline = searcher, size, inline
         self._at_once, self._observe = at_once, observe
         self._queues: dict[asyncio.AbstractEventLoop, _Queue] = {}
-        """Event loop -> its queue; only loops with pending or running searches."""
+        """Event loop -> its queue, for loops with pending or running searches only."""
 
     async def search(self, query: str, k: int) -> list[Hit]:
         """Searches one query (see `Searcher.asearch`). Errors of other queries in the batch are not
@@ -114,8 +115,8 @@ class Batcher:
             return [await search.answer for search in searches]
         finally:
             for search in searches:
-                # Cancels searches without an answer. Retrieves the exception of the others, or asyncio
-                # would log a second failure as never retrieved.
+                # Cancels searches without an answer. Retrieves the exceptions of all other searches,
+                # because asyncio would otherwise log a second failure as never retrieved.
                 if not search.answer.cancel() and not search.answer.cancelled():
                     search.answer.exception()
 

@@ -23,20 +23,20 @@ from masksearch.search.settings import SearchSettings
 STORES = ("lancedb", "opensearch")
 """Kinds of index whose passages are stored by an engine instead of in the index folder."""
 ATTEMPTS = 5
-"""Attempts to open an index that another process is replacing."""
+"""Number of attempts to open an index that another process is replacing."""
 
 
 def load(directory: str | Path) -> LocalSearcher:
     """Opens an index folder that holds its own passages, memory-mapped.
 
-    Raises SearchError where the folder is no index, is damaged, or was built by another version;
-    UsageError where an engine stores the passages.
+    Raises SearchError if the folder is not an index, is damaged, or was built by another version, and
+    UsageError if an engine stores the passages.
     """
     directory = Path(directory)
     for _ in range(ATTEMPTS):
-        # A rebuilt index replaces the folder. Opened half before and half after the replacement, files of two
-        # builds could fit together unnoticed, or a good index could look damaged. So the manifest is compared
-        # before and after.
+        # A rebuilt index replaces the folder. If some files are opened before and some after the
+        # replacement, files of two builds could be mixed unnoticed, or a good index could look damaged.
+        # Therefore the manifests before and after opening are compared.
         before = _version(directory)
         try:
             opened = _opened(directory)
@@ -54,7 +54,8 @@ def load(directory: str | Path) -> LocalSearcher:
 
 
 def _version(directory: Path) -> tuple[int, int] | None:
-    """Returns inode and modification time (ns) of the manifest, which identify a build; None if missing."""
+    """Returns inode and modification time (ns) of the manifest, which identify a build, or None if the
+    manifest is missing."""
     try:
         found = (directory / MANIFEST).stat()
     except OSError:
@@ -96,8 +97,8 @@ def _opened(directory: Path) -> LocalSearcher:
 def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher:
     """Opens the back end that `spec` names and adds the wrappers that the settings ask for.
 
-    Raises SearchError where the back end cannot be opened, UsageError for wrong settings,
-    MissingExtraError without an optional package.
+    Raises SearchError if the back end cannot be opened, UsageError for wrong settings, and
+    MissingExtraError if an optional package is not installed.
     """
     from masksearch.search.remote import is_remote, open_remote
     from masksearch.search.wrappers import Replay, check, wrapped
@@ -105,7 +106,7 @@ def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher
     settings = settings or SearchSettings()
     check(settings)
     if settings.replay:
-        # The record replaces the back end, so that cache, limits and retries have no use.
+        # The record replaces the back end, so cache, limits and retries are not needed.
         kept = settings.model_copy(update={"replay": "", "cache": "", "rate": 0.0, "concurrency": 0})
         return wrapped(Replay(Path(settings.replay)), kept, network=False)
     remote = is_remote(spec)
@@ -122,7 +123,7 @@ def _folder(spec: str) -> Searcher:
 
 
 def describe(spec: str) -> dict[str, Any]:
-    """Returns the manifest entries that an index's results depend on; {} for a search over the network."""
+    """Returns the manifest entries that determine an index's results, or {} for a search over the network."""
     if not (Path(spec) / MANIFEST).is_file():
         return {}
     manifest = read_manifest(Path(spec))

@@ -21,11 +21,11 @@ class DenseSettings(Settings):
     """Sentence encoder: `minilm` (the packaged all-MiniLM-L6-v2), a sentence-transformers folder, or a
     model name on the hub."""
     query_prompt: str = ""
-    """Text put before each query, such as "query: " for E5 models. Empty: the encoder's own prompt named
-    query, if it has one."""
+    """Text put before each query, such as "query: " for E5 models. If empty, the encoder's own prompt named
+    query is used, if it exists."""
     passage_prompt: str = ""
-    """Text put before each passage, such as "passage: ". Empty: the encoder's own prompt named document
-    or passage, if it has one."""
+    """Text put before each passage, such as "passage: ". If empty, the encoder's own prompt named document
+    or passage is used, if it exists."""
     vectors: Literal["flat", "ivf", "hnsw"] = "flat"
     """FAISS index: flat (exact), ivf (clusters, of which only the nearest are searched), hnsw (a graph)."""
     precision: Literal["float32", "float16", "int8"] = "float16"
@@ -44,7 +44,7 @@ class DenseSettings(Settings):
     rrf_weight: float = Field(0.5, ge=0)
     """Weight of the vector ranking in the fusion; the BM25 ranking has weight 1 (hybrid)."""
     rrf_depth: int = Field(100, ge=1)
-    """Number of results fused from each of the two rankings; k results where k is larger (hybrid)."""
+    """Number of results fused from each of the two rankings, or k if k is larger (hybrid)."""
 
 
 class IndexSettings(Settings):
@@ -57,7 +57,7 @@ class IndexSettings(Settings):
     """Kind of index: bm25 (words), dense (vectors), hybrid (both), or an engine that stores the passages:
     lancedb (in a folder or a bucket), opensearch (on a server)."""
     store: str = ""
-    """Where the engine stores the passages. lancedb: a folder or URI (empty: inside the index folder);
+    """Where the engine stores the passages. lancedb: a folder or URI (if empty, inside the index folder);
     opensearch: http://HOST:9200/INDEX. The other kinds take no store."""
     dense: DenseSettings = DenseSettings()
     """Settings of the vectors (dense, hybrid)."""
@@ -92,15 +92,16 @@ class SearchSettings(Settings):
 
     rerank: str = ""
     """Cross-encoder that reranks the results: a sentence-transformers folder, or a model name on the hub.
-    Empty: no reranking."""
+    If empty, results are not reranked."""
     rerank_depth: int = Field(20, ge=1)
     """Number of results to rerank."""
     cache: str = ""
-    """Folder that caches search results; several processes may share it. Empty: no cache."""
+    """Folder that caches search results; several processes may share it. If empty, results are not cached."""
     record: str = ""
-    """File that records every search with its results. Empty: no recording."""
+    """File that records every search with its results. If empty, searches are not recorded."""
     replay: str = ""
-    """File written with `record`, which answers all searches in place of the back end. Empty: no replay."""
+    """File written with `record`. The file answers all searches in place of the back end. If empty, the
+    back end answers."""
     noise: NoiseSettings = NoiseSettings()
     """Noise added to the results."""
     rate: float = Field(0.0, ge=0)
@@ -108,12 +109,12 @@ class SearchSettings(Settings):
     concurrency: int = Field(0, ge=0)
     """Largest number of searches that run at the same time; 0 means no limit."""
     retries: int = Field(4, ge=0)
-    """Number of retries, with growing pauses, when a search over the network fails for a reason that may
-    pass."""
+    """Number of retries, with growing pauses, when a search over the network fails temporarily."""
     timeout: float = Field(30.0, gt=0)
     """Seconds after which a search over the network counts as failed."""
     url: str = ""
-    """Base URL of a proxy or mirror for a web provider or a wiki. Empty: the provider's own URL."""
+    """Base URL of a proxy or mirror for a web provider or a wiki. If empty, the provider's own URL is
+    used."""
 
 
 class AskSettings(Settings):

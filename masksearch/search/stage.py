@@ -20,7 +20,7 @@ from masksearch.types import Passage
 
 
 def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
-    """Yields the passages that an index with these settings holds.
+    """Yields the passages for an index with these settings.
 
     Reads the corpus one document at a time and shows progress. Records that cannot be read are counted in
     `skipped` and reported at the end.
@@ -40,7 +40,7 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
     """Builds the index folder `output` from a corpus and returns the stage's summary.
 
     Encoded vectors are kept in `work` until the folder is complete, so that an interrupted build resumes.
-    Raises UsageError for a `store` that the kind of index would ignore.
+    Raises UsageError if `store` is set and the kind of index would ignore it.
     """
     if settings.store and settings.kind not in STORES:
         raise UsageError(

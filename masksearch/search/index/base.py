@@ -24,7 +24,7 @@ Ranked = list[tuple[int, float]]
 class LocalSearcher(Manifested, ABC):
     """A `Searcher` and `PageReader` over an index. Threads may share it.
 
-    It pickles if it was loaded from a folder.
+    An index that was loaded from a folder can be pickled.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class LocalSearcher(Manifested, ABC):
         return page_of([self.passages[row] for row in rows]) if rows else None
 
     async def apage(self, title: str) -> Page | None:
-        """Runs `page` on the event loop: it needs only a few reads from memory."""
+        """Runs `page` on the event loop, because it needs only a few reads from memory."""
         return self.page(title)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -78,7 +78,8 @@ class LocalSearcher(Manifested, ABC):
 
     @cached_property
     def _titles(self) -> dict[str, list[int]]:
-        """Title key -> rows of the first document with this title. The empty title is left out."""
+        """Title key -> rows of the first document with this title. Documents with an empty title are left
+        out."""
         found: dict[str, list[int]] = {}
         for row, passage in enumerate(self.passages):
             rows = found.setdefault(page_key(passage.title), [])
@@ -105,12 +106,12 @@ def best(rows: Ints, totals: Floats, order: Ints, k: int) -> Ranked:
 def mapped(path: Path) -> Any:
     """Loads a saved array memory-mapped.
 
-    Returns a plain array instead of a numpy.memmap: it shares the memory, but slices without the
-    subclass's cost.
+    Returns a plain array instead of a numpy.memmap. The array shares the memory, but its slices avoid the
+    cost of the subclass.
     """
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def indexed_text(passage: Passage) -> str:
-    """Returns the text of a passage that is indexed: its title and its text."""
+    """Returns the indexed text of a passage: title and text."""
     return f"{passage.title}\n{passage.text}"

@@ -1,14 +1,14 @@
 """BM25 in this process: scores computed as bm25s does, saved in its file format, memory-mapped when loaded.
 
-The score of every term in every passage is computed when the index is built: in memory by bm25s itself,
-on disk by `postings.py`, which writes the same bytes in flat memory. A query adds up the scores of its
-terms and selects the best rows. Both steps are done here instead of in bm25s, so that queries need no
-lock and equal scores are ordered by passage id: the ranking does not depend on the machine.
+The score of every term in every passage is computed when the index is built: in memory by bm25s itself, on
+disk by `postings.py`, which writes the same bytes in flat memory. A query adds up the scores of its terms
+and selects the best rows. This module does both steps instead of bm25s, so that queries need no lock and
+equal scores are ordered by passage id. The ranking therefore does not depend on the machine.
 
-numpy computes the sums of small indexes, so that these need no compilation, and of rare words, for which
-only the passages that hold them are read. Code compiled by numba (`kernel.py`) computes the sums of
+numpy computes the sums for small indexes, which therefore need no compilation, and for rare words, for
+which only the passages with the word are read. Code compiled by numba (`kernel.py`) computes the sums for
 frequent words in large indexes, with the same results to the last bit. Without numba, numpy computes all
-of them.
+sums.
 
     masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
 """
@@ -46,7 +46,7 @@ SCORES, ROWS, COLUMNS, VOCABULARY = (
     "indptr.csc.index.npy",
     "vocab.index.json",
 )
-"""File names of bm25s."""
+"""File names that bm25s uses."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
@@ -155,7 +155,7 @@ class Bm25Searcher(LocalSearcher):
         return best(rows, totals, self.order, k)
 
     def _compiled_best(self, kernel: Callable[..., int], terms: Numbers, k: int) -> Ranked:
-        scores = np.zeros(k, dtype=np.float32)  # (k,), as are the two below
+        scores = np.zeros(k, dtype=np.float32)  # (k,), as are the next two arrays
         rows = np.empty(k, dtype=np.int32)
         places = np.empty(k, dtype=np.int32)
         found = kernel(
@@ -195,7 +195,7 @@ class Bm25Searcher(LocalSearcher):
 
 
 def _cores() -> int:
-    """Returns the number of cores this process may use: OMP_NUM_THREADS if set, else all.
+    """Returns the number of cores this process may use: OMP_NUM_THREADS if set, or else all cores.
 
     Worker processes that share a machine are started with OMP_NUM_THREADS=1.
     """
@@ -236,7 +236,7 @@ def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: 
     engine.save(
         folder, data_name=discarded, indices_name=discarded, vocab_name=discarded, show_progress=False
     )
-    # We never read this file; bm25s needs it to open the folder.
+    # MaskSearch never reads this file, but bm25s needs it to open the folder.
     postings.vocabulary.write_json(folder / VOCABULARY)
     postings.vocabulary.terms.save(folder)
 
@@ -246,8 +246,8 @@ def _index(passages: Sequence[Passage], language: str) -> _Postings:
     import bm25s
 
     tokeniser = Tokeniser(language)
-    # Numbered in order of appearance, because the order of a set differs between runs. "" is the term of
-    # passages without any other term.
+    # Terms are numbered in order of appearance, because the order of a set differs between runs. "" is the
+    # term of passages without any other term.
     vocabulary: dict[str, int] = {"": 0}
     rows = []
     for passage in passages:

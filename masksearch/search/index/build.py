@@ -1,6 +1,6 @@
-"""Builds index folders of the kinds bm25, dense and hybrid. A folder appears whole or not at all.
+"""Builds index folders of the kinds bm25, dense and hybrid. A folder appears only when it is complete.
 
-Few passages are in memory at a time. Encoded vectors are kept until the folder is complete:
+Only a few passages are in memory at a time. Encoded vectors are kept until the folder is complete:
 
 WORK/vectors/000012.npy     a shard of vectors
 """
@@ -35,7 +35,7 @@ def build(
     """Indexes passages, writes the folder `directory` and returns its manifest.
 
     Encoded vectors are kept in `work` until the folder is complete, so that an interrupted build resumes.
-    Raises DataError without passages, or where two passages have the same id.
+    Raises DataError if the corpus has no passages, or if two passages have the same id.
     """
     with atomic_path(directory) as folder:
         folder.mkdir()

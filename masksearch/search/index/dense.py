@@ -1,8 +1,8 @@
-"""Search by vectors: a sentence encoder and a FAISS index of the passages' vectors, memory-mapped where
-FAISS allows it.
+"""Search by vectors: a sentence encoder and a FAISS index of the passages' vectors, memory-mapped if FAISS
+supports this.
 
-Scores are cosines, rounded: the last bits of a query's vector depend on the other queries of its batch,
-and the ranking must not.
+Scores are rounded cosines, because the last bits of a query's vector depend on the other queries of its
+batch, and the ranking must not depend on them.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class DenseSearcher(LocalSearcher):
         self._revision = str(manifest["depends_on"]["revision"])
 
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
-        """Returns the best `k` rows of each query by cosine, none for a blank query.
+        """Returns the best `k` rows of each query by cosine, and no rows for a blank query.
 
-        Rows with equal scores are ordered by passage id. Raises SearchError where the vectors or their
-        encoder cannot be used.
+        Rows with equal scores are ordered by passage id. Raises SearchError if the vectors or their encoder
+        cannot be used.
         """
         found: list[Ranked] = [[] for _ in queries]
         places = [place for place, query in enumerate(queries) if query.strip()]
@@ -83,7 +83,7 @@ class DenseSearcher(LocalSearcher):
             scores = np.round(scores, DIGITS)
             if depth == total:
                 break
-            # ivf and hnsw may return fewer rows than requested; then there are no more, and no tie is cut.
+            # If ivf or hnsw returns fewer rows than requested, all found rows are here, and no tie is cut.
             cut = (scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)  # (queries,)
             if not cut.any():
                 break
@@ -92,13 +92,13 @@ class DenseSearcher(LocalSearcher):
 
     @cached_property
     def _same_encoder(self) -> Encoder:
-        """The encoder, after a check that it encoded the passages: another one would give wrong results
+        """The encoder, after a check that it encoded the passages. Another encoder would give wrong results
         without an error."""
         try:
             revision = self.encoder.revision
         except ModelError as error:
-            # Callers treat a ModelError as a failure of the model that they train or evaluate; here the
-            # search failed.
+            # Raised as SearchError, because callers treat a ModelError as a failure of the model that they
+            # train or evaluate.
             raise SearchError(f"The index {self.folder} cannot be searched. {error}") from error
         if revision != self._revision:
             raise SearchError(
@@ -136,7 +136,7 @@ class DenseSearcher(LocalSearcher):
 
 
 def identity(encoder: Encoder) -> dict[str, Any]:
-    """Returns everything but the corpus that a ranking by vectors depends on."""
+    """Returns all inputs of a ranking by vectors except the corpus."""
     settings = encoder.settings
     used = {"flat": (), "ivf": ("nprobe",), "hnsw": ("ef_search",)}[settings.vectors]
     chosen = ("query_prompt", "passage_prompt", "vectors", "precision", *used)
@@ -206,7 +206,7 @@ def _sample(shards: Sequence[Path], total: int) -> Vectors:
 def _factory(settings: DenseSettings, total: int) -> str:
     """Returns the FAISS factory string: about 4 sqrt(n) clusters (ivf), 32 links per node (hnsw)."""
     storage = {"float32": "Flat", "float16": "SQfp16", "int8": "SQ8"}[settings.precision]
-    # FAISS wants at least 39 training vectors per cluster.
+    # FAISS asks for at least 39 training vectors per cluster.
     clusters = max(1, min(int(4 * total**0.5), total // 39))
     return {"flat": storage, "ivf": f"IVF{clusters},{storage}", "hnsw": f"HNSW32,{storage}"}[settings.vectors]
 

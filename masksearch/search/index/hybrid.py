@@ -2,7 +2,7 @@
 
 A passage at rank r (from 1) of a ranking gets weight / (k + r), so scores of different kinds need not be
 compared. Cormack, Clarke and Buettcher (SIGIR 2009) use k = 60 and equal weights. With a small encoder,
-that is worse than BM25 alone in the first 20 results; the defaults of the settings were chosen on
+these values are worse than BM25 alone in the first 20 results; the defaults of the settings were chosen on
 training questions of HotpotQA (docs/log.md).
 """
 

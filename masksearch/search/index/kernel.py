@@ -1,7 +1,7 @@
 """Sums BM25 scores and selects the best rows in code compiled by numba, for frequent words in large indexes.
 
-There, numpy's several passes over memory take many times as long. Rows and scores are the same, to the
-last bit, as those that `bm25.Bm25Searcher` computes with numpy: scores are added in the same order, and
+For such words, numpy's several passes over memory take many times as long. Rows and scores equal to the
+last bit those that `bm25.Bm25Searcher` computes with numpy, because scores are added in the same order, and
 ties are broken by the same id order. numba is optional (the extra `fast`).
 """
 
@@ -19,18 +19,18 @@ BLOCK = 512
 
 @cache
 def compiled() -> Callable[..., int] | None:
-    """Returns `best_rows` compiled by numba, or None where numba cannot be imported.
+    """Returns `best_rows` compiled by numba, or None if numba cannot be imported.
 
     Compilation takes place at the first call, for the argument types of that call. numba caches the
     machine code on disk, so later processes load it.
     """
     try:
         import numba
-    except ImportError:  # not installed, or not for this version of numpy
+    except ImportError:  # numba is not installed, or does not support this version of numpy
         return None
     try:
         function: Callable[..., int] = numba.njit(nogil=True, cache=True)(best_rows)
-    except RuntimeError:  # no writable folder for the cache
+    except RuntimeError:  # numba has no writable folder for its cache
         function = numba.njit(nogil=True)(best_rows)
     return function
 
@@ -55,13 +55,13 @@ def best_rows(
         terms: int64 (terms of the query,).
         sums: float32 (passages,), all zero; it is all zero again on return.
         order: int32 (passages,), the position of each row's passage id in sorted order.
-        top_scores, top_rows, top_order: float32, int32 and int32, each (k,), where k is at least 1.
+        top_scores, top_rows, top_order: float32, int32 and int32, each (k,); k is at least 1.
 
     Time grows with the occurrences of the terms, with the number of passages (a fraction of a nanosecond
     each), and with k for each row that is among the best so far.
     """
-    # These come from the array so that they are float32. A literal 0 would make the comparisons below use
-    # double precision, which takes four times as long.
+    # These values come from the array, so that they are float32. A literal 0 would make the comparisons
+    # below use double precision, which takes four times as long.
     zero = least = sums[0]
     for term in terms:
         for place in range(columns[term], columns[term + 1]):

@@ -1,4 +1,4 @@
-"""Manifest of an index folder: format, kind, settings, and a fingerprint of all its results depend on."""
+"""Manifest of an index folder: format, kind, settings, and a fingerprint of all inputs of its results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Manifested:
 
     @property
     def settings(self) -> IndexSettings:
-        """The settings that the index was built with."""
+        """The settings of the index's build."""
         return IndexSettings.model_validate(self.manifest["settings"])
 
 
@@ -47,8 +47,8 @@ def make_manifest(
 ) -> dict[str, Any]:
     """Builds the manifest of an index.
 
-    `identity` holds everything but kind and corpus that the index's results depend on; `packages` are the
-    libraries whose versions are noted.
+    `identity` holds all inputs of the index's results except kind and corpus; `packages` names the
+    libraries whose versions are recorded.
     """
     depends = {"kind": settings.kind, "corpus": corpus_hash, **identity}
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
@@ -70,7 +70,7 @@ def make_manifest(
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     """Writes the manifest with the sizes of all other files of the folder, and returns it.
 
-    The manifest is written last: a folder with a manifest is complete.
+    The manifest is written last, so a folder with a manifest is complete.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     manifest["files"] = {str(path.relative_to(folder)): path.stat().st_size for path in files}
@@ -81,7 +81,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 def read_manifest(directory: Path) -> dict[str, Any]:
     """Reads the manifest of an index folder.
 
-    Raises SearchError where the folder is no index, is damaged, or was built by another version.
+    Raises SearchError if the folder is not an index, is damaged, or was built by another version.
     """
     path = directory / MANIFEST
     if not path.is_file():
@@ -114,7 +114,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def check_files(directory: Path, manifest: Mapping[str, Any]) -> None:
-    """Raises ValueError where a file's size differs from the manifest, OSError where a file is missing."""
+    """Raises ValueError if a file's size differs from the manifest, OSError if a file is missing."""
     for name, size in manifest["files"].items():
         if (directory / name).stat().st_size != size:
-            raise ValueError(f"{name} does not have the size that it was written with")
+            raise ValueError(f"{name} does not have the size that the manifest records")

@@ -113,7 +113,7 @@ class Postings:
         while edges[-1] < len(starts) - 1:
             beyond = int(np.searchsorted(starts, starts[edges[-1]] + RUN, side="right")) - 1
             edges.append(max(edges[-1] + 1, beyond))
-        # For each run (ranges + 1,): where each range starts in the run. The binary search reads only a
+        # For each run (ranges + 1,): the start of each range in the run. The binary search reads only a
         # few pages of the sorted terms.
         bounds = [
             np.searchsorted(np.memmap(path, dtype=np.int32, mode="r", shape=(size,)), edges)
@@ -138,15 +138,15 @@ class _Bm25:
     """
 
     def __init__(self, frequencies: Ints, lengths: Ints, k1: float, b: float) -> None:
-        # math.log of Python numbers, as in bm25s: numpy's logarithm may differ in the last bit. It is
-        # computed once for each different frequency.
+        # Uses math.log of Python numbers, as bm25s does, because numpy's logarithm may differ in the last
+        # bit. The logarithm is computed once for each different frequency.
         different, place = np.unique(frequencies, return_inverse=True)
         idf = [_idf(frequency, len(lengths)) for frequency in different.tolist()]
         self.idf = np.array(idf, dtype=np.float32)[place]  # float32 (terms,)
         self.lengths, self.mean, self.k1, self.b = lengths, lengths.mean(), k1, b
 
     def __call__(self, terms: Ints, rows: Ints, counts: Ints) -> Floats:
-        """Returns float32 (occurrences,), as all three arguments are (occurrences,)."""
+        """Returns float32 (occurrences,); all three arguments are (occurrences,)."""
         part = self.k1 * ((1 - self.b) + self.b * self.lengths[rows] / self.mean)  # float64 (occurrences,)
         tf = counts.astype(np.float32)
         scores: Floats = (self.idf[terms] * (tf / (part + tf))).astype(np.float32)
@@ -177,7 +177,7 @@ def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints
     """Returns int32 (count,): for each passage, the position of its id among all ids in sorted order.
 
     Sorted runs are written to `folder`, which the caller removes; without a folder all ids are sorted in
-    memory. Raises DataError where two passages have the same id.
+    memory. Raises DataError if two passages have the same id.
     """
     size = ID_RUN if folder else count
     order = np.empty(count, dtype=np.int32)

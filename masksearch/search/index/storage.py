@@ -30,8 +30,8 @@ DOCUMENTS = "documents.npy"
 TITLES = "titles"
 """Base name of the two files that map titles to documents."""
 KEPT = 8192
-"""Number of parsed passages kept in memory: the rollouts of a group send similar queries and find the
-same passages."""
+"""Number of parsed passages kept in memory. The rollouts of a group send similar queries and find the same
+passages."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -61,8 +61,8 @@ def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
 def page_key(title: str) -> str:
     """Returns the key by which a page is opened.
 
-    A title and its neutralised form, which models are shown, have the same key; so do titles that differ
-    only in case and white space.
+    A title and its neutralised form, which models are shown, have the same key; titles that differ only in
+    case and white space also share a key.
     """
     return normal_title(neutralise(title))
 
@@ -101,9 +101,9 @@ class StoredPassages(Sequence[Passage]):
         with open(self._path, "rb") as stream:
             self._data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         if len(self._data) != int(self._offsets[-1]):
-            raise ValueError(f"{TEXTS} and {OFFSETS} do not fit together")
-        # All files are opened here and not on demand, because another build may replace the folder at any
-        # time.
+            raise ValueError(f"{TEXTS} and {OFFSETS} are inconsistent")
+        # All files are opened at once and not on demand, because another build may replace the folder at
+        # any time.
         self.document_starts: Rows = np.asarray(np.load(directory / DOCUMENTS, mmap_mode="r"))
         """int64 (documents,): the first row of each document."""
         self._titles = Vocabulary.load(directory, TITLES)

@@ -1,9 +1,9 @@
-"""Numbers of terms, looked up by hash, without the text of the terms in memory.
+"""Looks up the numbers of terms by hash, without the text of the terms in memory.
 
 A term is identified by 64 bits of its BLAKE2b hash. One array holds the sorted hashes and another the
 numbers of their terms. Both are memory-mapped for an index on disk: opening it reads no data, and a
 lookup is one binary search. Among ten million terms, two share a hash with a probability of 3 in a
-million (n^2 / 2^65); such terms would be treated as one.
+million (n^2 / 2^65); such terms would be treated as the same term.
 """
 
 from __future__ import annotations
@@ -43,18 +43,19 @@ class Vocabulary:
 
     @classmethod
     def of(cls, terms: Collection[str]) -> Vocabulary:
-        """Numbers the terms in the order given."""
+        """Numbers the given terms in order."""
         return cls.of_hashes(term_hashes(terms))
 
     @classmethod
     def of_hashes(cls, hashes: Hashes) -> Vocabulary:
-        """Numbers terms by their hashes, in the order given. `find` returns the first of equal hashes."""
+        """Numbers terms, given by their hashes, in order. `find` returns the number of the first of equal
+        hashes."""
         order = np.argsort(hashes, kind="stable")
         return cls(hashes[order], order.astype(np.int32))
 
     @classmethod
     def load(cls, folder: Path, name: str = TERMS) -> Vocabulary:
-        """Loads the files that `save` wrote, memory-mapped. Raises ValueError where their lengths differ."""
+        """Loads the files that `save` wrote, memory-mapped. Raises ValueError if their lengths differ."""
         hashes, numbers = (np.asarray(np.load(path, mmap_mode="r")) for path in _files(folder, name))
         if len(hashes) != len(numbers):
             raise ValueError(f"the two files of its {name} have different lengths")
@@ -78,11 +79,11 @@ class Vocabulary:
         return np.where(self.hashes[places] == hashes, self.numbers[places], np.int32(-1)).astype(np.int32)
 
     def known(self, terms: Collection[str]) -> list[int]:
-        """Returns the numbers of those `terms` that are known, in the order given."""
+        """Returns the numbers of the known `terms`, in the order of `terms`."""
         return [number for number in self.find(term_hashes(terms)).tolist() if number >= 0]
 
     def with_more(self, hashes: Hashes) -> Vocabulary:
-        """Returns a vocabulary with new terms added, which get the next numbers in the order given."""
+        """Returns a vocabulary with new terms added, which get the next numbers in order."""
         order = np.argsort(hashes, kind="stable")
         places = np.searchsorted(self.hashes, hashes[order])
         numbers = (len(self) + order).astype(np.int32)

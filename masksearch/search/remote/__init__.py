@@ -1,4 +1,4 @@
-"""Search back ends on the network, each a `Searcher`. They make one attempt per search;
+"""Search back ends on the network, each a `Searcher`. A back end makes one attempt per search;
 `wrappers/retrying.py` retries.
 
 web:serper, web:serpapi, web:brave, web:tavily     web search; the key is read from SERPER_API_KEY,
@@ -32,11 +32,11 @@ def open_remote(spec: str, timeout: float, url: str = "") -> RemoteSearcher | Re
     """Opens the back end that `spec` names. Sends no request yet.
 
     `timeout` is in seconds; `url` replaces the base URL of a web provider or a wiki. The fingerprints
-    `web-NAME` and `wikipedia-LANGUAGE` (with a hash of `url` where it is given) identify the service.
-    They do not promise that the same queries return the same results.
+    `web-NAME` and `wikipedia-LANGUAGE` (with a hash of `url` if it is given) identify the service. They do
+    not guarantee that the same queries return the same results.
 
     Raises UsageError for an unknown name, a wrong URL or a missing key in the environment;
-    MissingExtraError without httpx.
+    MissingExtraError if httpx is not installed.
     """
     if spec.startswith(_URL):
         if url:

@@ -11,7 +11,7 @@ from typing import Any
 from masksearch.text.display import encodable, one_line
 
 LONGEST_MESSAGE = 300
-"""Longest message of a server that is shown, in characters."""
+"""Longest part of a server's message that is shown, in characters."""
 
 _INLINE = "a|abbr|b|cite|code|em|font|i|mark|q|s|small|span|strong|sub|sup|u|wbr"
 _BLOCK = "blockquote|br|dd|div|dl|dt|h[1-6]|hr|li|ol|p|pre|table|tbody|td|th|thead|tr|ul"
@@ -20,11 +20,11 @@ _TAG = re.compile(rf"</?(?:{_INLINE}|(?P<block>{_BLOCK}))(?:\s[^<>]*)?/?>", re.I
 
 
 class UnexpectedShape(ValueError):
-    """JSON that differs from the documented shape. The text names the expected part."""
+    """Raised for JSON that differs from the documented shape. The message names the expected part."""
 
 
 def member(value: Any, name: str) -> Any:
-    """Returns `value[name]` of a JSON object. Raises UnexpectedShape where it is missing."""
+    """Returns `value[name]` of a JSON object. Raises UnexpectedShape if it is missing."""
     if not isinstance(value, dict) or name not in value:
         raise UnexpectedShape(f"an object with '{name}'")
     return value[name]
@@ -38,7 +38,8 @@ def rows(value: Any, name: str) -> list[dict[str, Any]]:
 
 
 def text(row: Mapping[str, Any], name: str) -> str:
-    """Returns the string `row[name]`, "" if missing or null. Raises UnexpectedShape for another type."""
+    """Returns the string `row[name]`, or an empty string if it is missing or null. Raises UnexpectedShape
+    for another type."""
     value = row.get(name)
     if value is None:
         return ""
@@ -48,9 +49,9 @@ def text(row: Mapping[str, Any], name: str) -> str:
 
 
 def score(row: Mapping[str, Any], rank: int) -> float:
-    """Returns the row's score, or 1 / rank (rank counts from 1) where it has none.
+    """Returns the row's score, or 1 / rank (rank counts from 1) if the row has no score.
 
-    Raises UnexpectedShape where the score is not a finite number.
+    Raises UnexpectedShape if the score is not a finite number.
     """
     value = row.get("score")
     if value is None:
@@ -71,7 +72,7 @@ def plain(value: str) -> str:
 
 
 def shortened(query: str, characters: int, words: int | None = None) -> str:
-    """Cuts a query to a number of characters and words, on one line, at the end of a word where possible."""
+    """Cuts a query to a number of characters and words, on one line, at the end of a word if possible."""
     query = " ".join(query.split()[:words])
     if len(query) <= characters:
         return query
@@ -79,7 +80,8 @@ def shortened(query: str, characters: int, words: int | None = None) -> str:
 
 
 def message(value: Any, depth: int = 4) -> str:
-    """Returns the message in the error part of a JSON answer (text, an object, or a list of these), or "".
+    """Returns the message in the error part of a JSON answer (text, an object, or a list of both), or an
+    empty string.
 
     `depth` is the number of nested objects and lists that are searched.
     """

@@ -21,34 +21,37 @@ TOGETHER = 8
 
 
 class Provider(Protocol):
-    """Adapter of a provider: builds requests and parses answers. It does no input or output. It pickles."""
+    """Adapter of a provider: builds requests and parses answers. It does no input or output, and can be
+    pickled."""
 
     @property
     def service(self) -> Service:
         """Address, headers and key of the provider."""
 
     def request(self, query: str, k: int) -> Request:
-        """Builds the request for the best `k` results, or for as many as the provider returns at once.
+        """Builds the request for the best `k` results, or for the most results that the provider returns at
+        once.
 
-        The query is one line and not empty.
+        The query is a single line and not empty.
         """
 
     def hits(self, payload: Any, k: int) -> list[Hit]:
         """Returns the best `k` results of an answer.
 
-        Raises UnexpectedShape where the results are missing, unless the provider documents a missing
+        Raises UnexpectedShape if the results are missing, unless the provider documents a missing
         field for an empty result.
         """
 
     def complaint(self, payload: Any) -> ReportedError | None:
-        """Returns the error that an answer reports, for any HTTP status; None without an error."""
+        """Returns the error that an answer reports, for any HTTP status, or None if it reports no error."""
 
 
 class RemoteSearcher:
     """A `Searcher` over a provider, with one attempt per query.
 
-    Threads may share it. It pickles without its connections and without the key. `timeout` is in seconds.
-    Raises UsageError without the provider's key in the environment, MissingExtraError without httpx.
+    Threads may share a searcher. It is pickled without its connections and without the key. `timeout` is in
+    seconds. Raises UsageError if the provider's key is not in the environment, MissingExtraError if httpx
+    is not installed.
     """
 
     def __init__(self, provider: Provider, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
@@ -57,7 +60,7 @@ class RemoteSearcher:
 
     @property
     def fingerprint(self) -> str:
-        """The provider's name. It identifies the service; the results themselves change with the web."""
+        """The provider's name. It identifies the service, but the results change with the web."""
         return self.provider.service.name
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
@@ -67,8 +70,8 @@ class RemoteSearcher:
         """
         if len(queries) < 2:
             return [self._search(query, k) for query in queries]
-        # The pool of `in_thread` could deadlock here: this call may hold one of its threads while it
-        # waits for others.
+        # The pool of `in_thread` could deadlock here, because this call may hold a thread of the pool while
+        # it waits for other threads.
         with ThreadPoolExecutor(min(TOGETHER, len(queries)), "search-batch") as pool:
             return list(pool.map(self._search, queries, [k] * len(queries)))
 

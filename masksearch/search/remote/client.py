@@ -1,8 +1,8 @@
 """Sends one JSON request over HTTP, in one attempt, and turns every failure into a named error.
 
 Failures that may pass (time-outs, lost connections, 408, 425, 429, 5xx) raise SearchUnavailableError, all
-others SearchError. Callers decide about retries. Errors of the HTTP library are not chained: their texts
-may quote the server's answer, which may contain the key.
+other failures raise SearchError. Callers decide about retries. Errors of the HTTP library are not chained:
+their messages may quote the server's answer, which may contain the key.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class _Answer:
 class JsonClient:
     """Client of one service. Threads may share it and its connections, which are opened at the first request.
 
-    `timeout` is in seconds. It limits each wait, and the whole of an answer that arrives in pieces. Raises
-    MissingExtraError without httpx, UsageError without the service's key.
+    `timeout` is in seconds. It limits each wait, and the total time of an answer that arrives in pieces.
+    Raises MissingExtraError if httpx is not installed, UsageError if the service's key is missing.
     """
 
     def __init__(self, service: Service, timeout: float, max_bytes: int = MAX_BYTES) -> None:
@@ -69,8 +69,8 @@ class JsonClient:
     ) -> T:
         """Sends a request and returns the JSON answer as parsed by `read`.
 
-        `complaint` extracts the error that a service reports in its JSON; `read` raises UnexpectedShape
-        where the answer differs from the documentation. Raises SearchError or SearchUnavailableError.
+        `complaint` extracts the error that a service reports in its JSON; `read` raises UnexpectedShape if
+        the answer differs from the documentation. Raises SearchError or SearchUnavailableError.
         """
         payload = self._payload(self._answer(request, timeout or self.timeout), complaint)
         try:
@@ -113,7 +113,7 @@ class JsonClient:
             httpx.HTTPError,
             httpx.InvalidURL,
             UnicodeError,
-        ) as error:  # UnicodeError: an invalid host name
+        ) as error:  # an invalid host name raises UnicodeError
             failure = SearchError(
                 f"{self._who} cannot be asked ({type(error).__name__}: {self._shown(str(error))})."
             )
@@ -190,9 +190,10 @@ def user_agent(contact: str = "") -> str:
 
 
 def retry_after(value: str, now: float | None = None) -> float | None:
-    """Returns the seconds to wait from a Retry-After header (seconds or an HTTP date); None if it is invalid.
+    """Returns the wait in seconds from a Retry-After header (seconds or an HTTP date), or None if the
+    header is invalid.
 
-    `now` is in Unix time.
+    `now` is the Unix time in seconds.
     """
     value = value.strip()
     if re.fullmatch(r"[0-9]+(\.[0-9]*)?", value):

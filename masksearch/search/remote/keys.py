@@ -1,4 +1,4 @@
-"""Keys of search providers. They are read from the environment only, and are never shown, logged, written
+"""Keys of search providers. Keys are read from the environment only, and are never shown, logged, written
 or pickled."""
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ child loggers."""
 
 
 class Secret:
-    """The key in an environment variable. It pickles as the variable's name; the other process reads it
-    again.
+    """The key in an environment variable. It is pickled as the variable's name, and the other process reads
+    the variable again.
 
-    Raises UsageError, which names the variable, where the variable is empty or its value cannot be a key.
+    Raises UsageError, which names the variable, if the variable is empty or its value cannot be a key.
     """
 
     def __init__(self, variable: str) -> None:
@@ -64,8 +64,8 @@ class Secret:
 
 
 class _Scrubber(logging.Filter):
-    """Removes keys from the HTTP library's log: at level DEBUG it logs response headers, and a redirect
-    repeats the URL."""
+    """Removes keys from the HTTP library's log. At level DEBUG the library logs response headers, and a
+    redirect repeats the URL."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Plain records of a service, a request and a reported error. None of them holds a key."""
+"""Plain records of a service, a request and a reported error. These records never hold a key."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Request:
 
 @dataclass(frozen=True)
 class ReportedError:
-    """An error that a service reports in its JSON: permanent, passing (may succeed later), or refused
-    access."""
+    """An error that a service reports in its JSON: permanent, passing (the search may succeed later), or
+    refused access."""
 
     message: str
     kind: Literal["permanent", "passing", "access"] = "permanent"
@@ -68,14 +68,14 @@ def short_hash(text: str) -> str:
 def base_url(url: str) -> str:
     """Returns an http(s) URL without slashes at its end.
 
-    Raises UsageError where it is not an http(s) URL, or contains a user name, password, query or
-    fragment: URLs are shown and logged.
+    Raises UsageError if it is not an http(s) URL, or contains a user name, password, query or fragment,
+    because URLs are shown and logged.
     """
     try:
         parts = urlsplit(url)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname)
         valid = valid and url.isprintable() and " " not in url
-        _ = parts.port  # raises ValueError for a wrong port
+        _ = parts.port  # `port` raises ValueError for a wrong port
     except ValueError:
         valid = False
     if not valid:

@@ -23,7 +23,7 @@ from masksearch.types import Hit, Passage
 MAX_QUERIES, MAX_RESULTS = 256, 100_000
 """Most queries and results per request; `masksearch serve` rejects more results (its max_results)."""
 MAX_BYTES = 64_000_000
-"""Longest answer that is read, in bytes: room for 256 queries with whole passages."""
+"""Longest answer that is read, in bytes. This is room for 256 queries with whole passages."""
 HEALTH_TIMEOUT = 3.0
 """Timeout in seconds of the request for the server's fingerprint."""
 REMEDY = "it asks for credentials, which this protocol does not support"
@@ -32,7 +32,7 @@ REMEDY = "it asks for credentials, which this protocol does not support"
 class RetrieveSearcher:
     """A `Searcher` over a server of the protocol, with one attempt per request.
 
-    Threads may share it, and it pickles. `timeout` is in seconds.
+    Threads may share a searcher, and it can be pickled. `timeout` is in seconds.
     """
 
     def __init__(self, url: str, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
@@ -44,8 +44,8 @@ class RetrieveSearcher:
 
     @property
     def fingerprint(self) -> str:
-        """`http-` and the server's fingerprint from its `/health`, or a hash of the URL. Requested once,
-        at first use."""
+        """`http-` and the server's fingerprint from its `/health`, or a hash of the URL. The fingerprint is
+        requested once, at first use."""
         with self._lock:
             if not self._fingerprint:
                 self._fingerprint = f"http-{self._retriever() or short_hash(self.url)}"

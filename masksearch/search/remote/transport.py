@@ -1,4 +1,4 @@
-"""Pooled HTTP connections. Only this module adds the key to a request, below all layers that log or store
+"""Pooled HTTP connections. Only this module adds the key to a request, after all layers that log or store
 requests."""
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from masksearch.search.remote.records import Key, Service
 def connections(service: Service, secret: Secret | None) -> httpx.Client:
     """Returns a client that adds the service's headers and key and uses the proxy of the environment.
 
-    It follows no redirects. Raises UsageError where the proxy cannot be used.
+    The client follows no redirects. Raises UsageError if the proxy cannot be used.
     """
     limits = httpx.Limits(max_connections=2 * SEARCH_THREADS, max_keepalive_connections=SEARCH_THREADS)
     try:
@@ -65,7 +65,7 @@ def _tls() -> ssl.SSLContext:
 
 
 def _proxy(base: str) -> str | None:
-    """Returns the proxy URL from the environment, which httpx ignores when it is given a transport."""
+    """Returns the proxy URL from the environment, which httpx ignores when it gets a transport."""
     url = urlsplit(base)
     if urllib.request.proxy_bypass(url.hostname or ""):
         return None

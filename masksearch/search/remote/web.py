@@ -1,7 +1,7 @@
-"""Web search providers, one adapter each, written after their documentation.
+"""Web search providers, with one adapter for each provider, written from the provider's documentation.
 
 A passage is the snippet that the provider shows of a page, not the page itself. Only the first page of
-results is requested; where k is larger than a provider's page, fewer results are returned.
+results is requested; if k is larger than a provider's page, fewer results are returned.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ TAVILY = _service(
 
 @dataclass(frozen=True)
 class Serper:
-    """Google through serper.dev. Up to 100 results per search; serper charges more for over ten."""
+    """Google through serper.dev. Up to 100 results per search; serper charges more for over ten results."""
 
     service: Service = SERPER
 
@@ -65,7 +65,7 @@ class Serper:
 
 @dataclass(frozen=True)
 class SerpApi:
-    """Google through serpapi.com. About ten results per search, as many as a page of Google has."""
+    """Google through serpapi.com. About ten results per search, the size of a page of Google."""
 
     service: Service = SERPAPI
 
@@ -169,7 +169,7 @@ def _complaint(payload: Any, name: str, passing: bool = False) -> ReportedError 
 
 
 def _hits(found: list[dict[str, Any]], k: int, link: str, snippet: str) -> list[Hit]:
-    """Builds the hits from result rows: each page once, at its best rank. Skips rows without a URL."""
+    """Builds the hits from result rows: each page occurs once, at its best rank. Skips rows without a URL."""
     hits: dict[str, Hit] = {}
     for row in found:
         url = text(row, link)

@@ -1,5 +1,5 @@
-"""The live Wikipedia, or another MediaWiki, through its API: search for introductions of articles, and
-articles by title.
+"""The live Wikipedia, or another MediaWiki, through its API: searches for introductions of articles, and
+opens articles by title.
 
 The wiki needs the extension TextExtracts, which every Wikipedia has.
 """
@@ -26,7 +26,7 @@ CONTACT = "MASKSEARCH_CONTACT"
 MAX_RESULTS = 20
 """Largest number of introductions per request (the API's exlimit)."""
 LONGEST_QUERY = 300
-"""Longest query in characters; the API rejects longer ones."""
+"""Longest query in characters; the API rejects longer queries."""
 PASSING = (
     "maxlag",
     "ratelimited",
@@ -57,8 +57,7 @@ class Wikipedia:
 
     def request(self, query: str, k: int) -> Request:
         """Builds the request for up to 20 results; cuts the query to 300 characters."""
-        # As many extracts as results, and at most as many as the API returns at once, so that one request
-        # suffices.
+        # Requests one extract for each result, up to the API's limit, so that a single request suffices.
         search = {
             "generator": "search",
             "gsrsearch": shortened(query, LONGEST_QUERY),
@@ -120,7 +119,8 @@ class Wikipedia:
 
 
 class WikipediaSearcher(RemoteSearcher):
-    """A `Searcher` and `PageReader` over a wiki. Not reproducible: articles and rankings change."""
+    """A `Searcher` and `PageReader` over a wiki. Its results are not reproducible, because articles and
+    rankings change."""
 
     provider: Wikipedia
 
@@ -144,7 +144,7 @@ class WikipediaSearcher(RemoteSearcher):
         return await in_thread(self.page, title)
 
     def _page(self, title: str) -> Page | None:
-        if not title or "|" in title:  # not allowed in titles; the API reads it as a separator of titles
+        if not title or "|" in title:  # titles cannot contain it; the API reads it as a separator of titles
             return None
         return self.client.ask(self.provider.page_request(title), self.provider.complaint, self.provider.page)
 
@@ -181,10 +181,10 @@ def _page_id(page: dict[str, Any]) -> str:
 
 
 def _extract(page: dict[str, Any]) -> str:
-    """Returns the text of a page. Raises UnexpectedShape where `extract` is missing.
+    """Returns the text of a page. Raises UnexpectedShape if `extract` is missing.
 
-    Wikis without TextExtracts leave it out, and so does the API for pages beyond its limit; the text is
-    then unknown, not empty.
+    Wikis without TextExtracts leave out `extract`, and so does the API for pages beyond its limit; the text
+    is then unknown, not empty.
     """
     member(page, "extract")
     return text(page, "extract")

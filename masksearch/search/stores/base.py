@@ -1,4 +1,4 @@
-"""The interface of an engine, and the `Searcher` over it."""
+"""The interface of an engine, and the `Searcher` over an engine."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Engine(ABC):
     """A table of passages in a storage engine."""
 
     packages: ClassVar[tuple[str, ...]]
-    """Distribution names of its client library."""
+    """Distribution names of the engine's client library."""
 
     @classmethod
     @abstractmethod
     def connect(cls, store: str, table: str) -> Engine:
         """Connects to a table of a store.
 
-        Raises SearchError where the engine fails, UsageError for a wrong `store`, MissingExtraError
-        without the client library.
+        Raises SearchError if the engine fails, UsageError for a wrong `store`, and MissingExtraError if the
+        client library is not installed.
         """
 
     @abstractmethod
     def fill(self, passages: Sequence[Passage], language: str) -> None:
-        """Replaces the table by one with these passages. Raises SearchError."""
+        """Replaces the table by a table with these passages. Raises SearchError."""
 
     @abstractmethod
     def find(self, terms: Sequence[str], k: int) -> list[Hit]:
@@ -47,11 +47,13 @@ class Engine(ABC):
 
     @abstractmethod
     def document(self, title_key: str) -> list[Passage]:
-        """Returns the passages, in order, of the first document with a title key (see `page_key`), or []."""
+        """Returns the passages, in order, of the first document with a title key (see `page_key`), or an
+        empty list."""
 
 
 class StoreSearcher(Manifested):
-    """A `Searcher` and `PageReader` over an engine. It pickles; another process opens its own connection."""
+    """A `Searcher` and `PageReader` over an engine. It can be pickled; another process opens its own
+    connection."""
 
     def __init__(
         self,
@@ -67,7 +69,7 @@ class StoreSearcher(Manifested):
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         """Returns the best `k` passages of each query, best first; equal scores are ordered by passage id.
 
-        Raises SearchError where the engine fails.
+        Raises SearchError if the engine fails.
         """
         return [self._search(query, k) for query in queries]
 
@@ -121,7 +123,7 @@ def first_document(records: Sequence[str]) -> list[Passage]:
 
 
 def identity(settings: IndexSettings, engine: type[Engine]) -> dict[str, Any]:
-    """Returns everything but the corpus that a ranking of an engine depends on."""
+    """Returns all inputs of an engine's ranking except the corpus."""
     return {
         "language": settings.language,
         "tokeniser": TOKENISER,

@@ -16,7 +16,7 @@ from masksearch.types import Hit, Passage
 BATCH = 5000
 """Number of passages written at a time."""
 LONGEST = 200
-"""Longest indexed term in characters; LanceDB drops longer ones."""
+"""Longest indexed term in characters; LanceDB drops longer terms."""
 
 
 class LanceEngine(Engine):
@@ -32,7 +32,7 @@ class LanceEngine(Engine):
     def connect(cls, store: str, table: str) -> LanceEngine:
         """Opens the database; the table is opened when it is first searched."""
         try:
-            os.environ.setdefault("LANCEDB_LOG", "error")  # else it logs a line for every new table
+            os.environ.setdefault("LANCEDB_LOG", "error")  # otherwise it logs a line for every table
             import lancedb
         except ModuleNotFoundError as error:
             raise MissingExtraError("lancedb", "lancedb", "An index of the kind lancedb") from error
@@ -109,6 +109,7 @@ class LanceEngine(Engine):
 
 
 def _failed(doing: str, error: Exception) -> SearchError:
-    """Builds the SearchError for any exception, because LanceDB passes on all errors of its components."""
+    """Builds the SearchError. It accepts any exception, because LanceDB passes on all errors of its
+    components."""
     reason = " ".join(str(error).split())[:300]
     return SearchError(f"LanceDB failed while {doing} ({type(error).__name__}: {reason}).")

@@ -84,8 +84,8 @@ class OpenSearchEngine(Engine):
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         from opensearchpy import helpers
 
-        # The index is named after its content, so other index folders may share it. A complete index is
-        # not filled again: it would be empty for a while, and for good if this build is interrupted.
+        # The index is named after its content, so other index folders may share it. A complete index is not
+        # filled again, because it would be empty for a while, and permanently if this build is interrupted.
         counted = self._ask("preparing the index", lambda: self._client.count(index=self._index, ignore=404))
         if counted.get("count") == len(passages):
             return
@@ -127,7 +127,7 @@ class OpenSearchEngine(Engine):
     def _rows(self, found: Any) -> list[dict[str, Any]]:
         """Returns the rows of a complete answer.
 
-        Raises SearchUnavailableError where shards failed or timed out: the rest of the results would be
+        Raises SearchUnavailableError if shards failed or timed out, because the remaining results would be
         silently wrong.
         """
         failed = found.get("_shards", {}).get("failed", 0)

@@ -23,8 +23,8 @@ def build_store(
 ) -> dict[str, Any]:
     """Writes passages to the engine, then writes the index folder; returns its manifest.
 
-    Raises DataError without passages or where two passages have the same id, SearchError where the engine
-    fails, UsageError where the store is missing or wrong.
+    Raises DataError if the corpus has no passages or two passages have the same id, SearchError if the
+    engine fails, and UsageError if the store is missing or wrong.
     """
     if settings.kind == "opensearch" and not settings.store:
         raise UsageError("The kind opensearch needs --store http://HOST:9200/INDEX.")
@@ -35,7 +35,7 @@ def build_store(
         if not (local / TEXTS).stat().st_size:
             raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
         stored = StoredPassages(local)
-        id_order((passage.id for passage in stored), len(stored), local)  # raises where two ids are the same
+        id_order((passage.id for passage in stored), len(stored), local)  # raises if two ids are equal
         engine_type = _engine_type(settings.kind)
         manifest = make_manifest(
             settings,
@@ -45,8 +45,8 @@ def build_store(
             identity(settings, engine_type),
             engine_type.packages,
         )
-        # The table is named after its content: an interrupted build is overwritten when it is repeated,
-        # and a table of older content stays complete.
+        # The table is named after its content, so a repeated build overwrites an interrupted build, and a
+        # table of older content stays complete.
         manifest["table"] = f"{settings.kind}-{manifest['fingerprint'].rpartition('-')[2]}"
         engine_type.connect(settings.store or str(folder), manifest["table"]).fill(stored, settings.language)
         return write_manifest(folder, manifest)

@@ -26,9 +26,9 @@ def check(settings: SearchSettings) -> None:
 
 
 def wrapped(searcher: Searcher, settings: SearchSettings, network: bool) -> Searcher:
-    """Adds the wrappers that the settings ask for; without any, returns the searcher itself.
+    """Adds the wrappers that the settings ask for; returns the searcher unchanged if they ask for no wrapper.
 
-    `network` marks a back end whose failures may pass: only its searches are retried.
+    `network` marks a back end with temporary failures; only the searches of such a back end are retried.
     """
     if settings.rate or settings.concurrency:
         from masksearch.search.wrappers.limited import Limited

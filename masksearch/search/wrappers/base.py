@@ -1,4 +1,5 @@
-"""Base of all wrappers: a searcher around another one, and a page reader if the inner one is."""
+"""Base of all wrappers: a searcher around another searcher, and also a page reader if the inner searcher is
+a page reader."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ PAGE: Final = TypeAdapter(Page | None)
 
 
 class Wrapper:
-    """A `Searcher` that passes all calls to another one."""
+    """A `Searcher` that passes all calls to another searcher."""
 
     def __init__(self, inner: Searcher) -> None:
         self.inner = inner
@@ -38,7 +39,7 @@ class Wrapper:
 
     @property
     def pages(self) -> PageReader:
-        """The inner searcher as a page reader. Raises TypeError if it is not one."""
+        """The inner searcher as a page reader. Raises TypeError if it is not a page reader."""
         if not isinstance(self.inner, PageReader):
             raise TypeError(f"{self.inner.fingerprint} opens no pages")
         return self.inner

@@ -1,6 +1,6 @@
 """Caches search results on disk, shared by any number of processes (diskcache, which is SQLite).
 
-Values are JSON as bytes. Nothing is unpickled: a value of any other type counts as missing.
+Values are JSON as bytes. The cache never unpickles: a value of any other type counts as missing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ MODE_RAW = 1
 class Cached(Wrapper):
     """Asks the inner searcher only for results that are not cached. Failures are not cached.
 
-    `hits` and `misses` count lookups of this instance. Raises SearchError where the cache cannot be used,
-    MissingExtraError without diskcache.
+    `hits` and `misses` count lookups of this instance. Raises SearchError if the cache cannot be used,
+    MissingExtraError if diskcache is not installed.
     """
 
     def __init__(self, inner: Searcher, folder: str | Path) -> None:
@@ -39,7 +39,7 @@ class Cached(Wrapper):
         self._prefix = f"{FORMAT}\n{inner.fingerprint}\n"
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Returns cached results and asks for all others in one batch (see `Searcher.search`)."""
+        """Returns cached results and searches the remaining queries in one batch (see `Searcher.search`)."""
         keys = [self._key("search", query, k) for query in queries]
         known = {key: self._get(key, HITS) for key in keys}
         missing = {key: query for key, query in zip(keys, queries, strict=True) if not known[key]}
@@ -116,7 +116,7 @@ def _open(folder: Path) -> Any:
         # Only a new or empty folder, or a folder with a cache, is used.
         is_cache = folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))
         if is_cache or not folder.exists():
-            # No eviction and no statistics, so that a lookup writes nothing.
+            # Eviction and statistics are off, so that a lookup does not write to the disk.
             return diskcache.Cache(
                 str(folder), disk=Plain, eviction_policy="none", statistics=0, cull_limit=0, size_limit=2**60
             )

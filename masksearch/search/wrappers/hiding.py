@@ -1,8 +1,8 @@
-"""Searches in which some articles do not exist.
+"""Searches that hide some articles.
 
-A RAMP task is made from a passage of the indexed corpus, so a search nearly always finds this passage: a
-short cut, which teaches copying. A task with `source_hidden` is therefore searched without its own
-article, by the checks, the teacher, the rollouts and the evaluation alike (`search_for_task`).
+A RAMP task is made from a passage of the indexed corpus, so a search nearly always finds this passage. This
+short cut teaches copying. A task with `source_hidden` is therefore searched without its own article, by the
+checks, the teacher, the rollouts and the evaluation alike (`search_for_task`).
 
 The other results keep their order and scores, and up to k of them are returned.
 """
@@ -54,7 +54,7 @@ class HiddenSource:
             unfinished = []
             for place, hits in zip(pending, found, strict=True):
                 answers[place] = self._visible(hits, k)
-                # A search that returns fewer results than requested has no further ones.
+                # A search that returns fewer results than requested has no further results.
                 if len(answers[place]) < k and len(hits) >= depth:
                     unfinished.append(place)
             pending = unfinished
@@ -92,7 +92,7 @@ class HiddenSource:
 class WithoutGold:
     """A search from which `search_for_task` removes the gold passages of each task.
 
-    A question that is answered right without its gold passages was known to the model before. Direct
+    If the model answers a question right without its gold passages, it knew the answer before. Direct
     searches hide no passages.
     """
 
@@ -124,7 +124,7 @@ class WithoutGold:
 def search_for_task(task: Task, searcher: Searcher) -> Searcher:
     """Returns the search for one task.
 
-    It hides the task's own article where the task has `source_hidden`, and all gold passages of the task in a
+    It hides the task's own article if the task has `source_hidden`, and all gold passages of the task in a
     `WithoutGold` search.
     """
     if isinstance(searcher, WithoutGold):

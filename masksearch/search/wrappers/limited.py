@@ -29,7 +29,7 @@ class _Semaphore:
         self._waiting: deque[Future[None]] = deque()
 
     def _ticket(self) -> Future[None]:
-        """Returns a future that is done when a place is free and taken by this ticket."""
+        """Returns a future that is done when this ticket has taken a free place."""
         ticket: Future[None] = Future()
         with self._lock:
             if self._free:
@@ -52,7 +52,7 @@ class _Semaphore:
         ticket.set_result(None)
 
     def _give_up(self, ticket: Future[None]) -> None:
-        if not ticket.cancel():  # it has received its place in the meantime
+        if not ticket.cancel():  # the ticket received its place in the meantime
             self._leave()
 
     def __enter__(self) -> None:
@@ -104,7 +104,8 @@ class Limited(Wrapper):
     def _start(self) -> None:
         self._running = _Semaphore(self.concurrency) if self.concurrency else contextlib.nullcontext()
         self._gate = _Semaphore(1) if self.rate else contextlib.nullcontext()
-        """Held by the search that waits for its start time. If it is cancelled, the start time stays free."""
+        """Held by the search that waits for its start time. If this search is cancelled, the start time
+        stays free."""
         self._next = 0.0
         """Earliest start time of the next search, in seconds of `clock`."""
 
@@ -150,7 +151,7 @@ class Limited(Wrapper):
             yield
 
     def _start_time(self) -> tuple[float, float]:
-        """Returns the next start time and the seconds until then."""
+        """Returns the next start time and the number of seconds until then."""
         now = self._clock()
         start = max(now, self._next)
         return start, start - now

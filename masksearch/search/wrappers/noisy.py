@@ -1,6 +1,6 @@
 """Adds noise to search results, for robustness studies and curricula.
 
-All random numbers come from generators seeded with the settings' seed and the query: the same query
+All random numbers come from generators seeded with the settings' seed and the query, so the same query
 always gets the same noise, in every process.
 """
 
@@ -17,11 +17,11 @@ from masksearch.search.wrappers.base import Wrapper
 from masksearch.types import Hit
 
 DEPTH = 4
-"""Distractors come from ranks k + 1 to DEPTH * k: passages that still share words with the query."""
+"""Distractors come from ranks k + 1 to DEPTH * k: these passages still share words with the query."""
 
 
 class Noisy(Wrapper):
-    """Lets searches fail, replaces results by distractors, drops results and shuffles them.
+    """Makes searches fail, replaces results by distractors, drops results and shuffles results.
 
     Each result keeps its score, so the scores may no longer be in descending order.
     """

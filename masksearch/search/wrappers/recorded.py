@@ -5,9 +5,9 @@
     {"title": .., "page": {..} or null}
 
 A failed search has, in place of its results, {"error": message, "kind": "SearchError" or
-"SearchUnavailableError"}. Each search is written once, and once more if it failed at first and succeeded
-later. A replay answers only recorded searches, and only with the same k, because some back ends rank
-differently for another k.
+"SearchUnavailableError"}. Each search is written once, and a second time if it failed at first and
+succeeded later. A replay answers only recorded searches, and only with the same k, because some back ends
+rank differently for another k.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Recorder(Wrapper):
     """Records all searches of the inner searcher. Several threads may use it; several processes must not
     share a file.
 
-    Raises DataError where the file cannot be written or records another search; UsageError for a
+    Raises DataError if the file cannot be written or records another search; UsageError for a
     compressed file name such as `x.gz`.
     """
 
@@ -140,7 +140,8 @@ class Recorder(Wrapper):
             raise self._unwritable(error) from error
 
     def _unwritable(self, error: OSError) -> DataError:
-        # Not a SearchError: a run continues after failed searches, and would end with an incomplete record.
+        # This is not a SearchError, because a run continues after failed searches and would end with an
+        # incomplete record.
         return DataError(
             f"The record {self.path} cannot be written ({error.strerror or error}); name another file, or "
             "free some disk space."
@@ -157,11 +158,12 @@ class Recorder(Wrapper):
 
 
 class Replay:
-    """A `Searcher` and `PageReader` that answers from a record. Raises DataError if the file is no record."""
+    """A `Searcher` and `PageReader` that answers from a record. Raises DataError if the file is not a
+    record."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        # Read as bytes, because a killed run may have torn a line in the middle of a character.
+        # The file is read as bytes, because a killed run may have torn a line in the middle of a character.
         with open_binary(self.path) as stream:
             rows = [row for line in stream if (row := _row(line))]
         if not rows or rows[0].get("format") != SEARCHES_FORMAT:
@@ -178,7 +180,8 @@ class Replay:
         return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Returns recorded results. Raises the recorded SearchError, or one if a query is not recorded."""
+        """Returns recorded results. Raises SearchError if the recorded search failed or a query is not
+        recorded."""
         return [
             self._answer(_search_row(query, k), f"query '{query}' (k = {k})", "hits", HITS)
             for query in queries
@@ -189,11 +192,12 @@ class Replay:
         return self.search([query], k)[0]
 
     def page(self, title: str) -> Page | None:
-        """Returns the recorded page. Raises the recorded SearchError, or one if it is not recorded."""
+        """Returns the recorded page. Raises SearchError if the recorded lookup failed or the page is not
+        recorded."""
         return self._answer(_page_row(title), f"page '{title}'", "page", PAGE)
 
     async def apage(self, title: str) -> Page | None:
-        """Runs `page`, which needs no waiting."""
+        """Runs `page`, which never waits."""
         return self.page(title)
 
     def _answer(self, request: Row, what: str, field: str, kind: TypeAdapter[T]) -> T:

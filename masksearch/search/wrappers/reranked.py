@@ -18,12 +18,12 @@ from masksearch.text.display import encodable
 from masksearch.types import Hit
 
 Scorer = Callable[[list[tuple[str, str]]], Sequence[float]]
-"""Pairs of a query and a passage's title and text -> their relevance scores."""
+"""Maps pairs of a query and a passage's title and text to relevance scores."""
 BATCH = 32
 """Number of pairs scored in one batch."""
 DIGITS = 5
 """Decimal digits to which scores are rounded: the last bits depend on the other pairs of a batch, and the
-ranking must not."""
+ranking must not depend on them."""
 
 
 class Reranked(Wrapper):
@@ -70,7 +70,7 @@ def _best(hits: Sequence[Hit], scores: Sequence[float], k: int) -> list[Hit]:
 
 
 class CrossEncoderScorer:
-    """A `Scorer` with a cross-encoder. It pickles as the model's name.
+    """A `Scorer` with a cross-encoder. It is pickled as the model's name.
 
     Calls are serialised: each of them uses all cores, and tokenizers are not safe to share between threads.
     """
@@ -85,7 +85,7 @@ class CrossEncoderScorer:
         # A language model can generate half of a surrogate pair, which tokenizers reject.
         pairs = [(encodable(query), encodable(text)) for query, text in pairs]
         with self._lock:
-            # Without the sigmoid, after which high scores would be equal to five digits.
+            # The sigmoid is left out, because after it high scores would be equal to five digits.
             scores = self._encoder.predict(
                 pairs, batch_size=self.batch, activation_fn=torch.nn.Identity(), show_progress_bar=False
             )
@@ -102,8 +102,8 @@ def _reloaded(model: str, batch: int) -> Scorer:
 def load_cross_encoder(model: str, batch: int = BATCH) -> tuple[Scorer, str]:
     """Loads a sentence-transformers cross-encoder; returns its scorer and its name with the revision.
 
-    `model` is a folder or a model name on the hub. Raises ModelError where it cannot be loaded or does
-    not rank, MissingExtraError without sentence-transformers.
+    `model` is a folder or a model name on the hub. Raises ModelError if it cannot be loaded or is not a
+    ranking model, MissingExtraError if sentence-transformers is not installed.
     """
     try:
         from sentence_transformers import CrossEncoder

@@ -16,14 +16,15 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Limits of the pauses in seconds."""
 PATIENCE = 60.0
-"""Longest pause in seconds at the request of a back end; where it requests a longer one, the search fails."""
+"""Longest pause in seconds at the request of a back end; if the back end requests a longer pause, the
+search fails."""
 
 
 class Retrying(Wrapper):
     """Retries failed searches up to `retries` times, after pauses of at least `pause` seconds.
 
-    Where the back end requests a pause (Retry-After), this pause is made instead. A batch of queries is
-    searched together at first. If it fails, the failing queries are unknown, so each query is searched
+    If the back end requests a pause (Retry-After), this pause replaces the random pause. A batch of queries
+    is searched together at first. If it fails, the failing queries are unknown, so each query is searched
     alone, with its own retries.
     """
 
@@ -40,7 +41,8 @@ class Retrying(Wrapper):
         self._sleep, self._asleep = sleep, asleep
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Searches with retries (see `Searcher.search`). Raises SearchUnavailableError after the last one."""
+        """Searches with retries (see `Searcher.search`). Raises SearchUnavailableError after the last
+        retry."""
         failures: list[SearchUnavailableError] = []
         if len(queries) > 1:
             try:

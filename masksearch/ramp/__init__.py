@@ -8,7 +8,7 @@ The parts of this package, in the order in which a task passes through them:
     checks/     keep tasks whose evidence a search finds and whose answers cannot be inferred or guessed
     generate    makes the tasks of a batch of documents
     run/        runs the stage `mask` over a corpus of any size, on any number of workers
-    settings    has the settings of the stage
+    settings    defines the settings of the stage
 
     masksearch mask docs.jsonl -o tasks.jsonl --masks 1-4 --limit 1000
 """

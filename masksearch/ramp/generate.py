@@ -2,7 +2,7 @@
 
 Every random choice comes from a generator seeded by the run's seed and the id of the document or passage,
 so one process, many processes and a cluster write the same tasks. Documents are processed in batches only
-because models, searches and endpoints are faster that way.
+because models, searches and endpoints are faster on batches.
 
 For each passage of a document, in a seeded order, until the document has `tasks_per_document` tasks:
 
@@ -50,8 +50,8 @@ class Candidate:
 
 
 Check = Callable[[Sequence[Candidate]], Sequence[Verdict | Failure]]
-"""Judges candidates, one result each. A verdict that did not pass drops the task; a Failure sets the
-document aside."""
+"""Judges candidates and returns one result for each candidate. A verdict that did not pass drops the
+task; a Failure sets the document aside."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Tools:
     checks: Sequence[tuple[str, Check]] = ()
     """(name, check) in the order in which they run, cheap checks first."""
     excluded: Callable[[Passage], str] = lambda passage: ""
-    """Returns why a passage must not be used, or ""."""
+    """Returns the reason why a passage must not be used, or an empty string."""
     retriever: str = ""
     """Fingerprint of the search that verifies the tasks; empty without a search."""
 
@@ -82,7 +82,7 @@ class Worked:
     tasks: list[MaskedTask] = field(default_factory=list)
     """Tasks in the order of the documents."""
     rejects: dict[str, str] = field(default_factory=dict)
-    """Document id -> why the document was set aside."""
+    """Document id -> reason why the document was set aside."""
     stats: MaskStats = field(default_factory=MaskStats)
 
 
@@ -132,7 +132,7 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
 
 
 def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failure]:
-    """Yields how many masks the first passage of each document allows, or its extractor's Failure.
+    """Yields the number of masks that each document's first passage allows, or its extractor's Failure.
 
     `mask_counts.tilted` fits the shares of the mask counts to these numbers.
     """
@@ -198,7 +198,7 @@ class _Drawn:
 
 
 def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
-    """Finds the usable spans of each passage and draws its number of masks; drops passages without one."""
+    """Finds the usable spans of each passage and draws its number of masks; drops passages without masks."""
     drawn: list[_Drawn] = []
     passages = [passage for _, passage in items]
     found = extract_spans(passages, tools.extractors, tools.settings.language)
@@ -217,7 +217,7 @@ def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
 
 
 def _candidate(drawn: _Drawn, preference: Preference, tools: Tools) -> Candidate | None:
-    """Masks a passage; None where too little visible text would remain."""
+    """Masks a passage; returns None if too little visible text would remain."""
     task = mask_passage(drawn.passage, drawn.usable, drawn.k, drawn.rng, preference)
     if task is None:
         return None
@@ -271,7 +271,7 @@ def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> N
 
 
 def _why_no_masks(passage: Passage, spans: Sequence[Span]) -> str:
-    """The reason under which a passage without a possible number of masks is counted."""
+    """Returns the drop reason of a passage without a possible number of masks."""
     if MASK in passage.text or MASK in passage.title:
         return f"contains {MASK}"
     if too_short(passage):

@@ -52,7 +52,7 @@ def visible_query(text: str, mask_index: int, title: str, max_words: int = 12, l
 
     The query has at most `max_words` words, without stop words, punctuation, masks and repetitions. In
     Chinese a word has up to `RUN` characters between stop characters, and words that are adjacent in the
-    text are joined in the query. Raises IndexError if the text has no mask of that number.
+    text are joined in the query. Raises IndexError if the text has no such mask.
     """
     name = visible_title(text, title, language)
     return _join(name, _context(text, mask_index, name, CONTEXT_WORDS, language), max_words)
@@ -74,7 +74,7 @@ def alternative_queries(
 
 
 def visible_title(text: str, title: str, language: str = "") -> list[str]:
-    """Returns the words of the title as written in the masked text, or none if the title is not visible.
+    """Returns the words of the title as written in the masked text, or no words if the title is not visible.
 
     A title such as "Mercury (planet)" is also found without its parenthesis. In Chinese the words are the
     pieces between punctuation: "阿尔伯特·爱因斯坦" is two words.
@@ -128,7 +128,7 @@ def _parts(run: str) -> Iterator[_Token]:
 
 
 def _content(token: str, language: str) -> str:
-    """Returns a token's form in a query; "" for a mask, a stop word or a single letter."""
+    """Returns a token's form in a query; empty for a mask, a stop word or a single letter."""
     word = _POSSESSIVE.sub("", token)
     if language == "fr":
         word = _ELIDED.sub("", word)

@@ -2,8 +2,7 @@
 
 Every trajectory is rolled out through the agent loop with real searches. The scripted teacher (`oracle/`)
 keeps the trajectories that are in valid form and whose answer scores F1 = 1. The teacher `agents` keeps
-those that its judge calls correct. The report gives the share of dropped tasks, and why they were
-dropped.
+those that its judge calls correct. The report gives the share of dropped tasks, and the reasons.
 
     masksearch synthesize tasks.jsonl --index index/ -o trajectories.jsonl
 """

@@ -1,6 +1,6 @@
 """Exports trajectories as training data for other trainers: TRL, LLaMA-Factory and verl.
 
-Text that carries loss here carries loss there.
+The exported rows put the loss on the same text as our own training.
 
     masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
 

@@ -3,7 +3,7 @@
 The agent loop asks a model behind an endpoint in the same way (llm/endpoint.py): a model turn is an
 unchanged assistant message, and a tool's text is a separate message without surrounding white space.
 
-A trainer tokenises the templated chat as one text, where special tokens act no matter who wrote them.
+A trainer tokenises the templated chat as one text, in which special tokens act even inside retrieved text.
 Retrieved text is therefore neutralised again, which does not change text that this package has written,
 and a model turn that contains a possible special token is reported by `has_special_token`.
 """

@@ -30,7 +30,7 @@ Converter = Callable[[Trajectory, Task], list[dict[str, Any]]]
 def export(settings: ExportSettings, output: str) -> dict[str, Any]:
     """Writes the target's data to `output`; returns `read`, `written`, `left_out` by reason, and `text`.
 
-    Raises UsageError for settings that do not fit together, DataError and FormatError for bad input, and
+    Raises UsageError for inconsistent settings, DataError and FormatError for bad input, and
     ModelError if the tokenizer cannot be loaded. After an error, no output file is written.
     """
     check(settings, output)
@@ -63,7 +63,7 @@ def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str
 
 
 def _counted(rows: Iterator[dict[str, Any]], progress: Progress) -> Iterator[dict[str, Any]]:
-    """Yields the rows and advances the progress by each."""
+    """Yields the rows and advances the progress by one per row."""
     for row in rows:
         yield row
         progress.step()
@@ -73,7 +73,7 @@ def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> d
     shape, file = shape_of(settings), Path(output)
     convert, columns = _converter(shape, settings)
     if settings.to == "llamafactory" and output != "-":
-        llamafactory.read_info(file.parent / llamafactory.INFO)  # a damaged file fails before the work
+        llamafactory.read_info(file.parent / llamafactory.INFO)  # fails early if damaged
     left_out: Counter[str] = Counter()
     with Progress("export", None, "trajectories") as progress:
         count = write(output, columns, _convert_all(rows, convert, shape, settings.all, left_out, progress))
@@ -96,7 +96,7 @@ def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Colum
 def _convert_all(
     rows: Rows, convert: Converter, shape: Shape, keep: bool, left_out: Counter[str], progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of all usable trajectories; raises DataError at the end if there were none."""
+    """Yields the rows of all usable trajectories; raises DataError at the end if none was written."""
     written = 0
     for place, value in rows:
         trajectory, task = as_trajectory(place, value)
@@ -109,7 +109,7 @@ def _convert_all(
         yield from made
         progress.step(note=f"{left_out.total()} left out")
     if not written:
-        hint = "" if keep else " --all also exports those in invalid form."
+        hint = "" if keep else " --all also exports trajectories in invalid form."
         raise DataError(f"None of {progress.done} trajectories can be exported{_reasons(left_out)}.{hint}")
 
 
@@ -127,6 +127,6 @@ def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter
 
 
 def _reasons(left_out: Counter[str]) -> str:
-    """Returns the reasons with their counts as the end of a sentence; "" if no trajectory was left out."""
+    """Returns the reasons with their counts as the end of a sentence, or an empty string."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
     return f"; left out {left_out.total()}: {reasons}" if reasons else ""

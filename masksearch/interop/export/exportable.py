@@ -21,7 +21,7 @@ class LeftOut(Exception):
 
 
 def read_all(paths: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the records of several files or folders in turn. Raises DataError if one has no records."""
+    """Yields the records of several files or folders in turn. Raises DataError for a path without records."""
     for path in paths:
         found = False
         for row in read_rows(path):
@@ -66,7 +66,7 @@ def as_task(place: str, value: dict[str, Any]) -> Task:
 
 
 def fault(trajectory: Trajectory) -> str:
-    """Returns why a trajectory is not used for training, or ""."""
+    """Returns the reason why a trajectory is not used for training, or an empty string."""
     if trajectory.status != "answered":
         return trajectory.status
     return "" if is_valid(trajectory.turns, trajectory.tools) else "not in valid form"

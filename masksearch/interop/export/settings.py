@@ -68,7 +68,7 @@ def shape_of(settings: ExportSettings) -> Shape:
 
 
 def check(settings: ExportSettings, output: str) -> None:
-    """Raises UsageError for settings that do not fit together or would be ignored."""
+    """Raises UsageError for settings that are inconsistent or would be ignored."""
     shape = shape_of(settings)
     if shape == "tokens" and not settings.model:
         raise UsageError(

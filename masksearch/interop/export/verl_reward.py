@@ -1,11 +1,11 @@
 """Computes the reward of `masksearch rl` (scoring/rewards) in verl from a rollout's text, for exported tasks.
 
-Settings and defaults are the same. In verl, set this file as the custom reward function with the name
-`compute_score`; `reward_kwargs.reward` holds settings that differ from the defaults (scoring/settings.py,
-RewardSettings). The rollouts must use our tags, and their loop must stop at `</search>` and append
-`<information>`, as Search-R1's does. If the agent cannot search, set `gated` to false. The text does not
-show how many tokens the model wrote, so the length penalty is 0 here, and the reward cannot ask a judge.
-The agent loop in interop/verl applies the length penalty.
+The settings and defaults are those of `masksearch rl`. In verl, set this file as the custom reward
+function with the name `compute_score`; `reward_kwargs.reward` holds settings that differ from the
+defaults (scoring/settings.py, RewardSettings). The rollouts must use our tags, and their loop must stop
+at `</search>` and append `<information>`, as Search-R1's does. If the agent cannot search, set `gated` to
+false. The text does not show how many tokens the model wrote, so the length penalty is 0 here, and the
+reward cannot ask a judge. The agent loop in interop/verl applies the length penalty.
 """
 
 from __future__ import annotations
@@ -71,6 +71,6 @@ def turns_of(text: str) -> list[Turn]:
 
 
 def final_answer(turns: Sequence[Turn]) -> str:
-    """Returns the answer of the last turn, or "" if it has none."""
+    """Returns the answer of the last turn, or an empty string without an answer."""
     action = parse_turn(turns[-1].text) if turns and turns[-1].role == "model" else None
     return action.text if isinstance(action, Answer) else ""

@@ -48,7 +48,7 @@ def _write_parquet(path: Path, columns: Columns, rows: Iterable[dict[str, Any]])
         while block := list(itertools.islice(iterator, BLOCK)):
             writer.write_table(pyarrow.Table.from_pylist(block, schema=schema))
             count += len(block)
-            del block  # frees it before the next block is collected
+            del block  # frees its memory before the next block is collected
     return count
 
 
@@ -70,7 +70,7 @@ def _schema(columns: Columns) -> Any:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Removes temporary files that killed runs left of this output; keeps those of running processes."""
+    """Removes temporary files of this output that killed runs left; keeps files of running processes."""
     for leftover in _leftovers(path):
         process = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.tmp", leftover.name)
         if process and not _is_running(int(process[1])):

@@ -83,7 +83,7 @@ class InspectSession:
 
 
 def reasoning_of(output: ModelOutput) -> str:
-    """Returns the reasoning that the provider separated from the reply; "" if there is none."""
+    """Returns the reasoning that the provider separated from the reply, or an empty string."""
     content = output.message.content
     parts = (
         [] if isinstance(content, str) else [part for part in content if isinstance(part, ContentReasoning)]

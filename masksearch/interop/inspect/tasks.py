@@ -191,8 +191,8 @@ def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
             "agent-tools", task_language(one), max_searches=settings.agent.max_searches, max_opens=0
         )
         agent = react(prompt=prompt, tools=[search_tool(searcher, one, settings.agent, log)], submit=False)
-        # One system and one user message, two per search, and some for a model that calls the search
-        # after its limit.
+        # One system and one user message, two messages per search, and some more for a model that calls
+        # the search after its limit.
         with apply_limits([message_limit(2 * settings.agent.max_searches + 8)], catch_errors=True):
             state = await as_solver(agent)(state, generate)
         model = f"inspect:{get_model()}"
@@ -221,7 +221,7 @@ _METRICS: dict[str, Any] = {
 def measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
     """Scores an answer by our measures, each in [0, 1].
 
-    `method` is one of ours and decides which form a valid answer has.
+    `method`, the name of one of our methods, decides the form of a valid answer.
     """
     settings = _settings(questions="", model="inspect", method=method, agent={"answer_form": answer_form})
 

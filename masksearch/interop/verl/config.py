@@ -5,21 +5,21 @@
     python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name masksearch
 
 Writes `masksearch.yaml` (on top of verl's own `ppo_trainer`) and `agent_loop.yaml`. Statements about verl
-refer to its 0.9.1 sources. Its pitfalls, and the settings against them:
+refer to its 0.9.1 sources. verl's pitfalls, and our settings against them:
 
-- Its group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not the
+- verl's group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not
+  the reward.
+- verl no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all
+  solved or all unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve
+  rate beforehand.
+- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to verl's own tool loop and do
+  not affect our loop.
+- verl's overlong shaping counts retrieved tokens. The shaping is off; our reward has a penalty on the
+  model's own tokens.
+- verl's custom reward sees retrieved text in `solution_str`. No custom reward is used; our loop returns the
   reward.
-- It no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all solved
-  or all unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve rate
-  beforehand.
-- `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to its own tool loop and do not
-  affect ours.
-- Its overlong shaping counts retrieved tokens. It is off; our reward has a penalty on the model's own
-  tokens.
-- Its custom reward sees retrieved text in `solution_str`. No custom reward is used; the loop returns the
-  reward.
-- It does not support some of our settings (`UNSUPPORTED`, a judge, credit of single searches). These are
-  rejected rather than ignored.
+- verl does not support some of our settings (`UNSUPPORTED`, a judge, credit of single searches). We reject
+  these settings rather than ignore them.
 """
 
 from __future__ import annotations

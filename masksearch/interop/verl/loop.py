@@ -66,7 +66,7 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
         """Rolls out one row of `masksearch export --to verl`.
 
-        Raises DataError for other rows, and if the rollout produced no tokens to train on.
+        Raises DataError for a row of another form, and if the rollout produced no tokens to train on.
         """
         task, answer_form = read_task(row)
         config, agent = self.rollout_config, self.agent.model_copy(update={"answer_form": answer_form})

@@ -7,8 +7,9 @@ A passage is not used if it
     shares 13 words     in a row (`exclude_ngram`) with a task's text, a question, an answer or a gold passage
 
 Words are compared without case, accents and punctuation; each Chinese character is a word. A question or
-answer of fewer than 13 words counts as a whole if it has at least eight; shorter ones occur by chance.
-Runs are stored as 64-bit hashes: a million of them take 8 MB and can be pickled to a worker process.
+answer of fewer than 13 words is excluded as a whole if it has at least eight words; shorter texts occur
+by chance. Runs are stored as 64-bit hashes: a million hashes take 8 MB and can be pickled to a worker
+process.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
 SHORTEST = 8
-"""Fewest words of a text that is shorter than a run and still counts."""
+"""Fewest words of a text that is shorter than a run and is excluded as a whole."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE: Final = 0x9E3779B97F4A7C15
@@ -39,15 +40,15 @@ _SPREAD: Final = np.uint64(0xD6E8FEB86659FD93)
 
 @dataclass(frozen=True)
 class Decontaminator:
-    """Decides whether a passage must not be used, and why. Picklable."""
+    """A picklable filter that finds the reason why a passage must not be used."""
 
     names: tuple[str, ...]
     """Short names of the excluded files."""
     titles: dict[str, int]
-    """Normalised title -> index in `names` of the file that has it."""
+    """Normalised title -> index in `names` of the file with this title."""
     doc_ids: dict[str, int]
-    """Document id -> index in `names`, for tasks without a title only: the same id may be another article
-    in another corpus."""
+    """Document id -> index in `names`, for tasks without a title only: another corpus may use the same id
+    for another article."""
     lengths: tuple[int, ...]
     """Lengths in words of the excluded runs, longest first."""
     runs: Hashes
@@ -76,7 +77,7 @@ class Decontaminator:
         runs, first = np.unique(np.concatenate([*hashes, np.empty(0, dtype=np.uint64)]), return_index=True)
         titles: dict[str, int] = {}
         doc_ids: dict[str, int] = {}
-        for number, draft in enumerate(drafts):  # the first file with a title or id owns it
+        for number, draft in enumerate(drafts):  # a title or id belongs to the first file that has it
             for title in draft.titles:
                 titles.setdefault(title, number)
             for doc_id in draft.doc_ids:
@@ -91,7 +92,7 @@ class Decontaminator:
         )
 
     def reason(self, passage: Passage) -> str:
-        """Returns `shares its title with FILE` or `shares 13 words with FILE`; "" for a usable passage."""
+        """Returns `shares its title with FILE` or `shares 13 words with FILE`; empty if usable."""
         owner = self.titles.get(normal_title(passage.title), self.doc_ids.get(passage.doc_id))
         if owner is not None:
             return f"shares its title with {self.names[owner]}"
@@ -100,9 +101,7 @@ class Decontaminator:
             return ""
         hashes = np.concatenate([hashes for _, hashes in found])  # (runs of the passage,), longest runs first
         places = np.searchsorted(self.runs, hashes)
-        places[places == len(self.runs)] = (
-            0  # past the end: any valid index will do, the comparison fails there
-        )
+        places[places == len(self.runs)] = 0  # past the end, any valid index works: the comparison fails
         same = self.runs[places] == hashes
         if not same.any():
             return ""
@@ -129,7 +128,7 @@ class _Draft:
 
     @classmethod
     def read(cls, path: str, ngram: int) -> _Draft:
-        """Reads all records of a file. Raises FormatError, DataError."""
+        """Reads all records of a file. Raises FormatError for other records, DataError without records."""
         draft = cls(path, ngram)
         place = ""
         for place, record in read_rows(path):
@@ -173,7 +172,7 @@ class _Draft:
 
 
 def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
-    """Excludes the gold passages in a corpus. Raises DataError if it has none of them."""
+    """Excludes the gold passages in a corpus. Raises DataError if the corpus has none."""
     found = False
     for document in read_documents(corpus):
         for draft in drafts:
@@ -190,15 +189,16 @@ def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
 
 def _words(text: str) -> list[str]:
     """Splits a text of any language into words."""
-    # By the rules for Chinese, which also suit other scripts: question files do not name their language.
+    # Question files do not name their language, so the rules for Chinese are used; they also suit other
+    # scripts.
     return loose_words(text, "zh")
 
 
 def _runs(words: Sequence[str], lengths: Sequence[int]) -> list[tuple[int, Hashes]]:
-    """Returns (length, hashes of all runs of that length) for each of `lengths` that the text reaches.
+    """Returns (length, hashes of all runs of that length) for each of `lengths` up to the text's length.
 
-    A hash is a polynomial in the hashes of the words, modulo 2^64, so that each length follows from the
-    one before.
+    A hash is a polynomial in the hashes of the words, modulo 2^64, so that the hashes of one length
+    follow from the hashes of the length before.
     """
     values = np.array([crc32(word.encode()) for word in words], dtype=np.uint64) * _SPREAD  # (words,)
     values ^= values >> np.uint64(32)

@@ -51,10 +51,10 @@ SHINGLE = 5
 SLOTS = 128
 """Minima per sketch; the sketch keeps one byte of each."""
 PART = 1 << 22
-"""Passages of a band that are sorted at a time."""
+"""Number of passages whose bands are sorted at a time."""
 ROUNDS = 32
-"""Rounds of comparison within a group that shares a band: each round compares the passages left with the
-first of them."""
+"""Rounds of comparison within a group that shares a band: each round compares the remaining passages with
+the first remaining passage."""
 SKETCHES = "sketches.u8"
 
 _BATCH: Final = 2000  # passages sketched per call
@@ -65,10 +65,10 @@ _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, workers: int = 1) -> Flags:
-    """Flags (passages,) those with a Jaccard similarity of at least `threshold` to an earlier kept passage.
+    """Flags (passages,): the Jaccard similarity to an earlier kept passage is at least `threshold`.
 
-    The result is the same for any number of workers. The sketches are in `work` meanwhile: 128 bytes per
-    passage.
+    The result is the same for any number of workers. During the search, `work` holds the sketches: 128
+    bytes per passage.
     """
     work.mkdir(parents=True, exist_ok=True)
     path = work / SKETCHES
@@ -122,7 +122,7 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
     with worker_pool(workers) as pool:
         for batch in batches:
             waiting.append(pool.submit(sketch, batch))
-            if len(waiting) > 2 * workers:  # enough texts in memory to keep the workers busy, no more
+            if len(waiting) > 2 * workers:  # bounds the texts in memory
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -155,8 +155,9 @@ class _Search:
     def run(self) -> Flags:
         """Drops passages with equal sketches first, then compares band by band.
 
-        The bands are repeated while there are orphans: passages whose similar earlier passage was dropped
-        itself, so that they may resemble another kept passage with which they have not been compared yet.
+        All bands are compared again while there are orphans. An orphan is a passage whose similar earlier
+        passage was dropped; the orphan may resemble a kept passage with which it has not been compared
+        yet.
         """
         self._decide(self._pairs(_whole, self.kept))
         active = self.kept  # (passages,): passages whose groups are compared in this pass
@@ -170,8 +171,7 @@ class _Search:
     def _decide(self, pairs: Words64) -> Flags:
         """Drops the later passage of each pair whose earlier passage is kept; returns orphans (passages,).
 
-        `pairs` (pairs,) is sorted, so that the fate of the earlier passage is settled before that of the
-        later one.
+        `pairs` (pairs,) is sorted, so that an earlier passage is decided before a later passage.
         """
         orphans = np.zeros(self.count, dtype=np.bool_)
         for pair in pairs.tolist():
@@ -213,8 +213,8 @@ class _Search:
     def _compare(self, rows: Rows, groups: Rows) -> Iterator[Words64]:
         """Yields the similar pairs of each group; `rows` and `groups` are (members,), sorted by group.
 
-        Each round compares every member with the first of its group, then removes the first and the
-        members like it.
+        Each round compares every member with the first member of its group, then removes the first member
+        and all members similar to it.
         """
         for _ in range(ROUNDS):
             if not len(rows):
@@ -222,7 +222,7 @@ class _Search:
             leads = np.flatnonzero(np.diff(groups, prepend=-1))  # (groups,): where each group starts
             leaders = np.repeat(
                 rows[leads], np.diff(leads, append=len(rows))
-            )  # (members,): first of each's group
+            )  # (members,): each member's group leader
             others = leaders != rows
             rows, groups, leaders = rows[others], groups[others], leaders[others]
             alike = self._alike(leaders, rows)  # (members,)

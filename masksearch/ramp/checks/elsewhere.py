@@ -33,15 +33,16 @@ from masksearch.text.words import STEM, base_title, loose_words, stop_words
 from masksearch.types import MASK, Hit, MaskedTask, Passage, Span
 
 TESTS: Final = ("retrieved elsewhere", "linked by a rare entity or the title", "to the point", "no near-copy")
-"""The tests in the order in which a result takes them, up to the first that it fails."""
+"""The tests in order; a result skips all tests after the first failed test."""
 NO_EVIDENCE = "no evidence elsewhere"
 UNLINKING: Final = frozenset({"DATE", "NUMBER"})
-"""Categories that never link a result to a task: a shared year is no relation."""
+"""Categories that never link a result to a task: a shared year is not a relation."""
 
 NEAR_COPY = 0.3
-"""Share of common runs of five words (of the shorter text's) from which a result is a copy of the source."""
+"""Share of the shorter text's runs of five words; a result with this share in common with the source is a
+copy."""
 COPIED_RUN = 8
-"""Words in a row around the answer, shared with the source, from which a result is a copy."""
+"""Words in a row around the answer; a result that shares this many with the source is a copy."""
 NEARBY = 10
 """Words on each side of a mask, or of the answer in a result, that count as near."""
 SHARED = 2
@@ -50,7 +51,7 @@ SHARED = 2
 
 @runtime_checkable
 class CountingSearcher(Searcher, Protocol):
-    """A searcher that knows how rare a word is."""
+    """A searcher that also counts the passages in which a word occurs."""
 
     @property
     def passages(self) -> Sequence[Passage]:
@@ -72,7 +73,8 @@ def verify_elsewhere(
     `passages` are the sources of the tasks and `spans` all spans found in them, usable or not (offsets in
     the passage). `data` has for each mask: `ranks`, `evidence` (the passage's id) and `links` (the shared
     entity or title), each None without evidence, and `reached`, the last of TESTS that a result passed,
-    or "". `survived` has an entry for each mask and passed test, and one named "tried" for each mask.
+    or an empty string. `survived` has an entry for each mask and passed test, and an entry named "tried"
+    for each mask.
     """
     hidden = [
         task if task.source_hidden else task.model_copy(update={"source_hidden": True}) for task in tasks
@@ -126,7 +128,7 @@ class _Judge:
         self.answers = [loose_words(answer, task.language) for answer in task.answers]
 
     def tests_passed(self, mask: int, found: Passage) -> int:
-        """Returns the number of TESTS that a passage passes for a mask before the first that it fails."""
+        """Returns the number of TESTS that a passage passes for a mask before its first failed test."""
         if not contains_span(found.text, self.task.answers[mask], self.task.language):
             return 0
         if not self.link(found):
@@ -136,10 +138,10 @@ class _Judge:
         return 3 if self._is_copy(mask, found) else 4
 
     def link(self, found: Passage) -> str:
-        """Returns the name that links a passage to the task; "" without a link.
+        """Returns the name that links a passage to the task, or an empty string without a link.
 
-        That is the task's title or a rare visible entity if the passage names it, or the passage's title if
-        the task names it.
+        The name is the task's title or a rare visible entity if the passage names it, or the passage's
+        title if the task names it.
         """
         text = f"{found.title} | {found.text}"
         links = (link for link in self._links if contains_span(text, link, self.task.language))
@@ -154,7 +156,7 @@ class _Judge:
 
     @cached_property
     def _links(self) -> list[str]:
-        """The task's title and its rare visible entities: names that link a passage to the task."""
+        """Returns the task's title and its rare visible entities, which link a passage to the task."""
         title = base_title(self.task.title)
         entities = (
             self.passage.text[span.start : span.end] for span in self.spans if span.category not in UNLINKING
@@ -184,7 +186,7 @@ class _Judge:
 
     @cached_property
     def _sides(self) -> list[tuple[list[str], list[str]]]:
-        """For each mask, the words before and after it in the original text (the other masks filled)."""
+        """Returns, for each mask, the words before and after it in the original text (other masks filled)."""
         pieces = self.task.text.split(MASK)
         sides = []
         for mask in range(self.task.masks):

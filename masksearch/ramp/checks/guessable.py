@@ -14,8 +14,9 @@ openai:NAME         Question: the model gets the whole masked text in the closed
 
 Questions suit models that follow instructions and show them the text after a mask. Small models do not
 understand the request, so that every task would pass: SmolLM2-135M, asked for the easiest span of each of
-40 passages in a few-shot chat, named 2. By continuation it found 14 of 120 spans of all kinds; asked to
-complete a copy of the text with the whole text before it, it found 8 of them (docs/log.md).
+40 passages in a few-shot chat, named 2 of the 40 spans. By continuation it found 14 of 120 spans of all
+kinds; asked to complete a copy of the text with the whole text before it, it found 8 of the 120
+(docs/log.md).
 """
 
 from __future__ import annotations
@@ -137,7 +138,7 @@ class EndpointGuesser:
     """Retries per request, with growing pauses."""
 
     def __post_init__(self) -> None:
-        self._policy()  # raises for a wrong URL or a missing package before any work is done
+        self._policy()  # raises an error for a wrong URL or a missing package before any work starts
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
         """Implements `Guesser.check`."""
@@ -198,8 +199,8 @@ def hits(answer: str, task: MaskedTask) -> list[bool]:
 
     The answer is parsed as a copy of the text with filled masks, else as numbered fills, else as free
     text that may name any span anywhere. A fill names a span if the normalised fill contains the span's
-    normalised words as a run: "It was Paris." names "Paris". This errs towards guessed; the other way,
-    every task would pass with a chatty model.
+    normalised words as a run: "It was Paris." names "Paris". This rule may count a wrong fill as guessed;
+    under a stricter rule, every task would pass with a chatty model.
     """
     readings: Iterable[list[str]] = (paragraph_fills(answer, task), parse_fills(answer, task.masks))
     free_text = [answer] * task.masks

@@ -56,7 +56,7 @@ def verify_retrievable(tasks: Sequence[MaskedTask], searcher: Searcher, k: int) 
 def find_evidence(
     tasks: Sequence[MaskedTask], searcher: Searcher, k: int, is_evidence: Callable[[Mask, Hit], bool]
 ) -> dict[Mask, Found]:
-    """Returns the evidence for each mask for which a query finds any; skips the mask's later queries.
+    """Returns the evidence for each mask whose queries find evidence; skips the mask's later queries.
 
     The first query is `visible_query`, followed by the alternatives. If a task hides its source article,
     the searches hide it too. Equal queries of several masks are searched once.

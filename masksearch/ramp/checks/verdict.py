@@ -15,8 +15,8 @@ class Verdict:
     data: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON values, recorded on the task under the check's name."""
     reason: str = ""
-    """Why the task failed; the same text for all tasks with the same fault, so that reasons can be
-    counted."""
+    """Reason why the task failed; all tasks with the same fault have the same text, so that reasons can
+    be counted."""
     survived: tuple[tuple[str, str], ...] = ()
     """(category of a mask, name of a test it passed), for checks that consist of several tests; input of
     `tally.survival_table`."""

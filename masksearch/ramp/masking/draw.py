@@ -2,8 +2,9 @@
 
 The random generator belongs to the passage. Without a preference all sets of spans are equally likely
 (the paper's random masking). Otherwise spans are drawn in proportion to a strategy's weights, or taken by
-rank, the highest first. The latter two order the spans, then take each one with a word between it and all
-taken spans, unless it leaves no room for the rest. So they find k spans whenever k spans fit together.
+rank, the highest first. The last two methods sort the spans, then take each span that has a word between
+itself and every taken span, unless the span leaves no room for the rest. These methods find k spans
+whenever the passage has k spans with a word between any two.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def spread(text: str, spans: Sequence[Span]) -> list[Span]:
 def draw(
     text: str, spans: Sequence[Span], k: int, rng: Random, preference: Preference | None = None
 ) -> list[Span] | None:
-    """Draws k spans with a word between any two; returns them in text order, or None if k do not fit.
+    """Draws k spans with a word between any two; returns them in text order, or None if impossible.
 
     Raises ValueError for a preference without exactly one finite weight of 0 or more per span.
     """
@@ -63,7 +64,7 @@ def draw(
         weight >= 0 and math.isfinite(weight) for weight in preference.weights
     ):
         raise ValueError(
-            f"{len(spans)} spans need as many weights, none below 0 or infinite, not "
+            f"{len(spans)} spans need {len(spans)} finite weights of 0 or more, but the weights are "
             f"{list(preference.weights)}"
         )
     weights = preference.weights
@@ -86,12 +87,12 @@ def _draw_uniformly(
 
 
 def _by_rank(weights: Sequence[float]) -> list[int]:
-    """Returns indices by falling weight; ties in their order."""
+    """Returns indices by falling weight; ties keep their order."""
     return sorted(range(len(weights)), key=lambda place: (-weights[place], place))
 
 
 def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
-    """Returns indices in random order: each is drawn from the remaining ones in proportion to its weight.
+    """Returns indices in random order: each draw is by weight from the remaining indices.
 
     Indices of weight 0 come last, in random order. Exponential waiting times with the weights as rates
     end in exactly this order, also when some of them are skipped (Efraimidis and Spirakis, 2006).
@@ -103,7 +104,7 @@ def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
 
 
 def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> list[Span]:
-    """Takes the first k spans in order that fit together; skips a span that would leave too few others."""
+    """Takes the first k spans in order that are apart; skips a span that would leave too few spans."""
     taken: list[Span] = []
     left = list(spans)
     for place in order:

@@ -1,10 +1,10 @@
 """Draws the number of masks of each task, so that the counts follow the wanted shares over the whole corpus.
 
-Passages that allow many masks are rarer than passages that allow one, so that an even draw among the
-counts that each passage allows would mostly give one. Iterative proportional fitting on a sample of the
-corpus therefore tilts the shares until the drawn counts have the wanted shares, or come as close as the
-text allows. The k of a passage is then drawn from the tilted shares alone and does not depend on other
-passages.
+Passages that allow many masks are rarer than passages that allow one mask, so that an even draw among the
+counts that each passage allows would mostly give one mask. Iterative proportional fitting on a sample of
+the corpus therefore tilts the shares until the drawn counts have the wanted shares, or come as close as
+the text allows. The k of a passage is then drawn from the tilted shares alone and does not depend on
+other passages.
 """
 
 from __future__ import annotations
@@ -58,13 +58,13 @@ def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
                     drawn[k] += count / total * share / allowed
         shares = {k: share * wanted[k] / drawn[k] if drawn[k] > 0 else share for k, share in shares.items()}
         scale = sum(shares.values())
-        # A floor keeps every k possible: some passage may allow no other.
+        # A floor keeps every k possible, because a passage may allow only that k.
         shares = {k: max(share / scale, 1e-9) for k, share in shares.items()}
     return shares
 
 
 def draw_count(shares: Shares, most: int, rng: Random) -> int | None:
-    """Draws the k of a passage that allows up to `most` masks; None if it allows no k of the shares."""
+    """Draws the k of a passage that allows up to `most` masks; None if it allows no k in `shares`."""
     allowed = [k for k in shares if k <= most]
     return rng.choices(allowed, [shares[k] for k in allowed])[0] if allowed else None
 
@@ -89,7 +89,7 @@ class Selection:
         self.limit = limit
         self.left = apportion(wanted, limit) if limit else {}
         self.taken = 0
-        # The places of spare tasks instead of the tasks: eight bytes each.
+        # Stores the places of spare tasks (eight bytes each) instead of the tasks.
         self.spare = array("q")
 
     @property
@@ -98,7 +98,7 @@ class Selection:
         return self.limit is not None and self.taken >= self.limit
 
     def wants(self, masks: int, place: int) -> bool:
-        """Whether a task with that many masks is taken: always without a limit, else within its quota.
+        """Whether a task with `masks` masks is taken: always without a limit, else within its quota.
 
         The place of a task that is not taken is recorded as a spare.
         """

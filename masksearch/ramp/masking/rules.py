@@ -5,8 +5,8 @@ whole shown text, so that it is hidden regardless of the other masks. Therefore 
 passage allows is known before any span is drawn.
 
 Departures from the released generator, all intended: spans are drawn without replacement, k is the true
-count, masks are placed by offset and never inside a word, answers are in text order, and a span that is
-not in the text cannot occur.
+number of masks, masks are placed by offset and never inside a word, answers are in text order, and a span
+that is not in the text cannot occur.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _AFTER_TITLE = {"zh": "：", "fr": " : "}
 _ACRONYM = re.compile(r"\s\(([^\W\d_]{2,8})\b")
 _CONVERSION_AFTER = re.compile(r"\s?[^\s()]{0,8}\s?\((?!\d{4}\b[^,.])[^()\d]{0,12}\d[^()]*\)")
 _CONVERSION_BEFORE = re.compile(r"\d\s?[^\d().]{0,20}\([^()\d]{0,12}$")
-# For Chinese text with half-width parentheses. A year in parentheses ("（1970年）") is no conversion; a name
-# in Latin letters in parentheses is the name before it.
+# These patterns suit Chinese text with half-width parentheses. A year in parentheses ("（1970年）") is not a
+# conversion; a name in Latin letters in parentheses repeats the name before it.
 _CONVERSION_AFTER_ZH = re.compile(
     r"(?:[至到~～–—-]\d[\d.,]*)?[^\s()，。、；\d]{0,6}\((?!\d{3,4}年|\d{4}\))[^()\d年]{0,8}\d[^()年]*\)"
 )
@@ -70,7 +70,7 @@ def usable_spans(
 ) -> list[Span]:
     """Returns the spans (offsets in the passage's text) that may be masked, alone or with the others.
 
-    `refused` counts the reasons against the other spans. `checks` names the rules of `RULES` that apply.
+    `refused` counts the refused spans by reason. `checks` names the rules of `RULES` that apply.
     Spans that cut a word, unspecific spans (stop words, a single letter) and names of the title are
     always refused.
     """
@@ -89,7 +89,8 @@ def usable_spans(
             reason = "overlaps another"
         else:
             reason = refusal(shown, start, end, checks)
-        # One answer must not be part of another, because one fill would then show the other.
+        # One answer must not be part of another, because the fill of one mask would then show the other
+        # answer.
         overlapping = any(words <= other or other <= words for other in answers)
         if not reason and NOT_INFERABLE in checks and overlapping:
             reason = "stands elsewhere in the text"
@@ -103,7 +104,7 @@ def usable_spans(
 
 
 def refusal(shown: ShownText, start: int, end: int, checks: Collection[str] = RULES) -> str:
-    """Returns why text[start:end] of a shown text must not be masked; "" if it may be."""
+    """Returns the reason not to mask text[start:end] of a shown text, or an empty string."""
     text, language = shown.text, shown.language
     words = shown.span_words(start, end)
     if not words or not at_boundaries(text, start, end, language):
@@ -123,7 +124,7 @@ def refusal(shown: ShownText, start: int, end: int, checks: Collection[str] = RU
 
 
 def most_masks(passage: Passage, spans: Sequence[Span]) -> int:
-    """Returns how many usable spans can be masked together; adjacent spans exclude each other."""
+    """Returns the number of usable spans that can be masked together; adjacent spans exclude each other."""
     return len(spread(passage.text, spans))
 
 
@@ -132,7 +133,7 @@ def mask_passage(
 ) -> MaskedTask | None:
     """Makes a task with exactly k masks, drawn without replacement from usable `spans` (see `usable_spans`).
 
-    Returns None if k spans do not fit together or fewer than SHORTEST words would stay visible. The
+    Returns None if no k spans are apart, or if fewer than SHORTEST words would stay visible. The
     masked text with its answers filled in equals `task.original`.
     """
     chosen = draw(passage.text, spans, k, rng, preference)
@@ -222,7 +223,7 @@ def _is_converted(
 ) -> bool:
     """Whether a quantity is next to itself in another unit: `422,000 km2 (163,000 sq mi)`.
 
-    A year in parentheses is no conversion.
+    A year in parentheses is not a conversion.
     """
     if not any(char.isdigit() for char in text[start:end]):
         return False

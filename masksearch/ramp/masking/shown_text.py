@@ -52,7 +52,7 @@ class ShownText:
         return self.words[first:last]
 
     def is_specific(self, words: Sequence[str]) -> bool:
-        """False for a span of only stop words, or of a single letter."""
+        """Whether the words are more than stop words or a single letter."""
         if all(word in self._stop for word in words):
             return False
         return not (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
@@ -110,7 +110,7 @@ class ShownText:
         return bool(known) and all(known)
 
     def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
-        """Chinese: for each content character of `words`, whether it can be inferred from `others`."""
+        """Returns, for each Chinese content character of `words`, whether `others` reveal it."""
         pairs = zip(words, _occur_paired(words, others), strict=True)
         return [known for word, known in pairs if self._is_content(word)]
 
@@ -127,7 +127,7 @@ class ShownText:
         return len(word) > 3 and word not in self._stop
 
     def _elsewhere(self, first: int, last: int) -> list[str]:
-        """The words outside [first, last); an empty word marks the gap."""
+        """Returns the words outside [first, last); an empty word marks the gap."""
         return [*self.words[:first], "", *self.words[last:]]
 
     def _has_akin(self, word: str, first: int, last: int) -> bool:
@@ -152,7 +152,7 @@ def _outside(places: Iterable[int], first: int, last: int) -> bool:
 
 
 def _occur_paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
-    """For each word of a Chinese span, whether `others` contain it with one of its neighbours.
+    """Returns, for each word of a Chinese span, whether `others` contain it and one of its neighbours.
 
     A word is one character, or a longer figure or Latin word, which needs no neighbour.
     """

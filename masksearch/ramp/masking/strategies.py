@@ -1,16 +1,17 @@
-"""Masking strategies: which of the usable spans of a passage are masked.
+"""Masking strategies: they choose which usable spans of a passage are masked.
 
-uniform    Any spans (the paper's random masking).
-weighted   In proportion to `category_weights`, for example {"PERSON": 3, "DATE": 0}. A category without
-           an entry weighs 1; a category of weight 0 is masked only if no other span is left.
-ppl        The hardest spans for the causal language model `ppl_model` (the paper's masking by perplexity).
+uniform    Draws every set of spans with equal chance (the paper's random masking).
+weighted   Draws in proportion to `category_weights`, for example {"PERSON": 3, "DATE": 0}. A category
+           without an entry weighs 1; a category of weight 0 is masked only if no other span is left.
+ppl        Takes the hardest spans for the causal language model `ppl_model` (the paper's masking by
+           perplexity).
 
 Details of `ppl`: the model reads "Title: text", or the text alone if it starts with the title. The
 difficulty of a span is the mean loss (nats per token) of the tokens that share a character with it; each
-token is predicted from all tokens before it, without masks. The k hardest spans that fit together are
-masked (ties: the earlier span). The mean is used instead of the sum, because the sum over the digits of a
-long figure exceeds that of every name. The model does not see the text after a span. The position of a
-span in its passage does not change its chance: the title gives enough context.
+token is predicted from all tokens before it, without masks. The k hardest spans with a word between any
+two are masked (ties: the earlier span). The mean is used instead of the sum, because the sum over the
+digits of a long figure exceeds the sum of every name. The model does not see the text after a span. The
+position of a span in its passage does not change its chance: the title gives enough context.
 
 A figure has one loss per digit, many of them low, so that years and figures are masked less often than at
 random, and rare names more often. Members of lists, which other members could replace, are also among the
@@ -75,7 +76,7 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Weighted:
-    """Strategy `weighted`: spans weigh as much as their category; ignores case."""
+    """Strategy `weighted`: a span has the weight of its category; ignores case."""
 
     weights: dict[str, float] = field(default_factory=dict)
     """Category, case-folded -> weight."""

@@ -97,7 +97,7 @@ def _how(settings: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
 
 
 def _evidence(settings: Mapping[str, Any], report: Mapping[str, Any]) -> str:
-    """Describes the search for evidence; "" without a search."""
+    """Describes the search for evidence; returns an empty string without a search."""
     if settings["hide_source"]:
         return f"; evidence in another article, the source hidden, within {settings['retrieve_k']} results"
     return f"; evidence within {settings['retrieve_k']} results" if report.get("retriever") else ""
@@ -108,7 +108,7 @@ def _size(tasks: int) -> str:
 
 
 def _table(name: str, counted: str, counts: Mapping[str, int]) -> list[str]:
-    """Renders counts as the lines of a Markdown table; no lines without counts."""
+    """Renders counts as the lines of a Markdown table; returns an empty list without counts."""
     if not counts:
         return []
     return [

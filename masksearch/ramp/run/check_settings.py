@@ -60,7 +60,7 @@ def check_same_text(settings: MaskSettings) -> None:
     known = searcher.manifest.get("source_hash")
     if known and known == source_hash(settings.corpus):
         return
-    # The files may differ although the text is the same, so that the passages decide.
+    # Compares the passages, because the files may differ although the text is the same.
     wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
     documents = read_documents(wanted.corpus, wanted.limit, None, wanted.language)
     if corpus_hash(cut_all(documents, wanted.max_words)) != searcher.manifest["corpus_hash"]:

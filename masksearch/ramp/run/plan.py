@@ -90,7 +90,7 @@ class Plan:
 
 
 class _Stored(Sequence["Passage"]):
-    """The passages of one document, read from disk on access: of a whole book only a few may be needed."""
+    """The passages of one document, read from disk on access, since a book may need only a few of them."""
 
     def __init__(self, passages: StoredPassages, rows: range) -> None:
         self._passages, self._rows = passages, rows
@@ -125,7 +125,7 @@ def build_tools(plan: Plan) -> Tools:
 
 
 def _excluded(settings: MaskSettings) -> Callable[[Passage], str]:
-    """Returns the function that gives the reason for excluding a passage, or ""."""
+    """Returns a function that returns the reason for excluding a passage, or an empty string."""
     if not (settings.exclude or settings.exclude_corpus):
         return lambda passage: ""
     return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)

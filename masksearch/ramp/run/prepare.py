@@ -40,7 +40,7 @@ LEAST_SHARD = 100
 
 
 def with_corpus(settings: MaskSettings) -> MaskSettings:
-    """Returns settings that name a corpus: by default that of the index, or else the packaged summaries."""
+    """Returns settings with a corpus; the default is the index's corpus, or the packaged summaries."""
     if settings.corpus:
         return settings
     named = load(settings.index).manifest["corpus"] if settings.index else DEFAULT_CORPUS
@@ -69,7 +69,7 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
 
 
 def _shard_size(settings: MaskSettings) -> int:
-    """Returns the documents per shard: fewer for a low limit, so that few tasks are made in vain."""
+    """Returns the documents per shard: fewer for a low limit, so that few surplus tasks are made."""
     if settings.limit is None:
         return settings.shard_size
     shares = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}
@@ -118,7 +118,7 @@ def _store_passages(settings: IndexSettings, folder: Path) -> None:
 
 
 def tidy(work: Path) -> None:
-    """Removes everything that only serves to resume."""
+    """Removes all files and folders that only serve to resume a run."""
     _clear(work, (*RESUMED, KEY))
 
 

@@ -84,7 +84,7 @@ def _mask_shard(shard: int) -> int:
 class RayEngine(AbstractContextManager["RayEngine"]):
     """Masks shards with Ray Data, on a cluster or this machine.
 
-    The working folder, and all that the settings name, must be on storage that all nodes see.
+    The work folder, and all files that the settings name, must be on storage that all nodes see.
     """
 
     def __init__(self, plan: Plan) -> None:

@@ -39,7 +39,7 @@ from masksearch.search import load
 
 REPORT = "mask-report.json"
 OUTAGE = 20
-"""Documents set aside in a row, without a processed one between them, that end the run."""
+"""Number of documents set aside in a row, without a processed document between them, that ends the run."""
 _PLACE = 1 << 24
 """The place of a task is shard * _PLACE + its number in the shard."""
 
@@ -75,7 +75,7 @@ class _Run:
         self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:
-        """Runs all steps; none if an earlier attempt was interrupted after its output was written."""
+        """Runs all steps, or no step if an earlier attempt was interrupted after writing its output."""
         if self.output.exists() and (summary := reported_summary(self.work / REPORT, self.settings)):
             tidy(self.work)
             return summary

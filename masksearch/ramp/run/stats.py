@@ -1,4 +1,4 @@
-"""`masksearch stats TASKS`: counts of the tasks in a file or folder, and why passages were dropped."""
+"""`masksearch stats TASKS`: counts of the tasks in a file or folder, and of dropped passages by reason."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Sample:
 def describe(path: Path, examples: int = 3) -> dict[str, Any]:
     """Returns counts by k, category, language and drop reason, lengths in words, and examples.
 
-    Raises DataError, FormatError.
+    Raises DataError without tasks, FormatError for a record that is not a RAMP task.
     """
     counts: dict[str, Counter[str]] = {
         name: Counter() for name in ("masks", "categories", "languages", "strategies", "checks")
@@ -109,7 +109,10 @@ def _tasks(path: Path) -> Iterator[MaskedTask]:
 
 
 def _report_of(path: Path) -> dict[str, Any]:
-    """Reads the report of the run that made the tasks, from their folder or its work folder; else empty."""
+    """Reads the report of the run that made the tasks, from the tasks' folder or the run's work folder.
+
+    Returns an empty dictionary if the report is missing.
+    """
     from masksearch.ramp.run.stage import REPORT
 
     path = path.resolve()

@@ -8,9 +8,9 @@ it serves its own language, or all languages if its language is `xx`. Only the c
 entities run. A batch may mix languages; each passage goes through the pipeline of its language.
 
 Only names become spans: persons, places, organisations, works, events and the like. Patterns find dates
-and figures more reliably. Nationalities and languages ("English") are left out, because the context gives
-them away too often. The labels of pipelines with four labels (Spanish and French) are mapped to the
-English ones: PER becomes PERSON; LOC, ORG and MISC stay.
+and figures more reliably. Nationalities and languages ("English") are left out, because they can too
+often be inferred from the context. The labels of pipelines with four labels (Spanish and French) are
+mapped to the English ones: PER becomes PERSON; LOC, ORG and MISC stay.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ _COMMON = {
     "zh": "",
 }
 _COMMON_NAMES = {language: frozenset(words.split()) for language, words in _COMMON.items()}
-# The four-label pipelines take the first words of a sentence for a name; one that starts with a function
-# word is none.
+# The four-label pipelines take the first words of a sentence for a name; a find that starts with a
+# function word is not a name.
 _FUNCTION_WORDS = {
     "es": re.compile(
         r"(?:En|Es|Fue|Su|Sus|Se|Por|Para|Con|Sin|Desde|Hasta|Entre|Durante|Tras|Según|También|Además"
@@ -96,7 +96,7 @@ _PARTICLE = re.compile(r"(?:de|d['’]|del|von|van|der|da|di|du|al|el|bin|ibn)\b
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """Builds the extractor, which raises MissingExtraError or UsageError for a language without pipeline."""
+    """Builds the extractor. For a language without a pipeline it raises MissingExtraError or UsageError."""
     named = _load(settings.ner_model) if settings.ner_model else None
 
     def pipeline(language: str) -> Any:
@@ -138,7 +138,7 @@ def is_name(text: str, language: str, category: str = "") -> bool:
         return not _ORIGIN.fullmatch(text)
     if _FUNCTION_WORDS[language].match(text) or _NATIONS.fullmatch(text) or _CENTURY.fullmatch(text):
         return False
-    # "président de la République" is no person's name, but "de Gaulle" is.
+    # "président de la République" is not a person's name, but "de Gaulle" is.
     return category != "PERSON" or not text[0].islower() or bool(_PARTICLE.match(text))
 
 

@@ -22,18 +22,18 @@ from masksearch.types import Passage, Span
 
 @dataclass(frozen=True)
 class Failure:
-    """A passage or task could not be processed for an external reason, such as an endpoint that is down.
+    """A passage's or task's failure for an external reason, such as an endpoint that is down.
 
-    Its document is set aside and retried by a later run.
+    The document is set aside and retried by a later run.
     """
 
     reason: str
-    """The cause as a sentence; the first one is shown to the user."""
+    """The cause as a sentence; the user sees the cause of the first failure."""
 
 
 Extractor = Callable[[Sequence[Passage]], Iterator[list[Span] | Failure]]
-"""Yields one result per passage. May have an attribute `dropped`: a Counter of the reasons for which it
-rejected spans (see `dropped_spans`)."""
+"""Yields one result per passage. An extractor may have an attribute `dropped`: a Counter of the reasons
+for which it rejected spans (see `dropped_spans`)."""
 
 EXTRACTORS = {
     "ner": "masksearch.ramp.spans.entities",
@@ -71,7 +71,7 @@ _JOINING = {
     "zh": "的 和 与 在 是 了 及 或",
 }
 _JOINING_WORDS = {language: frozenset(words.split()) for language, words in _JOINING.items()}
-# Of two spans at the same place the one with the more specific category wins: names, then dates and
+# Of two spans at the same place, the span with the more specific category wins: names, then dates and
 # figures, then the rest.
 _RANKS = {"DATE": 1, "NUMBER": 2, "TERM": 3, "LINK": 4, "OTHER": 5}
 _FIGURE = re.compile(r"[\d.,\s]+")
@@ -110,7 +110,7 @@ def extract_spans(
 ) -> Iterator[list[Span] | Failure]:
     """Yields the spans of each passage, in text order and without overlaps, or the first Failure.
 
-    `default_language` applies to passages that do not name theirs.
+    `default_language` applies to passages that do not name their language.
     """
     if not extractors:
         yield from ([] for _ in passages)
@@ -127,7 +127,7 @@ def extract_spans(
 
 
 def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
-    """Returns how many listed spans the extractors have rejected so far, by reason."""
+    """Returns the number of listed spans that the extractors have rejected so far, by reason."""
     total: Counter[str] = Counter()
     for extract in extractors:
         total.update(getattr(extract, "dropped", {}))
@@ -138,8 +138,8 @@ def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span
     """Trims spans, drops unusable ones, and of overlapping spans keeps the shortest.
 
     A bare figure inside a longer span is dropped instead: the 11 of "Apollo 11", the 747 of "Boeing 747"
-    and the 1776 of "4 July 1776" are parts of a name or a date, not quantities, and would replace all
-    these spans otherwise.
+    and the 1776 of "4 July 1776" are parts of a name or a date, not quantities, and would otherwise
+    replace these longer spans.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in spans:

@@ -71,7 +71,10 @@ Listed = tuple[str, str]
 
 
 def make(settings: MaskSettings) -> Extractor:
-    """Builds the extractor. Raises UsageError without endpoint or model, MissingExtraError without openai."""
+    """Builds the extractor.
+
+    Raises UsageError without an endpoint or a model, MissingExtraError without openai.
+    """
     return LlmSpans(settings)
 
 
@@ -114,7 +117,7 @@ class LlmSpans:
     def __call__(self, passages: Sequence[Passage]) -> Iterator[list[Span] | Failure]:
         """Yields the spans of each passage in order.
 
-        All requests are queued at once; closing the iterator early cancels those that are still open.
+        All requests are queued at once; closing the iterator early cancels the open requests.
         """
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -199,7 +202,7 @@ class LlmSpans:
             raise _NoAnswer(f"The endpoint {url} gave no usable answer ({type(error).__name__}).") from error
 
     async def _send(self, messages: list[dict[str, str]], **extra: Any) -> str:
-        """Sends one request and returns the text of the answer; "" if the reply is not a chat completion."""
+        """Sends one request and returns the text of the answer; empty if it is not a chat completion."""
         settings = self.settings
         body = {
             "model": settings.llm_model,
@@ -219,7 +222,7 @@ class LlmSpans:
 
 
 def read_answer(answer: str) -> list[Listed] | None:
-    """Parses the spans in a model's answer, ignoring text around the JSON; None without a JSON list."""
+    """Parses the spans in a model's answer, ignoring text around the JSON; returns None without a list."""
     answer = without_thoughts(answer)
     for match in itertools.islice(re.finditer(r"[{\[]", answer), MOST_OPENINGS):
         try:

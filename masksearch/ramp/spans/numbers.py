@@ -2,8 +2,8 @@
 
 Examples: `$1.5 billion`, `44.62 square kilometers`, `150 977`, `29,9 %`, `1.4亿`, `三千公里`. Languages
 differ: Spanish and French have a decimal comma and separate thousands by points or spaces; Chinese has 万
-and 亿. A bare figure below 20 ("3 of them") is too unspecific to search for and is no span. Neither is a
-spelled-out figure, except in Chinese with a unit.
+and 亿. A bare figure below 20 ("3 of them") is too unspecific to search for and is not a span. A
+spelled-out figure is a span only in Chinese and with a unit.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _HAN_QUANTITY = re.compile(
 )
 
 
-# A bare figure is no quantity if it is part of a name or a reference ("Boeing 747", "Article 50", "RFC
+# A bare figure is not a quantity if it is part of a name or a reference ("Boeing 747", "Article 50", "RFC
 # 2616"), an ordinal ("24.º") or a Chinese date ("26年").
 _NAME_BEFORE = re.compile(r"[^\s.!?:;。]\s[A-ZÀ-ÖØ-Þ][\w.]*\s$")
 _NO_COUNT_AFTER = re.compile(r"\.?[ºª°]|\s?(?:年|月|日|世纪|号|届)")

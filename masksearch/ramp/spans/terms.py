@@ -1,12 +1,12 @@
-"""Finds specific terms that are no names, dates or figures: "photosynthesis", "ADN mitocondrial", "线粒体".
+"""Finds specific terms other than names, dates and figures: "photosynthesis", "ADN mitocondrial", "线粒体".
 
-Without a model: a term is a *rare word in the position of a noun*. Rarity comes from the frequency tables
+No model is used: a term is a *rare word in the position of a noun*. Rarity comes from the frequency tables
 of the library `wordfreq`, one fixed table per language, so that the terms of a passage depend on that
 passage alone. Neighbouring words and word endings decide the position.
 
 - English: a run of lower-case content words after a determiner, a preposition, "and" or a comma, and
-  before a function word or punctuation. Its last word must look like a noun: without the ending of an
-  adverb, adjective or participle, and no verb that agrees with the word before it ("enzyme binds").
+  before a function word or punctuation. Its last word must look like a noun: it has no ending of an
+  adverb, adjective or participle, and is not a verb that agrees with the word before it ("enzyme binds").
   Common words are dropped from the left, and a rare word must remain ("large sonata form" becomes "sonata
   form").
 - Spanish and French: the noun after a determiner or a preposition, with following adjectives that have a
@@ -15,8 +15,8 @@ passage alone. Neighbouring words and word endings decide the position.
   and end like learned words.
 
 A single word must be rarer than a word with a learned ending ("-synthesis", "-logía", "-isme"), because a
-rare everyday word ("heyday") is no term. Precision comes before recall: many terms are not found. Install
-with `masksearch[terms]`.
+rare everyday word ("heyday") is not a term. Precision comes before recall: many terms are not found.
+Install with `masksearch[terms]`.
 """
 
 from __future__ import annotations
@@ -323,7 +323,7 @@ def _joined(text: str, first: _Word, second: _Word) -> bool:
 
 
 def _left(text: str, words: list[_Word], place: int) -> str:
-    """Returns the word or the comma before `words[place]`; "" after anything else."""
+    """Returns the word or the comma before `words[place]`, or an empty string."""
     start = words[place].start
     if _ELIDED.search(text, max(0, start - 3), start):
         return text[start - 2].lower()
@@ -387,8 +387,8 @@ def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
     posseg = _import("jieba.posseg")
     jieba.setLogLevel(logging.ERROR)
     tokenizer = jieba.Tokenizer()
-    # In a private folder: jieba's default is the shared temporary folder, where anyone could replace its
-    # cache.
+    # The cache is in a private folder: jieba's default is the shared temporary folder, where anyone could
+    # replace it.
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.tmp_dir = str(Path(folder))
         tokenizer.initialize()

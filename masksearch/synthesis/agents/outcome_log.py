@@ -14,8 +14,8 @@ from typing import Any
 from masksearch.llm.cost import Spent
 
 SYNC = 1.0
-"""Seconds between two syncs to disk. A killed process loses no lines, because the operating system has them;
-a power cut may lose the lines of the last seconds."""
+"""Seconds between two syncs to disk. A killed process loses no lines, because the operating system
+buffers them; a power cut may lose the lines of the last seconds."""
 
 
 class Log:

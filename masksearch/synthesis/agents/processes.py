@@ -34,7 +34,7 @@ ALL, STOP, MORE = "all", "stop", "more"
 
 @dataclass(frozen=True)
 class _Ended:
-    """The last message of a process: why tasks are left (`error`), or the error that ends the run."""
+    """The last message of a process: why tasks are left (`error`), or the run's error (`refused`)."""
 
     error: str = ""
     refused: MaskSearchError | None = None
@@ -45,8 +45,8 @@ def teach_in_processes(
 ) -> str:
     """Teaches tasks in `settings.workers` processes that each open the index (see `teach_all`).
 
-    Returns the reason why tasks are left, or "". Raises the errors of `teach_all`, and MaskSearchError if a
-    process dies.
+    Returns the reason why tasks are left, or an empty string. Raises the errors of `teach_all`, and
+    MaskSearchError if a process dies.
     """
     count = min(settings.workers, settings.concurrency, len(tasks))
     # Requests in flight are bounded in all processes together, so the shares differ by at most one.
@@ -77,7 +77,10 @@ class _Parent:
                 self._deal(worker)
 
     def collect(self, budget: Budget, on_done: Callable[[Row], bool]) -> str:
-        """Records outcomes until all processes have ended, even if one fails: all work is paid for."""
+        """Records outcomes until all processes have ended.
+
+        Recording goes on after a process fails, because all work is paid for.
+        """
         wanted, errors = True, [""]
         refused: MaskSearchError | None = None
         while self.running:
@@ -118,7 +121,7 @@ class _Parent:
         self.boxes[worker].put(ALL if task is None else task)
 
     def _stop_if(self, condition: bool) -> None:
-        """Lets the processes start no further task; running tasks still finish."""
+        """Stops the processes from starting tasks if `condition` holds; running tasks still finish."""
         if condition and not self.stopped:
             self.stopped = True
             for worker in self.running:
@@ -126,9 +129,10 @@ class _Parent:
 
 
 def outbox(worker: Connection) -> queue.SimpleQueue[object]:
-    """Returns a queue whose messages a thread sends to a process, as fast as the process reads, until None.
+    """Returns a queue whose messages a thread sends to a process, as fast as the process reads.
 
-    Putting a message never blocks, so two sides that send to each other cannot deadlock on full pipes.
+    None ends the thread. Putting a message never blocks, so two sides that send to each other cannot
+    deadlock on full pipes.
     """
     box: queue.SimpleQueue[object] = queue.SimpleQueue()
 
@@ -148,8 +152,8 @@ class _DealtTasks:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.queue: asyncio.Queue[Task | None] = asyncio.Queue()
-        # A thread reads, and not the event loop: uvloop would make the connection non-blocking, and
-        # sending over it would fail where it has to wait.
+        # A thread reads instead of the event loop: uvloop would make the connection non-blocking, and a
+        # send that has to wait would then fail.
         threading.Thread(target=self._receive, args=(asyncio.get_running_loop(),), daemon=True).start()
 
     def __aiter__(self) -> _DealtTasks:
@@ -158,7 +162,7 @@ class _DealtTasks:
     async def __anext__(self) -> Task:
         task = await self.queue.get()
         if task is None:
-            self.queue.put_nowait(None)  # for the other coroutines that wait
+            self.queue.put_nowait(None)  # ends the other waiting coroutines, too
             raise StopAsyncIteration
         self.connection.send(MORE)
         return task

@@ -20,11 +20,11 @@ from masksearch.types import Task, task_from_json, task_json
 def teach_with_ray(
     tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget, on_done: Callable[[Row], bool]
 ) -> str:
-    """Teaches tasks over Ray Data; returns the reason why tasks are left, or "" (see `teach_all`).
+    """Teaches tasks over Ray Data; returns the reason why tasks are left, or an empty string.
 
     `settings.limit` is the number of trajectories that are still wanted. The index and the working folder
-    must be on storage that all nodes see. Outcomes arrive in batches, so a kill loses the running tasks
-    and the batches that were not complete. Raises MissingExtraError, ModelError.
+    must be on storage that all nodes see (see also `teach_all`). Outcomes arrive in batches, so a kill
+    loses the running tasks and the batches that were not complete. Raises MissingExtraError, ModelError.
     """
     with ray_cluster(settings.workers) as ray:
         return _collect(_outcomes(ray, tasks, settings, budget), budget, on_done)

@@ -107,7 +107,7 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
-    """Returns a field as text; "" for a missing field or one that is neither text nor a number."""
+    """Returns a field as text; empty for a missing field or a value that is neither text nor a number."""
     found = value.get(name)
     if isinstance(found, list):
         # Some models answer several masks with a list of fills.

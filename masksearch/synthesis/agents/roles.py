@@ -1,6 +1,6 @@
-"""The roles of the team: the model that plays each, and the prompt that it gets.
+"""The roles of the team, each with its model and its prompt.
 
-Prompts are files in English and Chinese; files in a folder of the user replace ours.
+Prompts are files in English and Chinese; files in the user's folder replace the packaged files.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Exchange:
     role: RoleName
     messages: tuple[Mapping[str, str], ...]
     replies: tuple[str, ...]
-    """More than one where the role had to repair its first reply."""
+    """More than one reply if the role had to repair its first reply."""
     fault: str
-    """Why no reply could be read; "" if one could."""
+    """Reason why no reply could be read; empty if a reply was read."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the object that the record holds."""
+        """Returns the exchange as the JSON object for the record."""
         return {
             "role": self.role,
             "messages": [dict(message) for message in self.messages],
@@ -83,7 +83,7 @@ class Prompts:
         )
 
     def render(self, name: str, language: str, **values: Any) -> str:
-        """Fills in a prompt file. Raises UsageError if it is no template or uses a name that has no value."""
+        """Fills in a prompt file. Raises UsageError for an invalid template or a name without a value."""
         import jinja2
 
         file = f"{name}.zh.j2" if language == "zh" else f"{name}.j2"

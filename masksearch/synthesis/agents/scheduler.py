@@ -3,8 +3,8 @@
     task -> team -> judge -> one agent's trajectory -> checked -> kept, or rejected with a reason
 
 A task whose endpoint does not answer stays open, and its work is not recorded; the next start teaches it
-again. So no task is taught twice or lost. An unreadable verdict of the judge is a reason to reject, never
-a "correct".
+again. So no task is taught twice or lost. An unreadable verdict of the judge is a reason to reject; it
+never counts as "correct".
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
 
 OUTAGE = 8
-"""Number of tasks in a row without an answer that is an outage, which ends the run. If more tasks run at a
-time, their number counts instead."""
+"""Number of tasks in a row without an answer that counts as an outage, which ends the run. If more tasks
+run at a time, the number of running tasks is the limit instead."""
 REFUSED = (401, 403, 404)
 """HTTP statuses with which an endpoint refuses the key or does not know the model."""
 Row = dict[str, Any]
@@ -43,7 +43,7 @@ class Outcome:
 
     task_id: str
     reason: str
-    """Why the task is rejected; "" if its trajectory is kept."""
+    """Reason why the task is rejected; empty if its trajectory is kept."""
     trajectory: Trajectory | None
     record: dict[str, Any]
     """All requests and replies, see `record`."""
@@ -108,7 +108,7 @@ class Teacher:
         return Outcome(task.id, reason, trajectory, record(work, verdict), spent)
 
     async def _trajectory(self, task: Task, work: Work) -> tuple[Trajectory | None, str]:
-        """Returns the scored trajectory, or None and why there is none."""
+        """Returns the scored trajectory, or None and the reason."""
         episode = await rewrite(task, work, self.settings, self.fingerprint)
         if isinstance(episode, str):
             return None, episode
@@ -167,9 +167,9 @@ class _AsAsync:
 
 
 def at_a_time(in_flight: int) -> int:
-    """Returns how many tasks a process works on: 2n - 1 for n requests in flight.
+    """Returns the number of tasks a process works on: 2n - 1 for n requests in flight.
 
-    The endpoint then stays busy while some tasks search or go into the log. One request in flight means
+    The endpoint then stays busy while some tasks search or are logged. One request in flight means
     one task.
     """
     return 2 * in_flight - 1
@@ -183,13 +183,14 @@ async def teach_all(
 ) -> str:
     """Teaches tasks, many at a time, in constant memory.
 
-    Returns why tasks are left (the last error of an endpoint, or the limit that was reached), or "".
-    `on_done` gets each outcome as it comes and returns whether more are wanted. Raises ModelError if an
-    endpoint refuses the key or does not know the model, after the running tasks have ended.
+    Returns the reason why tasks are left (the last error of an endpoint, or the limit that was reached),
+    or an empty string. `on_done` gets each outcome as soon as it is known and returns whether more
+    outcomes are wanted. Raises ModelError if an endpoint refuses the key or does not know the model,
+    after the running tasks have ended.
     """
     concurrency = at_a_time(share(teacher.settings))
     waiting = tasks if isinstance(tasks, AsyncIterator) else _AsAsync(tasks)
-    stop: list[str] = []  # reasons to stop; "" if no more outcomes are wanted
+    stop: list[str] = []  # reasons to stop; empty text if no more outcomes are wanted
     failed, last_error = 0, ""  # tasks in a row without an answer
     refusals: list[EndpointError] = []
 

@@ -1,9 +1,9 @@
-"""Rewrites a team's work as the trajectory of one agent that plays all roles, through the one agent loop.
+"""Rewrites a team's work as the trajectory of one agent that plays all roles, through the agent loop.
 
 Each round becomes one or more search turns. The tool shows the first `top_k` results of that query alone,
-as it does at test time. Only those queries of a round are used that find the observer's evidence, starting
-with the query that finds most of it. With `merged_results` the tool shows the merged list, as in the
-paper. No search runs again: the results are those that the team got.
+as it does at test time. A round's queries are used only if they find the observer's evidence, starting
+with the query that finds most of the evidence. With `merged_results` the tool shows the merged list, as
+in the paper. No search runs again: the results are those that the team got.
 
 A trajectory whose searches would not have shown the agent the evidence of its answer is rejected.
 """
@@ -53,7 +53,7 @@ class ReplaySearcher:
 
 
 async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerprint: str) -> Episode | str:
-    """Returns the episode, or the reason why there is none. The work must have an answer."""
+    """Returns the episode, or the reason for rejecting the work. The work must have an answer."""
     turns: list[str] = []
     answers: dict[str, Sequence[Hit]] = {}
     thought = work.plan.thought if work.plan is not None else ""

@@ -76,7 +76,7 @@ def in_order(tasks: Sequence[Task], settings: SynthesizeSettings) -> list[Task]:
 
 
 def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searcher: Searcher | None) -> str:
-    """Teaches the tasks that are not in the log; returns why it stopped early, or ""."""
+    """Teaches the tasks that are not in the log; returns the reason for an early stop, or an empty string."""
     left = [task for task in tasks if task.id not in log.places]
     wanted = settings.limit or len(tasks)
     if not left or log.kept >= wanted:

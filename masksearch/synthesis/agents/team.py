@@ -7,7 +7,7 @@
 
 The observer chooses `reflect` when the results do not hold the information. After `max_reflections` such
 rounds it may answer from its own knowledge. In the last round it must answer, from the results or (if it
-may) from its own knowledge. The roles decide all of this alone: they never see the gold answer.
+may) from its own knowledge. The roles decide all of this without the gold answer, which they never see.
 """
 
 from __future__ import annotations
@@ -65,16 +65,16 @@ class Work:
     exchanges: list[Exchange] = field(default_factory=list)
     spent: dict[str, Spent] = field(default_factory=dict)
     fault: str = ""
-    """Reason why the team gave up; "" if it answered."""
+    """Reason why the team gave up; empty if it answered."""
 
     @property
     def answer(self) -> str:
-        """The answer of the last observation; "" before the first."""
+        """The answer of the last observation; empty before the first observation."""
         return self.steps[-1].observation.answer if self.steps else ""
 
 
 class _Stuck(Exception):
-    """The team cannot continue with a task; its message is the task's fault."""
+    """The team cannot continue with a task; the message is the reason for rejecting the task."""
 
 
 class Team:
@@ -96,7 +96,7 @@ class Team:
         return work
 
     async def _converse(self, task: Task, work: Work) -> None:
-        """Runs the rounds and records them in `work`, which keeps the finished ones after an error."""
+        """Runs the rounds and records them in `work`, which keeps the finished rounds after an error."""
         agents, language = self.settings.agents, language_of(task, self.settings)
         words = task_prompt(task, self.settings.agent.answer_form)
         searcher = search_for_task(task, self.searcher)
@@ -153,7 +153,7 @@ class Team:
     async def _search(self, searcher: Searcher, queries: tuple[str, ...]) -> list[list[Hit]]:
         """Searches for all queries at once; returns the results of each.
 
-        A query whose search fails has no results. If all of them fail, the team is stuck.
+        A query whose search fails has no results. If all searches fail, the team is stuck.
         """
         found = await asyncio.gather(
             *(searcher.asearch(query, self.settings.agents.per_query) for query in queries),

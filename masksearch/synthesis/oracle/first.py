@@ -1,7 +1,7 @@
 """The first version of the scripted teacher.
 
-It quotes the span, rewords a query that failed, and follows supporting passages by their titles, once
-these are visible.
+It quotes the span, rewords a query that failed, and follows supporting passages by their titles, once the
+titles are visible.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
 
 
 def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
-    """Yields queries for the first mask without evidence, each once, at most `max_searches`.
+    """Yields at most `max_searches` different queries, each for the first mask without evidence.
 
     `found` is the caller's dictionary of quotes, which grows between two queries.
     """
@@ -70,7 +70,7 @@ def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> It
 
 
 def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
-    """Returns the quoted evidence for a mask among the results, or "".
+    """Returns the quoted evidence for a mask among the results, or an empty string.
 
     Known evidence goes first; other results count if they hold the words next to the mask (see
     `evidence.py`).
@@ -127,7 +127,7 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
 
 
 def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
-    """Returns the quote of a supporting passage among the results, or "".
+    """Returns the quote of a supporting passage among the results, or an empty string.
 
     It quotes the words around the answer, else around the title of another supporting passage, else the
     first words.

@@ -24,8 +24,8 @@ from masksearch.text.words import STEM, base_title, stop_words
 REACH = 8
 """Distance in words from a candidate at which a word of the task no longer counts."""
 NAMED, COMPARED, MENTIONED = 3.0, 5.0, 1.5
-"""Scores of an entity that the question names and no result is about: in general; if the question compares it
-with another one; if a result with a link to the question mentions it already."""
+"""Scores of an entity that the question names and no result is about: in general; if the question
+compares it with another entity; if a result with a link to the question mentions it already."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,8 @@ def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -
     found: dict[frozenset[str], Candidate] = {}
     for name in names(asked.text.split("\n", 1)[0], asked.language):
         compared = _is_compared(asked.text, name)
-        # A capitalised single word may be no name ("Nominated for ..."), so it counts only in a comparison.
+        # A capitalised single word is not always a name ("Nominated for ..."), so it counts only in a
+        # comparison.
         if not (name.is_long or compared):
             continue
         if any(name.words <= words or words <= name.words for words in covered):
@@ -163,7 +164,7 @@ def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) ->
 
 
 def _company(asked: Asked, result: Shown, name: Name) -> float:
-    """Returns the weight of the task's words near a name: 1 for one next to it, 0 for one at `REACH` words.
+    """Returns the weight of the task's words near a name: 1 next to the name, falling to 0 at `REACH` words.
 
     Words of the passage's own title do not count, because they fit every name of the passage.
     """

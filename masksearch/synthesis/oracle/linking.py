@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Asked:
-    """The searched information, as far as the teacher may use it: visible text and found entities."""
+    """The visible text and the found entities with which a link may connect a passage to the task."""
 
     text: str
     """All text that a link may share: the task's visible text, and entities that searches have found."""
@@ -69,7 +69,7 @@ class Asked:
     """Entities that were searched for. They match a title in any word order ("John, King of England")."""
 
     def names_it(self, name: str) -> bool:
-        """Whether the text holds a name: a single word as it is written, a longer name in any case."""
+        """Whether the text holds a name: a single word in the same case, a longer name in any case."""
         plain, text = (name, self.text) if len(name.split()) == 1 else (folded(name), folded(self.text))
         if self.language == "zh":
             return plain in text

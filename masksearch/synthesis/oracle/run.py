@@ -74,7 +74,7 @@ def _teach(
 
 
 def _fault(trajectory: Trajectory, gave_up: str) -> str:
-    """Returns why a trajectory is dropped, or ""."""
+    """Returns the reason why a trajectory is dropped, or an empty string."""
     if trajectory.search_errors:
         return "search_failed"
     if trajectory.status in ("no_answer", "too_many_searches"):

@@ -73,7 +73,7 @@ class _Trail:
         self.helped: list[str] = []
         """Entities of the hops that found evidence. The text of later links may share them."""
         self.results: list[Shown] = []
-        """All results, those of the last search first; each passage once."""
+        """All results, the results of the last search first; each passage once."""
 
     def show(self, results: Sequence[Shown]) -> None:
         """Adds the results of a search."""
@@ -153,14 +153,14 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
 
 
 def _reworded_query(oracle: Oracle, task: MaskedTask, index: int, asked_queries: set[str]) -> str:
-    """Returns the next query of words around mask number `index` that was not asked yet, or ""."""
+    """Returns the next query of words around mask number `index` not asked yet, or an empty string."""
     first = visible_query(task.text, index, task.title, language=task.language)
     candidates = [first, *alternative_queries(task.text, index, task.title, language=task.language)]
     return next((query for query in candidates if query not in asked_queries and oracle.may_ask(query)), "")
 
 
 def _asked_of_mask(task: MaskedTask, index: int, trail: _Trail, *entities: str) -> Asked:
-    """Returns the text that a link may share: the task's, and the entities that helped or are given."""
+    """Returns the text that a link may share: the task's text, the entities that helped, and `entities`."""
     text = neutralise(task.text)
     shareable = "\n".join([text, *trail.helped, *entities])
     return Asked(shareable, near_mask(text, index, task.language), task.language)
@@ -169,7 +169,7 @@ def _asked_of_mask(task: MaskedTask, index: int, trail: _Trail, *entities: str) 
 def _next_hop_for_mask(
     oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, asked_queries: set[str]
 ) -> tuple[Candidate | None, str]:
-    """Returns the best entity to follow for a mask and the query for it, or None and "".
+    """Returns the best entity to follow for a mask and the query for it, or None and an empty query.
 
     After an even number of searches there is no hop, so that hops and reworded queries alternate.
     """
@@ -188,7 +188,7 @@ def _next_hop_for_mask(
 
 
 def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
-    """Returns the evidence for a mask among the results, quoted with its link, or "".
+    """Returns the evidence for a mask among the results, quoted with its link, or an empty string.
 
     A passage with a link is evidence if it is known evidence (see `evidence.py`), if it holds all words
     next to the mask, or if the link is a name and it shares `SHARED` words near the mask. If it holds the
@@ -300,7 +300,7 @@ def _first_thought(question: Question) -> str:
 
 
 def _asked_of_question(question: Question, trail: _Trail, *entities: str) -> Asked:
-    """Returns the text that a link may share: the question's, and the entities that helped or are given."""
+    """Returns the text that a link may share: the question, the entities that helped, and `entities`."""
     text = neutralise(question.question)
     all_entities = (*trail.helped, *entities)
     return Asked("\n".join([text, *all_entities]), stems(text), entities=all_entities)
@@ -350,7 +350,8 @@ def _new_supports(
     supporting passage has no link.
     """
     asked = _asked_of_question(question, trail, *([hop.entity] if hop else []))
-    # If two results are of the same article, the one with the answer goes first, then the better one.
+    # If two results are of the same article, the result with the answer goes first, then the result with
+    # the better rank.
     ordered = sorted(
         oracle.results,
         key=lambda result: (find_span(result.text, question.answers[0]) is None, result.number),

@@ -25,7 +25,7 @@ Plan = Callable[["Oracle"], Turns]
 
 
 class Oracle:
-    """A policy for one task, which is also its own only session."""
+    """A policy for one task, which is also its only session."""
 
     record: TokenRecord | None = None
 
@@ -37,11 +37,11 @@ class Oracle:
         self.results: list[Shown] = []
         """Results of the last search."""
         self.gave_up = ""
-        """Why there is no answer. Always empty in the first version, which has one reason only."""
+        """Reason why the teacher gave up. Always empty in the first version, which has only one reason."""
         self.unlinked = False
         """Whether a result was known evidence without a visible link to the task."""
         self.hops: list[bool] = []
-        """For each search for an entity, whether it found evidence."""
+        """One flag per search for an entity: whether the search found evidence."""
         self.turns = plan(self)
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
@@ -49,7 +49,7 @@ class Oracle:
         return self
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Returns the next turn; an empty one if the teacher gives up."""
+        """Returns the next turn; an empty turn if the teacher gives up."""
         text = next(self.turns, "")
         return Generation(text, "stop" if text else "end", len(text.split()))
 
@@ -75,6 +75,6 @@ class Oracle:
         """Does nothing: the teacher holds no resources."""
 
     def may_ask(self, query: str) -> bool:
-        """Whether a query has words, but no word of the gold answer that is not visible yet."""
+        """Whether a query has words, and no gold-answer word that is not visible yet."""
         golds = self.task.answers
         return bool(query.strip()) and not leaks(query, golds, self.visible, task_language(self.task))

@@ -1,9 +1,10 @@
-"""Words the thoughts of the scripted teacher: short and regular, with words that the task or a result shows.
+"""Writes the thoughts of the scripted teacher: short and regular, with words that the task or a result shows.
 
 The form suits small models. A thought first repeats the words around a mask, then quotes the same words
-from the evidence, with the fill in brackets in the mask's place. So a model finds the fill by copying
-along, and its end by the words that follow. A thought repeats only one word before a mask: a model finds
-the word right before "[mask]" at once, but not a word further back (measured: docs/log.md).
+from the evidence, with the fill in brackets in the mask's place. A model therefore finds the fill by
+copying, and the end of the fill by the words that follow it. A thought repeats only one word before a
+mask: a model finds the word right before "[mask]" at once, but not a word further back (measured:
+docs/log.md).
 """
 
 from __future__ import annotations

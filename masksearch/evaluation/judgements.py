@@ -76,5 +76,5 @@ def _check_missing(verdicts: dict[Mode, list[Verdict]], settings: JudgeSettings)
         if len(missing) > settings.allow_failed * len(found):
             raise ModelError(
                 f"{missing[0].error} ({len(missing)} of {len(found)} {mode} verdicts are missing; "
-                "start the same command again to ask only for those.)"
+                "start the same command again to ask only for these verdicts.)"
             )

@@ -121,7 +121,7 @@ def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Returns the versions of this package, of Python, and of those PACKAGES that are installed."""
+    """Returns the versions of this package, of Python, and of the installed PACKAGES."""
     found = {"masksearch": __version__, "python": platform.python_version()}
     for name in PACKAGES:
         try:

@@ -239,7 +239,7 @@ def roll_out_resumably(
         first = failed[0]
         count = (
             f"({len(failed)} of {len(trajectories)} questions failed; "
-            "start the same command again to ask only those.)"
+            "start the same command again to ask only the failed questions.)"
         )
         if first.status == "model_failed":
             raise ModelError(f"{first.error} {count}")

@@ -25,7 +25,7 @@ class Outcome:
     trajectory: Trajectory
     correct: bool | None
     reason: str = ""
-    """Why the rollout is not kept; empty if it is kept."""
+    """The reason for dropping the rollout; empty if it is kept."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the rollout's line in the round's outcomes file."""

@@ -1,10 +1,10 @@
 """Measures the diversity of a set of trajectories: distinct-n, query entropy, searches, lengths.
 
 Distinct-n is the number of different n-grams divided by the number of all n-grams (Li et al. 2016, arXiv
-1510.03055). It falls with the length of the text. We therefore depart from the paper and average it over
-blocks of 500 words, so that rounds with unequal numbers of kept trajectories are comparable. The entropy
-of the query terms is the plug-in estimate in bits; its maximum for the same number of terms is reported
-with it.
+1510.03055). Distinct-n falls with the length of the text. We therefore depart from the paper and average
+distinct-n over blocks of 500 words, so that rounds with unequal numbers of kept trajectories are
+comparable. The entropy of the query terms is the plug-in estimate in bits; its maximum for the same
+number of terms is reported with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BLOCK = 500
 def distinct(words: Sequence[str], size: int, block: int = BLOCK) -> float:
     """Returns distinct-n for n = `size`, in [0, 1]: the mean over the full blocks of `block` words.
 
-    A text shorter than a block is one block. 0 if there is no n-gram.
+    A text shorter than a block is one block. The value is 0 if there is no n-gram.
     """
     shares = []
     for part in _blocks(words, block):
@@ -48,7 +48,7 @@ def entropy(terms: Sequence[str]) -> float:
 
 
 def diversity(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Returns the diversity figures of a set of trajectories; all 0 for an empty set.
+    """Returns the diversity metrics of a set of trajectories; all 0 for an empty set.
 
     Lengths are in words (characters in Chinese).
     """

@@ -63,8 +63,8 @@ def roll_out_round(
     """Rolls out `samples` trajectories of each task and returns them with scores, in the order of the tasks.
 
     Each rollout has its own seed, derived from the round, the task and the sample. `folder` receives the
-    rollouts chunk by chunk, and a later call resumes from there. Raises SearchError if searches failed in
-    more than `allow_failed` of the rollouts.
+    rollouts chunk by chunk, and a later call resumes from this folder. Raises SearchError if searches
+    failed in more than `allow_failed` of the rollouts.
     """
     wanted = _eval_settings(
         settings,
@@ -92,7 +92,7 @@ def roll_out_round(
 
 
 def heldout_figures(results: Results) -> dict[str, Any]:
-    """Returns the held-out figures of a round's manifest: means with 95% intervals."""
+    """Returns the held-out metrics of a round's manifest: means with 95% intervals."""
     figures = {}
     for name in ("recall", "f1", "em", "valid"):
         interval = [round(value, 6) for value in results.intervals[name]]

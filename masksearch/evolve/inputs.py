@@ -92,7 +92,7 @@ def _prompt(task: Task) -> str:
 
 
 def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -> None:
-    """Raises DataError if a held-out task, or its article, is among the others.
+    """Raises DataError if a held-out task, or its article, is among `others`.
 
     Otherwise a gain could come from memorised tasks.
     """
@@ -131,7 +131,7 @@ def mixture(
 ) -> list[Trajectory]:
     """Returns a teacher's training data: all trajectories, with the seed data at a share of at least `share`.
 
-    The seed data is repeated as a whole, and a random subset of it once more, to reach the share.
+    The seed data is repeated as a whole, and a random subset of the seed data once more, to reach the share.
     """
     # The 1e-9 keeps rounding errors of the quotient from adding a row.
     needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share) - 1e-9))

@@ -2,7 +2,7 @@
 
 The unbiased estimator for a task with c of n samples correct is 1 - C(n-c, k) / C(n, k) (Chen et al.
 2021, arXiv 2107.03374, section 2.1). If pass@n stays flat while pass@1 rises, the teacher solves the same
-tasks more often but no new ones: a plateau.
+tasks more often but no new tasks: a plateau.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Solved:
 
 
 def pass_at_k(sampled: int, solved: int, k: int) -> float:
-    """Returns the chance that k of `sampled` samples, drawn without replacement, include a correct one.
+    """Returns the chance that k of `sampled` samples, drawn without replacement, include a correct sample.
 
     `solved` of the samples are correct. Raises ValueError unless 1 <= k <= sampled and 0 <= solved <=
     sampled.

@@ -39,8 +39,8 @@ def queries(trajectory: Trajectory) -> list[str]:
 def document(trajectory: Trajectory) -> str:
     """Returns a key for the subject of a trajectory's task.
 
-    The document id of a masked text; the supporting titles of a question, or the question's id without
-    titles.
+    The key is the document id of a masked text, or the supporting titles of a question; for a question
+    without titles, the question's id.
     """
     task = task_of(trajectory)
     if isinstance(task, MaskedTask):

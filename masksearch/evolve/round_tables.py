@@ -1,4 +1,4 @@
-"""The tables of a run: training and held-out figures of each round, pass@k, and diversity of the data."""
+"""The tables of a run: training and held-out metrics of each round, pass@k, and diversity of the data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from masksearch.evaluation.tables import format_table
 
 Manifest = Mapping[str, Any]
 MOST_COLUMNS = 8
-"""Up to this many values of k, every pass@k has a column; beyond, only powers of two and the largest k."""
+"""Up to this many values of k, every pass@k has a column; with more values, only powers of two and the
+largest k."""
 
 
 def render_tables(manifests: Sequence[Manifest], seed_diversity: Mapping[str, float], seed_count: int) -> str:

@@ -71,7 +71,7 @@ class Before:
     evolved: Sequence[Trajectory]
     """Trajectories that the earlier rounds kept, in order."""
     best: int
-    """The best earlier round; 0 if there is none."""
+    """The best earlier round; 0 before the first round."""
     inputs: dict[str, Any]
     """Hashes of the run's input files."""
 
@@ -167,9 +167,9 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
         )
         run_sft(wanted, checkpoint, folder / "sft")
         gc.collect()
-    remove(folder / "sft" / "states")  # a start that was killed after the training may have left them
-    # SFT appends "+sft" to the name in every round; one "+evolve" with the round's number replaces these
-    # suffixes.
+    remove(folder / "sft" / "states")  # a start that was killed after the training may have left states
+    # SFT appends "+sft" to the name in every round; a single "+evolve" with the round's number replaces
+    # these suffixes.
     write_json(
         checkpoint / MARK,
         {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"},
@@ -180,7 +180,7 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
 def _measured(
     best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path
 ) -> dict[str, Any]:
-    """Returns the held-out figures and the gain over the best earlier round; empty without held-out tasks."""
+    """Returns the held-out metrics and the gain over the best earlier round; empty without held-out tasks."""
     if not settings.heldout:
         return {}
     results = measure(settings, checkpoint, folder / HELDOUT)

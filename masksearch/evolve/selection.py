@@ -1,8 +1,8 @@
 """Selects the correct rollouts to keep: drops near-copies and applies caps, so that the data stays diverse.
 
-The paper names lost diversity as the weakness of self-evolved data. Selection goes round by round over
-the tasks: first the first correct sample of every task, then the second samples, and so on. So the caps
-drop the surplus of easy tasks.
+The paper names lost diversity as the weakness of self-evolved data. Selection passes over the tasks
+several times: it takes the first correct sample of every task, then the second samples, and so on. So the
+caps drop the surplus of easy tasks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from masksearch.types import Passage, Trajectory
 
 
 def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: Path) -> list[bool]:
-    """Returns for each trajectory whether it is kept, that is, no near-copy of an earlier kept trajectory.
+    """Returns for each trajectory whether it is kept, that is, not a near-copy of an earlier kept trajectory.
 
     Compares thoughts and queries; near-copies have a Jaccard similarity of at least `threshold`.
     """
@@ -62,7 +62,7 @@ def select(
 
 
 def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
-    """Reorders places: first the first place of every task, then the second ones, and so on."""
+    """Reorders places: the first place of every task, then the second places, and so on."""
     seen: Counter[str] = Counter()
     turns: defaultdict[int, list[int]] = defaultdict(list)
     for place in places:
@@ -83,7 +83,7 @@ class _Caps:
         self.patterns: Counter[str] = Counter()
 
     def take(self, trajectory: Trajectory) -> str:
-        """Counts a trajectory as kept and returns "", or returns the cap that excludes it."""
+        """Counts a trajectory as kept and returns an empty string, or returns the cap that excludes it."""
         task, about, form = trajectory.task["id"], document(trajectory), pattern(trajectory)
         if self.tasks[task] >= self.settings.keep_per_task:
             return "cap of its task"

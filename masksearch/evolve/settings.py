@@ -30,9 +30,9 @@ class EvolveSettings(Settings):
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     heldout: Ref = ""
     """Tasks or questions that evaluate each round's teacher, with greedy decoding. Empty: no evaluation,
-    and the rounds never stop early for want of a gain."""
+    and the rounds never stop early because of a missing gain."""
     heldout_limit: int | None = Field(None, ge=1)
-    """Number of held-out tasks to use, from the start of the file. Unset, all are used."""
+    """Number of held-out tasks to use, from the start of the file. Unset, all held-out tasks are used."""
     rounds: int = Field(3, ge=1)
     """Most rounds."""
     tasks_per_round: int = Field(1000, ge=1)
@@ -49,14 +49,14 @@ class EvolveSettings(Settings):
     min_f1: float = Field(1.0, gt=0, le=1)
     """Least F1 of a correct answer under the span metric."""
     judge: JudgeSettings = JudgeSettings()
-    """The judge; its strict verdict counts, or the relaxed one if that is the only mode."""
+    """The judge; its strict verdict counts, or the relaxed verdict if that is the only mode."""
     min_searches: int = Field(1, ge=0)
     """Least searches of a kept trajectory: a lucky guess without a search teaches no searching."""
     keep_per_task: int = Field(2, ge=1)
     """Most trajectories kept per task and round."""
     near_copies: float = Field(0.8, gt=0, le=1)
-    """Jaccard similarity of thoughts and queries from which trajectories are near-copies; the first is
-    kept."""
+    """Jaccard similarity of thoughts and queries from which trajectories are near-copies; the first
+    trajectory is kept."""
     per_document: int = Field(4, ge=0)
     """Most trajectories per document, seed data included; 0: no limit."""
     pattern_share: float = Field(0.2, gt=0, le=1)
@@ -68,11 +68,11 @@ class EvolveSettings(Settings):
     metric: Literal["f1", "recall", "em"] = "f1"
     """Metric of the gain on `heldout`."""
     min_gain: float = Field(0.0, ge=0, lt=1)
-    """A round gains if its mean exceeds that of the best earlier round by more than this."""
+    """A round gains if its mean exceeds the mean of the best earlier round by more than this."""
     take: Literal["best", "last"] = "best"
     """Round whose model is the product: best (on `heldout`; without it the last round) or last."""
     keep_models: bool = False
-    """Keep the models of all rounds; otherwise only those of the best and the last round are kept."""
+    """Keep the models of all rounds; otherwise only the models of the best and the last round are kept."""
     sft: EvolveSftSettings = EvolveSftSettings()
     """Training of each round's teacher."""
     search: SearchSettings = SearchSettings()
@@ -88,8 +88,8 @@ class EvolveSettings(Settings):
     """Tasks whose rollouts are saved together; a resumed run repeats whole chunks, so its data is the
     same."""
     allow_failed: float = Field(0.0, ge=0, le=1)
-    """Share of the rollouts and of the held-out tasks that may have a failed search; above it the run
-    stops."""
+    """Share of the rollouts and of the held-out tasks that may have a failed search; above this share the
+    run stops."""
     bootstrap: int = Field(2000, ge=100)
     """Bootstrap resamples of the 95% intervals."""
     seed: int = 1

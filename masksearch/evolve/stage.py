@@ -45,8 +45,8 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the rounds and writes the product folder; returns the record, a summary, the tables and a note.
 
-    Raises the errors of `make_plan` and `check_search` before any work, and later those of training, rollouts
-    and judge.
+    Raises the errors of `make_plan` and `check_search` before any work, and later the errors of training,
+    rollouts and judge.
     """
     plan = make_plan(settings)
     check_search(settings)
@@ -101,7 +101,7 @@ def _inputs(settings: EvolveSettings) -> dict[str, Any]:
 
 
 def hash_of(path: Path) -> str:
-    """Returns the hash of a file, or the joined hashes of a folder's shards; empty if there is neither."""
+    """Returns the hash of a file, or the joined hashes of a folder's shards; empty for a missing path."""
     if path.is_file():
         return hash_file(path)
     files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
@@ -111,7 +111,7 @@ def hash_of(path: Path) -> str:
 def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
     """Returns the last round (numbered from 1) that gained over the best round before it.
 
-    Round 1 if no round gained; 0 without rounds.
+    Returns 1 if no round gained, and 0 without rounds.
     """
     best = 1 if manifests else 0
     for manifest in manifests:
@@ -127,7 +127,7 @@ def taken_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
 
 
 def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
-    """Returns a sentence on why no further round starts; empty if another round starts."""
+    """Returns a sentence with the reason to stop; empty if another round starts."""
     counts, number = manifests[-1]["counts"], len(manifests)
     if not counts["correct"]:
         return (
@@ -158,7 +158,7 @@ def round_summary(manifest: Manifest) -> str:
 
 
 def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) -> None:
-    """Removes the models of the rounds that are neither the last nor the chosen one."""
+    """Removes the models of all rounds but the last round and the chosen round."""
     needed = {len(manifests), taken_round(manifests, settings)}
     for manifest in manifests:
         if manifest["round"] not in needed and not settings.keep_models:

@@ -127,7 +127,8 @@ def _explorer_values(explorer: Explorer) -> Row:
 
 
 def _cut(shown: int, total: int) -> str:
-    """Returns the sentence on trajectories that the page leaves out; empty if it holds all."""
+    """Returns the sentence on trajectories that the page leaves out; empty if the page holds all
+    trajectories."""
     if shown >= total:
         return ""
     return (
@@ -148,7 +149,7 @@ def _stage_row(stage: Stage) -> Row:
 
 
 def _summary(value: Any) -> list[tuple[str, str]]:
-    """Returns a stage's summary as (name, text) pairs: its own text, or else its short facts.
+    """Returns a stage's summary as (name, text) pairs: the summary's text, or else its short facts.
 
     Tables and lists are left out, because the page shows them elsewhere.
     """
@@ -170,7 +171,7 @@ def _summary(value: Any) -> list[tuple[str, str]]:
 
 
 def _is_fact(value: Any) -> bool:
-    """Whether a value is a number, or a short line that is no absolute path."""
+    """Whether a value is a number, or a short line that is not an absolute path."""
     if not isinstance(value, str):
         return isinstance(value, int | float)
     return 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/")

@@ -28,7 +28,7 @@ class Interval(NamedTuple):
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Returns about `count` values that span [low, high], in steps of 1, 2 or 5 times a power of ten."""
+    """Returns about `count` values that span [low, high], in steps of 1, 2 or 5 times a power of 10."""
     span = high - low
     if span <= 0:
         return [low]

@@ -6,7 +6,7 @@
              "kinds": kind of failure -> its meaning, "opens_with": number of the initially selected stage}
     block   [detail of a trajectory (`viewer.detail`), ...], in the order of the records; unpacked on demand
 
-Records of the same question under several evaluations share a task, which lets the page compare them.
+Records of the same question in several evaluations share a task, so that the page can compare the records.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Explorer:
 def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explorer:
     """Packs the trajectories, and the evaluations' rows without a trajectory, of all stages.
 
-    At most `total` are packed, shared evenly among the stages, and at most `per_stage` of each stage.
+    At most `total` entries are packed, shared evenly among the stages, and at most `per_stage` of each stage.
     """
     found = [(stage, entries) for stage in stages if (entries := _entries(stage))]
     shares = fair_shares([min(len(entries), per_stage) for _, entries in found], total)
@@ -198,15 +198,16 @@ def _shortened(text: str) -> str:
 
 
 def spread(count: int, limit: int) -> list[int]:
-    """Returns `limit` evenly spaced indices of range(count), starting with 0; all if there are no more."""
+    """Returns `limit` evenly spaced indices of range(count), starting with 0; all if `count` is not
+    larger."""
     return list(range(count)) if count <= limit else [place * count // limit for place in range(limit)]
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
     """Cuts all sizes to the same level, so that their sum is at most `total`.
 
-    The common level makes evaluations of the same questions keep the same ones. If `total` is less than
-    the number of sizes, the first ones keep 1 and the others 0.
+    The common level makes evaluations of the same questions keep the same questions. If `total` is less than
+    the number of sizes, the first sizes become 1 and the other sizes 0.
     """
     if len(sizes) > total:
         return [int(place < total) for place in range(len(sizes))]

@@ -16,7 +16,7 @@ from masksearch.types import Results
 def failure_counts(results: Results) -> dict[str, int]:
     """Returns counts by kind of failure, with right answers as `right`.
 
-    Counts the rows if the results file has no counts; empty if the rows have no `failure` either.
+    Counts the rows if the results file has no counts; the result is empty if the rows lack `failure` too.
     """
     if results.failures:
         return dict(results.failures)

@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run, finished or not. `trajectories` are raw, unvalidated rows."""
+    """One stage of a run, finished or not. `trajectories` has raw, unvalidated rows."""
 
     name: str
     kind: str
@@ -65,7 +65,7 @@ class Run:
 def load_run(run_dir: Path) -> Run:
     """Loads the stages of run.json in its order, then the folders that it does not list, by name.
 
-    Leaves out report stages, because their pages may be the one being built. Raises DataError if there
+    Leaves out report stages, because this page may be their product. Raises DataError if there
     are no stages.
     """
     if not run_dir.is_dir():
@@ -91,7 +91,7 @@ def load_run(run_dir: Path) -> Run:
 def load_other_runs(run_dirs: Sequence[str | Path]) -> Run:
     """Loads the evaluations of other runs, named after their folders.
 
-    Raises DataError if a folder is not that of a run.
+    Raises DataError if a folder is not a run's folder.
     """
     stages: list[Stage] = []
     notes: list[str] = []

@@ -52,7 +52,7 @@ _NAMES = ["Suite", "Stage", "Model", "Method", "n"]
 def score_table(run: Run) -> Row:
     """Builds the table of scores as text; columns that no evaluation has are left out.
 
-    The first `words` columns contain words, the others numbers.
+    The first `words` columns contain words, the other columns numbers.
     """
     found = _evaluations(run)
     shown = [
@@ -73,7 +73,7 @@ def score_table(run: Run) -> Row:
 def background_tables(run: Run) -> list[Row]:
     """Builds the tables behind the scores: evidence and cost of the searches, and guessing.
 
-    Tables without figures are left out.
+    Tables without metrics are left out.
     """
     tables = [
         _background(run, "Searches: evidence and cost", _SEARCHING),
@@ -116,7 +116,7 @@ def _names(stage: Stage, results: Results) -> list[str]:
 
 
 def conditions(results: Results) -> list[str]:
-    """Names the deliberate degradation of an evaluation's search; empty if there is none."""
+    """Names the deliberate degradation of an evaluation's search; empty for the original search."""
     return [changed.name] if (changed := variant(results)) else []
 
 
@@ -174,7 +174,7 @@ def _arm(stage: Stage, results: Results) -> str:
 def comparison_tables(stage: Stage) -> Row:
     """Builds the non-empty tables of a comparison as text.
 
-    The first `words` columns contain words, the others numbers.
+    The first `words` columns contain words, the other columns numbers.
     """
     found = stage.comparison or {}
     tables = []

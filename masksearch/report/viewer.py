@@ -30,14 +30,15 @@ _COSTS = (
     "seconds",
 )
 _ELSEWHERE = ("masks", "guessable", "false_premise")
-"""Figures of a row that describe the question, not its outcome."""
+"""Metrics of a row that describe the question, not its outcome."""
 
 
 def segments(turn: Turn) -> list[list[str]]:
     """Splits a turn into [kind, text] pairs.
 
     Kinds are think, search, open, answer, information, and other (a model's text outside its tags). The
-    text of a tool turn is always information; the text of a model turn never is, even in forged tags.
+    text of a tool turn is always information; the text of a model turn is never information, even in
+    forged tags.
     """
     if turn.role == "tool":
         match = _INFORMATION.fullmatch(turn.text)
@@ -68,7 +69,7 @@ def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) 
 
 
 def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values that the page shows of an opened trajectory; empty ones are left out.
+    """Returns the values that the page shows of an opened trajectory; empty values are left out.
 
     `row` is the evaluation's row (empty outside evaluations), `raw` the trajectory's line.
     """

@@ -273,7 +273,7 @@ class Curriculum:
 def stage_pools(items: Sequence[Item], settings: CurriculumSettings) -> list[list[int]]:
     """Returns the indices of each stage's items; the order mixed has one stage with all items.
 
-    Raises TrainingError where a stage has no item.
+    Raises TrainingError if a stage has no item.
     """
     if settings.order == "mixed":
         return [list(range(len(items)))]

@@ -72,7 +72,7 @@ def mean_over_ranks(mine: torch.Tensor) -> float:
 
 
 def share(total: int, name: str) -> int:
-    """Returns each rank's part of `total`. Raises TrainingError where it cannot be shared evenly."""
+    """Returns each rank's part of `total`. Raises TrainingError if `total` cannot be shared evenly."""
     if total % count():
         raise TrainingError(f"{name} ({total}) must be a multiple of the number of processes ({count()}).")
     return total // count()

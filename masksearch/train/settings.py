@@ -27,9 +27,9 @@ class CurriculumSettings(Settings):
     """Steps of each stage but the last. Empty, each stage gets an equal share (SFT: a share in proportion
     to its trajectories)."""
     solve_rate: bool = False
-    """Prefer tasks that the model solves sometimes over those it solves always or never. Solve rates start
-    from `solve_rates` and are updated by the training's own rollouts. In SFT a trajectory counts as solved
-    when each token of its answer is the likeliest one."""
+    """Prefer tasks that the model solves sometimes over tasks that it solves always or never. Solve rates
+    start from `solve_rates` and are updated by the training's own rollouts. In SFT a trajectory counts as
+    solved when each token of its answer is the likeliest token."""
     floor: float = Field(0.05, gt=0, le=1)
     """Least weight of a task, relative to a task that is solved half of the time or was never measured.
     Above 0, so that every task is measured again at times."""
@@ -71,9 +71,9 @@ class AlarmSettings(Settings):
     (`likelihood_drop`), entropy (`entropy_share`), reward (`reward_drop`), format (`format_drop`), ratio
     (`ratio_limit`)."""
     then: Literal["finish", "fail"] = "finish"
-    """finish: the stage ends with the best checkpoint so far (after nan with the last good one) and reports
-    the alarm; fail: the stage ends with an error and keeps the checkpoint in its folder. A stage without a
-    checkpoint always fails."""
+    """finish: the stage ends with the best checkpoint so far (after nan with the last good checkpoint)
+    and reports the alarm; fail: the stage ends with an error and keeps the checkpoint in its folder. A
+    stage without a checkpoint always fails."""
     window: int = Field(8, ge=1)
     """Steps over which metrics are averaged before they are compared. Only metrics of the same curriculum
     stage are compared."""
@@ -129,7 +129,7 @@ class SupervisedSettings(TrainingSettings):
     epochs: float = Field(1.0, gt=0)
     """Passes over the trajectories; a fraction is allowed."""
     max_steps: int | None = Field(None, ge=1)
-    """Number of optimizer steps, with further passes over the data where needed. Unset, `epochs` decides."""
+    """Number of optimizer steps, with further passes over the data if needed. Unset, `epochs` decides."""
     warmup_ratio: float = Field(0.05, ge=0, le=1)
     """Share of the steps over which the learning rate rises linearly from 0; 0: no warmup."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
@@ -143,11 +143,11 @@ class TrainingStageSettings(Settings):
     """Fields that the stages `sft` and `rl` share beyond those of every training."""
 
     model: Ref
-    """The model to train: a checkpoint folder, a stage that writes one, or OWNER/NAME at the Hugging Face
-    hub."""
+    """The model to train: a checkpoint folder, a stage that writes a checkpoint, or OWNER/NAME at the
+    Hugging Face hub."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 where the
-    hardware multiplies it, else float32."""
+    """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 if the
+    hardware multiplies it natively, else float32."""
     curriculum: CurriculumSettings = CurriculumSettings()
     """The order of the tasks."""
     solve_rates: Ref = ""
@@ -155,7 +155,7 @@ class TrainingStageSettings(Settings):
     per task, or the product of a stage `evolve`. Empty, all tasks start with the same weight."""
     trackers: tuple[TrackerName, ...] = ("auto",)
     """Experiment trackers that get the metrics of log.jsonl: trackio, wandb, tensorboard or none; auto:
-    trackio where it is installed."""
+    trackio if it is installed."""
     seed: int = 1
     """Seed of the order of the data, the sampling and the initial adapters."""
 
@@ -204,7 +204,7 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     prompts_per_step: int = Field(5, ge=1)
     """Tasks (groups) of a step, over all processes."""
     group_size: int = 8
-    """Rollouts of a task; the reward of each is compared with those of its group. 2 or more."""
+    """Rollouts of a task; the reward of each rollout is compared with the rewards of its group. 2 or more."""
     learning_rate: float = Field(1e-6, gt=0)
     """Learning rate of AdamW, constant after the warmup."""
     warmup_steps: int = Field(0, ge=0)
@@ -224,7 +224,7 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     clip_low: float = Field(0.2, gt=0)
     """Ratios of new to old probabilities are clipped below 1 - clip_low."""
     clip_high: float = Field(0.28, gt=0)
-    """Ratios are clipped above 1 + clip_high; clip-higher where this is more than clip_low. All algorithms
+    """Ratios are clipped above 1 + clip_high; clip-higher if this is more than clip_low. All algorithms
     but DAPO were published with equal clips of 0.2 (gspo: see `algorithm`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the rollouts."""
@@ -242,8 +242,8 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     alarms: AlarmSettings = AlarmSettings()
     """Signs of a collapse and their consequences."""
     take: Literal["last", "best"] = "last"
-    """The checkpoint that becomes the product: the last one, or the best saved one by F1 on `heldout`
-    (without `heldout`, by the mean reward over `alarms.window` steps)."""
+    """The checkpoint that becomes the product: the last checkpoint, or the best saved checkpoint by F1 on
+    `heldout` (without `heldout`, by the mean reward over `alarms.window` steps)."""
     reward: RewardSettings = RewardSettings()
     """The parts of the reward and their weights."""
     search: SearchSettings = SearchSettings()

@@ -66,7 +66,8 @@ def check_questions(entries: Iterable[Loaded]) -> None:
                 f"{other.source} and {entry.source} both measure '{entry.results.suite}', "
                 f"but on different questions ({difference}); evaluate both on the same questions, "
                 "give the suites different names with 'eval --suite', "
-                f"or set allow_different_questions to compare them over the {shared} questions that they share."
+                f"or set allow_different_questions to compare them over the {shared} questions "
+                "that they share."
             )
 
 
@@ -142,7 +143,7 @@ def _conditions(results: Results) -> dict[str, Any]:
     )
     found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
-    # The decoding record repeats settings of the agent; those that affect the method were added above.
+    # The decoding record repeats settings of the agent; the settings that affect the method were added above.
     skipped = ("seed", *_RETRIEVAL, *_ACTIONS, *_ANSWER)
     found |= {name: value for name, value in decoding.items() if name not in skipped}
     if provenance.get("prompt_hash"):

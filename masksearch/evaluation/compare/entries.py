@@ -112,7 +112,7 @@ def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[
 def value(row: Mapping[str, Any], metric: str) -> float | None:
     """Returns a question's value of a metric.
 
-    None if there is no value: for example, the verdict was unreadable, or there was no evidence to find.
+    None if the value is missing: for example, the verdict was unreadable, or the question names no evidence.
     """
     found = row.get(metric)
     return float(found) if isinstance(found, int | float) else None

@@ -97,7 +97,7 @@ class Figures(NamedTuple):
         return f"{name[:1].upper()}{name[1:]}{' (%)' if is_score(metric) else ''}"
 
     def stars(self, metric: str, against: str) -> str:
-        """Returns the note that explains the stars; empty if nothing was tested."""
+        """Returns the note that explains the stars; empty without tests."""
         tests = self.tests.get(metric, 0)
         if not tests:
             return ""

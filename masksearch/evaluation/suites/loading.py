@@ -85,7 +85,7 @@ def _reader(layout: str, source: str, first: Row) -> Reader:
     path = find_aliases(source) if not source.startswith(PREFIX) and source != "-" else None
     if path is None:
         say(
-            f"{source}: there is no {ALIASES} next to it, "
+            f"{source}: the file {ALIASES} is missing next to it, "
             "so only the answers as written count, not their aliases."
         )
         return LAYOUTS[layout].read

@@ -75,8 +75,7 @@ function exampleList(records) {
   return list;
 }
 
-// Fills in a few questions of every kind of failure of one evaluation, spread over it, when the box is
-// opened.
+// When the box is opened, lists a few questions of every kind of failure, spread over one evaluation.
 function showExamples(box) {
   const records = store.records.filter((record) => record.stage.title === box.dataset.stage && record.failure);
   const kinds = offered.failure.filter((kind) => records.some((record) => record.failure === kind));

@@ -1,7 +1,7 @@
 // Shows one trajectory, or two of the same question side by side.
 
 const PARTS = { think: "think", search: "search", open: "open", information: "information", answer: "answer", other: "outside the tags" };
-let opening = 0; // number of the last requested detail; earlier ones are dropped when they arrive
+let opening = 0; // number of the last requested detail; earlier details are dropped when they arrive
 
 function facts(pairs) {
   const list = element("dl", "compact");
@@ -67,7 +67,7 @@ function sideOf(record, detail, golds, both) {
   return side;
 }
 
-// A table of the figures that differ, with first minus second; and a line with the equal figures.
+// Builds a table of the metrics that differ, with first minus second, and a line with the equal metrics.
 function differences(record, other, detail, beside) {
   const values = { ...detail.scores, ...detail.cost }, others = { ...beside.scores, ...beside.cost };
   const names = [...new Set([...Object.keys(values), ...Object.keys(others)])];

@@ -1,12 +1,12 @@
-// Selects and orders the records by the filters and the search, and counts what each further choice would
-// leave.
+// Selects and orders the records by the filters and the search, and counts the records that each further
+// choice would leave.
 
 const MOST_SEARCHES = 8; // the last option also covers more searches
 const VERDICTS = { right: "right", "not-right": "not right", partial: "partly right", wrong: "wrong", invalid: "invalid", unscored: "unscored" };
 const PAIRS = { verdict: "verdicts differ", here: "only this one right", there: "only the other right", score: "F1 differs", neither: "neither right" };
 const right = (record) => record.verdict === "right";
 
-// field of the state -> the values of a record that the field's filter matches
+// Maps a field of the state to the values of a record that the field's filter matches
 const VALUES = {
   suite: (record) => [record.stage.suite].filter(Boolean),
   stage: (record) => [record.stage.title],
@@ -56,7 +56,7 @@ function soughtWords(query) {
 
 const AT_ONCE = 8; // blocks to read at the same time
 const haystacks = []; // searchable text by record, filled by the first search
-let searching = 0; // number of the last search; earlier ones stop
+let searching = 0; // number of the last search; earlier searches stop
 
 // Fills the haystacks of one block.
 async function readHaystacks(number) {

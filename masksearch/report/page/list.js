@@ -1,7 +1,7 @@
 // The list of questions: a listbox with only the visible rows in the document, so that long lists stay fast.
 
 const ROW = 52; // height of a row in pixels, as in page.css
-const BEYOND = 8; // rows drawn above and below the visible ones
+const BEYOND = 8; // rows drawn above and below the visible rows
 const SIGNS = { right: "\u2713", partial: "\u25d0", wrong: "\u2717", invalid: "!", unscored: "?" };
 
 const outcomeOf = (record) => (record.verdict === "invalid" ? `invalid, ${record.status}` : VERDICTS[record.verdict]);
@@ -12,7 +12,7 @@ function signOf(record) {
   return made;
 }
 
-// The facts below a question in the list, which are also part of its label.
+// Returns the facts below a question in the list, which are also part of its label.
 function factsOf(record) {
   const several = store.stages.length > 1 && !state.stage;
   const searches = record.searches === null ? "" : `${record.searches} ${record.searches === 1 ? "search" : "searches"}`;
@@ -48,7 +48,7 @@ function rowOf(record, place) {
   return row;
 }
 
-// Draws the visible rows, and always the open one, because the list's aria-activedescendant points to it.
+// Draws the visible rows, and always the open row, because the list's aria-activedescendant points to it.
 function drawRows() {
   const list = $("list");
   const first = Math.max(0, Math.floor(list.scrollTop / ROW) - BEYOND);

@@ -4,7 +4,7 @@ const root = document.documentElement;
 const now = () => String(Math.round(performance.now())); // ms since navigation; `data-list` and `data-ready` record the loading times
 let found = null; // numbers of the records that match the search; null: all
 
-// Opens one record; `quiet` moves neither the page nor the focus.
+// Opens one record; with `quiet` neither the page nor the focus moves.
 async function openRecord(record, { quiet = false } = {}) {
   current = record;
   revealRow();
@@ -20,7 +20,7 @@ function sayCount() {
   root.dataset.list = root.dataset.list || now();
 }
 
-// Applies the state. The open record stays open if it still matches the filters; with `keep` in any case.
+// Applies the state. The open record stays open if it still matches the filters, and with `keep` always.
 function refresh({ keep = false } = {}) {
   const { records, counts } = applyFilters(found);
   shown = records;

@@ -1,6 +1,6 @@
 """The best saved state of an RL run, kept apart from the rotating states.
 
-The kept files are hard links where the file system supports them. The log row of step N + 1 scores the
+The kept files are hard links if the file system supports them. The log row of step N + 1 scores the
 state after step N, because the rollouts of step N + 1 use these weights. With held-out tasks only their
 measurements count. A later stage of the curriculum has harder tasks, so its best state is preferred to
 that of an earlier stage.
@@ -39,7 +39,7 @@ class StateScore:
 
 
 def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bool) -> StateScore | None:
-    """Returns the score of the state before the last log row; None if the row has no such score.
+    """Returns the score of the state before the last log row; None if the row lacks this score.
 
     With `heldout` the score is the row's F1 on the held-out tasks, else the mean reward of the last
     `window` rows.
@@ -74,7 +74,7 @@ def keep_state(state: Path, score: StateScore, work: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """Hard-links a file, or copies it where the file system has no hard links."""
+    """Hard-links a file, or copies it if the file system has no hard links."""
     try:
         os.link(source, target)
     except OSError:

@@ -68,7 +68,7 @@ def check_rollouts(settings: RlSettings) -> None:
     if settings.rollouts == "vllm-server" and find_device().type != "cuda":
         raise UsageError(
             "rollouts is vllm-server, but weights can be sent to a vLLM server from a CUDA device only, "
-            "and there is none here; leave rollouts at slots, or train on a GPU."
+            "and this machine has none; leave rollouts at slots, or train on a GPU."
         )
     for package in ("vllm", "httpx", "requests"):
         if importlib.util.find_spec(package) is None:
@@ -135,7 +135,7 @@ class VllmDecoder:
         """
         settings, generation = self.settings, trainer.vllm_generation
         if settings.lora:
-            # Our adapters are injected into a plain model, and TRL merges only those of a PeftModel.
+            # Our adapters are injected into a plain model, and TRL merges only the adapters of a PeftModel.
             generation._iter_named_params = lambda: merged_weights(
                 trainer.accelerator.unwrap_model(trainer.model)
             )
@@ -174,7 +174,8 @@ def check_server(model: dict[str, Any], settings: RlSettings) -> None:
     if mode != "processed_logprobs" and (mode != "raw_logprobs" or settings.temperature != 1.0):
         raise TrainingError(
             f"The vLLM server returns {mode}, which at temperature {settings.temperature:g} do not "
-            "belong to the distribution that it samples from; start it with --logprobs-mode processed_logprobs."
+            "belong to the distribution that it samples from; start it with "
+            "--logprobs-mode processed_logprobs."
         )
 
 

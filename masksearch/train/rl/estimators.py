@@ -53,7 +53,7 @@ def leave_one_out(centred: torch.Tensor, rewarded: torch.Tensor, group_size: int
     """Returns R - mean of the group's other rollouts (B,), from `centred` = R - mean of the group (B,).
 
     This is `centred` times n / (n - 1), with n the number of the group's rollouts that have a reward
-    (`rewarded`, (B,)). A rollout that is the only one with a reward gets 0, because there is no other
+    (`rewarded`, (B,)). The only rollout with a reward gets 0, because there is no other
     reward to compare it with.
     """
     in_group = rewarded.view(-1, group_size).sum(dim=1)  # (groups,)

@@ -1,9 +1,9 @@
-"""TRL's GRPOTrainer with rollout log-probs as the old ones and the head on model tokens alone.
+"""TRL's GRPOTrainer with rollout log-probs as the old log-probs and the head on model tokens alone.
 
-The old log-probabilities of the importance ratio are the ones that the tokens were sampled with. Advantages
-are TRL's, turned into leave-one-out advantages if the algorithm needs them (rl/estimators.py);
-per-mask credit is added to them last, token by token. Shapes: B rollouts, P prompt tokens, T completion
-tokens (model and tool).
+The old log-probabilities of the importance ratio are the log-probabilities with which the tokens were
+sampled. Advantages are TRL's, turned into leave-one-out advantages if the algorithm needs them
+(rl/estimators.py); per-mask credit is added to them last, token by token. Shapes: B rollouts, P prompt
+tokens, T completion tokens (model and tool).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def carried_reward(
 
 
 class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer with rollout log-probs as the old ones, the head on model tokens, and less padding."""
+    """GRPOTrainer with rollout log-probs as the old log-probs, the head on model tokens, and less padding."""
 
     def __init__(self, *args: Any, settings: RlSettings, worker: RolloutWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -92,7 +92,7 @@ def test_2wiki_with_and_without_the_aliases_beside_it(
         "2wikimultihopqa",
         [("United States",), ("7 June 1962",)],
     )
-    assert "there is no id_aliases.json next to it" in capsys.readouterr().err
+    assert "the file id_aliases.json is missing next to it" in capsys.readouterr().err
     samples.write_lines(tmp_path / "id_aliases.json", samples.ALIASES)
     _, questions = load_questions(path)
     assert [question.answers for question in questions] == [

@@ -260,7 +260,7 @@ def test_what_is_missing_is_said_before_a_model_is_loaded(settings, tmp_path, mo
     with pytest.raises(
         UsageError,
         match=r"rollouts is vllm-server, but .* CUDA device only, "
-        r"and there is none here; leave rollouts at slots",
+        r"and this machine has none; leave rollouts at slots",
     ):
         run_rl(settings(rollouts="vllm-server"), tmp_path / "out", tmp_path / "work")
 

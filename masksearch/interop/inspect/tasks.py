@@ -142,7 +142,7 @@ def masksearch_suite(
 
 
 def _settings(**values: Any) -> EvalSettings:
-    """Returns the settings of `masksearch eval` with these values. Raises UsageError for invalid ones."""
+    """Returns the settings of `masksearch eval` with these values. Raises UsageError for invalid values."""
     try:
         return EvalSettings(**{**values, "agent": AgentSettings(**values["agent"])})
     except ValidationError as error:

@@ -1,4 +1,5 @@
-"""Sessions on verl's language-model servers, with tokens in and out: the sampled tokens are the trained ones.
+"""Sessions on verl's language-model servers, with tokens in and out: training uses exactly the sampled
+tokens.
 
 verl starts its servers without a tokenizer (`skip_tokenizer_init`), so a server cannot search for stop
 strings, but it can stop at tokens. Each request stops at every token that contains `>`, the last

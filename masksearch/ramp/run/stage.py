@@ -89,7 +89,7 @@ class _Run:
         return self._conclude()
 
     def _write(self, engine: Engine) -> None:
-        """Writes the output. Raises DataError, before the output is created, if there is no task."""
+        """Writes the output. Raises DataError, before the output is created, if no task was made."""
         tasks = self._tasks(engine)
         first = next(tasks, None)
         if first is None:

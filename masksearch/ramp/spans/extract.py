@@ -135,7 +135,7 @@ def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
 
 
 def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span]:
-    """Trims spans, drops unusable ones, and of overlapping spans keeps the shortest.
+    """Trims spans, drops unusable spans, and of overlapping spans keeps the shortest.
 
     A bare figure inside a longer span is dropped instead: the 11 of "Apollo 11", the 747 of "Boeing 747"
     and the 1776 of "4 July 1776" are parts of a name or a date, not quantities, and would otherwise

@@ -198,7 +198,8 @@ class Roles:
 
 
 def share(settings: SynthesizeSettings) -> int:
-    """Returns how many requests a process may have in flight: its part of `concurrency`, and at least one."""
+    """Returns the number of requests a process may have in flight: its part of `concurrency`, and at
+    least one."""
     return max(1, settings.concurrency // settings.workers)
 
 

@@ -43,7 +43,7 @@ class Candidate:
 
 @dataclass
 class HopCounts:
-    """Counts how often a search for an entity found evidence, over all tasks and over the kept ones."""
+    """Counts how often a search for an entity found evidence, over all tasks and over the kept tasks."""
 
     tasks: int = 0
     """Tasks with a search for an entity."""

@@ -171,7 +171,7 @@ def _next_hop_for_mask(
 ) -> tuple[Candidate | None, str]:
     """Returns the best entity to follow for a mask and the query for it, or None and an empty query.
 
-    After an even number of searches there is no hop, so that hops and reworded queries alternate.
+    After an even number of searches the teacher makes no hop, so that hops and reworded queries alternate.
     """
     if len(asked_queries) % 2 == 0:
         return None, ""
@@ -217,7 +217,7 @@ def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, 
 
 
 def _context_overlap(asked: Asked, result: Shown, span: tuple[int, int]) -> int:
-    """Returns how many words near the mask are near a span too; closer words count up to three times."""
+    """Returns the number of words near both the mask and a span; closer words count up to three times."""
     return sum(len(near_span(result.text, span, asked.language, reach) & asked.near) for reach in (1, 3, 10))
 
 
@@ -402,7 +402,7 @@ def _quote_support(question: Question, result: Shown, link: Link, supports: dict
     """
     title, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
     other_titles = [base_title(other.heading) for other in supports.values() if other is not result]
-    # A quote of text from the question itself is no new information; the passage's first words are more
+    # A quote of text from the question itself is not new information; the passage's first words are more
     # informative then ("Ann Bell (born 1970) is").
     marks = [mark for mark in [answer, *other_titles] if not _is_given(question, mark)]
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)

@@ -198,8 +198,7 @@ class Roles:
 
 
 def share(settings: SynthesizeSettings) -> int:
-    """Returns the number of requests a process may have in flight: its part of `concurrency`, and at
-    least one."""
+    """Returns the requests a process may have in flight: its part of `concurrency`, at least one."""
     return max(1, settings.concurrency // settings.workers)
 
 

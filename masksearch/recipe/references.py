@@ -1,4 +1,4 @@
-"""What the values of settings name: files, corpora, models and searches, and whether they exist."""
+"""References in settings to files, corpora, models and searches, and checks that their targets exist."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from pathlib import Path
 
 from masksearch.llm.settings import ENDPOINTS
 from masksearch.runtime.settings import Settings, reference_values
+from masksearch.search.remote import is_remote
 
 MODELS = ("model", "ppl_model", "guess_model")
-"""Fields that name a model, which may also be an endpoint's or a hub's."""
+"""Fields that name a model: in a folder, behind an endpoint, or on a hub."""
 SEARCHED = ("index",)
-"""Fields that name a search, which may also be over a network."""
-NETWORK_SEARCH = ("http://", "https://", "web:", "wikipedia:")
-"""Beginnings of the name of a search over a network."""
+"""Fields that name a search: an index folder, or a search over a network."""
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
 NAMED_CORPORA = ("wiki-summaries", "hf")
-"""Text before the first colon of a corpus that is no path: the packaged summaries, a hub's data set."""
+"""Texts before the first colon of a corpus that is not a path: the packaged summaries, a hub's data set."""
 
 
 def inputs(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yields (field, value) of everything a stage reads: its references, and its corpus."""
+    """Yields (field, value) of every input of a stage: its references, and its corpus."""
     yield from reference_values(settings)
     corpus = getattr(settings, "corpus", "")
     if corpus and corpus_is_path(corpus):
@@ -34,7 +33,7 @@ def corpus_is_path(corpus: str) -> bool:
 
 
 def locate(value: str, roots: Sequence[Path]) -> str:
-    """A relative path below the first root that has it; any other text unchanged."""
+    """Returns a relative path joined to the first root that contains it; any other text unchanged."""
     for root in roots:
         if value and (root / value).exists():
             return str(root / value)
@@ -42,16 +41,16 @@ def locate(value: str, roots: Sequence[Path]) -> str:
 
 
 def exists(field: str, value: str) -> bool:
-    """Whether an input exists, as far as that is known without loading it: models may also be an endpoint's
-    or a hub's."""
+    """Whether an input exists, as far as can be checked without loading it: a model may also be behind an
+    endpoint or on a hub."""
     if Path(value).exists():
         return True
     if field in SEARCHED:
-        return value.startswith(NETWORK_SEARCH)
+        return is_remote(value)
     if field not in MODELS:
         return False
     if value.startswith(ENDPOINTS):
         return True
     hub = HUB_NAME.fullmatch(value)
-    # OWNER/NAME looks like a path; where a folder with the first part's name exists, a path was meant.
+    # OWNER/NAME looks like a path; if a folder OWNER exists, the text is taken as a path.
     return hub is not None and not Path(hub[1]).exists()

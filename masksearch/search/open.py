@@ -19,9 +19,8 @@ from masksearch.search.index.build import ORDER
 from masksearch.search.index.manifest import MANIFEST, check_files, read_manifest
 from masksearch.search.index.storage import StoredPassages
 from masksearch.search.settings import SearchSettings
+from masksearch.search.stores import ENGINES
 
-STORES = ("lancedb", "opensearch")
-"""Kinds of index whose passages are stored by an engine instead of in the index folder."""
 ATTEMPTS = 5
 """Number of attempts to open an index that another process is replacing."""
 
@@ -66,7 +65,7 @@ def _version(directory: Path) -> tuple[int, int] | None:
 def _opened(directory: Path) -> LocalSearcher:
     manifest = read_manifest(directory)
     kind = manifest["kind"]
-    if kind in STORES:
+    if kind in ENGINES:
         raise UsageError(
             f"The index {directory} keeps its passages elsewhere (kind {kind}), but an index of the kind "
             "bm25, dense or hybrid is needed here."
@@ -115,7 +114,7 @@ def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher
 
 
 def _folder(spec: str) -> Searcher:
-    if read_manifest(Path(spec))["kind"] in STORES:
+    if read_manifest(Path(spec))["kind"] in ENGINES:
         from masksearch.search.stores.table import open_store
 
         return open_store(Path(spec))

@@ -14,8 +14,8 @@ from masksearch.corpus import SkipCount, cut, read_documents
 from masksearch.errors import UsageError
 from masksearch.runtime.progress import Progress, say
 from masksearch.search.index.build import build
-from masksearch.search.open import STORES
 from masksearch.search.settings import IndexSettings
+from masksearch.search.stores import ENGINES
 from masksearch.types import Passage
 
 
@@ -42,10 +42,10 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
     Encoded vectors are kept in `work` until the folder is complete, so that an interrupted build resumes.
     Raises UsageError if `store` is set and the kind of index would ignore it.
     """
-    if settings.store and settings.kind not in STORES:
+    if settings.store and settings.kind not in ENGINES:
         raise UsageError(
             f"--store has no effect on an index of the kind {settings.kind}; leave it out, or choose --kind "
-            f"{' or '.join(STORES)}."
+            f"{' or '.join(ENGINES)}."
         )
     started = time.monotonic()
     skipped, words = SkipCount(), 0
@@ -56,7 +56,7 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
             words += len(passage.text.split())
             yield passage
 
-    if settings.kind in STORES:
+    if settings.kind in ENGINES:
         from masksearch.search.stores.table import build_store
 
         manifest = build_store(counted(), output, settings)

@@ -52,9 +52,8 @@ def _fill_reward(fill: Fill, kind: AnswerReward, length_factor: float) -> float:
     if kind == "recall-length":
         return max(_recall_length(fill, gold, length_factor) for gold in fill.golds)
     score = score_answer(fill.text, fill.golds, fill.language)
-    if kind == "f1":
-        return score.f1
-    return score.recall if kind == "recall" else score.em
+    by_metric: dict[str, float] = {"em": score.em, "f1": score.f1, "recall": score.recall}
+    return by_metric[kind]  # an unknown reward raises KeyError instead of paying another metric
 
 
 def _recall_length(fill: Fill, gold: str, factor: float) -> float:
@@ -65,7 +64,7 @@ def _recall_length(fill: Fill, gold: str, factor: float) -> float:
 
 
 def repeated_fills(fills: Sequence[Fill]) -> list[bool]:
-    """For each fill, whether the fill of another mask with another gold has the same words.
+    """Returns for each fill whether the fill of another mask with another gold has the same words.
 
     Detects a single guess that is entered for every mask.
     """
@@ -103,7 +102,8 @@ def words_of(text: str) -> list[str]:
 
 
 def first_shown(turns: Sequence[Turn], golds: Sequence[Sequence[str]], language: str = "") -> list[int]:
-    """Returns for each mask the number (from 1) of the first tool turn with one of its golds; 0 if none has.
+    """Returns for each mask the number (from 1) of the first tool turn with one of its golds; 0 if no turn
+    shows its golds.
 
     `golds` has one entry per mask: its equally acceptable answers. Yes and no are never found, because
     any text contains them. Text that the model wrote is ignored, forged information blocks included.

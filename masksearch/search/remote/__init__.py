@@ -1,11 +1,11 @@
 """Search back ends on the network, each a `Searcher`. A back end makes one attempt per search;
 `wrappers/retrying.py` retries.
 
-web:serper, web:serpapi, web:brave, web:tavily     web search; the key is read from SERPER_API_KEY,
-SERPAPI_API_KEY,
-                                                   BRAVE_API_KEY or TAVILY_API_KEY
-wikipedia:LANGUAGE                                 the live Wikipedia, which also opens pages
-http://HOST:PORT, https://HOST                     a server of Search-R1's retrieval protocol
+    web:NAME             web search: serper, serpapi, brave, tavily; the key is read from NAME_API_KEY
+    wikipedia:LANGUAGE   the live Wikipedia, which also opens pages
+    http://HOST:PORT     a server of Search-R1's retrieval protocol; https too
+
+A new back end needs its module here and its name in `is_remote` and `open_remote`.
 """
 
 from __future__ import annotations

@@ -11,3 +11,11 @@ every engine.
     masksearch index docs.jsonl -o index/ --kind opensearch --store http://host:9200/name
         in a cluster
 """
+
+from typing import Final
+
+ENGINES: Final = {
+    "lancedb": "masksearch.search.stores.lance:LanceEngine",
+    "opensearch": "masksearch.search.stores.opensearch:OpenSearchEngine",
+}
+"""Kind of index -> its engine, imported when an index of the kind is built or opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +15,7 @@ from masksearch.search.index.manifest import check_files, make_manifest, read_ma
 from masksearch.search.index.postings import id_order
 from masksearch.search.index.storage import TEXTS, StoredPassages, write_passages
 from masksearch.search.settings import IndexSettings
+from masksearch.search.stores import ENGINES
 from masksearch.search.stores.base import Engine, StoreSearcher, identity
 from masksearch.types import Passage
 
@@ -68,10 +70,6 @@ def open_store(directory: Path) -> StoreSearcher:
 
 
 def _engine_type(kind: str) -> type[Engine]:
-    if kind == "lancedb":
-        from masksearch.search.stores.lance import LanceEngine
-
-        return LanceEngine
-    from masksearch.search.stores.opensearch import OpenSearchEngine
-
-    return OpenSearchEngine
+    module, _, name = ENGINES[kind].partition(":")
+    engine_type: type[Engine] = getattr(importlib.import_module(module), name)
+    return engine_type

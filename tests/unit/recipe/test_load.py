@@ -199,7 +199,7 @@ def test_two_stages_of_one_name_after_the_seeds_are_put_in(tmp_path: Path) -> No
 def test_a_circle_is_shown(tmp_path: Path) -> None:
     tables = {"a": 'inputs = ["c"]', "b": 'one = "a"', "c": 'groups.x = ["b"]'}
     text = "".join(f'[stages.{name}]\nkind = "join"\n{needs}\n' for name, needs in tables.items())
-    with pytest.raises(RecipeError, match="in a circle \\(a -> c -> b -> a\\)"):
+    with pytest.raises(RecipeError, match="in a cycle \\(a -> c -> b -> a\\)"):
         recipe(tmp_path, text)
 
 

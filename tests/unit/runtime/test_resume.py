@@ -172,7 +172,7 @@ def test_what_no_mark_explains_is_never_cleared(tmp_path: Path) -> None:
     work.folder.mkdir()
     work.check_free("remedy")
     (work.folder / "weights").write_text("x")
-    with pytest.raises(UsageError, match=r"work, where this stage works, holds something else; remedy\."):
+    with pytest.raises(UsageError, match=r"work, the folder of this stage, holds other files; remedy\."):
         work.check_free("remedy")
     assert (work.folder / "weights").exists()
 

@@ -118,5 +118,5 @@ def test_an_unfinished_launch_is_refused_and_kept(tmp_path, recipe, capsys):
     states = run / "stages" / "first" / "checkpoint.work" / "states"
     states.mkdir(parents=True)
     assert main(["run", str(recipe), "--out", str(run)]) == 2
-    assert "holds something else; move it away, or choose another --out" in capsys.readouterr().err
+    assert "holds other files; move it away, or choose another --out" in capsys.readouterr().err
     assert states.exists()

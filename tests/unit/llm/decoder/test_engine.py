@@ -231,7 +231,7 @@ def test_an_error_in_the_forward_pass_reaches_every_session(tiny_model):
 
     async def run():
         jobs = [converse(engine, prompt) for prompt in PROMPTS]
-        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), timeout=5)
+        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), timeout=60)
 
     forward = engine._forward
     engine._forward = broken
@@ -252,7 +252,7 @@ def test_a_cancelled_session_gives_its_slot_back(tiny_model):
         waiting[0].cancel()
         await asyncio.sleep(0.01)
         first.cancel()
-        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), timeout=5)
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), timeout=60)
 
     results = asyncio.run(run())
     assert isinstance(results[0], asyncio.CancelledError)

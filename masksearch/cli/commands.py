@@ -1,4 +1,4 @@
-"""Commands that are no stage: search, serve, export, stats, verl."""
+"""Commands that are not stages: search, serve, export, stats, verl, schema."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def stats_command(arguments: argparse.Namespace) -> None:
     from masksearch.ramp.run.stats import describe, render
 
     if arguments.examples < 0:
-        raise UsageError(f"--examples {arguments.examples} is less than none; ask for 0 or more.")
+        raise UsageError(f"--examples {arguments.examples} is negative; ask for 0 or more.")
     stats = describe(Path(arguments.tasks), arguments.examples)
     if arguments.json:
         print(json.dumps(stats, ensure_ascii=False, indent=1))

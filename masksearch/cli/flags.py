@@ -25,8 +25,8 @@ SHORT_NAMES = {"extractors": "extractor"}
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse with errors of one sentence, and without abbreviated flags (a mistyped flag must not match
-    another)."""
+    """argparse with one-sentence errors and without abbreviated flags (a mistyped flag must not match
+    another flag)."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
@@ -48,7 +48,7 @@ def add_flags(
 
     A flag that is not given is absent from the namespace.
     """
-    # Fields of a base class come first in `model_fields`; the help starts with the fields that must be given.
+    # Fields of a base class come first in `model_fields`; the help starts with the required fields.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
             continue
@@ -73,7 +73,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
-    """The argparse options that read the values of one field."""
+    """Returns the argparse options that read the values of one field."""
     shape = reference_fields(kind).get(name)
     if shape == "one":
         return {"metavar": "PATH"}
@@ -111,7 +111,7 @@ def _choices(annotation: Any) -> list[Any]:
 
 
 def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """The settings given by flags, nested like the settings class.
+    """Returns the settings given by flags, nested like the settings class.
 
     Raises UsageError for a malformed group or pair.
     """
@@ -158,9 +158,10 @@ def _group(text: str) -> tuple[str, list[str]]:
 
 
 def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
-    """Validates `values`.
+    """Validates `values` and returns them as settings of the class `kind`.
 
-    Raises UsageError that names the flag, or the positional argument (field, shown name).
+    Raises UsageError that names the flag, or the positional argument. `positional` holds the argument's
+    field and its name in messages.
     """
 
     def spell(key: tuple[str | int, ...]) -> str:

@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted; start the same command again to go on.", file=sys.stderr)
         if argv is None:
-            # After a signal inside an import, the interpreter would end by SIGINT, whatever our status.
+            # After a signal inside an import, the interpreter would end by SIGINT, regardless of our exit
+            # status.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(130)
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sentence(error: Exception) -> str:
-    """An error as one sentence for the user."""
+    """Returns an error as one sentence for the user."""
     if isinstance(error, MaskSearchError):
         return " ".join(str(error).split())
     if disk_is_full(error, Path()):

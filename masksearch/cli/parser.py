@@ -58,7 +58,7 @@ Add = Callable[..., argparse.ArgumentParser]
 
 
 def build_parser() -> Parser:
-    """The whole command line."""
+    """Builds the parser of the whole command line."""
     common = Parser(add_help=False)
     common.add_argument(
         "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
@@ -88,7 +88,7 @@ def build_parser() -> Parser:
 
 
 def run_command(arguments: argparse.Namespace) -> None:
-    """`masksearch run`."""
+    """Runs `masksearch run`."""
     recipe = load_recipe(arguments.recipe, arguments.set)
     run_recipe(recipe, arguments.out or Path("runs") / recipe.name)
 
@@ -128,7 +128,7 @@ def _add_stage(parser: argparse.ArgumentParser, kind: str) -> None:
         help="take the settings of a recipe's stage; flags override them",
     )
     parser.add_argument(
-        "--stage", metavar="NAME", help="which stage of the recipe, where it has several of this kind"
+        "--stage", metavar="NAME", help="stage of the recipe to take, if the recipe has several of this kind"
     )
     group = parser.add_argument_group("settings")
     add_flags(group, spec.settings, skip=positional[:1] if positional else ())
@@ -174,13 +174,13 @@ def _add_suites(add: Add) -> None:
         "file",
         metavar="FILE",
         nargs="?",
-        help="the published file, or hf:OWNER/NAME; without one the suite is read from the hub",
+        help="the published file, or hf:OWNER/NAME (default: read the suite from the hub)",
     )
     suites.add_argument(
         "-o",
         "--output",
         metavar="DIR",
-        help="folder to write: questions.jsonl, and corpus.jsonl where the release has one",
+        help="folder to write: questions.jsonl, and corpus.jsonl if the release has a corpus",
     )
     suites.add_argument("--json", action="store_true", help="print JSON")
     suites.set_defaults(function=suites_command)
@@ -236,7 +236,7 @@ def _add_verl(add: Add) -> None:
         metavar="PARQUET",
         help="written by: masksearch export TASKS --to verl -o PARQUET",
     )
-    verl.add_argument("--val", required=True, metavar="PARQUET", help="the same, of validation tasks")
+    verl.add_argument("--val", required=True, metavar="PARQUET", help="validation tasks in the same form")
     verl.add_argument("--gpus", type=int, default=8, help="GPUs of a machine (default: 8)")
     verl.add_argument("--nodes", type=int, default=1, help="machines (default: 1)")
     verl.add_argument("--prompt-length", type=int, default=512, help="most tokens of a prompt (default: 512)")

@@ -21,12 +21,12 @@ from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Question, Task
 
 DOCUMENTS = 600
-"""Documents of the packaged text from which the tasks are made, if the user names none."""
+"""Documents of the packaged text from which the tasks are made, if the user names no tasks."""
 MASKS = (1, 2, 3)
 
 
 def rewards_command(arguments: argparse.Namespace) -> None:
-    """`masksearch rewards audit`. Raises MaskSearchError where an attack pays under the default reward."""
+    """Runs `masksearch rewards audit`. Raises MaskSearchError if an attack pays under the default reward."""
     settings = settings_of(RewardAuditSettings, given_values(arguments, RewardAuditSettings))
     rewards = chosen_rewards(settings)
     if settings.tasks and not settings.index:
@@ -49,7 +49,7 @@ def rewards_command(arguments: argparse.Namespace) -> None:
 
 
 def chosen_rewards(settings: RewardAuditSettings) -> dict[str, RewardSettings]:
-    """The rewards of the settings, by name. Raises UsageError."""
+    """Returns the rewards of the settings, by name. Raises UsageError."""
     names = settings.reward or tuple(name for name in reward_names() if name != "judge" or settings.judge.url)
     return {name: named_reward(name, settings.judge) for name in names}
 
@@ -64,8 +64,8 @@ def _work(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Sear
 
 
 def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
-    """RAMP tasks of packaged text with one to three masks, and those with one mask as questions, with an
-    index of the text."""
+    """Makes RAMP tasks with one to three masks from packaged text, and an index of the text. Tasks with one
+    mask are also turned into questions."""
     from masksearch.ramp.run.stage import run_mask
     from masksearch.search import build_index, open_searcher
 
@@ -93,7 +93,7 @@ def as_question(task: MaskedTask) -> Question:
 
 
 def spread(tasks: Sequence[Task], limit: int) -> list[Task]:
-    """The first `limit` tasks of each kind: questions, and masked texts by their number of masks."""
+    """Returns the first `limit` tasks of each kind: questions, and masked texts by their number of masks."""
     taken: dict[int, list[Task]] = {}
     for task in tasks:
         taken.setdefault(task.masks if isinstance(task, MaskedTask) else 0, []).append(task)

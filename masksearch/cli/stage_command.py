@@ -37,7 +37,7 @@ from masksearch.runtime.settings import Settings, replace_references
 
 
 def stage_command(arguments: argparse.Namespace) -> None:
-    """`masksearch mask`, `sft`, `eval` and so on."""
+    """Runs a command such as `masksearch mask`, `sft` or `eval`."""
     spec = STAGES[arguments.kind]
     values = given_values(arguments, spec.settings)
     if arguments.recipe:
@@ -56,7 +56,7 @@ def stage_command(arguments: argparse.Namespace) -> None:
 def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
     """Runs the stage.
 
-    Without an output, or with `-`, it works in a temporary folder; `-` prints the product.
+    Without an output, or with `-`, the stage works in a temporary folder; `-` prints the product.
     """
     if output is not None and (output != "-" or spec.marker):
         return _into(spec, settings, _checked(spec, Path(output)), run_dir)
@@ -72,14 +72,14 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a stage command works, and how others are kept out."""
+    """The folders of a stage command, and the lock that keeps other commands out."""
 
     work: WorkFolder
     lock: Path
     locked: str
-    """The folder that the lock protects, as an error names it."""
+    """The folder that the lock protects, for error messages."""
     run: Path | None
-    """The run that the stage belongs to; None outside of one."""
+    """The run that the stage belongs to; None outside a run."""
 
 
 def _place(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> _Place:
@@ -99,7 +99,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
             f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
         )
     place = _place(spec, settings, output, run_dir)
-    # Every rank reads the same marks: rank 0 changes those of a finished stage in no case.
+    # Every rank reads the same marks, because rank 0 never changes the marks of a finished stage.
     if place.run is not None and (done := place.work.done()) and not done.get("unfinished"):
         if ranks.is_first():
             spent = human_time(done["seconds"])
@@ -113,7 +113,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
 
 
 def _on_other_rank(spec: StageKind, settings: Settings, output: Path, work: Path) -> dict[str, Any]:
-    """The part of a rank other than 0: it computes in folders that rank 0 makes, clears and marks."""
+    """Runs the stage on a rank other than 0, in folders that rank 0 makes, clears and marks."""
     from masksearch.train.distributed import join, wait
 
     join()
@@ -159,7 +159,7 @@ def _clear_finished(settings: Settings, folder: WorkFolder) -> None:
     if folder.done_file.exists() and paid and folder.holds_this_work():
         say(
             f"The outcome of each task is read from {folder.folder}, so no answered request is sent again; "
-            "remove that folder to start from nothing."
+            "remove that folder to start from the beginning."
         )
     # Standard input cannot be read twice, so such work is never resumed.
     elif folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
@@ -204,9 +204,9 @@ def _checked(spec: StageKind, output: Path) -> Path:
 
 
 def _recipe_values(spec: StageKind, arguments: argparse.Namespace) -> dict[str, Any]:
-    """A stage's settings from a recipe.
+    """Returns a stage's settings from a recipe.
 
-    Products of other stages are those of the run that `-o` is in, else of runs/NAME.
+    Products of other stages come from the run that contains `-o`, otherwise from runs/NAME.
     """
     recipe = load_recipe(arguments.recipe)
     stage = recipe.stage(arguments.stage) if arguments.stage else _only(arguments.recipe, spec, recipe.stages)

@@ -15,7 +15,7 @@ from masksearch.runtime.progress import say
 
 def suites_command(arguments: argparse.Namespace) -> None:
     """`masksearch suites` prints a table (or JSON); `masksearch suites NAME [FILE] -o DIR` writes a suite's
-    questions, and its corpus where it has one."""
+    questions, and its corpus if it has a corpus."""
     if arguments.name is None:
         if arguments.output:
             raise UsageError(
@@ -40,7 +40,7 @@ def suites_command(arguments: argparse.Namespace) -> None:
 
 
 def table() -> str:
-    """A table of the suites: name, title, source of the questions, scoring, corpus."""
+    """Renders a table of the suites: name, title, source of the questions, scoring, corpus."""
     rows = [(suite.name, suite.title, suite.source, suite.scoring, suite.corpus) for suite in SUITES.values()]
     return format_table(("name", "title", "questions from", "scored", "corpus"), rows)
 

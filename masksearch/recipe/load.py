@@ -35,7 +35,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage with checked settings, which still refer to products of other stages by stage name."""
+    """One stage with checked settings, which still refer to products of other stages by the stages'
+    names."""
 
     name: str
     spec: StageKind
@@ -47,7 +48,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe with every default filled in; `stages` in an order in which they can run."""
+    """A recipe with every default filled in; `stages` is ordered: each stage after the stages it needs."""
 
     name: str
     description: str
@@ -94,7 +95,7 @@ class _Loader:
         self.file = self._validate(RecipeFile, data)
         self.roots = (Path(), path.resolve().parent.parent)
         self.names: dict[str, list[str]] = {}
-        """Name of a table in the file -> names of its stages: one, or one for each seed."""
+        """Name of a table in the file -> names of its stages: a single stage, or a stage for each seed."""
 
     def load(self) -> Recipe:
         name = self.file.name or self.path.stem
@@ -159,17 +160,17 @@ class _Loader:
         return variables
 
     def _instances(self, base: str, table: dict[str, Any]) -> list[_Instance]:
-        """The stages of one table: one, or one for each seed."""
+        """Returns the stages of one table: a single stage, or a stage for each seed."""
         if not NAME.fullmatch(base):
             raise self._error(
-                f"stages.{base}", "is no name for a stage: use letters, digits, '-', '_' and '.'."
+                f"stages.{base}", "is not a valid name of a stage: use letters, digits, '-', '_' and '.'."
             )
         common = {key: value for key, value in table.items() if key in StageTable.model_fields}
         stage = self._validate(StageTable, common, ("stages", base))
         if stage.kind not in self.registry:
             raise self._error(
                 f"stages.{base}.kind",
-                f"is '{stage.kind}', which is no kind of stage; valid kinds: {', '.join(self.registry)}.",
+                f"is '{stage.kind}', which is not a kind of stage; valid kinds: {', '.join(self.registry)}.",
             )
         values = {key: value for key, value in table.items() if key not in common}
         spec = self.registry[stage.kind]
@@ -195,8 +196,8 @@ class _Loader:
         return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
 
     def _settings(self, instance: _Instance, variables: Mapping[str, Any]) -> Settings:
-        """Settings of one stage: the recipe's defaults, its own values, and references resolved to one
-        stage or path."""
+        """Returns the settings of one stage: the recipe's defaults, its own values, and references, each
+        resolved to a single stage or path."""
         key = f"stages.{instance.base}"
         spec = instance.spec
         own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)
@@ -262,7 +263,7 @@ class _Loader:
         return list(dict.fromkeys(value for value in named if value in instances))
 
     def _order(self, stages: Sequence[Stage]) -> tuple[Stage, ...]:
-        """Sorts the stages: each after those it needs, otherwise in the order of the file."""
+        """Sorts the stages: each after the stages it needs, otherwise in the order of the file."""
         waiting, ordered = {stage.name: stage for stage in stages}, []
         while waiting:
             ready = next(
@@ -271,7 +272,7 @@ class _Loader:
             )
             if ready is None:
                 raise RecipeError(
-                    f"{self.path}: the stages need each other in a circle ({_circle(waiting)}); break it."
+                    f"{self.path}: the stages need each other in a cycle ({_circle(waiting)}); break it."
                 )
             ordered.append(waiting.pop(ready.name))
         return tuple(ordered)

@@ -72,7 +72,7 @@ class _Run:
         self.timing = Timing(self._waiting(recipe.stages))
 
     def _find_done(self, stages: Sequence[Stage]) -> None:
-        """Sets the rows of stages that this run has not reached; one that ended unfinished waits again."""
+        """Sets the rows of these stages from their marks; a stage that ended unfinished waits again."""
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
             done = self.folders[stage.name].done()
@@ -111,7 +111,7 @@ class _Run:
         files.write_json(self.out / "run.json", record)
 
     def _do(self, stage: Stage) -> None:
-        """Runs one stage and records its outcome, also where it fails."""
+        """Runs one stage and records its outcome, also if the stage fails."""
         row, folder = self.rows[stage.name], self.folders[stage.name]
         folder.check_free(f"move it away, or {REMEDY}")
         row["status"] = "running"
@@ -142,7 +142,7 @@ class _Run:
 
     @property
     def unfinished(self) -> list[str]:
-        """The stages with an incomplete product."""
+        """The names of the stages with an incomplete product."""
         return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
 
     def _conclude(self) -> None:
@@ -163,8 +163,8 @@ class _Run:
 
 
 def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: bool = False) -> dict[str, Any]:
-    """What done.json holds besides the key: kind, seconds, summary, peak memory, and whether the product is
-    incomplete."""
+    """Returns the values of done.json besides the key: kind, seconds, summary, peak memory, and whether the
+    product is incomplete."""
     record: dict[str, Any] = {
         "kind": kind,
         "seconds": round(seconds, 2),
@@ -180,7 +180,8 @@ def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: boo
 
 @contextlib.contextmanager
 def _naming_stage(stage: Stage, folder: Path) -> Iterator[None]:
-    """Adds the stage's name to errors, and turns every error of a full disk into one that says so."""
+    """Adds the stage's name to errors, and turns every error of a full disk into a message about the
+    disk."""
     try:
         yield
     except Exception as error:

@@ -19,7 +19,8 @@ Schema = dict[str, Any]
 
 
 def recipe_schema() -> Schema:
-    """The schema of a whole recipe: its top level, and for each kind of stage the keys of its table."""
+    """Returns the schema of a whole recipe: its top level, and for each kind of stage the keys of its
+    table."""
     definitions: Schema = {}
     top = _object(RecipeFile, definitions)
     for spec in STAGES.values():
@@ -50,14 +51,14 @@ def _stage(spec: StageKind, definitions: Schema) -> Schema:
     properties = {name: _or_variable(value) for name, value in settings["properties"].items()}
     return {
         **settings,
-        # A recipe cannot set a field that has the name of a table's key, such as the kind of an index.
+        # A field with the name of a table's key, such as the kind of an index, cannot be set in a recipe.
         "properties": {**properties, **table["properties"], "kind": {"const": spec.kind}},
         "required": ["kind", *settings.get("required", [])],
     }
 
 
 def _object(model: Any, definitions: Schema) -> Schema:
-    """The schema of one settings class; the classes nested in it go into `definitions`."""
+    """Returns the schema of one settings class; its nested classes go into `definitions`."""
     schema: Schema = model.model_json_schema(ref_template="#/definitions/{model}")
     for name, nested in schema.pop("$defs", {}).items():
         inner = {key: _or_variable(value) for key, value in nested.get("properties", {}).items()}

@@ -16,9 +16,9 @@ class RecipeFile(Settings):
     name: str = ""
     """Name of the run, whose folder is runs/NAME; empty: the name of the recipe's file."""
     description: str = ""
-    """What the recipe does, in a sentence; the report shows it."""
+    """Description of the recipe in a sentence; the report shows it."""
     corpus: str | None = None
-    """Corpus of all stages that read one and do not name their own."""
+    """Corpus of all stages that read a corpus and do not name their own."""
     model: str | None = None
     """Source of all stages of the kind `model` that do not name their own."""
     seed: int = 1
@@ -45,4 +45,4 @@ class StageTable(Settings):
     expect_seconds: float | None = Field(None, ge=0)
     """Seconds that the stage takes on two cores; only the estimate of the time left uses them."""
     description: str = ""
-    """What the stage does, in a few words; shown when it starts."""
+    """Description of the stage in a few words; shown when the stage starts."""

@@ -32,11 +32,11 @@ OTHERS: dict[str, type[Settings]] = {
     "export": ExportSettings,
     "rewards audit": RewardAuditSettings,
 }
-"""Commands that are no stage of a recipe."""
+"""Commands that are not stages of a recipe."""
 
 
 def settings_page() -> str:
-    """The page; tables that several stages share have one section each, at the end."""
+    """Renders the page; each table that several stages share has a section at the end."""
     nested: dict[str, type[Settings]] = {}
     parts = [HEAD, "## Recipe\n", *_section(RecipeFile, nested)]
     parts += ["## Every stage's table\n", *_section(StageTable, nested)]
@@ -53,7 +53,7 @@ def settings_page() -> str:
 
 
 def _section(kind: type[Settings], nested: dict[str, type[Settings]]) -> Iterator[str]:
-    """The class's text and a table of its fields; adds the tables nested in it to `nested`."""
+    """Renders the class's text and a table of its fields; adds the tables nested in it to `nested`."""
     yield " ".join((kind.__doc__ or "").split()) + "\n"
     yield "| key | default | values | meaning |\n| --- | --- | --- | --- |"
     for name, field in kind.model_fields.items():
@@ -102,7 +102,7 @@ def _values(kind: type[Settings], name: str, field: FieldInfo) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """A type in words."""
+    """Returns a type in words."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(arguments[0])

@@ -1,5 +1,5 @@
-"""Where the stages of a run work, and with which cache keys: for `masksearch run`, and for commands that do
-one of its stages."""
+"""Work folders and cache keys of a run's stages, for `masksearch run` and for commands that run one of its
+stages."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from masksearch.runtime.resume import COMMAND, WorkFolder, dependents_key, read_
 from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 STAGES = "stages"
-"""Folder of a run that holds one folder a stage."""
+"""Folder of a run that holds a folder for each stage."""
 
 
 def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
-    """The folder of every stage of a run, in order, each with its key."""
+    """Returns the folder of every stage of a run, in order, each with its key."""
     folders: dict[str, WorkFolder] = {}
     keys: dict[str, str] = {}
     for stage in recipe.stages:
@@ -30,14 +30,14 @@ def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
 
 
 def bound_settings(stage: Stage, products: dict[str, str]) -> Settings:
-    """A stage's settings with every stage's name replaced by the path of its product."""
+    """Returns a stage's settings with every stage's name replaced by the path of its product."""
     values = replace_references(stage.settings, lambda field, value, many: [products.get(value, value)])
     return stage.spec.settings.model_validate(values)
 
 
 def run_of(spec: StageKind, output: Path) -> Path | None:
-    """The run whose stage has its product at `output`: RUN for `RUN/stages/NAME/PRODUCT`; None for any
-    other path."""
+    """Returns the run whose stage has its product at `output`: RUN for `RUN/stages/NAME/PRODUCT`; None for
+    any other path."""
     folder = output.absolute().parent
     if spec.takes_run or output.name != spec.product or folder.parent.name != STAGES:
         return None
@@ -45,8 +45,8 @@ def run_of(spec: StageKind, output: Path) -> Path | None:
 
 
 def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFolder:
-    """The work folder of a stage inside a run, with the key that the run computes for the same settings and
-    inputs.
+    """Returns the work folder of a stage inside a run, with the key that the run computes for the same
+    settings and inputs.
 
     `settings` name the products of other stages by their paths.
     """

@@ -37,11 +37,12 @@ class StageKind:
     product: str
     """Name of the file or folder that the stage writes."""
     about: str
-    """What the stage does, in a few words."""
+    """Description of the stage in a few words."""
     marker: str = ""
-    """A file that identifies the product, where that is a folder."""
+    """A file that identifies the product, if the product is a folder."""
     folder_marker: str = ""
-    """A file that identifies the folder which the stage writes where the output's name has no suffix."""
+    """A file that identifies the product of a stage that writes a folder if the output's name has no
+    suffix."""
     takes_run: bool = False
     """Whether the function reads a whole run; it is then called as (run folder, output, settings)."""
 
@@ -76,14 +77,14 @@ _ALL = (
         SynthesizeSettings,
         "masksearch.synthesis.stage:run_synthesize",
         "trajectories.jsonl",
-        "the teacher works tasks, with real searches",
+        "rolling out the teacher on tasks, with real searches",
     ),
     StageKind(
         "evolve",
         EvolveSettings,
         "masksearch.evolve.stage:run_evolve",
         "evolved",
-        "a teacher learns from what it got right, round by round",
+        "training a model on its own correct trajectories, round by round",
         "evolve.json",
     ),
     StageKind(
@@ -114,7 +115,7 @@ _ALL = (
         CompareSettings,
         "masksearch.evaluation.compare.stage:run_compare",
         "comparison.json",
-        "setting the results side by side",
+        "comparing the results",
     ),
     StageKind(
         "report",

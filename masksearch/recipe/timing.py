@@ -28,8 +28,8 @@ class Timing:
             self.actual += seconds
 
     def outlook(self, stage: Stage) -> str:
-        """` (about 6m, 11m left in all)`, as far as the recipe gives the seconds; also sets the progress
-        display."""
+        """Returns the estimate, ` (about 6m, 11m left in all)`, as far as the recipe gives the seconds;
+        also sets the progress display."""
         scale = 1.0
         if self.expected:
             scale = min(max(self.actual / self.expected, SCALE_LIMITS[0]), SCALE_LIMITS[1])
@@ -44,7 +44,7 @@ class Timing:
 
 
 def rough_time(seconds: float) -> str:
-    """Seconds as an estimate with few digits: `8s`, `40s`, `6m`, `1h20m`."""
+    """Formats seconds as an estimate with few digits: `8s`, `40s`, `6m`, `1h20m`."""
     if seconds < 10:
         return f"{max(1, round(seconds))}s"
     if seconds < 90:

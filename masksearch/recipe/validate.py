@@ -28,8 +28,8 @@ class Fault(UsageError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of valid
-    names."""
+    """Returns the end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of
+    valid names."""
     names = list(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
@@ -38,14 +38,14 @@ def nearest(name: str, valid: Iterable[str]) -> str:
 
 
 def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, also: Iterable[str] = ()) -> M:
-    """`values` as a model.
+    """Validates `values` and returns them as a model.
 
     Raises Fault for the first fault; `also` names further keys that are valid at the top.
     """
     try:
         if not strict:
             return model.model_validate(values)
-        # By way of JSON, because strict Python mode would refuse a TOML list where a tuple is meant.
+        # Validates by way of JSON, because strict Python mode would reject a TOML list for a tuple.
         return model.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         fault = error.errors()[0]
@@ -67,7 +67,7 @@ def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -
 
 
 def _names_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The valid keys of the nested settings at `location`."""
+    """Returns the valid keys of the nested settings at `location`."""
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None or not (

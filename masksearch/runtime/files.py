@@ -37,8 +37,8 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
     """Opens a file's bytes for reading and decompresses them; `-` is standard input.
 
     Raises DataError, also in the middle of a truncated or damaged file, after all bytes before the fault
-    were read; its cause is the original error. Raises MissingExtraError for a `.zst` file without the
-    package.
+    were read; its cause is the original error. Raises MissingExtraError for a `.zst` file if its package is
+    not installed.
     """
     if str(path) == "-":
         yield sys.stdin.buffer
@@ -59,7 +59,7 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def _unpacked(path: Path) -> BinaryIO:
-    # A buffer around these would lose the bytes decompressed just before a fault.
+    # A buffer around these readers would lose the bytes decompressed just before a fault.
     if path.suffix == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.suffix == ".bz2":
@@ -151,7 +151,7 @@ def open_text(path: str | Path) -> Iterator[IO[str]]:
 def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yields (line number from 1, object) of a JSON Lines file, without blank lines.
 
-    Raises FormatError that names file and line at a line that is no JSON object.
+    Raises FormatError that names file and line at a line that is not a JSON object.
     """
     with open_text(path) as stream:
         for number, line in enumerate(stream, 1):
@@ -252,8 +252,8 @@ def append_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> Non
 
 
 def read_appended(path: str | Path) -> list[dict[str, Any]]:
-    """Reads a file written by `append_json_lines` without the lines that a kill left torn; empty if there
-    is no file."""
+    """Reads a file written by `append_json_lines` without the lines that a kill left torn; empty if the
+    file is missing."""
     if not Path(path).exists():
         return []
     records = []
@@ -266,11 +266,11 @@ def read_appended(path: str | Path) -> list[dict[str, Any]]:
 
 
 def hash_file(path: str | Path) -> str:
-    """SHA-256 of a file's bytes, as hex."""
+    """Returns the SHA-256 of a file's bytes, as hex."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def hash_json(value: Any) -> str:
-    """SHA-256 of a JSON value, independent of key order, as hex."""
+    """Returns the SHA-256 of a JSON value, independent of key order, as hex."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -12,14 +12,15 @@ from filelock import FileLock, Timeout
 from masksearch.errors import UsageError
 
 PATIENCE = 0.2
-"""Seconds to wait for the lock, so that a file its last holder is just removing does not count as held."""
+"""Seconds to wait for the lock, so that a lock file that its last holder is just removing does not count as
+held."""
 
 
 @contextlib.contextmanager
 def locked(path: Path, place: str, remedy: str) -> Iterator[None]:
     """Holds the lock file `path`, which names this process, and removes it at the end.
 
-    Raises UsageError where another process holds it; `place` is the folder it works in.
+    Raises UsageError if another process holds the lock; `place` is the locked folder, for the message.
     """
     lock = FileLock(path, timeout=PATIENCE)
     try:

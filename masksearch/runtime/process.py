@@ -1,4 +1,4 @@
-"""Environment and signal setup for the CLI; a program that imports the package is not changed."""
+"""Environment and signal setup for the CLI; importing the package changes neither."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ COMPUTE_COMMANDS = ("run", "sft", "rl", "eval")
 def prepare(command: str) -> None:
     """Sets environment variables and signal handlers.
 
-    Restarts the program once, because glibc reads its own at start-up.
+    Restarts the program once, because glibc reads its variables at start-up.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

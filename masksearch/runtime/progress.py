@@ -29,8 +29,8 @@ _stage_ends, _after = 0.0, 0.0
 
 
 def plan(stage_seconds: float, after_seconds: float) -> None:
-    """Sets the seconds that the stage which starts now, and those after it, are expected to take; displays
-    add them."""
+    """Sets the expected seconds of the stage that starts now and of the stages after it; displays add
+    both."""
     global _stage_ends, _after
     _stage_ends, _after = time.monotonic() + stage_seconds, after_seconds
 
@@ -50,7 +50,7 @@ class Progress:
         self.printed = self.started if not self.terminal else 0.0
 
     def step(self, count: int = 1, note: str | None = None) -> None:
-        """Counts `count` more steps; `note` is shown behind the figures."""
+        """Counts `count` more steps; `note` is shown after the counts."""
         self.done += count
         if note is not None:
             self.note = note

@@ -1,8 +1,8 @@
-"""Rank and number of the processes that a launcher (`accelerate launch`, `torchrun`) started of one
+"""Rank and number of the processes that a launcher (`accelerate launch`, `torchrun`) started for one
 command.
 
-Rank 0 makes folders, holds the lock, prints and writes; the other ranks only compute. The environment tells
-the rank, so no heavy library is loaded to find it. Barriers and collective operations are in
+Rank 0 makes folders, holds the lock, prints and writes; the other ranks only compute. The rank is read from
+the environment, so no heavy library is loaded to find it. Barriers and collective operations are in
 train/distributed.py.
 """
 
@@ -15,12 +15,12 @@ TRAINS = ("sft", "rl")
 
 
 def rank() -> int:
-    """Rank of this process, from 0; 0 where there is only one."""
+    """Returns the rank of this process, from 0; 0 if there is only one process."""
     return int(os.environ.get("RANK", "0")) if count() > 1 else 0
 
 
 def count() -> int:
-    """Number of processes."""
+    """Returns the number of processes."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 

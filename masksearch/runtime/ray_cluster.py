@@ -56,8 +56,9 @@ def map_rows(
 
     At most `workers` actors run at a time, with one processor each. An actor calls
     `make_work(*arguments)` once, so it opens an index or loads a model once, and then calls the result
-    for each of its rows. Its working folder is that of this process, because the paths in the settings
-    are relative to it: the folder, and all that the settings name, must be on storage that all nodes see.
+    for each of its rows. An actor works in the working folder of this process, because paths in the
+    settings are relative to this folder. The folder, and all files that the settings name, must be on
+    storage that all nodes see.
     """
     if not rows:
         return

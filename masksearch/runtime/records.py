@@ -35,7 +35,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (place, object) of a JSON Lines file, a Parquet file, or a folder of such shards in the order
     of their names.
 
-    Raises DataError for a file that is missing or unreadable, FormatError for a line that is no JSON
+    Raises DataError for a file that is missing or unreadable, FormatError for a line that is not a JSON
     object.
     """
     if str(path) != "-" and Path(path).is_dir():
@@ -57,7 +57,7 @@ def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
 def read_records(path: str | Path, kind: type[R]) -> list[R]:
     """Reads all records of a file or a folder of shards.
 
-    Raises FormatError that names file, line and field; DataError where there is no record.
+    Raises FormatError that names file, line and field; DataError if there is no record.
     """
     records = []
     for place, value in read_rows(path):
@@ -73,8 +73,8 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
 def read_tasks(path: str | Path) -> list[Task]:
     """Reads all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
 
-    Raises FormatError that names file and line of an invalid record or a repeated id; DataError where there
-    is no task.
+    Raises FormatError that names file and line of an invalid record or a repeated id; DataError if there is
+    no task.
     """
     tasks: list[Task] = []
     seen: set[str] = set()
@@ -131,7 +131,7 @@ def _pyarrow() -> Any:
 
 
 def check_parquet() -> None:
-    """Raises MissingExtraError where the package for Parquet is not installed."""
+    """Raises MissingExtraError if the package for Parquet is not installed."""
     _pyarrow()
 
 

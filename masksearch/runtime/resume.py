@@ -31,7 +31,7 @@ from masksearch.runtime import files
 from masksearch.runtime.settings import Settings, replace_references
 
 KEY_FORMAT = 3
-"""Raised when products of earlier versions must not be used again."""
+"""Version of the cache key, increased when products of earlier versions must not be used again."""
 MEANS = (
     "workers",
     "engine",
@@ -42,24 +42,24 @@ MEANS = (
     "price_out",
     "allow_failed",
 )
-"""Settings that say only how the work is done; they are no part of the key."""
+"""Settings that only affect how the work is done; the key leaves them out."""
 NESTED_MEANS = {
     "search": ("rate", "concurrency", "retries", "timeout"),
     "judge": ("concurrency", "retries", "timeout", "allow_failed"),
 }
-"""The same, of a stage's search and of its judge."""
+"""Settings of a stage's search and judge that the key leaves out for the same reason."""
 PATHS = ("corpus", "source")
 """Fields that may name a file or folder, besides references."""
 NESTED_PATHS = {"search": ("replay", "rerank"), "dense": ("encoder",)}
-"""The same, of nested settings."""
+"""Fields of nested settings that may name a file or folder."""
 WHOLE = "whole"
-"""An empty file that a saved state gets when all of it is written."""
+"""An empty file in a saved state, written last: it marks the state as complete."""
 COMMAND = "command"
 """`made_by` of a product that a single command wrote into the folder of a run."""
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of a file, or of a folder's files with their names. Raises DataError."""
+    """Returns the SHA-256 of a file, or of a folder's files with their names. Raises DataError."""
     try:
         if not path.is_dir():
             return files.hash_file(path)
@@ -70,14 +70,14 @@ def content_hash(path: Path) -> str:
 
 
 def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
-    """The cache key of a stage of this kind; `more` enters the hash unchanged.
+    """Returns the cache key of a stage of this kind; `more` enters the hash unchanged.
 
     `keys` holds the keys of the stages that references may name, by the text of the reference.
     """
 
     def content(value: str) -> str:
         path = Path(value)
-        # The name counts as well as the content, because tables show it.
+        # The file's name enters the key too, because tables show the name.
         return f"{path.name}:{content_hash(path)}" if path.exists() else value
 
     values = replace_references(
@@ -109,7 +109,7 @@ class WorkFolder:
         self.done_file, self.mark_file = folder / "done.json", folder / "stage.json"
 
     def done(self) -> dict[str, Any] | None:
-        """The record of the finished product; None where there is no product, or it has another key."""
+        """Returns the record of the finished product; None if the product is missing or has another key."""
         record = read_mark(self.done_file)
         return record if record.get("key") == self.key and self.product.exists() else None
 
@@ -133,7 +133,7 @@ class WorkFolder:
             return
         mark = read_mark(self.mark_file)
         if not mark and any(entry.name != self.done_file.name for entry in self.folder.iterdir()):
-            raise UsageError(f"{self.folder}, where this stage works, holds something else; {remedy}.")
+            raise UsageError(f"{self.folder}, the folder of this stage, holds other files; {remedy}.")
         if mark and COMMAND in (self.made_by, mark.get("made_by")):
             maker = "a single command" if mark.get("made_by") == COMMAND else "a run"
             raise UsageError(
@@ -144,8 +144,8 @@ class WorkFolder:
     def start(self) -> float:
         """Makes the folder ready to work in, and returns the seconds that an interrupted attempt has spent.
 
-        Removes work with another key, and files that a kill left half-written; other work with the same key
-        stays.
+        Removes work with another key, and files that a kill left half-written; the other files with the
+        same key stay.
         """
         mark = read_mark(self.mark_file)
         resumed = mark.get("key") == self.key
@@ -173,14 +173,14 @@ class WorkFolder:
 
 
 def dependents_key(record: Mapping[str, Any], key: str, product: Path) -> str:
-    """The key of a stage as its dependents see it, from its record in done.json."""
+    """Returns the key that a stage's dependents use for it, from its record in done.json."""
     if record.get("unfinished") or record.get("retried"):
         return files.hash_json([key, content_hash(product)])
     return key
 
 
 def read_mark(path: Path) -> dict[str, Any]:
-    """A small JSON object; empty where there is none that can be read."""
+    """Reads a small JSON object; returns an empty object if the file is missing or unreadable."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -189,7 +189,7 @@ def read_mark(path: Path) -> dict[str, Any]:
 
 
 def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
-    """The summary in a stage's own report; empty if the report has other settings, or work is left.
+    """Returns the summary in a stage's own report; empty if the report has other settings, or work is left.
 
     A stage that was killed after it had written its product, but before done.json, need not run again.
     """
@@ -200,7 +200,7 @@ def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
 
 
 def claim(mark: Path, content: str, clear: Callable[[], None]) -> None:
-    """Keeps a cache that was made for the same `content`, and clears one that was not.
+    """Keeps a cache that was made for the same `content`, and clears any other cache.
 
     `mark` is a file inside the cache's folder that holds the content as text.
     """

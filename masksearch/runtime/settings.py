@@ -1,6 +1,6 @@
 """Base class of all settings, and the marks of fields that name another stage of a recipe.
 
-A stage's settings fill a recipe's table, a command's flags and a test alike. The text under a field is its
+The same settings class serves a recipe's table, a command's flags and tests. The text under a field is its
 help: `--help`, the settings page and the recipe's JSON schema all read it.
 """
 
@@ -18,11 +18,11 @@ class _Reference:
 
 
 Ref = Annotated[str, _Reference()]
-"""A path, or the name of a stage whose product is meant."""
+"""A path, or the name of a stage, which refers to the stage's product."""
 Refs = Annotated[tuple[str, ...], _Reference()]
-"""Several of them."""
+"""Several paths or names of stages."""
 Shape = Literal["one", "many", "groups"]
-"""Of a reference field: `Ref`, `Refs`, or a table of `Refs`."""
+"""Shape of a reference field: `Ref`, `Refs`, or a table of `Refs`."""
 Replace = Callable[[str, str, bool], list[str]]
 """(field, value, many) -> the values to put in its place; exactly one value unless `many`."""
 
@@ -35,13 +35,13 @@ class Settings(BaseModel):
 
 
 def field_text(kind: type[Settings], name: str) -> str:
-    """The text of a field on one line; empty where it has none."""
+    """Returns the text of a field on one line; empty if the field has no text."""
     return " ".join((kind.model_fields[name].description or "").split())
 
 
 @cache
 def reference_fields(kind: type[Settings]) -> dict[str, Shape]:
-    """The fields of a settings class that may name stages, with their shapes."""
+    """Returns the fields of a settings class that may name stages, with their shapes."""
     shapes: dict[str, Shape] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if hint == Ref:
@@ -67,7 +67,7 @@ def reference_values(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def replace_references(settings: Settings, replace: Replace) -> dict[str, Any]:
-    """The settings as JSON values, with every reference replaced."""
+    """Returns the settings as JSON values, with every reference replaced."""
 
     def each(field: str, items: Sequence[str]) -> list[str]:
         return [new for item in items for new in replace(field, item, True)]

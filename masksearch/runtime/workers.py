@@ -38,7 +38,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 def worker_pool(
     workers: int, initialise: Callable[..., None] | None = None, *arguments: Any
 ) -> Iterator[ProcessPoolExecutor]:
-    """A pool of `workers` processes, each of which first calls `initialise(*arguments)`.
+    """Yields a pool of `workers` processes, each of which first calls `initialise(*arguments)`.
 
     Jobs that have not started when the block ends are cancelled. Raises MaskSearchError if a process dies.
     """
@@ -93,7 +93,7 @@ def connected_workers(
 
 
 def worker_died(workers: int) -> MaskSearchError:
-    """The error to raise when one of `workers` processes has died."""
+    """Returns the error to raise when one of `workers` processes has died."""
     return MaskSearchError(
         f"One of {workers} worker processes died, often for lack of memory. Start the same command again to "
         "resume, with fewer --workers if it happens again."

@@ -21,7 +21,7 @@ _NUMBERED = re.compile(
 # A mask, a word (a single character in scripts without spaces), or a punctuation mark.
 _TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
-"""Tokens of a predicted paragraph that word alignment uses (alignment takes quadratic time)."""
+"""Most tokens of a predicted paragraph that word alignment uses (alignment takes quadratic time)."""
 LEAST_COPIED = 0.5
 """Least share of the visible words that a predicted paragraph must contain to be parsed as a filled copy."""
 
@@ -52,7 +52,7 @@ def task_fills(prediction: str, task: MaskedTask | Question, answer_form: str) -
 
 
 def parse_fills(text: str, masks: int) -> list[str]:
-    """Returns the fills of masks 1 to `masks`, in order; "" where a number is missing.
+    """Returns the fills of masks 1 to `masks`, in order; a fill whose number is missing is empty.
 
     A number counts at the start of a line or, if it follows the previous number, after a semicolon. A
     fill extends to the next number, over several lines if necessary, and is not edited. If a number is
@@ -84,7 +84,8 @@ def _marks(text: str) -> list[tuple[int, int, int]]:
 
 
 def paragraph_fills(prediction: str, task: MaskedTask) -> list[str]:
-    """Returns the text at each mask of a predicted paragraph, in text order; "" where it is not found.
+    """Returns the text at each mask of a predicted paragraph, in text order; a fill that is not found is
+    empty.
 
     Matches the visible segments exactly (up to white space); if a segment is missing, aligns words instead.
     """
@@ -102,7 +103,7 @@ def paragraph_fills(prediction: str, task: MaskedTask) -> list[str]:
 def _between(predicted: str, start: int, segments: Sequence[str], golds: Sequence[str]) -> list[str] | None:
     """Splits `predicted[start:]` into fills at the visible segments; None if a segment is missing.
 
-    Where a fill could end at several positions, the gold answer is preferred if the text allows it, otherwise
+    If a fill could end at several positions, the gold answer is preferred if the text allows it, otherwise
     the shortest fill: "[mask] [mask]" filled with "New York 1970" splits where the gold splits. At most
     2 ** masks attempts.
     """
@@ -125,9 +126,9 @@ def _between(predicted: str, start: int, segments: Sequence[str], golds: Sequenc
 def _aligned_fills(predicted: str, task: MaskedTask) -> list[str]:
     """Aligns words (difflib); a fill is the text between the nearest copied words on both sides of its mask.
 
-    Where no word between two masks was copied, the first mask takes all the text there. All fills are
-    empty if less than LEAST_COPIED of the visible words were copied: free text is not a filled paragraph,
-    whatever words it contains.
+    If no word between two masks was copied, the first mask takes all the text there. All fills are empty if
+    less than LEAST_COPIED of the visible words were copied: free text is not a filled paragraph, even if it
+    contains the right words.
     """
     shown = [None if token == MASK else token.lower() for token in _TOKEN.findall(task.text)]
     found = list(_TOKEN.finditer(predicted))[:MOST_TOKENS]

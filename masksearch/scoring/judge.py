@@ -7,8 +7,8 @@ question with a false premise must say that the premise is false. The prompts ar
 the user's prompt folder replace them.
 
 The judged answer is untrusted data: the judge sees it inside one JSON object, neutralised like retrieved
-text, with its braces replaced so that an echo of it is never parsed as a verdict, and cut if it is very
-long. A verdict is parsed as JSON and never evaluated as code. After an unreadable verdict the judge is
+text, with its braces replaced so that an echo of the answer is never parsed as a verdict, and cut if it is
+very long. A verdict is parsed as JSON and never evaluated as code. After an unreadable verdict the judge is
 asked once more; a second unreadable verdict is recorded as an error and counts neither as correct nor as
 incorrect.
 
@@ -39,11 +39,11 @@ from masksearch.types import MaskedTask, Question, Task
 Mode = Literal["strict", "relaxed"]
 MODES: tuple[Mode, ...] = ("strict", "relaxed")
 PREDICTION_WORDS = 500
-"""Words of a prediction that the judge sees (characters in scripts without spaces)."""
+"""Most words of a prediction that the judge sees (characters in scripts without spaces)."""
 FIELD_WORDS = 1000
-"""Words of a question, or of one accepted answer, that the judge sees."""
+"""Most words of a question, or of one accepted answer, that the judge sees."""
 RAW = 2000
-"""Characters of a reply that a verdict records."""
+"""Most characters of a reply that a verdict records."""
 OUTAGE = 8
 """Consecutive items without a reply that count as an outage, after which no more requests are sent. The
 concurrency applies instead if it is larger."""
@@ -136,8 +136,8 @@ class Judge:
         retries: int = 4,
     ) -> None:
         """`cache` is the file of verdicts (JSON Lines; judges may share a file), None for no cache.
-        `prompts` is a folder whose files replace ours of the same names; "" for ours. `max_tokens` limits
-        a verdict; `timeout` is in seconds."""
+        `prompts` is a folder whose files replace our prompt files of the same names; an empty text selects
+        our files. `max_tokens` limits a verdict; `timeout` is in seconds."""
         if not model:
             raise UsageError("A judge needs the name of a model at its endpoint; set it with --judge.model.")
         self.url = url
@@ -154,7 +154,7 @@ class Judge:
 
     @cached_property
     def prompt_hash(self) -> str:
-        """SHA-256 of the prompt files in use and of the JSON schema, as hex."""
+        """Returns the SHA-256 of the prompt files in use and of the JSON schema, as hex."""
         used = (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")
         texts = {name: source for name, (source, _) in self._templates.items() if name in used}
         return hash_json({"prompts": texts, "schema": SCHEMA})
@@ -330,8 +330,8 @@ def is_asked(item: Item) -> bool:
 def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Returns the columns of a result row for verdicts by mode.
 
-    `judge_strict` and `judge_relaxed` are 0 or 1 where there is a verdict; `judge_error` names the
-    missing verdicts.
+    `judge_strict` and `judge_relaxed` are 0 or 1 if there is a verdict; `judge_error` names the missing
+    verdicts.
     """
     columns: dict[str, Any] = {
         f"judge_{mode}": int(verdict.correct)

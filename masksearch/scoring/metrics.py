@@ -2,10 +2,9 @@
 section on evaluation).
 
 Normalisation and token overlap are HotpotQA's, so scores compare with published ones. We depart from the
-published script at one point only, where both sides normalise to the empty string: see `score_answer`.
-Spanish, French and Chinese tasks have normalisers that do the same for their language (as MLQA's and
-CMRC's do); text without a language is treated as English. `scoring.fills` parses a model's text into
-fills of masks.
+published script only if both sides normalise to the empty string (see `score_answer`). Spanish, French and
+Chinese tasks have normalisers that do the same for their language (as MLQA's and CMRC's do); text without a
+language is treated as English. `scoring.fills` parses a model's text into fills of masks.
 """
 
 from __future__ import annotations
@@ -70,9 +69,9 @@ def score_answer(prediction: str, golds: Sequence[str], language: str = "") -> S
 
     With m = size of the multiset intersection of the normalised tokens: recall = m / gold tokens,
     precision = m / predicted tokens, F1 = their harmonic mean, EM = equality of the normalised strings.
-    All are 0 where either side is yes/no/noanswer and the two differ. Where both sides normalise to the
-    empty string (a gold of "The" or "!"), their lower-cased raw texts are compared, with white space
-    collapsed. An empty prediction never scores. Raises ValueError without golds.
+    All are 0 if either side is yes/no/noanswer and the two differ. If both sides normalise to the empty
+    string (a gold of "The" or "!"), their lower-cased raw texts are compared, with white space collapsed.
+    An empty prediction never scores. Raises ValueError without golds.
     """
     golds = (golds,) if isinstance(golds, str) else golds
     if not golds:

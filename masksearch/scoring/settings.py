@@ -13,7 +13,7 @@ AnswerReward = Literal["em", "f1", "recall", "recall-length", "judge"]
 
 
 class JudgeSettings(Settings):
-    """A language model that judges the answers; without a `url` there is no judge."""
+    """A language model that judges the answers; without a `url`, no judge is used."""
 
     url: str = ""
     """Base URL of an OpenAI-compatible endpoint; its API key is JUDGE_API_KEY or else OPENAI_API_KEY.

@@ -30,7 +30,7 @@ PATHS = frozenset({"/", "/retrieve", "/open", "/health", "/metrics", "/docs", "/
 
 
 def create_app(searcher: Searcher, settings: ServeSettings) -> App:
-    """Returns an ASGI application that serves `searcher`. One process may hold several.
+    """Returns an ASGI application that serves `searcher`. One process may hold several applications.
 
     Raises MissingExtraError, and the errors of `searcher.fingerprint`.
     """
@@ -43,7 +43,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         raise MissingExtraError(error.name or "fastapi", "serve", "The server") from error
 
     class Direct(APIRoute):
-        """A route that reads and writes bodies itself. FastAPI only documents it."""
+        """A route that reads and writes bodies itself. FastAPI only documents the route."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             return self.endpoint
@@ -81,7 +81,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
 
     @app.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
     )
     async def metrics(request: Request) -> Response:

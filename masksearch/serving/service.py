@@ -96,6 +96,6 @@ def refusal(error: Exception) -> Refused:
 
 
 def _count(searcher: Searcher) -> int | None:
-    """Returns the number of passages; None if the searcher does not hold them."""
+    """Returns the number of passages; None if the searcher does not give the number."""
     passages = getattr(searcher, "passages", None)
     return None if passages is None else len(passages)

@@ -75,7 +75,7 @@ class Retrieved(BaseModel):
 
 
 class Part(BaseModel):
-    """One part of a page, and how many there are."""
+    """One part of a page, and the number of parts."""
 
     title: str
     text: str
@@ -98,7 +98,8 @@ class Problem(BaseModel):
 
 
 def parse(body: bytes, model: type[Body]) -> Body:
-    """Returns the request in a body. Raises Refused: 400 if it is no JSON, 422 if it does not fit `model`."""
+    """Returns the request in a body. Raises Refused: 400 if the body is not JSON, 422 if it does not fit
+    `model`."""
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -107,7 +108,7 @@ def parse(body: bytes, model: type[Body]) -> Body:
         if first["type"] == "json_invalid":
             raise Refused(
                 400,
-                f"The body of the request is no JSON in UTF-8 ({message.removeprefix('Invalid JSON: ')}).",
+                f"The body of the request is not JSON in UTF-8 ({message.removeprefix('Invalid JSON: ')}).",
             ) from None
         where = ".".join(map(str, first["loc"])) or "body"
         raise Refused(422, f"'{where}' of the request is wrong: {message}.") from None

@@ -30,8 +30,8 @@ def group_advantages(rewards: npt.ArrayLike) -> Floats:
     `rewards` and the result are (groups, G).
 
     The standard deviation is unbiased (divided by n - 1), as in TRL 1.16 with scale_rewards="group". A
-    group of equal rewards has advantages of 0. A reward of NaN marks a rollout that was left out: mean
-    and deviation are those of the other n rollouts, its own advantage is 0, and with n < 2 all advantages
+    group of equal rewards has advantages of 0. A reward of NaN marks a rollout that was left out: mean and
+    deviation are computed over the other n rollouts, its own advantage is 0, and with n < 2 all advantages
     of the group are 0. Raises ValueError for another shape or G < 2.
     """
     values = np.asarray(rewards, dtype=np.float64)  # (groups, G)
@@ -59,8 +59,8 @@ def dapo_objective(
 
     J = 1 / sum(mask) * sum over tokens of mask * min(r A, clip(r, 1 - clip_low, 1 + clip_high) A), with
     the ratio r = exp(logprob - old logprob). `logprobs`, `old_logprobs` and `mask` are (B, T), mask 1 at
-    model tokens; `advantages` is (B,). Values at tokens with mask 0 are ignored. 0 if the mask is all 0.
-    Raises ValueError if the shapes disagree.
+    model tokens; `advantages` is (B,). Values at tokens with mask 0 are ignored. Returns 0 if the mask is
+    all 0. Raises ValueError if the shapes disagree.
     """
     new, old = np.asarray(logprobs, dtype=np.float64), np.asarray(old_logprobs, dtype=np.float64)  # (B, T)
     kept = np.asarray(mask).astype(bool)  # (B, T)

@@ -47,16 +47,18 @@ class Ledger(Record):
     judge: float | None = None
     """The judge's verdict, 1 or 0; None if no judge was asked or it gave no verdict."""
     judge_error: str = ""
-    """Why a required verdict is missing."""
+    """Reason why a required verdict is missing."""
     answer: float | None = 0.0
     """Reward of the answer, in [0, 1], before its weight."""
     masks: tuple[float, ...] = ()
     """Reward of the answer by mask; a single value for a question and for a judged answer."""
     gate: Gate = ""
-    """Why the answer earned 0 regardless of its text: "form" (the rollout's form is not valid), "search"
-    (the agent never searched), "length" (a filled paragraph is far longer than the text it fills)."""
+    """Reason why the answer earned 0 regardless of its text: "form" (the rollout's form is not valid),
+    "search" (the agent never searched), "length" (a filled paragraph is far longer than the text it
+    fills)."""
     found: tuple[int, ...] = ()
-    """For each mask the number (from 1) of the first tool turn that showed its gold; 0 if none did."""
+    """For each mask the number (from 1) of the first tool turn that showed its gold; 0 if no turn showed
+    it."""
     found_share: float = 0.0
     """Share of the masks whose gold a tool turn showed."""
     format: float
@@ -101,7 +103,10 @@ def reward_trajectory(
 
 
 def gate(valid: bool, searches: int | None, settings: RewardSettings) -> Gate:
-    """Returns why an answer earns 0 regardless of its text, or ""; `searches` is None if none was allowed."""
+    """Returns the reason why an answer earns 0 regardless of its text; empty if no reason applies.
+
+    `searches` is None if the agent was not allowed to search.
+    """
     if not settings.gated:
         return ""
     if not valid:
@@ -120,7 +125,7 @@ def reward_answer(
     turns: Sequence[Turn] = (),
     verdict: Verdict | None = None,
 ) -> Ledger:
-    """Scores an answer with the evaluation's metrics and rewards it; "" is no answer.
+    """Scores an answer with the evaluation's metrics and rewards it; an empty text counts as no answer.
 
     `searches` is None if the agent was not allowed to search. If the judge decides, a rollout without a
     readable `verdict` gets no reward; empty and gated answers need no verdict.

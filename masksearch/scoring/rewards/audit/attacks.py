@@ -35,7 +35,8 @@ _LOOK_ALIKES = str.maketrans("aceiopsxyABCEHIKMOPTX0123456789", "асеіорѕ�
 
 @dataclass(frozen=True)
 class Case:
-    """A task and an attacker's candidates: for each mask (a question has one) the gold and wrong answers."""
+    """A task and an attacker's candidates: for each mask (a question counts as one mask) the gold and wrong
+    answers."""
 
     task: Task
     golds: tuple[str, ...]

@@ -5,9 +5,9 @@
 
 Either way vLLM batches all rollouts that are ready, reuses the keys and values of a rollout's earlier
 turns (prefix cache) and detects stop strings itself. The policy cuts the returned tokens once more, by
-the rule of `llm.token_session`, so a token record does not depend on where vLLM checks for stop strings.
-train/rl/decoders.py loads the weights. The requests and answers are those of TRL 1.16's own client
-(trl/generation/vllm_client.py) and of vLLM 0.22 or newer.
+the rule of `llm.token_session`, so a token record does not depend on the positions at which vLLM checks for
+stop strings. train/rl/decoders.py loads the weights. The requests and answers are those of TRL 1.16's own
+client (trl/generation/vllm_client.py) and of vLLM 0.22 or newer.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class _Loader:
         instances = {self._name(instance): instance for instance in tables}
         if len(instances) < len(tables):
             raise self._error(
-                "stages", "gives two stages the same name (per_seed = true adds -sSEED); rename one."
+                "stages", "gives two stages the same name (per_seed = true adds -sSEED); rename a stage."
             )
         stages: list[Stage] = []
         for stage_name, instance in instances.items():

@@ -64,7 +64,7 @@ def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
     """Takes over a product that a single command of an earlier version finished with the same settings and
     inputs.
 
-    Those commands kept their marks in `PRODUCT.work`, where `masksearch run` did not look.
+    Commands of those versions kept their marks in `PRODUCT.work`, which `masksearch run` did not read.
     """
     earlier = folder.product.with_name(folder.product.name + ".work")
     record = read_mark(earlier / "done.json")

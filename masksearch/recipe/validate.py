@@ -1,5 +1,4 @@
-"""Turns pydantic's validation errors into one sentence that names the key, and the nearest valid
-one.
+"""Turns pydantic's validation errors into one sentence that names the key, and the nearest valid key.
 
 Used for recipes (strict: a TOML string is not a number) and for flags (lax: everything arrives as text).
 """

@@ -32,8 +32,8 @@ def import_ray() -> Any:
 def ray_cluster(workers: int) -> Iterator[Any]:
     """Connects to a Ray cluster for the time of a block; yields the module `ray`. Raises MissingExtraError.
 
-    If RAY_ADDRESS names a cluster, that cluster is joined; otherwise a local one is started with `workers`
-    processors. A connection that exists already is used and left open.
+    If RAY_ADDRESS names a cluster, that cluster is joined; otherwise a local cluster is started with
+    `workers` processors. A connection that exists already is used and left open.
     """
     ray = import_ray()
     connects = not ray.is_initialized()

@@ -249,8 +249,8 @@ class Judge:
             except EndpointError as error:
                 if error.status in _REFUSED:
                     raise
-                # A bad request concerns this item only (for example, it is too long), so it is no sign of
-                # an outage.
+                # A bad request concerns this item only (for example, it is too long), so it is not a sign
+                # of an outage.
                 if error.status not in BAD_REQUEST:
                     work.failed, work.reason = work.failed + 1, str(error)
                 return Verdict(None, error=str(error), settled=False)

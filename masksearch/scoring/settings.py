@@ -70,7 +70,7 @@ class RewardSettings(Settings):
     overlong: float = Field(1.0, ge=0)
     """Weight of the length penalty, which is in [-1, 0]."""
     no_answer: float = Field(0.1, ge=0)
-    """Subtracted from the reward of a rollout that ends with no answer or an empty one."""
+    """Subtracted from the reward of a rollout that ends without an answer or with an empty answer."""
     no_search: float = Field(0.1, ge=0)
     """Subtracted from the reward of a rollout that was allowed to search but answers without a search."""
     search_credit: float = Field(0.0, ge=0)

@@ -1,7 +1,7 @@
 """The routes as an ASGI application, with request metrics and an OpenAPI page that needs no network."""
 
-# This module does not postpone annotations: FastAPI evaluates those of the routes, whose names are local to
-# `create_app`.
+# This module does not postpone annotations: FastAPI evaluates the annotations of the routes, whose names
+# are local to `create_app`.
 
 import logging
 import time

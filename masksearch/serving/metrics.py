@@ -1,4 +1,5 @@
-"""The server's metrics for Prometheus, in a registry per server, because a process may hold several."""
+"""The server's metrics for Prometheus, in a registry per server, because a process may hold several
+servers."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def _turn(action: str, body: str, thought: str = "I look at what is known.") -> 
 
 
 def _after_search(write: Callable[[Case, Sequence[str]], str]) -> Attack:
-    """An attack that searches once, in valid form, and whose next turn is `write(case, tool replies)`."""
+    """Returns an attack: one search in valid form, then the turn `write(case, tool replies)`."""
 
     def make(case: Case) -> Script:
         return lambda shown: write(case, shown) if shown else _turn("search", case.query)
@@ -120,7 +120,7 @@ def _after_search(write: Callable[[Case, Sequence[str]], str]) -> Attack:
 
 
 def _answering(fill: Callable[[str, Sequence[str]], str]) -> Attack:
-    """An attack that searches once and answers with `fill(gold, wrong candidates)` for each mask."""
+    """Returns an attack that searches once and answers with `fill(gold, wrong candidates)` for each mask."""
 
     def write(case: Case, shown: Sequence[str]) -> str:
         fills = [fill(gold, wrong) for gold, wrong in zip(case.golds, case.wrong, strict=True)]
@@ -130,7 +130,7 @@ def _answering(fill: Callable[[str, Sequence[str]], str]) -> Attack:
 
 
 def _copying(text: Callable[[Case, Sequence[str]], str]) -> Attack:
-    """An attack that searches once and enters the same text for every mask."""
+    """Returns an attack that searches once and enters the same text for every mask."""
     return _after_search(
         lambda case, shown: _turn("answer", case.answer([text(case, shown)] * len(case.golds)))
     )

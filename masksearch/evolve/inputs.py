@@ -18,7 +18,7 @@ from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
 
 
 @dataclass(frozen=True)
-class Plan:
+class Inputs:
     """The inputs of all rounds."""
 
     seed_data: tuple[Trajectory, ...]
@@ -31,7 +31,7 @@ class Plan:
         return self.fresh[(number - 1) * settings.tasks_per_round : number * settings.tasks_per_round]
 
 
-def make_plan(settings: EvolveSettings) -> Plan:
+def read_inputs(settings: EvolveSettings) -> Inputs:
     """Reads and checks all inputs.
 
     Raises UsageError for incomplete judge settings, and DataError if there are too few fresh tasks or if
@@ -46,7 +46,7 @@ def make_plan(settings: EvolveSettings) -> Plan:
     seeded = [task_from_json(trajectory.task) for trajectory in seed_data]
     _check_apart(heldout, tasks, ", ".join(settings.tasks))
     _check_apart(heldout, seeded, ", ".join(settings.trajectories))
-    return Plan(tuple(seed_data), tuple(_fresh(tasks, seeded, settings)), tuple(heldout))
+    return Inputs(tuple(seed_data), tuple(_fresh(tasks, seeded, settings)), tuple(heldout))
 
 
 def uses_judge(settings: EvolveSettings) -> bool:

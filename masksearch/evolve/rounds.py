@@ -28,7 +28,7 @@ from masksearch.evaluation.run import EPISODES
 from masksearch.evolve.acceptance import Outcome, judge_rollouts
 from masksearch.evolve.diversity import diversity
 from masksearch.evolve.heldout import RESULTS, gain, heldout_figures, measure, roll_out_round
-from masksearch.evolve.inputs import Plan, mixture
+from masksearch.evolve.inputs import Inputs, mixture
 from masksearch.evolve.pass_at_k import pass_table, solve_rates
 from masksearch.evolve.selection import select
 from masksearch.evolve.settings import EvolveSettings
@@ -76,7 +76,9 @@ class Before:
     """Hashes of the run's input files."""
 
 
-def do_round(number: int, before: Before, plan: Plan, settings: EvolveSettings, work: Path) -> dict[str, Any]:
+def do_round(
+    number: int, before: Before, plan: Inputs, settings: EvolveSettings, work: Path
+) -> dict[str, Any]:
     """Runs the remaining steps of a round and returns its manifest."""
     folder = round_folder(work, number)
     folder.mkdir(parents=True, exist_ok=True)

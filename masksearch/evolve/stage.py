@@ -21,7 +21,7 @@ from typing import Any
 from masksearch.evaluation.provenance import model_hash
 from masksearch.evolve.diversity import diversity
 from masksearch.evolve.heldout import check_search, read_manifest
-from masksearch.evolve.inputs import Plan, make_plan
+from masksearch.evolve.inputs import Inputs, read_inputs
 from masksearch.evolve.round_tables import Manifest, render_tables
 from masksearch.evolve.rounds import ACCEPTED, CHECKPOINT, MANIFEST, Before, do_round, round_folder
 from masksearch.evolve.selection import without_copies
@@ -45,10 +45,10 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the rounds and writes the product folder; returns the record, a summary, the tables and a note.
 
-    Raises the errors of `make_plan` and `check_search` before any work, and later the errors of training,
+    Raises the errors of `read_inputs` and `check_search` before any work, and later the errors of training,
     rollouts and judge.
     """
-    plan = make_plan(settings)
+    plan = read_inputs(settings)
     check_search(settings)
     work.mkdir(parents=True, exist_ok=True)
     stays = without_copies(plan.seed_data, settings.near_copies, work)
@@ -168,7 +168,7 @@ def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) 
 def _record(
     manifests: Sequence[Manifest],
     settings: EvolveSettings,
-    plan: Plan,
+    plan: Inputs,
     seed_data: Sequence[Trajectory],
     evolved: Sequence[Trajectory],
     taken: int,

@@ -1,6 +1,6 @@
 """Stage `sft`: supervised fine-tuning on trajectories with TRL's SFTTrainer, on pre-tokenised rows.
 
-Model tokens alone carry loss (train/tokens.py), the head is applied only to positions with loss
+Model tokens alone carry loss (train/loss_mask.py), the head is applied only to positions with loss
 (train/head.py), and the computation is in bfloat16 over float32 weights. A state is saved every
 `save_steps`; a killed run resumes from it and ends with the same weights. Rows come mixed or by a
 curriculum (train/curriculum.py): arranged beforehand (train/sft_rows.py), or drawn step by step if the
@@ -30,6 +30,7 @@ from masksearch.train.alarms import Alarm, RunStopped, not_finite, train_until_a
 from masksearch.train.curriculum import load_state, save_state, stage_pools
 from masksearch.train.distributed import join, load_trained, on_first_rank, one_device, save_trained, share
 from masksearch.train.lora import adapt, freeze_layers
+from masksearch.train.loss_mask import IGNORED, Encoded
 from masksearch.train.memory import explain_out_of_memory
 from masksearch.train.recorder import Recorder, remove_printer
 from masksearch.train.settings import SftSettings
@@ -43,7 +44,6 @@ from masksearch.train.sft_rows import (
 )
 from masksearch.train.sft_trainer import BatchSchedule, SparseHeadTrainer
 from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
-from masksearch.train.tokens import IGNORED, Encoded
 from masksearch.train.trackers import tracking, tracking_callbacks
 
 # The trainer's names of metrics, and their names in log.jsonl.

@@ -15,8 +15,8 @@ from typing import Any
 from masksearch.errors import TrainingError
 from masksearch.runtime.records import read_records
 from masksearch.train.curriculum import Curriculum, Item, read_rates
+from masksearch.train.loss_mask import IGNORED, Encoded, encode_trajectory
 from masksearch.train.settings import SftSettings
-from masksearch.train.tokens import IGNORED, Encoded, encode_trajectory
 from masksearch.types import Trajectory
 
 

@@ -17,9 +17,9 @@ from masksearch.train.alarms import refuse_not_finite
 from masksearch.train.curriculum import Curriculum
 from masksearch.train.distributed import gather_lists, mean_over_ranks
 from masksearch.train.head import apply_head_where_loss
+from masksearch.train.loss_mask import Encoded
 from masksearch.train.settings import SftSettings
 from masksearch.train.sft_rows import items_of
-from masksearch.train.tokens import Encoded
 
 
 class BatchSchedule:

@@ -77,8 +77,8 @@ def completion_rows(name: str, messages: list[dict[str, str]]) -> list[dict[str,
 
 
 def token_rows(tokenizer: Any, max_length: int | None) -> Converter:
-    """Returns the function that encodes the rows of stage `sft` (train/tokens.py) by this tokenizer."""
-    from masksearch.train.tokens import IGNORED, encode_trajectory
+    """Returns the function that encodes the rows of stage `sft` (train/loss_mask.py) by this tokenizer."""
+    from masksearch.train.loss_mask import IGNORED, encode_trajectory
 
     def rows(trajectory: Trajectory, task: Task) -> list[dict[str, Any]]:
         encoded = encode_trajectory(tokenizer, trajectory)
@@ -98,7 +98,7 @@ def load_tokenizer(source: str) -> Any:
     Raises ModelError, or MissingExtraError if torch or transformers is not installed.
     """
     try:
-        import torch  # noqa: F401  (train/tokens.py needs it)
+        import torch  # noqa: F401  (train/loss_mask.py needs it)
         from transformers import AutoTokenizer
     except ModuleNotFoundError as error:
         package = (error.name or "transformers").partition(".")[0]

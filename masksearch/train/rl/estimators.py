@@ -24,7 +24,7 @@ from masksearch.train.settings import Estimator
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Algorithm:
     """Values of GRPOConfig's `loss_type`, `scale_rewards`, `importance_sampling_level`; the advantage's
     kind."""
 
@@ -39,13 +39,13 @@ class Recipe:
         return self.loss != "dapo"
 
 
-RECIPES: dict[Estimator, Recipe] = {
-    "dapo": Recipe("dapo", "group", "token"),
-    "grpo": Recipe("grpo", "group", "token"),
-    "dr-grpo": Recipe("dr_grpo", "none", "token"),
+ALGORITHMS: dict[Estimator, Algorithm] = {
+    "dapo": Algorithm("dapo", "group", "token"),
+    "grpo": Algorithm("grpo", "group", "token"),
+    "dr-grpo": Algorithm("dr_grpo", "none", "token"),
     # TRL's `luspo` with a ratio per token sums over a rollout's tokens and takes the mean over rollouts.
-    "rloo": Recipe("luspo", "none", "token", leave_one_out=True),
-    "gspo": Recipe("grpo", "group", "sequence"),
+    "rloo": Algorithm("luspo", "none", "token", leave_one_out=True),
+    "gspo": Algorithm("grpo", "group", "sequence"),
 }
 
 

@@ -28,7 +28,7 @@ from masksearch.train.distributed import gather_lists, share
 from masksearch.train.rl.batch import credit_columns, fate, mask_cut_short, to_batch
 from masksearch.train.rl.decoders import Decoder
 from masksearch.train.rl.dynamic_sampling import Group, collect_step
-from masksearch.train.rl.figures import group_figures, solve_counts, step_figures
+from masksearch.train.rl.metrics import group_figures, solve_counts, step_figures
 from masksearch.train.rl.task_stream import CurriculumStream
 from masksearch.train.settings import RlSettings
 from masksearch.types import Task

@@ -41,7 +41,7 @@ from masksearch.train.memory import explain_out_of_memory
 from masksearch.train.recorder import Recorder, remove_printer
 from masksearch.train.rl.best_state import KEPT, StateScore, keep_state, kept_score, score_last_state
 from masksearch.train.rl.decoders import check_rollouts, explain_server_errors, open_decoder, vllm_arguments
-from masksearch.train.rl.estimators import RECIPES
+from masksearch.train.rl.estimators import ALGORITHMS
 from masksearch.train.rl.rollout import RolloutWorker
 from masksearch.train.rl.trainer import DapoTrainer, carried_reward
 from masksearch.train.settings import RlSettings
@@ -217,7 +217,7 @@ def make_trainer(
     """
     from datasets import Dataset
 
-    recipe = RECIPES[settings.algorithm]
+    algorithm = ALGORITHMS[settings.algorithm]
     batch = share(settings.prompts_per_step, "prompts_per_step") * settings.group_size
     if batch % settings.micro_batch_size:
         where = " for each process" if count() > 1 else ""
@@ -227,8 +227,8 @@ def make_trainer(
         )
     arguments = GRPOConfig(
         output_dir=str(work / "states"),
-        loss_type=recipe.loss,
-        importance_sampling_level=recipe.level,
+        loss_type=algorithm.loss,
+        importance_sampling_level=algorithm.level,
         beta=settings.beta,
         epsilon=settings.clip_low,
         epsilon_high=settings.clip_high,
@@ -238,7 +238,7 @@ def make_trainer(
         gradient_accumulation_steps=batch // settings.micro_batch_size,
         max_completion_length=settings.agent.max_length,
         mask_truncated_completions=False,
-        scale_rewards=recipe.scale,
+        scale_rewards=algorithm.scale,
         temperature=settings.temperature,
         max_steps=settings.steps,
         learning_rate=settings.learning_rate,

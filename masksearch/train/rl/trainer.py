@@ -18,7 +18,7 @@ from trl import GRPOTrainer
 from masksearch.train.alarms import refuse_not_finite
 from masksearch.train.distributed import gather_lists, mean_over_ranks
 from masksearch.train.head import apply_head_where_loss
-from masksearch.train.rl.estimators import RECIPES, leave_one_out, share_with_loss
+from masksearch.train.rl.estimators import ALGORITHMS, leave_one_out, share_with_loss
 from masksearch.train.rl.rollout import RolloutWorker
 from masksearch.train.settings import RlSettings
 
@@ -35,7 +35,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, settings: RlSettings, worker: RolloutWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.settings, self.worker, self.recipe = settings, worker, RECIPES[settings.algorithm]
+        self.settings, self.worker, self.algorithm = settings, worker, ALGORITHMS[settings.algorithm]
         # True while TRL scores a batch before training, which it does for the KL term's reference model only.
         self._scoring = False
         self._tokens = TokenFigures()
@@ -51,13 +51,13 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._scoring = False
         self.tokens_with_loss = int(batch["num_items_in_batch"])  # over all ranks
         batch["old_per_token_logps"] = batch["sampling_per_token_logps"]  # (B, T)
-        if self.recipe.leave_one_out:
+        if self.algorithm.leave_one_out:
             rewarded = torch.tensor(  # (B,)
                 [row["carried_reward"] is not None for row in inputs], device=batch["advantages"].device
             )
             batch["advantages"] = leave_one_out(batch["advantages"], rewarded, self.settings.group_size)
         add_token_credit(batch, inputs)
-        if self.recipe.by_rollout:
+        if self.algorithm.by_rollout:
             batch["share_with_loss"] = share_with_loss(self.accelerator.gather(_has_loss(batch)))
         return batch
 
@@ -72,7 +72,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._sampled = inputs["sampling_per_token_logps"]  # (B, T)
         loss = super()._compute_loss(model, inputs)  # ()
         # Rollouts without loss only complete the batch, and must not dilute a mean over rollouts.
-        return loss / inputs["share_with_loss"] if self.recipe.by_rollout else loss
+        return loss / inputs["share_with_loss"] if self.algorithm.by_rollout else loss
 
     def _get_per_token_logps_and_entropies(
         self,

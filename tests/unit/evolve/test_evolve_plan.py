@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from masksearch.errors import DataError, ModelError, UsageError
 from masksearch.evolve.acceptance import judge_rollouts
-from masksearch.evolve.inputs import make_plan, mixture
+from masksearch.evolve.inputs import mixture, read_inputs
 from masksearch.evolve.stage import best_round, run_evolve, taken_round, why_stop
 from masksearch.runtime.files import write_json_lines
 from masksearch.types import Turn
@@ -23,11 +23,11 @@ def place(tmp_path):
 
 def test_each_round_has_tasks_of_its_own_in_a_seeded_order(place):
     settings = evolve_settings(place, rounds=3)
-    plan = make_plan(settings)
+    plan = read_inputs(settings)
     taken = [task.id for number in (1, 2, 3) for task in plan.tasks(number, settings)]
     assert len(set(taken)) == 12
-    assert taken == [task.id for task in make_plan(settings).fresh]
-    assert taken != [task.id for task in make_plan(settings.model_copy(update={"seed": 2})).fresh]
+    assert taken == [task.id for task in read_inputs(settings).fresh]
+    assert taken != [task.id for task in read_inputs(settings.model_copy(update={"seed": 2})).fresh]
 
 
 def test_too_few_fresh_tasks_are_told_before_the_work_begins(place):
@@ -39,7 +39,7 @@ def test_too_few_fresh_tasks_are_told_before_the_work_begins(place):
         run_evolve(evolve_settings(place, rounds=4, model=place / "none"), place / "out", place / "work")
     write_json_lines(place / "seed.jsonl", (seed_trajectory(number).to_json() for number in range(3)))
     with pytest.raises(DataError, match="hold 9 that are not in the seed data"):
-        make_plan(evolve_settings(place, rounds=3))
+        read_inputs(evolve_settings(place, rounds=3))
     assert not (place / "work").exists()
 
 
@@ -50,24 +50,24 @@ def test_held_out_tasks_must_stand_nowhere_else(place):
         DataError,
         match=r"1 of the 2 held-out tasks, or their articles, are also in .*tasks\.jsonl \(such as 'q3'\)",
     ):
-        make_plan(evolve_settings(place, heldout=heldout))
+        read_inputs(evolve_settings(place, heldout=heldout))
     write_json_lines(place / "heldout.jsonl", [question(1001).to_json()])
     with pytest.raises(DataError, match=r"seed\.jsonl"):
-        make_plan(evolve_settings(place, heldout=heldout))
+        read_inputs(evolve_settings(place, heldout=heldout))
     write_json_lines(
         place / "tasks.jsonl",
         (masked(number, document=f"d{number}", title=f"T{number}").to_json() for number in range(8)),
     )
     write_json_lines(place / "heldout.jsonl", [masked(99, title="T2").to_json()])
     with pytest.raises(DataError, match="such as 'T2'"):
-        make_plan(evolve_settings(place, heldout=heldout))
+        read_inputs(evolve_settings(place, heldout=heldout))
 
 
 def test_a_task_twice_is_refused(place):
     paths = (str(place / "tasks.jsonl"), str(place / "again.jsonl"))
     write_json_lines(place / "again.jsonl", [question(1).to_json()])
     with pytest.raises(DataError, match=r"'q1' of .*again\.jsonl"):
-        make_plan(evolve_settings(place, tasks=paths))
+        read_inputs(evolve_settings(place, tasks=paths))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_task_twice_is_refused(place):
 def test_a_judge_that_cannot_be_asked_is_told_before_the_work_begins(place, given, message):
     pytest.importorskip("openai")
     with pytest.raises(UsageError, match=message):
-        make_plan(evolve_settings(place, **given))
+        read_inputs(evolve_settings(place, **given))
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ from masksearch.search.settings import IndexSettings
 from masksearch.text.display import printable
 from masksearch.text.excerpts import text_part
 from masksearch.text.neutralise import neutralise
-from masksearch.train.tokens import IGNORED, encode_trajectory
+from masksearch.train.loss_mask import IGNORED, encode_trajectory
 from masksearch.types import Hit, MaskedTask, Page, Passage, Question, Turn
 
 FILE = REPOSITORY / "tests" / "data" / "attacks.jsonl"

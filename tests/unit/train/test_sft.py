@@ -9,12 +9,12 @@ from kit.train_helpers import Killed, farthest, make_trajectory, weights, write_
 
 from masksearch.errors import DataError, TrainingError
 from masksearch.runtime.files import read_appended, write_json_lines
+from masksearch.train.loss_mask import Encoded
 from masksearch.train.recorder import Recorder
 from masksearch.train.settings import SftSettings
 from masksearch.train.sft import LOGGED, run_sft
 from masksearch.train.sft_rows import arrange, arrange_stages, encode_all, make_curriculum
 from masksearch.train.sft_trainer import SparseHeadTrainer, answers_right
-from masksearch.train.tokens import Encoded
 
 
 def sft_settings(**given):

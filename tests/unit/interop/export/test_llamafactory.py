@@ -23,7 +23,7 @@ from pyarrow import parquet
 from masksearch.errors import DataError, UsageError
 from masksearch.interop.export.chat import chat_of
 from masksearch.interop.export.command import export
-from masksearch.train.tokens import encode_trajectory
+from masksearch.train.loss_mask import encode_trajectory
 from masksearch.types import task_from_json
 
 LEARNT, SHOWN = ("gpt", "function_call"), ("human", "observation")

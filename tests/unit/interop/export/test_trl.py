@@ -21,7 +21,7 @@ from trl import SFTConfig, SFTTrainer
 from masksearch.errors import ModelError, UsageError
 from masksearch.interop.export.command import export
 from masksearch.llm.token_session import encode_plain
-from masksearch.train.tokens import encode_trajectory
+from masksearch.train.loss_mask import encode_trajectory
 
 
 @pytest.fixture(scope="module")

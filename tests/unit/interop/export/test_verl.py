@@ -25,7 +25,7 @@ from masksearch.agent.prompts import messages
 from masksearch.errors import FormatError, UsageError
 from masksearch.interop.export.command import export
 from masksearch.interop.export.verl_reward import compute_score
-from masksearch.train.tokens import encode_trajectory
+from masksearch.train.loss_mask import encode_trajectory
 from masksearch.types import task_from_json
 
 

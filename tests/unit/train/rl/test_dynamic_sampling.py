@@ -14,7 +14,7 @@ from masksearch.llm.base import Generation, TokenRecord
 from masksearch.scoring.rewards import Ledger, open_judge
 from masksearch.train.rl.batch import credit_columns, fate, to_batch
 from masksearch.train.rl.dynamic_sampling import Group, Rollout, collect_step
-from masksearch.train.rl.figures import ledger_figures, step_figures
+from masksearch.train.rl.metrics import ledger_figures, step_figures
 from masksearch.train.settings import RlSettings
 from masksearch.types import Question, Trajectory, Turn, Usage, task_json
 

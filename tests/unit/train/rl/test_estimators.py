@@ -11,7 +11,7 @@ import torch
 from trl import GRPOTrainer
 
 from masksearch.train.rl.batch import mask_cut_short
-from masksearch.train.rl.estimators import RECIPES, leave_one_out, share_with_loss
+from masksearch.train.rl.estimators import ALGORITHMS, leave_one_out, share_with_loss
 from masksearch.train.rl.trainer import DapoTrainer, TokenFigures
 from masksearch.train.settings import RlSettings
 
@@ -92,13 +92,13 @@ def expected(algorithm, found, beta):
     return -sum(per_rollout) / len(per_rollout)
 
 
-def trl_advantages(recipe, rewards):
+def trl_advantages(method, rewards):
     """Returns TRL's advantages: (groups, G) -> (groups x G,).
 
     TRL computes them inside a method that also generates.
     """
     centred = rewards - rewards.mean(dim=1, keepdim=True)
-    if recipe.scale == "group":
+    if method.scale == "group":
         centred = centred / (rewards.std(dim=1, keepdim=True) + 1e-4)
     return centred.flatten()
 
@@ -108,7 +108,7 @@ def trainer_loss(algorithm, found, beta, micro):
 
     The trainer has no model; the log-probs are passed in.
     """
-    recipe, size = RECIPES[algorithm], len(found[0][0])
+    method, size = ALGORITHMS[algorithm], len(found[0][0])
     rollouts = [one for _, group in found for one in group]
     width = max(len(mask) for *_, mask in rollouts)
     columns = [torch.zeros(len(rollouts), width, dtype=torch.float64) for _ in range(4)]
@@ -119,8 +119,8 @@ def trainer_loss(algorithm, found, beta, micro):
         complete[row, : len(one[3])] = 1
     new, old, reference, tool = columns
     new.requires_grad_()
-    advantages = trl_advantages(recipe, torch.tensor([rewards for rewards, _ in found], dtype=torch.float64))
-    if recipe.leave_one_out:
+    advantages = trl_advantages(method, torch.tensor([rewards for rewards, _ in found], dtype=torch.float64))
+    if method.leave_one_out:
         advantages = leave_one_out(advantages, torch.ones(len(rollouts), dtype=torch.bool), size)
     mask = complete * tool.long()
     trainer = DapoTrainer.__new__(DapoTrainer)
@@ -132,8 +132,8 @@ def trainer_loss(algorithm, found, beta, micro):
         sync_gradients=True,
     )
     vars(trainer).update(
-        settings=settings, recipe=recipe, _scoring=False, _tokens=TokenFigures(), accelerator=one_process,
-        model=SimpleNamespace(training=True), loss_type=recipe.loss, importance_sampling_level=recipe.level,
+        settings=settings, algorithm=method, _scoring=False, _tokens=TokenFigures(), accelerator=one_process,
+        model=SimpleNamespace(training=True), loss_type=method.loss, importance_sampling_level=method.level,
         beta=beta, epsilon_low=LOW, epsilon_high=HIGH, max_completion_length=LENGTH,
         top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False,
         vllm_importance_sampling_correction=False, aux_loss_enabled=False, _entropy_bonus_enabled=False,
@@ -163,7 +163,7 @@ def trainer_loss(algorithm, found, beta, micro):
 
 
 @pytest.mark.parametrize("beta", [0.0, BETA])
-@pytest.mark.parametrize("algorithm", RECIPES)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_the_loss_is_the_papers(algorithm, beta):
     for seed in range(40):
         found = groups(seed)
@@ -198,7 +198,7 @@ def test_the_gradient_of_rloo_is_that_of_the_rollouts_log_probability():
 def test_a_mean_over_rollouts_does_not_count_those_without_loss():
     assert float(share_with_loss(torch.tensor([[1, 0], [0, 0], [0, 1], [0, 0]]))) == 0.5
     assert float(share_with_loss(torch.zeros(3, 2))) == 1.0
-    assert {name for name, recipe in RECIPES.items() if not recipe.by_rollout} == {"dapo"}
+    assert {name for name, method in ALGORITHMS.items() if not method.by_rollout} == {"dapo"}
 
 
 def test_leave_one_out_is_among_those_that_have_a_reward():

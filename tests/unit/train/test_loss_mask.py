@@ -9,7 +9,7 @@ from kit.tiny import CHATML, make_tiny_tokenizer
 
 from masksearch.agent.prompts import messages
 from masksearch.llm.token_session import decode, encode_plain, encode_prompt
-from masksearch.train.tokens import IGNORED, encode_trajectory, encode_turns, message_end
+from masksearch.train.loss_mask import IGNORED, encode_trajectory, encode_turns, message_end
 from masksearch.types import MaskedTask, Question, Trajectory, Turn, task_json
 
 

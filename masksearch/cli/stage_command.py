@@ -100,7 +100,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
         )
     place = _place(spec, settings, output, run_dir)
     # Every rank reads the same marks, because rank 0 never changes the marks of a finished stage.
-    if place.run is not None and (done := place.work.done()) and not done.get("unfinished"):
+    if place.run is not None and (done := place.work.complete()):
         if ranks.is_first():
             spent = human_time(done["seconds"])
             say(f"This stage is done already ({spent}); remove {place.work.folder} to make it again.")

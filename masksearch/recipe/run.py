@@ -75,9 +75,9 @@ class _Run:
         """Sets the rows of these stages from their marks; a stage that ended unfinished waits again."""
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
-            done = self.folders[stage.name].done()
+            done = self.folders[stage.name].complete()
             row: dict[str, Any] = {"status": "waiting", "seconds": None, "summary": {}}
-            if done and not done.get("unfinished"):
+            if done:
                 row = {"status": "done", "seconds": done["seconds"], "summary": done["summary"]}
             self.rows[stage.name] = {"name": stage.name, "kind": stage.spec.kind, **row}
 

@@ -113,6 +113,11 @@ class WorkFolder:
         record = read_mark(self.done_file)
         return record if record.get("key") == self.key and self.product.exists() else None
 
+    def complete(self) -> dict[str, Any] | None:
+        """Returns the record of a product that needs no more work; None if the stage must run."""
+        record = self.done()
+        return record if record and not record.get("unfinished") else None
+
     def incomplete(self) -> bool:
         """Whether the product is incomplete, or was incomplete before."""
         record = self.done() or {}

@@ -155,7 +155,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert __version__ in printed
     assert "--agent.top-k" in printed
-    assert "Search results shown. (default: 2)" in printed
+    assert "Number of search results shown to the model. (default: 2)" in " ".join(printed.split())
 
 
 def test_index_search_and_mask_by_themselves(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

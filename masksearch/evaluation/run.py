@@ -206,9 +206,9 @@ def roll_out_resumably(
 ) -> list[Finished]:
     """Returns the trajectories of all tasks in order, reusing the trajectories logged in `work`.
 
-    A checkpoint in this process decodes chunk by chunk, and an unfinished chunk is repeated as a whole:
-    rounding depends slightly on the other sequences of a batch, so results are the same however often a
-    run is interrupted. Raises ModelError or SearchError if more than `allow_failed` of the questions
+    A checkpoint in this process decodes chunk by chunk. An unfinished chunk is repeated as a whole, because
+    rounding depends slightly on the other sequences of a batch; so the results are the same however often
+    a run is interrupted. Raises ModelError or SearchError if more than `allow_failed` of the questions
     failed.
     """
     log = work / EPISODES
@@ -243,7 +243,7 @@ def roll_out_resumably(
         )
         if first.status == "model_failed":
             raise ModelError(f"{first.error} {count}")
-        # This trajectory's `error` may describe a later fault of the model.
+        # Not `first.error`, which may describe a later fault of the model.
         raise SearchError(f"{first.search_errors[0]} {count}")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return finished

@@ -106,6 +106,6 @@ class CompareSettings(Settings):
     allow_different_questions: bool = False
     """Compare results of one suite even if their questions differ, over the questions that they share."""
     bootstrap: int = Field(2000, ge=100)
-    """Resamples for the intervals and for the tests."""
+    """Number of resamples for the intervals and for the tests."""
     seed: int = 1
     """Seed of the resampling."""

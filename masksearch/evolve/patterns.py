@@ -51,8 +51,8 @@ def document(trajectory: Trajectory) -> str:
 def pattern(trajectory: Trajectory) -> str:
     """Returns the form of a trajectory's queries without their subject, such as `A A a a 0 | A of A*`.
 
-    A word of the task becomes A (capitalised), 0 (with a digit) or a. A capitalised word or number that
-    is not in the task becomes A* or 0*; any other word is kept.
+    A word of the task becomes `0` if it has a digit, `A` if it is capitalised, and `a` otherwise. A
+    capitalised word or number that is not in the task becomes `A*` or `0*`; any other word is kept.
     """
     task, tongue = task_of(trajectory), language(trajectory)
     shown = f"{task.title} {task.text.replace(MASK, ' ')}" if isinstance(task, MaskedTask) else task.question

@@ -68,7 +68,8 @@ class EvolveSettings(Settings):
     metric: Literal["f1", "recall", "em"] = "f1"
     """Metric of the gain on `heldout`."""
     min_gain: float = Field(0.0, ge=0, lt=1)
-    """A round gains if its mean exceeds the mean of the best earlier round by more than this."""
+    """A round gains if its mean of `metric` on `heldout` exceeds that of the best earlier round by more than
+    this."""
     take: Literal["best", "last"] = "best"
     """Round whose model is the product: best (on `heldout`; without it the last round) or last."""
     keep_models: bool = False

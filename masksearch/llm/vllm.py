@@ -116,7 +116,7 @@ def sampling_parameters(
 
 def cut(policy: TokenPolicy, stretch: Stretch, limit: int, stop: Sequence[str]) -> Written:
     """Returns the stretch up to the end that `policy.ended` finds, at most `limit` tokens."""
-    ids: list[int] = []  # (tokens,), as are their log-probabilities
+    ids: list[int] = []  # (tokens,); their log-probabilities have the same shape
     for token in stretch.ids[:limit]:
         ids.append(token)
         if finish := policy.ended(ids, stop):

@@ -15,6 +15,7 @@ class ReportSettings(Settings):
     against: tuple[str, ...] = ()
     """Folders of other runs whose evaluations the page compares with. Empty: no comparison."""
     trajectories: int = Field(5000, ge=1)
-    """Most trajectories on the page, shared evenly among the stages; a note names the number left out."""
+    """Maximum number of trajectories on the page, shared evenly among the stages; a note names the number
+    left out."""
     trajectories_per_stage: int = Field(5000, ge=1)
-    """Most trajectories of each stage on the page."""
+    """Maximum number of trajectories of each stage on the page."""

@@ -69,7 +69,7 @@ def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) 
 
 
 def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values that the page shows of an opened trajectory; empty values are left out.
+    """Returns the values that the page shows for an opened trajectory; empty values are left out.
 
     `row` is the evaluation's row (empty outside evaluations), `raw` the trajectory's line.
     """

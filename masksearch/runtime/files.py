@@ -72,7 +72,7 @@ def _unpacked(path: Path) -> BinaryIO:
 class _Bz2Streams(io.RawIOBase):
     """Reads all streams of a `.bz2` file.
 
-    The library's reader takes a damaged second stream for padding, and ends silently.
+    Python's own reader mistakes a damaged second stream for padding, and ends without an error.
     """
 
     def __init__(self, path: Path) -> None:

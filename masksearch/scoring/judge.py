@@ -43,7 +43,7 @@ PREDICTION_WORDS = 500
 FIELD_WORDS = 1000
 """Most words of a question, or of one accepted answer, that the judge sees."""
 RAW = 2000
-"""Most characters of a reply that a verdict records."""
+"""Maximum number of characters of the judge's reply that a verdict records."""
 OUTAGE = 8
 """Consecutive items without a reply that count as an outage, after which no more requests are sent. The
 concurrency applies instead if it is larger."""

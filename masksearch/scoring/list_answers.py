@@ -2,7 +2,7 @@
 whether all parts are in it (FanOutQA's strict accuracy).
 
 The rules are those of the authors' scorer (zhudotexe/fanoutqa: fanoutqa/eval/string.py and
-fanoutqa/norm.py): each part is searched in the answer as a whole phrase between word boundaries. Both
+fanoutqa/norm.py): each part is searched for in the answer as a whole phrase between word boundaries. Both
 sides are lower-cased, commas inside numbers are removed ("1,234" becomes "1234"), the marks , . ? ! : ;
 are deleted, and white space is collapsed. Additional text does not lower the score, and equal parts count
 separately.
@@ -37,8 +37,8 @@ def normalise_part(text: str) -> str:
 def list_scores(prediction: str, parts: Sequence[Sequence[str]]) -> tuple[float, float]:
     """Returns (recall, all): the share of the parts found, in [0, 1], and 1 if all are found, else 0.
 
-    A part is found if any of its equally acceptable forms is found. A form of marks only is searched in the
-    unnormalised text. Raises ValueError without parts.
+    A part is found if any of its equally acceptable forms is found. A form that consists only of
+    punctuation marks is searched for in the unnormalised text. Raises ValueError without parts.
     """
     if not parts:
         raise ValueError("an answer cannot be scored by parts without a part")

@@ -159,7 +159,7 @@ def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> boo
 
 
 class Curriculum:
-    """The order of items over the steps of a training, and the curriculum's state."""
+    """The order of items over the steps of a training run, and the curriculum's state."""
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ class Encoded:
     masks: int = 0
     """The task's number of masks; 0 for a question."""
     answer_tokens: int = 0
-    """Number of the answer's labels, the last labels before the end-of-message token; 0 without an answer."""
+    """Number of the answer's labels, which come just before the end-of-message token; 0 without an answer."""
 
 
 def encode_turns(

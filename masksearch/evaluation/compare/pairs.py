@@ -101,8 +101,8 @@ def baseline_of(
 ) -> Loaded:
     """Returns the baseline of the suite whose results are `members`.
 
-    This is the result `source` itself; in other suites the result of the same model and method; otherwise
-    the first member.
+    If the result `source` is a member, it is the baseline. Otherwise the baseline is the member with the
+    same model and method as `source`; without such a member, the first member.
     """
     named = next((entry for entry in entries if entry.source == source), None)
     if named in members and named is not None:

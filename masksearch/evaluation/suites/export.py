@@ -106,9 +106,9 @@ def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Quest
 def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:
     """Returns the ids of all gold paragraphs; empty if one of them is missing.
 
-    HotpotQA's full-wiki contexts lack some gold paragraphs. The missing paragraphs are taken from other
-    questions if only one paragraph has the title. A part of the ids would count as all of the gold, so a
-    question that lacks one of them gets no ids.
+    HotpotQA's full-wiki contexts lack some gold paragraphs. A missing paragraph is taken from another
+    question if only one paragraph has its title. A question that still lacks a gold paragraph gets no ids,
+    because an incomplete list would count as complete.
     """
     own: dict[str, list[str]] = {}
     for paragraph in item.paragraphs:

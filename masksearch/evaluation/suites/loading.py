@@ -37,10 +37,10 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
     `source` is the name of a suite, which is read from the hub (`hotpotqa`, or `hotpotqa@train` for
     another split); `hf:OWNER/NAME[:CONFIG][@SPLIT]` for another copy on the hub; or a file, as the
     authors publish it or as JSON Lines in our format, compressed or not. A file's layout is detected from
-    its content; `suite` decides if several layouts fit, and names a file in our format. Rows that are not
-    questions to ask (MuSiQue's unanswerable questions, FreshQA's DEV split) are skipped and counted on
-    standard error. Only files in our format have `supporting_passages`: these are ids of a corpus that
-    `write_suite` writes.
+    its content. If several layouts fit, `suite` selects one; for a file in our format, `suite` is the
+    suite's name. Rows that are not questions to ask (MuSiQue's unanswerable questions, FreshQA's DEV split)
+    are skipped and counted on standard error. Only files in our format have `supporting_passages`: these
+    are ids of a corpus that `write_suite` writes.
 
     Raises UsageError for an unknown suite, or if the suite must be named; DataError for a source without
     readable questions; FormatError, naming file and line (or record), for a row that is invalid, repeats
@@ -77,7 +77,7 @@ def read_release(source: str, suite: str = "") -> Release:
 
 
 def _reader(layout: str, source: str, first: Row) -> Reader:
-    """Returns the reader of a layout; for 2WikiMultiHopQA, with the aliases next to the questions."""
+    """Returns the reader of a layout; 2WikiMultiHopQA's also reads the alias file next to `source`."""
     if layout == OWN:
         return read_own
     if layout != "2wikimultihopqa" or "answer_id" not in first.values:

@@ -39,8 +39,8 @@ UNLINKING: Final = frozenset({"DATE", "NUMBER"})
 """Categories that never link a result to a task: a shared year is not a relation."""
 
 NEAR_COPY = 0.3
-"""Share of the shorter text's runs of five words; a result with this share in common with the source is a
-copy."""
+"""A result is a copy if it shares at least this part of its runs of five words with the source (of the
+source's runs if the source is shorter)."""
 COPIED_RUN = 8
 """Words in a row around the answer; a result that shares this many with the source is a copy."""
 NEARBY = 10

@@ -2,9 +2,10 @@
 
 The random generator belongs to the passage. Without a preference all sets of spans are equally likely
 (the paper's random masking). Otherwise spans are drawn in proportion to a strategy's weights, or taken by
-rank, the highest first. The last two methods sort the spans, then take each span that has a word between
-itself and every taken span, unless the span leaves no room for the rest. These methods find k spans
-whenever the passage has k spans with a word between any two.
+rank, the highest first. The last two methods first order the spans (at random by weight, or by rank). In this
+order they take each span that has a word between itself and every taken span, unless it leaves no room
+for the spans still to be taken. So they find k spans whenever the passage has k spans with a word between
+any two.
 """
 
 from __future__ import annotations

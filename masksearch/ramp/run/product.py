@@ -49,7 +49,7 @@ def write_folder(
     with atomic_path(output) as folder:
         folder.mkdir()
         files = [_write_shard(folder, number, block, kind) for number, block in enumerate(_blocks(tasks))]
-        report = finish()  # complete only after the tasks were written
+        report = finish()  # complete only once all tasks are written
         write_json(folder / MANIFEST, {"format": TASKS_FORMAT, "files": files, **report})
         write_text(folder / CARD, render_card(report, files, kind))
 

@@ -50,8 +50,8 @@ SCORES, ROWS, COLUMNS, VOCABULARY = (
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
-"""Compiled code is faster with at least this number of passages, at least this number of occurrences of the
-query's terms per passage, and at most this number of results."""
+"""Compiled code is faster if the index has at least `COMPILED_FROM` passages, the query's terms have at
+least `COMPILED_SHARE` occurrences per passage, and at most `COMPILED_MOST` results are requested."""
 TOGETHER = 8
 """Fewest queries for which threads are faster than a loop."""
 

@@ -57,11 +57,12 @@ NO_ANSWER = "answer not in the evidence"
 SHARED = 2
 """Words of the task near a span that make a linked passage evidence, if it is not known evidence."""
 CONTEXT = 4
-"""Most words of the task in the query of a hop."""
+"""Maximum number of words that the query of a hop takes from the task."""
 PLANNED = 3
-"""Most names in the first thought about a question."""
+"""Maximum number of names in the first thought about a question."""
 BEGINNING = 12
-"""Words quoted from a supporting passage that holds neither the answer nor an entity to follow."""
+"""Number of words quoted from the start of a supporting passage that holds neither the answer nor an entity
+to follow."""
 
 
 class _Trail:

@@ -29,7 +29,7 @@ from masksearch.types import Hit, MaskedTask, Page, Task, Tools
 TRANSLATED = ("es", "fr", "zh")
 """Languages of the prompts in addition to English."""
 TITLE_WORDS = 40
-"""Most words shown of a title."""
+"""Maximum number of words shown of a title."""
 Style = Literal["agent", "agent-prompted", "agent-tools"]
 """Style of the system prompt that describes the protocol and the tools."""
 

@@ -18,7 +18,7 @@ from masksearch.types import SEARCH_ONLY, Tools, Turn
 CONTROL = re.compile(r"</?(?:think|search|open|information|answer)>")
 """Every tag of the protocol."""
 MAX_QUERY = 400
-"""Most characters of a query or a title; the rest is cut off."""
+"""Maximum number of characters of a query or a title; the rest is cut off."""
 
 
 def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:

@@ -16,24 +16,26 @@ class AgentSettings(Settings):
     top_k: int = Field(2, ge=1)
     """Number of search results shown to the model."""
     passage_words: int = Field(70, ge=1)
-    """Most words shown of each search result."""
+    """Maximum number of words shown of each search result."""
     max_searches: int = Field(4, ge=0)
-    """Most searches of an episode; a further search ends the episode. 0: the first search ends the
-    episode."""
+    """Maximum number of searches of an episode; a further search ends the episode.
+
+    0: the first search ends the episode.
+    """
     max_opens: int = Field(0, ge=0)
-    """Most pages, or further parts of pages, that an episode opens by title; opening another ends the
-    episode. 0: the agent does not get the tool `open`."""
+    """Maximum number of pages, or further parts of pages, that an episode opens by title; opening another
+    ends the episode. 0: the agent does not get the tool `open`."""
     open_words: int = Field(120, ge=1)
     """Number of words of an opened page shown at a time."""
     max_tokens: int = Field(320, ge=1)
-    """Most model tokens of an episode."""
+    """Maximum number of model tokens of an episode."""
     turn_tokens: int = Field(160, ge=1)
-    """Most model tokens of one turn."""
+    """Maximum number of model tokens of one turn."""
     max_length: int = Field(1024, ge=16)
-    """Most tokens of prompt, model and tools together in an episode."""
+    """Maximum number of tokens of prompt, model and tools together in an episode."""
     corrections: int = Field(0, ge=0)
-    """Most invalid turns of an episode that get a fixed correction message; a further invalid turn ends the
-    episode. 0: the first invalid turn ends the episode, as in the paper."""
+    """Maximum number of invalid turns of an episode that get a fixed correction message; a further invalid
+    turn ends the episode. 0: the first invalid turn ends the episode, as in the paper."""
     answer_form: Literal["spans", "paragraph"] = "spans"
     """Form of the answer to a RAMP task: `spans` (the missing words only) or `paragraph` (the whole text)."""
 

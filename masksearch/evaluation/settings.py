@@ -59,7 +59,7 @@ class EvalSettings(Settings):
     """Questions between two saves of a checkpoint's trajectories. A resumed run repeats whole chunks, so
     that its results are the same as those of an uninterrupted run."""
     concurrency: int = Field(8, ge=1)
-    """Most requests in flight to an endpoint."""
+    """Maximum number of requests in flight to an endpoint."""
     allow_failed: float = Field(0.0, ge=0, le=1)
     """Share of the questions that may fail because of the endpoint or a search; each is scored with the
     answer it has. Above this share the stage fails and writes no results."""

@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 Test = Literal["permutation", "bootstrap"]
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 _CELLS = 4_000_000
-"""Most random numbers drawn at a time (32 MB), for any number of questions."""
+"""Maximum number of random numbers drawn at a time (32 MB), for any number of questions."""
 
 
 class PairedDifference(NamedTuple):

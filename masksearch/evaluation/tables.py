@@ -170,7 +170,8 @@ def _text_warnings(warnings: Sequence[str]) -> str:
 # -- LaTeX ------------------------------------------------------------------------------------------------
 
 WIDE = 9
-"""Most columns of a table set in one column of a page; a wider table spans both, in small print."""
+"""Maximum number of columns of a table set in one column of a page; a wider table spans both, in small
+print."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",

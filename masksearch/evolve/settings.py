@@ -34,7 +34,7 @@ class EvolveSettings(Settings):
     heldout_limit: int | None = Field(None, ge=1)
     """Number of held-out tasks to use, from the start of the file. Unset, all held-out tasks are used."""
     rounds: int = Field(3, ge=1)
-    """Most rounds."""
+    """Maximum number of rounds."""
     tasks_per_round: int = Field(1000, ge=1)
     """Fresh tasks per round."""
     samples: int = Field(4, ge=1)
@@ -47,22 +47,23 @@ class EvolveSettings(Settings):
     """Decides whether an answer is correct: the span metric (f1) or the judge; auto: the judge if
     `judge.url` is set, else f1."""
     min_f1: float = Field(1.0, gt=0, le=1)
-    """Least F1 of a correct answer under the span metric."""
+    """Minimum F1 of a correct answer under the span metric."""
     judge: JudgeSettings = JudgeSettings()
     """The judge; its strict verdict counts, or the relaxed verdict if that is the only mode."""
     min_searches: int = Field(1, ge=0)
-    """Least searches of a kept trajectory: a lucky guess without a search teaches no searching."""
+    """Minimum number of searches of a kept trajectory: a lucky guess without a search teaches no searching.
+    """
     keep_per_task: int = Field(2, ge=1)
-    """Most trajectories kept per task and round."""
+    """Maximum number of trajectories kept per task and round."""
     near_copies: float = Field(0.8, gt=0, le=1)
     """Jaccard similarity of thoughts and queries from which trajectories are near-copies; the first
     trajectory is kept."""
     per_document: int = Field(4, ge=0)
-    """Most trajectories per document, seed data included; 0: no limit."""
+    """Maximum number of trajectories per document, seed data included; 0: no limit."""
     pattern_share: float = Field(0.2, gt=0, le=1)
     """Largest share of a round's correct trajectories that are kept with the same query pattern."""
     mix: float = Field(0.25, ge=0, lt=1)
-    """Least share of the seed data in a teacher's training data; seed data is repeated to reach it."""
+    """Minimum share of the seed data in a teacher's training data; seed data is repeated to reach it."""
     patience: int = Field(2, ge=0)
     """Stop after this many consecutive rounds without a gain on `heldout`; 0: never."""
     metric: Literal["f1", "recall", "em"] = "f1"

@@ -30,7 +30,7 @@ class Sampling:
     temperature: float = 0.0
     seed: int = 0
     max_length: int = 1024
-    """Most tokens a session may hold (prompt, model and tool together)."""
+    """Maximum number of tokens a session may hold (prompt, model and tool together)."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,11 @@ import torch
 from masksearch.errors import ModelError
 
 WINDOW = 1024
-"""Most tokens in one forward pass. A longer text is cut into windows that overlap by half; each token is
-read in the window that shows more of the text before it."""
+"""Maximum number of tokens in one forward pass.
+
+A longer text is cut into windows that overlap by half; each token is read in the window that shows more of
+the text before it.
+"""
 HEAD_ROWS = 512
 """Positions whose logits are in memory at a time."""
 

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T | str]
 """Reads a JSON object: returns the value, or as a string the reason why the object is invalid."""
 MOST_OPENINGS = 100
-"""Most opening brackets of a reply that are tried as the start of the object."""
+"""Maximum number of opening brackets of a reply that are tried as the start of the object."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 EXTRA = "vllm"
 MAX_CONCURRENT = 256
-"""Most concurrent requests of one process: about the batch size of vLLM by default.
+"""Maximum number of concurrent requests of one process: about the batch size of vLLM by default.
 
 Each request takes a connection.
 """
@@ -40,7 +40,7 @@ WAITS = (0.5, 2.0)
 RETRYABLE_STATUSES = frozenset({408, 429})
 """HTTP statuses, in addition to 5xx, after which a request is tried again."""
 LONGEST_MESSAGE = 300
-"""Most characters of a server's message that an error quotes."""
+"""Maximum number of characters of a server's message that an error quotes."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from masksearch.types import MASK
 CONTEXT_WORDS = 6
 """Content words that a query takes from the text around the mask."""
 RUN = 4
-"""Most Chinese characters that count as one word of a query."""
+"""Maximum number of Chinese characters that count as one word of a query."""
 _POSSESSIVE = re.compile(r"['’]s$")
 _ELIDED = re.compile(r"^(?:[ldnsjmtc]|(?:jus|lors|puis|quoi)?qu)['’](?=[^\W_])", re.IGNORECASE)
 # Chinese function words whose characters may be part of a name ("以" in "以色列"), so that they cannot be

@@ -44,7 +44,7 @@ class MaskSettings(Settings):
     limit: int | None = Field(None, ge=1)
     """Number of tasks after which the stage stops. Without a value, it makes all tasks the corpus allows."""
     tasks_per_document: int = Field(1, ge=1)
-    """Most tasks per document; each comes from a different passage."""
+    """Maximum number of tasks per document; each comes from a different passage."""
     split: Literal["train", "heldout", "all"] = "all"
     """Articles to use: those for training, the held-out ones, or all."""
     heldout_share: float = Field(0.2, gt=0, lt=1)

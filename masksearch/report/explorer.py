@@ -41,9 +41,9 @@ FIELDS = (
     "fate",
 )
 TASK_CHARACTERS = 4000
-"""Most characters of a task's text in the index."""
+"""Maximum number of characters of a task's text in the index."""
 ANSWER_CHARACTERS = 120
-"""Most characters of an answer in the index; the block holds the whole answer."""
+"""Maximum number of characters of an answer in the index; the block holds the whole answer."""
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,11 @@ _NUMBERED = re.compile(
 # A mask, a word (a single character in scripts without spaces), or a punctuation mark.
 _TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
-"""Most tokens of a predicted paragraph that word alignment uses (alignment takes quadratic time)."""
+"""Maximum number of tokens of a predicted paragraph that word alignment uses (alignment takes quadratic
+time)."""
 LEAST_COPIED = 0.5
-"""Least share of the visible words that a predicted paragraph must contain to be parsed as a filled copy."""
+"""Minimum share of the visible words that a predicted paragraph must contain to be parsed as a filled copy.
+"""
 
 
 class Fill(NamedTuple):

@@ -39,16 +39,16 @@ from masksearch.types import MaskedTask, Question, Task
 Mode = Literal["strict", "relaxed"]
 MODES: tuple[Mode, ...] = ("strict", "relaxed")
 PREDICTION_WORDS = 500
-"""Most words of a prediction that the judge sees (characters in scripts without spaces)."""
+"""Maximum number of words of a prediction that the judge sees (characters in scripts without spaces)."""
 FIELD_WORDS = 1000
-"""Most words of a question, or of one accepted answer, that the judge sees."""
+"""Maximum number of words of a question, or of one accepted answer, that the judge sees."""
 RAW = 2000
 """Maximum number of characters of the judge's reply that a verdict records."""
 OUTAGE = 8
 """Consecutive items without a reply that count as an outage, after which no more requests are sent. The
 concurrency applies instead if it is larger."""
 MOST_OPENINGS = 100
-"""Most opening braces of a reply that the parser tries as the start of JSON."""
+"""Maximum number of opening braces of a reply that the parser tries as the start of JSON."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
 """Environment variables for the API key; the first that is set counts."""
 FILES = ("judge-strict.j2", "judge-relaxed.j2", "judge-item.j2", "judge-repair.j2")

@@ -27,9 +27,9 @@ class JudgeSettings(Settings):
     """Folder with prompt files that replace ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2,
     judge-repair.j2). Empty: our prompts."""
     max_tokens: int = Field(512, ge=1)
-    """Most tokens of a verdict."""
+    """Maximum number of tokens of a verdict."""
     concurrency: int = Field(8, ge=1)
-    """Most requests in flight."""
+    """Maximum number of requests in flight."""
     timeout: float = Field(120.0, gt=0)
     """Seconds after which a request counts as failed."""
     retries: int = Field(4, ge=0)
@@ -82,7 +82,7 @@ class RewardSettings(Settings):
     cache_tokens: int = Field(80, ge=1)
     """L_cache of the length penalty, in model tokens: the penalty starts at max_tokens - cache_tokens."""
     solved_at: float = Field(0.5, gt=0, le=1)
-    """Least answer reward at which a rollout counts as correct, for dynamic sampling and solve rates."""
+    """Minimum answer reward at which a rollout counts as correct, for dynamic sampling and solve rates."""
 
     @field_validator("judge")
     @classmethod
@@ -113,7 +113,8 @@ class RewardAuditSettings(Settings):
     index: Ref = ""
     """Index that the attacks search; required with `tasks`."""
     limit: int = Field(4, ge=1)
-    """Most tasks of each kind; questions are one kind, masked texts one kind per number of masks."""
+    """Maximum number of tasks of each kind; questions are one kind, masked texts one kind per number of
+    masks."""
     allowed: float = Field(0.1, ge=0)
     """Reward that an attack may earn above an honest wrong answer to the same task."""
     judge: JudgeSettings = JudgeSettings()

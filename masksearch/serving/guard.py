@@ -15,7 +15,7 @@ from masksearch.errors import MissingExtraError
 from masksearch.serving.settings import ServeSettings
 
 LONGEST_HEAD = 65_536
-"""Most bytes of a request line with all headers."""
+"""Maximum number of bytes of a request line with all headers."""
 GRACE = 2.0
 """Seconds beyond `read_timeout` after which a connection with an incomplete body is closed. In this time the
 application can answer with 408."""

@@ -19,21 +19,25 @@ class ServeSettings(Settings):
     default_k: int = Field(3, ge=1)
     """Number of results per query if the request names none."""
     max_k: int = Field(1000, ge=1)
-    """Most results per query that a request may ask for."""
+    """Maximum number of results per query that a request may ask for."""
     max_query: int = Field(10_000, ge=1)
     """Longest query, in characters."""
     max_queries: int = Field(2048, ge=1)
-    """Most queries of one request."""
+    """Maximum number of queries of one request."""
     max_results: int = Field(100_000, ge=1)
-    """Most results of all queries of one request together."""
+    """Maximum number of results of all queries of one request together."""
     max_body: int = Field(8_000_000, ge=1)
     """Longest body of a request, in bytes."""
     max_batch: int = Field(64, ge=1)
-    """Most queries, from all waiting requests, that are searched in one batch."""
+    """Maximum number of queries, from all waiting requests, that are searched in one batch."""
     max_waiting: int = Field(10_000, ge=1)
-    """Most queries that may wait; the server answers further requests with 503 (try again later)."""
+    """Maximum number of queries that may wait; the server answers further requests with 503 (try again
+    later)."""
     connections: int = Field(900, ge=1)
-    """Most open connections. The default is below 1,024, the usual limit of open files of a process."""
+    """Maximum number of open connections.
+
+    The default is below 1,024, the usual limit of open files of a process.
+    """
     read_timeout: float = Field(10.0, gt=0)
     """Seconds within which the head of a request must arrive, and then again its body."""
     drain: int = Field(30, ge=0)

@@ -21,7 +21,7 @@ class RoleSettings(Settings):
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; 0 is greedy decoding."""
     max_tokens: int = Field(1024, ge=1)
-    """Most tokens of a reply."""
+    """Maximum number of tokens of a reply."""
 
 
 class AgentsSettings(Settings):
@@ -37,14 +37,14 @@ class AgentsSettings(Settings):
     judge: RoleSettings = RoleSettings()
     """Model that judges whether the answer is correct."""
     queries: int = Field(3, ge=1)
-    """Fewest queries that the rewriter writes per round."""
+    """Minimum number of queries that the rewriter writes per round."""
     per_query: int = Field(10, ge=1)
     """Number of results per query."""
     merged: int = Field(10, ge=1)
     """Number of results that the observer reads, after the results of all queries of a round are merged
     round-robin."""
     max_rounds: int = Field(4, ge=1)
-    """Most rounds of searching per task."""
+    """Maximum number of rounds of searching per task."""
     max_reflections: int = Field(2, ge=0)
     """Number of rounds without a finding after which the observer may answer from its own knowledge. 0
     allows it from the start."""
@@ -87,8 +87,8 @@ class SynthesizeSettings(Settings):
     agents: AgentsSettings = AgentsSettings()
     """Settings of the teacher `agents`."""
     concurrency: int = Field(16, ge=1)
-    """Most requests in flight in all processes together (`agents`); nearly twice as many tasks run at a
-    time."""
+    """Maximum number of requests in flight in all processes together (`agents`); nearly twice as many tasks
+    run at a time."""
     max_tokens: int = Field(0, ge=0)
     """Number of tokens, of prompts and replies together, at which the run starts no further task. The
     same command with a higher limit resumes it. 0: no limit."""

@@ -11,8 +11,10 @@ from masksearch.text.sentences import UNSPACED
 # Matches a word as `corpus.cut` counts words: in scripts without spaces, each character is a word.
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PER_WORD = 40
-"""Most characters per word of an excerpt, on average. Without this limit, one endless word could fill a
-session."""
+"""Maximum number of characters per word of an excerpt, on average.
+
+Without this limit, one endless word could fill a session.
+"""
 LONGEST = 1_000_000
 """Characters of a page that the model can read; the rest is cut off."""
 

@@ -31,18 +31,18 @@ class CurriculumSettings(Settings):
     start from `solve_rates` and are updated by the training's own rollouts. In SFT a trajectory counts as
     solved when each token of its answer is the likeliest token."""
     floor: float = Field(0.05, gt=0, le=1)
-    """Least weight of a task, relative to a task that is solved half of the time or was never measured.
+    """Minimum weight of a task, relative to a task that is solved half of the time or was never measured.
     Above 0, so that every task is measured again at times."""
     half_life: int = Field(50, ge=1)
     """Steps after which a solve rate counts half, because the model has changed since."""
     measure_steps: int = Field(10, ge=1)
     """Steps between two measurements on `heldout`."""
     heldout_limit: int = Field(64, ge=1)
-    """Most held-out tasks of the stage that are measured, taken from the first task on."""
+    """Maximum number of held-out tasks of the stage that are measured, taken from the first task on."""
     patience: int = Field(3, ge=1)
     """Measurements in a row without gain that make a plateau."""
     min_gain: float = Field(0.0, ge=0)
-    """Least improvement that counts as a gain (it must be exceeded), in F1 (SFT: in the loss)."""
+    """Minimum improvement that counts as a gain (it must be exceeded), in F1 (SFT: in the loss)."""
 
     @field_validator("stages")
     @classmethod
@@ -135,8 +135,10 @@ class SupervisedSettings(TrainingSettings):
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
     """Course of the learning rate after the warmup."""
     max_length: int = Field(1024, ge=16)
-    """Most tokens of a trajectory, prompt included. Longer trajectories are left out and counted, never
-    cut."""
+    """Maximum number of tokens of a trajectory, prompt included.
+
+    Longer trajectories are left out and counted, never cut.
+    """
 
 
 class TrainingStageSettings(Settings):
@@ -231,8 +233,10 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     dynamic_sampling: bool = True
     """Replace groups whose rollouts are all right or all wrong by groups of other tasks (DAPO)."""
     max_refills: int = Field(3, ge=0)
-    """Most times that further tasks are sampled for a step. A batch that is still not full is completed with
-    groups that carry no loss."""
+    """Maximum number of times that further tasks are sampled for a step.
+
+    A batch that is still not full is completed with groups that carry no loss.
+    """
     overlong_filter: bool = False
     """Give no loss to rollouts that a token limit cut off (DAPO's overlong filtering); their rewards still
     count in the mean of their group."""

@@ -47,12 +47,14 @@ if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
 
 PIECE = 8_000
-"""Fewest characters of a piece that is parsed at once; the piece ends at the next line end."""
+"""Minimum number of characters of a piece that is parsed at once; the piece ends at the next line end."""
 MAX_PIECE = 64_000
-"""Most characters of a piece. A longer piece is not prose and is left out, because parsing may take
-quadratic time."""
+"""Maximum number of characters of a piece.
+
+A longer piece is not prose and is left out, because parsing may take quadratic time.
+"""
 MAX_FORMULAS = 2
-"""Most formulas of a paragraph. A paragraph with more formulas is left out completely."""
+"""Maximum number of formulas of a paragraph. A paragraph with more formulas is left out completely."""
 LONG = 20_000
 """Longest line, in characters, from which single sentences are left out; a longer line is left out
 completely."""

@@ -25,7 +25,7 @@ from masksearch.runtime.files import open_binary
 from masksearch.runtime.records import read_rows
 
 PREAMBLE = 20
-"""Most lines of remarks above a FreshQA header."""
+"""Maximum number of lines of remarks above a FreshQA header."""
 
 
 def read_file(path: str) -> Iterator[Row]:

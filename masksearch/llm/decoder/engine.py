@@ -26,11 +26,11 @@ from masksearch.llm.decoder.graphs import RecordedPasses, graphs_wanted
 from masksearch.llm.decoder.slots import ATTENTION, SlotCache
 
 PREFILL_TOKENS = 4096
-"""Most tokens of one prefill pass on a CPU, padding included."""
+"""Maximum number of tokens of one prefill pass on a CPU, padding included."""
 PREFILL_TOKENS_GPU = 16384
-"""Most tokens of one prefill pass on a GPU, padding included."""
+"""Maximum number of tokens of one prefill pass on a GPU, padding included."""
 PATIENCE_GPU = 8
-"""Most decoding passes for which a prefill waits on a GPU.
+"""Maximum number of decoding passes for which a prefill waits on a GPU.
 
 A pass on a GPU takes about the same time for any size, so several prefills share a pass. The prefill runs
 earlier if at least 1/8 of the requests wait for it.

@@ -31,7 +31,7 @@ from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
 SHORTEST = 8
-"""Fewest words of a text that is shorter than a run and is excluded as a whole."""
+"""Minimum number of words of a text that is shorter than a run and is excluded as a whole."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE: Final = 0x9E3779B97F4A7C15

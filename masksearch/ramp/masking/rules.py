@@ -22,7 +22,7 @@ from masksearch.text.words import at_boundaries, base_title, has_sequence, loose
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
 SHORTEST = 10
-"""Fewest words of a passage, and fewest visible words of a task."""
+"""Minimum number of words of a passage, and of visible words of a task."""
 UNIQUE, NOT_INFERABLE = "unique", "not-inferable"
 RULES = (UNIQUE, NOT_INFERABLE)
 """The rules that can be switched off. `unique`: the span occurs once in the shown text. `not-inferable`:

@@ -36,7 +36,7 @@ RESUMED: Final = ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES)
 SAMPLE = 256
 """Passages to which the shares of the mask counts are fitted."""
 LEAST_SHARD = 100
-"""Fewest documents of a shard if a limit makes shards smaller."""
+"""Minimum number of documents of a shard if a limit makes shards smaller."""
 
 
 def with_corpus(settings: MaskSettings) -> MaskSettings:

@@ -16,7 +16,7 @@ TASKS_FORMAT = "masksearch-tasks/1"
 MANIFEST = "manifest.json"
 CARD = "README.md"
 TASKS_PER_FILE = 50_000
-"""Most tasks per file of a folder."""
+"""Maximum number of tasks per file of a folder."""
 SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json", ".parquet")
 
 

@@ -19,7 +19,7 @@ from masksearch.runtime.records import explain, read_rows
 from masksearch.types import MaskedTask
 
 LARGEST_SAMPLE = 100_000
-"""Most numbers from which quantiles of lengths are computed, so that memory stays constant."""
+"""Maximum number of numbers from which quantiles of lengths are computed, so that memory stays constant."""
 
 DROPPED = (
     ("dropped", "dropped passages, by reason"),

@@ -45,11 +45,11 @@ EXTRACTORS = {
 }
 """Name of an extractor -> its module."""
 MOST_WORDS = 6
-"""Most words of a span, except in Chinese."""
+"""Maximum number of words of a span, except in Chinese."""
 MOST_CHARACTERS = 60
-"""Most characters of a span."""
+"""Maximum number of characters of a span."""
 MOST_HAN = 20
-"""Most Chinese characters of a span in Chinese, which has no spaces between words."""
+"""Maximum number of Chinese characters of a span in Chinese, which has no spaces between words."""
 
 # A leading article or possessive stays outside a span ("the [mask]"). Outside English this holds only in
 # lower case, because a capitalised article belongs to the name ("Los Ángeles").

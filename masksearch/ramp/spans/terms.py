@@ -41,7 +41,7 @@ Place = tuple[int, int]
 """Offsets [start, end) of a term in its text."""
 
 MOST_WORDS = 3
-"""Most words of a term."""
+"""Maximum number of words of a term."""
 _WORD = re.compile(r"[^\W\d_]+(?:[-‐‑][^\W\d_]+)*")
 _ACRONYM = re.compile(r"[A-Z]{2,6}")
 
@@ -67,7 +67,7 @@ class Grammar:
     learned_rare: float
     """Highest frequency of the rarest word of a term that has a learned ending or several words."""
     shortest: int = 5
-    """Fewest letters of the rarest word of a term."""
+    """Minimum number of letters of the rarest word of a term."""
 
 
 _COMMON_MODIFIER = 4.3

@@ -53,7 +53,7 @@ COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
 """Compiled code is faster if the index has at least `COMPILED_FROM` passages, the query's terms have at
 least `COMPILED_SHARE` occurrences per passage, and at most `COMPILED_MOST` results are requested."""
 TOGETHER = 8
-"""Fewest queries for which threads are faster than a loop."""
+"""Minimum number of queries for which threads are faster than a loop."""
 
 Numbers = npt.NDArray[np.int64]
 

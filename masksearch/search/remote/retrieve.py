@@ -21,7 +21,8 @@ from masksearch.text.display import encodable, one_line
 from masksearch.types import Hit, Passage
 
 MAX_QUERIES, MAX_RESULTS = 256, 100_000
-"""Most queries and results per request; `masksearch serve` rejects more results (its max_results)."""
+"""Maximum number of queries and results per request; `masksearch serve` rejects more results (its
+max_results)."""
 MAX_BYTES = 64_000_000
 """Longest answer that is read, in bytes. This is room for 256 queries with whole passages."""
 HEALTH_TIMEOUT = 3.0

@@ -26,9 +26,9 @@ from masksearch.types import MASK
 NEAR = 10
 """Words on each side of a mask or a span that count as near; in a Chinese text, twice as many characters."""
 FAR = 20
-"""Most words between a span and a name that links it."""
+"""Maximum number of words between a span and a name that links it."""
 TITLE_SHOWN = 8
-"""Most words of a title in a quote."""
+"""Maximum number of words of a title in a quote."""
 MERGED = 2
 """Longest gap, in words, between two pieces of a quote that is still quoted."""
 RUN_ZH = 4

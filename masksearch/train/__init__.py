@@ -1,4 +1,5 @@
-"""Training of models on trajectories and tasks: token rows and loss masks, SFT, and RL with live search.
+"""Training of a model: SFT on trajectories, and RL on tasks with live search.
 
-Both stages run on TRL's trainers: `sft.py` is the stage `sft`, `rl/` the stage `rl` (DAPO and its relatives).
+Both stages use TRL's trainers. `sft.py` is the stage `sft`; the folder `rl/` is the stage `rl` (DAPO and
+related algorithms). The other modules are shared parts, such as loss masks, LoRA and the curriculum.
 """

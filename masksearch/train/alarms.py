@@ -1,7 +1,7 @@
-"""Alarms: signs of a training collapse, found in the rows of the log.
+"""Alarms: signs of a training collapse, found in the rows of the training log (log.jsonl).
 
-The checks are functions of the log alone. The log of a resumed run holds the earlier rows, so a resumed run
-raises the same alarms as an uninterrupted run.
+The checks read the log and nothing else. The log of a resumed run still has the rows from before the
+interruption, so a resumed run raises the same alarms as an uninterrupted run.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Alarm:
-    """One sign of a collapse, with a sentence that gives the metrics and a remedy."""
+    """A sign of a collapse: the alarm's name, and a text that gives the metrics and a remedy."""
 
     name: AlarmName
     text: str
 
 
 class RunStopped(Exception):
-    """Ends the training loop because of an alarm; the settings decide how the stage ends."""
+    """Raised to end the training loop at an alarm. The settings decide if the stage then ends or fails."""
 
     def __init__(self, alarm: Alarm) -> None:
         super().__init__(alarm.text)
@@ -35,7 +35,7 @@ class RunStopped(Exception):
 
 
 def not_finite(what: str, value: float, step: int) -> Alarm:
-    """Builds the alarm `nan` for a loss or gradient (named by `what`) that is not finite."""
+    """Builds the alarm `nan` for a value that is not finite; `what` is "loss" or "gradient"."""
     return Alarm(
         "nan",
         f"The {what} is {value} in step {step}; lower learning_rate or max_grad_norm, or compute in float32.",
@@ -43,16 +43,19 @@ def not_finite(what: str, value: float, step: int) -> Alarm:
 
 
 def refuse_not_finite(loss: float, step: int) -> None:
-    """Raises RunStopped for a loss that is not finite, before its gradient reaches the weights."""
+    """Raises RunStopped for a loss that is not finite.
+
+    The trainers call this before the optimizer step, so the bad gradient does not reach the weights.
+    """
     if not math.isfinite(loss):
         raise RunStopped(not_finite("loss", loss, step))
 
 
 def check(rows: Sequence[Row], settings: AlarmSettings) -> list[Alarm]:
-    """Returns the alarms that the last of these log rows raises.
+    """Returns the alarms that the last row raises; `rows` are all rows of the log so far.
 
-    Each row has the key `step`. Metrics may be missing: a step without a token with loss has no entropy or
-    ratio.
+    Each row has the key `step`. Metrics may be missing: if no token of a step carries loss, its row has no
+    entropy and no ratio.
     """
     if not rows:
         return []
@@ -83,13 +86,13 @@ def _values(rows: Sequence[Row], key: str) -> list[float]:
 
 
 def _means(values: Sequence[float], window: int) -> list[float]:
-    """Returns the means of every `window` consecutive values; an empty list for fewer values."""
+    """Returns the moving average over `window` values; an empty list if there are fewer values."""
     return [fmean(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
 def _falls(rows: Sequence[Row], settings: AlarmSettings) -> Iterator[Alarm | None]:
-    """Yields an alarm for each metric that fell too far below its highest mean, else None."""
-    # (alarm, key in the log, largest fall, description, remedy)
+    """Yields, for each metric, an alarm if its moving average fell too far below its maximum, else None."""
+    # (alarm, key in the log, largest allowed fall, description, remedy)
     checks: tuple[tuple[AlarmName, str, float, str, str], ...] = (
         (
             "likelihood",
@@ -137,14 +140,14 @@ def _ratio(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
 
 
 def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
-    """Returns the alarm for `empty_steps` steps in a row without a group that could be trained on."""
+    """Returns the alarm `unfilled` if the last `empty_steps` steps had no group to train on, else None."""
     recent = rows[-settings.empty_steps :]
     if len(recent) < settings.empty_steps or any(row.get("groups_kept", 1) for row in recent):
         return None
     names = ("groups_solved", "groups_hopeless", "groups_disturbed", "groups_sampled")
     solved, hopeless, disturbed, sampled = (sum(int(row.get(key, 0)) for row in recent) for key in names)
     failed = f", {disturbed} dropped because a search or the model's server failed" if disturbed else ""
-    # A group with failed searches may also be all right or all wrong, so failures are checked first.
+    # A group with failures can also count as all right or all wrong, so failures are checked first.
     if 2 * disturbed > sampled:
         remedy = "Make the search reliable (search_errors in rollouts.jsonl has its errors)"
     elif hopeless >= solved:
@@ -159,15 +162,15 @@ def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
 
 
 class Watch:
-    """Raises RunStopped at an alarm that stops the run, and reports any other alarm once."""
+    """Checks each new log row: raises RunStopped at an alarm in `stop_on`, and reports other alarms once."""
 
     def __init__(self, settings: AlarmSettings, rows: Sequence[Row]) -> None:
-        """`rows` are the log rows before the resumed run; empty for a new run."""
+        """`rows` are the log rows from before the resume; empty for a new run."""
         self.settings, self.rows = settings, list(rows)
         self.reported: set[str] = set()
 
     def add_row(self, row: Row) -> None:
-        """Adds a row of the log and checks it."""
+        """Adds a row of the log and checks it. Raises RunStopped at an alarm that stops the run."""
         self.rows.append(row)
         alarms = check(self.rows, self.settings)
         for alarm in alarms:
@@ -181,14 +184,15 @@ class Watch:
 
 
 def train_until_alarm(trainer: Any, state: str | None) -> Alarm | None:
-    """Trains to the end (returns None) or to an alarm, which it shows and returns.
+    """Trains until the last step or until an alarm stops the run.
 
-    `state` is the saved state to start from; None starts from the beginning.
+    Shows and returns the alarm, or returns None after the last step. `state` is the saved state to resume
+    from; None starts from the beginning.
     """
     try:
         trainer.train(resume_from_checkpoint=state)
     except RunStopped as stop:
-        # The exception skipped the trainer's own end, so the callbacks are closed here.
+        # The exception skipped the end of trainer.train(), which would have closed the callbacks.
         trainer.callback_handler.on_train_end(trainer.args, trainer.state, trainer.control)
         say(f"  stopped: {stop}")
         return stop.alarm

@@ -1,12 +1,14 @@
-"""The curriculum orders the tasks of training: mixed, in stages by number of masks, or by solve rate.
+"""The curriculum: the order of the training tasks.
 
-The order depends on the seed, the step and the curriculum's state alone. The state (stage, measurements,
-solve rates) changes between steps and is saved with each checkpoint, so that a resumed run sees the same
+The order is mixed, or in stages by number of masks. Within a stage, tasks are drawn evenly or by solve
+rate. The order depends only on the seed, the step and the curriculum's state (stage, measurements, solve
+rates). The state changes between steps and is saved with each checkpoint, so a resumed run sees the same
 tasks.
 
-A task that is solved with probability p teaches most at p = 1/2: the variance of a right-or-wrong reward
-is p (1 - p), and a group whose rollouts are all right or all wrong has no gradient. The weight of a task
-is therefore 4 p (1 - p), with a floor.
+Drawing by solve rate prefers tasks of medium difficulty. If the model solves a task with probability p,
+the variance of a right-or-wrong reward is p (1 - p), which is largest at p = 1/2. A group whose rollouts
+are all right or all wrong has no gradient. The weight of a task is therefore 4 p (1 - p), but at least
+`floor`.
 """
 
 from __future__ import annotations
@@ -32,18 +34,18 @@ from masksearch.train.settings import CurriculumSettings
 from masksearch.types import MaskedTask, Task
 
 PRIOR = 0.25
-"""Prior count, added to a task's right rollouts and to its wrong rollouts.
+"""Pseudo-count that is added to a task's right rollouts and to its wrong rollouts to estimate p.
 
-A task without rollouts has p = 1/2; after eight rollouts the prior hardly changes p.
+So a task without rollouts has p = 1/2. After eight rollouts the pseudo-counts hardly change p.
 """
 STATE = "curriculum.json"
 RATES = Path("rounds") / "solve-rates.jsonl"
-"""File of the solve rates inside the product of a stage `evolve`."""
+"""Path of the solve rates inside the output folder of a stage `evolve`."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """A task as the curriculum sees it: its id and its number of masks (0 for a question)."""
+    """The part of a task that the curriculum needs: the task's id and number of masks (0 for a question)."""
 
     key: str
     masks: int
@@ -51,7 +53,10 @@ class Item:
 
 @dataclass(frozen=True)
 class Rate:
-    """Numbers of right rollouts and of all rollouts of a task, decayed to `step` (see `decayed`)."""
+    """Counts of right rollouts and of all rollouts of a task; older rollouts count less (see `decayed`).
+
+    `step` is the step at which the counts were last updated.
+    """
 
     solved: float
     sampled: float
@@ -60,9 +65,10 @@ class Rate:
 
 @dataclass(frozen=True)
 class State:
-    """The changing part of a curriculum: the stage (from 0), its first step, its measurements, the rates.
+    """The changing part of a curriculum: stage (from 0), first step of the stage, measurements, solve rates.
 
-    `measures` holds the measurements of this stage; higher is better.
+    `measures` are the held-out measurements made in this stage; higher is better. `rates` maps task ids to
+    solve rates.
     """
 
     stage: int = 0
@@ -94,18 +100,18 @@ def item_of(task: Task) -> Item:
 
 @lru_cache(maxsize=8)
 def pass_order(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
-    """Returns the random order of 0 to count - 1 in pass number `turn`."""
+    """Returns the random order of the indices 0 to count - 1 in pass number `turn` over them."""
     return tuple(random.Random(f"{seed}:{turn}").sample(range(count), count))
 
 
 def index_at(place: int, count: int, seed: int | str) -> int:
-    """Returns the index at a place of an endless sequence of shuffled passes over `count` indices."""
+    """Returns the index at position `place` of an endless sequence of shuffled passes over `count` indices."""
     turn, index = divmod(place, count)
     return pass_order(seed, turn, count)[index]
 
 
 def decayed(rate: Rate, step: int, half_life: int) -> Rate:
-    """Returns a rate as it counts at a later step: both counts are halved every `half_life` steps."""
+    """Returns a rate decayed to a later step: both counts are halved every `half_life` steps."""
     share = 0.5 ** (max(0, step - rate.step) / half_life)
     return Rate(rate.solved * share, rate.sampled * share, step)
 
@@ -121,21 +127,21 @@ def weight(rate: Rate | None, step: int, settings: CurriculumSettings) -> float:
 
 
 def weighted_order(weights: npt.ArrayLike, seed: int, step: int) -> npt.NDArray[np.int64]:
-    """Returns all indices (n,), drawn without replacement in proportion to the weights (n,).
+    """Returns all indices (n,) in the order of a weighted draw without replacement; weights are (n,).
 
-    The draw uses exponential clocks: clock i rings at -log(u_i) / w_i, and the indices are ordered by
-    these times (Efraimidis and Spirakis 2006, Weighted random sampling with a reservoir).
+    Index i gets the random time -log(u_i) / w_i with u_i uniform, and the indices are sorted by these times
+    (Efraimidis and Spirakis 2006, Weighted random sampling with a reservoir).
     """
     values = np.asarray(weights, dtype=np.float64)  # (n,)
-    # 1 - u is in (0, 1], so that the logarithm is finite.
+    # random() is in [0, 1), so 1 - random() is in (0, 1] and its logarithm is finite.
     uniform = 1.0 - np.random.default_rng([seed % 2**32, step]).random(len(values))  # (n,)
     return np.argsort(-np.log(uniform) / values, kind="stable")
 
 
 def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
-    """Returns the last step (exclusive) of each stage, with `steps` shared out in proportion to the sizes.
+    """Divides `steps` among the stages in proportion to `sizes`; returns the end step (exclusive) of each.
 
-    Each stage gets at least one step while there are steps left.
+    Each stage gets at least one step, as long as the steps suffice.
     """
     total = sum(sizes)
     ends: list[int] = []
@@ -148,7 +154,7 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
 
 
 def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> bool:
-    """Whether the last `patience` measures brought no gain over the best earlier measure."""
+    """Whether the last `patience` measures all failed to exceed the best one before by `min_gain`."""
     best, since = -math.inf, 0
     for value in measures:
         if value > best + min_gain:
@@ -171,10 +177,12 @@ class Curriculum:
         by_size: bool = False,
         measured: bool = False,
     ) -> None:
-        """`rates` are the initial solve rates; with `by_size` stages get steps in proportion to their items.
+        """Builds the curriculum of a training of `steps` steps.
 
-        `measured`: whether there are held-out items. Raises TrainingError if a stage has no item, if the last
-        stage would never start, or if stages end at a plateau and there are no held-out items.
+        `rates` are the initial solve rates. With `by_size` each stage gets steps in proportion to its number
+        of items, else all stages get equally many. `measured` is True if there are held-out items. Raises
+        TrainingError if a stage has no item, if the last stage would never start, or if stages end at a
+        plateau and there are no held-out items.
         """
         self.items, self.settings, self.seed = items, settings, seed
         self.pools = stage_pools(items, settings)
@@ -188,7 +196,7 @@ class Curriculum:
                 "steps, so its last stage would never start; train longer, or give the stages fewer steps."
             )
         self.state = State(rates=dict(rates or {}))
-        # The weighted order of the latest (stage, step).
+        # Cache: the latest (stage, step) and its weighted order.
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
         if self.by_plateau and not measured:
             raise TrainingError(
@@ -207,17 +215,21 @@ class Curriculum:
         return self.by_plateau or self.settings.solve_rate
 
     def begin(self, step: int) -> None:
-        """Moves on to the stage of a step (from 0). Call it before the step's items are drawn."""
+        """Moves to the stage that `step` (from 0) belongs to. Call this before the step's items are drawn.
+
+        Does nothing if a plateau ends the stages; then `measured` starts the next stage.
+        """
         if self.by_plateau:
             return
         while self.state.stage < len(self.pools) - 1 and step >= self.ends[self.state.stage]:
             self._next_stage(self.ends[self.state.stage])
 
     def pick(self, step: int, offset: int, size: int, spare: int = 0) -> int:
-        """Returns the index of the item at a place (`offset`) of a step.
+        """Returns the index of the item at position `offset` of a step.
 
-        A step has `size` places that are always drawn, then `spare` places that are drawn if needed. The
-        spare places have a separate order, so that they do not disturb the passes over the items.
+        A step has `size` positions that are always used, then `spare` positions that are used only if
+        needed (the refills of RL). Without solve rates the spare positions have a separate order, so that
+        the regular positions still visit every item once per pass.
         """
         pool, since = self.pools[self.state.stage], step - self.state.stage_start
         if not self.settings.solve_rate:
@@ -231,7 +243,7 @@ class Curriculum:
         return pool[int(self._order[1][offset % len(pool)])]
 
     def record(self, step: int, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Adds the rollouts of a step to the solve rates; `counts` maps a task to (right, sampled)."""
+        """Adds the rollouts of a step to the solve rates; `counts` maps a task id to (right, sampled)."""
         rates = dict(self.state.rates)
         for key, (solved, sampled) in counts.items():
             old = decayed(rates[key], step, self.settings.half_life) if key in rates else Rate(0.0, 0.0, step)
@@ -243,9 +255,10 @@ class Curriculum:
         return (step - self.state.stage_start) % self.settings.measure_steps == 0
 
     def measured(self, step: int, value: float) -> bool:
-        """Adds a measurement made before a step; returns whether the step starts a new stage.
+        """Adds a held-out measurement made just before `step`; returns whether `step` starts a new stage.
 
-        Higher values are better.
+        A new stage starts if plateaus end the stages and the measurements reached one. Higher values are
+        better.
         """
         self.state = replace(self.state, measures=(*self.state.measures, value))
         ends = (
@@ -261,8 +274,10 @@ class Curriculum:
         self.state = State(self.state.stage + 1, step, (), self.state.rates)
 
     def of_stage(self, items: Sequence[Item]) -> list[int]:
-        """Returns the indices of the current stage's items in `items`; all indices if the stage has no
-        item."""
+        """Returns the indices of those `items` (such as held-out items) that belong to the current stage.
+
+        Returns all indices if none of the items belongs to the stage.
+        """
         if len(self.pools) == 1:
             return list(range(len(items)))
         low, high = mask_range(self.settings.stages[self.state.stage])
@@ -271,7 +286,7 @@ class Curriculum:
 
 
 def stage_pools(items: Sequence[Item], settings: CurriculumSettings) -> list[list[int]]:
-    """Returns the indices of each stage's items; the order mixed has one stage with all items.
+    """Returns, for each stage, the indices of its items. The order `mixed` has one stage with all items.
 
     Raises TrainingError if a stage has no item.
     """
@@ -297,14 +312,16 @@ def save_state(curriculum: Curriculum, folder: Path) -> None:
 
 
 def load_state(curriculum: Curriculum, folder: Path) -> None:
-    """Reads the state of a curriculum from a saved state; states saved by versions without curricula lack
-    this file."""
+    """Restores the curriculum's state from a saved state of the training.
+
+    Does nothing if the file is missing: versions without curricula did not write it.
+    """
     if (folder / STATE).exists():
         curriculum.state = state_from_json(json.loads((folder / STATE).read_text(encoding="utf-8")))
 
 
 def read_rates(path: str) -> dict[str, Rate]:
-    """Reads the solve rates of a file or of an evolve stage's product; empty for an empty path.
+    """Reads solve rates from a file or from the output folder of a stage `evolve`; empty for an empty path.
 
     If a task has several lines, the last one counts. Raises DataError for a line that is not a solve rate.
     """

@@ -1,8 +1,9 @@
-"""Training one model with several processes (ranks): barriers, gathering, shares of a batch, whole weights.
+"""Training of one model by several processes (ranks): barriers, gathering, batch shares, whole weights.
 
-Each rank has a share of every batch and, in RL, rolls out whole groups with its own decoder. Under FSDP a
-rank holds slices of the weights. The slices are gathered one tensor at a time, on every rank, because
-gathering a tensor needs all ranks. runtime/ranks.py determines the rank of a process.
+Each rank trains on a share of every batch. In RL each rank also rolls out whole groups with its own
+decoder. Under FSDP a rank holds only slices of the weights. To save the weights, the slices are gathered
+one tensor at a time; this runs on every rank, because gathering needs all ranks. runtime/ranks.py
+determines the rank of a process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ T = TypeVar("T")
 
 
 def join() -> None:
-    """Connects the ranks (once) and assigns each its device; does nothing with a single process."""
+    """Connects the ranks and assigns a device to each. Does nothing when called again or with one process."""
     if count() > 1:
         from accelerate import PartialState
 
@@ -38,7 +39,7 @@ def wait() -> None:
 
 
 def on_first_rank(work: Callable[[], T]) -> T | None:
-    """Runs `work` on the first rank, while the other ranks wait; returns its result there, None elsewhere."""
+    """Runs `work` on the first rank while the others wait; returns its result there, None on the others."""
     done = work() if is_first() else None
     wait()
     return done
@@ -59,7 +60,7 @@ def from_first_rank(mine: T) -> T:
 
 
 def mean_over_ranks(mine: torch.Tensor) -> float:
-    """Returns the mean of a number over the ranks.
+    """Returns the mean over the ranks of one number per rank.
 
     A number that is not finite on one rank makes the mean not finite on all ranks, so that all ranks stop
     together.
@@ -72,7 +73,10 @@ def mean_over_ranks(mine: torch.Tensor) -> float:
 
 
 def share(total: int, name: str) -> int:
-    """Returns each rank's part of `total`. Raises TrainingError if `total` cannot be shared evenly."""
+    """Returns `total` divided by the number of ranks; `name` is the setting that errors name.
+
+    Raises TrainingError if the division leaves a remainder.
+    """
     if total % count():
         raise TrainingError(f"{name} ({total}) must be a multiple of the number of processes ({count()}).")
     return total // count()
@@ -89,12 +93,15 @@ def one_device(arguments: Any) -> Any:
 
 
 def load_trained(trainer: Any, folder: str) -> None:
-    """Loads the weights of a saved state into a trainer, as slices under FSDP."""
+    """Loads the weights of a saved state (`folder`) into a trainer; under FSDP each rank loads its slices."""
     trainer._load_from_checkpoint(folder, trainer.model_wrapped if trainer.is_fsdp_enabled else None)
 
 
 def save_trained(trainer: Any, tokenizer: Any, output: Path, mark: dict[str, Any]) -> None:
-    """Writes the trained model, on the first rank, as a plain float32 checkpoint with adapters merged."""
+    """Writes the trained model as a plain float32 checkpoint with the adapters merged.
+
+    Every rank must call this, but only the first rank writes.
+    """
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = {}
     for name, weight in plain_weights(model):  # on every rank, since gathering slices needs all of them

@@ -1,10 +1,10 @@
-"""The language-model head, applied only to positions with loss.
+"""Applies the language-model head only to positions with loss.
 
-TRL's fused forward scores every position on a CPU and on devices without Triton. With a vocabulary of 49
-thousand tokens and loss on a quarter of the positions, most of that time and memory is wasted. The
-forward pass here projects only positions with a label, and returns the fields that TRL's trainers read.
-More than `CHUNK` positions are scored in chunks whose logits are recomputed in the backward pass, so that
-memory stays bounded.
+On a CPU, and on devices without Triton, TRL's fused forward pass computes logits at every position. With a
+vocabulary of 49 thousand tokens and loss on a quarter of the positions, most of that time and memory is
+wasted. The forward pass here computes logits only at positions with a label, and returns the fields that
+TRL's trainers read. It splits more than `CHUNK` positions into chunks and recomputes their logits in the
+backward pass, so that memory stays bounded.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
 CHUNK = 1024
-"""Positions whose logits are in memory at a time."""
+"""Maximum number of positions whose logits are in memory at a time."""
 
 
 def score_positions(
     hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float = 1.0
 ) -> tuple[torch.Tensor, ...]:
-    """Returns log-probability, entropy, and whether the label is the likeliest token, each (n,).
+    """Returns the label's log-probability, the entropy, and whether the label is the likeliest token.
 
-    `hidden` is (n, width) and `labels` (n,). Gradients flow through the log-probability alone.
+    Each is (n,); `hidden` is (n, width) and `labels` is (n,). Only the log-probability has a gradient.
     """
     logits = head(hidden).float()  # (n, vocabulary)
     if temperature != 1.0:
@@ -42,7 +42,8 @@ def score_positions(
 def score_all(
     hidden: torch.Tensor, labels: torch.Tensor, head: torch.nn.Module, temperature: float
 ) -> list[torch.Tensor]:
-    """Returns `score_positions` for any number of positions; several chunks use activation checkpointing."""
+    """Returns `score_positions` for any number of positions; more than one chunk uses activation
+    checkpointing."""
     if len(hidden) <= CHUNK:
         return list(score_positions(hidden, labels, head, temperature))
     parts = [
@@ -60,10 +61,10 @@ def score_all(
 
 
 def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
-    """Replaces the forward pass for `fused_lm_head=True` that TRL's trainers install in the model.
+    """Replaces the model's forward pass for calls with `fused_lm_head=True` and labels.
 
-    The new forward pass scores labelled positions only. A call without `fused_lm_head` or labels is passed on
-    unchanged.
+    TRL's trainers make these calls. The new forward pass computes logits only at positions with a label.
+    All other calls go to the original forward pass.
     """
     original = model.forward
 
@@ -77,10 +78,10 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
         # The hidden state at a position predicts the token after it.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, length - 1, width)
         targets = labels[:, 1:].to(hidden.device)  # (batch, length - 1)
-        mask = targets != -100  # (batch, length - 1), n positions are set
+        mask = targets != -100  # (batch, length - 1), True at n positions
         head = self.get_output_embeddings()
-        columns = score_all(hidden[mask], targets[mask], head, temperature)  # three of (n,)
-        # masked_scatter keeps the graph connected when no position has a label.
+        columns = score_all(hidden[mask], targets[mask], head, temperature)  # three tensors (n,)
+        # masked_scatter keeps the loss connected to the weights even if no position has a label.
         log_probs, entropy, top = (  # (batch, length - 1) each, 0 without a label
             column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns
         )

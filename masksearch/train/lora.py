@@ -1,9 +1,9 @@
-"""Training part of a model: LoRA adapters (arXiv 2106.09685, section 4.1) and frozen layers.
+"""Trains only part of a model: LoRA adapters (arXiv 2106.09685, section 4.1) or frozen layers.
 
-With `lora` every linear layer except the head gets a low-rank adapter, and all other weights are frozen.
-The adapters are injected into the model, which stays a plain causal language model, so that no other
-module has to know about the adapters. The stage's checkpoint and the weights that a rollout decodes with
-have the adapters merged: W + (alpha / rank) B A.
+With the setting `lora` every linear layer except the head gets a low-rank adapter, and all other weights
+are frozen. The adapters are injected into the model's layers instead of wrapping the model, so most other
+modules need not know about them. The adapters are merged into the stage's checkpoint and into the weights
+that decode rollouts: W + (alpha / rank) B A.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ ADAPTER = "default"
 def freeze_layers(model: Any, count: int) -> None:
     """Freezes the embeddings and the lowest `count` layers; 0 trains all weights.
 
-    The embeddings are frozen because their gradient would need the backward pass through all layers; the
-    head is frozen too if it shares their weights, as in SmolLM2. A step costs one part forward
-    and two parts backward, so a half-frozen model takes two thirds of the time and holds the activations
-    of half its layers.
+    The embeddings are frozen because their gradient would need the backward pass through all layers. The
+    head is frozen too if it shares the embeddings' weights, as in SmolLM2. The backward pass costs about
+    twice as much as the forward pass. So with half of the layers frozen a step takes two thirds of the
+    time, and only half of the activations are kept in memory.
 
     Raises TrainingError if no layer would be left to train, or if the model's layers are not found.
     """
@@ -48,8 +48,8 @@ def freeze_layers(model: Any, count: int) -> None:
 def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
     """Adds an adapter to every linear layer except the head, and freezes all other weights.
 
-    B starts as zero, so the model's outputs do not change. Raises TrainingError for a model without
-    linear layers.
+    The adapter's matrix B starts as zero, so the model's outputs do not change at first. Raises
+    TrainingError for a model without linear layers.
     """
     from peft import LoraConfig, inject_adapter_in_model
 
@@ -71,7 +71,7 @@ def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
 
 
 def adapt(model: Any, settings: Any) -> None:
-    """Adds adapters if `settings.lora` is on. Raises TrainingError if `frozen_layers` is set as well."""
+    """Adds adapters if `settings.lora` is set. Raises TrainingError if `frozen_layers` is set as well."""
     if not settings.lora:
         return
     if settings.frozen_layers:
@@ -84,10 +84,10 @@ def adapt(model: Any, settings: Any) -> None:
 
 @torch.no_grad()
 def plain_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """Yields the names and whole weights of the plain model, with the adapters merged.
+    """Yields the names and whole weights of the model without adapters, each with its adapter merged.
 
-    The order is that of the model's state dict. If ranks hold slices of the weights, each rank must
-    iterate over all weights: a tensor is gathered when its turn comes, and gathering needs all ranks.
+    The order is that of the model's state dict. If ranks hold slices of the weights, every rank must
+    iterate to the end, because each tensor is gathered from all ranks when it is yielded.
     """
     adapted = {name: module for name, module in model.named_modules() if hasattr(module, "lora_A")}
     for name, weight in model.state_dict(keep_vars=True).items():
@@ -99,7 +99,7 @@ def plain_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _delta(layer: Any) -> torch.Tensor:
-    """Returns (alpha / rank) B A, of the shape (out, in) of the layer's weight."""
+    """Returns the adapter's change to the layer's weight, (alpha / rank) B A, of shape (out, in)."""
     up = whole_tensor(layer.lora_B[ADAPTER].weight)  # B: (out, rank)
     down = whole_tensor(layer.lora_A[ADAPTER].weight)  # A: (rank, in)
     delta: torch.Tensor = (up.float() @ down.float()) * layer.scaling[ADAPTER]

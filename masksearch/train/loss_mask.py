@@ -1,7 +1,8 @@
-"""Trajectories as tokens, with loss on model tokens only (paper: I(y_t) = 0 for prompt and retrieved text).
+"""Encodes trajectories as tokens with loss on model tokens only.
 
-Each turn is tokenised separately, as in a rollout, where the tool's text is appended to the tokens that the
-model wrote. So training sees the same tokens as decoding.
+In the paper's notation, the loss indicator I(y_t) is 0 for the prompt and for retrieved text. Each turn is
+tokenised separately, because a rollout does so too: it appends the tokens of the tool's text to the tokens
+that the model wrote. So training sees the same tokens as decoding.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids of a whole trajectory and its labels, both (length,); a label is the token's id or -100."""
+    """Token ids and labels of a whole trajectory, both (length,); a label is the token's id, or -100 without
+    loss."""
 
     input_ids: list[int]
     labels: list[int]
@@ -31,15 +33,15 @@ class Encoded:
     masks: int = 0
     """The task's number of masks; 0 for a question."""
     answer_tokens: int = 0
-    """Number of the answer's labels, which come just before the end-of-message token; 0 without an answer."""
+    """Number of answer tokens, which end just before the end-of-message token; 0 without an answer."""
 
 
 def encode_turns(
     tokenizer: Any, prompt_ids: Sequence[int], turns: Sequence[Turn], end_id: int | None
 ) -> Encoded:
-    """Returns prompt and turns as tokens.
+    """Returns the token ids and labels of a prompt and its turns.
 
-    A last turn by the model is followed by `end_id` (the end-of-message token), which carries loss.
+    If the model wrote the last turn, `end_id` (the end-of-message token) follows with loss.
     """
     ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
     for turn in turns:
@@ -55,13 +57,13 @@ def encode_turns(
 def message_end(tokenizer: Any) -> int | None:
     """Returns the token that ends a chat message, or None if the tokenizer has no such token.
 
-    This is the first special token after the assistant's text in the chat template, else the end-of-text
-    token.
+    This is the first special token that the chat template puts after the assistant's text. If there is
+    none, it is the tokenizer's eos token.
     """
     if tokenizer.chat_template:
         chat = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "zzz"}]
         suffix = tokenizer.apply_chat_template(chat, tokenize=False).rpartition("zzz")[2]
-        # `all_special_ids` has only the special tokens with a role, such as eos.
+        # `all_special_ids` lacks special tokens without a named role (such as eos), so these are added.
         special = {
             *tokenizer.all_special_ids,
             *(token for token, added in tokenizer.added_tokens_decoder.items() if added.special),
@@ -77,9 +79,9 @@ def message_end(tokenizer: Any) -> int | None:
 
 
 def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
-    """Returns a trajectory of the agent as training tokens, after the prompt that it was made with.
+    """Returns the training tokens of a trajectory, with the prompt that it started with at the front.
 
-    Raises TrainingError if the trajectory records another prompt.
+    The prompt is built again from the task. Raises TrainingError if the trajectory records another prompt.
     """
     answer_form = str(trajectory.task.get("answer_form", "spans"))
     chat = messages(task_from_json(trajectory.task), method_prompt(trajectory.tools), answer_form)
@@ -91,9 +93,9 @@ def encode_trajectory(tokenizer: Any, trajectory: Trajectory) -> Encoded:
 
 
 def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
-    """Raises TrainingError if the trajectory records another prompt than the training's prompt `chat`.
+    """Raises TrainingError if a trajectory started with another prompt than `chat`.
 
-    Trajectories of versions that recorded no prompt are accepted.
+    The trajectory records its prompt as a hash. Trajectories of versions that recorded no hash are accepted.
     """
     if trajectory.prompt_hash in ("", messages_hash(chat)):
         return
@@ -114,8 +116,8 @@ def check_prompt(trajectory: Trajectory, chat: Sequence[Message]) -> None:
 def answer_length(tokenizer: Any, turns: Sequence[Turn]) -> int:
     """Returns the number of tokens after `<answer>` in the last turn; 0 without an answer.
 
-    The number may be off by one if a token spans the end of the tag, because the text after the tag is
-    tokenised separately.
+    The text after the tag is tokenised separately here. The number may therefore be off by one if a token
+    of the turn spans the end of the tag.
     """
     if not turns or turns[-1].role != "model":
         return 0

@@ -1,5 +1,4 @@
-"""Memory of a training process: returning freed memory to the system, and errors that name the settings
-to lower."""
+"""Memory of a training process: returns freed memory to the system and explains out-of-memory errors."""
 
 from __future__ import annotations
 
@@ -10,14 +9,14 @@ from collections.abc import Callable, Iterator
 from masksearch.errors import TrainingError
 
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
-"""Parts of torch's messages when memory runs out, on a GPU and on a CPU."""
+"""Substrings of torch's error messages when memory runs out, on a GPU or a CPU."""
 
 
 def release_memory() -> None:
     """Returns freed heap memory to the system if the C library supports this.
 
-    Rows of many lengths fragment the heap. Called when a state is saved rather than after every step, because
-    fetching the pages again costs time.
+    Rows of many lengths fragment the heap. The recorder calls this when a state is saved. Calling it after
+    every step would cost time, because the process would have to request the memory again.
     """
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
@@ -25,7 +24,7 @@ def release_memory() -> None:
 
 @contextlib.contextmanager
 def explain_out_of_memory(remedy: Callable[[], str]) -> Iterator[None]:
-    """Turns an out-of-memory error into a TrainingError that names the settings to lower (`remedy`)."""
+    """Turns an out-of-memory error into a TrainingError, with the clause of `remedy` in its text."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

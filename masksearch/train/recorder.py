@@ -1,4 +1,4 @@
-"""The trainer callback that shows progress, writes `log.jsonl` and completes saved states."""
+"""The trainer callback that shows progress, writes `log.jsonl` and marks saved states as complete."""
 
 from __future__ import annotations
 
@@ -30,11 +30,12 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         observe: Callable[[dict[str, Any]], None] = lambda row: None,
         save: Callable[[Path], None] = lambda folder: None,
     ) -> None:
-        """`columns` maps the trainer's names of metrics to the names in the log; other metrics are not
-        logged.
+        """`log` is the file of the rows, `label` the text of the progress display.
 
-        `extra` returns further metrics of a row. `observe` gets each row after it is written, on every rank.
-        `save` adds files to the folder of a saved state, on the first rank.
+        `columns` maps the trainer's names of metrics to the names in the log; metrics that are not in
+        `columns` are not logged. `extra` returns further metrics for a row. `observe` is called on every
+        rank with each row, after the row is written. `save` is called on the first rank to add files to the
+        folder of a saved state.
         """
         self.log, self.label, self.columns = log, label, columns
         self.extra, self.observe, self.save = extra, observe, save
@@ -52,11 +53,11 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         if not logs or "loss" not in logs:
-            return  # the trainer's summary after the last step
+            return  # this is the trainer's summary after the last step, not a row of a step
         row = {name: logs[key] for key, name in self.columns.items() if key in logs} | self.extra()
         seconds = round(time.monotonic() - self.started, 1)
-        # All ranks get the row of the first rank, so that a decision based on a row, such as to stop the
-        # training, is the same on all of them.
+        # All ranks get the first rank's row, so that they make the same decision from it, such as to stop
+        # the training.
         row = from_first_rank({"step": state.global_step, **row, "seconds": seconds})
         if is_first():
             append_json_lines(self.log, [row])
@@ -67,7 +68,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        wait()  # every rank has written its part
+        wait()  # until every rank has written its part of the state
         if is_first() and folder.is_dir():
             self.save(folder)
             # The marker must not reach the disk before the files that it marks as complete.

@@ -1,10 +1,13 @@
 """Stage `sft`: supervised fine-tuning on trajectories with TRL's SFTTrainer, on pre-tokenised rows.
 
-Model tokens alone carry loss (train/loss_mask.py), the head is applied only to positions with loss
-(train/head.py), and the computation is in bfloat16 over float32 weights. A state is saved every
-`save_steps`; a killed run resumes from it and ends with the same weights. Rows come mixed or by a
-curriculum (train/curriculum.py): arranged beforehand (train/sft_rows.py), or drawn step by step if the
-order depends on measurements (train/sft_trainer.py).
+Only model tokens carry loss (train/loss_mask.py), and the head is applied only to positions with loss
+(train/head.py). Weights are float32; the computation is in bfloat16 if the hardware supports it (`dtype`).
+A state is saved every `save_steps` steps. A killed run resumes from the newest state and ends with the
+same weights as an uninterrupted run.
+
+A curriculum orders the rows (train/curriculum.py). If the order does not depend on measurements, it is
+arranged before the training (train/sft_rows.py); otherwise the rows are drawn step by step
+(train/sft_trainer.py).
 
 Run it with `masksearch sft --model MODEL --trajectories FILE -o OUTPUT`, or as a stage of a recipe.
 """
@@ -46,7 +49,7 @@ from masksearch.train.sft_trainer import BatchSchedule, SparseHeadTrainer
 from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.trackers import tracking, tracking_callbacks
 
-# The trainer's names of metrics, and their names in log.jsonl.
+# Maps the trainer's names of metrics to the names in log.jsonl.
 LOGGED = {
     "loss": "loss",
     "learning_rate": "learning_rate",
@@ -100,7 +103,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "final_loss": loss,
     }
-    # Tokens are counted over the arranged order, so only if the whole order was trained on.
+    # The count covers the whole arranged order, so it is reported only if all of it was trained on.
     if not curriculum.moves and stopped is None:
         tokens = sum(len(row.input_ids) for row in order)
         summary |= {
@@ -117,7 +120,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
 
 
 def memory_remedy(settings: SftSettings) -> str:
-    """Returns the settings to lower when memory runs out, as a clause."""
+    """Returns a clause for the out-of-memory error that names the settings to lower."""
     micro = settings.micro_batch_size or settings.batch_size
     also = "" if settings.activation_checkpointing else ", or set activation_checkpointing"
     return f"lower micro_batch_size (now {micro}) or max_length (now {settings.max_length}){also}"
@@ -126,9 +129,10 @@ def memory_remedy(settings: SftSettings) -> str:
 def load_last_good(
     trainer: SparseHeadTrainer, stopped: Alarm | None, settings: SftSettings, work: Path
 ) -> int | None:
-    """Loads the last good state into the trainer after an alarm, and returns its step; None without an alarm.
+    """Loads the newest saved state into the trainer if an alarm stopped the run, and returns its step.
 
-    Raises TrainingError if no state was saved, or `on_nan` is fail.
+    The state is good because it was saved before the alarm. Returns None without an alarm. Raises
+    TrainingError if no state was saved, or if `on_nan` is fail.
     """
     if stopped is None:
         return None
@@ -144,7 +148,7 @@ def load_last_good(
 
 
 def stop_at_nan(row: Mapping[str, Any]) -> None:
-    """Raises RunStopped for a log row whose gradient is not finite, before the state is saved."""
+    """Raises RunStopped for a log row whose gradient norm is not finite, before the step's state is saved."""
     if not math.isfinite(row.get("grad_norm", 0.0)):
         raise RunStopped(not_finite("gradient", row["grad_norm"], row["step"]))
 
@@ -158,7 +162,7 @@ def make_trainer(
     work: Path,
     schedule: BatchSchedule | None = None,
 ) -> SparseHeadTrainer:
-    """Builds TRL's trainer over the rows in `order`, or as `schedule` draws them.
+    """Builds TRL's trainer. It trains on the rows in `order`, or on the rows that `schedule` draws.
 
     Raises TrainingError if the batch size is not a multiple of the ranks and of the micro-batch size.
     """

@@ -1,8 +1,8 @@
 """Rows of SFT: trajectories as tokens, in training order.
 
-The order is arranged beforehand, stage by stage of the curriculum (`arrange_stages`). If the order
-depends on measurements made during the training, `sft_trainer.BatchSchedule` draws the rows step by step
-instead.
+A row is one trajectory as tokens. `arrange_stages` orders the rows before the training, stage by stage of
+the curriculum. If the order depends on measurements made during the training,
+`sft_trainer.BatchSchedule` draws the rows step by step instead.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def items_of(rows: Sequence[Encoded]) -> list[Item]:
 
 
 def make_curriculum(rows: Sequence[Encoded], steps: int, settings: SftSettings) -> Curriculum:
-    """Builds the curriculum with one item per row; the trajectories of one task share its solve rate."""
+    """Builds the curriculum with one item per row. Rows of the same task share that task's solve rate."""
     return Curriculum(
         items_of(rows),
         settings.curriculum,
@@ -76,12 +76,12 @@ def make_curriculum(rows: Sequence[Encoded], steps: int, settings: SftSettings) 
 
 
 def step_count(rows: int, settings: SftSettings) -> int:
-    """Returns the number of optimizer steps for this number of rows."""
+    """Returns the number of optimizer steps: `max_steps`, or `epochs` passes over this number of rows."""
     return settings.max_steps or max(1, math.ceil(rows * settings.epochs / settings.batch_size))
 
 
 def arrange_stages(rows: Sequence[Encoded], curriculum: Curriculum, settings: SftSettings) -> list[Encoded]:
-    """Returns the rows in training order, stage by stage, each stage arranged by itself (see `arrange`)."""
+    """Returns the rows in training order: one stage after the other, each ordered by `arrange`."""
     order: list[Encoded] = []
     for number, (pool, end) in enumerate(zip(curriculum.pools, curriculum.ends, strict=True)):
         start = len(order) // settings.batch_size
@@ -92,11 +92,11 @@ def arrange_stages(rows: Sequence[Encoded], curriculum: Curriculum, settings: Sf
 
 
 def arrange(rows: list[Encoded], settings: SftSettings) -> list[Encoded]:
-    """Returns the rows in training order.
+    """Returns the rows in training order, without regard to stages.
 
-    Each epoch is shuffled, rows of similar length are batched, and the batches are shuffled again.
-    Batches of similar length need less padding. The seed fixes the order. Rows of the next pass complete
-    the last batch, so that all steps have the same weight.
+    Each epoch is shuffled. Then rows of similar length are put into the same batch, which saves padding,
+    and the batches are shuffled. Rows of the next epoch complete the last batch, so that all batches have
+    the same size. The seed determines the order.
     """
     rng = random.Random(settings.seed)
     total = step_count(len(rows), settings) * settings.batch_size
@@ -105,7 +105,7 @@ def arrange(rows: list[Encoded], settings: SftSettings) -> list[Encoded]:
         order += rng.sample(range(len(rows)), len(rows))
     order = order[:total]
     arranged: list[Encoded] = []
-    # Rows are sorted by length within windows of eight batches only, so that an epoch stays well mixed.
+    # Sorting by length only within windows of eight batches keeps an epoch well mixed.
     window = 8 * settings.batch_size
     for start in range(0, total, window):
         part = sorted(order[start : start + window], key=lambda index: len(rows[index].input_ids))

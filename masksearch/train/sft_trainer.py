@@ -1,5 +1,5 @@
-"""TRL's SFTTrainer with the head applied only to positions with loss, and batches that a curriculum may
-draw."""
+"""TRL's SFTTrainer with two changes: the head is applied only to positions with loss, and a curriculum can
+draw the batches."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from masksearch.train.sft_rows import items_of
 
 
 class BatchSchedule:
-    """The rows of each step of a training with measurements.
+    """Chooses the rows of each step, and measures the held-out rows when that is due.
 
-    The rows follow `order`, unless the curriculum's order depends on measurements; then the curriculum
-    draws them.
+    If the curriculum's order depends on measurements, the curriculum draws the rows. Otherwise the rows
+    follow `order`.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class BatchSchedule:
         self.figures: dict[str, float] = {}
 
     def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
-        """Measures the held-out rows if due, chooses the stage, and returns this rank's rows of a step.
+        """Starts a step (counted from 0) and returns this rank's rows.
 
-        `step` counts from 0.
+        Before that, moves the curriculum to the step's stage and measures the held-out rows if due.
         """
         self.figures = {}
         self.curriculum.begin(step)
@@ -58,7 +58,7 @@ class BatchSchedule:
                     f"  no gain on the held-out trajectories; stage {stage} of the curriculum starts with "
                     f"step {step + 1}"
                 )
-                # The new stage has other held-out rows, so its starting value is measured too.
+                # The new stage has other held-out rows. Their first measurement is its starting value.
                 self.figures["heldout_loss"] = trainer.measure(self._heldout_of_stage())
                 self.curriculum.measured(step, -self.figures["heldout_loss"])
         if len(self.curriculum.pools) > 1:
@@ -66,7 +66,7 @@ class BatchSchedule:
         size = self.settings.batch_size
         if self.curriculum.moves:
             picked = [self.rows[self.curriculum.pick(step, offset, size)] for offset in range(size)]
-            # Rows of similar length share a micro-batch.
+            # Sorted, so that rows of similar length share a micro-batch.
             batch = sorted(picked, key=lambda row: len(row.input_ids))
         else:
             batch = list(self.order[step * size : (step + 1) * size])
@@ -78,9 +78,9 @@ class BatchSchedule:
         return [self.heldout[place] for place in places[: self.settings.curriculum.heldout_limit]]
 
     def record_solved(self, step: int, solved: Sequence[bool]) -> None:
-        """Records which rows of a micro-batch were solved.
+        """Records which rows of a micro-batch were solved (see `answers_right`).
 
-        With the last micro-batch of the step the curriculum gets the results of all ranks.
+        After the last micro-batch of the step the results of all ranks go to the curriculum's solve rates.
         """
         self.solved += solved
         if self.settings.curriculum.solve_rate and len(self.solved) == len(self.batch):
@@ -95,9 +95,9 @@ class BatchSchedule:
 
 
 def rank_rows(rows: Sequence[Encoded], size: int) -> list[Encoded]:
-    """Returns this rank's rows of a step: the ranks take micro-batches of `size` rows in turn.
+    """Returns this rank's share of a step's rows: the ranks take micro-batches of `size` rows in turn.
 
-    A distributed data loader shares out its batches in the same way.
+    A distributed data loader divides its batches among the ranks in the same way.
     """
     return [
         row for start in range(rank() * size, len(rows), count() * size) for row in rows[start : start + size]
@@ -105,9 +105,10 @@ def rank_rows(rows: Sequence[Encoded], size: int) -> list[Encoded]:
 
 
 def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[Encoded]) -> list[bool]:
-    """Returns for each row whether every token of its answer is the likeliest; False without an answer.
+    """Returns for each row whether the model would predict its whole answer; False without an answer.
 
-    `top` (is the label the likeliest token?) and `label_mask` (is there a label?) are (rows, tokens).
+    This is so if each token of the answer is the likeliest token. `top` is True where the label is the
+    likeliest token, `label_mask` where there is a label; both are (rows, tokens).
     """
     found = []
     for row, likeliest, labelled in zip(rows, top, label_mask.bool(), strict=True):
@@ -118,7 +119,10 @@ def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[En
 
 
 class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer with the head only at positions with loss, and rows in order or as `schedule` draws them."""
+    """SFTTrainer that applies the head only to positions with loss.
+
+    It trains on the data set's rows in order, or on the rows of `schedule` if one is given.
+    """
 
     def __init__(self, *args: Any, schedule: BatchSchedule | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -130,7 +134,8 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
         """Returns the micro-batches of a step and their number of tokens with loss.
 
-        With a schedule the loader's rows only advance the trainer's count of steps, and are replaced.
+        With a schedule the data loader still runs, because the trainer counts its batches, but the
+        schedule's rows replace the loader's rows.
         """
         samples = super().get_batch_samples(epoch_iterator, num_batches, device)
         if self.schedule is None:
@@ -148,13 +153,13 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
 
     @torch.no_grad()
     def measure(self, rows: Sequence[Encoded]) -> float:
-        """Returns the mean loss per token of held-out rows; the ranks share the micro-batches."""
+        """Returns the mean loss per token of held-out rows. Each rank runs a part of the micro-batches."""
         self.model.eval()
         batches = list(self._batches(rows, self.args.per_device_train_batch_size))
         found = []
         for place in range(rank(), count() * math.ceil(len(batches) / count()), count()):
-            # A forward pass over sliced weights needs all ranks. A rank that has no batch left in the
-            # last round runs the last batch again and does not count it.
+            # If the weights are sliced, a forward pass needs all ranks. A rank without a batch in the last
+            # round therefore runs the last batch and does not count it.
             with self.compute_loss_context_manager():
                 outputs = self.model(
                     **self._prepare_inputs(batches[min(place, len(batches) - 1)]), fused_lm_head=True
@@ -166,9 +171,9 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         return round(-sum(total for total, _ in totals) / sum(tokens for _, tokens in totals), 6)
 
     def _record_solved(self, model: Any, inputs: Any, outputs: Any) -> None:
-        """Forward hook: records whether the model would have given each row's answer.
+        """Forward hook: records for each row of a micro-batch whether the model would predict its answer.
 
-        A hook is needed because the outputs that the trainer returns lack the values of single tokens.
+        A hook is needed because the outputs that the trainer returns have no values per token.
         """
         if self.schedule is not None and model.training:
             place = len(self.schedule.solved)
@@ -182,5 +187,5 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         return loss
 
     def _get_train_sampler(self, *args: Any, **kwargs: Any) -> Any:
-        # The rows are already in training order.
+        # The rows are already in training order, so they are not shuffled.
         return torch.utils.data.SequentialSampler(self.train_dataset)

@@ -1,4 +1,4 @@
-"""Resuming a training run: seeds, saved states, and logs trimmed to the saved step."""
+"""Resumes a training run: sets seeds, finds the newest saved state, trims logs to the state's step."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def seed_everything(seed: int) -> None:
 
 
 def resumable_state(folder: Path) -> str | None:
-    """Returns the newest complete state, or None. States that a kill left incomplete are removed."""
-    # After the first barrier no rank is still listing states that the first rank removes; after the second
-    # the removal is done.
+    """Returns the newest complete state in `folder`, or None. Removes incomplete states of killed runs."""
+    # After the first barrier no rank is still writing a state. After the second barrier the first rank has
+    # removed the incomplete states.
     wait()
     states = []
     for state in folder.glob("checkpoint-*"):
@@ -43,7 +43,7 @@ def state_step(state: str | None) -> int:
 
 
 def trim_log(path: Path, step: int) -> None:
-    """Drops the rows of a log after `step`, which the resumed run writes again."""
+    """Removes the rows after `step` from a log, because the resumed run will write these steps again."""
 
     def trim() -> None:
         rows = [row for row in read_appended(path) if row.get("step", 0) <= step]

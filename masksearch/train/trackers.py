@@ -1,6 +1,7 @@
-"""Experiment trackers: they get the metrics of a training run, in addition to its log.
+"""Experiment trackers (trackio, wandb, tensorboard), which get the metrics of a training run besides its log.
 
-transformers' callbacks import a tracker's package, and only if the settings name the tracker.
+This module imports no tracker. The callbacks of transformers import a tracker's package, and only for the
+trackers in the settings.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ def installed(name: str) -> bool:
 
 
 def chosen(trackers: Sequence[TrackerName]) -> list[str]:
-    """Returns the trackers' names, with `auto` resolved. Raises UsageError for a tracker that is not
-    installed."""
+    """Returns the names of the trackers to use: `auto` becomes trackio if it is installed, `none` is dropped.
+
+    Raises UsageError for a tracker that is not installed.
+    """
     found = []
     for name in dict.fromkeys(trackers):
         if name == "none":
@@ -43,25 +46,25 @@ def chosen(trackers: Sequence[TrackerName]) -> list[str]:
 
 
 def tracking(trackers: Sequence[TrackerName], work: Path) -> dict[str, Any]:
-    """Returns the tracker arguments of a trainer's configuration.
+    """Returns the arguments about trackers for a trainer's configuration.
 
-    A resumed run has the same run name, so that the tracker continues its curves.
+    The run name depends only on the work folder, so that a resumed run continues the tracker's curves.
     """
-    # transformers' own TensorBoard callback is replaced, see `tracking_callbacks`.
+    # transformers would add its TensorBoard callback, which `tracking_callbacks` replaces.
     names = [name for name in chosen(trackers) if name != "tensorboard"]
     return {
         "report_to": names,
         "project": PROJECT,
         "run_name": run_name(work),
-        # Otherwise trackio would copy the metrics to the hub whenever the trainer pushes.
+        # Without this trackio would copy the metrics to the hub whenever the trainer pushes a model.
         "trackio_static_space_id": False,
     }
 
 
 def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]:
-    """Returns TensorBoard's callback, if chosen, with its files in the work folder.
+    """Returns a TensorBoard callback that writes into the work folder, if the settings choose TensorBoard.
 
-    By default it writes into the folder of the saved states, which is removed at the end.
+    By default the callback would write into the folder of the saved states, which is removed at the end.
     """
     if "tensorboard" not in chosen(trackers):
         return []
@@ -73,7 +76,7 @@ def tracking_callbacks(trackers: Sequence[TrackerName], work: Path) -> list[Any]
 
 
 def run_name(work: Path) -> str:
-    """Returns `RUN/NAME` for the folder `RUN/stages/NAME`, and the folder's name for any other folder."""
+    """Returns the tracker's run name: `RUN/NAME` for a folder `RUN/stages/NAME`, else the folder's name."""
     resolved = work.resolve()
     if resolved.parent.name == "stages":
         return f"{resolved.parents[1].name}/{resolved.name}"

@@ -13,17 +13,18 @@ WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PER_WORD = 40
 """Maximum number of characters per word of an excerpt, on average.
 
-Without this limit, one endless word could fill a session.
+Without this limit, one endless word (such as a line of encoded data) could fill the model's context.
 """
 LONGEST = 1_000_000
-"""Characters of a page that the model can read; the rest is cut off."""
+"""Maximum number of characters of a page that the model can read; the rest of the page is cut off."""
 
 
 def text_part(text: str, part: int, words: int) -> tuple[str, int]:
-    """Returns the `part`-th (from 1) stretch of `words` words, neutralised, and the number of parts.
+    """Returns one part of a text, neutralised, and the number of parts of the text.
 
-    The stretch is empty if the text has no part with this number. Text after the first LONGEST characters
-    is not shown. A part is cut at PER_WORD characters times `words`.
+    Each part has `words` words, and the first part has the number 1. The returned part is empty if the text
+    has no part with the number `part`. Text after the first LONGEST characters is not shown. A part is cut
+    at PER_WORD characters times `words`.
     """
     text = neutralise(text[:LONGEST])
     first, last = (part - 1) * words + 1, part * words
@@ -33,8 +34,8 @@ def text_part(text: str, part: int, words: int) -> tuple[str, int]:
             start = word.start()
         if first <= count <= last:
             end = word.end()
-    # The excerpt is neutralised again, because after the cut a bracket that preceded a digit may be the
-    # last character.
+    # The excerpt is neutralised again, because the cut may move a bracket to the end. Before a digit (`<3`)
+    # the bracket is harmless, but at the end it could open a tag together with text appended later.
     return neutralise(text[start : min(end, start + words * PER_WORD)]), -(-count // words)
 
 

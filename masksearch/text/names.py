@@ -1,9 +1,9 @@
 """Finds the names in a text: possible topics of the next search, and links between two texts.
 
-Names are found by spelling alone, without a model: in English, Spanish and French as runs of
-capitalised words ("Bank of England"), in Chinese as titles between 《》 and as foreign names joined by "·".
-Months, weekdays, single adjectives of a people, and words that are capitalised only because they start a
-sentence are not names.
+Names are found by spelling alone, without a model: in English, Spanish and French as runs of capitalised
+words ("Bank of England"), in Chinese as titles between 《》 and as foreign names joined by "·". Some
+capitalised words are not names: months, weekdays, adjectives of nationality ("American"), and words that
+are capitalised only because they start a sentence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from functools import cache
 from masksearch.text.sentences import UNSPACED
 from masksearch.text.words import SURFACE, folded, stop_words
 
-# Allowed between two words of a name, apart from a space: an initial's full stop, an ampersand, small words.
+# Two words of a name may be separated by a space, by the full stop of an initial, or by one of these small
+# words.
 _SMALL = (
     "of|the|and the|of the|de|de la|de las|de los|del|della|der|des|di|do|da|dos|du|el|la|le|les|of St|ibn"
     "|bin|van|van der|van den|von|von der|y|et|&"
@@ -37,7 +38,8 @@ _ASKING = frozenset(
     """are did do does how in is name on was were what when where which who whom whose why""".split()  # noqa: SIM905
 )
 _SENTENCE_END = re.compile(r"(?:^|[.!?:;]['\"”’)]*\s+|[\"“(«]|\s[-–—]\s)$")
-# The excluded characters end a foreign name, because they hardly ever occur in a foreign name.
+# One character of a foreign name. The excluded characters end the name, because they are common words of
+# Chinese text and hardly ever occur in a foreign name.
 _NAMED_ZH = rf"(?![是在于於和与與的了为為等及被由])[{UNSPACED}]"
 _NAMES_ZH = re.compile(
     rf"《([^》]{{1,20}})》|((?:{_NAMED_ZH}){{1,6}}(?:[·•](?:{_NAMED_ZH}){{1,8}})+)"
@@ -101,11 +103,12 @@ def names(text: str, language: str = "") -> list[Name]:
 
 
 def _describes(text: str, name: Name) -> bool:
-    """Whether the name is an adjective: "American", "British-American", "South African" before "actress"."""
+    """Whether the name is an adjective of nationality: "American", "British-American". Two words with one
+    such adjective count only before a lower-case word: "South African actress"."""
     parts = re.split("[-‐‑ ]", folded(name.text))
     if all(map(_PEOPLE.fullmatch, parts)):
         return True
-    # "South African actress", "American Western film".
+    # Two words before a lower-case word: "South African actress", "American Western film".
     goes_on = re.match(r"\s[a-zà-ÿ]", text[name.end :])
     return bool(goes_on and len(parts) == 2 and any(map(_PEOPLE.fullmatch, parts)))
 
@@ -137,13 +140,17 @@ def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _small_word(text: str, word: re.Match[str]) -> bool:
-    """Whether a word may occur inside a name. The next capitalised word decides whether the run continues."""
+    """Whether a word is a small word ("of", "de") that may occur inside a name.
+
+    Such a word does not end the run; the next capitalised word decides whether the run continues.
+    """
     follow = text[word.end() : word.end() + 1]
     return bool(re.fullmatch(rf"(?:{_SMALL}|and|St|l|d)", word[0])) and follow in (" ", "'", "’")
 
 
 def _trimmed(text: str, run: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, bool]]:
-    """Yields the run without leading stop words ("The", "In") and numbers, if a word is left."""
+    """Yields the run without leading stop words ("The", "In"), leading numbers and a final possessive;
+    yields no run if no word is left."""
     opens = bool(run) and bool(_SENTENCE_END.search(text[max(0, run[0].start() - 4) : run[0].start()]))
     not_names = stop_words(language) | _ASKING
     while run and (run[0][0].casefold() in not_names or run[0][0].isdigit()):

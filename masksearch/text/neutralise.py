@@ -2,15 +2,15 @@
 
 No other module neutralises text. A bracket that could open a tag becomes a look-alike (`<think>` ->
 `‹think›`, `<|im_end|>` -> `‹|im_end|›`, `[INST]` -> `‹INST›`), and invisible characters that could hide a
-bracket are removed. `a < b`, `x > y` and `<3` stay, and so do all words: the text is not censored.
-Ordinary text loses joiners (in Indic scripts, Persian, composed emoji), direction marks, soft hyphens,
-variation selectors, private-use characters, and characters that the interpreter's Unicode version does
-not know.
+bracket are removed. `a < b`, `x > y` and `<3` stay, and so do all words: the text is not censored. Ordinary
+text also loses some characters: joiners (in Indic scripts, Persian, composed emoji), direction marks, soft
+hyphens, variation selectors, private-use characters, and characters that Python's Unicode version does not
+know.
 
 These guarantees also hold after Unicode's compatibility normalisation (NFKC), which many tokenizers apply
 first. Time grows linearly with the text. A special token that consists of ordinary words without brackets
-looks like text here; the tokenizer handles that case, because tool text is tokenised with special tokens
-turned off.
+is not recognised here. Such a token does no harm, because the tokenizer encodes tool text with special
+tokens turned off.
 """
 
 from __future__ import annotations
@@ -21,34 +21,35 @@ from collections.abc import Callable
 
 CONTROL_TAGS = ("think", "search", "information", "answer", "open")
 
-# Each class holds every character whose normal form contains its first character.
+# Each string holds one bracket and all characters that contain this bracket after Unicode normalisation.
 _LESS, _GREATER, _LEFT, _RIGHT = "<＜﹤≮", ">＞﹥≯", r"\[［﹇", r"\]］﹈"
 # Invisible although `isprintable` is True: joiners and fillers of some scripts, variation selectors.
 _FILLERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# A bracket directly before anything but white space, a digit or `=` opens a tag for some parser. `<0x0A>` and
-# `<2en>` are tokens.
+# Matches `<` before any character except white space, a digit or `=`, because some parser would take this
+# for a tag. Also matches `<` of tokens that start with a digit, such as `<0x0A>` and `<2en>`.
 _TIGHT = re.compile(rf"[{_LESS}](?=[^\s\d=]|0[xX]|\d[\w.:-]{{0,40}}[{_GREATER}])")
 _LOOSE = re.compile(rf"[{_LESS}]")
-# With white space, slashes or bars in between, a bracket opens a tag before a tag's name, and at the end
-# of the text, because more text may be appended.
+# Matches the text after a `<` that may still open a tag. White space, slashes or bars may come first. Then
+# follows the name of a control tag, or the end of the text, because more text may be appended. A run of 24
+# characters that are neither letters nor digits also matches: a name may follow beyond _REACH.
 _NAME = re.compile(rf"[\W_]{{24}}|[\W_]*+(?:(?:{'|'.join(CONTROL_TAGS)})(?![^\W_])|\Z)", re.IGNORECASE)
 _REACH = 40
-"""Number of characters examined after a bracket: enough for fewer than 24 other characters and a tag's
-name."""
+"""Number of characters examined after a bracket. This is enough for 23 characters that are neither letters
+nor digits, followed by a tag's name."""
 _SQUARE = re.compile(rf"[{_LEFT}]([^{_LEFT}{_RIGHT}]{{1,40}})[{_RIGHT}]")
 _SPECIAL = re.compile(
     r"\s*/?\s*(?:(?i:INST|SYS|TOOL_[A-Z_]+|AVAILABLE_[A-Z_]+|SYSTEM_PROMPT|BOS|EOS|PAD|UNK|CLS|SEP"
     r"|[a-z]?[gs]MASK|\|\s*[a-z]{3,}\s*\|)"
-    # The pattern is case-sensitive: `[mask]` is our own mask, and `[think]` is ordinary text.
+    # From here on the pattern is case-sensitive: `[mask]` is our own mask, and `[think]` is ordinary text.
     r"|MASK|THINK|IMG|PREFIX|MIDDLE|SUFFIX|AUDIO|TRANSCRIBE|ARGS|EOT|USER|BOT|@BOS@|multimodal"
     r"|[A-Z]+(?:_[A-Z0-9]+)+|(?:unused|control_|extra_id_|PAD)\d+|(?:start|end)_header_id)\s*"
 )
-# The tokens of one family of models: `]~b]`, `]~!b[`, `]!p~[`, `[e~[`.
+# Matches the first bracket of the tokens that one family of models uses: `]~b]`, `]~!b[`, `]!p~[`, `[e~[`.
 _FENCE = re.compile(rf"[{_LEFT}{_RIGHT}](?=(?:[~～][!！]?\w|[!！]\w[~～]|\w[~～])[{_LEFT}{_RIGHT}])")
 _BRACKET = re.compile(rf"[{_LESS}{_GREATER}{_LEFT}{_RIGHT}‹]")
-# The closing bracket of a replaced bracket is replaced as well, so that the pair matches.
+# Matches the `>` that closes a replaced `<`; it is replaced as well, so that the pair matches.
 _CLOSE = re.compile(rf"(‹[^{_LESS}{_GREATER}‹›]*+)[{_GREATER}]")
 
 

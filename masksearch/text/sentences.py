@@ -1,7 +1,7 @@
 """Splits text into sentences by rules: no model, no download, some 10 million characters a second.
 
-A full stop ends a sentence unless it belongs to an abbreviation, an initial or a number. In doubt the
-sentences stay together, because a passage that is a little long hurts less than a passage that ends at "J."
+A full stop ends a sentence unless it belongs to an abbreviation, an initial or a number. In doubt, two
+sentences are not split. A passage that is a little too long does less harm than a passage that ends at "J."
 of "J. K. Rowling".
 
 Spanish, French and Chinese have separate rules. Text without a named language gets the English rules, which
@@ -68,8 +68,8 @@ _STARTERS_FR = frozenset(
 _MAY_END_FR = frozenset("etc cie jr al hab sq sqq".split())  # noqa: SIM905
 
 _CLOSERS = "\"'”’»)\\]›"
-# Matches a run of marks once, at its first mark, so that "...................." takes no longer than
-# letters do.
+# Matches a run of end marks only once, at its first mark, so that "...................." takes no longer
+# than letters do.
 _MARKS = "(?<![.!?…])[.!?…]++"
 _END = re.compile(rf"{_MARKS}[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*")
 # French puts a space before its closing quotation mark.
@@ -85,7 +85,8 @@ _LAST_TOKEN_ZH = re.compile(rf"[^\s(\[\"'“‘«（《「『：，、·{UNSPACE
 _NEXT_WORD = re.compile(r"\s+[\"'“‘«(\[¿¡]*(\w[\w'’-]*)?")
 # Spanish dialogue continues after a dash: "—¡Alto! —dijo él."
 _NEXT_WORD_ES = re.compile(r"\s+[—–]?[\"'“‘«(\[¿¡]*(\w[\w'’-]*)?")
-# French has a space after its opening quotation mark, and elided words before the next word ("L'armée").
+# French has a space after its opening quotation mark. _ELIDED matches a word whose article or pronoun lost
+# its vowel ("L'armée"); such a word is called elided.
 _NEXT_WORD_FR = re.compile(r"\s+(?:«\s)?[\"'“‘«(\[]*(\w[\w'’-]*)?")
 _ELIDED = re.compile(r"(?:[ldcsnj]|qu)['’]")
 
@@ -109,7 +110,7 @@ class _Rules:
 
 _ENGLISH = _Rules()
 _RULES = {
-    # "EE. UU." and other plurals by doubling.
+    # Spanish doubles the letters of an abbreviation for the plural: "EE. UU.".
     "es": _Rules(
         _ABBREVIATIONS_ES,
         _BEFORE_FIGURES_ES,
@@ -118,7 +119,7 @@ _RULES = {
         next_word=_NEXT_WORD_ES,
         initials=re.compile(r"(?:\w\.)+\w|([A-Z])\1"),
     ),
-    # "J.-C." and "J.-J."
+    # French joins initials by hyphens: "J.-C.", "J.-J.".
     "fr": _Rules(
         _ABBREVIATIONS_FR,
         _BEFORE_FIGURES_FR,
@@ -171,7 +172,7 @@ def _ends_sentence(text: str, stop: int, end: int, rules: _Rules) -> bool:
     initial = (len(token) == 1 and token.isupper()) or bool(rules.initials.fullmatch(token))
     if initial or token.lower() in rules.abbreviations:
         may_end = initial or "." in token or token.lower() in rules.may_end
-        # "J. A. Cuddon"
+        # Another initial follows: "J. A. Cuddon".
         next_initial = follow and text[follow.end() : follow.end() + 1] == "." and len(next_word) == 1
         return may_end and _begins_sentence(next_word, len(token), rules) and not next_initial
     return True

@@ -1,8 +1,8 @@
 """Turns text into index terms: lower-case words, stemmed, accents folded, without stop words.
 
 Passages and queries use the same terms. Chinese needs no word segmenter: each character and each pair of
-neighbours is a term. Pairs match words (most have two characters); single characters match if no pair does.
-In Chinese text, words in other scripts are not stemmed.
+neighbours is a term. A pair usually is a word, because most Chinese words have two characters. Single
+characters match if no pair does. In Chinese text, words in other scripts are not stemmed.
 
 A change to the terms requires a higher `TOKENISER`, which is part of every index's fingerprint.
 """
@@ -34,7 +34,7 @@ STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把�
 """Chinese characters that are hardly ever part of a name. Such a character is neither a term nor part of a
 term.
 
-The characters of "共和国" and "以色列" must not be listed.
+The characters of "共和国" (republic) and "以色列" (Israel) must not be listed, because they form names.
 """
 _RUN = re.compile(rf"[{UNSPACED}]+")
 _CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACTERS}])[{UNSPACED}])+")
@@ -42,7 +42,8 @@ _CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACT
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """Returns the words that are not indexed: bm25s' lists and the parts of clitics ("l'", "'s").
+    """Returns the words that are not indexed: the stop words of bm25s, and the letters of clitics ("l'",
+    "'s").
 
     For Chinese, returns the stop characters.
     """
@@ -66,14 +67,15 @@ def fold(word: str) -> str:
 
 
 def lower(text: str) -> str:
-    """Returns the text in lower case and composed form (NFC), so that input variants give the same text."""
+    """Returns the text in lower case and composed form (NFC), so that each accented letter has only one
+    encoding."""
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.lower())
 
 
 class Tokeniser:
     """Tokeniser of one language.
 
-    Stemmers belong to one thread and cannot be pickled, so each thread creates its own.
+    A stemmer must stay in one thread and cannot be pickled, so each thread creates its own stemmer.
     """
 
     def __init__(self, language: str) -> None:

@@ -21,12 +21,14 @@ from masksearch.text.terms import stop_words as unindexed_words
 
 SURFACE = re.compile(r"[^\W_]+(?:[-‐‑'’&./][^\W_]+|(?<=\d),\d+)*")
 _LOOSE = re.compile(r"[^\W_]+")
-# The same pattern, but each Chinese character is a word. "·" separates the parts of a foreign name in both.
+# The same two patterns for Chinese, where each character is a word. In both, "·" separates the parts of a
+# foreign name.
 _SPACED = rf"[^\W_{UNSPACED}]"
 _SURFACE_ZH = re.compile(rf"[{UNSPACED}]|{_SPACED}+(?:[-‐‑'’&./]{_SPACED}+|(?<=\d),\d+)*")
 _LOOSE_ZH = re.compile(rf"[{UNSPACED}]|{_SPACED}+")
 
-# Matches only outside of a word, a hyphenated compound and a number ("3" in "3.5", "200" in ".200").
+# BEFORE matches where a span may start, AFTER where it may end: never inside a word, a hyphenated compound
+# or a number ("3" in "3.5", "200" in ".200").
 BEFORE = r"(?<![^\W_])(?<![^\W_][-‐‑'’&/])(?<!\d[.,:])(?!(?<=[.,])\d)"
 AFTER = r"(?![^\W_])(?![-‐‑&/][^\W_])(?!['’](?!s\b)[^\W_])(?![.,:]\d)"
 # Spanish and French group digits with spaces: "344 400 km2" contains neither "344" nor "400".
@@ -34,8 +36,8 @@ _BEFORE_ES = BEFORE + r"(?!(?<=\d[ \u00a0\u202f])\d{3}(?!\d))"
 _AFTER_ES = AFTER + r"(?!(?<=\d)[ \u00a0\u202f]\d{3}(?!\d))"
 # French: the article or pronoun of "l'Allemagne", "d'Orléans" and "qu'Alger" is a separate word.
 _BEFORE_FR = rf"(?:{_BEFORE_ES}|(?:(?<=\b[ldnsjmtcLDNSJMTC]['’])|(?<=\b[qQ]u['’]))(?=[^\W_]))"
-# Chinese: between any two characters, but not inside a Latin word or a number, in digits ("3万") or
-# characters ("二十三").
+# Chinese: a span may start and end between any two characters, but not inside a Latin word or a number. A
+# number has digits ("3万") or Chinese numerals ("二十三").
 _FIGURE = "〇零一二三四五六七八九十百千万亿"
 _BETWEEN = rf"(?!(?<=[\d{_FIGURE}])[{_FIGURE}])(?:(?<!{_SPACED})|(?!{_SPACED}))"
 _BEFORE_ZH = rf"{_BETWEEN}(?<!{_SPACED}[-‐‑'’&/])(?<!\d[.,:])(?!(?<=[.,])\d)"
@@ -56,8 +58,8 @@ STOP_WORDS = frozenset(
 )
 
 
-# Spanish and French stop words: these and the words that are not indexed, except a few words that carry
-# content ("estado").
+# The Spanish and French stop words are the words below and the words that are not indexed (see
+# `terms.stop_words`), except a few words that carry content ("estado").
 _STOP_ES = """
     además ahora alguna algún ambos así aunque año años aún bajo bien cada casi como cuya cuyas cuyo
     cuyos debido dentro después dicha dicho dos embargo entonces etc gran incluso junto luego mayor
@@ -201,7 +203,10 @@ STEM = 5
 
 
 def demonyms(language: str = "") -> Mapping[str, str]:
-    """Returns country -> first letters of its adjective, for countries that start with other letters."""
+    """Returns a map from countries to the first letters of their adjectives: "france" -> "fren".
+
+    The map has only countries whose own first letters differ from those of the adjective.
+    """
     return _OTHER_DEMONYMS.get(language, _DEMONYMS)
 
 

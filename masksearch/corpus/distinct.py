@@ -3,8 +3,8 @@
 The open-addressing table doubles when it is three quarters full and costs 11 to 21 bytes per id (20 million
 ids: 268 MB, and 402 MB during the last doubling; a Python set of the ids takes some 2.5 GB). Among n ids,
 two share a hash with probability n^2 / 2^65: with 20 million ids, the chance that one good record is
-dropped as a duplicate is about 1 in 90,000. A Bloom filter is not an alternative, because it would drop
-good records all the time.
+dropped as a duplicate is about 1 in 90,000. A Bloom filter is not an alternative, because each of its many
+false positives would drop a good record.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class SeenIds:
 
 
 def _put(slots: array[int], key: int) -> bool:
-    """Puts a key into the first free slot from its home slot on; returns False if the table already has the
-    key."""
+    """Puts a key into the first free slot, starting at the slot that the key's low bits give. Returns False
+    if the table already has the key."""
     mask = len(slots) - 1
     place = key & mask
     while held := slots[place]:

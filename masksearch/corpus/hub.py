@@ -1,8 +1,8 @@
 """Streams data sets of the Hugging Face hub (or a folder of data files): `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
 
-The columns are those of Parquet files; a row without an id gets NAME#ROW. The data set is streamed, not
-downloaded as a whole. A lost connection raises DataError instead of ending the corpus early, because a
-shorter corpus would give other tasks.
+The data set must have the columns of a Parquet corpus (see `parquet.py`). A row without an id gets the id
+NAME#ROW. The data set is streamed, not downloaded as a whole. A lost connection raises DataError instead of
+ending the corpus early, because a shorter corpus would give other tasks.
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def read_json_objects(path: str, skipped: SkipCount) -> Iterator[tuple[str, dict
 
 
 def damage_reason(error: DataError) -> str:
-    """Returns the skip reason of a file that could not be read to its end, or not at all."""
+    """Returns the reason under which an unreadable file, or a file with an unreadable end, is counted as
+    skipped."""
     cause = error.__cause__
     detail = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause or error)
     return f"a file that is truncated or damaged ({' '.join(detail.rstrip('.').split())})"

@@ -19,10 +19,11 @@ from masksearch.text.sentences import sentence_spans
 from masksearch.types import Document, Link, Passage
 
 STUB = 12
-"""A passage of fewer words joins a neighbour, unless the two together exceed `max_words` by more than a
-sixth."""
+"""A passage with fewer words than this is joined to a neighbour, unless the two together exceed `max_words`
+by more than a sixth."""
 
-# White space that is longer than its collapsed form (one space between words, no space at the start).
+# Matches white space that becomes shorter when collapsed (to one space between words, to none at the
+# start).
 _WIDE = re.compile(r"\s{2,}|\A\s")
 _CLOSED = re.compile(r"[.!?…:;。！？：；][\"'”’»)\]』」]*\s*\Z")
 _EDGES = re.compile(r"\S(?:.*\S)?", re.DOTALL)
@@ -85,7 +86,8 @@ class _Collapsed:
         self._ends: list[int] = []
         """The end of each wide run of white space."""
         self._shifts = [0]
-        """Number of characters removed before the first run (0), and up to the end of each run."""
+        """Numbers of characters that collapsing removes: 0 before the first run, then the total up to the
+        end of each run."""
         self._empty_lines: list[int] = []
         """The ends of the runs that contain an empty line."""
         for run in _WIDE.finditer(text):
@@ -214,7 +216,8 @@ def _words(group: list[Slice]) -> int:
 
 
 def _join_stubs(groups: list[list[Slice]], most: int) -> list[list[Slice]]:
-    """Joins each short passage to its shorter neighbour if the two together have at most `most` words."""
+    """Joins each passage below STUB words to its shorter neighbour if the two together have at most `most`
+    words."""
     index = 0
     while index < len(groups):
         near = [other for other in (index - 1, index + 1) if 0 <= other < len(groups)]

@@ -5,9 +5,9 @@
     MediaWiki      .xml                      a dump's articles, with their links
     plain text     .txt .text .md .markdown  one document per file
 
-Each file may be compressed (.gz, .bz2, .zst). A bad record or a damaged file does not stop the reading of
-a large corpus: it is skipped and counted, with the first example of each reason. A source without a
-single good record is an error that names file and line.
+Each file may be compressed (.gz, .bz2, .zst). A bad record or a damaged file does not stop the reading of a
+large corpus: it is skipped and counted, with the first example of each reason. A source without a single
+good record raises an error that names the file and the line.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["SkipCount", "read_documents"]
 JSON_LINES = (".jsonl", ".json", ".ndjson")
 PARQUET = ".parquet"
 _KNOWN = ", ".join((*JSON_LINES, PARQUET, ".xml", *PLAIN, *MARKDOWN))
-# Files with these suffixes are rejected at once as clear mistakes; a single file with any other suffix is
-# read as JSON Lines.
+# Files with these suffixes cannot be read and are rejected at once. A single file with any other unknown
+# suffix is read as JSON Lines.
 _UNREADABLE = frozenset(
     """.zip .tar .tgz .7z .xz .lz4 .rar .csv .tsv .pdf .doc .docx .odt .rtf .epub .html .htm .xml .xls .xlsx
     .npy .npz .arrow""".split()  # noqa: SIM905

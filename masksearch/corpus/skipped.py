@@ -33,7 +33,8 @@ class SkipCount:
     examples: dict[str, str] = field(default_factory=dict)
     """reason -> "FILE, line N" """
     repaired: dict[str, int] = field(default_factory=dict)
-    """Left-out part -> number of records that were used without this part; not in `total`."""
+    """Reason -> number of records of which a part could not be used, such as links. These records are used
+    without this part, so `total` does not count them."""
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
         """Counts `count` skipped records; `where` is kept for the first record of each reason."""

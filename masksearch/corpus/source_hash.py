@@ -11,7 +11,8 @@ from masksearch.runtime.files import hash_file
 def source_hash(source: str) -> str:
     """Returns the SHA-256 of a file's bytes, or of the names and bytes of a folder's files, as hex.
 
-    For a source that is not a path, hashes the name. Returns an empty string for `-` (standard input).
+    If the source is not a path (for example a data set of the hub), returns the hash of its name. Returns
+    an empty string for `-` (standard input).
     """
     if source == "-":
         return ""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 PLAIN = (".txt", ".text")
 MARKDOWN = (".md", ".markdown")
-# YAML between ---, TOML between +++. The first line must be a key, because a text may also start with a
-# rule (---).
+# Front matter: YAML between `---`, or TOML between `+++`. Its first line must be a key, because a text may
+# also start with a horizontal rule (`---`).
 _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?=[\w\"'-]+\s*[:=]).*?\n\1[ \t]*(?:\n|\Z)", re.DOTALL)
 
 

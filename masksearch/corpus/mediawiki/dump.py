@@ -46,8 +46,8 @@ BATCH = 2**20
 AHEAD = 3
 """Number of batches in flight per worker."""
 MAX_BLOCK = 64 * 2**20
-"""Largest size of a block in compressed bytes. An index with longer blocks is not used, because a block
-should hold 100 pages."""
+"""Largest size of a block in compressed bytes. A block normally holds 100 pages. An index with longer
+blocks is therefore considered wrong and not used."""
 
 _NAME = re.compile(r"\.xml(?:-p[0-9]+p[0-9]+)?(?:\.(?:bz2|gz|zst))?$", re.IGNORECASE)
 _LANGUAGE = re.compile(rb"<mediawiki\b[^>]*?\sxml:lang\s*=\s*[\"']([A-Za-z]{2,8})[\"'-]")
@@ -139,7 +139,7 @@ def read_index(index: str, dump: str) -> array[int]:
         return array("Q")
     if any(end - start > MAX_BLOCK or end <= start for start, end in itertools.pairwise(starts)):
         return array("Q")
-    # Checks about a hundred blocks: each must start with the bzip2 magic.
+    # Checks about a hundred blocks: each must start with the first bytes of every bzip2 file.
     with open(dump, "rb") as packed:
         for start in starts[: -1 : max(1, len(starts) // 100)]:
             packed.seek(start)
@@ -151,7 +151,8 @@ def read_index(index: str, dump: str) -> array[int]:
 def _outcomes(
     path: str, skipped: SkipCount, workers: int, index: str | None
 ) -> Generator[str | Article | Skipped, None, None]:
-    """Yields the dump's language (may be empty), then the outcome of each page, in order."""
+    """Yields the dump's language (may be empty), then the article of each page, or the reason to skip the
+    page, in order."""
     starts = array("Q")
     index = index or find_index(path)
     if index is not None and not (starts := read_index(index, path)):

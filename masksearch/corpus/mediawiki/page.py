@@ -1,8 +1,8 @@
 """Turns one page of a dump from XML into a corpus record, or into the reason to skip the page.
 
 The result is a pure function of the page's bytes. Each page is parsed as a separate document that starts
-with `<page>`. XML allows a document type, and with it entities, only before the first element, so no entity
-can be expanded or fetched.
+with `<page>`. XML allows a document type, which can declare entities, only before the first element. A page
+therefore cannot declare an entity that would be expanded or fetched.
 """
 
 from __future__ import annotations
@@ -35,12 +35,13 @@ _ID = re.compile(rb"<id>([0-9]{1,20})</id>")
 
 
 def read_pages(parts: Iterable[Part]) -> list[Article | Skipped]:
-    """Returns the outcome of each page, in order."""
+    """Returns the article of each page, or the reason to skip the page, in order."""
     return [read_page(part) for part in parts if not isinstance(part, Outside)]
 
 
 def read_pages_of_block(path: str, start: int, end: int) -> list[Article | Skipped]:
-    """Returns the outcomes of one block of a multistream dump: bytes [start, end) of the file."""
+    """Returns the articles and skipped pages of one block of a multistream dump: bytes [start, end) of the
+    file."""
     return read_pages(cut_pages(read_block(path, start, end)))
 
 

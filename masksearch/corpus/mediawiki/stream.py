@@ -35,7 +35,8 @@ _BZ2_BEGINNING = re.compile(rb"BZh[1-9]1AY&SY")
 
 
 class Fault(NamedTuple):
-    """An unreadable part of a dump; `head` holds the first bytes of its page, if it is inside a page."""
+    """An unreadable part of a dump. If the part is inside a page, `head` holds the first bytes of this
+    page."""
 
     reason: str
     head: bytes = b""
@@ -108,9 +109,10 @@ def unpack_bz2(packed: BinaryIO, length: int | None = None) -> Iterator[bytes | 
 
 
 def _next_stream(packed: BinaryIO, data: bytes, length: int | None) -> tuple[bytes, int | None]:
-    """Returns the bytes read from the start of the next stream on, and the compressed bytes left.
+    """Finds the next stream. Returns the bytes read so far from its start on, and how many compressed bytes
+    may still be read.
 
-    The bytes are empty at the end of the file.
+    The bytes are empty if the file has no further stream.
     """
     while not (found := _BZ2_BEGINNING.search(data)):
         more = packed.read(_CHUNK if length is None else min(_CHUNK, length))
@@ -142,7 +144,7 @@ class _Cutter:
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
-        """Offset in the buffer up to which a page has been searched for its end."""
+        """Offset in the buffer. The bytes before it have already been searched for the end of the page."""
         self._inside = False
         """Whether the buffer starts inside a page."""
         self._dropping = False
@@ -168,7 +170,7 @@ class _Cutter:
             yield Outside(bytes(self._buffer))
 
     def _next(self, position: int) -> tuple[list[Part], int]:
-        """Returns the parts up to the next page's start or end, and the offset to continue at.
+        """Returns the parts up to the next start or end of a page, and the offset to continue at.
 
         Returns no parts if more bytes are needed.
         """

@@ -2,11 +2,11 @@
 
     text, links = clean_wikitext("'''Ada Lovelace''' wrote for [[Charles Babbage]]'s engine.<ref>...</ref>")
 
-mwparserfromhell reads the markup after `wikitext_cut.py` has removed the unwanted parts. The result has
-the paragraphs, and the list items that are sentences. A paragraph with broken markup is left out. So is a
-sentence that lost a formula, or the object of a preposition, with the removed markup ("the variance is
-,"), because it no longer makes sense. Links have the title of their target article; links to files,
-categories, other namespaces and other wikis are not recorded.
+mwparserfromhell reads the markup after `wikitext_cut.py` has removed the unwanted parts. The result has the
+paragraphs, and the list items that are sentences. A paragraph with broken markup is left out. A sentence is
+left out if it lost a formula or the object of a preposition with the removed markup ("the variance is ,"),
+because such a sentence no longer makes sense. Each link has the title of its target article; links to
+files, categories, other namespaces and other wikis are not recorded.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ A longer piece is not prose and is left out, because parsing may take quadratic 
 MAX_FORMULAS = 2
 """Maximum number of formulas of a paragraph. A paragraph with more formulas is left out completely."""
 LONG = 20_000
-"""Longest line, in characters, from which single sentences are left out; a longer line is left out
-completely."""
+"""Maximum length, in characters, of a line from which single sentences can be left out. If a longer line
+has such a sentence, the whole line is left out."""
 SHORT = 60
 """A line without a full stop and with fewer characters is a label, not prose."""
 
 _END, _ITEM = "\ue001", "\ue004"
 _FIRST_LINK, _MAX_LINKS = 0xF0000, 0xFFFE
-"""The n-th link of a page starts with the private character _FIRST_LINK + n.
+"""A page has at most _MAX_LINKS links. The n-th link starts with the private character _FIRST_LINK + n.
 
-The number keeps the link's target when paragraphs before it are left out.
+The character identifies the link's target, even if paragraphs before the link are left out.
 """
 _START = "[\U000f0000-\U000ffffd]"
 _MARK = re.compile(rf"{_START}|{_END}")
@@ -124,7 +124,10 @@ def _pieces(section: str) -> Iterator[str]:
 
 
 class _Writer:
-    """Turns parsed wikitext into marked text: each link between two marks, its target in `targets`."""
+    """Turns parsed wikitext into marked text.
+
+    Marked text has a mark before and after each link; `targets` holds the links' target titles in order.
+    """
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -205,7 +208,7 @@ class _Writer:
     def _parameters(self, node: Any) -> tuple[list[str], Mapping[str, str]]:
         """Returns the positional parameters (also explicitly numbered ones) in order, and the named ones.
 
-        Each is marked text.
+        Each parameter is marked text.
         """
         args: dict[int, str] = {}
         named: dict[str, str] = {}
@@ -259,7 +262,8 @@ def _resolve(title: str) -> tuple[str, bool]:
 
 
 def _choose_variant(match: re.Match[str]) -> str:
-    """Returns one variant of Chinese `-{zh-hans:A;zh-hant:B}-`: the simplified variant, or else the first.
+    """Returns one variant of Chinese `-{zh-hans:A;zh-hant:B}-`: the simplified variant if there is one, or
+    else the first variant.
 
     `-{A}-` becomes A; conversion rules without text become an empty string.
     """
@@ -283,7 +287,7 @@ def _drop_quotes(source: str) -> str:
 
 
 def _drop_quotes_of_line(line: str) -> str:
-    """Applies MediaWiki's rules for runs of apostrophes.
+    """Removes the apostrophes of bold and italic type from one line, by MediaWiki's rules.
 
     Four apostrophes are one literal apostrophe and a bold mark. If the numbers of bold and of italic marks
     are both odd, one bold mark counts as a literal apostrophe and an italic mark.
@@ -319,7 +323,7 @@ def _paragraphs(marked: str) -> Iterator[str]:
     items: list[str] = []
 
     def end() -> Iterator[str]:
-        """Yields the paragraph and the list collected so far, and starts new ones."""
+        """Yields the paragraph and the list items collected so far, and empties both collections."""
         for lines, between in ((prose, " "), (items, "\n")):
             if sum(line.count(FORMULA) for line in lines) <= MAX_FORMULAS:
                 text = between.join(filter(None, map(_tidy, lines)))
@@ -357,7 +361,7 @@ def _is_prose(text: str) -> bool:
 
 
 _OPEN, _CLOSE = "(（\\[", ")）\\]"
-# Labels of a cut pronunciation or transcription.
+# Labels of a pronunciation or transcription. A label is removed if its pronunciation was cut.
 _LABEL = (
     r"(?:(?:English|French|Spanish|locally|also|UK|US|British|American)\s+)?(?:pronounced(?:\s+as)?"
     r"|pronunciation|pronúnciese|pronunciado|pronunciación|prononciation|prononcé|prononcée|IPA|AFI|API|listen"
@@ -390,8 +394,8 @@ _ENTITY = re.compile(r"&#?\w+;?")
 
 
 def _tidy(line: str) -> str:
-    """Removes traces of cuts, resolves entities, collapses white space; returns an empty string if no word
-    is left."""
+    """Removes the traces of cuts, resolves entities and collapses white space. Returns an empty string if
+    no word is left."""
     text = _SPACES.sub(" ", _UNWANTED.sub("", line))
     if "&" in text:
         text = _SPACES.sub(" ", _unescape(text))
@@ -413,7 +417,11 @@ def _tidy(line: str) -> str:
 
 
 def _drop_lost_sentences(text: str) -> str:
-    """Removes sentences that lost a formula, or the object of a preposition outside of brackets."""
+    """Removes the sentences that a cut made incomplete: they lost a formula, or the object of a
+    preposition.
+
+    A lost object inside brackets does not count.
+    """
     if FORMULA not in text and not _LOST.search(text):
         return text
     if len(text) > LONG:
@@ -431,7 +439,8 @@ def _drop_lost_sentences(text: str) -> str:
 
 
 def _unescape(text: str) -> str:
-    """Resolves entities; removes those of surrogates and of private characters, which could act as marks."""
+    """Resolves entities. Removes entities of surrogates, and of private characters, which could act as
+    marks."""
     return _ENTITY.sub(
         lambda match: "".join(c for c in html.unescape(match[0]) if not PRIVATE.match(c)), text
     )

@@ -1,8 +1,8 @@
 """Cuts unwanted wikitext before parsing: comments, references, tables, pictures, templates without a rule.
 
-Such markup is half of an article, so cutting the markup first is faster than parsing everything. The cut
-also bounds the parser's time, which is quadratic or worse on unclosed markup: the parser never gets
-unclosed markup. Every step here is one pass and linear in the text.
+About half of an article is such markup, so cutting it first is faster than parsing everything. The cut also
+removes unclosed markup, for which the parser would take quadratic time or more. Every step here is one pass
+and linear in the text.
 
 Private characters mark places in the text for later steps; `plain_source` removes such characters from
 the input.
@@ -25,7 +25,7 @@ FORMULA = "\ue005"
 """Marks a cut formula."""
 
 MAX_DEPTH = 20
-"""Deepest nesting of templates and links; those nested deeper are left out."""
+"""Deepest nesting of templates and links. Templates and links that are nested deeper are left out."""
 
 PRIVATE = re.compile("[\ue000-\ue00f\ud800-\udfff\U000f0000-\U0010ffff]")
 _TAG = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)(\s[^<>]*?)?\s*(/?)>")
@@ -125,7 +125,8 @@ def _literal(text: str) -> str:
 def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple[int, int] | None:
     """Returns start and end of the closing tag.
 
-    Returns None if there is none, or if another reference opens before this one closes.
+    Returns None if there is no closing tag. References (`ref`) do not nest, so the result is also None if
+    another reference opens before the closing tag.
     """
     if name in unclosed:
         return None
@@ -143,7 +144,10 @@ def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple
 
 @functools.cache
 def _edges(name: str) -> re.Pattern[str]:
-    """Returns the pattern of a tag's closing tag; for tags that nest, and ref, also of its opening tag."""
+    """Returns a pattern that matches the closing tags with this name.
+
+    For `ref`, and for tags that nest, the pattern also matches the opening tags.
+    """
     if name == "!--":
         return re.compile("-->")
     if name in _NESTING:
@@ -226,9 +230,12 @@ def cut_braces(source: str) -> str:
 
 
 def _match_braces(source: str) -> tuple[dict[int, int], set[int]]:
-    """Returns opening pair -> offset of its closing pair, and the offsets of pairs without a partner.
+    """Matches the pairs `{{`, `}}`, `[[` and `]]` with each other.
 
-    The closing offset is negative if the content is nested too deep.
+    Returns a map from the offset of each opening pair to the offset of its closing pair, and the offsets of
+    all pairs without a partner.
+
+    A closing offset is negative if the content between the two pairs is nested too deep.
     """
     opened: dict[int, int] = {}
     alone: set[int] = set()

@@ -66,7 +66,7 @@ _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺�
 
 
 def superscript(text: str) -> str:
-    """Raises digits and signs: `2` -> `²`; other characters stay."""
+    """Turns digits and signs into superscripts: `2` -> `²`. Other characters stay."""
     return text.translate(_SUPERSCRIPT)
 
 
@@ -94,7 +94,10 @@ def _lang(args: Sequence[str], named: Mapping[str, str]) -> str:
 
 
 def _convert(args: Sequence[str], named: Mapping[str, str]) -> str:
-    """Writes the measure in the author's unit: numbers with the words between them, then the unit."""
+    """Writes a measure in the unit of the article's author, without the conversion.
+
+    The text has the numbers with the words between them ("5 to 10"), then the unit.
+    """
     text, index = "", 0
     while index < len(args) and _is_number(args[index]):
         text += args[index]
@@ -107,7 +110,7 @@ def _convert(args: Sequence[str], named: Mapping[str, str]) -> str:
     if not text or index >= len(args):
         return ""
     text = f"{text} {_UNITS.get(args[index], args[index])}"
-    smaller = args[index + 1 : index + 3]  # `6|ft|2|in`
+    smaller = args[index + 1 : index + 3]  # 6 feet 2 inches: `6|ft|2|in`
     if args[index] in ("ft", "lb", "st", "mi") and len(smaller) == 2:
         number, unit = smaller
         if _is_number(number) and unit in ("in", "oz", "lb", "ft", "yd"):

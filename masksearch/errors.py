@@ -36,15 +36,15 @@ class SearchError(MaskSearchError):
 
 
 class SearchUnavailableError(SearchError):
-    """A search back end failed temporarily. The search can be repeated, after `retry_after` seconds if the
-    back end named a time."""
+    """A search back end failed temporarily, so the search can be repeated. `retry_after` is the number of
+    seconds to wait, if the back end named one."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
     def __reduce__(self) -> tuple[type[SearchUnavailableError], tuple[str, float | None]]:
-        """Pickles with its arguments, so that a worker process can raise it."""
+        """Pickles the error with its arguments, so that it can pass from a worker process to its parent."""
         return type(self), (str(self), self.retry_after)
 
 
@@ -76,5 +76,5 @@ class MissingExtraError(UsageError):
         )
 
     def __reduce__(self) -> tuple[type[MissingExtraError], tuple[str, str, str]]:
-        """Pickles with its arguments, so that a worker process can raise it."""
+        """Pickles the error with its arguments, so that it can pass from a worker process to its parent."""
         return type(self), self._parts

@@ -1,7 +1,7 @@
-"""Interfaces between rooms that do not import each other.
+"""Interfaces between rooms (subpackages) that do not import each other.
 
-Every search back end is a `Searcher`; tasks, agent and teacher use only this interface. A back end that
-also opens pages by title is a `PageReader` too.
+Every search back end is a `Searcher`; tasks, agent and teacher use only this interface. A back end that also
+opens pages by title is a `PageReader` too.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ class Searcher(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Short text that is equal for two searchers if and only if equal queries get equal results."""
+        """A short text that identifies the search: two searchers have the same text if and only if they
+        return equal results for equal queries."""
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
-        """Returns the best `k` passages of each query, best first: fewer if fewer passages match, and an
-        empty list for a query without content.
+        """Returns the best `k` passages of each query, best first. A query with fewer matches gets fewer
+        passages, and a query without content gets an empty list.
 
         Raises SearchError if the back end fails, and SearchUnavailableError if another try may succeed.
         """

@@ -1,7 +1,7 @@
-"""Frozen records that all rooms share. They hold data; the rooms define the functions on them.
+"""Frozen records that all rooms (subpackages) share. They hold data; the rooms define the functions on them.
 
-`to_json` uses the field names as JSON keys. These names are a contract (docs/architecture.md,
-"Files").
+`to_json` uses the field names as JSON keys. These names are a contract with the readers of our files
+(docs/architecture.md, "Files").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TRAJECTORY_FORMAT: Final = "masksearch-trajectory/1"
 RESULTS_FORMAT: Final = "masksearch-results/1"
 
 Language = Literal["en", "es", "fr", "zh"]
-"""Languages for which rules for sentences and terms, and prompts, exist."""
+"""Languages that have prompts, and rules for sentences and terms."""
 
 
 class Record(BaseModel):
@@ -65,7 +65,7 @@ class Hit(Record):
 
 
 class Page(Record):
-    """A whole document; the tool `open` shows it part by part."""
+    """A whole document. The tool `open` shows it to the agent part by part."""
 
     doc_id: str
     title: str
@@ -95,10 +95,11 @@ class MaskedTask(Record):
     categories: tuple[str, ...] = ()
     retriever: str = ""
     ranks: tuple[int, ...] = ()
-    """1-based rank of the first evidence passage for each mask, in the search that verified the mask."""
+    """For each mask, the rank of its first evidence passage, counted from 1, in the search that verified
+    the mask."""
     language: str = ""
     strategy: str = ""
-    """The masking strategy that chose among the maskable spans."""
+    """Name of the masking strategy that chose the masks among the maskable spans."""
     source_hidden: bool = False
     """Whether all searches for this task hide the source article of its text."""
     verdicts: dict[str, Any] = {}
@@ -163,7 +164,8 @@ SEARCH_ONLY: Final[Tools] = ("search",)
 
 
 class Trajectory(Record):
-    """One run of the agent loop on one task. `task` is the task's JSON plus `"kind": "ramp" | "question"`."""
+    """One run of the agent loop on one task. `task` is the task as JSON, with the additional key `"kind"`:
+    `"ramp"` or `"question"`."""
 
     format: Literal["masksearch-trajectory/1"] = TRAJECTORY_FORMAT
     id: str
@@ -181,9 +183,8 @@ class Trajectory(Record):
     search_errors: tuple[str, ...] = ()
     """Error messages of the failed searches. The agent sees that a search failed, but not the message."""
     retrieved: tuple[tuple[str, ...], ...] = ()
-    """Ids of the passages that each search returned, best first; for an opened page, the list has the id of
-    its document.
-    """
+    """For each search, the ids of the passages that it returned, best first. For each opened page, a list
+    with the id of its document."""
     prompt_hash: str = ""
     """Hash of the first messages of the session (`agent.prompts.messages_hash`).
 

@@ -1,8 +1,8 @@
 """The agent loop, shared by synthesis, reinforcement learning and evaluation.
 
-think -> search -> information -> ... -> answer. A failed rollout is data, not a crash: every failure
-becomes a status of the trajectory. Episodes are coroutines: while an episode waits for its search, the
-other episodes continue.
+In an episode the model thinks, searches, reads the results, and repeats this until it answers. A failed
+rollout raises no error: every failure becomes the `status` of the trajectory. Episodes are coroutines: while
+one episode waits for its search, the other episodes continue.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Episode:
 
     trajectory: Trajectory
     record: TokenRecord | None
-    """The tokens of its session; None if the policy does not return token ids."""
+    """The token record of the episode's session; None if the policy does not return token ids."""
     seconds: float = 0.0
     """Wall time in seconds since the session opened, including the time spent waiting for other episodes."""
 
@@ -101,12 +101,14 @@ async def run_episode(
     episode_id: str = "",
     style: Style = "agent",
 ) -> Episode:
-    """Rolls out one task.
+    """Runs one episode of a task and returns its trajectory.
 
     Errors of the model and of the search are not raised; `Trajectory.status` and `Trajectory.search_errors`
-    record them. A failed search is shown to the model as failed, and the episode continues. If the task
-    hides its source, the searches hide it too; the trajectory then records the fingerprint of the plain
-    searcher, because the task names the hidden source. `style` is the style of the system prompt.
+    record them. After a failed search the model is told that the search failed, and the episode continues.
+
+    If the task has `source_hidden`, its searches leave out the task's source article. The trajectory records
+    the fingerprint of the searcher without this filter, because the record of the task already says that the
+    source was hidden. `style` is the style of the system prompt.
     """
     run = _Run()
     session: Session | None = None
@@ -144,7 +146,7 @@ async def _converse(
         generation = await session.generate(stops(settings.tools), budget)
         run.add("model", generation.text, generation.tokens)
         if isinstance(generation, FaultyGeneration):
-            # The text of a FaultyGeneration has no valid action; its `fault` is the reason.
+            # The text of a FaultyGeneration has no valid action and is not parsed; its `fault` says why.
             action: Action = Invalid(generation.fault)
         else:
             action = parse_turn(generation.text, settings.tools)
@@ -182,7 +184,7 @@ async def _use(
 ) -> tuple[str, list[Hit]]:
     """Carries out a search or opens a page; returns the tool's text and the search results.
 
-    A failed search is shown to the model and recorded.
+    A failed search raises no error: its message is recorded, and the tool's text says that the search failed.
     """
     try:
         if isinstance(action, Open):
@@ -197,7 +199,8 @@ async def _use(
 
 
 async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> str:
-    """Returns the first part of a page, or the part after the last part shown."""
+    """Opens a page and returns one part of it: the part after the last part shown, at first the first
+    part."""
     run.opens += 1
     page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
     if page is None:
@@ -221,7 +224,8 @@ def finish_episode(
 ) -> Episode:
     """Builds the trajectory of an episode.
 
-    The record of a RAMP task includes the answer form, which is needed to render the task's prompt again.
+    The trajectory's copy of a RAMP task includes the answer form, which is needed to render the task's prompt
+    again.
     """
     task_record = task_json(task)
     if isinstance(task, MaskedTask):
@@ -262,10 +266,11 @@ async def run_single_turn(
     sampling: Sampling,
     query: str = "",
 ) -> Episode:
-    """Runs a baseline without an agent: one answer, with a search for `query` (rag) or without
-    (closed-book).
+    """Runs a baseline without the agent loop: the model answers in one turn.
 
-    If the model's text has no answer tags, the answer is the whole text without the thoughts.
+    With a searcher (the method rag), the prompt contains the search results for `query`. Without a searcher
+    (the method closed-book), the model answers from memory. If the model's text has no answer tags, the
+    answer is the whole text without the thoughts.
     """
     run = _Run()
     session: Session | None = None

@@ -38,10 +38,11 @@ FOLDER = Path(__file__).parent / "prompts"
 
 
 def _source(name: str) -> str | None:
-    """Returns the text of a prompt file by its flat name, `agent.zh.j2` for `zh/agent.j2`, or None.
+    """Returns the text of the prompt file with this flat name; None if the file does not exist.
 
-    None means that the file does not exist. Files extend each other by flat names: results contain hashes
-    of the files' texts, so the texts must not change.
+    A flat name writes the language into the name: `agent.zh.j2` is the file `zh/agent.j2`. Prompt files name
+    the files that they extend by flat names. This must stay so, because results contain hashes of the files'
+    texts.
     """
     stem, _, language = name.removesuffix(".j2").partition(".")
     file = FOLDER / (language or "en") / f"{stem}.j2"
@@ -78,9 +79,9 @@ def messages(
 ) -> list[Message]:
     """Returns the messages that a session starts with: a system message and a user message.
 
-    `method` is the name of the system prompt's file; `information` holds search results that precede the
-    task. `limits` are `max_searches` and `max_opens`, which the prompts of the styles agent-prompted and
-    agent-tools mention.
+    `method` is the name of the system prompt's file. `information` holds search results that are shown before
+    the task. `limits` are `max_searches` and `max_opens`; only the prompts of the styles agent-prompted and
+    agent-tools mention them.
     """
     user = task_prompt(task, answer_form)
     system = render(method, task_language(task), **limits)
@@ -93,7 +94,7 @@ def messages(
 def method_prompt(tools: Tools, style: Style = "agent") -> str:
     """Returns the name of the prompt file for an agent with these tools.
 
-    The style agent-tools has a single file, because the request itself describes native tools.
+    The style agent-tools has one file for all tools, because the request to the server describes the tools.
     """
     return f"{style}-open" if "open" in tools and style != "agent-tools" else style
 
@@ -109,14 +110,19 @@ def prompts_hash() -> str:
 
 
 def _flat_name(file: Path) -> str:
-    """Returns the name that all versions hash into results: `zh/agent.j2` -> `agent.zh.j2`."""
+    """Returns the flat name of a prompt file: `zh/agent.j2` -> `agent.zh.j2`.
+
+    Results contain hashes of the flat names, so the flat names must be the same in all versions of this
+    package.
+    """
     language = file.parent.name
     return file.name if language == "en" else f"{file.stem}.{language}.j2"
 
 
 @functools.cache
 def templates_hash() -> str:
-    """Returns the version of the prompt files that trajectories record: 16 digits of `prompts_hash`."""
+    """Returns the first 16 digits of `prompts_hash`, which trajectories record as the version of the
+    prompts."""
     return prompts_hash()[:16]
 
 
@@ -160,7 +166,7 @@ def render_failure(language: str = "") -> str:
 
 
 def render_page(page: Page | None, part: int, words: int, language: str = "") -> str:
-    """Renders part number `part` (from 1) of an opened page, `words` words long.
+    """Renders one part of an opened page; `part` counts from 1, and a part has `words` words.
 
     If the page or the part does not exist, renders a notice instead.
     """
@@ -174,6 +180,6 @@ def render_page(page: Page | None, part: int, words: int, language: str = "") ->
 
 
 def _information(passages: Sequence[dict[str, str]], otherwise: str, language: str) -> str:
-    """Renders an information block with these passages, or, without passages, with the prompt file
-    `otherwise`."""
+    """Renders an information block that holds these passages. Without passages, the block holds the text
+    of the prompt file `otherwise`."""
     return render("information", passages=passages, nothing=render(otherwise, language) if otherwise else "")

@@ -24,7 +24,7 @@ MAX_QUERY = 400
 def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:
     """Returns the stop strings of a turn.
 
-    `<information>` stops a model that starts to forge search results.
+    One of them is `<information>`: it stops a model that starts to invent search results.
     """
     return (*(f"</{tool}>" for tool in tools), "</answer>", "<information>")
 

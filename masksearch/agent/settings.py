@@ -11,7 +11,7 @@ from masksearch.types import SEARCH_ONLY, Tools
 
 
 class AgentSettings(Settings):
-    """Tools and limits of the agent; synthesis, RL and evaluation share them, so they cannot differ."""
+    """Tools and limits of the agent. Synthesis, RL and evaluation use the same settings."""
 
     top_k: int = Field(2, ge=1)
     """Number of search results shown to the model."""
@@ -23,8 +23,8 @@ class AgentSettings(Settings):
     0: the first search ends the episode.
     """
     max_opens: int = Field(0, ge=0)
-    """Maximum number of pages, or further parts of pages, that an episode opens by title; opening another
-    ends the episode. 0: the agent does not get the tool `open`."""
+    """Maximum number of times that an episode opens a page by title; opening the next part of a page
+    counts too. One more opening ends the episode. 0: the agent does not get the tool `open`."""
     open_words: int = Field(120, ge=1)
     """Number of words of an opened page shown at a time."""
     max_tokens: int = Field(320, ge=1)
@@ -34,8 +34,8 @@ class AgentSettings(Settings):
     max_length: int = Field(1024, ge=16)
     """Maximum number of tokens of prompt, model and tools together in an episode."""
     corrections: int = Field(0, ge=0)
-    """Maximum number of invalid turns of an episode that get a fixed correction message; a further invalid
-    turn ends the episode. 0: the first invalid turn ends the episode, as in the paper."""
+    """Maximum number of invalid turns in an episode that are answered by a fixed correction message. One
+    more invalid turn ends the episode. 0: the first invalid turn ends the episode, as in the paper."""
     answer_form: Literal["spans", "paragraph"] = "spans"
     """Form of the answer to a RAMP task: `spans` (the missing words only) or `paragraph` (the whole text)."""
 

@@ -21,7 +21,7 @@ from masksearch.runtime.settings import Settings, field_text, reference_fields
 S = TypeVar("S", bound=Settings)
 DEST = "settings:"
 SHORT_NAMES = {"extractors": "extractor"}
-"""Fields whose flag has another name, because the user repeats it for each value."""
+"""Fields whose flag is in the singular, because the user repeats the flag for each value."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,9 +46,9 @@ def add_flags(
 ) -> None:
     """Adds a flag for every field of `kind` that is not in `skip`.
 
-    A flag that is not given is absent from the namespace.
+    A flag that the user does not give sets no attribute of the parsed namespace.
     """
-    # Fields of a base class come first in `model_fields`; the help starts with the required fields.
+    # The help lists required fields first. `model_fields` would list the fields of a base class first.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
             continue
@@ -93,7 +93,7 @@ def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
 
 
 def _is_pairs(kind: type[Settings], name: str) -> bool:
-    """Whether a field is a table of numbers by name."""
+    """Whether a field is a table from names to numbers, written NAME=NUMBER on the command line."""
     field = kind.model_fields.get(name)
     return (
         field is not None
@@ -103,7 +103,7 @@ def _is_pairs(kind: type[Settings], name: str) -> bool:
 
 
 def _choices(annotation: Any) -> list[Any]:
-    """Returns the values of a Literal, also inside a tuple or a union with None."""
+    """Returns the values of a Literal. The Literal may also be inside a tuple or a union with None."""
     inner = [part for part in get_args(annotation) if part not in (NoneType, Ellipsis)]
     if getattr(annotation, "__origin__", None) is Literal:
         return inner
@@ -111,9 +111,10 @@ def _choices(annotation: Any) -> list[Any]:
 
 
 def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
-    """Returns the settings given by flags, nested like the settings class.
+    """Returns the settings that the user gave by flags, nested like the settings class.
 
-    Raises UsageError for a malformed group or pair.
+    Raises UsageError for a value that is not of the form NAME=NUMBER or NAME=FILE,FILE where this form is
+    required.
     """
     values: dict[str, Any] = {}
     for dest, value in vars(namespace).items():
@@ -160,8 +161,8 @@ def _group(text: str) -> tuple[str, list[str]]:
 def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
     """Validates `values` and returns them as settings of the class `kind`.
 
-    Raises UsageError that names the flag, or the positional argument. `positional` holds the argument's
-    field and its name in messages.
+    Raises UsageError that names the wrong flag or the wrong positional argument. `positional` is the field of
+    the positional argument and the argument's name in messages.
     """
 
     def spell(key: tuple[str | int, ...]) -> str:

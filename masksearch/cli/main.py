@@ -37,14 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return 0
     except BrokenPipeError:
-        # The reader of our output has closed the pipe; the rest of the buffer is discarded.
+        # The program that read our output has closed the pipe, so the rest of the output is discarded.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         print("\nInterrupted; start the same command again to go on.", file=sys.stderr)
         if argv is None:
-            # After a signal inside an import, the interpreter would end by SIGINT, regardless of our exit
-            # status.
+            # If the signal came during an import, the interpreter would end by SIGINT whatever status we
+            # return.
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(130)

@@ -54,7 +54,7 @@ HELP = {
 }
 
 Add = Callable[..., argparse.ArgumentParser]
-"""Adds a command: (name, help=..., ...) -> its parser."""
+"""A function that adds a command: it takes the name, `help` and so on, and returns the command's parser."""
 
 
 def build_parser() -> Parser:

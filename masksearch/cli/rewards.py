@@ -1,5 +1,5 @@
-"""`masksearch rewards audit`: measures the rewards of attacks, on the user's tasks or on tasks from packaged
-text."""
+"""`masksearch rewards audit`: measures the reward that scripted attacks earn, on the user's tasks or on
+tasks from packaged text."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def _work(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Sear
 
 
 def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
-    """Makes RAMP tasks with one to three masks from packaged text, and an index of the text. Tasks with one
-    mask are also turned into questions."""
+    """Makes RAMP tasks with one to three masks from packaged text, and an index of this text. Each task
+    with one mask also becomes a question."""
     from masksearch.ramp.run.stage import run_mask
     from masksearch.search import build_index, open_searcher
 
@@ -93,7 +93,8 @@ def as_question(task: MaskedTask) -> Question:
 
 
 def spread(tasks: Sequence[Task], limit: int) -> list[Task]:
-    """Returns the first `limit` tasks of each kind: questions, and masked texts by their number of masks."""
+    """Returns the first `limit` tasks of each kind. Questions are one kind; masked texts with equally many
+    masks are one kind."""
     taken: dict[int, list[Task]] = {}
     for task in tasks:
         taken.setdefault(task.masks if isinstance(task, MaskedTask) else 0, []).append(task)

@@ -1,9 +1,11 @@
 """Commands that run one stage by itself.
 
-A stage outside a run writes its product to `-o`, and the files that it resumes from to `OUTPUT.work`. That
-folder stays if it holds trajectories or logs; a command with other settings clears it first. If `-o` is
-the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's folder
-and keeps the run's own marks, so `masksearch run` takes the stage as done.
+Outside a run, a stage writes its product to `-o`, and the files that it resumes from to the folder
+`OUTPUT.work`. This folder is kept if it holds trajectories or logs. A command with the same output but other
+settings clears the folder first.
+
+If `-o` is the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's
+folder and writes the same marks as the run. `masksearch run` then counts the stage as done.
 """
 
 from __future__ import annotations
@@ -99,7 +101,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
             f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
         )
     place = _place(spec, settings, output, run_dir)
-    # Every rank reads the same marks, because rank 0 never changes the marks of a finished stage.
+    # All ranks decide alike here, because rank 0 never changes the marks of a finished stage.
     if place.run is not None and (done := place.work.complete()):
         if ranks.is_first():
             spent = human_time(done["seconds"])
@@ -133,7 +135,7 @@ def _locked_into(
         _clear_finished(settings, folder)
     spent = folder.start()
     for leftover in output.absolute().parent.glob(f".{glob.escape(output.name)}.*.tmp"):
-        files.remove(leftover)  # of an attempt that was killed while it wrote
+        files.remove(leftover)  # the half-written product of an attempt that was killed
     try:
         with _other_ranks_released():
             summary = run_stage(spec, settings, output, folder.folder, run_dir)
@@ -153,23 +155,23 @@ def _locked_into(
 
 
 def _clear_finished(settings: Settings, folder: WorkFolder) -> None:
-    """Clears the work of a finished command, so that it starts from the beginning; keeps paid answers of
-    models."""
+    """Clears the work of a finished command, so that the stage starts from the beginning. Keeps the work
+    of the teacher `agents`, whose model answers cost money."""
     paid = getattr(settings, "teacher", "") == "agents"
     if folder.done_file.exists() and paid and folder.holds_this_work():
         say(
             f"The outcome of each task is read from {folder.folder}, so no answered request is sent again; "
             "remove that folder to start from the beginning."
         )
-    # Standard input cannot be read twice, so such work is never resumed.
+    # Standard input cannot be read twice, so a stage that reads its corpus from there is never resumed.
     elif folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
         files.remove(folder.folder)
 
 
 @contextlib.contextmanager
 def _other_ranks_released() -> Iterator[None]:
-    """Barriers around the work of rank 0: the other ranks start once its folders are ready, and end with
-    it."""
+    """Puts a barrier before and after the work of rank 0. The other ranks start when rank 0 has made its
+    folders ready, and all ranks end together."""
     if ranks.count() == 1:
         yield
         return
@@ -206,7 +208,8 @@ def _checked(spec: StageKind, output: Path) -> Path:
 def _recipe_values(spec: StageKind, arguments: argparse.Namespace) -> dict[str, Any]:
     """Returns a stage's settings from a recipe.
 
-    Products of other stages come from the run that contains `-o`, otherwise from runs/NAME.
+    The names of other stages are replaced by the paths of their products: in the run that contains `-o`,
+    otherwise in the folder runs/NAME.
     """
     recipe = load_recipe(arguments.recipe)
     stage = recipe.stage(arguments.stage) if arguments.stage else _only(arguments.recipe, spec, recipe.stages)

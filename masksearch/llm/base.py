@@ -1,10 +1,10 @@
 """The interface between the agent loop and a model: policies, sessions, sampling and token records.
 
-A policy opens sessions; a session is one growing conversation that generates text until a stop string and
-takes the text of tools. Four back ends implement it: `llm.decoder.local_policy` (a checkpoint in this
-process) and `llm.vllm` (the model that vLLM serves for a trainer), both of which take and return tokens;
-`llm.endpoint` (any OpenAI-compatible server); and `llm.scripted` (fixed replies, for tests and for the
-scripted teacher).
+A policy opens sessions. A session is one growing conversation: it generates text until a stop string, and it
+accepts the text of tools. Four back ends implement this interface. `llm.decoder.local_policy` (a checkpoint
+in this process) and `llm.vllm` (the model that vLLM serves for a trainer) take and return tokens.
+`llm.endpoint` uses any OpenAI-compatible server. `llm.scripted` gives fixed replies, for tests and for the
+scripted teacher.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Generation:
 
 @dataclass
 class TokenRecord:
-    """The tokens of a session exactly as the model saw and wrote them.
+    """The tokens of a session, exactly as the model read and wrote them.
 
-    `ids`, `mask` and `logprobs` have equal length and start after the prompt. `mask` is 1 for model
-    tokens and 0 for tool tokens, whose log-probability is 0.
+    `ids`, `mask` and `logprobs` have equal length and start after the prompt. `mask` is 1 for tokens of the
+    model and 0 for tokens of a tool; the log-probability of a tool's token is 0.
     """
 
     prompt_ids: list[int] = field(default_factory=list)

@@ -70,8 +70,8 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint folder; a failed save leaves the previous folder in place.
 
-    `mark` holds the name and the parent of the checkpoint; trajectories record the name. If `state` is
-    given, it is saved in place of the model's own weights.
+    `mark` holds the name and the parent of the checkpoint; trajectories record the name. If `state` is given,
+    these weights are saved in place of the model's own.
     """
     with atomic_path(output) as temporary, quiet():
         model.save_pretrained(temporary, state_dict=state)
@@ -80,7 +80,8 @@ def save_checkpoint(
 
 
 def checkpoint_name(path: str | Path) -> str:
-    """Returns the name that trajectories and scores record: from the file `MARK`, otherwise the path."""
+    """Returns the checkpoint's name in trajectories and scores: it comes from the file `MARK`; without
+    that file, the path is the name."""
     try:
         return str(json.loads((Path(path) / MARK).read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError):

@@ -62,14 +62,15 @@ def price(
 
 @dataclass
 class Budget:
-    """The sum over all tasks, and its limits. A limit of 0 means no limit."""
+    """The tokens and money spent on all tasks so far, by role, and the limits of a run. A limit of 0 means
+    no limit."""
 
     max_tokens: int = 0
     max_cost: float = 0.0
     by_role: dict[str, Spent] = field(default_factory=dict)
 
     def add(self, roles: Mapping[str, Spent]) -> None:
-        """Adds the cost of a task, by role."""
+        """Adds the cost of one task, by role."""
         for role, spent in roles.items():
             self.by_role[role] = self.by_role.get(role, Spent()) + spent
 
@@ -79,7 +80,7 @@ class Budget:
         return sum(self.by_role.values(), Spent())
 
     def empty(self) -> bool:
-        """Whether the run has reached a limit."""
+        """Whether the budget is used up: the sum over all roles has reached a limit."""
         total = self.total
         if self.max_tokens and total.tokens >= self.max_tokens:
             return True

@@ -1,9 +1,9 @@
 """Any OpenAI-compatible endpoint as a policy.
 
 Requests go through the official client, with its retries, time-outs and connection pools. A model turn is an
-assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and
-appears in no log, error or file. If a server separates a model's reasoning from its text, the policy joins
-both again: the reasoning comes first, in `<think></think>`, as a model would write it.
+assistant message, a tool's text a user message. The key comes from OPENAI_API_KEY and appears in no log,
+error or file. Some servers separate a model's reasoning from its text. The policy joins both again: the
+reasoning comes first, in `<think></think>`, as a model would write it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from masksearch.text.neutralise import CONTROL_TAGS
 from masksearch.types import Hit
 
 _TAG = re.compile(rf"<(/?(?:{'|'.join(CONTROL_TAGS)}))>")
-# Messages with which servers reject a field: "Unsupported parameter: 'max_tokens'", "Extra inputs are not
-# permitted".
+# Messages with which servers reject a field, such as "Unsupported parameter: 'max_tokens'" or "Extra inputs
+# are not permitted".
 _UNKNOWN = re.compile(
     r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed"
     r"|extra_forbidden",
@@ -78,10 +78,10 @@ class EndpointPolicy:
     ) -> None:
         """Opens a client for the endpoint.
 
-        `timeout` is in seconds, for one try. `flag` is the flag or setting of the URL, for error
-        messages. `keys` are environment variables; the first that is set holds the key. `connections` is
-        a pool from `open_connections` for many concurrent requests; its owner closes it. Raises
-        UsageError for a wrong URL, MissingExtraError without openai.
+        `timeout` is the number of seconds that one try may take. `flag` is the flag or setting that gave the
+        URL, for error messages. `keys` are environment variables; the first that is set holds the key.
+        `connections` is a pool from `open_connections` for many concurrent requests; the caller closes it.
+        Raises UsageError for a wrong URL, MissingExtraError without openai.
         """
         if not url.startswith(("http://", "https://")):
             raise UsageError(
@@ -187,11 +187,12 @@ def open_connections(limit: int) -> Any:
         import openai
     except ModuleNotFoundError as error:
         raise MissingExtraError("openai", "llm", "A model behind a URL") from error
-    # httpx scans all connections of its pool for every request; with aiohttp a request takes half the CPU
+    # For every request, httpx scans all connections of its pool. With aiohttp a request takes half the CPU
     # time.
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
     kind = openai.DefaultAioHttpClient if has_aiohttp else openai.DefaultAsyncHttpxClient
-    # The client brings its own HTTP library, so the class of the limits comes from the client's defaults.
+    # The client chooses its own HTTP library, so the class of the limits is taken from the client's default
+    # limits.
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)
     return kind(limits=limits(max_connections=limit, max_keepalive_connections=limit))
 
@@ -223,7 +224,7 @@ def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
 
 
 def _read(answer: Any) -> Reply:
-    """Reads a chat completion. Raises the usual lookup and type errors for any other object."""
+    """Reads a chat completion. If `answer` is anything else, raises a lookup or type error."""
     choice = answer["choices"][0]
     message = choice["message"]
     text, thought = _contents(message.get("content"))
@@ -252,10 +253,7 @@ def _contents(content: Any) -> tuple[str, str]:
 
 
 def deactivate_tags(text: str) -> str:
-    """Returns a model's text with the protocol's tags made inert:
-
-    `<search>` -> `‹search›`. Keeps all other text.
-    """
+    """Makes the protocol's tags in a model's text inert: `<search>` -> `‹search›`. Keeps all other text."""
     return _TAG.sub(r"‹\1›", text)
 
 
@@ -269,9 +267,9 @@ def with_reasoning(reasoning: str, text: str) -> str:
 def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]:
     """Returns a turn that includes its stop string, and its finish (`stop`, `length` or `end`).
 
-    Servers leave the stop string out, and some servers ignore stop strings. A text that contains stop
-    strings is cut after the first. A text that ended with finish reason `stop` gets the closing tag of the
-    last opened tag.
+    Servers leave the stop string out of the text, and some servers ignore stop strings. `reason` is the
+    server's finish reason. A text that contains stop strings is cut after the first one. Otherwise, if
+    `reason` is `stop`, the closing tag of the last opened tag is added.
     """
     ends = [text.index(word) + len(word) for word in stop if word in text]
     if ends:

@@ -1,14 +1,14 @@
 """How well a causal language model predicts stretches of a text: loss, greedy match, sampling probability.
 
-The model reads whole texts in batches, padded on the right, where causal attention cannot see the
-padding. The output head runs only on the positions that predict a token of a stretch: with a vocabulary
-of 49 thousand tokens, the logits of all positions would take more memory than everything else.
+The model reads whole texts in batches, padded on the right, where causal attention cannot see the padding.
+The output head runs only on the positions that predict a token of a stretch: with a vocabulary of 49 thousand
+tokens, the logits of all positions would take more memory than everything else.
 
-The other texts of a batch and the number of threads change a text's values only by rounding. Load the
-model in float32: with SmolLM2 the losses then moved by at most 1e-5 between batches of 4 and 16 and not
-at all between thread counts. In bfloat16 they moved by up to 0.15, enough to change the two hardest spans
-in one passage of 16, while the speed rose only by half (8-11 instead of 6-7 passages of 60 words a second
-on one core).
+The other texts of a batch and the number of threads change a text's values only by rounding. Load the model
+in float32 to keep this rounding small. With SmolLM2 in float32, the losses moved by at most 1e-5 between
+batches of 4 and 16 and not at all between thread counts. In bfloat16 they moved by up to 0.15. This changed
+the two hardest spans in one passage of 16. And bfloat16 was faster only by half (8-11 instead of 6-7 passages
+of 60 words a second on one core).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from masksearch.errors import ModelError
 WINDOW = 1024
 """Maximum number of tokens in one forward pass.
 
-A longer text is cut into windows that overlap by half; each token is read in the window that shows more of
-the text before it.
+A longer text is cut into windows that overlap by half. A token in two windows is read in the window that
+holds more of the text before the token.
 """
 HEAD_ROWS = 512
 """Positions whose logits are in memory at a time."""
@@ -46,10 +46,11 @@ class Reading:
     loss: float
     """Mean negative log-likelihood of its tokens in nats, at temperature 1."""
     greedy: bool
-    """Whether each token of the stretch is the likeliest: greedy decoding after the preceding text starts
-    with the stretch."""
+    """Whether every token of the stretch is the likeliest one. Greedy decoding after the preceding text
+    would then start with the stretch."""
     probability: float
-    """Probability that text sampled at the requested temperature starts with the tokens of the stretch."""
+    """Probability that text sampled after the preceding text, at the requested temperature, starts with
+    the tokens of the stretch."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Window:
     first: int
     """Position of `ids[0]` among the text's tokens."""
     wanted: tuple[int, ...]
-    """Positions in `ids` to read, all above 0."""
+    """Positions in `ids` of the tokens to read; all above 0, because position 0 has no context."""
 
 
 class Likelihood:
@@ -98,10 +99,12 @@ class Likelihood:
     ) -> list[list[Reading]]:
         """Returns a reading of each stretch of each text.
 
-        A token is conditioned on the beginning-of-text token and on all tokens before it; in a text longer
-        than a window, on at least half a window. Without a beginning-of-text token, the first token of a
-        text has no context and is left out; a stretch without any token left has loss 0, `greedy` False and
-        probability 0. Raises ModelError if a loss is not a finite number.
+        A token is conditioned on the beginning-of-text token and on all tokens before it. In a text longer
+        than a window, it is conditioned on at least half a window.
+
+        If the tokenizer has no beginning-of-text token, the first token of a text has no context and is left
+        out. A stretch without any other token has loss 0, `greedy` False and probability 0. Raises ModelError
+        if a loss is not a finite number.
         """
         encoded = [self._encode(text) for text in texts]
         # Positions of the tokens of each stretch of each text.
@@ -193,7 +196,7 @@ def _overlapping(offsets: Sequence[Stretch], stretch: Stretch) -> list[int]:
 
 
 def _reading(tokens: Sequence[_Token]) -> Reading:
-    """Combines the tokens of a stretch."""
+    """Combines the predictions of a stretch's tokens into one reading."""
     if not tokens:
         return Reading(0.0, False, 0.0)
     loss = sum(token.loss for token in tokens) / len(tokens)

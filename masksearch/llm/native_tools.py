@@ -11,9 +11,9 @@ models too:
                                                     generation holds the reason
 
 Reasoning that the server separates from the content comes first in the thought. A tool's text goes back as a
-message of the role `tool` with the id of its call. Every call gets an answer: a server would refuse the next
-request otherwise. The stop strings decide which tools are offered, so the offered and the parsed tools cannot
-differ.
+message of the role `tool` with the id of its call. Every call gets an answer, because a server would refuse
+the next request otherwise. A session offers the tools whose closing tags are among the stop strings, so the
+agent loop never parses a tool that was not offered.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from masksearch.types import Hit
 PREFIX = "openai-tools:"
 """Prefix of the model's name in settings and records."""
 _ARGUMENT = {"search": "query", "open": "title"}
-"""The one argument of each tool."""
+"""Name of each tool's only argument."""
 _DESCRIPTIONS = {
     "search": (
         "Searches a collection of texts and returns the passages that fit best.",
@@ -98,8 +98,8 @@ class ToolsSession:
         self.call_count = 0
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
-        """Returns the next call of the last message, at no cost; if no call is left, requests a new
-        message.
+        """Returns the next call of the model's last message as a turn, without a request. If no call is left,
+        requests a new message.
 
         Raises ModelError.
         """
@@ -121,7 +121,8 @@ class ToolsSession:
         )
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds the answer to the current call, or a user message if no call is open. Returns its words."""
+        """Adds a tool's text: as the answer to the current call, or as a user message if there is no
+        current call. Returns the number of words in the text."""
         content = text.strip()
         if self.current is None:
             self.messages.append({"role": "user", "content": content})
@@ -138,7 +139,7 @@ class ToolsSession:
         self.current = self.waiting.pop(0)
         text = f"{thought}\n{self.current.turn}" if thought else self.current.turn
         if self.current.fault:
-            # From `finish` the loop knows whether the call is wrong, or was cut short by the token limit.
+            # `finish` tells the loop whether the call is wrong or was cut short by the token limit.
             return FaultyGeneration(text, finish, tokens, self.current.fault)
         return Generation(text, "stop", tokens)
 
@@ -153,7 +154,8 @@ class ToolsSession:
         turn = (
             deactivate_tags(f"{name}({written})") if fault else f"<{name}>{deactivate_tags(value)}</{name}>"
         )
-        # Servers parse the arguments in the history again, so invalid JSON must not go back.
+        # The history goes back to the server, which parses the arguments again, so it must not contain
+        # invalid JSON.
         history = json.dumps({_ARGUMENT[name]: value}, ensure_ascii=False) if not fault else "{}"
         call_id = str(call.get("id") or f"call_{self.call_count}")
         return _Call(call_id, name or "unknown", history, turn, fault)
@@ -217,7 +219,7 @@ def _without_call(reply: Reply) -> Generation:
     cut_short = finish == "length" or reply.finish == "content_filter" or content.startswith("<think>")
     if not content or cut_short:
         return Generation(f"{before}\n{deactivate_tags(content)}".strip(), finish, reply.tokens)
-    # A model that was trained on the tags may answer in them.
+    # A model that was trained on our tags may write its answer in them.
     opened = content.rpartition("<answer>")[2]
     answer = deactivate_tags(opened.partition("</answer>")[0]).strip()
     return Generation(f"{before}\n<answer>{answer}</answer>".strip(), "stop", reply.tokens)

@@ -12,9 +12,10 @@ Script = Callable[[Sequence[str]], str]
 
 
 class ScriptedPolicy:
-    """Sessions that follow the script `make(messages)`.
+    """Sessions that follow a script: for each session, `make(messages)` returns the script.
 
-    A list of strings is played in order; after its last string, every turn is empty.
+    `make` may also return a list of strings. They are the turns in order; after the last string, every turn
+    is empty.
     """
 
     def __init__(

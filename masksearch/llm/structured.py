@@ -1,8 +1,8 @@
 """Asks a model behind an endpoint for a JSON object.
 
-Uses the most exact form that the server supports (a JSON schema, JSON mode, or the prompt alone), finds
-the object in any surrounding text, and asks once for a repair. Replies are parsed as JSON, never
-evaluated as code.
+Uses the strictest form of request that the server supports: a JSON schema, JSON mode, or the prompt alone.
+Finds the object even if other text surrounds it, and asks once for a repair. Replies are parsed as JSON,
+never evaluated as code.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from masksearch.text.thoughts import without_thoughts
 
 T = TypeVar("T")
 Read = Callable[[Mapping[str, Any]], T | str]
-"""Reads a JSON object: returns the value, or as a string the reason why the object is invalid."""
+"""A function that turns a JSON object into a value. For an invalid object it returns the reason, as a
+string."""
 MOST_OPENINGS = 100
 """Maximum number of opening brackets of a reply that are tried as the start of the object."""
 
 
 @dataclass(frozen=True)
 class StructuredReply(Generic[T]):
-    """The result of one question.
+    """The result of one question to a model.
 
-    `value` is None if no reply could be read; `fault` is then the reason.
+    If no reply could be read, `value` is None and `fault` is the reason.
     """
 
     value: T | None
@@ -81,7 +82,8 @@ class JsonModes:
 
 
 class Structured:
-    """Questions to one endpoint; all requests after the first answer use the form that was accepted."""
+    """Questions to one endpoint. After the first answer, all requests use the form that the server
+    accepted."""
 
     def __init__(self, policy: EndpointPolicy, max_tokens: int) -> None:
         self.policy, self.max_tokens, self._forms = policy, max_tokens, JsonModes()

@@ -1,9 +1,9 @@
-"""Sessions on token ids, shared by the back ends that decode them: `llm.decoder.local_policy` and `llm.vllm`.
+"""Sessions on token ids, for the two back ends that return tokens: `llm.decoder.local_policy` and `llm.vllm`.
 
-A trainer trains on the token record of a session; no text is decoded and tokenised again. A tool's text
-is tokenised as plain text, so it cannot contain a special token. This module ends a stretch of text by the
-same rule for every back end: at a token with which the model ends its turn, or at the token that completes
-a stop string.
+A trainer trains on the token record of a session, so no text is tokenised a second time. A tool's text is
+tokenised as plain text, so it cannot contain a special token. Both back ends end a stretch of text by the
+same rule, which is in this module: at a token with which the model ends its turn, or at the token that
+completes a stop string.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from masksearch.types import Hit
 
 Ending = Literal["end", "stop"]
 Written = tuple[list[int], list[float], Literal["end", "stop", "full"] | None]
-"""Token ids, their log-probabilities, and the reason for their end; None if the token limit ended them."""
+"""The result of `write`: token ids, their log-probabilities, and the reason why they end (None: the token
+limit)."""
 
 
 def encode_prompt(tokenizer: Any, messages: Sequence[Message]) -> list[int]:

@@ -93,8 +93,9 @@ def sampling_parameters(
 ) -> dict[str, Any]:
     """Returns vLLM's parameters for a stretch of at most `limit` tokens.
 
-    Sets every parameter that a model's generation_config.json may set. For a missing one the server would
-    use the model's own value (such as its top_p), and return log-probabilities of another distribution.
+    Sets every parameter that a model's generation_config.json may set. If one were missing, the server would
+    use the model's own value (such as its top_p), and the log-probabilities would belong to another
+    distribution.
     """
     return {
         "n": 1,
@@ -130,10 +131,10 @@ def cut(policy: TokenPolicy, stretch: Stretch, limit: int, stop: Sequence[str]) 
 
 
 def checked(who: str, ids: Any, logprobs: Any, reason: Any) -> Stretch:
-    """Returns an answer of vLLM as a Stretch.
+    """Checks an answer of vLLM and returns it as a Stretch.
 
-    Raises ModelError for missing token ids, an unknown end, and missing or non-finite log-probabilities:
-    a trainer must not learn from invented values.
+    Raises ModelError for missing token ids, an unknown end, and missing or non-finite log-probabilities: a
+    trainer must not learn from invented values.
     """
     if not isinstance(ids, (list, tuple)) or not all(isinstance(token, int) for token in ids):
         raise ModelError(f"{who} returned no token ids (token_ids); training needs vLLM 0.22 or newer.")
@@ -270,9 +271,9 @@ def _status_message(response: httpx.Response) -> str:
 class EnginePolicy(VllmPolicy):
     """Sessions on a vLLM engine in this process.
 
-    The engine is `LLM(...).llm_engine`, with `add_request`, `step`, `has_unfinished_requests` and
-    `abort_request`. Other coroutines run between two steps of the engine, so sessions whose search has
-    finished join the next step. Raises MissingExtraError without vLLM.
+    The engine is `LLM(...).llm_engine`; this class calls its methods `add_request`, `step`,
+    `has_unfinished_requests` and `abort_request`. Other coroutines run between two steps of the engine, so
+    sessions whose search has finished join the next step. Raises MissingExtraError without vLLM.
     """
 
     def __init__(self, engine: Any, tokenizer: Any, end_ids: Iterable[int], name: str) -> None:
@@ -293,8 +294,8 @@ class EnginePolicy(VllmPolicy):
         name = f"masksearch-{next(self._numbers)}"
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         try:
-            # With `type` the prompt has the form that vLLM's own renderer gives to token ids, so vLLM
-            # does not tokenise it.
+            # The key `type` gives the prompt the form that vLLM's own renderer gives to token ids, so vLLM
+            # does not tokenise the prompt.
             self.engine.add_request(
                 name,
                 {"type": "token", "prompt_token_ids": list(ids)},
@@ -338,7 +339,7 @@ class EnginePolicy(VllmPolicy):
     def _step(self) -> None:
         """Runs one step of the engine and resolves the turns that it completed.
 
-        Raises ModelError if the engine has lost a request, which would otherwise wait for ever.
+        Raises ModelError if the engine has lost a request, because that request would wait for ever.
         """
         if self.waiting and not self.engine.has_unfinished_requests():
             raise ModelError(

@@ -1,14 +1,15 @@
 """Continuous batching of many sessions in this process.
 
-Sessions are asyncio coroutines. While sessions wait for their next stretch of text, the engine runs one
-forward pass after another over all of them; other coroutines (a search, for example) run between the
-passes, so a slow tool never delays the batch. A slot is refilled as soon as its session ends, and a
-tool's text is prefilled into its slot alone. A new session copies the keys and values of a shared prompt
-prefix from another slot: the whole prompt in a group of rollouts, the instruction in an evaluation. Every
-session has its own seed. The order of the work depends only on the order of the requests.
+Each session is an asyncio coroutine and owns a slot of the key-value cache. While sessions wait for their
+next stretch of text, the engine runs forward passes over all of them. Other coroutines (a search, for
+example) run between the passes, so a slow tool never delays the batch. When a session ends, the next waiting
+session gets its slot. A tool's text is prefilled into the slot of its session alone. A new session copies the
+keys and values of a prompt prefix that another slot holds already: in a group of rollouts the whole prompt,
+in an evaluation the instruction. Every session has its own seed. The order of the work depends only on the
+order of the requests.
 
-Compared with `generate` on padded batches, the engine is about twice as fast for sequences of uneven
-length and no faster for sequences of equal length (benchmarks/decode.py; measurements in docs/log.md).
+Compared with `generate` on padded batches, the engine is about twice as fast for sequences of uneven length
+and no faster for sequences of equal length (benchmarks/decode.py; measurements in docs/log.md).
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ PREFILL_TOKENS = 4096
 PREFILL_TOKENS_GPU = 16384
 """Maximum number of tokens of one prefill pass on a GPU, padding included."""
 PATIENCE_GPU = 8
-"""Maximum number of decoding passes for which a prefill waits on a GPU.
+"""On a GPU, a prefill waits for at most this number of decoding passes.
 
-A pass on a GPU takes about the same time for any size, so several prefills share a pass. The prefill runs
-earlier if at least 1/8 of the requests wait for it.
+A GPU pass over few tokens takes about as long as a pass over many, so prefills are collected and share one
+pass. The prefill runs earlier if at least 1/8 of the requests wait for it.
 """
 SHARED_TOKENS = 16
 """Shortest common prefix, in tokens, that is worth copying."""
@@ -91,14 +92,15 @@ class Engine:
         self.requests: list[Request] = []
         self.driver: asyncio.Task[None] | None = None
         self.patience = PATIENCE_GPU if self.device.type != "cpu" else 0
-        """Decoding passes for which a prefill waits; 0 on a CPU."""
+        """Maximum number of decoding passes for which a prefill waits; 0 on a CPU."""
         self.held_back = 0
-        """Decoding passes for which the current prefill has waited."""
+        """Decoding passes for which the next prefill has waited so far."""
         self.recorded: RecordedPasses | None = None
         if graphs_wanted(self.device):
             self.recorded = RecordedPasses(self._hidden, slots, self.device)
         if self.device.type == "cuda":
-            # cuDNN attention builds a plan for every new length, and nearly every pass here has a new length.
+            # cuDNN attention builds a plan for every new length. Nearly every pass here has a new length, so
+            # cuDNN attention is turned off.
             torch.backends.cuda.enable_cudnn_sdp(False)
 
     # -- admission and release of sessions ----------------------------------------------------------------
@@ -117,8 +119,8 @@ class Engine:
     def release(self, sequence: Stream) -> None:
         """Frees the slot of a session.
 
-        If no session waits for a slot, the last slot moves into the gap, because decoding needs the slots
-        in use to be a prefix.
+        If no session waits for a slot, the session in the last slot moves into the freed slot. Decoding runs
+        on the first slots, so the slots in use must have no gap.
         """
         if self.running.get(sequence.slot) is not sequence:
             return
@@ -149,9 +151,9 @@ class Engine:
         return request.ids, request.logprobs
 
     async def _drive(self) -> None:
-        """Runs passes while requests wait; hands an error of a pass to all of them."""
+        """Runs passes while there are requests. If a pass fails, all open requests get its error."""
         while self.requests:
-            # Sessions that just got their stretch can search and send the next request before the next pass.
+            # A session that just got its stretch can search and send its next request before the next pass.
             for _ in range(3):
                 await asyncio.sleep(0)
             try:
@@ -186,10 +188,10 @@ class Engine:
             self._run_pending(ready)
 
     def _share_beginnings(self, requests: Sequence[Request]) -> tuple[list[Request], list[Request]]:
-        """Copies the longest prefix that another slot holds into each new slot.
+        """Copies into each new slot the longest prefix of its prompt that another slot holds.
 
-        Returns two lists: the requests that can run now, and the requests that wait, because a request in
-        the first list will hold a longer prefix of their prompt.
+        Returns two lists: the requests that can run now, and the requests that must wait. A request waits if
+        a request of the first list is about to compute a longer prefix of the same prompt.
         """
         ready: list[Request] = []
         waiting: list[Request] = []
@@ -203,7 +205,7 @@ class Engine:
             soon = longest_prefix(stream.pending, starting)[1]
             place, held = longest_prefix(stream.pending, [holder.held for holder in holders])
             donor = holders[place] if held else None
-            # The last token must run: its logits give the distribution of the first sampled token.
+            # The last token is never copied: running it gives the logits for the first sampled token.
             now = min(held, len(stream.pending) - 1)
             if soon >= SHARED_TOKENS and soon > now + 1:
                 waiting.append(request)
@@ -228,7 +230,8 @@ class Engine:
             for row, sequence in enumerate(sequences):
                 size = len(sequence.pending)
                 tokens[row, :size] = torch.tensor(sequence.pending)
-                # Padding goes to the positions after the real tokens, and later tokens overwrite it.
+                # Padding is written to the positions after the real tokens; later tokens of the sequence
+                # overwrite it.
                 positions[row] = torch.arange(sequence.cached, sequence.cached + longest)
             last = torch.tensor([len(sequence.pending) - 1 for sequence in sequences])  # (batch,)
             rows = torch.tensor([sequence.slot for sequence in sequences])  # (batch,)
@@ -240,12 +243,13 @@ class Engine:
     def _decode(self, requests: Sequence[Request]) -> None:
         """Decodes one token for every request.
 
-        The pass covers the prefix of slots in use. The results of slots that wait for a tool are ignored.
+        The pass covers all slots up to the last one in use. It includes slots whose session waits for a tool;
+        their results are ignored.
         """
         width = max(self.running) + 1
         written, places = [0] * width, [0] * width
         for slot, sequence in self.running.items():
-            # A waiting slot writes to the position that its next token overwrites.
+            # A slot without a request also writes; its next real token overwrites this position.
             places[slot] = sequence.cached
         for request in requests:
             written[request.sequence.slot] = request.sequence.pending[0]
@@ -299,7 +303,8 @@ class Engine:
         return hidden
 
     def _sample(self, requests: Sequence[Request], logits: torch.Tensor) -> None:
-        """Draws one token per row of logits (requests, vocabulary) and resolves complete stretches.
+        """Draws one token per row of logits (requests, vocabulary), and answers the requests whose stretch is
+        complete.
 
         Each row draws from the random numbers of its own session.
         """
@@ -333,8 +338,8 @@ def longest_prefix(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tu
     best, length = 0, 0
     start = tokens[:1]
     for place, other in enumerate(others):
-        # Most sequences share only the instruction: one slice comparison rules out the sequences without a
-        # longer prefix, without counting token by token.
+        # Most sequences share only the instruction. One comparison of slices rules out a sequence without a
+        # longer prefix than the best so far, so its tokens need not be counted one by one.
         if start and other[: length + 1] == start:
             best, length = place, common_prefix(tokens, other)
             start = tokens[: length + 1] if length < len(tokens) else []
@@ -358,7 +363,8 @@ def sample(
     else:
         cumulative = logp.exp().double().cumsum(dim=-1)  # (batch, vocabulary)
         uniform = torch.tensor([rng.random() for rng in randoms], dtype=torch.float64, device=logits.device)
-        # Rounding keeps a row's sum from being exactly 1, so the random number is scaled by the sum.
+        # Because of rounding, the probabilities of a row do not sum to exactly 1, so the random number is
+        # scaled by the sum.
         targets = (uniform * cumulative[:, -1])[:, None]  # (batch, 1)
         drawn = torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
         greedy = torch.tensor([temperature == 0 for temperature in temperatures], device=logits.device)

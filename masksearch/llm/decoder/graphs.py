@@ -1,13 +1,13 @@
 """Records decoding passes as CUDA graphs and replays them.
 
-A pass of a small model runs a thousand small kernels, and launching the kernels one by one takes longer
-than running them.
+A decoding pass of a small model runs a thousand small kernels. Launching the kernels one by one takes longer
+than running them; a CUDA graph launches them together.
 
-A pass of one token per slot is recorded for each size. A size is the number of slots and the longest
-prefix, both rounded up to keep the number of sizes small. A recording reads its tokens and positions from
-fixed tensors, and keys and values from the cache's memory at the time of recording, so all recordings are
-discarded when the cache grows. If recording fails, decoding continues without recordings.
-`MASKSEARCH_CUDA_GRAPHS=0` in the environment turns recording off.
+Passes with one token per slot are recorded, one recording for each size. The size of a pass is its number of
+slots and its longest prefix. Both are rounded up to keep the number of sizes small. A recording reads its
+tokens and positions from fixed tensors, and keys and values from the memory that the cache had at the time of
+recording. When the cache grows, it gets new memory, so all recordings are discarded. If recording fails,
+decoding continues without recordings. `MASKSEARCH_CUDA_GRAPHS=0` in the environment turns recording off.
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from masksearch.runtime.progress import say
 SWITCH = "MASKSEARCH_CUDA_GRAPHS"
 """Environment variable that turns recording off if its value is 0."""
 WORTH_RECORDING = 3
-"""A size is recorded at its third pass: recording takes as long as a few passes."""
+"""A size is recorded when its third pass comes. Recording takes as long as a few passes, so it would not
+pay for a rare size."""
 SPAN_STEP = 128
 """The longest prefix is rounded up to a multiple of this many tokens."""
 WIDTH_STEPS = 8
 """The number of slots is rounded up to a multiple of 1/8 of all slots."""
 
 Pass = Callable[[torch.Tensor, torch.Tensor, int, int], torch.Tensor]
-"""(tokens, positions, slots, span) -> hidden states.
+"""A function that runs one pass: (tokens, positions, slots, span) -> hidden states.
 
 Tokens and positions are (slots, 1), hidden states (slots, 1, size).
 """
 Replay = Callable[[], torch.Tensor]
-"""Runs a recorded pass; returns its hidden states, (slots, 1, size)."""
+"""A function that replays a recorded pass and returns its hidden states, (slots, 1, size)."""
 
 
 def graphs_wanted(device: torch.device) -> bool:
@@ -65,7 +66,7 @@ class RecordedPasses:
         self.failed = False
 
     def clear(self) -> None:
-        """Discards the recordings: they read memory that the cache no longer uses."""
+        """Discards all recordings, because they read memory that the cache no longer uses."""
         self.replays = {}
         self.pool = None
 
@@ -83,8 +84,8 @@ class RecordedPasses:
         self.passes[size] += 1
         if self.passes[size] < WORTH_RECORDING:
             return None
-        # Slots beyond `width` are free: the padding writes to their first position, which the next
-        # session overwrites.
+        # The padding rows belong to slots beyond `width`. These slots are free: the padding writes to their
+        # first position, and the next session in a slot overwrites it.
         padding = (0, 0, 0, size[0] - width)
         self.tokens[: size[0]].copy_(torch.nn.functional.pad(tokens, padding))
         self.positions[: size[0]].copy_(torch.nn.functional.pad(positions, padding))

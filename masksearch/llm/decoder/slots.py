@@ -1,8 +1,8 @@
-"""A key-value cache of fixed slots, and grouped-query attention that reads it without repeating heads.
+"""A key-value cache with fixed slots, and grouped-query attention that does not copy its keys and values.
 
-Each running sequence owns a slot of a preallocated tensor, so sequences of any length decode in one batch
-and a tool's text is prefilled into its slot alone. Works with any `transformers` model whose attention
-goes through the attention interface and the cache's `update`.
+Each running sequence owns a slot of a preallocated tensor. So sequences of any length decode in one batch,
+and a tool's text is prefilled into its slot alone. Works with any `transformers` model whose attention goes
+through the attention interface and the cache's `update`.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         """Present capacity of a slot in tokens."""
         return self.keys.shape[3]
 
-    # Only inference mode may change tensors that were created in inference mode, and `grow` creates its
-    # tensors during a forward pass.
+    # `grow` creates its tensors during a forward pass, in inference mode. Such tensors can be changed only in
+    # inference mode, so the methods that change them use it too.
     @torch.inference_mode()
     def grow(self, length: int) -> bool:
         """Makes room for `length` tokens in each slot; returns whether new tensors were allocated."""
@@ -78,8 +78,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         """
         keys, values = self.keys[layer_idx], self.values[layer_idx]  # (slots, kv_heads, length, head_dim)
         slots = torch.arange(self.rows, device=keys.device) if isinstance(self.rows, int) else self.rows
-        # Indexed by (batch, 1) and (batch, tokens), the target has the shape (batch, tokens, kv_heads,
-        # head_dim).
+        # The two index tensors, (batch, 1) and (batch, tokens), select a target of the shape (batch, tokens,
+        # kv_heads, head_dim).
         keys[slots[:, None], :, self.positions] = key_states.transpose(1, 2)
         values[slots[:, None], :, self.positions] = value_states.transpose(1, 2)
         if isinstance(self.rows, int):
@@ -88,7 +88,8 @@ class SlotCache(Cache):  # type: ignore[misc]
         return keys[self.rows, :, : self.span], values[self.rows, :, : self.span]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Returns the longest prefix in use; positions are always passed explicitly."""
+        """Returns the longest prefix in use. Models do not derive positions from it: the engine always
+        passes positions."""
         return self.span
 
 
@@ -102,16 +103,18 @@ def slot_attention(
     dropout: float = 0.0,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Computes grouped-query attention without copying keys and values: the groups share the query axis.
+    """Computes grouped-query attention without copying keys and values.
 
-    query is (batch, heads, tokens, dim), key and value are (batch, kv_heads, span, dim), the boolean mask is
-    (batch, 1, tokens, span). Returns (batch, tokens, heads, dim).
+    The query heads that share a key head are placed one after another on the token axis. `query` is (batch,
+    heads, tokens, dim), `key` and `value` are (batch, kv_heads, span, dim), and the boolean mask is (batch,
+    1, tokens, span). Returns (batch, tokens, heads, dim).
     """
     batch, heads, tokens, dim = query.shape
     kv_heads = key.shape[1]
     groups = heads // kv_heads
     folded = query.reshape(batch, kv_heads, groups * tokens, dim)
-    # (batch, 1, groups * tokens, span); with one token, broadcasting over the queries does the same.
+    # The mask is repeated for each query head of a group: (batch, 1, groups * tokens, span). With one token,
+    # broadcasting does the same.
     mask = attention_mask if tokens == 1 else attention_mask.repeat(1, 1, groups, 1)
     # out: (batch, kv_heads, groups * tokens, dim)
     out = torch.nn.functional.scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)

@@ -29,7 +29,7 @@ _CLOSED = re.compile(r"[.!?…:;。！？：；][\"'”’»)\]』」]*\s*\Z")
 _EDGES = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 
 Slice = tuple[int, int, int]
-"""Start, end and number of words."""
+"""Start, end and number of words of one piece of the text, usually a sentence."""
 
 
 def cut(document: Document, max_words: int) -> list[Passage]:

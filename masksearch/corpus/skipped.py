@@ -31,7 +31,7 @@ class SkipCount:
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
-    """reason -> "FILE, line N" """
+    """Reason -> place of the first record skipped for this reason, such as "FILE, line N"."""
     repaired: dict[str, int] = field(default_factory=dict)
     """Reason -> number of records of which a part could not be used, such as links. These records are used
     without this part, so `total` does not count them."""

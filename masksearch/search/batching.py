@@ -16,7 +16,7 @@ from masksearch.types import Hit
 
 T = TypeVar("T")
 SEARCH_THREADS = 64
-"""Number of threads for searches that wait for the network, so that the event loop stays free. asyncio's
+"""Number of threads for searches that wait for the network. The threads keep the event loop free. asyncio's
 default pool has only six threads on two cores."""
 
 
@@ -42,7 +42,8 @@ class _Pending:
 
 @dataclass
 class _Queue:
-    """The pending searches of one event loop. Searches with the same k form a lane; lanes take turns."""
+    """The pending searches of one event loop. Searches with the same k wait in one lane, and the lanes take
+    turns."""
 
     lanes: dict[int, deque[_Pending]] = field(default_factory=dict)
     """k -> its searches, oldest first. The first lane is next."""
@@ -73,7 +74,7 @@ class Batcher:
     """Collects the searches of an event loop into batches.
 
     While one batch is searched, the next one fills. A batch has at most `size` queries. With `inline` the
-    search runs on the event loop. This is right for a search of less than a millisecond, because a thread
+    search runs on the event loop; this suits a search that takes less than a millisecond, because a thread
     would only compete for the interpreter. Otherwise up to `at_once` batches are searched in threads.
     `observe` is called with the size of each batch. One batcher serves any number of event loops, one after
     another or at once.
@@ -106,7 +107,8 @@ class Batcher:
         queue = self._queues.setdefault(loop, _Queue())
         searches = [_Pending(query, loop.create_future()) for query in queries]
         queue.add(k, searches)
-        # A finished worker stays in the set until its callback runs, so only unfinished ones count.
+        # A finished worker stays in the set until its callback runs, so only unfinished workers are
+        # counted.
         if sum(not worker.done() for worker in queue.workers) < self._at_once:
             worker = loop.create_task(self._work(queue))
             queue.workers.add(worker)

@@ -90,16 +90,17 @@ class LocalSearcher(Manifested, ABC):
 
 
 def best(rows: Ints, totals: Floats, order: Ints, k: int) -> Ranked:
-    """Returns the k rows with the highest totals, best first, with these totals.
+    """Returns the k rows with the highest totals, best first, each with its total.
 
     Rows with equal totals are ordered by passage id. `rows` and `totals` are (candidates,), `order` is
     (passages,).
     """
     if k < len(rows):
-        # Rows that tie with the k-th stay in, so that their ids decide which of them are returned.
+        # Rows that tie with the k-th row stay candidates, so that their ids decide which of them are
+        # returned.
         kept = totals >= np.partition(totals, len(totals) - k)[len(totals) - k]
         rows, totals = rows[kept], totals[kept]
-    chosen = np.lexsort((order[rows], -totals))[:k]  # (k,); the last key is the primary one
+    chosen = np.lexsort((order[rows], -totals))[:k]  # (k,); np.lexsort sorts by its last key first
     return list(zip(rows[chosen].tolist(), totals[chosen].tolist(), strict=True))
 
 

@@ -1,14 +1,15 @@
 """BM25 in this process: scores computed as bm25s does, saved in its file format, memory-mapped when loaded.
 
-The score of every term in every passage is computed when the index is built: in memory by bm25s itself, on
-disk by `postings.py`, which writes the same bytes in flat memory. A query adds up the scores of its terms
-and selects the best rows. This module does both steps instead of bm25s, so that queries need no lock and
-equal scores are ordered by passage id. The ranking therefore does not depend on the machine.
+The score of every term in every passage is computed when the index is built. bm25s computes the scores of
+an index in memory; `postings.py` computes those of an index on disk, with the same bytes and little memory.
+A query only adds up the scores of its terms and selects the best rows. This module does these two steps
+instead of bm25s, so that queries need no lock and equal scores are ordered by passage id. The ranking
+therefore does not depend on the machine.
 
-numpy computes the sums for small indexes, which therefore need no compilation, and for rare words, for
-which only the passages with the word are read. Code compiled by numba (`kernel.py`) computes the sums for
-frequent words in large indexes, with the same results to the last bit. Without numba, numpy computes all
-sums.
+In large indexes, code compiled by numba (`kernel.py`) adds up the scores of frequent words. numpy adds up
+the scores of rare words, because it reads only the passages with these words. It also serves small indexes,
+which therefore need no compilation. Both give the same results to the last bit. Without numba, numpy
+computes all sums.
 
     masksearch index docs.jsonl -o index/    then    load("index/").search(["who discovered radium"], k=5)
 """
@@ -211,7 +212,7 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def identity(settings: IndexSettings) -> dict[str, Any]:
-    """Returns all inputs of a BM25 ranking except the corpus."""
+    """Returns all inputs of a BM25 ranking except the corpus, for the index's fingerprint."""
     return {"language": settings.language, "tokeniser": TOKENISER, "bm25s": version("bm25s"), **BM25}
 
 
@@ -230,8 +231,8 @@ def write_bm25(passages: Sequence[Passage], folder: Path, runs: Path, language: 
     empty = {"data": np.empty(0, dtype=np.float32), "indices": np.empty(0, dtype=np.int32)}
     engine.scores = {**empty, "indptr": starts, "num_docs": len(passages)}
     engine.vocab_dict, engine.nonoccurrence_array = {}, None
-    # bm25s saves its parameters and `indptr`; its files of empty arrays go to the temporary folder, in
-    # place of the scores and rows written above.
+    # bm25s saves its parameters and `indptr` into the index folder. The other files that it saves are
+    # empty. They go to the temporary folder, so that they do not replace the scores and rows written above.
     discarded = f"{runs.name}/none"
     engine.save(
         folder, data_name=discarded, indices_name=discarded, vocab_name=discarded, show_progress=False

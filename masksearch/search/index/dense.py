@@ -32,7 +32,7 @@ DIGITS = 5
 EXTRA_RESULTS = 8
 """Rows requested beyond k, to detect ties with the k-th."""
 SAMPLE = 100_000
-"""Largest number of vectors from which clusters and value ranges are learned."""
+"""Largest number of vectors from which FAISS learns its clusters (ivf) and value ranges (int8)."""
 
 
 class DenseSearcher(LocalSearcher):
@@ -71,8 +71,8 @@ class DenseSearcher(LocalSearcher):
     def _nearest(self, vectors: Vectors, k: int) -> list[Ranked]:
         """Returns the best `k` rows for each of the vectors, which are (queries, dimension).
 
-        Requests more rows until the last one is worse than the k-th, so that all rows that tie with the
-        k-th take part.
+        Requests more rows until the last row is worse than the k-th. Then all rows that tie with the k-th
+        are found, and their ids decide.
         """
         total = len(self.passages)
         depth = min(k + EXTRA_RESULTS, total)
@@ -83,7 +83,8 @@ class DenseSearcher(LocalSearcher):
             scores = np.round(scores, DIGITS)
             if depth == total:
                 break
-            # If ivf or hnsw returns fewer rows than requested, all found rows are here, and no tie is cut.
+            # If ivf or hnsw returns fewer rows than requested, it has no further rows, so no tie is cut
+            # off.
             cut = (scores[:, k - 1] == scores[:, -1]) & (rows[:, -1] >= 0)  # (queries,)
             if not cut.any():
                 break
@@ -121,8 +122,8 @@ class DenseSearcher(LocalSearcher):
             raise SearchError(
                 f"The vectors of the index {self.folder} cannot be read; build the index again and reopen it."
             ) from error
-        # The vectors are read at the first search, perhaps long after the passages. Rows of a rebuilt
-        # index would refer to the wrong passages.
+        # The vectors are read at the first search, perhaps long after the passages. If the index was
+        # rebuilt in between, the rows of the new vectors would refer to the wrong passages.
         if read_manifest(self.folder)["fingerprint"] != self.fingerprint:
             raise SearchError(
                 f"The index {self.folder} was replaced by another one after it was opened; reopen it."
@@ -136,7 +137,7 @@ class DenseSearcher(LocalSearcher):
 
 
 def identity(encoder: Encoder) -> dict[str, Any]:
-    """Returns all inputs of a ranking by vectors except the corpus."""
+    """Returns all inputs of a ranking by vectors except the corpus, for the index's fingerprint."""
     settings = encoder.settings
     used = {"flat": (), "ivf": ("nprobe",), "hnsw": ("ef_search",)}[settings.vectors]
     chosen = ("query_prompt", "passage_prompt", "vectors", "precision", *used)

@@ -57,11 +57,11 @@ def best_rows(
         order: int32 (passages,), the position of each row's passage id in sorted order.
         top_scores, top_rows, top_order: float32, int32 and int32, each (k,); k is at least 1.
 
-    Time grows with the occurrences of the terms, with the number of passages (a fraction of a nanosecond
-    each), and with k for each row that is among the best so far.
+    Time grows with the number of occurrences of the terms and the number of passages (a fraction of a
+    nanosecond each). In addition, each row that is among the best so far takes up to k steps.
     """
-    # These values come from the array, so that they are float32. A literal 0 would make the comparisons
-    # below use double precision, which takes four times as long.
+    # `zero` and `least` are read from the array, so that they are float32. A literal 0 would make the
+    # comparisons below use double precision, which takes four times as long.
     zero = least = sums[0]
     for term in terms:
         for place in range(columns[term], columns[term + 1]):

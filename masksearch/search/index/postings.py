@@ -1,4 +1,4 @@
-"""Postings and id order of any number of passages, computed on disk in flat memory.
+"""Postings and id order of any number of passages, computed on disk with little memory.
 
     occurrences (term, row, count)  ->  runs on disk, each sorted by term  ->  merged, range by range of terms
 

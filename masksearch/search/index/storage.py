@@ -30,8 +30,8 @@ DOCUMENTS = "documents.npy"
 TITLES = "titles"
 """Base name of the two files that map titles to documents."""
 KEPT = 8192
-"""Number of parsed passages kept in memory. The rollouts of a group send similar queries and find the same
-passages."""
+"""Number of parsed passages kept in memory. The rollouts of a group send similar queries, so they mostly
+find passages that are already in memory."""
 
 Rows = npt.NDArray[np.int64]
 

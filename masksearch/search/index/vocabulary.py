@@ -74,7 +74,7 @@ class Vocabulary:
         """Returns int32 (hashes,): the number of the term with each hash, or -1 if the hash is unknown."""
         if not len(self):
             return np.full(len(hashes), -1, dtype=np.int32)
-        # (hashes,): the index of each hash if it is known; at most the last index, for larger hashes
+        # (hashes,): the place of each known hash in `self.hashes`; hashes beyond the last get its place
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
         return np.where(self.hashes[places] == hashes, self.numbers[places], np.int32(-1)).astype(np.int32)
 
@@ -83,7 +83,8 @@ class Vocabulary:
         return [number for number in self.find(term_hashes(terms)).tolist() if number >= 0]
 
     def with_more(self, hashes: Hashes) -> Vocabulary:
-        """Returns a vocabulary with new terms added, which get the next numbers in order."""
+        """Returns a vocabulary that also has new terms, given by their hashes. They get the next numbers in
+        order."""
         order = np.argsort(hashes, kind="stable")
         places = np.searchsorted(self.hashes, hashes[order])
         numbers = (len(self) + order).astype(np.int32)
@@ -97,7 +98,8 @@ def _files(folder: Path, name: str) -> tuple[Path, Path]:
 
 
 class GrowingVocabulary:
-    """Numbers terms in order of appearance over several calls; their text goes to a file in `folder`."""
+    """Numbers terms in order of appearance over several calls of `add`; writes their text to a file in
+    `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.terms = Vocabulary.of(())

@@ -135,7 +135,7 @@ class JsonClient:
                         f"{self._who} answered with more than {self.max_bytes:,} bytes, which is too long "
                         "to read."
                     )
-                # httpx limits each wait, but not their sum.
+                # httpx limits each single wait, but not the total time of all waits.
                 if time.monotonic() > deadline:
                     raise httpx.ReadTimeout("", request=response.request)
             return _Answer(response.status_code, response.headers, bytes(body))

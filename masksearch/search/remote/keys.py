@@ -64,8 +64,11 @@ class Secret:
 
 
 class _Scrubber(logging.Filter):
-    """Removes keys from the HTTP library's log. At level DEBUG the library logs response headers, and a
-    redirect repeats the URL."""
+    """Removes keys from the HTTP library's log.
+
+    At level DEBUG the library logs response headers, and the header of a redirect repeats the URL with the
+    key.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -36,8 +36,8 @@ PASSING = (
     "cirrussearch-backend-error",
 )
 """Prefixes of the error codes for temporary failures of a wiki."""
-# maxlag: the wiki rejects the request while its databases lag by more than 5 seconds, as Wikimedia asks
-# of programs without a waiting user.
+# maxlag: the wiki rejects the request while its databases lag by more than 5 seconds. Wikimedia asks
+# programs for this limit if no user waits for their answer.
 QUERY = {
     "action": "query",
     "format": "json",
@@ -144,7 +144,7 @@ class WikipediaSearcher(RemoteSearcher):
         return await in_thread(self.page, title)
 
     def _page(self, title: str) -> Page | None:
-        if not title or "|" in title:  # titles cannot contain it; the API reads it as a separator of titles
+        if not title or "|" in title:  # a title cannot have "|"; the API splits at it
             return None
         return self.client.ask(self.provider.page_request(title), self.provider.complaint, self.provider.page)
 

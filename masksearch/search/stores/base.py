@@ -87,7 +87,10 @@ class StoreSearcher(Manifested):
         return await in_thread(self.page, title)
 
     def _search(self, query: str, k: int) -> list[Hit]:
-        """Requests more results until the last one is worse than the k-th, so that no ties are cut off."""
+        """Returns the best `k` passages.
+
+        Requests more results until the last result is worse than the k-th, so that no ties are cut off.
+        """
         terms = list(dict.fromkeys(self._tokeniser.terms(query)))
         depth = k + EXTRA_RESULTS
         while terms and k > 0:
@@ -123,7 +126,7 @@ def first_document(records: Sequence[str]) -> list[Passage]:
 
 
 def identity(settings: IndexSettings, engine: type[Engine]) -> dict[str, Any]:
-    """Returns all inputs of an engine's ranking except the corpus."""
+    """Returns all inputs of an engine's ranking except the corpus, for the index's fingerprint."""
     return {
         "language": settings.language,
         "tokeniser": TOKENISER,

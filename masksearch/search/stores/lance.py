@@ -32,7 +32,7 @@ class LanceEngine(Engine):
     def connect(cls, store: str, table: str) -> LanceEngine:
         """Opens the database; the table is opened when it is first searched."""
         try:
-            os.environ.setdefault("LANCEDB_LOG", "error")  # otherwise it logs a line for every table
+            os.environ.setdefault("LANCEDB_LOG", "error")  # LanceDB otherwise logs a line for every table
             import lancedb
         except ModuleNotFoundError as error:
             raise MissingExtraError("lancedb", "lancedb", "An index of the kind lancedb") from error

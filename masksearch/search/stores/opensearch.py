@@ -84,8 +84,9 @@ class OpenSearchEngine(Engine):
     def fill(self, passages: Sequence[Passage], language: str) -> None:
         from opensearchpy import helpers
 
-        # The index is named after its content, so other index folders may share it. A complete index is not
-        # filled again, because it would be empty for a while, and permanently if this build is interrupted.
+        # The index's name contains the fingerprint of its content, so several index folders may share the
+        # index. A complete index is not filled again: filling empties it first, so other users would find
+        # no passages for a while, or permanently if this build is interrupted.
         counted = self._ask("preparing the index", lambda: self._client.count(index=self._index, ignore=404))
         if counted.get("count") == len(passages):
             return

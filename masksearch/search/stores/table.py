@@ -47,8 +47,8 @@ def build_store(
             identity(settings, engine_type),
             engine_type.packages,
         )
-        # The table is named after its content, so a repeated build overwrites an interrupted build, and a
-        # table of older content stays complete.
+        # The table's name contains the index's fingerprint. A repeated build therefore overwrites an
+        # interrupted build of the same index, and the table of an older index stays complete.
         manifest["table"] = f"{settings.kind}-{manifest['fingerprint'].rpartition('-')[2]}"
         engine_type.connect(settings.store or str(folder), manifest["table"]).fill(stored, settings.language)
         return write_manifest(folder, manifest)

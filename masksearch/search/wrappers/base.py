@@ -21,7 +21,8 @@ class Wrapper:
     def __init__(self, inner: Searcher) -> None:
         self.inner = inner
         if isinstance(inner, PageReader):
-            # Set on the instance, because isinstance(wrapper, PageReader) must depend on the inner searcher.
+            # `page` and `apage` are set on the instance and not defined in the class, because
+            # isinstance(wrapper, PageReader) must be true only if the inner searcher is a page reader.
             self.page, self.apage = self._page, self._apage
 
     @property

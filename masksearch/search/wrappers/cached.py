@@ -113,7 +113,7 @@ def _open(folder: Path) -> Any:
             return super().fetch(mode, filename, value, read) if mode in (0, MODE_RAW, 2) else None
 
     try:
-        # Only a new or empty folder, or a folder with a cache, is used.
+        # A folder with files other than a cache is rejected, so that the cache never mixes with them.
         is_cache = folder.is_dir() and ((folder / "cache.db").exists() or not any(folder.iterdir()))
         if is_cache or not folder.exists():
             # Eviction and statistics are off, so that a lookup does not write to the disk.

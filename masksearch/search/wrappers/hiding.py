@@ -1,8 +1,8 @@
 """Searches that hide some articles.
 
 A RAMP task is made from a passage of the indexed corpus, so a search nearly always finds this passage. This
-short cut teaches copying. A task with `source_hidden` is therefore searched without its own article, by the
-checks, the teacher, the rollouts and the evaluation alike (`search_for_task`).
+short cut teaches copying. If a task has `source_hidden`, all its searches therefore leave out its own
+article: those of the checks, the teacher, the rollouts and the evaluation (see `search_for_task`).
 
 The other results keep their order and scores, and up to k of them are returned.
 """
@@ -18,7 +18,8 @@ from masksearch.search.index.storage import page_key
 from masksearch.types import Hit, MaskedTask, Page, Passage, Task
 
 EXTRA_RESULTS = 8
-"""Number of results requested beyond k at first; while too few remain visible, the number is quadrupled."""
+"""Number of results requested beyond k at first. If fewer than k of the results are visible, the search is
+repeated with four times as many results."""
 
 
 class HiddenSource:

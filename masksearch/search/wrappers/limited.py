@@ -18,9 +18,9 @@ from masksearch.types import Hit, Page
 class _Semaphore:
     """A semaphore for both threads and event loops, first come, first served.
 
-    A semaphore of asyncio belongs to a single event loop. A semaphore of threading would block a thread
-    of the pool for each waiting task; the searches that should release it could then find no free thread,
-    and a cancelled task could not stop waiting.
+    A semaphore of asyncio belongs to a single event loop. A semaphore of threading would block a thread of
+    the pool for each waiting task. The running searches, which must end before a place is free, could then
+    find no free thread. Also, a cancelled task could not stop waiting.
     """
 
     def __init__(self, places: int) -> None:
@@ -29,7 +29,7 @@ class _Semaphore:
         self._waiting: deque[Future[None]] = deque()
 
     def _ticket(self) -> Future[None]:
-        """Returns a future that is done when this ticket has taken a free place."""
+        """Returns a ticket: a future that is done when its caller has got a free place."""
         ticket: Future[None] = Future()
         with self._lock:
             if self._free:
@@ -104,8 +104,8 @@ class Limited(Wrapper):
     def _start(self) -> None:
         self._running = _Semaphore(self.concurrency) if self.concurrency else contextlib.nullcontext()
         self._gate = _Semaphore(1) if self.rate else contextlib.nullcontext()
-        """Held by the search that waits for its start time. If this search is cancelled, the start time
-        stays free."""
+        """Held by the search that waits for its start time. If this search is cancelled, the next search
+        gets this start time."""
         self._next = 0.0
         """Earliest start time of the next search, in seconds of `clock`."""
 

@@ -75,7 +75,8 @@ class Noisy(Wrapper):
         shown, spare = list(hits[:k]), list(hits[k:])
         draw = self._draw(query, "distract")
         for place in range(len(shown)):
-            # Both numbers are always drawn, so that the noise of one place does not depend on another place.
+            # Both numbers are drawn for every result, so that the noise of one result does not depend on
+            # other results.
             chance, which = draw.random(), draw.random()
             if chance < noise.distract and spare:
                 shown[place] = spare.pop(int(which * len(spare)))

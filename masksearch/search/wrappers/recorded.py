@@ -5,9 +5,9 @@
     {"title": .., "page": {..} or null}
 
 A failed search has, in place of its results, {"error": message, "kind": "SearchError" or
-"SearchUnavailableError"}. Each search is written once, and a second time if it failed at first and
-succeeded later. A replay answers only recorded searches, and only with the same k, because some back ends
-rank differently for another k.
+"SearchUnavailableError"}. Each search is written once. If it failed at first and succeeded later, it is
+written a second time. A replay answers only recorded searches, and only with the same k, because some back
+ends rank differently for another k.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ BEGINNING = f'{{"format": "{SEARCHES_FORMAT}"'.encode()
 """First bytes of every record."""
 Row = dict[str, Any]
 Key = tuple[str, int | None]
-"""(query, k) of a search, (title, None) of an opened page."""
+"""Identifies a recorded call: (query, k) for a search, (title, None) for an opened page."""
 
 
 class Recorder(Wrapper):
     """Records all searches of the inner searcher. Several threads may use it; several processes must not
     share a file.
 
-    Raises DataError if the file cannot be written or records another search; UsageError for a
+    Raises DataError if the file cannot be written or is the record of another search, and UsageError for a
     compressed file name such as `x.gz`.
     """
 

@@ -16,8 +16,7 @@ T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Limits of the pauses in seconds."""
 PATIENCE = 60.0
-"""Longest pause in seconds at the request of a back end; if the back end requests a longer pause, the
-search fails."""
+"""Longest pause, in seconds, that a back end may request. If it requests a longer pause, the search fails."""
 
 
 class Retrying(Wrapper):

@@ -1,11 +1,10 @@
-"""Evidence recall: the share of the gold evidence that the tools returned, computed from the trajectory
-alone.
+"""Computes evidence recall: the share of the gold evidence that the tools returned in a trajectory.
 
-The gold evidence of a question is its `supporting_passages` (matched by document id) or its
-`supporting_titles` (matched by the titles shown to the model). In an index built from the suite's own
-documents only the ids count, because another paragraph may have the same title; in an index of other text
-the titles count. For RAMP tasks, and for questions that name neither, the evidence is the text of the
-answer itself in the tool output.
+The gold evidence of a question is given by document ids (`supporting_passages`) or by titles
+(`supporting_titles`). If the index was built from the suite's own documents, only the ids count, because
+another paragraph may have the same title. In an index of other text the ids do not occur, so the titles
+count; they are matched with the titles that the model saw. A RAMP task names no gold evidence, and neither do
+some questions: their evidence is the answer itself, which must occur in the tool output.
 """
 
 from __future__ import annotations
@@ -27,7 +26,8 @@ _PART = re.compile(r" \(\d+/\d+\)$")
 def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
     """Returns the share of the gold evidence in the tool output, in [0, 1].
 
-    None for a yes/no question without gold passages, which names no evidence to search for.
+    Returns None for a yes/no question without gold passages and titles, because "yes" and "no" in the tool
+    output are no evidence.
     """
     shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
     if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
@@ -43,17 +43,18 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
 
 
 def by_document(gold: Sequence[str], found: Collection[str]) -> float:
-    """Returns the share of the documents `gold` of which at least one passage is in `found`.
+    """Returns the share of the gold documents of which the tools returned at least one passage.
 
-    The passages of document ID have the ids ID, or ID#1, ID#2, ...
+    `gold` has document ids, `found` has passage ids. A document that is a single passage has one id for both;
+    the passages of a longer document ID have the ids ID#1, ID#2, ...
     """
     return _share([name in found or any(other.startswith(f"{name}#") for other in found) for name in gold])
 
 
 def _same_corpus(gold: Sequence[str], found: Collection[str]) -> bool:
-    """Whether a found document has the corpus prefix of a gold document.
+    """Whether the tools returned any document of the corpus that the gold documents belong to.
 
-    The prefix is the id up to its last hyphen (`musique-`).
+    The part of an id before its last hyphen names the corpus: `musique` for `musique-0123abcd`.
     """
     return bool({_corpus(name) for name in gold} & {_corpus(name) for name in found} - {""})
 
@@ -63,25 +64,27 @@ def _corpus(name: str) -> str:
 
 
 def by_title(gold: Sequence[str], shown: str) -> float:
-    """Returns the share of the gold titles under which the tool output `shown` has a passage."""
+    """Returns the share of the gold titles that are the title of a passage in the tool output `shown`."""
     heads = [match[1] for match in _PASSAGE.finditer(shown)]
-    # The model sees at most the first TITLE_WORDS words of a title.
+    # The tool output has at most the first TITLE_WORDS words of a title.
     return _share([any(_has_title(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold])
 
 
 def _has_title(head: str, title: str) -> bool:
     if not title or not head.startswith(title):
         return False
-    # A title ends with a colon; an opened page has its part number, such as " (2/3)", before the colon.
+    # The tool output has a colon after each title; an opened page has its part number, such as " (2/3)",
+    # between the title and the colon.
     rest = head[len(title) :]
     return rest.startswith(":") or _PART.sub("", rest.partition(":")[0]) == ""
 
 
 def appears_in(answer: str, text: str, language: str = "") -> bool:
-    """Whether a text contains an answer: its normalised tokens in sequence, or its words as written.
+    """Whether a text contains an answer.
 
-    The second test is needed because the normaliser drops punctuation and so joins the words around it
-    ("India's", "1955–79").
+    The text must contain the answer's normalised tokens in sequence, or the answer's words as written
+    (ignoring case). The second test is needed because normalising drops punctuation and so joins the words
+    around it: the answer "India" is not a token of the normalised "India's", nor "1955" of "1955–79".
     """
     wanted = normalise(answer, language)
     if not wanted:
@@ -96,7 +99,7 @@ def appears_in(answer: str, text: str, language: str = "") -> bool:
 def _whole_words(answer: str) -> re.Pattern[str]:
     """Returns a pattern that matches an answer as whole words.
 
-    A number does not match inside a longer number ("1" in "1,093").
+    A number does not match within a longer number: "1" does not match in "1,093".
     """
     words = re.escape(" ".join(answer.casefold().split()))
     return re.compile(rf"(?<!\w)(?<!\d[.,]){words}(?!\w)(?![.,]\d)")

@@ -1,8 +1,8 @@
-"""Failure analysis: one kind of failure for each wrong answer.
+"""Failure analysis: assigns one kind of failure to each wrong answer.
 
-The kind is computed from the trajectory and its scores alone. Each wrong answer gets the first kind that
-applies, in the order of FAILURES. An answer is right if the strict judge accepts it; without a verdict,
-if its F1 is at least RIGHT_AT.
+The kind is computed from the trajectory and its scores, without a model. If several kinds apply, the first
+one in the order of FAILURES counts. An answer is right if the strict judge accepts it. Without a verdict of
+the strict judge, it is right if its F1 is at least RIGHT_AT.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from masksearch.types import MaskedTask, Task, Trajectory
 
 RIGHT = "right"
 RIGHT_AT = 0.5
-"""F1 from which an answer counts as right without a judge; the same threshold as RL's dynamic sampling."""
+"""Minimum F1 of a right answer if there is no judge. RL's dynamic sampling has the same threshold."""
 FAILURES = {
     "failed": "the endpoint or a search failed",
     "ran_out": "ran out of turns or of tokens before answering",
@@ -41,10 +41,11 @@ def is_right(row: Row) -> bool:
 
 
 def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = False) -> str:
-    """Returns the kind of failure of a row that lacks only `failure`; empty for a right answer.
+    """Returns the kind of failure of a question; empty for a right answer.
 
-    `on_purpose`: the evaluation makes searches fail as noise, so a failed search does not make the
-    question `failed`.
+    `row` is the question's row in the results file, complete except for the column `failure`. `on_purpose`
+    is true if the noise setting makes searches fail; then a failed search alone does not make a question
+    `failed`.
     """
     if is_right(row):
         return ""
@@ -55,8 +56,8 @@ def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = Fal
         return "ran_out"
     if trajectory.status == "no_answer" and not trajectory.answer:
         return "bad_format"
-    # A short answer that contains the gold is wrong by the judge's verdict alone: it is neither too long
-    # nor lost.
+    # An answer that contains the gold and has a high F1 is wrong only because the judge rejected it. It is
+    # neither `over_long` nor `answer_lost`.
     if row["cover_em"] and row["f1"] < RIGHT_AT:
         return "over_long"
     if not row["cover_em"] and wrote_answer_earlier(trajectory, task):
@@ -67,14 +68,15 @@ def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = Fal
 
 
 def wrote_answer_earlier(trajectory: Trajectory, task: Task) -> bool:
-    """Whether the model wrote a right answer before its final answer.
+    """Whether the model wrote a right answer outside its final answer, for example in its thoughts.
 
-    Gold answers yes and no, and gold answers that occur in the task's own text, do not count: a model writes
-    them anyway. A RAMP task needs the answers of all its masks.
+    Two sorts of gold answers do not count, because a model writes them without knowing that they are right:
+    yes and no, and words of the task's own text. For a RAMP task, the model must have written the answers
+    of all masks.
     """
     language = task.language if isinstance(task, MaskedTask) else ""
     asked = task.text if isinstance(task, MaskedTask) else task.question
-    # The metric drops punctuation, which would join a tag to the word next to it.
+    # Tags become spaces, because normalising drops only their brackets ("<answer>Paris" -> "answerparis").
     written = CONTROL.sub(" ", _before_answer(trajectory))
     golds = [
         gold
@@ -88,18 +90,19 @@ def wrote_answer_earlier(trajectory: Trajectory, task: Task) -> bool:
 
 
 def _before_answer(trajectory: Trajectory) -> str:
-    """Returns all text of the model except its final answer; empty without a final answer."""
+    """Returns everything that the model wrote except its final answer; empty without a final answer."""
     written = " ".join(turn.text for turn in trajectory.turns if turn.role == "model")
     if not trajectory.answer:
         return ""
-    # Removes the last occurrence only: an answer that is a part of the gold would remove the gold from
-    # the thoughts too.
+    # Only the last occurrence of the answer is removed. If the answer is a part of the gold, removing all
+    # occurrences would also damage the gold in the thoughts.
     before, _, after = written.rpartition(trajectory.answer)
     return f"{before} {after}"
 
 
 def count_failures(rows: Iterable[Row]) -> dict[str, int]:
-    """Returns the number of rows of each kind, with `right` first, then in the order of FAILURES.
+    """Returns the number of rows of each kind: `right` first, then the kinds of failure in the order of
+    FAILURES.
 
     Kinds without rows are omitted.
     """

@@ -14,13 +14,13 @@ from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Trajectory, task_from_json
 
 VERDICTS = "verdicts.jsonl"
-"""Cache of verdicts in the stage's folder; later runs reuse it."""
+"""Name of the file in the stage's folder that caches the verdicts; a resumed stage reads it."""
 
 
 def check_judge(settings: JudgeSettings) -> None:
     """Checks the judge's settings before any question is rolled out.
 
-    Raises UsageError for settings that no judge can use, MissingExtraError without the client package.
+    Raises UsageError for invalid settings, MissingExtraError without the package for endpoints.
     """
     for mode in settings.modes if settings.url else ():
         Judge(settings.url, settings.model, mode, prompts=settings.prompts)
@@ -29,12 +29,13 @@ def check_judge(settings: JudgeSettings) -> None:
 def judge_all(
     trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path
 ) -> list[dict[str, Any]]:
-    """Returns the judge's columns of each row; empty without a judge.
+    """Judges all answers and returns, for each trajectory, the columns that the judge adds to its row.
 
-    The columns are `judge_strict` and `judge_relaxed` (0 or 1), and `judge_error`. Trajectories whose
-    endpoint or search failed have no answer and are not judged. Raises ModelError if the judge's endpoint
-    left more than `allow_failed` of the answers without a verdict; the verdicts received so far are
-    cached, so the same command asks only for the missing verdicts.
+    The columns are `judge_strict` and `judge_relaxed` (0 or 1), and `judge_error`. There are no columns
+    without a judge, nor for a trajectory whose endpoint or search failed: its answer is not judged.
+
+    Raises ModelError if the judge's endpoint gave no verdict for more than the share `allow_failed` of the
+    answers. The verdicts received so far are cached, so the same command asks only for the missing verdicts.
     """
     columns: list[dict[str, Any]] = [{} for _ in trajectories]
     if not settings.url:

@@ -1,6 +1,7 @@
-"""Provenance of an evaluation, which allows others to repeat it.
+"""Records the provenance of an evaluation, that is, what others must know to repeat it.
 
-The record has hashes of prompts, questions and checkpoint, the decoding settings and the package versions.
+The record has hashes of the prompts, the questions and the checkpoint, the decoding settings, and the
+versions of the packages.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ PACKAGES = (
     "sentence-transformers",
     "openai",
 )
-"""Packages that scores may depend on."""
+"""Packages whose versions are recorded, because the scores may depend on them."""
 
 
 def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy: Policy) -> dict[str, Any]:
-    """Returns the `provenance` of a results file.
+    """Returns the field `provenance` of a results file.
 
-    `dtype` is the number format of a checkpoint loaded in this process, empty for an endpoint.
+    `dtype` is the number format of a checkpoint loaded in this process; empty for an endpoint.
     """
     local = not settings.model.startswith(ENDPOINTS)
     return {
@@ -51,7 +52,7 @@ def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy
 
 
 def judge_hashes(settings: EvalSettings) -> dict[str, str]:
-    """Returns the hash of the judge's prompts for each mode; empty without a judge."""
+    """Returns a hash of the judge's prompt for each mode (strict, relaxed); empty without a judge."""
     judge = settings.judge
     return {
         mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash
@@ -75,7 +76,7 @@ def prompt_hash(settings: EvalSettings) -> str:
 
 
 def questions_hash(tasks: Sequence[Task]) -> str:
-    """Returns a hash of the ids, texts and gold answers, in order."""
+    """Returns a hash of the tasks' ids, texts and gold answers; the order of the tasks matters."""
     return hash_json(
         [
             [task.id, task.text if isinstance(task, MaskedTask) else task.question, list(task.answers)]
@@ -104,7 +105,8 @@ def model_hash(model: str) -> str:
 def decoding(settings: EvalSettings, dtype: str) -> dict[str, Any]:
     """Returns the decoding settings: temperature, seed, number format, answer form and length limits.
 
-    `provenance` adds `left_out`: the request parameters that the endpoint rejected and that were dropped.
+    `provenance` adds `left_out`, the names of the request parameters that the endpoint rejected; the requests
+    were sent without them.
     """
     agent = settings.agent
     limits = {

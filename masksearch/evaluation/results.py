@@ -1,8 +1,8 @@
-"""Results files: aggregates the rows of single questions, writes and loads the file.
+"""Results files: averages the rows of single questions, and writes and loads the file.
 
-Guessable questions are reported separately: in many multi-hop questions the answer is yes/no or occurs in
-the question itself (48% of 2WikiMultiHopQA, 20% of HotpotQA, as measured here), so a model can score on
-these questions without any search.
+Guessable questions also get separate scores. A question is guessable if its answer is yes/no or occurs in the
+question itself, so that a model can score without any search. Many multi-hop questions are guessable: 48% of
+2WikiMultiHopQA and 20% of HotpotQA, as measured here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Rows = Sequence[dict[str, Any]]
 REQUIRED = ("recall", "f1", "em")
 """Metrics that every results file must have, overall and for each question."""
 SCORES = ("recall", "precision", "f1", "em", "valid")
-"""Columns that `summarise` requires of every row."""
+"""Columns that every row must have for `summarise`."""
 AVERAGED = (
     *SCORES,
     "cover_em",
@@ -38,12 +38,12 @@ AVERAGED = (
 )
 """Columns that are averaged if every row has them."""
 WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
-"""Columns that are averaged over the rows that have them; the metric `n_NAME` counts these rows unless
-all rows have the column."""
+"""Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
+`n_NAME` is the number of these rows."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
-"""Columns that get a bootstrap interval, besides the subset scores of `_subset_scores`."""
+"""Columns whose means get a bootstrap interval. The subset scores of `_subset_scores` get one too."""
 BY_KIND = ("f1", "em")
-"""Scores that are also reported for each kind of answer."""
+"""Scores that are also averaged over the questions of each kind of answer."""
 KINDS = ("yes_no", "in_question", "open")
 """Kinds of answers (see `rows.answer_kind`)."""
 
@@ -63,10 +63,13 @@ def summarise(
     """Returns the results of one evaluation: means over the rows, with 95% bootstrap intervals.
 
     `bootstrap` is the number of resamples. A row has `id`, `prediction`, the columns of SCORES (`valid`
-    is 0 or 1) and optional columns (see `rows.row`). Metrics: AVERAGED and WHERE_KNOWN; `total_tokens` =
-    prompt (where counted) + model + tool tokens; and, if the rows have the columns for them, the scores
-    of `_subset_scores` and the shares of `_shares`. Raises DataError without rows, ValueError if a row
-    lacks a score.
+    is 0 or 1) and optional columns (see `rows.row`). The metrics are
+
+    - the means of the columns AVERAGED and WHERE_KNOWN,
+    - `total_tokens`, the mean of prompt (where counted) + model + tool tokens,
+    - the scores of `_subset_scores` and the shares of `_shares`, if the rows have the columns for them.
+
+    Raises DataError without rows, ValueError if a row lacks a score.
     """
     if not rows:
         raise DataError(
@@ -112,11 +115,15 @@ def _total_tokens(row: dict[str, Any]) -> float:
 
 
 def _subset_scores(rows: Rows) -> dict[str, list[float]]:
-    """Returns the F1 (and EM) of subsets of the rows; empty subsets are omitted.
+    """Returns the scores of every row of a subset, for several subsets; empty subsets are omitted.
 
-    `f1_given_evidence`: rows whose searches returned all evidence; `f1_guessable` and `f1_not_guessable`;
-    one subset for each kind of answer; `f1_false_premise`; and, if the number of masks varies, one for
-    each number (`f1_2_masks`).
+    A name is the score and the subset. The subsets are
+
+    - `given_evidence` (F1 and EM): rows whose searches returned all evidence,
+    - `guessable` and `not_guessable` (F1),
+    - `yes_no`, `in_question` and `open` (F1 and EM): the kinds of answers,
+    - `false_premise` (F1): questions that assume something false,
+    - `1_mask`, `2_masks`, ... (F1): RAMP tasks by their number of masks, if this number varies.
     """
     subsets: dict[str, list[float]] = {}
 
@@ -140,10 +147,10 @@ def _subset_scores(rows: Rows) -> dict[str, list[float]]:
 
 
 def _shares(rows: Rows) -> dict[str, float]:
-    """Returns shares and counts that are not means of scores, if the rows have the columns for them.
+    """Returns shares and counts of questions, if the rows have the columns for them.
 
-    Compare `yes_no_share` (of the predictions) with `yes_no_gold_share` (of the gold answers) to find a
-    model that answers yes or no too often.
+    `yes_no_share` is the share of predictions that are yes or no, `yes_no_gold_share` the share of questions
+    whose gold answer is yes or no. If the first is much larger, the model answers yes or no too often.
     """
     shares: dict[str, float] = {}
     count = len(rows)
@@ -165,10 +172,10 @@ def save(results: Results, path: str | Path) -> None:
 
 
 def load_results(path: str | Path) -> Results:
-    """Reads a results file, or the `results.json` of a folder.
+    """Reads a results file, or the file `results.json` if `path` is a folder.
 
-    Raises DataError for a file that cannot be read, FormatError (naming the field) for a file with
-    invalid content.
+    Raises DataError for a file that cannot be read. Raises FormatError for a file with invalid content; the
+    message names the invalid field.
     """
     path = Path(path)
     if path.is_dir():

@@ -1,6 +1,6 @@
-"""The row of one question in a results file, computed from its trajectory.
+"""Computes the row of one question in a results file from its trajectory.
 
-A row has the scores, the cost, the evidence recall and the kind of failure.
+A row has the question's scores, cost (searches, tokens, seconds), evidence recall and kind of failure.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ AGENTS = ("agent", "agent-prompted")
 def answer_kind(question: Question) -> str:
     """Returns the kind of a question's gold answers: `yes_no`, `in_question` or `open`.
 
-    `in_question`: the question contains all normalised tokens of a gold answer. The first two kinds can
-    be guessed without any search.
+    `in_question` means that the question contains all normalised tokens of a gold answer. A model can guess
+    answers of the kinds `yes_no` and `in_question` without any search.
     """
     asked = set(normalise(question.question).split())
     golds = [normalise(gold) for gold in question.answers]
@@ -40,13 +40,14 @@ def row(
 ) -> dict[str, Any]:
     """Returns the row of a trajectory.
 
-    `seconds` is the episode's wall time, `judged` its columns from `judgements.judge_all`. `free_recall`
-    is the recall of the gold answer in all text of the model, inside and outside tags; with a score of
-    zero it shows whether the model failed at the answer's form or at the task.
+    `seconds` is the episode's wall time; `judged` has the judge's columns from `judgements.judge_all`. The
+    column `free_recall` is the recall of the gold answer in everything that the model wrote, inside and
+    outside tags. If the other scores are 0, a high `free_recall` shows that the model knew the answer but
+    did not write it in the required form.
     """
     task = task_from_json(trajectory.task)
     form = settings.agent.answer_form
-    # The metric drops punctuation, which would join a tag to the word next to it.
+    # Tags become spaces, because normalising drops only their brackets ("<answer>Paris" -> "answerparis").
     written = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
     found: dict[str, Any] = {
         "id": trajectory.id,
@@ -69,17 +70,17 @@ def row(
 
 
 def _is_valid(trajectory: Trajectory, settings: EvalSettings) -> bool:
-    """Whether the trajectory answered and, if it is an agent's, follows the protocol."""
+    """Whether the trajectory has an answer and, for the agent methods, follows the protocol."""
     if trajectory.status != "answered":
         return False
     return settings.method not in AGENTS or follows_protocol(trajectory)
 
 
 def follows_protocol(trajectory: Trajectory) -> bool:
-    """Whether an agent followed the protocol.
+    """Whether an agent's trajectory follows the protocol of tags.
 
-    MaskSearch translates native tool calls into the protocol, so these trajectories follow it if no call
-    needed a correction.
+    MaskSearch translates native tool calls into these tags, so the text of such a trajectory always follows
+    the protocol. It counts as following the protocol if the model needed no correction message.
     """
     if trajectory.model.startswith("openai-tools:"):
         return trajectory.usage.corrections == 0

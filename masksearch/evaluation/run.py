@@ -2,11 +2,16 @@
 
     masksearch eval questions.jsonl --index index --model rl -o results.json
 
-Decoding is greedy unless a temperature is set. Methods: `agent` (the agent loop with the prompt of
-training), `agent-prompted` (the agent loop with the protocol explained in the prompt), `rag` (search
-once, then answer) and `closed-book`. Trajectories are appended to a log while the stage runs (one by one
-for an endpoint, chunk by chunk for a checkpoint in this process), and an interrupted run resumes from
-this log.
+The methods are
+
+    agent            the agent loop, with the prompt of training
+    agent-prompted   the agent loop, with the protocol explained in the prompt
+    rag              one search with the question, then the answer
+    closed-book      the answer without any search
+
+Decoding is greedy unless a temperature is set. While the stage runs, it appends finished trajectories to a
+log: one by one for an endpoint, chunk by chunk for a checkpoint in this process. An interrupted run resumes
+from this log.
 """
 
 from __future__ import annotations
@@ -37,16 +42,16 @@ from masksearch.search.wrappers.hiding import WithoutGold
 from masksearch.types import MaskedTask, Question, Task, Trajectory
 
 EPISODES = "episodes.jsonl"
-"""Log of finished trajectories in the stage's folder; deleted when the results are written."""
+"""Name of the log of finished trajectories in the stage's folder; deleted when the results are written."""
 Job = Callable[[Task], Coroutine[Any, Any, Episode]]
-"""Rolls out one task."""
+"""Function that rolls out one task and returns its episode."""
 
 
 def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes a results file to `output` and `trajectories.jsonl` to `work`; returns the stage's summary.
 
-    Raises DataError if the model was trained on a task's article, UsageError for inconsistent settings,
-    ModelError or SearchError if more than `allow_failed` of the questions failed.
+    Raises DataError if an article of the tasks also occurs in a training file, UsageError for inconsistent
+    settings, ModelError or SearchError if more than the share `allow_failed` of the questions failed.
     """
     suite, tasks = load_tasks(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
@@ -84,7 +89,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
 
 
 def load_tasks(settings: EvalSettings) -> tuple[str, list[Task]]:
-    """Returns the suite's name for tables and the first `limit` tasks (see `tasks.load_tasks`)."""
+    """Returns the suite's name in tables, and the first `limit` tasks (see `tasks.load_tasks`)."""
     name, tasks = load_suite(settings.questions, settings.suite)
     return name, tasks[: settings.limit]
 
@@ -111,10 +116,10 @@ def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None
 
 
 def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | None:
-    """Opens the index; None for closed-book.
+    """Opens the index. Returns None for the method `closed-book`, which does not search.
 
-    Raises UsageError if the method needs an index and the settings name none, if the index lacks a tool
-    of the agent, or if `hide_gold` is set and a question names no gold passages.
+    Raises UsageError if the settings name no index, if the index does not offer one of the agent's tools, or
+    if `hide_gold` is set and a question names no gold passages or titles.
     """
     if settings.method == "closed-book":
         return None
@@ -163,7 +168,7 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
     """Returns the function that rolls out one task with the method of the settings."""
 
     def sampling(task: Task) -> Sampling:
-        # Each task has its own seed, so that its text does not depend on the other tasks of the run.
+        # The seed depends on the task, so the sampled text does not depend on the other tasks of the run.
         return Sampling(settings.temperature, random.Random(f"{settings.seed}:{task.id}").getrandbits(31))
 
     if settings.method in AGENTS:
@@ -180,7 +185,8 @@ def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) 
 def style(settings: EvalSettings) -> Style:
     """Returns the prompt style of an agent.
 
-    Native tools are described in the request, the tools of all other agents in the prompt.
+    A model with native tool calls gets the description of the tools in the request (`agent-tools`), other
+    models in the prompt.
     """
     if settings.method in AGENTS and settings.model.startswith("openai-tools:"):
         return "agent-tools"
@@ -198,18 +204,19 @@ class Finished:
 
     trajectory: Trajectory
     seconds: float | None
-    """None if the log lacks the time."""
+    """None if the log does not record the time."""
 
 
 def roll_out_resumably(
     tasks: Sequence[Task], job: Job, settings: EvalSettings, work: Path, model: str
 ) -> list[Finished]:
-    """Returns the trajectories of all tasks in order, reusing the trajectories logged in `work`.
+    """Returns the trajectories of all tasks in order. Reuses the trajectories that the log in `work` has.
 
-    A checkpoint in this process decodes chunk by chunk. An unfinished chunk is repeated as a whole, because
-    rounding depends slightly on the other sequences of a batch; so the results are the same however often
-    a run is interrupted. Raises ModelError or SearchError if more than `allow_failed` of the questions
-    failed.
+    A checkpoint in this process decodes the tasks chunk by chunk, and an unfinished chunk is repeated as a
+    whole. The reason is that rounding in a batch depends slightly on all its sequences. With whole chunks,
+    an interrupted run gives the same results as an uninterrupted run.
+
+    Raises ModelError or SearchError if more than the share `allow_failed` of the questions failed.
     """
     log = work / EPISODES
     done = {
@@ -243,7 +250,7 @@ def roll_out_resumably(
         )
         if first.status == "model_failed":
             raise ModelError(f"{first.error} {count}")
-        # Not `first.error`, which may describe a later fault of the model.
+        # `first.error` may describe a later failure of the model, so the message has the search error.
         raise SearchError(f"{first.search_errors[0]} {count}")
     write_json_lines(work / "trajectories.jsonl", (trajectory.to_json() for trajectory in trajectories))
     return finished
@@ -256,7 +263,7 @@ def _run_chunk(
 
     def on_done(episode: Episode) -> None:
         progress.step()
-        # A failed question is not logged, so that a resumed run asks it again.
+        # Failed questions are not logged, so that a resumed run asks them again.
         if log is not None and not is_failed(episode.trajectory.to_json(), settings):
             append_json_lines(log, [scored(episode, by_id[episode.trajectory.id], settings)])
 
@@ -267,14 +274,17 @@ def _run_chunk(
 
 
 def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
-    """Whether the endpoint or a search failed; failures by the noise setting do not count."""
+    """Whether the endpoint or a search failed during a trajectory.
+
+    If the noise setting makes searches fail on purpose, failed searches do not count.
+    """
     return row["status"] == "model_failed" or bool(
         row.get("search_errors") and not settings.search.noise.fail
     )
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
-    """Returns the trajectory as JSON, with its scores and the episode's wall time in seconds."""
+    """Returns an episode's trajectory as a JSON object, with its scores and its wall time in seconds."""
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task, settings.agent.answer_form)
     return {

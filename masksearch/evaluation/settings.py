@@ -17,11 +17,12 @@ class EvalSettings(Settings):
     """Measures a model on RAMP tasks or questions."""
 
     questions: Ref
-    """RAMP task file; question file, in our format or as a suite's authors publish it; or the name of a
-    suite, whose questions are read from the Hugging Face hub (see `masksearch suites`)."""
+    """Tasks to evaluate: a file of RAMP tasks; a question file, in our format or as a suite's authors publish
+    it; or the name of a suite, whose questions are read from the Hugging Face hub (see
+    `masksearch suites`)."""
     model: Ref
-    """Checkpoint folder; or `openai:NAME` for a model at the endpoint `llm`, `openai-tools:NAME` to use
-    its native tool calls."""
+    """Model to evaluate: a checkpoint folder; `openai:NAME` for a model at the endpoint `llm`; or
+    `openai-tools:NAME` for such a model with native tool calls."""
     index: Ref = ""
     """Index for the methods that search: an index folder, http://HOST:PORT, web:NAME or
     wikipedia:LANGUAGE."""
@@ -30,41 +31,43 @@ class EvalSettings(Settings):
     (the agent loop with the protocol explained in the prompt, for models not trained on it); agent (the
     agent loop with the prompt of training)."""
     suite: str = ""
-    """Suite of the questions, if the file's layout fits several, and its name in tables. Empty: detected
-    from the file, otherwise the file's name."""
+    """Name of the suite, which is also its name in tables. It is required only if the fields of the file fit
+    several suites. Empty: the suite is detected from the file, or else named after the file."""
     label: str = ""
     """Name of the model in tables. Empty: the model's own name."""
     hide_gold: bool = False
-    """Hide the gold passages of each question from its searches. Answers that are still right come from
-    the model's memory (contamination)."""
+    """Hide the gold passages of each question from its searches, to measure contamination: answers that are
+    still right come from the model's memory."""
     judge: JudgeSettings = JudgeSettings()
     """Language model that judges the answers; without a URL no answer is judged."""
     llm: str = ""
-    """Base URL of the OpenAI-compatible endpoint; its key is read from OPENAI_API_KEY."""
+    """Base URL of the OpenAI-compatible endpoint for `openai:` models; the key is read from the environment
+    variable OPENAI_API_KEY."""
     limit: int | None = Field(None, ge=1)
     """Number of tasks to evaluate, from the start of the file. Unset, all tasks are evaluated."""
     not_trained_on: Refs = ()
-    """Task files of training; the stage fails if the evaluation contains an article of one of these files."""
+    """Task files that the model was trained on. The stage fails if one of their articles is also the article
+    of a RAMP task to evaluate."""
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; 0 is greedy decoding."""
     search: SearchSettings = SearchSettings()
-    """Wrappers around the search: reranking, caching, recording, noise, limits on its rate."""
+    """Additions to the search: reranking, caching, recording, noise, a limit on the request rate."""
     agent: AgentSettings = AgentSettings()
     """The agent loop: tools, answer form, limits on searches and tokens."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of a checkpoint loaded in this process; the results record the format that was used."""
     decode_slots: int = Field(48, ge=1)
-    """Sequences that a checkpoint in this process decodes at the same time."""
+    """Number of sequences that a checkpoint in this process decodes at the same time."""
     chunk: int = Field(128, ge=1)
-    """Questions between two saves of a checkpoint's trajectories. A resumed run repeats whole chunks, so
-    that its results are the same as those of an uninterrupted run."""
+    """Number of questions that a checkpoint in this process answers before their trajectories are saved. A
+    resumed run repeats whole chunks, so its results are the same as those of an uninterrupted run."""
     concurrency: int = Field(8, ge=1)
     """Maximum number of requests in flight to an endpoint."""
     allow_failed: float = Field(0.0, ge=0, le=1)
-    """Share of the questions that may fail because of the endpoint or a search; each is scored with the
-    answer it has. Above this share the stage fails and writes no results."""
+    """Maximum share of questions that may fail because of the endpoint or a search. A failed question is
+    scored with the answer it has, possibly none. Above this share the stage fails and writes no results."""
     bootstrap: int = Field(2000, ge=100)
-    """Bootstrap resamples for the 95% intervals."""
+    """Number of bootstrap resamples for the 95% intervals."""
     seed: int = 1
     """Seed of the sampling and of the bootstrap."""
 
@@ -73,38 +76,40 @@ class CompareSettings(Settings):
     """Compares results files in tables, with paired tests."""
 
     results: Refs = ()
-    """Results files, one row of the tables each."""
+    """Results files to compare. Each becomes a row of the tables."""
     baseline: Ref = ""
     """Result that the other results are compared with, paired by question. Empty: the first result of the
     same suite."""
     groups: dict[str, Refs] = Field({})
-    """Arms of an experiment, each averaged over its training seeds: name -> results files."""
+    """Arms of an experiment: name -> results files of its training seeds. Each arm is averaged over its
+    seeds."""
     metric: tuple[str, ...] = Field(("recall",), min_length=1)
-    """Measures of the main table, one table each: recall, f1, em, cover_em, judge_strict or any other
-    measure in the results."""
+    """Measures to show, one main table for each: recall, f1, em, cover_em, judge_strict or any other measure
+    in the results."""
     format: Literal["text", "markdown", "latex", "csv"] = "text"
-    """Format of the printed tables and of the file written next to the output. csv has no tables: it
-    lists every measure on a separate line, in full precision."""
+    """Format of the printed tables and of the file written next to the output. csv is not divided into
+    tables: it has one line for every measure of every result, in full precision."""
     tables: tuple[
         Literal["main", "arms", "details", "kinds", "failures", "robustness", "contamination", "differences"],
         ...,
     ] = ()
     """Tables to show. Empty: all tables that have rows."""
     intervals: bool = False
-    """Show 95% intervals in the main tables and the tables of arms as well; the other tables always have
-    them."""
+    """Show 95% intervals also in the main tables and the tables of arms. The tables of details, of degraded
+    searches and of differences always show them."""
     digits: int = Field(1, ge=0, le=4)
-    """Decimals of scores, which the tables give in percent."""
+    """Number of decimal places of scores in the tables, which show scores in percent."""
     test: Literal["permutation", "bootstrap"] = "permutation"
-    """Paired test over the questions: permutation (random sign flips of the differences) or bootstrap (of
-    the differences shifted to mean 0)."""
+    """Paired test over the questions: permutation (flips the signs of the differences at random) or bootstrap
+    (shifts the differences to mean 0 and resamples them)."""
     correction: Literal["holm", "benjamini-hochberg", "none"] = "holm"
-    """Correction of the p values for multiple comparisons, over all tests of one measure in this
-    comparison."""
+    """Correction of the p values for multiple comparisons; all tests of one measure in this comparison are
+    corrected together."""
     allow_different_retrievers: bool = False
     """Compare results of one suite even if they used different retrievers."""
     allow_different_questions: bool = False
-    """Compare results of one suite even if their questions differ, over the questions that they share."""
+    """Compare results of one suite even if their questions differ. Only the questions that they share
+    count."""
     bootstrap: int = Field(2000, ge=100)
     """Number of resamples for the intervals and for the tests."""
     seed: int = 1

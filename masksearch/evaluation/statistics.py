@@ -1,11 +1,13 @@
-"""Confidence intervals and paired tests over questions, in seeded numpy.
+"""Confidence intervals and paired tests over questions, computed by seeded resampling in numpy.
 
-Both describe how a score would vary with other questions of the same kind. They do not cover the
-variation between training seeds: train several seeds and use `compare`, which shows the spread. If all values
-are equal, the interval has no width; with few questions that does not mean certainty.
+Both describe how a score would vary with other questions of the same kind. They do not describe the
+variation between training seeds; to see it, train several seeds and use `compare`, which shows the spread.
+If all values are equal, the interval has width 0. With few questions this does not mean that the score is
+certain.
 
-Several suites are averaged as the mean of their means, so every suite weighs the same for any number of
-questions. Their resampling is stratified: each suite keeps its number of questions.
+The average of several suites is the mean of their means, so every suite has the same weight, whatever its
+number of questions. Resampling is stratified: each suite is resampled separately, with its own number of
+questions.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 Test = Literal["permutation", "bootstrap"]
 Correction = Literal["holm", "benjamini-hochberg", "none"]
 _CELLS = 4_000_000
-"""Maximum number of random numbers drawn at a time (32 MB), for any number of questions."""
+"""Maximum number of random numbers drawn at a time (32 MB), which limits the memory for large suites."""
 
 
 class PairedDifference(NamedTuple):
@@ -40,7 +42,7 @@ def _values(values: npt.ArrayLike) -> Floats:
 
 
 def _batches(resamples: int, size: int) -> list[int]:
-    """Returns batch sizes that sum to `resamples`; batch x `size` numbers fit in memory."""
+    """Splits `resamples` into batch sizes, so that one batch of samples of `size` values fits in memory."""
     at_once = max(1, _CELLS // size)
     return [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
 
@@ -55,7 +57,7 @@ def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) ->
 
 
 def _bootstrap_macro_means(groups: Sequence[Floats], resamples: int, seed: int) -> Floats:
-    """Returns the means (resamples,) of the means of `groups`.
+    """Returns, for each resample, the mean of the groups' means: an array (resamples,).
 
     Each group (questions of the group,) is resampled separately.
     """
@@ -95,10 +97,11 @@ def macro_interval(groups: Sequence[npt.ArrayLike], resamples: int, seed: int) -
 
 
 def sign_flip_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
-    """Returns the two-sided p of "the mean difference is 0" by random sign flips (paired permutation test).
+    """Returns the two-sided p of the hypothesis "the mean difference is 0" by the paired permutation test.
 
-    For `differences` (questions,), p = (1 + #{|mean of flipped| >= |mean|}) / (1 + resamples), so it is
-    never 0, and it is 1 if all differences are 0.
+    The test flips the signs of `differences` (questions,) at random, `resamples` times:
+    p = (1 + number of flips with |mean of flipped| >= |mean|) / (1 + resamples). So p is never 0, and it is
+    1 if all differences are 0.
     """
     array = _values(differences)
     rng = np.random.default_rng(seed)
@@ -112,13 +115,14 @@ def sign_flip_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
 
 
 def _shifted_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) -> float:
-    """Returns the two-sided p of "the mean difference is 0" by the bootstrap of shifted differences.
+    """Returns the two-sided p of the hypothesis "the mean difference is 0" by the bootstrap.
 
     The mean is the mean of the groups' means. Each group's differences (questions of the group,) are
-    shifted to mean 0, as under the hypothesis, and resampled (Efron and Tibshirani 1993, An Introduction
-    to the Bootstrap, section 16.4, with the mean itself as the statistic): p = (1 + #{|resampled mean| >=
-    |mean|}) / (1 + resamples). With few questions it is smaller than it should be, because a resample
-    varies less than the questions do; the permutation test does not have this bias.
+    shifted to mean 0, so that they fulfil the hypothesis, and then resampled:
+    p = (1 + number of resamples with |resampled mean| >= |mean|) / (1 + resamples). Source: Efron and
+    Tibshirani 1993, An Introduction to the Bootstrap, section 16.4, but with the mean itself as the
+    statistic. With few questions p is too small, because a resample varies less than new questions would;
+    the permutation test does not have this bias.
     """
     observed = abs(sum(float(group.mean()) for group in groups) / len(groups))
     means = _bootstrap_macro_means([group - group.mean() for group in groups], resamples, seed)
@@ -142,7 +146,7 @@ def paired_macro_difference(
     seed: int,
     test: Test = "permutation",
 ) -> PairedDifference:
-    """Returns the mean over suites of the mean of a - b.
+    """Returns the mean over suites of each suite's mean of a - b, with its interval and its p by `test`.
 
     `pairs` has (a, b) for each suite, both (questions of the suite,) in the same order. Raises ValueError
     without suites, or if the lengths within a suite differ or are 0.
@@ -152,8 +156,8 @@ def paired_macro_difference(
     low, high = macro_interval(groups, resamples, seed)
     if test == "bootstrap":
         return PairedDifference(difference, low, high, _shifted_bootstrap_p(groups, resamples, seed))
-    # With these weights the sum of all differences is the mean of the suites' means, and sign flips keep
-    # the weights.
+    # With these weights the sum of all differences is the mean of the suites' means. Flipping signs does
+    # not change the weights, so one permutation test over all questions is enough.
     weighted = np.concatenate([group / (group.size * len(groups)) for group in groups])  # (all questions,)
     return PairedDifference(difference, low, high, sign_flip_p(weighted, resamples, seed))
 
@@ -166,9 +170,10 @@ def _difference(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
 
 
 def adjust(p: Sequence[float], correction: Correction) -> list[float]:
-    """Returns the p values of one family of tests, corrected for multiple comparisons, in the order given.
+    """Returns the p values of one family of tests, corrected for multiple comparisons.
 
-    No adjusted value is above 1 or below its raw value.
+    The result has the order of `p`. No corrected value is above 1 or below its raw value. For m tests and
+    their sorted values p_(1) <= ... <= p_(m), the corrections are
 
     holm                 bounds the chance of any false finding (Holm 1979): the running maximum, from
                          the smallest p up, of p_(i) (m - i + 1)
@@ -191,8 +196,8 @@ def adjust(p: Sequence[float], correction: Correction) -> list[float]:
 
 
 def least_adjusted_p(resamples: int, tests: int, correction: Correction) -> float:
-    """Returns the smallest adjusted p possible for one of `tests` tests.
+    """Returns the smallest corrected p that one of `tests` tests can have with this number of resamples.
 
-    It assumes that no other test is significant.
+    Assumes that no other test is significant.
     """
     return min(1.0, (tests if correction != "none" else 1) / (1 + resamples))

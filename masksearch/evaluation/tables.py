@@ -19,13 +19,13 @@ Format = Literal["text", "markdown", "latex"]
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: a number or a name, with its marks."""
+    """A cell of a table: a number or a name, with marks such as a star."""
 
     text: str
     best: bool = False
-    """Whether to show the cell in bold; plain text has a `^` after it instead."""
+    """Whether to show the cell's text in bold. The format `text` shows a `^` after it instead."""
     star: bool = False
-    """Whether to show a `*` after the cell."""
+    """Whether to show a `*` after the cell's text."""
     aside: str = ""
     """Smaller text after the cell's text: an interval, a spread or a difference."""
 
@@ -42,11 +42,11 @@ class Table:
     note: str = ""
     """Text below the table."""
     breaks: frozenset[int] = frozenset()
-    """Indices of the rows that have a rule above them."""
+    """Indices of the rows with a horizontal line above them."""
 
 
 def cells(texts: Iterable[str]) -> tuple[Cell, ...]:
-    """Returns cells without marks."""
+    """Returns one cell without marks for each text."""
     return tuple(Cell(text) for text in texts)
 
 
@@ -62,8 +62,8 @@ def render(tables: Sequence[Table], warnings: Sequence[str], form: Format) -> st
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: str = "") -> str:
     """Returns a Markdown table with aligned columns.
 
-    `align` has one letter for each column (empty: all left). A "|" in a cell is escaped; newlines become
-    spaces.
+    `align` has one letter for each column, `l` or `r`; if it is empty, all columns are left-aligned. A "|" in
+    a cell is escaped; newlines become spaces.
     """
     return _grid([[_piped(cell) for cell in row] for row in (headers, *rows)], align or LEFT * len(headers))
 
@@ -88,7 +88,10 @@ def _padded(row: Sequence[str], widths: Sequence[int], align: str) -> list[str]:
 
 
 def _width(text: str) -> int:
-    """Returns the number of terminal columns: two for a wide character, zero for a combining character."""
+    """Returns the number of terminal columns that a text takes.
+
+    A wide character takes two columns, a combining character none.
+    """
     return sum(
         0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
         for char in text
@@ -130,7 +133,10 @@ def _markdown_warnings(warnings: Sequence[str]) -> str:
 
 
 def _text(table: Table) -> str:
-    """Renders columns two spaces apart; a column's marks have one width, so its numbers align."""
+    """Renders a table as plain text, with two spaces between columns.
+
+    Within a column, all marks are padded to the same width, so that the numbers align.
+    """
     columns = [
         [_clean(table.headers[number]), *_text_column([row[number] for row in table.rows])]
         for number in range(len(table.headers))
@@ -170,8 +176,8 @@ def _text_warnings(warnings: Sequence[str]) -> str:
 # -- LaTeX ------------------------------------------------------------------------------------------------
 
 WIDE = 9
-"""Maximum number of columns of a table set in one column of a page; a wider table spans both, in small
-print."""
+"""Maximum number of table columns that fit into one column of a two-column page. A table with more columns
+spans both columns of the page, in small print."""
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -185,7 +191,7 @@ _LATEX = {
 
 
 def latex_text(text: str) -> str:
-    """Escapes all LaTeX commands and ligatures (`--` would become a dash).
+    """Escapes the characters that LaTeX would interpret, and `--`, which LaTeX would print as a dash.
 
     A hyphen before a number becomes a minus sign.
     """
@@ -199,7 +205,7 @@ def _latex_cell(cell: Cell) -> str:
         text = "--"
     elif cell.best:
         text = f"\\textbf{{{text}}}"
-    # LaTeX would read an opening bracket at the start of a row as an argument of the line break before it.
+    # LaTeX would read an opening bracket at the start of a row as an argument of the preceding `\\`.
     text = f"{{{text}}}" if text.startswith("[") else text
     return text + "$^{*}$" * cell.star + (f" {{\\scriptsize {latex_text(cell.aside)}}}" if cell.aside else "")
 

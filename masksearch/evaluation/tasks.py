@@ -12,13 +12,15 @@ from masksearch.types import Task
 
 
 def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
-    """Returns a name for tables, and the tasks.
+    """Returns the suite's name in tables, and the tasks.
 
-    `suite` is the name of a suite, or any other name for tables. `source` is a task file, a question file
-    (in our format, or as a suite's authors publish it), or another source of `suites.load_questions`.
-    Raises the errors of `load_questions` and `read_tasks`.
+    `source` is a file of RAMP tasks, a question file (in our format, or as a suite's authors publish it), or
+    another source that `suites.load_questions` accepts. `suite` is the name of a suite, or any other name to
+    show in tables; if it is empty, the name comes from the source. Raises the errors of `load_questions` and
+    `read_tasks`.
     """
-    # Standard input can be read only once, so its format cannot be detected: it must be in our format.
+    # The format of standard input cannot be detected first, because it can be read only once; so standard
+    # input must be tasks or questions in our format.
     if source == "-" or is_ramp(source):
         return suite or inner_name(source).split(".")[0], read_tasks(source)
     name, questions = load_questions(source, known(suite))
@@ -26,8 +28,10 @@ def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
 
 
 def known(suite: str) -> str:
-    """Returns the registered name of the suite that tables call `suite`; empty if the suite is not
-    registered."""
+    """Returns the registered name of a suite (`hotpotqa`) from its name in tables (`HotpotQA`).
+
+    Ignores case and spaces. Returns an empty string for an unregistered name and for RAMP.
+    """
     try:
         found = find_suite(suite.casefold().replace(" ", "")).name if suite else ""
     except UsageError:
@@ -36,9 +40,9 @@ def known(suite: str) -> str:
 
 
 def is_ramp(source: str) -> bool:
-    """Whether the source holds RAMP tasks, by its first record.
+    """Whether to read the source as tasks in our format, that is, if its first record is a RAMP task.
 
-    True for any folder, which holds shards in our format.
+    Also true for every folder, because a folder always holds shards in our format.
     """
     if not Path(source).is_file():
         return Path(source).is_dir()

@@ -43,7 +43,7 @@ SCRIPTS = (
     "controls.js",
     "main.js",
 )
-"""The parts of the page's script, in order; they share a scope."""
+"""Files of the page's script. `_render` joins them in this order into one script with a common scope."""
 
 
 def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[str, Any]:
@@ -106,13 +106,16 @@ def _render(**values: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Makes hidden and direction-changing characters of untrusted text visible, as the page's script does."""
+    """Replaces hidden and direction-changing characters of a template's value by visible code points.
+
+    The texts come from the run and are not trusted. The page's script does the same with its texts.
+    """
     return visible_controls(value) if type(value) is str else value
 
 
 def _hash(script: str) -> str:
-    """Returns a script's hash for the content security policy, which allows only scripts with a listed
-    hash."""
+    """Returns a script's base64 SHA-256 hash. The content security policy lists the hashes of the scripts
+    that may run."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
@@ -127,8 +130,7 @@ def _explorer_values(explorer: Explorer) -> Row:
 
 
 def _cut(shown: int, total: int) -> str:
-    """Returns the sentence on trajectories that the page leaves out; empty if the page holds all
-    trajectories."""
+    """Returns a sentence with the number of trajectories on the page; empty if the page holds all of them."""
     if shown >= total:
         return ""
     return (
@@ -149,9 +151,10 @@ def _stage_row(stage: Stage) -> Row:
 
 
 def _summary(value: Any) -> list[tuple[str, str]]:
-    """Returns a stage's summary as (name, text) pairs: the summary's text, or else its short facts.
+    """Returns a stage's summary as (name, text) pairs.
 
-    Tables and lists are left out, because the page shows them elsewhere.
+    A summary with a text becomes one pair with an empty name. Without a text, every number and every short
+    line becomes a pair. Tables and lists are left out, because the page shows them elsewhere.
     """
     text = value.get("text") if isinstance(value, dict) else value
     if isinstance(text, str) and text:

@@ -18,7 +18,10 @@ Points = Sequence[tuple[float, float]]
 
 
 class Interval(NamedTuple):
-    """One row of an interval plot: `value` with its interval, all in [0, 1]; `colour` is from 0 to 5."""
+    """One row of an interval plot: a value with its interval [low, high], all in [0, 1].
+
+    `colour` is the number of a colour class, from 0 to 5.
+    """
 
     label: str
     value: float
@@ -28,7 +31,10 @@ class Interval(NamedTuple):
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Returns about `count` values that span [low, high], in steps of 1, 2 or 5 times a power of 10."""
+    """Returns the tick values of an axis: about `count` values that cover [low, high].
+
+    The step between two ticks is 1, 2 or 5 times a power of 10.
+    """
     span = high - low
     if span <= 0:
         return [low]
@@ -42,9 +48,10 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
 def line_chart(
     series: Sequence[tuple[str, Points]], x_label: str, y_range: tuple[float, float] | None = None
 ) -> Markup:
-    """Draws lines over steps; `series` is [(name, [(x, y)])] with finite values.
+    """Draws one line for each series; the x-axis has the training steps.
 
-    Without `y_range` the y-axis fits the values. Returns empty Markup if no series has a point.
+    `series` is [(name, [(x, y), ...]), ...] with finite values. Without `y_range` the y-axis is fitted to
+    the values. Returns empty Markup if no series has a point.
     """
     drawn = [(name, points) for name, points in series if points]
     if not drawn:
@@ -69,7 +76,7 @@ def line_chart(
             f'<text class="tick" x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{_figure(value)}</text>'
         )
     for value in ticks(x_low, x_high):
-        # Steps are integers: fractional ticks are drawn only on an axis shorter than a step.
+        # Steps are integers, so a fractional tick is drawn only if the whole axis is shorter than one step.
         if not x_low <= value <= x_high or (value != round(value) and x_high - x_low >= 1):
             continue
         x = place(value, y_low)[0]
@@ -86,7 +93,10 @@ def line_chart(
 
 
 def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour: int) -> str:
-    """Draws one line with dots; `points` are (x, y, SVG x, SVG y)."""
+    """Draws one line with a dot at every point.
+
+    Each point is (x, y, SVG x, SVG y). The tooltip of a dot shows x and y.
+    """
     path = " ".join(f"{px:.1f},{py:.1f}" for _, _, px, py in points)
     radius = 3 if len(points) <= 40 else 1.6
     dots = "".join(
@@ -98,8 +108,10 @@ def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour
 
 
 def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
-    """Draws dots with 95% intervals on a scale from 0 to 1, one row each, under the headings of their
-    groups."""
+    """Draws one row for each value: a dot with its 95% interval, on a scale from 0 to 1.
+
+    `groups` is [(heading, rows), ...]; each heading is drawn above its rows.
+    """
     rows = sum(1 + len(intervals) for _, intervals in groups)
     left, width, row_height = 262, 820, 22
     height = TOP + rows * row_height + BOTTOM
@@ -138,7 +150,10 @@ def _interval_row(row: Interval, low: float, middle: float, high: float, y: floa
 
 
 def _widened(low: float, high: float, share: float) -> tuple[float, float]:
-    """Adds a margin to both ends of a range; an empty range becomes 1 wide."""
+    """Widens a range at both ends by `share` of its length.
+
+    A range without length gets the length 1, because the axis divides by it.
+    """
     if high <= low:
         return low - 0.5, high + 0.5
     return low - share * (high - low), high + share * (high - low)

@@ -38,7 +38,10 @@ def plain_words(key: str) -> str:
 
 
 def curves(stage: Stage) -> list[Row]:
-    """Returns `{"stage", "title", "legend", "svg"}` for every chart that a stage's log has values for."""
+    """Returns the charts of a training stage's log, each as `{"stage", "title", "legend", "svg"}`.
+
+    Charts without any value in the log are left out.
+    """
     if not stage.log:
         return []
     wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
@@ -58,7 +61,10 @@ def curves(stage: Stage) -> list[Row]:
 
 
 def _points(log: list[Row], key: str) -> Points:
-    """Returns the (step, value) pairs; if a resumed run repeated a step, the step's last value."""
+    """Returns the (step, value) pairs of one key of the log, sorted by step.
+
+    A resumed run may log a step twice; the last value counts.
+    """
     found: dict[float, float] = {}
     for row in log:
         step, value = row.get("step"), row.get(key)

@@ -1,12 +1,16 @@
-"""The data of the per-question explorer: a small index of all questions, and blocks of texts.
+"""Builds the data of the explorer, the part of the page that shows single questions and trajectories.
+
+The data are a small index, which the page unpacks when it opens, and blocks with the long texts, which it
+unpacks when the reader opens one of their trajectories:
 
     index   {"stages": [{"title", "run", "kind", "suite", "method", "total", "shown"}],
              "tasks": [[id, title, text, golds, ramp, type, answer kind]],
              "fields": names of the columns, "records": one list per column, "blocks": trajectories per block,
              "kinds": kind of failure -> its meaning, "opens_with": number of the initially selected stage}
-    block   [detail of a trajectory (`viewer.detail`), ...], in the order of the records; unpacked on demand
+    block   [detail of a trajectory (`viewer.detail`), ...], in the order of the records
 
-Records of the same question in several evaluations share a task, so that the page can compare the records.
+A record is one trajectory of one stage. A task is a question or a RAMP task. Records of several evaluations
+on the same question have the same task, so that the page can compare them.
 """
 
 from __future__ import annotations
@@ -48,12 +52,15 @@ ANSWER_CHARACTERS = 120
 
 @dataclass(frozen=True)
 class Explorer:
-    """The explorer's data, packed; it holds `shown` of `total` trajectories."""
+    """The packed data of the explorer: the index and the blocks.
+
+    They hold `shown` trajectories of the `total` trajectories of all stages.
+    """
 
     index: str
     blocks: list[str]
     first: int
-    """Number of the block that the page needs first: a block of the initially selected evaluation."""
+    """Number of the block that the page needs first: the first block of the initially selected evaluation."""
     shown: int
     total: int
     notes: list[str]
@@ -61,9 +68,9 @@ class Explorer:
 
 
 def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explorer:
-    """Packs the trajectories, and the evaluations' rows without a trajectory, of all stages.
+    """Packs the trajectories of all stages. An evaluation's row without a trajectory is packed alone.
 
-    At most `total` entries are packed, shared evenly among the stages, and at most `per_stage` of each stage.
+    Packs at most `total` trajectories, shared evenly among the stages, and at most `per_stage` of each stage.
     """
     found = [(stage, entries) for stage in stages if (entries := _entries(stage))]
     shares = fair_shares([min(len(entries), per_stage) for _, entries in found], total)
@@ -105,9 +112,10 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
 
 
 def _entries(stage: Stage) -> list[tuple[Row, Row | None]]:
-    """Returns (evaluation row, trajectory line) of every question.
+    """Returns (row, trajectory) of every question of a stage, both as raw JSON objects.
 
-    The row is empty outside evaluations; the line is None if the trajectory is missing.
+    The row is the question's row in the results file; it is empty if the stage is not an evaluation. The
+    trajectory is None if the trajectory file lacks the question.
     """
     if stage.results is None:
         return [({}, raw) for raw in stage.trajectories]
@@ -136,7 +144,10 @@ def _head(stage: Stage, total: int, shown: int) -> Row:
 
 
 def _opens_with(heads: Sequence[Row]) -> int:
-    """Returns the number of the run's last evaluation, or 0 (the first stage) without evaluations."""
+    """Returns the number of the stage that the page selects at first: the run's own last evaluation.
+
+    Returns 0 (the first stage) if the run has no evaluation with trajectories.
+    """
     own = [number for number, head in enumerate(heads) if head["suite"] and head["shown"] and not head["run"]]
     return own[-1] if own else 0
 
@@ -151,7 +162,11 @@ class _Table:
         self._occurrences: Counter[tuple[int, str]] = Counter()
 
     def add(self, stage: int, trajectory: Trajectory | None, row: Row, raw: Row) -> None:
-        """Adds one record; `stage` is the number of its stage."""
+        """Adds the record of one trajectory, and its task if the task is new.
+
+        `stage` is the number of the stage, `row` the question's row in the results file (empty outside
+        evaluations), `raw` the trajectory as a JSON object.
+        """
         key = str(row.get("id", trajectory.id if trajectory else ""))
         self._occurrences[stage, key] += 1
         scores = numbers(trajectory.scores) if trajectory else {}
@@ -198,16 +213,19 @@ def _shortened(text: str) -> str:
 
 
 def spread(count: int, limit: int) -> list[int]:
-    """Returns `limit` evenly spaced indices of range(count), starting with 0; all if `count` is not
-    larger."""
+    """Returns `limit` evenly spaced indices of range(count), starting with 0.
+
+    Returns all indices if there are at most `limit` of them.
+    """
     return list(range(count)) if count <= limit else [place * count // limit for place in range(limit)]
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Cuts all sizes to the same level, so that their sum is at most `total`.
+    """Returns the sizes, with all sizes above a common maximum cut to it, so that the sum is at most `total`.
 
-    The common level makes evaluations of the same questions keep the same questions. If `total` is less than
-    the number of sizes, the first sizes become 1 and the other sizes 0.
+    Evaluations on the same questions have equal sizes. With a common maximum they also have equal shares, so
+    `spread` keeps the same questions of each. If `total` is less than the number of sizes, the first `total`
+    sizes become 1 and the others 0.
     """
     if len(sizes) > total:
         return [int(place < total) for place in range(len(sizes))]

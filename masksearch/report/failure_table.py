@@ -14,9 +14,9 @@ from masksearch.types import Results
 
 
 def failure_counts(results: Results) -> dict[str, int]:
-    """Returns counts by kind of failure, with right answers as `right`.
+    """Returns the number of questions of each kind of failure; right answers have the kind `right`.
 
-    Counts the rows if the results file has no counts; the result is empty if the rows lack `failure` too.
+    Counts the rows if the results file has no counts. Returns no counts if the rows have no `failure` either.
     """
     if results.failures:
         return dict(results.failures)
@@ -27,8 +27,8 @@ def failure_table(stages: Sequence[Stage]) -> Row:
     """Returns the table of failures as values for the template.
 
     `{"kinds": [{"name", "about", "kind"}], "rows": [{"suite", "stage", "title", "label", "n", "cells":
-    [{"count", "share", "link"}]}]}`. Kinds without questions are left out; `rows` is empty if no
-    evaluation has counts.
+    [{"count", "share", "link"}]}]}`. A row is one evaluation, a cell is one kind of failure. Kinds without
+    questions are left out, except `right`. `rows` is empty if no evaluation has counts.
     """
     found = [
         (stage, counts) for stage in stages if stage.results and (counts := failure_counts(stage.results))
@@ -59,6 +59,6 @@ def failure_table(stages: Sequence[Stage]) -> Row:
 
 
 def _link(stage: Stage, kind: str) -> str:
-    """Returns the explorer's address of the questions of one kind (see page/address.js)."""
+    """Returns the link that shows the stage's questions of one kind in the explorer (see page/address.js)."""
     wanted = "verdict=right" if kind == RIGHT else f"failure={quote(kind, safe='')}"
     return f"#stage={quote(stage.title, safe='')}&{wanted}"

@@ -1,16 +1,18 @@
-"""Reads the files of a run. Missing files are not an error: the run may be unfinished or killed.
+"""Reads the files of a run. Missing files are not an error, because the run may be unfinished or killed.
+
+The lines below name each file, then the kinds of stages that write it:
 
     RUN/run.json                       {"name" or "recipe",
                                         "stages": [{"name", "kind", "status", "seconds", "summary"}]}
     RUN/stages/NAME/done.json          {"kind", "seconds", "summary"} of a finished stage
     RUN/stages/NAME/log.jsonl          sft, rl: one row per logged step
     RUN/stages/NAME/trajectories.jsonl synthesize, eval
-    RUN/stages/NAME/rollouts.jsonl     rl: trajectories with "step" and the reward's ledger
+    RUN/stages/NAME/rollouts.jsonl     rl: trajectories with "step" and the components of the reward
     RUN/stages/NAME/results.json       eval
     RUN/stages/NAME/comparison.json    compare
 
-A file that cannot be read becomes a note on the page. Of the other runs that the page compares with
-(`load_other_runs`), only the evaluations are used.
+For a file that cannot be read, the page shows a note. The page can compare the run with other runs
+(`load_other_runs`); it shows only their evaluations.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Stage:
     results: Results | None
     comparison: Row | None
     run: str = ""
-    """Name of the other run that the stage belongs to; empty for the run of the page."""
+    """Name of the stage's run if that is another run than the page's own; otherwise empty."""
 
     @property
     def title(self) -> str:
@@ -63,10 +65,10 @@ class Run:
 
 
 def load_run(run_dir: Path) -> Run:
-    """Loads the stages of run.json in its order, then the folders that it does not list, by name.
+    """Loads the stages that run.json lists, in its order, then the other stage folders, sorted by name.
 
-    Leaves out report stages, because this page may be their product. Raises DataError if there
-    are no stages.
+    Leaves out stages of the kind `report`, because this page may be their output. Raises DataError if
+    there are no stages.
     """
     if not run_dir.is_dir():
         raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
@@ -89,9 +91,9 @@ def load_run(run_dir: Path) -> Run:
 
 
 def load_other_runs(run_dirs: Sequence[str | Path]) -> Run:
-    """Loads the evaluations of other runs, named after their folders.
+    """Loads the evaluations of other runs. Each run is named after its folder.
 
-    Raises DataError if a folder is not a run's folder.
+    Raises DataError if a folder is not the folder of a run.
     """
     stages: list[Stage] = []
     notes: list[str] = []
@@ -108,7 +110,7 @@ def load_other_runs(run_dirs: Sequence[str | Path]) -> Run:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Returns `name`, with a number if it is taken, and adds the result to `taken`."""
+    """Returns a run's name and adds it to `taken`; if the name is taken already, appends a number first."""
     free, count = name, 1
     while free in taken:
         count += 1
@@ -180,5 +182,5 @@ def _read_comparison(path: Path, notes: list[str]) -> Row | None:
 
 
 def _place(path: Path) -> str:
-    """Names a file on the page by its place in the run, without the run's path."""
+    """Returns a file's name for notes on the page: its folder and name, without the path of the run."""
     return f"{path.parent.name}/{path.name}"

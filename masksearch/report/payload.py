@@ -1,8 +1,8 @@
-"""Packs JSON values for the page: deflated (zlib) and base64-encoded, which contains no HTML syntax.
+"""Packs JSON values for the page: compresses them with zlib and encodes them in base64.
 
-The page's script unpacks them with the browser's DecompressionStream (in all browsers since 2023).
-Packing reduces a run's files to a quarter of their size, and the browser unpacks texts only when they are
-opened.
+Base64 contains no HTML syntax, so the packed text needs no escaping. The page's script unpacks it with the
+browser's DecompressionStream (in all browsers since 2023). Packing reduces a run's files to a quarter of
+their size. The browser unpacks a block only when one of its trajectories is opened.
 """
 
 from __future__ import annotations
@@ -14,16 +14,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 BLOCK_BYTES = 160_000
-"""Characters of a block before packing: few enough to unpack in milliseconds, enough to compress well."""
+"""Maximum number of characters of a block before packing; a single longer value is a block by itself.
+
+The browser unpacks a block of this size in milliseconds; smaller blocks would compress worse.
+"""
 
 
 def packed(text: str) -> str:
-    """Packs a text: base64 of its deflated UTF-8. Lone surrogates become question marks."""
+    """Returns a text as base64 of its zlib-compressed UTF-8. Lone surrogates become question marks."""
     return base64.b64encode(zlib.compress(text.encode("utf-8", "replace"), 9)).decode("ascii")
 
 
 def unpacked(text: str) -> Any:
-    """Unpacks the JSON value of a packed text, as the page's script does."""
+    """Returns the JSON value of a packed text, as the page's script unpacks it."""
     return json.loads(zlib.decompress(base64.b64decode(text)))
 
 
@@ -33,7 +36,10 @@ def as_json(value: Any) -> str:
 
 
 def blocks(values: Iterable[Any], size: int = BLOCK_BYTES) -> Iterator[list[str]]:
-    """Yields the JSON texts of the values, in order, in lists of about `size` characters."""
+    """Groups the JSON texts of the values, in order, into lists of at most `size` characters.
+
+    A single longer text is a list by itself.
+    """
     block: list[str] = []
     length = 0
     for value in values:

@@ -50,9 +50,10 @@ _NAMES = ["Suite", "Stage", "Model", "Method", "n"]
 
 
 def score_table(run: Run) -> Row:
-    """Builds the table of scores as text; columns that no evaluation has are left out.
+    """Builds the table of scores, one row for each evaluation. Optional scores without a value are left out.
 
-    The first `words` columns contain words, the other columns numbers.
+    Returns `{"headers", "rows", "words"}`, with text in every cell. `words` is the number of leading
+    columns that contain words; the other columns contain numbers.
     """
     found = _evaluations(run)
     shown = [
@@ -71,9 +72,10 @@ def score_table(run: Run) -> Row:
 
 
 def background_tables(run: Run) -> list[Row]:
-    """Builds the tables behind the scores: evidence and cost of the searches, and guessing.
+    """Builds two tables that help to explain the scores.
 
-    Tables without metrics are left out.
+    The first has the evidence that the searches found and their cost. The second shows how much a model
+    can score by guessing. A table without any metric is left out.
     """
     tables = [
         _background(run, "Searches: evidence and cost", _SEARCHING),
@@ -116,12 +118,18 @@ def _names(stage: Stage, results: Results) -> list[str]:
 
 
 def conditions(results: Results) -> list[str]:
-    """Names the deliberate degradation of an evaluation's search; empty for the original search."""
+    """Returns the name of an evaluation's degraded search (noise, hidden gold passages) in a list.
+
+    The list is empty for the original search.
+    """
     return [changed.name] if (changed := variant(results)) else []
 
 
 def provenance(run: Run) -> list[Row]:
-    """Returns `{"title", "facts": [(name, text)]}` for every evaluation: the facts needed to repeat it."""
+    """Returns the facts that others need to repeat an evaluation, as `{"title", "facts": [(name, text)]}`.
+
+    The list has one entry for each evaluation.
+    """
     return [
         {
             "title": stage.title,
@@ -145,9 +153,10 @@ def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def interval_plot(run: Run) -> Markup:
-    """Plots F1 of every evaluation, by suite, with one colour per model, method and condition.
+    """Plots F1 with its 95% interval for every evaluation, grouped by suite.
 
-    Rows whose names would be equal are named after their stages.
+    Evaluations with the same model, method, degraded search and run have the same name and colour. If two
+    of them would have the same name within one suite, both are named after their stages.
     """
     colours: dict[str, int] = {}
     groups: dict[str, list[Interval]] = {}
@@ -166,15 +175,16 @@ def interval_plot(run: Run) -> Markup:
 
 
 def _arm(stage: Stage, results: Results) -> str:
-    """Names an evaluation by model, method, condition and run."""
+    """Returns an evaluation's name: the model, then the method (if it is not `agent`), the name of a degraded
+    search, and the name of the run (if it is not the page's own)."""
     how = [results.method] if results.method != "agent" else []
     return ", ".join([label(results), *how, *conditions(results), *([stage.run] if stage.run else [])])
 
 
 def comparison_tables(stage: Stage) -> Row:
-    """Builds the non-empty tables of a comparison as text.
+    """Builds the tables of a `compare` stage, with text in every cell. Tables without rows are left out.
 
-    The first `words` columns contain words, the other columns numbers.
+    `words` is the number of a table's leading columns that contain words; the other columns contain numbers.
     """
     found = stage.comparison or {}
     tables = []
@@ -198,7 +208,7 @@ _DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
 
 
 def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) -> list[list[str]]:
-    """Builds a row of text for every pair; `names` returns the names of its two sides."""
+    """Builds a table row for every paired test; `names` returns the names of the two sides of a pair."""
     return [
         [pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])]
         for pair in pairs
@@ -245,4 +255,8 @@ _COMPARISONS: tuple[tuple[str, str, str, Callable[[Row], tuple[str, str]]], ...]
     ("Degraded searches against the normal search, paired by question", "robustness", "Model", _degraded),
     ("Arm against arm, paired by question", "arm_pairs", "Arm", _arms),
 )
-"""Tables of a comparison: caption, key in the comparison file, heading of the first side, names of sides."""
+"""Tables of paired tests, each as (caption, key, heading, names).
+
+`key` is the field of comparison.json with the pairs, `heading` the header of the column of first sides, and
+`names` returns the names of the two sides of a pair.
+"""

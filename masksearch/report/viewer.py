@@ -1,7 +1,8 @@
-"""Prepares one trajectory for the explorer: splits it into coloured segments and classifies its outcome
-as right, partial, wrong or invalid.
+"""Prepares one trajectory for the explorer.
 
-The page writes every text through `textContent`, so a trajectory's text is never parsed as HTML.
+Splits the trajectory into segments (thought, search, answer, ...), which the page colours, and classifies
+its outcome as right, partial, wrong, invalid or unscored. The page's script inserts every text through
+`textContent`, so the browser never parses a trajectory's text as HTML.
 """
 
 from __future__ import annotations
@@ -30,15 +31,15 @@ _COSTS = (
     "seconds",
 )
 _ELSEWHERE = ("masks", "guessable", "false_premise")
-"""Metrics of a row that describe the question, not its outcome."""
+"""Numbers of a row that describe the question, not the answer; they are not shown among the scores."""
 
 
 def segments(turn: Turn) -> list[list[str]]:
     """Splits a turn into [kind, text] pairs.
 
-    Kinds are think, search, open, answer, information, and other (a model's text outside its tags). The
-    text of a tool turn is always information; the text of a model turn is never information, even in
-    forged tags.
+    The kinds are think, search, open, answer, information, and other (a model's text outside its tags).
+    The text of a tool turn is always information. The text of a model turn is never information, even if
+    the model itself wrote information tags.
     """
     if turn.role == "tool":
         match = _INFORMATION.fullmatch(turn.text)
@@ -54,8 +55,9 @@ def segments(turn: Turn) -> list[list[str]]:
 def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) -> Verdict:
     """Classifies the outcome of a question.
 
-    An answer is right if the evaluation's `failure` is empty; without `failure`, if EM is 1. Other outcomes
-    are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) or `wrong`.
+    `failure` is the kind of failure in the evaluation's row; it is empty for a right answer and None if the
+    row has none. An answer is right if `failure` is empty, or, for None, if its EM is 1. The other outcomes
+    are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) and `wrong`.
     """
     if failure == "":
         return "right"
@@ -71,7 +73,8 @@ def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) 
 def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the values that the page shows for an opened trajectory; empty values are left out.
 
-    `row` is the evaluation's row (empty outside evaluations), `raw` the trajectory's line.
+    `row` is the question's row in the results file (empty outside evaluations). `raw` is the trajectory as
+    a JSON object, with fields that `Trajectory` does not have, such as `reward`.
     """
     figures = numbers(row)
     scores = {key: value for key, value in figures.items() if key not in _COSTS and key not in _ELSEWHERE}
@@ -94,7 +97,10 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
 
 
 def _reward(raw: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the components of the reward, which a line stores under `reward` as an object or a number."""
+    """Returns the components of a trajectory's reward.
+
+    The field `reward` is an object with the components, or a number, which is returned as `total`.
+    """
     reward = raw.get("reward")
     return numbers(reward if isinstance(reward, dict) else {"total": reward})
 

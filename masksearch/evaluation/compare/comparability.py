@@ -1,7 +1,7 @@
-"""Comparisons that are rejected, or allowed with a warning.
+"""Checks whether results can be compared.
 
-Results of one suite with different retrievers or different questions are rejected; other decoding
-settings, prompts or judges give a warning.
+Results of one suite with different retrievers or different questions are rejected. Results with different
+decoding settings, prompts or judges are compared, with a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from masksearch.evaluation.statistics import least_adjusted_p
 from masksearch.types import Results
 
 _DEGRADED = re.compile(r"-(?:noisy-[0-9a-f]{8}|without-(?:[0-9a-f]{8}|gold))(?![0-9a-z])")
-"""Suffixes that the noise and hiding wrappers add to the fingerprint of a search."""
+"""Matches the suffixes that noise and hidden gold passages add to the fingerprint of a search."""
 _RETRIEVAL = ("top_k", "passage_words")
 _ACTIONS = ("max_searches", "max_opens", "open_words")
 _ANSWER = ("answer_form", "max_tokens", "turn_tokens", "max_length")
@@ -27,14 +27,14 @@ _AGENT_SETTINGS = {
     "agent-prompted": (*_RETRIEVAL, *_ACTIONS, *_ANSWER),
     "agent": (*_RETRIEVAL, *_ACTIONS, *_ANSWER),
 }
-"""Method -> the settings of the agent that affect it."""
+"""Method -> names of the agent settings that affect the results of the method."""
 
 
 def check_retrievers(entries: Iterable[Loaded]) -> None:
     """Raises UsageError if two results of one suite used different retrievers.
 
-    Closed-book results have no retriever and are always allowed. Noise and hidden gold passages do not
-    count as a different retriever, but the search below them must be the same.
+    Closed-book results have no retriever and are always allowed. A search that is degraded by noise or by
+    hidden gold passages counts as the same retriever as the original search.
     """
     first: dict[str, Loaded] = {}
     for entry in entries:
@@ -54,7 +54,7 @@ def check_retrievers(entries: Iterable[Loaded]) -> None:
 def check_questions(entries: Iterable[Loaded]) -> None:
     """Raises UsageError if two results of one suite have different questions.
 
-    Questions differ by their ids, their gold answers, or their texts (compared by hash).
+    Compares the ids, the gold answers, and the hash of all questions with their texts.
     """
     first: dict[str, Loaded] = {}
     for entry in entries:
@@ -72,7 +72,7 @@ def check_questions(entries: Iterable[Loaded]) -> None:
 
 
 def _question_difference(a: Results, b: Results) -> str:
-    """Describes the difference between the questions of two results; empty if they are the same."""
+    """Returns a description of how the questions of two results differ; empty if they are the same."""
     rows_a, rows_b = ({row["id"]: row for row in results.per_question} for results in (a, b))
     only = len(rows_a.keys() - rows_b.keys()), len(rows_b.keys() - rows_a.keys())
     if any(only):
@@ -81,17 +81,17 @@ def _question_difference(a: Results, b: Results) -> str:
     if changed:
         return f"{len(changed)} with other gold answers, such as '{changed[0]}'"
     hashes = [results.provenance.get("questions_hash") for results in (a, b)]
-    # The hash depends on the order as well, so it is comparable only if the order is the same.
+    # The hash also depends on the order of the questions, so it is compared only if the order is the same.
     comparable = all(hashes) and list(rows_a) == list(rows_b)
     return "the same ids, but other texts" if comparable and hashes[0] != hashes[1] else ""
 
 
 def warnings(entries: Sequence[Loaded]) -> list[str]:
-    """Returns warnings on failed questions and on differing conditions.
+    """Returns warnings on failed questions and on different conditions, such as another temperature.
 
-    There is one sentence for each file with failed questions, and one for each combination of differing
-    conditions. Conditions are compared within a suite; a sentence names the first two files that differ
-    in this combination.
+    There is one warning for each file with failed questions. Conditions are compared between results of one
+    suite. Files that differ in the same set of conditions share one warning, which names the first two of
+    them.
     """
     failed = [(entry, entry.results.failures.get("failed", 0)) for entry in entries]
     sentences = [
@@ -108,8 +108,8 @@ def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
     first: dict[tuple[str, str], Loaded] = {}
     for entry in entries:
         suite = entry.results.suite
-        # Prompts are comparable only within a method, so each result is also compared with the first
-        # result of its method.
+        # Results are compared with the first result of the suite. Prompts can be compared only within a
+        # method, so each result is also compared with the suite's first result of the same method.
         for other in (
             first.setdefault((suite, ""), entry),
             first.setdefault((suite, entry.results.method), entry),
@@ -126,7 +126,7 @@ def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
 
 
 def _differing(a: Results, b: Results) -> Iterator[tuple[str, Any, Any]]:
-    """Yields (name, value in a, value in b) of every condition that both files have and that differs."""
+    """Yields (name, value in a, value in b) of every condition that both results record and that differs."""
     first, second = _conditions(a), _conditions(b)
     if a.method != b.method:
         first.pop("prompt", None)
@@ -136,14 +136,18 @@ def _differing(a: Results, b: Results) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _conditions(results: Results) -> dict[str, Any]:
-    """Returns the settings that should be the same in a fair comparison: agent, decoding, prompt, judge."""
+    """Returns the conditions that should be the same in a fair comparison: name -> value.
+
+    These are settings of the agent and of decoding, the prompt's hash, and the judge.
+    """
     settings, provenance = results.settings, results.provenance
     agent, decoding, judge = (
         _table(found) for found in (settings.get("agent"), provenance.get("decoding"), settings.get("judge"))
     )
     found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
-    # The decoding record repeats settings of the agent; the settings that affect the method were added above.
+    # `decoding` repeats some settings of the agent. They are skipped here, because the first line already
+    # added those that affect the method.
     skipped = ("seed", *_RETRIEVAL, *_ACTIONS, *_ANSWER)
     found |= {name: value for name, value in decoding.items() if name not in skipped}
     if provenance.get("prompt_hash"):
@@ -163,7 +167,7 @@ def _short(found: Any) -> str:
 
 
 def resample_warning(settings: CompareSettings, tests: Mapping[str, int]) -> list[str]:
-    """Returns a warning if the resamples are too few for a corrected p below 0.05."""
+    """Returns a warning if a corrected p below 0.05 is impossible with the number of resamples."""
     most = max(tests.values(), default=0)
     least = least_adjusted_p(settings.bootstrap, most, settings.correction)
     if not most or least < 0.05:

@@ -1,6 +1,7 @@
 """Writes a comparison as CSV.
 
-There is one line for each row, suite and measure, in full precision, with its paired test.
+There is one line for each combination of result (or arm), suite and measure. It has the value in full
+precision, and the paired test of the value.
 """
 
 from __future__ import annotations
@@ -35,8 +36,12 @@ FIELDS = (
     "p_adjusted",
     "source",
 )
-"""Columns. `kind` is result, average (mean of suites), pooled (all questions) or arm, each with the test
-against its baseline; pair and arm_pair are the remaining tests."""
+"""Columns of the CSV text.
+
+The column `kind` is the kind of a line. Lines of the kinds `result`, `average` (mean of suites), `pooled`
+(mean of all questions) and `arm` have a value and, except `pooled`, its test against the baseline. The other
+tests have separate lines, of the kinds `pair` and `arm_pair`.
+"""
 
 
 def to_csv(comparison: Values) -> str:
@@ -50,7 +55,10 @@ def to_csv(comparison: Values) -> str:
 
 
 def _results(found: Values) -> Iterator[dict[str, Any]]:
-    """Yields the results with their tests: against the baseline, or against the original search."""
+    """Yields the lines of the results.
+
+    A result has its test against the baseline; with a degraded search, its test against the original search.
+    """
     tests = {
         pair["source"]: pair
         for pair in (*found["pairs"], *found["robustness"])
@@ -92,12 +100,12 @@ def _averages(found: Values) -> Iterator[dict[str, Any]]:
                     "value": cell["value"],
                     **_bounds(cell.get("interval")),
                 }
-                # Only the mean of suites has a paired test.
+                # The pooled mean is not tested.
                 yield line | (_test(pair, table["metric"]) if kind == "average" else {})
 
 
 def _arms(found: Values) -> Iterator[dict[str, Any]]:
-    """Yields the arms, each with the test against the first arm."""
+    """Yields the lines of the arms; each has its test against the first arm, the control."""
     control = found["arms"][0]["arm"] if found["arms"] else ""
     pairs = {(pair["a"], pair["suite"]): pair for pair in found["arm_pairs"] if pair["b"] == control}
     for arm in found["arms"]:
@@ -120,7 +128,7 @@ def _arms(found: Values) -> Iterator[dict[str, Any]]:
 
 
 def _pairs(found: Values) -> Iterator[dict[str, Any]]:
-    """Yields the tests against other results than the baseline, and between arms other than the first."""
+    """Yields the lines of the remaining tests: those without the baseline and those without the first arm."""
     control = found["arms"][0]["arm"] if found["arms"] else ""
     for pair in found["pairs"]:
         if pair["against"] != "baseline":

@@ -1,4 +1,4 @@
-"""Tables with one row for each result: scores, cost and evidence, kinds of answers, failures."""
+"""Builds the tables with one row for each result: scores, cost and evidence, kinds of answers, failures."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ _GUESSABLE = (
 
 
 def details(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table of all scores, some with intervals, and a table of cost and retrieved evidence."""
+    """Returns a table of all scores and a table of cost and retrieved evidence."""
     if not found["rows"]:
         return []
     note = "Anywhere: gold words found anywhere in the output."
     scores = _columns(found, figures, "Scores (%)", _SCORES, note if _has(found, "free_recall") else "")
     costs = _columns(found, figures, "Cost and retrieved evidence (means; shares and F1 in %)", _COSTS, "")
-    # A table without any measure has only the four columns that name the result.
+    # The first four columns name the result. A table without further columns has no measure and is left out.
     return [table for table in (scores, costs) if len(table.headers) > 4]
 
 
@@ -71,10 +71,10 @@ def _columns(found: Values, figures: Figures, caption: str, metrics: Sequence[st
 
 
 def kinds(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table of scores for each kind of answer: yes/no, contained in the question, open.
+    """Returns a table of the scores by kind of answer: yes/no, contained in the question, open.
 
-    Results files of older versions have a score of guessable questions instead of kinds; these files get
-    a separate table.
+    Results files of older versions do not have kinds of answers, only the scores of guessable and other
+    questions. These files get a second table.
     """
     rows = by_suite([row for row in found["rows"] if row["kinds"]])
     shown = [(kind, name) for kind, name in _KINDS if any(row["kinds"].get(kind) for row in rows)]
@@ -109,7 +109,7 @@ def failures(found: Values, figures: Figures) -> list[Table]:
     """Returns a table of the share of right answers and of each kind of failure."""
     rows = by_suite([row for row in found["rows"] if row["failures"]])
     present = {kind for row in rows for kind, count in row["failures"].items() if count}
-    # Kinds that this version does not know, from files of other versions, come last.
+    # Results files of other versions may have kinds that this version does not know; these come last.
     shown = [kind for kind in dict.fromkeys((RIGHT, *FAILURES, *sorted(present))) if kind in present]
     if not shown:
         return []

@@ -1,4 +1,7 @@
-"""Entries of a comparison: results and their file, row names, and the variant of the search."""
+"""Entries of a comparison: results with their file, their row names, and the variant of their search.
+
+The variant tells whether the search was degraded on purpose, by noise or by hiding the gold passages.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,18 @@ _NOISES = ("drop", "distract", "shuffle", "fail")
 
 
 class Loaded(NamedTuple):
-    """Results and the path of their file."""
+    """The content of a results file, with the path of the file."""
 
     source: str
     results: Results
 
 
 class Variant(NamedTuple):
-    """Deliberate degradation of the search: noise rates above 0 by kind, and hidden gold passages."""
+    """How an evaluation degraded its search on purpose.
+
+    `gold_removed`: whether the gold passages were hidden. `noise`: (kind, rate) of every kind of noise with a
+    rate above 0. `seed`: seed of the noise.
+    """
 
     gold_removed: bool
     noise: tuple[tuple[str, float], ...]
@@ -40,7 +47,7 @@ class Variant(NamedTuple):
 
 
 def variant(results: Results) -> Variant:
-    """Returns the variant of one evaluation from its settings; empty for closed-book."""
+    """Returns the variant of an evaluation's search, from its settings; not degraded for closed-book."""
     if results.method == "closed-book":
         return Variant(False, (), 1)
     search = results.settings.get("search")
@@ -53,7 +60,8 @@ def variant(results: Results) -> Variant:
 def label(results: Results) -> str:
     """Returns the model's name in tables.
 
-    This is the setting `label`, otherwise the model's name; for a path, its last distinctive part.
+    This is the setting `label`; if it is empty, the model's name. A model's name that is a path is shortened
+    to its last part other than `model` and `checkpoint`.
     """
     if results.settings.get("label"):
         return str(results.settings["label"])
@@ -68,22 +76,25 @@ def _tail(name: str) -> str:
 
 
 def _checkpoint(entry: Loaded) -> str:
-    """Returns the model of the settings; for a checkpoint, the last distinctive part of its path."""
+    """Returns the setting `model`; a checkpoint's path is shortened to its last part other than `model` and
+    `checkpoint`."""
     model = str(entry.results.settings.get("model", ""))
     return _tail(f"./{model}") if model and not model.startswith(ENDPOINTS) else model
 
 
 def _file(entry: Loaded) -> str:
-    """Returns the distinctive part of the file's path: y for `runs/x/stages/y/results.json`."""
+    """Returns a short name of a results file: its folder's name if the file is a `results.json` (`y` for
+    `runs/x/stages/y/results.json`), otherwise its own name."""
     path = Path(entry.source)
     return path.parent.name if path.stem == "results" and path.parent.name else path.stem
 
 
 def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
-    """Returns the row name of each file: the model's label.
+    """Returns the name of each results file's row: the model's label, made unique.
 
-    If two results of one suite, method and variant have the same label, the checkpoint follows in brackets.
-    If that is not enough, the file's name takes its place, and finally the file's path.
+    If two results of one suite, method and variant have the same label, their names get an addition in
+    brackets: the checkpoint. If the names are still equal, the addition is the file's short name, and as a
+    last resort the file's path.
     """
     names = {entry.source: label(entry.results) for entry in entries}
     finer: list[Callable[[Loaded], str]] = [_checkpoint, _file, lambda entry: entry.source]
@@ -97,7 +108,7 @@ def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
 
 
 def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Returns the (name, method) pairs that several results of one suite and variant share."""
+    """Returns the (row name, method) pairs that are not unique among the results of one suite and variant."""
     seen: set[tuple[Any, ...]] = set()
     found: set[tuple[str, str]] = set()
     for entry in entries:
@@ -110,27 +121,28 @@ def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[
 
 
 def value(row: Mapping[str, Any], metric: str) -> float | None:
-    """Returns a question's value of a metric.
+    """Returns the value of a metric in a question's row.
 
-    None if the value is missing: for example, the verdict was unreadable, or the question names no evidence.
+    Returns None if the row lacks the metric, for example because the judge's verdict was unreadable or the
+    question names no evidence.
     """
     found = row.get(metric)
     return float(found) if isinstance(found, int | float) else None
 
 
 def same_question(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
-    """Whether two rows of one id have the same gold answers, in any order.
+    """Whether two rows with the same id have the same gold answers, in any order.
 
-    True if one of the files does not list them.
+    Also true if one of the two rows does not list its gold answers.
     """
     golds = [row.get("answers") for row in (first, second)]
     return None in golds or sorted(map(str, golds[0] or ())) == sorted(map(str, golds[1] or ()))
 
 
 def shared_ids(group: Sequence[Results]) -> list[str]:
-    """Returns the ids of the questions that all of `group` have, in the order of the first results.
+    """Returns the ids of the questions that all results of `group` have, in the order of the first results.
 
-    Questions with different gold answers are not shared.
+    An id does not count if its gold answers differ between the results.
     """
     tables = [{row["id"]: row for row in results.per_question} for results in group]
     return [

@@ -10,7 +10,7 @@ from masksearch.evaluation.tables import Cell, cells
 
 Values = Mapping[str, Any]
 SIGNIFICANT = 0.05
-"""Level of significance for adjusted p values."""
+"""Significance level: a difference gets a star if its adjusted p is below this value."""
 NONE = Cell("-")
 _COUNTS = {
     "searches",
@@ -23,7 +23,7 @@ _COUNTS = {
     "seconds",
     "judge_errors",
 }
-"""Measures that are not scores in [0, 1]: not shown in percent, and higher is not better."""
+"""Measures that are not scores: they are not shown in percent, and a higher value is not better."""
 _NAMES = {
     "recall": "recall",
     "precision": "precision",
@@ -50,37 +50,40 @@ _NAMES = {
     "yes_no_gold_share": "yes/no golds",
 }
 WITH_INTERVALS = ("recall", "f1", "em", "valid", "judge_strict")
-"""Scores that tables with one row for each result show with their interval."""
+"""Scores that the tables of details show with their 95% interval."""
 _TESTS = {"permutation": "paired permutation test", "bootstrap": "paired bootstrap test"}
 _CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
 def metric_name(metric: str) -> str:
-    """Returns the metric's name in table headers."""
+    """Returns the name of a metric in table headers."""
     return _NAMES.get(metric, metric.replace("_", " "))
 
 
 def is_score(metric: str) -> bool:
-    """Whether a metric is a score: in [0, 1], higher is better."""
+    """Whether a metric is a score, that is, in [0, 1] and better if higher."""
     return metric not in _COUNTS and not metric.startswith("n_")
 
 
 class Figures(NamedTuple):
-    """Formats the values of one comparison."""
+    """Formats the numbers of one comparison for its tables, according to the settings."""
 
     settings: CompareSettings
     tests: Mapping[str, int]
     """Measure -> number of tests that were corrected together."""
 
     def figure(self, value: float, metric: str, signed: bool = False) -> str:
-        """Formats a value: a score in percent (`31.2`; signed, `+4.0`), other metrics unscaled."""
+        """Formats a value: a score in percent (`31.2`), any other metric as it is.
+
+        With `signed`, a positive value gets a plus sign (`+4.0`).
+        """
         if is_score(metric):
             digits = self.settings.digits
         elif "tokens" in metric and metric != "answer_tokens":
             digits = 0
         else:
             digits = 1
-        # Adding 0.0 turns a negative zero into a positive zero, which has no minus sign.
+        # Adding 0.0 turns a negative zero into a positive zero, so that "-0.0" is never shown.
         shown = round(value * (100 if is_score(metric) else 1), digits) + 0.0
         return f"{shown:{'+' if signed else ''}.{digits}f}"
 
@@ -97,7 +100,10 @@ class Figures(NamedTuple):
         return f"{name[:1].upper()}{name[1:]}{' (%)' if is_score(metric) else ''}"
 
     def stars(self, metric: str, against: str) -> str:
-        """Returns the note that explains the stars; empty without tests."""
+        """Returns the note below a table that explains its stars; empty without tests.
+
+        `against` names what the starred values were tested against.
+        """
         tests = self.tests.get(metric, 0)
         if not tests:
             return ""
@@ -110,9 +116,9 @@ class Figures(NamedTuple):
         return f"* differs from {against}: p < {SIGNIFICANT} {how} ({_TESTS[self.settings.test]})."
 
     def best(self, column: list[Cell], metric: str) -> list[Cell]:
-        """Marks the best cells of a column: every cell that shows the best value.
+        """Returns a column with its best cells marked, that is, all cells that show the highest value.
 
-        Marks none if the measure is not a score or all cells show the same value.
+        Marks no cell if the measure is not a score or if all cells show the same value.
         """
         shown = [float(cell.text) for cell in column if cell is not NONE]
         if not is_score(metric) or len(set(shown)) < 2:
@@ -125,7 +131,7 @@ class Figures(NamedTuple):
         ]
 
     def metric(self, row: Values, metric: str) -> Cell:
-        """Returns the cell of a metric in a row that has `metrics` and `intervals`."""
+        """Returns the cell of a metric for one result or arm; `row` has its `metrics` and `intervals`."""
         if metric not in row["metrics"]:
             return NONE
         interval = row["intervals"].get(metric) if metric in WITH_INTERVALS else None
@@ -156,6 +162,6 @@ def by_suite(rows: Sequence[Values]) -> list[Values]:
 
 
 def named(row: Values) -> tuple[Cell, ...]:
-    """Returns the first cells of a result's row: suite, method, model (with its variant), n."""
+    """Returns the first cells of a result's row: suite, method, model (with the variant of its search), n."""
     name = f"{row['name']}, {row['variant']}" if row["variant"] else row["name"]
     return cells((row["suite"], row["method"], name, str(row["n"])))

@@ -24,7 +24,7 @@ _BUILDERS: dict[str, Callable[[Values, Figures], list[Table]]] = {
 
 
 def tables_of(comparison: Values, settings: CompareSettings) -> list[Table]:
-    """Returns the tables that the settings ask for, in their order; tables without rows are omitted."""
+    """Returns the tables that the setting `tables` selects, in its order; tables without rows are omitted."""
     figures = Figures(settings, comparison["tests"])
     return [
         table for name in (settings.tables or _BUILDERS) for table in _BUILDERS[name](comparison, figures)

@@ -1,4 +1,7 @@
-"""Builds the main tables: a row for each model and method, or for each arm, and a column for each suite."""
+"""Builds the main tables and the tables of arms.
+
+A row is one model with one method, or one arm of an experiment; a column is one suite.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ from masksearch.evaluation.tables import Cell, Table, cells
 
 
 def main(found: Values, figures: Figures) -> list[Table]:
-    """Returns the main tables, and tables of the pooled means if these differ from the mean of suites."""
+    """Returns a main table for each measure, and a table of the pooled means if it is needed.
+
+    The pooled mean is the mean of all questions. It differs from the mean of the suites' means only if the
+    suites differ in size; without such a difference there is no table of pooled means.
+    """
     tables = [_main(figures, table) for table in found["main"] if table["rows"]]
     return tables + [
         _pooled(figures, table)
@@ -33,7 +40,7 @@ def _main(figures: Figures, table: Values) -> Table:
     averaged = len(suites) > 1
     if averaged:
         columns.append(figures.best([_cell(figures, row["average"], metric) for row in rows], metric))
-    # A model's name is shown in its first row only.
+    # A model with several methods has several rows; only the first of them shows the model's name.
     before = ["", *(row["label"] for row in rows)]
     models = ["" if row["label"] == above else row["label"] for above, row in zip(before, rows, strict=False)]
     body = [
@@ -43,7 +50,7 @@ def _main(figures: Figures, table: Values) -> Table:
     headers = ("model", "method", *suites, *(["avg"] if averaged else []))
     breaks = frozenset(number for number, model in enumerate(models) if number and model)
     if len(breaks) + 1 == len(rows):
-        breaks = frozenset()  # one row for each model needs no rules
+        breaks = frozenset()  # with one row for each model, lines between the models are not needed
     return Table(
         figures.title(metric),
         headers,
@@ -93,8 +100,11 @@ def _wide(figures: Figures, cell: Values, metric: str) -> Cell:
 
 
 def arms(found: Values, figures: Figures) -> list[Table]:
-    """Returns tables of arms by suite with the spread over seeds, then a table of all scores with
-    intervals."""
+    """Returns the tables of the arms.
+
+    For each measure there is a table with a column for each suite, with the spread over the seeds. The last
+    table has all scores of the arms, with intervals.
+    """
     if not found["arms"]:
         return []
     chosen = [metric for metric in figures.settings.metric if metric in found["arms"][0]["metrics"]]

@@ -21,7 +21,8 @@ Rows = dict[tuple[str, str], dict[str, Loaded]]
 
 
 def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
-    """Returns the rows of the main table, in the order in which the models are first listed."""
+    """Returns the rows of the main table: the models in the order of the results files, each with its
+    methods."""
     rows: Rows = {}
     for model in dict.fromkeys(names[entry.source] for entry in entries):
         for entry in entries:
@@ -31,7 +32,7 @@ def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
 
 
 def check_metrics(entries: Sequence[Loaded], metrics: Sequence[str]) -> None:
-    """Raises UsageError for a measure that no result has."""
+    """Raises UsageError if no result has one of the measures."""
     known = {name for entry in entries for name in entry.results.metrics}
     for metric in metrics:
         if metric not in known:
@@ -44,11 +45,14 @@ def main_tables(
     """Returns one table for each measure.
 
     A table is `{"metric", "suites", "n", "baseline", "rows": [{"label", "method", "cells": {suite: cell},
-    "average": cell, "pooled": cell}]}`. A cell is `{"value", "interval", "n"}`, with `difference`, `p`
-    and `p_adjusted` if it was tested against the baseline. If the results of a suite differ in their
-    questions, only the questions that all of them share count, unless the results share none. `average`
-    is the mean of the suites' means and `pooled` the mean of all questions; both are None for a row that
-    lacks a suite, and if there is only one suite.
+    "average": cell, "pooled": cell}]}`. A cell is `{"value", "interval", "n"}`; a cell that was tested
+    against the baseline also has `difference`, `p` and `p_adjusted`.
+
+    If the results of a suite differ in their questions, a cell is computed from the questions that all of
+    them share. If they share none, each cell is computed from its own questions.
+
+    `average` is the mean of the suites' means, `pooled` is the mean of all questions. Both are None if there
+    is only one suite or if the row lacks a suite.
     """
     entries = [entry for cells in rows.values() for entry in cells.values()]
     suites = list(dict.fromkeys(entry.results.suite for entry in entries))
@@ -79,7 +83,7 @@ def main_tables(
 def common_baseline(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> tuple[str, str] | None:
-    """Returns the row (name, method) that is every suite's baseline; None if the baselines differ."""
+    """Returns the (name, method) of the row that is the baseline of every suite; None if there is none."""
     suites = dict.fromkeys(entry.results.suite for entry in entries)
     members = [[entry for entry in entries if entry.results.suite == suite] for suite in suites]
     found = [baseline_of(group, entries, settings.baseline, names) for group in members]
@@ -128,15 +132,16 @@ def _values(entry: Loaded, metric: str, shared: Sequence[str]) -> list[float]:
 def _cell(
     entry: Loaded, metric: str, values: Sequence[float], shared: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any] | None:
-    """Returns the cell of a result, computed from its questions; None without the measure.
+    """Returns the cell of a result; None if the result lacks the measure.
 
-    A measure that single questions do not have is taken from the summary, provided it covers the same
-    questions.
+    `values` are the values of the counted questions. Some measures have no values for single questions; the
+    cell then has the value of the whole results file, but only if all questions of the file count.
     """
     results = entry.results
     whole = len(shared) in (0, results.n)
     if values:
-        # The file's interval covers all its questions, so it is used only if all questions count.
+        # The interval in the results file is over all its questions, so it is reused only if all of them
+        # count.
         interval = results.intervals.get(metric) if whole else None
         found = list(interval or bootstrap_interval(values, settings.bootstrap, settings.seed))
         return {
@@ -162,14 +167,16 @@ def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:
 
 
 def contamination(entries: Sequence[Loaded], names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Returns the scores of models with and without the evidence.
+    """Returns the shares of right answers of each model with and without access to the evidence.
 
-    Each entry has the share of right answers (`is_right`) with the ordinary search, closed-book, and with
-    the gold passages hidden, over the questions that these results share: `{"suite", "label", "method",
-    "n", "ordinary", "closed_book", "gold_removed", "not_known"}`. `not_known` is the share of right
-    answers among the questions that closed-book gets wrong. There is one entry for each suite and
-    searching result that has a closed-book or gold-hidden counterpart, and one for a closed-book result
-    without any searching result of its model.
+    An entry is `{"suite", "label", "method", "n", "ordinary", "closed_book", "gold_removed", "not_known"}`.
+    It compares up to three results of one model on one suite: with the ordinary search, closed-book, and with
+    the gold passages hidden. The shares are over the `n` questions that these results have in common; an
+    answer counts as right by `is_right`. `not_known` is the share of right answers of the ordinary search
+    among the questions that closed-book gets wrong. The share of a missing result is None.
+
+    There is one entry for each result with the ordinary search that has at least one of the other two, and
+    one for a closed-book result of a model that has no result with the ordinary search.
     """
     found = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
@@ -208,7 +215,7 @@ def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | No
     shares: dict[str, Any] = {
         name: sum(column) / len(column) if column else None for name, column in right.items()
     }
-    # A missing result has an empty list, so the lengths may differ.
+    # The list of a missing result is empty, so the two lists may differ in length.
     unknown = [
         searched
         for searched, closed_book in zip(right["ordinary"], right["closed_book"], strict=False)

@@ -9,7 +9,7 @@ from masksearch.evaluation.tables import Cell, Table, cells
 
 
 def robustness(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table for each measure: degraded searches next to the original search."""
+    """Returns a table for each measure, with the values of the original search and of the degraded searches."""
     return [
         _robustness(found, figures, metric)
         for metric in figures.settings.metric
@@ -63,7 +63,10 @@ def _degraded(figures: Figures, pair: Values | None, metric: str) -> Cell:
 
 
 def contamination(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table of the right answers with and without the evidence."""
+    """Returns a table of the shares of right answers with and without access to the evidence.
+
+    The table shows how many answers a model knows from memory (see `main_table.contamination`).
+    """
     rows = found["contamination"]
     if not rows:
         return []
@@ -89,7 +92,10 @@ def contamination(found: Values, figures: Figures) -> list[Table]:
 
 
 def differences(found: Values, figures: Figures) -> list[Table]:
-    """Returns tables of all paired tests, with the raw and the adjusted p of the first measure."""
+    """Returns tables of the paired tests: of results against results, and of arms against arms.
+
+    The p values, raw and adjusted, are shown for the first measure only.
+    """
     metric = figures.settings.metric[0]
     tables = []
     if found["pairs"]:

@@ -16,7 +16,7 @@ from masksearch.scoring.rewards import Ledger
 from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.train.recorder import Recorder
 from masksearch.train.rl import dynamic_sampling as rollout
-from masksearch.train.rl import figures
+from masksearch.train.rl import metrics
 from masksearch.train.rl import rollout as worker
 from masksearch.train.rl import stage as rl
 from masksearch.train.rl.stage import run_rl
@@ -228,7 +228,7 @@ def test_without_a_good_checkpoint_it_fails(base, tmp_path, monkeypatch):
 
 
 def test_batches_that_nothing_can_fill_stop_the_run(base, tmp_path, monkeypatch):
-    monkeypatch.setattr(figures, "tally", lambda group, settings: (0, 2))
+    monkeypatch.setattr(metrics, "tally", lambda group, settings: (0, 2))
     monkeypatch.setattr(rollout, "informative", lambda group, settings: False)
     with pytest.raises(
         TrainingError,

@@ -1,8 +1,8 @@
 """Makes verified tasks from documents. A document's tasks depend only on the document and the settings.
 
 Every random choice comes from a generator seeded by the run's seed and the id of the document or passage,
-so one process, many processes and a cluster write the same tasks. Documents are processed in batches only
-because models, searches and endpoints are faster on batches.
+so one process, many processes and a cluster write the same tasks. Documents are processed in batches
+because models, searches and endpoints are faster on batches; the batch does not change the tasks.
 
 For each passage of a document, in a seeded order, until the document has `tasks_per_document` tasks:
 
@@ -31,7 +31,7 @@ from masksearch.types import MASK, MaskedTask, Passage, Span
 
 @dataclass(frozen=True)
 class Source:
-    """A document as input of the stage."""
+    """A document with its passages, from which tasks are made."""
 
     id: str
     passages: Sequence[Passage]
@@ -46,12 +46,12 @@ class Candidate:
     task: MaskedTask
     passage: Passage
     spans: tuple[Span, ...]
-    """All spans found in the passage, usable or not (offsets in the passage's own text)."""
+    """All spans found in the passage, masked or not (offsets in its text without the title)."""
 
 
 Check = Callable[[Sequence[Candidate]], Sequence[Verdict | Failure]]
 """Judges candidates and returns one result for each candidate. A verdict that did not pass drops the
-task; a Failure sets the document aside."""
+task. After a Failure the whole document is set aside, and a later run retries it."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,10 @@ class _Document:
         self.fault = ""
 
     def take(self) -> list[Passage]:
-        """Returns the next passages to try, one per missing task; counts and skips near-copies."""
+        """Returns the next passages to try: one for each task that the document still needs.
+
+        Skips near-copies and counts them.
+        """
         taken: list[Passage] = []
         while self.waiting and not self.fault and len(taken) < self.wanted - len(self.tasks):
             place = self.waiting.pop()
@@ -113,7 +116,10 @@ class _Document:
 
 
 def work(sources: Sequence[Source], tools: Tools) -> Worked:
-    """Makes all tasks of a batch of documents; a pure function of each document, except for endpoints."""
+    """Makes all tasks of a batch of documents.
+
+    The tasks of a document depend on this document and the settings only, except for what endpoints reply.
+    """
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
     before = dropped_spans(tools.extractors)
@@ -132,9 +138,9 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
 
 
 def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failure]:
-    """Yields the number of masks that each document's first passage allows, or its extractor's Failure.
+    """Yields, per document, the most masks that its first passage allows, or the Failure of an extractor.
 
-    `mask_counts.tilted` fits the shares of the mask counts to these numbers.
+    `mask_counts.tilted` uses these numbers to choose the shares with which mask counts are drawn.
     """
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
@@ -148,7 +154,7 @@ def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failu
 
 
 def _on_side(source: Source, settings: MaskSettings) -> bool:
-    """Whether a document has passages and belongs to the side of the split that the settings name."""
+    """Whether a document has passages and belongs to `settings.split` (train, heldout or all)."""
     if not source.passages:
         return False
     side = side_of(source.passages[0].title, settings.heldout_share)
@@ -187,7 +193,7 @@ def _is_excluded(document: _Document, passage: Passage, tools: Tools) -> bool:
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A passage that allows masks: the spans found, the usable ones, and the drawn number of masks `k`."""
+    """A passage with its found spans, its usable spans, and the number of masks `k` drawn for it."""
 
     document: _Document
     passage: Passage
@@ -198,7 +204,7 @@ class _Drawn:
 
 
 def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
-    """Finds the usable spans of each passage and draws its number of masks; drops passages without masks."""
+    """Finds the usable spans of each passage and draws its number of masks; drops passages without."""
     drawn: list[_Drawn] = []
     passages = [passage for _, passage in items]
     found = extract_spans(passages, tools.extractors, tools.settings.language)
@@ -253,7 +259,7 @@ def _checked(
 
 
 def _with_verdict(candidate: Candidate, name: str, verdict: Verdict) -> Candidate:
-    """Records a passed check on the task."""
+    """Returns the candidate with a passed check recorded on its task."""
     task = candidate.task
     changes: dict[str, Any] = {"verdicts": {**task.verdicts, name: {"passed": True, **verdict.data}}}
     if "ranks" in verdict.data:
@@ -262,7 +268,10 @@ def _with_verdict(candidate: Candidate, name: str, verdict: Verdict) -> Candidat
 
 
 def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> None:
-    """Counts the outcome of the search for evidence and, with a hidden source, the tests each mask passed."""
+    """Counts whether a check that searches found evidence.
+
+    For the check `elsewhere`, also counts the tests that each mask passed.
+    """
     if name in ("retrievable", "elsewhere"):
         stats.verified += 1
         stats.found += verdict.passed
@@ -271,7 +280,7 @@ def _count(stats: MaskStats, name: str, task: MaskedTask, verdict: Verdict) -> N
 
 
 def _why_no_masks(passage: Passage, spans: Sequence[Span]) -> str:
-    """Returns the drop reason of a passage without a possible number of masks."""
+    """Returns the reason why a passage allows none of the wanted numbers of masks."""
     if MASK in passage.text or MASK in passage.title:
         return f"contains {MASK}"
     if too_short(passage):

@@ -1,8 +1,8 @@
 """Builds search queries from the visible words of a masked text only.
 
-The check `retrievable` and the scripted teacher share these queries, so both search with knowledge that
-the model has too. A query is short and plain, so that even a small model can learn to copy it: the title
-as written in the text, then the content words around the mask.
+The check `retrievable` and the scripted teacher share these queries. Both therefore search only with words
+that the trained model sees too. A query is the title as written in the text, followed by content words around
+the mask. It is short and plain, so that even a small model can learn to write such queries.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from masksearch.text.words import base_title, stop_words, surface
 from masksearch.types import MASK
 
 CONTEXT_WORDS = 6
-"""Content words that a query takes from the text around the mask."""
+"""Number of content words that a query takes from the text around the mask."""
 RUN = 4
 """Maximum number of Chinese characters that count as one word of a query."""
 _POSSESSIVE = re.compile(r"['’]s$")
@@ -34,8 +34,8 @@ _FILLER = re.compile(rf"(?:{_FUNCTION_WORDS}|[{STOP_CHARACTERS}])+")
 _CHINESE = re.compile(rf"[{UNSPACED}]")
 _UNBROKEN = re.compile(r"[^\W_]+")
 _GAP = "\0"
-"""Replaces a mask: a character that neither a word nor a gap between words matches, so no match spans a
-mask."""
+"""The character that replaces a mask. Neither the pattern of a word nor that of a gap between words matches
+it, so no match includes a mask."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,16 @@ class _Token:
 
     text: str
     glued: bool = False
-    """Whether the token continues the run of Chinese characters of the token before it."""
+    """Whether the token directly continues the Chinese characters of the token before it."""
 
 
 def visible_query(text: str, mask_index: int, title: str, max_words: int = 12, language: str = "") -> str:
-    """Returns the title and the up to six content words nearest to mask `mask_index` (from 0), in text order.
+    """Returns a query for mask `mask_index` (from 0): the title, then content words nearest to the mask.
 
-    The query has at most `max_words` words, without stop words, punctuation, masks and repetitions. In
-    Chinese a word has up to `RUN` characters between stop characters, and words that are adjacent in the
-    text are joined in the query. Raises IndexError if the text has no such mask.
+    There are up to six content words (`CONTEXT_WORDS`), in text order. The query has at most `max_words`
+    words, without stop words, punctuation, masks and repetitions. A Chinese word here is a piece of up to
+    `RUN` characters between stop characters; pieces that are adjacent in the text are joined in the query.
+    Raises IndexError if the text has no such mask.
     """
     name = visible_title(text, title, language)
     return _join(name, _context(text, mask_index, name, CONTEXT_WORDS, language), max_words)
@@ -61,7 +62,7 @@ def visible_query(text: str, mask_index: int, title: str, max_words: int = 12, l
 def alternative_queries(
     text: str, mask_index: int, title: str, max_words: int = 12, language: str = ""
 ) -> list[str]:
-    """Returns up to three more queries for a mask: with more context, the title alone, the context alone."""
+    """Returns up to three more queries for a mask: title and more context, title, context."""
     name = visible_title(text, title, language)
     wide = _context(text, mask_index, name, 2 * CONTEXT_WORDS, language)
     first = visible_query(text, mask_index, title, max_words, language)
@@ -80,7 +81,7 @@ def visible_title(text: str, title: str, language: str = "") -> list[str]:
     pieces between punctuation: "阿尔伯特·爱因斯坦" is two words.
     """
     shown = text.replace(MASK, _GAP)
-    if language == "zh":  # no word boundaries
+    if language == "zh":  # Chinese text has no word boundaries
         before, after, word = "", "", _UNBROKEN
     else:
         before, after, word = r"(?<![^\W_])", r"(?![^\W_])", surface(language)
@@ -96,8 +97,8 @@ def visible_title(text: str, title: str, language: str = "") -> list[str]:
 def _tokens(text: str, known: Sequence[str], language: str) -> list[_Token]:
     """Returns the masks and words of a text in order; in Chinese, pieces of runs between stop characters.
 
-    The words in `known` are removed from a Chinese text first, because no word boundary separates them
-    from the rest.
+    The words in `known` (the title) are first removed from a Chinese text, because no word boundary
+    separates them from the other words.
     """
     if language != "zh":
         return [_Token(token) for token in _pattern(language).findall(text)]

@@ -38,7 +38,8 @@ class MaskSettings(Settings):
     language: Language = "en"
     """Language of documents that do not name their own. Used only without `index`."""
     masks: str = "1-4"
-    """Number of masks per task, from 1 to 4: a number or a range, over which tasks are spread evenly."""
+    """Number of masks per task: a number from 1 to 4, or a range. Tasks are spread evenly over a range unless
+    `weights` is set."""
     weights: tuple[float, ...] = ()
     """Relative shares of the mask counts in `masks`, one per count. Empty: equal shares."""
     limit: int | None = Field(None, ge=1)
@@ -50,7 +51,7 @@ class MaskSettings(Settings):
     heldout_share: float = Field(0.2, gt=0, lt=1)
     """Share of articles that are held out, chosen by a hash of the title."""
     extractors: tuple[ExtractorName, ...] = ("ner", "dates", "numbers")
-    """Sources of spans: ner (spaCy), links (from the dump), dates, numbers, terms, llm (an endpoint)."""
+    """Span extractors: ner (names, by spaCy), links (of the corpus), dates, numbers, terms, llm (a model)."""
     ner_model: str = ""
     """spaCy pipeline of the extractor `ner`: its name or folder. Empty: an installed one for the language."""
     strategy: Literal["uniform", "weighted", "ppl"] = "uniform"
@@ -77,16 +78,16 @@ class MaskSettings(Settings):
     hide_source: bool = False
     """Hides a task's source article from its searches, so that the evidence must be in another article."""
     exclude: Refs = ()
-    """Task and question files of an evaluation. Passages that share a title, a supporting title or a run of
-    `exclude_ngram` words with them are not used."""
+    """Task and question files of an evaluation. A passage is not used if its title is that of a task
+    or of a supporting article, or if it shares `exclude_ngram` words in a row with these files."""
     exclude_corpus: Refs = ()
-    """Corpora with the gold passages of the question files in `exclude`. Passages that share a run of
-    words with a gold passage are not used."""
+    """Corpora with the gold passages of the question files in `exclude`. Passages that share
+    `exclude_ngram` words in a row with a gold passage are not used."""
     exclude_ngram: int = Field(13, ge=3)
-    """Length in words of a shared run that excludes a passage."""
+    """Number of words in a row that a passage must share with the excluded texts to be excluded."""
     near_duplicates: float = Field(0.8, ge=0, le=1)
-    """Jaccard similarity of word sequences (estimated by MinHash) from which passages count as
-    near-copies; only the first of them is used. 0: all passages are used."""
+    """Jaccard similarity (of runs of five words, estimated by MinHash) from which two passages count as
+    near-copies; only the earlier one is used. 0: all passages are used."""
     llm: str = ""
     """Base URL of an OpenAI-compatible endpoint, for the extractor `llm` or a `guess_model` named
     openai:NAME. The key is read from OPENAI_API_KEY."""
@@ -99,7 +100,7 @@ class MaskSettings(Settings):
     engine: Literal["local", "ray"] = "local"
     """Where workers run: local (this machine) or ray (a Ray cluster)."""
     shard_size: int = Field(1000, ge=1)
-    """Documents per shard: the unit of work, and the most that each worker repeats after an interruption."""
+    """Documents per shard. A worker writes whole shards, so an interruption costs it at most one shard."""
     format: Literal["jsonl", "parquet"] = "jsonl"
     """File format of the shards when the output is a folder."""
     seed: int = 1

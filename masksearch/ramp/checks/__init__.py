@@ -7,5 +7,5 @@ A new check touches three files:
 3. `ramp/settings.py` adds the name to `CheckName`.
 
 A rule that decides from the passage alone whether a span may be masked belongs in `masking/rules.py`
-instead: its name goes into `RULES` and `CheckName`.
+instead. The name of the rule goes into `RULES` there, and into `CheckName`.
 """

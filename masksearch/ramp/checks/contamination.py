@@ -1,15 +1,16 @@
 """Keeps evaluation data out of the tasks: excludes articles of an evaluation and texts that quote them.
 
-A passage is not used if it
+A passage is not used in two cases:
 
-    shares its title    with a task, or with a supporting (gold) article of a question, compared by
-                        `normal_title`
-    shares 13 words     in a row (`exclude_ngram`) with a task's text, a question, an answer or a gold passage
+    same title       Its title is that of an evaluation task, or of a supporting (gold) article of a question
+                     (compared by `normal_title`).
+    shared run       It shares 13 words in a row (`exclude_ngram`) with a task's text, a question, an answer
+                     or a gold passage.
 
-Words are compared without case, accents and punctuation; each Chinese character is a word. A question or
-answer of fewer than 13 words is excluded as a whole if it has at least eight words; shorter texts occur
-by chance. Runs are stored as 64-bit hashes: a million hashes take 8 MB and can be pickled to a worker
-process.
+Words are compared without case, accents and punctuation; each Chinese character is a word. A text of
+fewer than 13 words counts as one run if it has at least eight words. Texts of fewer than eight words are
+ignored, because they occur in other passages by chance. Runs are stored as 64-bit hashes: a million hashes
+take 8 MB and can be pickled to a worker process.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
 SHORTEST = 8
-"""Minimum number of words of a text that is shorter than a run and is excluded as a whole."""
+"""Words. A text that is shorter than a run counts as one run if it has at least this many words."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE: Final = 0x9E3779B97F4A7C15
@@ -47,12 +48,12 @@ class Decontaminator:
     titles: dict[str, int]
     """Normalised title -> index in `names` of the file with this title."""
     doc_ids: dict[str, int]
-    """Document id -> index in `names`, for tasks without a title only: another corpus may use the same id
-    for another article."""
+    """Document id -> index in `names`, only for tasks without a title. Where a task has a title, the title is
+    compared, because another corpus may use the same id for another article."""
     lengths: tuple[int, ...]
-    """Lengths in words of the excluded runs, longest first."""
+    """The different lengths, in words, of the excluded runs, longest first."""
     runs: Hashes
-    """(runs,) uint64: hashes of all excluded runs, sorted; the length is part of the hash."""
+    """(runs,) uint64: hashes of all excluded runs, sorted; the length of a run is part of its hash."""
     owners: npt.NDArray[np.uint16]
     """(runs,): index in `names` of each run's file."""
 
@@ -60,10 +61,10 @@ class Decontaminator:
     def from_files(
         cls, exclude: Sequence[str], exclude_corpus: Sequence[str] = (), ngram: int = 13
     ) -> Decontaminator:
-        """Reads task and question files, and their gold passages from the corpora `exclude_corpus`.
+        """Reads task and question files, and the gold passages of the questions from `exclude_corpus`.
 
         Raises FormatError for a record that is neither a task nor a question, DataError for an empty file
-        or a corpus without any of the gold passages, and UsageError for a corpus without question files.
+        or a corpus without any of the gold passages, and UsageError for `exclude_corpus` without `exclude`.
         """
         if exclude_corpus and not exclude:
             raise UsageError(
@@ -128,7 +129,10 @@ class _Draft:
 
     @classmethod
     def read(cls, path: str, ngram: int) -> _Draft:
-        """Reads all records of a file. Raises FormatError for other records, DataError without records."""
+        """Reads all tasks and questions of a file.
+
+        Raises FormatError for a record that is neither, and DataError for a file without records.
+        """
         draft = cls(path, ngram)
         place = ""
         for place, record in read_rows(path):
@@ -162,7 +166,7 @@ class _Draft:
             self.add_text(str(text))
 
     def add_text(self, text: str) -> None:
-        """Excludes the runs of a text, or a short text as a whole."""
+        """Adds the runs of a text; a text shorter than a run is added as one run."""
         words = _words(text)
         length = min(self.ngram, len(words))
         if length >= min(SHORTEST, self.ngram):
@@ -172,7 +176,7 @@ class _Draft:
 
 
 def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
-    """Excludes the gold passages in a corpus. Raises DataError if the corpus has none."""
+    """Adds the runs of the gold passages that a corpus holds. Raises DataError if it holds none."""
     found = False
     for document in read_documents(corpus):
         for draft in drafts:
@@ -197,8 +201,8 @@ def _words(text: str) -> list[str]:
 def _runs(words: Sequence[str], lengths: Sequence[int]) -> list[tuple[int, Hashes]]:
     """Returns (length, hashes of all runs of that length) for each of `lengths` up to the text's length.
 
-    A hash is a polynomial in the hashes of the words, modulo 2^64, so that the hashes of one length
-    follow from the hashes of the length before.
+    The hash of a run is a polynomial in the hashes of its words, modulo 2^64. The hashes of one length are
+    therefore computed from the hashes of the next shorter length.
     """
     values = np.array([crc32(word.encode()) for word in words], dtype=np.uint64) * _SPREAD  # (words,)
     values ^= values >> np.uint64(32)

@@ -1,24 +1,25 @@
 """Finds near-copies by MinHash over runs of five words; the first of similar passages is kept.
 
-Without this filter, mirrors, templates and quoted paragraphs would be masked repeatedly and be evidence
-for each other.
+Corpora contain copied articles, templates and quoted paragraphs. Without this filter, the same text would
+be masked repeatedly, and one copy would be evidence for another.
 
-    sketch   The sketch of a passage is 128 bytes, the low bytes of 128 minima (Broder 1997; low bits: Li
-             and Koenig 2010), written to a file.
-    compare  A band is 8 bytes of the sketch (fewer at low thresholds), so that a sketch has 16 bands.
-             Passages that share a band are compared by their whole sketches.
+    sketch   The sketch of a passage is 128 bytes: the low bytes of its 128 MinHash minima (Broder 1997; low
+             bits: Li and Koenig 2010). All sketches are written to a file.
+    compare  A sketch is cut into 16 bands of 8 bytes (more and shorter bands at low thresholds). Passages
+             with an equal band are compared by their whole sketches.
     decide   In corpus order: a passage is dropped if it resembles an earlier passage that is kept.
              Similarity to a dropped passage does not count, so that chains of similar passages do not
              collapse into one.
 
-The share of equal bytes estimates the Jaccard similarity with a standard error of at most 0.045 (0.035 at
-0.8). A pair at the threshold of 0.8 shares a band in 95 of 100 cases, a pair at 0.9 almost always, and
-passages with the same words always.
+The share of equal bytes in two sketches estimates the Jaccard similarity of the passages. The standard
+error is at most 0.045 (0.035 at a similarity of 0.8). With a threshold of 0.8, a pair of similarity 0.8
+shares a band in 95 of 100 cases, a pair of similarity 0.9 almost always, and passages with the same words
+always.
 
 rensa (Rust) computes the minima: three times as fast as datasketch's bulk mode (92,000 against 31,000
 passages of 30 words a second on one core), and its wheels have no dependencies, while datasketch needs
-scipy. rensa's own search for similar pairs keeps all signatures in memory; this module keeps one band of
-at most PART passages, for any corpus size.
+scipy. rensa's own search for similar pairs keeps the minima of all passages in memory. This module keeps
+one band of at most PART passages in memory, for any corpus size.
 """
 
 from __future__ import annotations
@@ -53,8 +54,8 @@ SLOTS = 128
 PART = 1 << 22
 """Number of passages whose bands are sorted at a time."""
 ROUNDS = 32
-"""Rounds of comparison within a group that shares a band: each round compares the remaining passages with
-the first remaining passage."""
+"""Maximum number of rounds of comparison within a group of passages that share a band. Each round compares
+the remaining passages of the group with the first one of them."""
 SKETCHES = "sketches.u8"
 
 _BATCH: Final = 2000  # passages sketched per call
@@ -65,7 +66,10 @@ _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, workers: int = 1) -> Flags:
-    """Flags (passages,): the Jaccard similarity to an earlier kept passage is at least `threshold`.
+    """Returns flags (passages,): True for a near-copy, which is dropped.
+
+    A near-copy has a Jaccard similarity of at least `threshold` to an earlier passage that is kept.
+
 
     The result is the same for any number of workers. During the search, `work` holds the sketches: 128
     bytes per passage.
@@ -90,7 +94,7 @@ def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, w
 
 
 def shingles(text: str, language: str = "") -> list[str]:
-    """Returns every run of five words, or a shorter text as a whole."""
+    """Returns every run of five words; a text of fewer words is returned as one run."""
     words = loose_words(text, language)
     if len(words) <= SHINGLE:
         return [" ".join(words) or text]
@@ -122,7 +126,7 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
     with worker_pool(workers) as pool:
         for batch in batches:
             waiting.append(pool.submit(sketch, batch))
-            if len(waiting) > 2 * workers:  # bounds the texts in memory
+            if len(waiting) > 2 * workers:  # limits the number of texts in memory
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
@@ -133,10 +137,12 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
 
 
 def band_bytes(threshold: float) -> int:
-    """Returns the most bytes per band (8, 4, 2 or 1) that catch 9 of 10 pairs at the threshold.
+    """Returns the bytes per band: the most (of 8, 4, 2 or 1) with which 9 of 10 pairs are found.
 
-    A pair of Jaccard similarity s shares one of the 128 / b bands of b bytes with probability 1 - (1 -
-    s^b)^(128 / b).
+    This holds for pairs whose similarity is the threshold; more similar pairs are found more often.
+
+    A pair of Jaccard similarity s shares at least one of the 128 / b bands of b bytes with probability
+    1 - (1 - s^b)^(128 / b).
     """
     for size in (8, 4, 2):
         if 1 - (1 - threshold**size) ** (SLOTS // size) >= 0.9:
@@ -155,9 +161,9 @@ class _Search:
     def run(self) -> Flags:
         """Drops passages with equal sketches first, then compares band by band.
 
-        All bands are compared again while there are orphans. An orphan is a passage whose similar earlier
-        passage was dropped; the orphan may resemble a kept passage with which it has not been compared
-        yet.
+        All bands are compared again as long as there are orphans. An orphan is a kept passage that resembles
+        an earlier passage which was then dropped. The orphan may also resemble a kept passage with which it
+        has not been compared yet. Returns flags (passages,), True for the dropped passages.
         """
         self._decide(self._pairs(_whole, self.kept))
         active = self.kept  # (passages,): passages whose groups are compared in this pass
@@ -171,7 +177,7 @@ class _Search:
     def _decide(self, pairs: Words64) -> Flags:
         """Drops the later passage of each pair whose earlier passage is kept; returns orphans (passages,).
 
-        `pairs` (pairs,) is sorted, so that an earlier passage is decided before a later passage.
+        `pairs` (pairs,) is sorted by the later passage, so that the earlier passage is already decided.
         """
         orphans = np.zeros(self.count, dtype=np.bool_)
         for pair in pairs.tolist():
@@ -185,7 +191,7 @@ class _Search:
     def _pairs(self, key: Key, active: Flags) -> Words64:
         """Returns the sorted similar pairs (pairs,) of kept passages, each as later << 32 | earlier.
 
-        Passages are compared within groups of equal keys, if an active passage is among them.
+        Passages with equal keys form a group. The passages of a group are compared if one of them is active.
         """
         parts = -(-self.count // PART)
         found = [np.empty(0, dtype=np.uint64)]
@@ -195,7 +201,10 @@ class _Search:
         return np.unique(np.concatenate(found))
 
     def _keys(self, key: Key, part: int, parts: int) -> tuple[Rows, Words64]:
-        """Returns the kept passages whose key falls in this part, and their keys, both (passages,)."""
+        """Returns the kept passages of one part, and their keys, both (passages,).
+
+        A hash of the key decides the part, so that passages with equal keys are in the same part.
+        """
         rows, keys = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
         for start in range(0, self.count, _BLOCK):
             number = min(_BLOCK, self.count - start)
@@ -254,10 +263,10 @@ def _band(block: Bytes, band: int, size: int) -> Words64:
 
 
 def _groups(rows: Rows, keys: Words64, active: Flags) -> tuple[Rows, Rows]:
-    """Groups rows by equal keys: returns rows and group numbers, both (members,), sorted by group and row.
+    """Groups passages by equal keys: returns their rows and group numbers, sorted by group, then by row.
 
-    `rows` and `keys` are (passages of the part,). Groups of one row and groups without an active row are
-    left out.
+    Both results are (members,); `rows` and `keys` are (passages of the part,). A row is the number of a
+    passage. Groups of one row and groups without an active row are left out.
     """
     order = np.argsort(keys, kind="stable")
     rows, keys = rows[order], keys[order]

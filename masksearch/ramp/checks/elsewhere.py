@@ -1,20 +1,24 @@
-"""The check `elsewhere` (for `hide_source`): each mask needs evidence in an article other than the source.
+"""The check `elsewhere`: each mask needs evidence in an article other than the source of the task.
 
-The same string in another passage is seldom evidence: "1970" and "Australia" occur everywhere. A result
-counts as evidence for a mask if it passes four tests:
+It replaces the check `retrievable` for tasks with a hidden source (`hide_source`). A passage that merely
+contains the answer is seldom evidence: "1970" and "Australia" occur everywhere. A search result counts as
+evidence for a mask if it passes four tests:
 
     retrieved     A query of visible words finds it with the source hidden, and it contains the answer.
-    linked        It names the task's title or a rare entity that is visible in the task (never a date or
-                  a number), or the task names its title. A title of one word must be rare too.
-    to the point  Two content words near the mask also occur near the answer or in the result's title.
-    no near-copy  It shares less than NEAR_COPY of its runs of five words with the source, and fewer than
-                  COPIED_RUN words in a row around the answer.
+    linked        The result names the task's title, or a rare entity that is visible in the task (never a
+                  date or a number); or the task names the result's title. A title of one word must be rare.
+    to the point  Two content words near the mask also occur near the answer in the result, or in the
+                  result's title.
+    no near-copy  The result shares less than NEAR_COPY of its runs of five words with the source, and fewer
+                  than COPIED_RUN words in a row around the answer.
 
-Rarity depends on the index: an entity is rare if its rarest word occurs in at most one of 2,500 passages;
-the limit is at least 20 and at most 1,000 passages. We read results on HotpotQA's passages (52,592 of at
-most 60 words) to set the limits. Results that were real evidence: 14 of 14 linked by a title, or whose
-title named the answer; 10 of 14 linked by an entity in at most 20 passages; 7 of 14 linked by an entity in
-21 to 52 passages.
+An entity is rare if its rarest word occurs in at most one of 2,500 passages of the index; this limit is at
+least 20 and at most 1,000 passages. To set the limits, we read search results for tasks from HotpotQA's
+passages (52,592 of at most 60 words) and judged whether each result is real evidence. It was real evidence
+
+    in 14 of 14 results that are linked by a title, or whose title names the answer
+    in 10 of 14 results that are linked by an entity in at most 20 passages
+    in  7 of 14 results that are linked by an entity in 21 to 52 passages
 """
 
 from __future__ import annotations
@@ -33,20 +37,20 @@ from masksearch.text.words import STEM, base_title, loose_words, stop_words
 from masksearch.types import MASK, Hit, MaskedTask, Passage, Span
 
 TESTS: Final = ("retrieved elsewhere", "linked by a rare entity or the title", "to the point", "no near-copy")
-"""The tests in order; a result skips all tests after the first failed test."""
+"""The tests in the order in which they run; the first failed test ends the tests of a result."""
 NO_EVIDENCE = "no evidence elsewhere"
 UNLINKING: Final = frozenset({"DATE", "NUMBER"})
 """Categories that never link a result to a task: a shared year is not a relation."""
 
 NEAR_COPY = 0.3
-"""A result is a copy if it shares at least this part of its runs of five words with the source (of the
-source's runs if the source is shorter)."""
+"""A result is a copy if it shares at least this part of its runs of five words with the source. If the
+source is shorter, the part is taken of the source's runs."""
 COPIED_RUN = 8
-"""Words in a row around the answer; a result that shares this many with the source is a copy."""
+"""A result is a copy if it shares at least this many words in a row, around the answer, with the source."""
 NEARBY = 10
-"""Words on each side of a mask, or of the answer in a result, that count as near."""
+"""Number of words on each side of a mask, or of the answer in a result, that count as near."""
 SHARED = 2
-"""Content words that the surroundings of a mask and of the answer must share."""
+"""Minimum number of content words that occur both near the mask and near the answer."""
 
 
 @runtime_checkable
@@ -58,7 +62,7 @@ class CountingSearcher(Searcher, Protocol):
         """All indexed passages."""
 
     def document_frequency(self, text: str) -> int:
-        """Returns the number of passages with the rarest word of a text; 0 for an unknown word."""
+        """Returns the number of passages that contain the rarest word of `text`, or 0."""
 
 
 def verify_elsewhere(
@@ -70,11 +74,13 @@ def verify_elsewhere(
 ) -> list[Verdict]:
     """Checks each mask for evidence in another article among the first `k` results; one verdict per task.
 
-    `passages` are the sources of the tasks and `spans` all spans found in them, usable or not (offsets in
-    the passage). `data` has for each mask: `ranks`, `evidence` (the passage's id) and `links` (the shared
-    entity or title), each None without evidence, and `reached`, the last of TESTS that a result passed,
-    or an empty string. `survived` has an entry for each mask and passed test, and an entry named "tried"
-    for each mask.
+    `passages` are the sources of the tasks. `spans` are all spans found in each source, masked or not
+    (offsets in the passage).
+
+    The verdict's `data` has four lists with one entry per mask. `ranks`, `evidence` (the id of the passage
+    that is the evidence) and `links` (the shared entity or title) hold None for a mask without evidence.
+    `reached` holds the last of TESTS that any result passed, or an empty string. The verdict's `survived`
+    has one entry for each mask and test that a result passed, and one entry "tried" for each mask.
     """
     hidden = [
         task if task.source_hidden else task.model_copy(update={"source_hidden": True}) for task in tasks
@@ -95,7 +101,7 @@ def verify_elsewhere(
 
 
 def rare_limit(passages: int) -> int:
-    """Returns the number of passages up to which a word is rare, in an index of `passages` passages."""
+    """Returns the largest number of passages in which a rare word may occur, for an index of `passages`."""
     return min(max(20, passages // 2500), 1000)
 
 
@@ -140,8 +146,8 @@ class _Judge:
     def link(self, found: Passage) -> str:
         """Returns the name that links a passage to the task, or an empty string without a link.
 
-        The name is the task's title or a rare visible entity if the passage names it, or the passage's
-        title if the task names it.
+        The link is the task's title or a rare visible entity of the task, if the passage names it.
+        Otherwise it is the passage's title, if the task names it.
         """
         text = f"{found.title} | {found.text}"
         links = (link for link in self._links if contains_span(text, link, self.task.language))
@@ -172,7 +178,7 @@ class _Judge:
         return 0 < self.searcher.document_frequency(text) <= rare_limit(len(self.searcher.passages))
 
     def _can_link(self, title: str) -> bool:
-        """Whether a title is specific: it has several content words or is rare (`Europe` is neither)."""
+        """Whether a title is specific enough for a link: several content words, or one rare word."""
         content = [
             word
             for word in loose_words(title, self.task.language)
@@ -186,7 +192,7 @@ class _Judge:
 
     @cached_property
     def _sides(self) -> list[tuple[list[str], list[str]]]:
-        """Returns, for each mask, the words before and after it in the original text (other masks filled)."""
+        """Returns, for each mask, the words before and after it, with all other masks filled in."""
         pieces = self.task.text.split(MASK)
         sides = []
         for mask in range(self.task.masks):
@@ -201,8 +207,8 @@ class _Judge:
     def _to_the_point(self, mask: int, found: Passage) -> bool:
         """Whether a passage fits the mask's surroundings.
 
-        At least SHARED visible content words near the mask, or in the task's title, must also occur near the
-        answer or in the passage's title.
+        At least SHARED content words must be in both of these places: near the mask or in the task's title;
+        and near the answer in the passage or in the passage's title.
         """
         language = self.task.language
         before, after = self.task.text.split(MASK)[mask : mask + 2]

@@ -1,22 +1,22 @@
-"""The check `not-guessable`: a model without search fails at every mask in each of `guess_attempts` attempts.
+"""The check `not-guessable`: drops a task if a model without search fills one of its masks correctly.
 
-A mask that a model fills from memory, or from the flow of the sentence, rewards guessing instead of
-searching. The first attempt is greedy, the others are sampled at temperature 0.7, seeded by task and
-attempt. The kind of model decides how it attempts a task:
+A mask that a model fills from memory, or from the sentence around it, rewards guessing instead of
+searching. The model makes `guess_attempts` attempts. The first attempt is greedy, the others are sampled at
+temperature 0.7, seeded by task and attempt. The kind of model decides how it attempts a task:
 
 checkpoint folder   Continuation: the model reads "Title: text" up to a mask, with the earlier masks
-                    filled correctly, so that each mask must need a search by itself. All attempts at all
-                    masks of a task take one forward pass without decoding: the greedy attempt succeeds if
-                    each token of the answer is the likeliest, and a sampled attempt succeeds with the
-                    probability of these tokens.
+                    filled correctly, so that each mask is judged by itself. One forward pass over the
+                    text gives all attempts at all masks, without decoding. The greedy attempt succeeds if
+                    each token of the answer is the likeliest one. A sampled attempt succeeds with the
+                    probability that the model gives to the tokens of the answer.
 openai:NAME         Question: the model gets the whole masked text in the closed-book prompt of
-                    evaluation, and fills are parsed from its answer.
+                    evaluation, and the fills are parsed from its reply.
 
-Questions suit models that follow instructions and show them the text after a mask. Small models do not
-understand the request, so that every task would pass: SmolLM2-135M, asked for the easiest span of each of
-40 passages in a few-shot chat, named 2 of the 40 spans. By continuation it found 14 of 120 spans of all
-kinds; asked to complete a copy of the text with the whole text before it, it found 8 of the 120
-(docs/log.md).
+Questions suit models that follow instructions, and show the model the text after a mask too. Small models
+do not understand the request, so that every task would pass. We measured this with SmolLM2-135M
+(docs/log.md): asked in a few-shot chat for the easiest span of each of 40 passages, it named 2 of the 40
+spans. By continuation it named 14 of 120 spans of all kinds. When it read the whole masked text first and
+then continued a copy of the text, it named 8 of these 120.
 """
 
 from __future__ import annotations
@@ -53,14 +53,15 @@ class Guesser(Protocol):
     """A model that attempts tasks without searching."""
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """Returns for each task a verdict, passed if no attempt filled a mask, or an endpoint's Failure.
+        """Returns one result per task: a verdict, or a Failure if the endpoint failed.
 
-        `data` has `attempts` and `guessed`: for each mask, the number of attempts that filled it.
+        A task passes if no attempt filled any of its masks. The verdict's `data` has `attempts` (the number
+        of attempts) and `guessed`: for each mask, the number of attempts that filled it.
         """
 
 
 def make_guesser(settings: MaskSettings) -> Guesser:
-    """Returns the guesser that the settings name; a checkpoint is loaded at the first check.
+    """Returns the guesser for `settings.guess_model`; a checkpoint is loaded only at the first check.
 
     Raises UsageError if the settings lack a model or an endpoint.
     """
@@ -96,7 +97,7 @@ class CheckpointGuesser:
     batch: int = 16
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """Implements `Guesser.check`. Raises ModelError if the model cannot be loaded."""
+        """Checks tasks (see `Guesser.check`). Raises ModelError if the model cannot be loaded."""
         if not tasks:
             return []
         texts = [titled(task.title, task.original) for task in tasks]
@@ -133,15 +134,15 @@ class EndpointGuesser:
     attempts: int
     seed: int
     concurrency: int = 16
-    """Tasks in flight."""
+    """Maximum number of tasks whose requests are in flight."""
     retries: int = 4
-    """Retries per request, with growing pauses."""
+    """Maximum number of retries of a request; the pause before each retry grows."""
 
     def __post_init__(self) -> None:
         self._policy()  # raises an error for a wrong URL or a missing package before any work starts
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
-        """Implements `Guesser.check`."""
+        """Checks tasks (see `Guesser.check`)."""
         return asyncio.run(self._check(tasks)) if tasks else []
 
     def _policy(self) -> EndpointPolicy:
@@ -186,7 +187,7 @@ def answer_places(task: MaskedTask) -> list[tuple[int, int]]:
     """Returns the character offsets [start, end) of each answer in `task.original`."""
     found: list[tuple[int, int]] = []
     place = 0
-    pieces = task.text.split(MASK)[:-1]  # no answer follows the last piece
+    pieces = task.text.split(MASK)[:-1]  # a mask follows each piece except the last
     for piece, answer in zip(pieces, task.answers, strict=False):
         start = place + len(piece)
         place = start + len(answer)
@@ -197,10 +198,11 @@ def answer_places(task: MaskedTask) -> list[tuple[int, int]]:
 def hits(answer: str, task: MaskedTask) -> list[bool]:
     """Returns for each mask whether a model's answer names the hidden span.
 
-    The answer is parsed as a copy of the text with filled masks, else as numbered fills, else as free
-    text that may name any span anywhere. A fill names a span if the normalised fill contains the span's
-    normalised words as a run: "It was Paris." names "Paris". This rule may count a wrong fill as guessed;
-    under a stricter rule, every task would pass with a chatty model.
+    The answer is parsed as a copy of the text with filled masks. If it is no copy, it is parsed as numbered
+    fills; if it has no numbers, as free text that may name every span anywhere. A fill names a span if the
+    normalised words of the span occur in a row in the normalised fill: "It was Paris." names "Paris". This
+    rule may count a wrong fill as guessed. Under a stricter rule, a model that answers in whole sentences
+    would never fill a mask, and every task would pass.
     """
     readings: Iterable[list[str]] = (paragraph_fills(answer, task), parse_fills(answer, task.masks))
     free_text = [answer] * task.masks

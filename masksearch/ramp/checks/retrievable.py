@@ -1,8 +1,8 @@
 """The check `retrievable`: a search with visible words must return a passage that contains each answer.
 
-The paper has no such check: it assumes that Wikipedia holds the evidence. The released RAMP data has masks
-that no search can fill, and training on them teaches guessing. If a task hides its source article, the
-check hides the article from the searches too.
+The paper has no such check: it assumes that Wikipedia holds the evidence. The RAMP data released with the
+paper has masks that no search can fill, and training on them teaches guessing. If a task hides its source
+article, the check hides the article from its searches too.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ def verify_retrievable(tasks: Sequence[MaskedTask], searcher: Searcher, k: int) 
 def find_evidence(
     tasks: Sequence[MaskedTask], searcher: Searcher, k: int, is_evidence: Callable[[Mask, Hit], bool]
 ) -> dict[Mask, Found]:
-    """Returns the evidence for each mask whose queries find evidence; skips the mask's later queries.
+    """Searches for the evidence of each mask, query by query; returns the evidence of the masks that have it.
 
-    The first query is `visible_query`, followed by the alternatives. If a task hides its source article,
-    the searches hide it too. Equal queries of several masks are searched once.
+    The first query of a mask is `visible_query`, then come the alternatives. After a query that found
+    evidence, the later queries of the mask are skipped. If a task hides its source article, its searches
+    hide the article too. Equal queries of several masks are searched once.
     """
     found: dict[Mask, Found] = {}
     waiting = {
@@ -87,9 +88,10 @@ def _queries(task: MaskedTask, mask: int) -> Iterator[str]:
 def _search(
     tasks: Sequence[MaskedTask], queries: dict[Mask, str], searcher: Searcher, k: int
 ) -> dict[Mask, list[Hit]]:
-    """Returns the results for each mask, with one batch of distinct queries per view of the search.
+    """Returns the results for each mask.
 
-    Each task with a hidden source has its own view; all other tasks share the plain search.
+    A task with a hidden source searches a view of the index without this source. All other tasks share the
+    plain search. Each view, and the plain search, gets all of its distinct queries in one batch.
     """
     plain = -1
     by_view: dict[int, dict[str, list[Mask]]] = {}
@@ -106,7 +108,7 @@ def _search(
 
 
 def contains_span(text: str, span: str, language: str = "") -> bool:
-    """Whether `text` contains `span` at word boundaries; ignores case and differences of white space."""
+    """Whether `text` contains `span` as whole words; ignores case and differences of white space."""
     span, text = _plain(span), _plain(text)
     place = text.find(span) if span else -1
     while place >= 0:

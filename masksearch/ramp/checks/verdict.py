@@ -1,4 +1,4 @@
-"""The result of a check."""
+"""The result of a check on one task."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ class Verdict:
     data: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON values, recorded on the task under the check's name."""
     reason: str = ""
-    """Reason why the task failed; all tasks with the same fault have the same text, so that reasons can
-    be counted."""
+    """Reason why the task failed. It names no details of the task, so that equal reasons can be counted."""
     survived: tuple[tuple[str, str], ...] = ()
-    """(category of a mask, name of a test it passed), for checks that consist of several tests; input of
-    `tally.survival_table`."""
+    """(category of a mask, name of a test that the mask passed), for checks that consist of several tests.
+    `tally.survival_table` shows their counts."""

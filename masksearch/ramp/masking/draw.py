@@ -1,11 +1,15 @@
 """Draws the k spans of a passage to mask, without replacement and with a word between any two of them.
 
-The random generator belongs to the passage. Without a preference all sets of spans are equally likely
-(the paper's random masking). Otherwise spans are drawn in proportion to a strategy's weights, or taken by
-rank, the highest first. The last two methods first order the spans (at random by weight, or by rank). In this
-order they take each span that has a word between itself and every taken span, unless it leaves no room
-for the spans still to be taken. So they find k spans whenever the passage has k spans with a word between
-any two.
+Two spans with a word between them are called apart. The random generator is seeded per passage. There are
+three methods:
+
+    no preference   All sets of k spans that are apart are equally likely (the paper's random masking).
+    by weight       Spans are ordered at random, in proportion to a strategy's weights.
+    by rank         Spans are ordered by a strategy's weights, the highest first.
+
+With weights or ranks, the spans are taken in this order. A span is skipped if it is not apart from a taken
+span, or if it leaves no room for the spans that are still needed. So k spans are found whenever the passage
+has k spans that are apart.
 """
 
 from __future__ import annotations
@@ -24,25 +28,25 @@ class Preference:
     """The weights that a strategy gives to the usable spans of one passage."""
 
     weights: tuple[float, ...]
-    """One finite weight of 0 or more per span. Empty: all spans are equal."""
+    """One finite weight of 0 or more per span. Empty: no preference."""
     ranked: bool = False
     """True: takes the k spans with the highest weights (ties: the earlier span). False: draws k spans in
     proportion to the weights."""
 
 
 ALIKE = Preference(())
-"""No preference."""
+"""No preference: all spans are alike."""
 
 
 def apart(text: str, first: Span, second: Span) -> bool:
-    """Whether the second span follows the first with a word between them."""
+    """Whether the second span follows the first span with at least one word between them."""
     return first.end <= second.start and SURFACE.search(text, first.end, second.start) is not None
 
 
 def spread(text: str, spans: Sequence[Span]) -> list[Span]:
-    """Returns a largest set of spans with a word between any two, chosen from the left."""
+    """Returns as many spans as possible with a word between any two, chosen from the left."""
     kept: list[Span] = []
-    # Greedy by end: a span that is apart from one span is apart from every span that ends earlier, too.
+    # Greedy choice by end is optimal: it leaves the most room for the spans that follow.
     for span in sorted(spans, key=lambda span: (span.end, span.start)):
         if not kept or apart(text, kept[-1], span):
             kept.append(span)
@@ -76,9 +80,10 @@ def draw(
 def _draw_uniformly(
     text: str, spans: Sequence[Span], k: int, rng: Random, most: Sequence[Span]
 ) -> list[Span]:
-    """Draws k spans that are apart, every set equally likely.
+    """Draws k spans that are apart; every set of such spans is equally likely.
 
-    In the rare passages where 20 draws give no k spans that are apart, k spans of the set `most` are drawn.
+    Draws k spans up to 20 times until they are apart. In the rare passages where this fails, k spans are
+    drawn from `most`, a largest set of spans that are apart.
     """
     for _ in range(20):
         drawn = sorted(rng.sample(list(spans), k), key=lambda span: span.start)
@@ -93,10 +98,11 @@ def _by_rank(weights: Sequence[float]) -> list[int]:
 
 
 def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
-    """Returns indices in random order: each draw is by weight from the remaining indices.
+    """Returns indices in random order: each next index is drawn by weight from the remaining indices.
 
-    Indices of weight 0 come last, in random order. Exponential waiting times with the weights as rates
-    end in exactly this order, also when some of them are skipped (Efraimidis and Spirakis, 2006).
+    Indices of weight 0 come last, in random order. The function draws an exponential waiting time for each
+    index, with the weight as rate, and sorts the times. This gives exactly the same distribution, also when
+    the caller skips some indices (Efraimidis and Spirakis, 2006).
     """
     times = [
         (weight == 0, rng.expovariate(1.0) / (weight or 1.0), place) for place, weight in enumerate(weights)
@@ -105,7 +111,7 @@ def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
 
 
 def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> list[Span]:
-    """Takes the first k spans in order that are apart; skips a span that would leave too few spans."""
+    """Takes k spans that are apart, in the given order; skips a span that would leave room for too few."""
     taken: list[Span] = []
     left = list(spans)
     for place in order:
@@ -124,5 +130,5 @@ def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int
 
 
 def _fit_together(text: str, first: Span, second: Span) -> bool:
-    """Whether two spans, in any order, have a word between them."""
+    """Whether two spans are apart; their order in the text does not matter."""
     return apart(text, first, second) or apart(text, second, first)

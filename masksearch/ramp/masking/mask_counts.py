@@ -1,10 +1,10 @@
-"""Draws the number of masks of each task, so that the counts follow the wanted shares over the whole corpus.
+"""Draws the number of masks k of each task, so that all values of k have the wanted shares over the corpus.
 
-Passages that allow many masks are rarer than passages that allow one mask, so that an even draw among the
-counts that each passage allows would mostly give one mask. Iterative proportional fitting on a sample of
-the corpus therefore tilts the shares until the drawn counts have the wanted shares, or come as close as
-the text allows. The k of a passage is then drawn from the tilted shares alone and does not depend on
-other passages.
+Passages that allow many masks are rarer than passages that allow one. If k were drawn evenly among the
+values that a passage allows, most tasks would have one mask. So the shares of high values are raised:
+iterative proportional fitting on a sample of the corpus changes the shares until the drawn values have the
+wanted shares, or come as close as the text allows. These changed shares are called tilted. The k of a
+passage is drawn from the tilted shares and does not depend on other passages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ROUNDS = 200
 
 
 def wanted_shares(settings: MaskSettings) -> dict[int, float]:
-    """Returns the wanted shares. Raises UsageError if `weights` does not match `masks`."""
+    """Returns the wanted share of each k. Raises UsageError if `weights` does not match `masks`."""
     low, high = mask_range(settings.masks)
     ks = range(low, high + 1)
     weights = settings.weights or (1.0,) * len(ks)
@@ -40,9 +40,10 @@ def wanted_shares(settings: MaskSettings) -> dict[int, float]:
 
 
 def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
-    """Tilts `wanted` so that draws for a sample of passages come as close to the wanted shares as possible.
+    """Returns the shares to draw from, so that the values of k drawn for a sample have the `wanted` shares.
 
-    `most` has for each passage of the sample the number of masks that it allows.
+    If the sample does not allow this, the drawn values come as close as possible. `most` has, for each
+    passage of the sample, the highest k that the passage allows.
     """
     histogram = Counter(number for number in most if number >= min(wanted))
     total = histogram.total()
@@ -58,19 +59,19 @@ def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
                     drawn[k] += count / total * share / allowed
         shares = {k: share * wanted[k] / drawn[k] if drawn[k] > 0 else share for k, share in shares.items()}
         scale = sum(shares.values())
-        # A floor keeps every k possible, because a passage may allow only that k.
+        # No share becomes 0, because a passage may allow only that k.
         shares = {k: max(share / scale, 1e-9) for k, share in shares.items()}
     return shares
 
 
 def draw_count(shares: Shares, most: int, rng: Random) -> int | None:
-    """Draws the k of a passage that allows up to `most` masks; None if it allows no k in `shares`."""
+    """Draws k for a passage that allows up to `most` masks; None if every k in `shares` is higher."""
     allowed = [k for k in shares if k <= most]
     return rng.choices(allowed, [shares[k] for k in allowed])[0] if allowed else None
 
 
 def apportion(shares: Shares, total: int) -> dict[int, int]:
-    """Returns whole numbers in these shares that add up to `total` (method of largest remainders)."""
+    """Divides `total` into whole numbers, one per k, in these shares (method of largest remainders)."""
     quotas = {k: int(share * total) for k, share in shares.items()}
     rest = sorted(shares, key=lambda k: (quotas[k] - shares[k] * total, k))
     for k in itertools.islice(itertools.cycle(rest), total - sum(quotas.values())):
@@ -81,15 +82,15 @@ def apportion(shares: Shares, total: int) -> dict[int, int]:
 class Selection:
     """Selects tasks up to a limit, in order, with a quota for each k.
 
-    Tasks beyond the quota of their k are spares, which fill the limit if the corpus ends before the
-    quotas are met.
+    A task beyond the quota of its k is a spare. Spares are taken if the corpus ends before the limit is
+    reached.
     """
 
     def __init__(self, wanted: Shares, limit: int | None) -> None:
         self.limit = limit
         self.left = apportion(wanted, limit) if limit else {}
         self.taken = 0
-        # Stores the places of spare tasks (eight bytes each) instead of the tasks.
+        # Stores the places of spare tasks (eight bytes each) instead of the tasks, to save memory.
         self.spare = array("q")
 
     @property
@@ -100,7 +101,7 @@ class Selection:
     def wants(self, masks: int, place: int) -> bool:
         """Whether a task with `masks` masks is taken: always without a limit, else within its quota.
 
-        The place of a task that is not taken is recorded as a spare.
+        `place` identifies the task; the place of a task that is not taken is recorded as a spare.
         """
         if self.limit is not None:
             if self.left.get(masks, 0) <= 0:

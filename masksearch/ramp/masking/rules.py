@@ -1,12 +1,12 @@
 """The rules of masking (the paper's section on RAMP): pure functions of a passage, its spans and a seed.
 
-Whether a span may be masked does not depend on the other masks: it must not occur anywhere else in the
-whole shown text, so that it is hidden regardless of the other masks. Therefore the number of masks that a
-passage allows is known before any span is drawn.
+A span may be masked only if it occurs nowhere else in the whole shown text. This rule does not depend on
+which other spans are masked. Therefore the number of masks that a passage allows is known before any span is
+drawn.
 
-Departures from the released generator, all intended: spans are drawn without replacement, k is the true
-number of masks, masks are placed by offset and never inside a word, answers are in text order, and a span
-that is not in the text cannot occur.
+Intended departures from the paper's released generator: spans are drawn without replacement; k is always the
+true number of masks; masks are placed by offset and never inside a word; answers are in text order; and every
+answer is a span of the text.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ SHORTEST = 10
 """Minimum number of words of a passage, and of visible words of a task."""
 UNIQUE, NOT_INFERABLE = "unique", "not-inferable"
 RULES = (UNIQUE, NOT_INFERABLE)
-"""The rules that can be switched off. `unique`: the span occurs once in the shown text. `not-inferable`:
-the span cannot be inferred from the text: its words do not occur elsewhere, less than half of them are in
-the title, and no acronym, translation or conversion of it is next to it."""
+"""The rules that `verify` can switch off. `unique`: the span occurs once in the shown text. `not-inferable`:
+the visible text does not give the span away. Its words do not occur elsewhere, less than half of them are
+in the title, and no acronym, translation or conversion of the span is next to it."""
 
 _AFTER_TITLE = {"zh": "：", "fr": " : "}
 _ACRONYM = re.compile(r"\s\(([^\W\d_]{2,8})\b")
@@ -56,7 +56,7 @@ def shown_text(passage: Passage) -> tuple[str, int]:
 
 
 def too_short(passage: Passage) -> bool:
-    """Whether a passage has too few words for a task (in Chinese, characters)."""
+    """Whether a passage has too few words (in Chinese: characters) for a task."""
     if passage.language == "zh":
         return len(surface("zh").findall(passage.text)) < SHORTEST
     return len(passage.text.split()) < SHORTEST
@@ -68,11 +68,11 @@ def usable_spans(
     refused: Counter[str] | None = None,
     checks: Collection[str] = RULES,
 ) -> list[Span]:
-    """Returns the spans (offsets in the passage's text) that may be masked, alone or with the others.
+    """Returns the spans that may be masked, alone or with others (offsets in the passage's text).
 
-    `refused` counts the refused spans by reason. `checks` names the rules of `RULES` that apply.
-    Spans that cut a word, unspecific spans (stop words, a single letter) and names of the title are
-    always refused.
+    The function adds refused spans by reason to `refused`. `checks` names the rules of `RULES` that apply.
+    Always refused are spans that cut a word, unspecific spans (stop words, a single letter), and spans that
+    name the title.
     """
     if not spans or too_short(passage):
         return []
@@ -124,7 +124,7 @@ def refusal(shown: ShownText, start: int, end: int, checks: Collection[str] = RU
 
 
 def most_masks(passage: Passage, spans: Sequence[Span]) -> int:
-    """Returns the number of usable spans that can be masked together; adjacent spans exclude each other."""
+    """Returns how many usable spans can be masked together: any two need a word between them."""
     return len(spread(passage.text, spans))
 
 
@@ -133,8 +133,8 @@ def mask_passage(
 ) -> MaskedTask | None:
     """Makes a task with exactly k masks, drawn without replacement from usable `spans` (see `usable_spans`).
 
-    Returns None if no k spans are apart, or if fewer than SHORTEST words would stay visible. The
-    masked text with its answers filled in equals `task.original`.
+    Returns None if the passage has no k spans with a word between any two, or if fewer than SHORTEST words
+    would stay visible. The masked text with its answers filled in equals `task.original`.
     """
     chosen = draw(passage.text, spans, k, rng, preference)
     if chosen is None:
@@ -204,7 +204,7 @@ def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
 
 
 def _is_translated(text: str, start: int, end: int) -> bool:
-    """Whether a Chinese name is followed by its foreign form in parentheses, or the span is that form."""
+    """Whether the span is a Chinese name before its foreign form in parentheses, or this foreign form."""
     if _NAME_AFTER.match(text, end):
         return True
     return (
@@ -221,7 +221,7 @@ def _is_converted(
     after: re.Pattern[str] = _CONVERSION_AFTER,
     before: re.Pattern[str] = _CONVERSION_BEFORE,
 ) -> bool:
-    """Whether a quantity is next to itself in another unit: `422,000 km2 (163,000 sq mi)`.
+    """Whether the span is a quantity next to its conversion to another unit: `422,000 km2 (163,000 sq mi)`.
 
     A year in parentheses is not a conversion.
     """

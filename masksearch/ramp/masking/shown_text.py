@@ -1,7 +1,7 @@
-"""Index of the words of a task's text. It decides whether a span can be inferred from the rest of the text.
+"""An index of the words of a task's text, which decides whether the rest of the text gives a span away.
 
-The text is split into words once for all its spans. A span is a range of words [first, last) of the text;
-"elsewhere" means every other word.
+The text is split into words once for all its spans. A span is given as its words and their range
+[first, last) in the text. "Elsewhere" means in the text outside this range.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 from masksearch.text.words import STEM, akin, base_title, demonyms, located_words, loose_words, stop_words
 
-# Chinese characters that follow any figure, so that no figure can be inferred from them.
+# Chinese characters for year, month and day. They follow any figure, so they give no figure away.
 _COUNTERS = frozenset("年月日")
 _ROMAN = re.compile("[ivx]{2,}e?|[ivx]e")
 
@@ -47,7 +47,7 @@ class ShownText:
         """Returns the words of text[start:end]."""
         first, last = self.within(start, end)
         if first < last and (self._starts[first] < start or self._ends[last - 1] > end):
-            # The span cuts a word, or stops before a sign that folds to letters ("Foo™").
+            # The span cuts a word, or ends before a sign that is normalised to letters ("Foo™").
             return loose_words(self.text[start:end], self.language)
         return self.words[first:last]
 
@@ -58,14 +58,14 @@ class ShownText:
         return not (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
 
     def overlaps_title(self, words: Sequence[str]) -> bool:
-        """Whether the title contains all the words, or the words contain the title (without parenthesis)."""
+        """Whether the title contains all the words, or they contain the title without its parenthesis."""
         return self._titled.issuperset(words) or bool(self._name and self._name.issubset(words))
 
     def is_inferable_from_title(self, words: Sequence[str]) -> bool:
         """Whether a span can be inferred from the title.
 
-        True if a title word starts with the span's only word ("Ne" and "Neon"), or if words akin to
-        at least half of the span's content words are in the title.
+        True if the span is one word and a title word starts with it ("Ne" and "Neon"), or if the title has
+        words akin (see `words.akin`) to at least half of the span's content words.
         """
         if (
             len(words) == 1
@@ -84,7 +84,7 @@ class ShownText:
         return bool(known) and 2 * sum(known) >= len(known)
 
     def repeats(self, words: Sequence[str], first: int, last: int) -> bool:
-        """Whether the words [first, last) also occur elsewhere as a run."""
+        """Whether the words of the span [first, last) also occur elsewhere in a row."""
         size = len(words)
         return any(
             (place >= last or place + size <= first) and self.words[place : place + size] == words
@@ -92,10 +92,10 @@ class ShownText:
         )
 
     def is_inferable(self, words: Sequence[str], first: int, last: int) -> bool:
-        """Whether the words [first, last) can be inferred from the rest of the text.
+        """Whether the span [first, last) can be inferred from the rest of the text.
 
-        True if one of the words occurs elsewhere in the same form, or if all content words occur
-        elsewhere in this or another form.
+        True if one of its words occurs elsewhere in the same form, or if all of its content words occur
+        elsewhere in the same or another form.
         """
         if self.language == "zh":
             known = self._known_content(words, self._elsewhere(first, last))
@@ -110,24 +110,24 @@ class ShownText:
         return bool(known) and all(known)
 
     def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
-        """Returns, for each Chinese content character of `words`, whether `others` reveal it."""
+        """Returns, for each content character of a Chinese span, whether `others` give it away."""
         pairs = zip(words, _occur_paired(words, others), strict=True)
         return [known for word, known in pairs if self._is_content(word)]
 
     def _is_content(self, word: str) -> bool:
-        """Whether a word is a content word: a long word, or a figure in Spanish and French.
+        """Whether a word is a content word: a long word, or (in Spanish and French) a figure.
 
-        In Chinese: every character except stop characters and `_COUNTERS`.
+        In Chinese, every character except stop characters and `_COUNTERS` counts.
         """
         if self.language == "zh":
             return word not in self._stop and word not in _COUNTERS
-        # Figures count although they are short: "siglo XIX" cannot be inferred from "siglo XX".
+        # Figures are content words although they are short: "siglo XX" does not give "siglo XIX" away.
         if self.language in ("es", "fr") and (word.isdigit() or _ROMAN.fullmatch(word)):
             return True
         return len(word) > 3 and word not in self._stop
 
     def _elsewhere(self, first: int, last: int) -> list[str]:
-        """Returns the words outside [first, last); an empty word marks the gap."""
+        """Returns the words outside [first, last); an empty word is put in the place of the span."""
         return [*self.words[:first], "", *self.words[last:]]
 
     def _has_akin(self, word: str, first: int, last: int) -> bool:
@@ -147,14 +147,14 @@ class ShownText:
 
 
 def _outside(places: Iterable[int], first: int, last: int) -> bool:
-    """Whether one of the places is outside [first, last)."""
+    """Whether one of the word numbers in `places` is outside [first, last)."""
     return any(not first <= place < last for place in places)
 
 
 def _occur_paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
     """Returns, for each word of a Chinese span, whether `others` contain it and one of its neighbours.
 
-    A word is one character, or a longer figure or Latin word, which needs no neighbour.
+    A word is one character, or a figure or Latin word of several characters. The latter needs no neighbour.
     """
     # Two characters in a row are roughly a word; a single character may be part of any word.
     pairs, single = set(itertools.pairwise(others)), set(others)

@@ -7,15 +7,15 @@ ppl        Takes the hardest spans for the causal language model `ppl_model` (th
            perplexity).
 
 Details of `ppl`: the model reads "Title: text", or the text alone if it starts with the title. The
-difficulty of a span is the mean loss (nats per token) of the tokens that share a character with it; each
-token is predicted from all tokens before it, without masks. The k hardest spans with a word between any
-two are masked (ties: the earlier span). The mean is used instead of the sum, because the sum over the
-digits of a long figure exceeds the sum of every name. The model does not see the text after a span. The
-position of a span in its passage does not change its chance: the title gives enough context.
+difficulty of a span is the mean loss (nats per token) of the tokens that share a character with it. Each
+token is predicted from all tokens before it, without masks; the model does not see the text after a span.
+The k hardest spans with a word between any two are masked (ties: the earlier span). The mean is used instead
+of the sum, because the sum over the digits of a long figure exceeds the sum of every name.
 
-A figure has one loss per digit, many of them low, so that years and figures are masked less often than at
-random, and rare names more often. Members of lists, which other members could replace, are also among the
-hardest (docs/log.md).
+Which spans are masked (docs/log.md): rare names more often than at random, years and figures less often,
+because many of their digits have a low loss. Items of a list are also among the hardest spans, because
+other items could take their place. Spans at the start of a passage are not masked more often than others:
+the title gives enough context.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Strategy(Protocol):
-    """Gives preferences among the usable spans of passages."""
+    """Decides which usable spans of a passage are preferred for masking."""
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Strategy(Protocol):
 
 
 def make_strategy(settings: MaskSettings) -> Strategy:
-    """Returns the strategy that the settings name; a model is loaded at its first use.
+    """Returns the strategy in `settings.strategy`; its model is loaded only at the first use.
 
     Raises UsageError if the settings lack a model or weights that the strategy needs.
     """
@@ -70,13 +70,13 @@ class Uniform:
     name: str = "uniform"
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """Returns no preference."""
+        """Returns `ALIKE` (no preference) for each passage."""
         return [ALIKE for _ in items]
 
 
 @dataclass(frozen=True)
 class Weighted:
-    """Strategy `weighted`: a span has the weight of its category; ignores case."""
+    """Strategy `weighted`: a span has the weight of its category; upper and lower case do not matter."""
 
     weights: dict[str, float] = field(default_factory=dict)
     """Category, case-folded -> weight."""
@@ -123,7 +123,7 @@ class Hardest:
         return load_likelihood(self.model, self.batch)
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """Returns the mean loss of each span in nats per token, as a ranking."""
+        """Returns the mean loss of each span (nats per token) as its weight, for a choice by rank."""
         if not any(spans for _, spans in items):
             return [ALIKE for _ in items]
         texts = [titled(passage.title, passage.text) for passage, _ in items]

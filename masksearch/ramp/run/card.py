@@ -1,4 +1,4 @@
-"""The data card of a folder of tasks: metadata for data set hubs, and a description for other users."""
+"""The data card (README) of a folder of tasks: metadata for data set hubs, and a description for users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-"""(tasks below which a size category applies, name of the category as hubs use it)."""
+"""(number of tasks, hub's name of the size category for fewer tasks than this)."""
 FIELDS = (
     ("id", "unique; the passage and its number of masks"),
     ("doc_id, passage_id, title", "source of the text"),

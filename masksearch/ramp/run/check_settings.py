@@ -21,7 +21,7 @@ from masksearch.search import load
 def check_settings(settings: MaskSettings, output: Path) -> None:
     """Raises an error for wrong settings, unreadable files and missing extras, before any work starts.
 
-    Builds everything that is cheap to build, and discards it; each part raises its own kind of error.
+    Builds everything that is cheap to build, and discards the result: the parts raise the errors.
     """
     check_effect(settings)
     make_extractors(settings)
@@ -60,7 +60,7 @@ def check_same_text(settings: MaskSettings) -> None:
     known = searcher.manifest.get("source_hash")
     if known and known == source_hash(settings.corpus):
         return
-    # Compares the passages, because the files may differ although the text is the same.
+    # Compares the passages instead of the files, because different files may hold the same text.
     wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
     documents = read_documents(wanted.corpus, wanted.limit, None, wanted.language)
     if corpus_hash(cut_all(documents, wanted.max_words)) != searcher.manifest["corpus_hash"]:

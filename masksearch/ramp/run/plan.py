@@ -33,15 +33,15 @@ ORDER, COPIES = "order.npy", "copies.npy"
 
 @dataclass(frozen=True)
 class Plan:
-    """The passages of a run and their division into shards. Small and picklable."""
+    """The passages of a run and their division into shards. A plan is small and picklable."""
 
     settings: MaskSettings
     store: Path
-    """Folder with the passages: an index, or passages without an index."""
+    """Folder with the passages: an index, or stored passages that cannot be searched."""
     work: Path
     """Work folder of the run, with the order of the documents and the flags of near-copies."""
     shares: Mapping[int, float]
-    """Number of masks -> share with which it is drawn."""
+    """Number of masks -> share with which this number is drawn (see `mask_counts.tilted`)."""
     searches: bool
     """Whether `store` is an index that verifies tasks."""
     shard_size: int
@@ -54,13 +54,13 @@ class Plan:
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64] | range:
-        """(documents,) numbers of the documents in the order of processing."""
+        """(documents,): numbers of the documents in the order of processing."""
         path = self.work / ORDER
         return np.load(path, mmap_mode="r") if path.exists() else range(len(self.passages.document_starts))
 
     @cached_property
     def copies(self) -> npt.NDArray[np.bool_] | None:
-        """(passages,) flags of near-copies; None if near-copies are kept."""
+        """(passages,): flags of near-copies; None if the run keeps near-copies."""
         path = self.work / COPIES
         return np.load(path, mmap_mode="r") if path.exists() else None
 
@@ -84,7 +84,7 @@ class Plan:
         return Source(self.passages[rows[0]].doc_id, _Stored(self.passages, rows), marked)
 
     def __getstate__(self) -> dict[str, object]:
-        """Leaves out open files, which another process has to open itself."""
+        """Pickles the plan without its open files, which the other process opens again."""
         files = ("passages", "order", "copies")
         return {name: value for name, value in self.__dict__.items() if name not in files}
 
@@ -110,7 +110,7 @@ class _Stored(Sequence["Passage"]):
 
 
 def build_tools(plan: Plan) -> Tools:
-    """Loads everything that the settings name: models, the index, excluded titles and texts."""
+    """Loads what a process needs to make tasks: models, the index, and the titles and texts to exclude."""
     settings = plan.settings
     searcher = load(plan.store) if plan.searches else None
     return Tools(
@@ -125,7 +125,7 @@ def build_tools(plan: Plan) -> Tools:
 
 
 def _excluded(settings: MaskSettings) -> Callable[[Passage], str]:
-    """Returns a function that returns the reason for excluding a passage, or an empty string."""
+    """Returns a function from a passage to the reason for excluding it, or to an empty string."""
     if not (settings.exclude or settings.exclude_corpus):
         return lambda passage: ""
     return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)
@@ -154,7 +154,7 @@ def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tupl
 
 @dataclass(frozen=True)
 class _Retrievable:
-    """The check `retrievable`."""
+    """The check `retrievable`, bound to a search."""
 
     searcher: LocalSearcher
     k: int
@@ -165,7 +165,7 @@ class _Retrievable:
 
 @dataclass(frozen=True)
 class _Elsewhere:
-    """The check `elsewhere`."""
+    """The check `elsewhere`, bound to a search."""
 
     searcher: CountingSearcher
     k: int

@@ -1,4 +1,4 @@
-"""Prepares a run of the stage `mask`: passages, near-copies, order of documents, shares of mask counts.
+"""Prepares a run of the stage `mask`: stores passages, marks near-copies, orders documents, fits mask counts.
 
 Each step stores its result in the work folder, so that a resumed run does not repeat it.
 """
@@ -32,15 +32,15 @@ from masksearch.search.settings import IndexSettings
 
 REJECTS, SHARES, KEY = "rejects.jsonl", "shares.json", "settings.key"
 RESUMED: Final = ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES)
-"""Files and folders of the work folder that only serve to resume a run."""
+"""Files and folders of the work folder that only serve to resume an interrupted run."""
 SAMPLE = 256
-"""Passages to which the shares of the mask counts are fitted."""
+"""Number of passages to which the shares of the mask counts are fitted."""
 LEAST_SHARD = 100
-"""Minimum number of documents of a shard if a limit makes shards smaller."""
+"""Minimum number of documents per shard for a run with a limit, which has smaller shards."""
 
 
 def with_corpus(settings: MaskSettings) -> MaskSettings:
-    """Returns settings with a corpus; the default is the index's corpus, or the packaged summaries."""
+    """Returns settings with a corpus: the given one, else the index's corpus, else the packaged summaries."""
     if settings.corpus:
         return settings
     named = load(settings.index).manifest["corpus"] if settings.index else DEFAULT_CORPUS
@@ -69,7 +69,7 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
 
 
 def _shard_size(settings: MaskSettings) -> int:
-    """Returns the documents per shard: fewer for a low limit, so that few surplus tasks are made."""
+    """Returns the documents per shard; a low limit gives small shards, so that few surplus tasks are made."""
     if settings.limit is None:
         return settings.shard_size
     shares = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}
@@ -99,7 +99,7 @@ def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
 
 
 def _store_passages(settings: IndexSettings, folder: Path) -> None:
-    """Stores the passages of a corpus without an index, one document at a time."""
+    """Stores the passages of a corpus one document at a time, without building an index."""
     skipped = SkipCount()
     with atomic_path(folder) as temporary:
         temporary.mkdir()
@@ -126,8 +126,8 @@ def _clear(work: Path, names: Iterable[str]) -> None:
     """Removes files and folders of the work folder."""
     for name in names:
         if (work / name).exists():
-            # Renamed first, so that a kill does not leave half a folder under a name that a resumed run
-            # trusts.
+            # Renamed first: if the process is killed here, no half-removed folder has a name that a resumed
+            # run trusts.
             doomed = work / f".{name}.done.tmp"
             remove(doomed)
             (work / name).rename(doomed)

@@ -26,7 +26,7 @@ def is_folder_product(output: Path) -> bool:
 
 
 def check_output(output: Path) -> None:
-    """Raises UsageError for an output with an unknown suffix."""
+    """Raises UsageError for an output file with an unknown suffix."""
     if str(output) != "-" and output.suffix and not output.name.endswith(SUFFIXES):
         raise UsageError(
             f"-o {output}: tasks are written as {', '.join(SUFFIXES)}, "
@@ -45,17 +45,20 @@ def write_tasks(output: Path, tasks: Iterable[dict[str, Any]]) -> None:
 def write_folder(
     output: Path, tasks: Iterable[dict[str, Any]], kind: str, finish: Callable[[], dict[str, Any]]
 ) -> None:
-    """Writes a folder of files of up to `TASKS_PER_FILE` tasks; `finish()` returns the report of the run."""
+    """Writes a folder of files with up to `TASKS_PER_FILE` tasks each, a manifest and a data card.
+
+    `finish()` is called after the last task and returns the report of the run.
+    """
     with atomic_path(output) as folder:
         folder.mkdir()
         files = [_write_shard(folder, number, block, kind) for number, block in enumerate(_blocks(tasks))]
-        report = finish()  # complete only once all tasks are written
+        report = finish()  # the counts of the report are complete only after the last task
         write_json(folder / MANIFEST, {"format": TASKS_FORMAT, "files": files, **report})
         write_text(folder / CARD, render_card(report, files, kind))
 
 
 def _write_shard(folder: Path, number: int, tasks: Iterable[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """Writes one file and returns its entry of the manifest."""
+    """Writes one file of tasks and returns its entry for the manifest."""
     path = folder / f"tasks-{number:05}.{kind}"
     count = 0
 
@@ -70,7 +73,7 @@ def _write_shard(folder: Path, number: int, tasks: Iterable[dict[str, Any]], kin
 
 
 def _blocks(tasks: Iterable[dict[str, Any]]) -> Iterator[Iterable[dict[str, Any]]]:
-    """Yields consecutive blocks of tasks as iterators, so that no block is held in memory."""
+    """Yields blocks of `TASKS_PER_FILE` tasks as iterators, so that no block is held in memory."""
     iterator = iter(tasks)
     for first in iterator:
         yield itertools.chain([first], itertools.islice(iterator, TASKS_PER_FILE - 1))

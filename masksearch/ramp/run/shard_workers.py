@@ -17,10 +17,10 @@ from masksearch.runtime.workers import worker_pool
 
 
 class Engine(Protocol):
-    """Masks shards, in any order."""
+    """Makes the tasks of shards, in any order."""
 
     def run(self, shards: Sequence[int]) -> Iterator[int]:
-        """Masks and writes these shards; yields the number of each shard once it is written."""
+        """Makes and writes the tasks of these shards; yields the number of each shard once it is written."""
 
 
 def open_engine(plan: Plan) -> AbstractContextManager[Engine]:
@@ -67,7 +67,7 @@ class Processes(AbstractContextManager["Processes"]):
         self._stack.close()
 
 
-# The worker of a process of the pool: loaded once per process by `_load_worker`.
+# The `ShardWorker` of this pool process, built once by `_load_worker`.
 _worker: ShardWorker | None = None
 
 
@@ -106,7 +106,7 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
 
 class _RayWorker:
-    """Masks shards in an actor."""
+    """Masks shards in a Ray actor."""
 
     def __init__(self, plan: Plan) -> None:
         self._worker = ShardWorker(plan)

@@ -1,10 +1,11 @@
 """Shards on disk: each is processed independently and once, and written atomically.
 
-    WORK/shards/000012.jsonl    first line: counts, and the documents set aside with their reasons; then
-                                the tasks
+    WORK/shards/000012.jsonl    the first line holds the counts, and the documents set aside with their
+                                reasons; each further line holds a task
 
-Counts and tasks are in one file, which is renamed into place, so that they always belong together. A
-resumed run processes the missing shards. A later run also retries documents that were set aside.
+Counts and tasks are in one file, which is renamed into place when it is complete. So the counts always
+belong to the tasks. A resumed run processes the missing shards, and retries the documents that were set
+aside.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class ShardFile:
             yield from map(json.loads, stream)
 
     def record(self) -> tuple[MaskStats, dict[str, str]]:
-        """Returns the counts, and the reasons of documents set aside by id."""
+        """Returns the counts, and the documents set aside: id -> reason."""
         with open(self.path, encoding="utf-8") as stream:
             value = json.loads(next(stream))
         return MaskStats.from_json(value["stats"]), value["rejects"]
@@ -61,7 +62,10 @@ class ShardWorker:
         self._tools: Tools | None = None
 
     def __call__(self, shard: int) -> int:
-        """Processes a shard, or its documents that were set aside; writes it and returns its number."""
+        """Processes a shard, writes it and returns its number.
+
+        Of a shard that is already written, only the documents that were set aside are processed.
+        """
         if self._tools is None:
             self._tools = build_tools(self._plan)
         file = ShardFile(shard_folder(self._plan.work), shard)
@@ -76,7 +80,7 @@ class ShardWorker:
         return shard
 
     def _add(self, file: ShardFile, stats: MaskStats, again: Worked, order: list[str]) -> None:
-        """Adds the tasks of retried documents to a shard, in document order, as if no document had failed."""
+        """Adds the tasks of retried documents to a shard, in the order of the documents."""
         position = {doc_id: number for number, doc_id in enumerate(order)}
         tasks = [*file.tasks(), *(task.to_json() for task in again.tasks)]
         tasks.sort(key=lambda task: position[task["doc_id"]])

@@ -1,14 +1,14 @@
-"""The stage `mask`: makes verified tasks from a corpus, and reports the dropped spans and tasks with reasons.
+"""The stage `mask`: makes verified tasks from a corpus, and reports what was dropped and why.
 
-    1. Uses the given index, or builds one; without a check that searches, it only cuts the passages.
+    1. Uses the given index, or builds one. If no check searches, it only cuts the corpus into passages.
     2. Marks near-copies, draws the order of the documents, and fits the shares of the mask counts to a
        sample.
     3. Processes shards of documents in this process, several processes or a cluster; writes each shard
        atomically.
     4. Joins the tasks of the shards, up to the limit.
 
-prepare.py has steps 1 and 2. Each step stores its result in the work folder, so that a resumed run ends
-in the same bytes as an uninterrupted one.
+prepare.py has steps 1 and 2. Each step stores its result in the work folder. A resumed run therefore writes
+the same bytes as an uninterrupted one.
 
     masksearch mask docs.jsonl -o tasks.jsonl --limit 1000
 """
@@ -39,18 +39,18 @@ from masksearch.search import load
 
 REPORT = "mask-report.json"
 OUTAGE = 20
-"""Number of documents set aside in a row, without a processed document between them, that ends the run."""
+"""Number of documents set aside in a row, without a processed one between them, that ends the run."""
 _PLACE = 1 << 24
-"""The place of a task is shard * _PLACE + its number in the shard."""
+"""Identifies a task by its place: shard * _PLACE + number of the task in the shard."""
 
 
 def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> dict[str, Any]:
     """Writes tasks to `output` and returns a summary.
 
     `output` is a file (`.jsonl`, also with `.gz`, `.bz2` or `.zst`; `.parquet`; `-` for standard output),
-    or a folder of shards if its name has no suffix. `work` keeps intermediate results for a resumed run,
-    and the report at the end. Raises SearchError if the index was built from another corpus, DataError if
-    no task can be made.
+    or a folder of shards if its name has no suffix. The folder `work` holds intermediate results for a
+    resumed run, and in the end the report. Raises SearchError if the index was built from another corpus,
+    DataError if no task can be made.
     """
     check_output(Path(output))
     if work is None:
@@ -71,11 +71,11 @@ class _Run:
         self.stats = MaskStats()
         self.rejects: dict[str, str] = {}
         self.failed = 0
-        """Documents set aside since the last shard with a processed document."""
+        """Number of documents set aside since the last shard with a processed document."""
         self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:
-        """Runs all steps, or no step if an earlier attempt was interrupted after writing its output."""
+        """Runs all steps, or none if an earlier attempt was interrupted after writing its output."""
         if self.output.exists() and (summary := reported_summary(self.work / REPORT, self.settings)):
             tidy(self.work)
             return summary
@@ -89,7 +89,7 @@ class _Run:
         return self._conclude()
 
     def _write(self, engine: Engine) -> None:
-        """Writes the output. Raises DataError, before the output is created, if no task was made."""
+        """Writes the output. If no task was made, raises DataError and creates no output."""
         tasks = self._tasks(engine)
         first = next(tasks, None)
         if first is None:
@@ -132,8 +132,8 @@ class _Run:
     def _window(self, done: int) -> int:
         """Returns the number of shards to process next: all, or an estimate of how many the limit needs.
 
-        The estimate is at least one shard per worker, and otherwise at most as many shards as already
-        processed, because it is unreliable after few shards.
+        The estimate is unreliable after few shards, so it is at most the number of shards processed so far.
+        It is at least one shard per worker.
         """
         if self.settings.limit is None:
             return self.plan.shards
@@ -151,7 +151,7 @@ class _Run:
         return [shard for shard, file in files.items() if not file.done or file.record()[1]]
 
     def _stop_if_all_failed(self, shard: int) -> None:
-        """Raises MaskSearchError after OUTAGE failures in a row: the endpoint is down for all documents."""
+        """Raises MaskSearchError after OUTAGE failed documents in a row: the endpoint is then down."""
         stats, rejects = ShardFile(self._shards, shard).record()
         self.failed = 0 if stats.documents else self.failed + len(rejects)
         if self.failed >= OUTAGE:
@@ -161,7 +161,7 @@ class _Run:
             )
 
     def _selected(self, shard: int) -> Iterator[dict[str, Any]]:
-        """Adds the counts of a shard and yields its tasks that the selection takes."""
+        """Adds a shard's counts to those of the run; yields the shard's tasks that the selection takes."""
         file = ShardFile(self._shards, shard)
         stats, rejects = file.record()
         self.stats.merge(stats.without_tasks())

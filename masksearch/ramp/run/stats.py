@@ -19,7 +19,7 @@ from masksearch.runtime.records import explain, read_rows
 from masksearch.types import MaskedTask
 
 LARGEST_SAMPLE = 100_000
-"""Maximum number of numbers from which quantiles of lengths are computed, so that memory stays constant."""
+"""Maximum number of lengths that are kept to compute quantiles, so that memory stays constant."""
 
 DROPPED = (
     ("dropped", "dropped passages, by reason"),
@@ -54,7 +54,7 @@ class _Sample:
 
 
 def describe(path: Path, examples: int = 3) -> dict[str, Any]:
-    """Returns counts by k, category, language and drop reason, lengths in words, and examples.
+    """Returns counts by number of masks, category, language and drop reason; lengths in words; and examples.
 
     Raises DataError without tasks, FormatError for a record that is not a RAMP task.
     """

@@ -19,7 +19,7 @@ class MaskStats:
     documents: int = 0
     """Processed documents, without those set aside."""
     passages: int = 0
-    """Passages tried."""
+    """Passages from which a task was tried, including near-copies."""
     verified: int = 0
     """Tasks whose evidence was searched for."""
     found: int = 0
@@ -27,7 +27,7 @@ class MaskStats:
     set_aside: int = 0
     """Documents that failed because of an endpoint; a later run retries them."""
     kept: int = 0
-    """Tasks."""
+    """Tasks that the run kept."""
     dropped: Counter[str] = field(default_factory=_counter)
     """Reason -> passages."""
     masks: Counter[str] = field(default_factory=_counter)
@@ -43,7 +43,7 @@ class MaskStats:
     ranks: Counter[str] = field(default_factory=_counter)
     """Rank of the evidence -> masks."""
     survival: Counter[str] = field(default_factory=_counter)
-    """`CATEGORY: test` -> masks that passed the test of evidence from elsewhere."""
+    """`CATEGORY: test` -> masks that passed this test of the check `elsewhere`."""
 
     def add_task(self, task: Mapping[str, Any]) -> None:
         """Counts a task, given as JSON."""
@@ -54,7 +54,10 @@ class MaskStats:
         self.ranks.update(str(rank) for rank in task["ranks"])
 
     def without_tasks(self) -> MaskStats:
-        """Returns the counts without those of tasks; a limit may keep fewer tasks than the shard has."""
+        """Returns the counts without those of tasks.
+
+        With a limit, a run may keep only some tasks of a shard, so it counts the kept tasks itself.
+        """
         return replace(
             self, kept=0, masks=Counter(), categories=Counter(), languages=Counter(), ranks=Counter()
         )

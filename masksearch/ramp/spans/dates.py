@@ -1,9 +1,9 @@
 """Finds dates by pattern: days, months, years, decades, centuries and eras, as each language writes them.
 
 Every date contains a figure or one of a few words ("tenth century", "siglo XX", "二十世纪"). For speed, the
-figures of a text are found first and the date patterns are tried only there. Dates that start with a word
-have separate patterns, each of which starts with plain letters, so that Python's matcher can skip to
-them.
+figures of a text are found first, and most date patterns are tried only there. Dates that start with a word
+have separate patterns. Each of these starts with plain letters, so that Python's matcher can skip to the
+letters.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Dates:
     at_figure: re.Pattern[str]
     """Dates that start with a figure; matched at each figure."""
     at_word: re.Pattern[str]
-    """Dates that start with a word; searched in texts that contain one of `words`."""
+    """Dates that start with a word; tried only in texts that contain one of `words`."""
     words: tuple[str, ...]
     """Strings of which a text must contain one for `at_word` to be tried."""
     qualifiers: tuple[str, ...] = ()
-    """Words that may precede a decade or a century and belong to it: "early ", "mid-"."""
+    """Words before a decade or a century that are part of the date: "early ", "mid-"."""
 
 
 _YEAR = r"(?:1\d{3}|20\d{2})(?!\d)"
@@ -201,7 +201,7 @@ def make(settings: MaskSettings) -> Extractor:
 
 
 def find(text: str, language: str) -> list[Span]:
-    """Returns the dates of a text. If dates overlap, the first one counts: "July 4, 1776", not "1776"."""
+    """Returns the dates of a text. Of overlapping dates the first one is kept: "July 4, 1776", not "1776"."""
     dates = DATES.get(language)
     if dates is None:
         return []

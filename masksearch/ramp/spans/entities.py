@@ -3,14 +3,15 @@
 Departure from the paper, in which a large language model lists the spans (see spans/llm.py for that).
 
 The extras `ner` and `ner-fr` install pipelines for English and French. For Spanish and Chinese any
-installed spaCy pipeline of the language is used. `ner_model` names another pipeline, by name or folder;
-it serves its own language, or all languages if its language is `xx`. Only the components that find
-entities run. A batch may mix languages; each passage goes through the pipeline of its language.
+installed spaCy pipeline of the language is used. `ner_model` names another pipeline, by name or folder; it
+is used for passages in its language, or for all passages if its language is `xx`. Only the pipeline
+components that find entities run. A batch may mix languages; each passage goes through the pipeline of its
+language.
 
 Only names become spans: persons, places, organisations, works, events and the like. Patterns find dates
 and figures more reliably. Nationalities and languages ("English") are left out, because they can too
-often be inferred from the context. The labels of pipelines with four labels (Spanish and French) are
-mapped to the English ones: PER becomes PERSON; LOC, ORG and MISC stay.
+often be inferred from the context. The Spanish and French pipelines have only the four labels PER, LOC, ORG
+and MISC. PER becomes PERSON, as in English; the other three stay.
 """
 
 from __future__ import annotations
@@ -47,10 +48,10 @@ CATEGORIES = {
 BATCH = 64
 """Passages per batch of a pipeline."""
 _UNUSED = ("tagger", "morphologizer", "parser", "senter", "attribute_ruler", "lemmatizer")
-"""Components on which no entity recogniser depends; they are not loaded."""
+"""Pipeline components that entity recognisers do not need; they are not loaded."""
 
-# Mistakes of the small pipelines: "names" without a capital letter or figure, adjectives of origin, and
-# words too common to be searched for.
+# The next patterns remove mistakes of the small pipelines: "names" without a capital letter or figure,
+# adjectives of origin, and words too common to be searched for.
 _NAMELIKE = re.compile(r"[^\W\d_a-zß-öø-ÿ]|\d")
 _ORIGIN = re.compile(
     r"(?:\w+[\s-])?(?:[A-Z]\w+(?:ish|ese|ians?|eans?|ic|cans?)|French|Dutch|Greek|Welsh|Swiss|Arab"
@@ -65,8 +66,8 @@ _COMMON = {
     "zh": "",
 }
 _COMMON_NAMES = {language: frozenset(words.split()) for language, words in _COMMON.items()}
-# The four-label pipelines take the first words of a sentence for a name; a find that starts with a
-# function word is not a name.
+# The four-label pipelines often take the first words of a sentence for a name. An entity that starts with
+# a function word is therefore not accepted as a name.
 _FUNCTION_WORDS = {
     "es": re.compile(
         r"(?:En|Es|Fue|Su|Sus|Se|Por|Para|Con|Sin|Desde|Hasta|Entre|Durante|Tras|Según|También|Además"
@@ -81,7 +82,7 @@ _FUNCTION_WORDS = {
         r"|Morte|Considérée?|Situé|Située|Apr[eè]s|Avant|Malgré)(?!\w)"
     ),
 }
-# French capitalises the names of peoples, so that the pipeline takes them for names; Spanish does not.
+# French writes peoples ("les Français") with a capital letter, so the pipeline takes them for names.
 _NATIONS = re.compile(
     r"Français(?:es?)?|Anglais(?:es?)?|Japonais|Chinois|Hollandais|Néerlandais|Portugais|Écossais"
     r"|Irlandais|Gallois|Suédois|Danois|Hongrois|Américaine?s?|Romains"
@@ -90,7 +91,7 @@ _NATIONS = re.compile(
     r"|Turcs|Arabes|Juifs|Russes|Belges|Suisses|Britanniques|Slaves|Perses|Mongols|Ottomans|Chrétiens"
     r"|Musulmans"
 )
-# The four-label pipelines label centuries MISC; spans/dates.py finds them.
+# The four-label pipelines label centuries MISC. They are left to spans/dates.py.
 _CENTURY = re.compile(r"(?:siglos?\s)?[IVXL]+(?:ᵉʳ|ᵉ|er|e|ème)?(?:\ssiècles?)?")
 _PARTICLE = re.compile(r"(?:de|d['’]|del|von|van|der|da|di|du|al|el|bin|ibn)\b")
 
@@ -128,7 +129,7 @@ def make(settings: MaskSettings) -> Extractor:
 
 
 def is_name(text: str, language: str, category: str = "") -> bool:
-    """Whether an entity that a pipeline found is a name that can be searched for."""
+    """Whether an entity found by a pipeline is a name specific enough to be searched for."""
     if language == "zh":
         return len(text) > 1
     plain = text.casefold().removeprefix("the ").removesuffix("'s")
@@ -154,7 +155,10 @@ def _opens_sentence(text: str, start: int, name: str) -> bool:
 
 @cache
 def _installed(language: str) -> Any:
-    """Loads the first installed pipeline of a language. Raises MissingExtraError, UsageError."""
+    """Loads the first installed pipeline of a language.
+
+    Raises MissingExtraError or UsageError if none is installed.
+    """
     _need_spacy()
     name = next((name for name in PIPELINES.get(language, ()) if importlib.util.find_spec(name)), None)
     if name is not None:
@@ -195,7 +199,7 @@ def _load(name: str) -> Any:
             f"--ner-model: the spaCy pipeline '{name}' has no component that finds entities; name a pipeline "
             "with the component 'ner'."
         )
-    # A shared encoder (tok2vec) has to run too; it lists the components that listen to it.
+    # An entity recogniser may depend on a shared encoder (tok2vec), which lists the components that use it.
     encoders = {
         pipe
         for pipe in nlp.pipe_names

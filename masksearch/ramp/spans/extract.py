@@ -1,4 +1,4 @@
-"""Runs span extractors and turns their finds into clean spans: trimmed, at word boundaries, without overlaps.
+"""Runs span extractors and cleans the spans they find: trims them, drops bad spans, resolves overlaps.
 
 `EXTRACTORS` maps the name of an extractor to its module, which is imported at its first use. Each module
 defines `make(settings) -> Extractor`. An extractor takes passages (with their language and links) and
@@ -28,12 +28,12 @@ class Failure:
     """
 
     reason: str
-    """The cause as a sentence; the user sees the cause of the first failure."""
+    """The cause as a sentence, which the error message for the user quotes."""
 
 
 Extractor = Callable[[Sequence[Passage]], Iterator[list[Span] | Failure]]
-"""Yields one result per passage. An extractor may have an attribute `dropped`: a Counter of the reasons
-for which it rejected spans (see `dropped_spans`)."""
+"""Yields one result per passage. An extractor may have an attribute `dropped`: a Counter of the
+reasons for which it rejected spans (see `dropped_spans`)."""
 
 EXTRACTORS = {
     "ner": "masksearch.ramp.spans.entities",
@@ -51,8 +51,8 @@ MOST_CHARACTERS = 60
 MOST_HAN = 20
 """Maximum number of Chinese characters of a span in Chinese, which has no spaces between words."""
 
-# A leading article or possessive stays outside a span ("the [mask]"). Outside English this holds only in
-# lower case, because a capitalised article belongs to the name ("Los Ángeles").
+# A leading article or possessive is cut off a span, so that it stays visible ("the [mask]"). In other
+# languages than English only a lower-case article is cut off: "Los Ángeles" is a name with its article.
 _ARTICLES = {
     "en": r"(?i:the|a|an|its|his|her|their)\s+(?=\S)",
     "es": r"(?:el|la|los|las|lo|un|una|unos|unas|su|sus|del|al)\s+(?=\S)",
@@ -71,19 +71,22 @@ _JOINING = {
     "zh": "的 和 与 在 是 了 及 或",
 }
 _JOINING_WORDS = {language: frozenset(words.split()) for language, words in _JOINING.items()}
-# Of two spans at the same place, the span with the more specific category wins: names, then dates and
-# figures, then the rest.
+# Of two spans at the same place, the one whose category has the lower rank is kept: a name (rank 0), then a
+# date or figure, then the rest.
 _RANKS = {"DATE": 1, "NUMBER": 2, "TERM": 3, "LINK": 4, "OTHER": 5}
 _FIGURE = re.compile(r"[\d.,\s]+")
 
 
 def make_extractors(settings: MaskSettings) -> list[Extractor]:
-    """Builds the extractors that the settings name, in their order. Raises UsageError, MissingExtraError."""
+    """Builds the extractors of `settings.extractors`, in this order.
+
+    Raises UsageError for an unusable setting, and MissingExtraError without a package that is needed.
+    """
     return [extractor(name, settings) for name in dict.fromkeys(settings.extractors)]
 
 
 def extractor(name: str, settings: MaskSettings) -> Extractor:
-    """Builds the extractor of that name. Raises UsageError with the known names for an unknown one."""
+    """Builds the extractor of this name. Raises UsageError for an unknown name."""
     if name not in EXTRACTORS:
         raise UsageError(f"There is no extractor '{name}'; choose from {', '.join(EXTRACTORS)}.")
     extract: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
@@ -96,7 +99,7 @@ def language_of(passage: Passage, settings: MaskSettings) -> str:
 
 
 def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> Extractor:
-    """Builds an extractor from a function of a passage's text and language."""
+    """Builds an extractor from a function `find(text, language)` that returns the spans of one text."""
 
     def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
         for passage in passages:
@@ -108,7 +111,7 @@ def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> E
 def extract_spans(
     passages: Sequence[Passage], extractors: Sequence[Extractor], default_language: str = "en"
 ) -> Iterator[list[Span] | Failure]:
-    """Yields the spans of each passage, in text order and without overlaps, or the first Failure.
+    """Yields per passage its spans, in text order and without overlaps, or the first extractor's Failure.
 
     `default_language` applies to passages that do not name their language.
     """
@@ -127,7 +130,7 @@ def extract_spans(
 
 
 def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
-    """Returns the number of listed spans that the extractors have rejected so far, by reason."""
+    """Returns, by reason, the number of spans that the extractors have rejected so far."""
     total: Counter[str] = Counter()
     for extract in extractors:
         total.update(getattr(extract, "dropped", {}))
@@ -137,9 +140,8 @@ def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
 def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span]:
     """Trims spans, drops unusable spans, and of overlapping spans keeps the shortest.
 
-    A bare figure inside a longer span is dropped instead: the 11 of "Apollo 11", the 747 of "Boeing 747"
-    and the 1776 of "4 July 1776" are parts of a name or a date, not quantities, and would otherwise
-    replace these longer spans.
+    There is one exception: a bare figure inside a longer span is dropped, and the longer span is kept. The
+    11 of "Apollo 11" and the 1776 of "4 July 1776" are parts of a name or a date, not quantities.
     """
     found: dict[tuple[int, int], Span] = {}
     for span in spans:
@@ -153,7 +155,7 @@ def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span
     if len(found) < 2:
         return list(found.values())
     kept: list[Span] = []
-    # The shortest first, so that a longer span loses to any shorter one that it overlaps.
+    # The shortest spans come first, so that a longer span that overlaps one of them is dropped.
     places = sorted(found, key=lambda place: (place[1] - place[0], place))
     for start, end in places:
         if any(span.start < end and start < span.end for span in kept):
@@ -166,7 +168,7 @@ def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span
 
 
 def _is_part(start: int, end: int, places: Iterable[tuple[int, int]]) -> bool:
-    """Whether a longer span contains [start, end)."""
+    """Whether one of the places is longer than [start, end) and contains it."""
     return any(first <= start and end <= last and last - first > end - start for first, last in places)
 
 
@@ -200,8 +202,9 @@ def _keeps_full_stop(piece: str) -> bool:
 def _is_usable(text: str, start: int, end: int, language: str) -> bool:
     """Whether text[start:end] can be a span.
 
-    It needs 1 to 6 words, at most 60 characters (20 Chinese ones), balanced parentheses and quotes, no
-    square bracket and so no mask, no joining word at an end, and word boundaries around it.
+    A span has 1 to 6 words and at most 60 characters (in Chinese: at most 20). Its parentheses and quotes are
+    balanced. It contains no square bracket (and so no mask), does not start or end with a joining word, and
+    does not cut a word.
     """
     piece = text[start:end]
     if not 0 < len(piece) <= MOST_CHARACTERS or piece[0].isspace() or piece[-1].isspace():

@@ -1,8 +1,8 @@
-"""Uses the links of a text as spans: marked by people, in every language, without a model.
+"""Uses the anchor texts of links as spans: people have marked them, in every language; no model is needed.
 
-A dump's reader keeps the anchors of internal links with their offsets; a corpus without links yields no
-spans. Anchors that are too unspecific to search for are left out: footnote numbers, single letters and
-short figures.
+The reader of a Wikipedia dump keeps the anchors of internal links with their offsets. A corpus without links
+yields no spans. Anchors that are too unspecific to search for are left out: footnote numbers, single letters
+and short figures.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 The model is behind an OpenAI-compatible endpoint.
 
-A listed span is dropped and counted if the text does not contain it verbatim, contains it more than once,
-or if it was listed before. Answers are parsed as JSON, never evaluated; if an answer is not JSON, the
-model is asked once more. The official client retries temporary errors (429, 5xx, lost connections) with
-growing waits and follows the server's Retry-After. After that the passage is a `Failure`, and a later run
-retries its document. An endpoint that rejects the key or does not know the model ends the run, because
-every other document would fail too.
+A listed span is dropped and counted in three cases: the text does not contain it verbatim, the text
+contains it more than once, or the model has listed it before. Answers are parsed as JSON, never evaluated;
+if an answer is not JSON, the model is asked once more. The official client retries temporary errors (429,
+5xx, lost connections) with growing waits and follows the server's Retry-After. If all retries fail, the
+passage becomes a `Failure`, and a later run retries its document. An endpoint that rejects the key or does
+not know the model ends the run, because every other document would fail too.
 
 Requests run in a separate thread, up to `concurrency` at a time, while the caller uses the spans of
 earlier passages. The key is read from OPENAI_API_KEY.
@@ -56,15 +56,16 @@ CATEGORIES = (
 MOST_TOKENS = 1024
 """Token limit of an answer; the spans of a paragraph take a few hundred."""
 MOST_OPENINGS = 100
-"""Brackets of an answer that are tried as the start of JSON."""
+"""Maximum number of brackets of an answer that are tried as the start of JSON."""
 OUTAGE = 8
-"""Passages in a row without an answer that count as an outage (`concurrency`, if that is more)."""
+"""Number of passages in a row without an answer that count as an outage of the endpoint. A higher
+`concurrency` is used instead."""
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French", "zh": "Chinese"}
 
 _REFUSED = (401, 403, 404)
-"""HTTP statuses that every other request would get too: wrong key, URL or model."""
+"""HTTP statuses for a wrong key, URL or model, which every other request would get too."""
 _NO_JSON_MODE = (400, 422)
-"""HTTP statuses of servers that do not support `response_format`."""
+"""HTTP statuses with which a server without JSON mode (`response_format`) refuses a request."""
 
 Listed = tuple[str, str]
 """(text, category) of a span as the model listed it."""
@@ -117,7 +118,7 @@ class LlmSpans:
     def __call__(self, passages: Sequence[Passage]) -> Iterator[list[Span] | Failure]:
         """Yields the spans of each passage in order.
 
-        All requests are queued at once; closing the iterator early cancels the open requests.
+        All requests are queued at once. If the iterator is closed early, the open requests are cancelled.
         """
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
@@ -151,7 +152,7 @@ class LlmSpans:
         return locate(passage.text, listed, self.dropped, language_of(passage, self.settings))
 
     async def _ask(self, passage: Passage) -> list[Listed] | None:
-        """Returns the spans that the model lists; None if two answers in a row have no JSON list."""
+        """Returns the spans that the model lists; None if its first two answers have no JSON list."""
         language = language_of(passage, self.settings)
         messages = [
             {
@@ -186,7 +187,7 @@ class LlmSpans:
                 if error.status_code not in _NO_JSON_MODE:
                     raise
                 answer = await self._send(messages)
-                # The request works without the JSON mode, so the server does not support that mode.
+                # The same request succeeds without JSON mode, so the server does not support this mode.
                 self._json_mode = False
                 return answer
         except openai.APIStatusError as error:
@@ -212,8 +213,8 @@ class LlmSpans:
             "seed": settings.seed,
             **extra,
         }
-        # A plain post with a plain JSON reply: the client's typed call costs a third more CPU time, which
-        # is noticeable with 64 requests in flight.
+        # Uses the client's plain post: its typed call costs a third more CPU time, which is noticeable
+        # with 64 requests in flight.
         reply: Any = await self._policy.client.post("/chat/completions", cast_to=object, body=body)
         try:
             return str(reply["choices"][0]["message"]["content"] or "")
@@ -229,7 +230,7 @@ def read_answer(answer: str) -> list[Listed] | None:
             value, _ = json.JSONDecoder().raw_decode(answer, match.start())
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict):  # under "spans", or under any other name
+        if isinstance(value, dict):  # the list may be under "spans" or another name
             first_list = next((item for item in value.values() if isinstance(item, list)), None)
             value = value.get("spans", first_list)
         if isinstance(value, list):
@@ -240,7 +241,7 @@ def read_answer(answer: str) -> list[Listed] | None:
 
 
 def _listed_span(item: object) -> Listed | None:
-    """Reads one item of the list: a string, or an object under the usual names of its fields; else None."""
+    """Reads one item of the list: a string, or an object with usual field names. Returns None for others."""
     if isinstance(item, str):
         return item, ""
     if not isinstance(item, dict):

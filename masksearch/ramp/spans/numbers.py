@@ -3,7 +3,7 @@
 Examples: `$1.5 billion`, `44.62 square kilometers`, `150 977`, `29,9 %`, `1.4亿`, `三千公里`. Languages
 differ: Spanish and French have a decimal comma and separate thousands by points or spaces; Chinese has 万
 and 亿. A bare figure below 20 ("3 of them") is too unspecific to search for and is not a span. A
-spelled-out figure is a span only in Chinese and with a unit.
+figure in words ("三千") is a span only in Chinese, and only with a unit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from masksearch.ramp.spans.extract import Extractor, by_text
 from masksearch.types import Span
 
 LEAST = 20
-"""Smallest figure that is a span without a currency, magnitude or unit."""
+"""Smallest bare figure (without currency, magnitude or unit) that is a span."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def _tail(language: str) -> re.Pattern[str]:
     )
 
 
-# Each pattern starts with a single `\d`, so that Python's matcher skips to the next digit: three times as
-# fast.
+# Each pattern starts with a single `\d`, so that Python's matcher skips to the next digit. This is three
+# times as fast.
 _COMMAS = re.compile(r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d*(?:\.\d+)?)")
 _POINTS = re.compile(r"\d(?:\d{0,2}(?:[. \u00a0\u2009\u202f]\d{3})+(?!\d)(?:,\d+)?|\d*(?:[.,]\d+)?)")
 _PLAIN: dict[int, str | None] = {ord(","): None}

@@ -14,9 +14,9 @@ passage alone. Neighbouring words and word endings decide the position.
 - Chinese: nouns of `jieba`'s dictionary with three characters or more, or with two if they are very rare
   and end like learned words.
 
-A single word must be rarer than a word with a learned ending ("-synthesis", "-logía", "-isme"), because a
-rare everyday word ("heyday") is not a term. Precision comes before recall: many terms are not found.
-Install with `masksearch[terms]`.
+A single word without a learned ending must be rarer than a word with one ("-synthesis", "-logía",
+"-isme"), because a rare everyday word ("heyday") is not a term. Precision is more important than recall:
+many terms are missed. Install with `masksearch[terms]`.
 """
 
 from __future__ import annotations
@@ -54,14 +54,14 @@ class Grammar:
     """
 
     before: frozenset[str]
-    """Determiners, prepositions and other words that a noun phrase may follow."""
+    """Words after which a noun phrase may start: determiners, prepositions and others."""
     learned: re.Pattern[str]
     """Endings of learned nouns."""
     adjective: re.Pattern[str]
-    """Endings of adjectives. In English they rule a word out as head of a term; in Spanish and French an
-    adjective after a noun belongs to the term."""
+    """Endings of adjectives. In English, a word with such an ending cannot be the last word of a term. In
+    Spanish and French, an adjective after a noun belongs to the term."""
     no_noun: re.Pattern[str]
-    """Adverbs, participles and infinitives, matched as whole words."""
+    """Pattern of whole words that are not nouns: adverbs, participles and infinitives."""
     rare: float
     """Highest frequency of a word that is a term by itself."""
     learned_rare: float
@@ -71,9 +71,9 @@ class Grammar:
 
 
 _COMMON_MODIFIER = 4.3
-"""Highest frequency of a modifier that is part of a term."""
+"""Highest frequency with which a modifier still belongs to a term."""
 _COMMON_HEAD = 5.6
-"""Highest frequency of the noun of a term."""
+"""Highest frequency that the noun of a term may have."""
 
 GRAMMARS = {
     "en": Grammar(
@@ -145,15 +145,16 @@ _PRONOUNS = {
 }
 _ROMANCE_AND = frozenset("y e o u et ou".split())  # noqa: SIM905
 _ELIDED = re.compile(r"\b[ldLD]['’]$")
-# Stop words that do not follow an English noun phrase: a determiner or a pronoun there shows that the
-# word before is a verb.
+# Words that do not follow an English noun phrase: a determiner or a pronoun shows that the word before it is
+# a verb.
 _NO_RIGHT = frozenset(
     """the a an its their his her this these those some any each every no it him them us you me itself
     himself herself themselves all both what how more most many several another other such to up out off
     down""".split()  # noqa: SIM905
 )
 _LIST = frozenset({"and", "or"})
-# Adjectives of judgement rather than of kind ("a fruitful association"), adverbs and participles.
+# Modifiers that are no part of a term: adjectives that judge ("a fruitful association"), adverbs and
+# participles.
 _NO_MODIFIER = re.compile(
     r".+(?:ly|ful|less|ive|able|ible|ish|tional|some|ant|ent|uous|matic|esque|like|facto)|.{3,}(?:ed|ing)"
 )
@@ -207,7 +208,7 @@ Zipf = Callable[[str], float]
 
 
 def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
-    """Yields the terms of an English text: ends of runs of content words in the position of a noun phrase."""
+    """Yields the terms of an English text: the last words of runs that may be noun phrases."""
     stops = stop_words(language)
     place = 0
     while place < len(words):
@@ -278,7 +279,7 @@ def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, langua
             continue
         followed = place < len(words) and _joined(text, noun, words[place]) and words[place].text not in stops
         if _ends(grammar.adjective, noun.text) and (followed or left in _ROMANCE_AND):
-            continue  # an adjective before its noun, or the second of two adjectives
+            continue  # not the noun: an adjective before its noun, or the second of two adjectives
         kept = [noun]
         while place < len(words) and len(kept) < MOST_WORDS and _joined(text, kept[-1], words[place]):
             word = words[place]
@@ -310,7 +311,7 @@ def _ends(pattern: re.Pattern[str], word: str) -> bool:
 
 
 def _is_verb(word: str, zipf: Zipf) -> bool:
-    """Whether the -ing form of an English word is almost as frequent as the word: "binds", "form"."""
+    """Whether a word is mainly a verb ("binds"): its -ing form is almost as frequent as the word."""
     base = word.removesuffix("s")
     forms = (f"{base}ing", f"{base.removesuffix('e')}ing", f"{word.removesuffix('es')}ing")
     most = max(zipf(form) for form in forms)
@@ -387,8 +388,8 @@ def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
     posseg = _import("jieba.posseg")
     jieba.setLogLevel(logging.ERROR)
     tokenizer = jieba.Tokenizer()
-    # The cache is in a private folder: jieba's default is the shared temporary folder, where anyone could
-    # replace it.
+    # jieba's cache is put into a private folder. Its default is the shared temporary folder, where anyone
+    # could replace it.
     with tempfile.TemporaryDirectory() as folder:
         tokenizer.tmp_dir = str(Path(folder))
         tokenizer.initialize()

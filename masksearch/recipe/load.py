@@ -35,8 +35,8 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage with checked settings, which still refer to products of other stages by the stages'
-    names."""
+    """One stage with checked settings. The settings still name other stages where a product's path will
+    stand."""
 
     name: str
     spec: StageKind
@@ -48,7 +48,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A recipe with every default filled in; `stages` is ordered: each stage after the stages it needs."""
+    """A recipe with every default filled in. `stages` is in order: each stage stands after the stages it
+    needs."""
 
     name: str
     description: str
@@ -68,7 +69,7 @@ class Recipe:
 
 
 class _Instance(NamedTuple):
-    """A stage before its settings are resolved: a table of the file, for one seed."""
+    """A stage before its settings are resolved: one table of the recipe's file, for one seed."""
 
     base: str
     seed: int
@@ -160,7 +161,7 @@ class _Loader:
         return variables
 
     def _instances(self, base: str, table: dict[str, Any]) -> list[_Instance]:
-        """Returns the stages of one table: a single stage, or a stage for each seed."""
+        """Returns the stages of one table of the file: a single stage, or one stage for each seed."""
         if not NAME.fullmatch(base):
             raise self._error(
                 f"stages.{base}", "is not a valid name of a stage: use letters, digits, '-', '_' and '.'."
@@ -196,8 +197,8 @@ class _Loader:
         return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
 
     def _settings(self, instance: _Instance, variables: Mapping[str, Any]) -> Settings:
-        """Returns the settings of one stage: the recipe's defaults, its own values, and references, each
-        resolved to a single stage or path."""
+        """Returns the settings of one stage: the recipe's defaults, then the stage's own values. Every
+        reference is resolved to one stage or path."""
         key = f"stages.{instance.base}"
         spec = instance.spec
         own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)

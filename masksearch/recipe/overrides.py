@@ -1,4 +1,4 @@
-"""Overrides of a recipe's keys, and tables merged over each other."""
+"""Changes single keys of a recipe (overrides), and merges tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def set_value(data: dict[str, Any], override: str) -> str:
 
 
 def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Merges two tables key by key; `over` wins."""
+    """Merges two tables key by key; where both have a value, `over` wins."""
     merged = dict(under)
     for key, value in over.items():
         merged[key] = (

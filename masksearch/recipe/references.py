@@ -13,10 +13,11 @@ from masksearch.search.remote import is_remote
 MODELS = ("model", "ppl_model", "guess_model")
 """Fields that name a model: in a folder, behind an endpoint, or on a hub."""
 SEARCHED = ("index",)
-"""Fields that name a search: an index folder, or a search over a network."""
+"""Fields that name a search: an index folder, or a search service on the network."""
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
 NAMED_CORPORA = ("wiki-summaries", "hf")
-"""Texts before the first colon of a corpus that is not a path: the packaged summaries, a hub's data set."""
+"""Words before the first colon of a corpus that is not a path: `wiki-summaries` is the packaged text, `hf`
+a data set of the model hub."""
 
 
 def inputs(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -41,8 +42,8 @@ def locate(value: str, roots: Sequence[Path]) -> str:
 
 
 def exists(field: str, value: str) -> bool:
-    """Whether an input exists, as far as can be checked without loading it: a model may also be behind an
-    endpoint or on a hub."""
+    """Whether an input exists, as far as can be checked without loading it. A model need not be a path: it
+    may also be behind an endpoint or on a hub."""
     if Path(value).exists():
         return True
     if field in SEARCHED:
@@ -52,5 +53,5 @@ def exists(field: str, value: str) -> bool:
     if value.startswith(ENDPOINTS):
         return True
     hub = HUB_NAME.fullmatch(value)
-    # OWNER/NAME looks like a path; if a folder OWNER exists, the text is taken as a path.
+    # A hub's name OWNER/NAME looks like a path. If a folder OWNER exists, the text counts as a path.
     return hub is not None and not Path(hub[1]).exists()

@@ -38,8 +38,8 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
     """Runs every stage of `recipe` that is not done yet in the folder `out`; prints tables and the report's
     path.
 
-    Raises MaskSearchError with the stage's name, or the error that ended the stage; KeyboardInterrupt
-    passes through. Either way, run.json records how far the run came.
+    If a stage fails, raises MaskSearchError with the stage's name, or the error that ended the stage.
+    KeyboardInterrupt passes through. In all cases run.json records how far the run came.
     """
     out = Path(out)
     if ranks.count() > 1:
@@ -72,7 +72,8 @@ class _Run:
         self.timing = Timing(self._waiting(recipe.stages))
 
     def _find_done(self, stages: Sequence[Stage]) -> None:
-        """Sets the rows of these stages from their marks; a stage that ended unfinished waits again."""
+        """Sets the row of each stage in run.json from the stage's marks. A stage with an incomplete
+        product is waiting again."""
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
             done = self.folders[stage.name].complete()
@@ -111,7 +112,7 @@ class _Run:
         files.write_json(self.out / "run.json", record)
 
     def _do(self, stage: Stage) -> None:
-        """Runs one stage and records its outcome, also if the stage fails."""
+        """Runs one stage and records its outcome, also when the stage fails."""
         row, folder = self.rows[stage.name], self.folders[stage.name]
         folder.check_free(f"move it away, or {REMEDY}")
         row["status"] = "running"
@@ -130,7 +131,7 @@ class _Run:
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             row.update(status=status, seconds=round(time.monotonic() - started + spent, 2))
-            # A full disk must not replace the error that is raised.
+            # Writing run.json may fail on a full disk. That must not replace the error that is raised.
             with contextlib.suppress(OSError):
                 folder.pause(row["seconds"])
                 self._record()
@@ -163,8 +164,8 @@ class _Run:
 
 
 def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: bool = False) -> dict[str, Any]:
-    """Returns the values of done.json besides the key: kind, seconds, summary, peak memory, and whether the
-    product is incomplete."""
+    """Returns the values of done.json except the key: kind, seconds, summary, peak memory, and whether the
+    product is or was incomplete."""
     record: dict[str, Any] = {
         "kind": kind,
         "seconds": round(seconds, 2),
@@ -180,8 +181,8 @@ def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: boo
 
 @contextlib.contextmanager
 def _naming_stage(stage: Stage, folder: Path) -> Iterator[None]:
-    """Adds the stage's name to errors, and turns every error of a full disk into a message about the
-    disk."""
+    """During a block, adds the stage's name to errors, and turns every error of a full disk into a message
+    about the disk."""
     try:
         yield
     except Exception as error:

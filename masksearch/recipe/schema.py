@@ -51,7 +51,8 @@ def _stage(spec: StageKind, definitions: Schema) -> Schema:
     properties = {name: _or_variable(value) for name, value in settings["properties"].items()}
     return {
         **settings,
-        # A field with the name of a table's key, such as the kind of an index, cannot be set in a recipe.
+        # A stage's own field with the name of a table key (such as the `kind` of an index) cannot be set in a
+        # recipe, so the table key replaces it here.
         "properties": {**properties, **table["properties"], "kind": {"const": spec.kind}},
         "required": ["kind", *settings.get("required", [])],
     }
@@ -68,7 +69,8 @@ def _object(model: Any, definitions: Schema) -> Schema:
 
 
 def _or_variable(schema: Schema) -> Schema:
-    """Allows a variable wherever a value is allowed; tables and plain texts need no change."""
+    """Allows a variable such as `{seed}` wherever a value is allowed; tables and plain texts need no
+    change."""
     plain_text = schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern"}
     if "$ref" in schema or schema.get("type") == "object" or plain_text:
         return schema

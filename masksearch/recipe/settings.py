@@ -11,7 +11,7 @@ from masksearch.runtime.settings import Settings
 
 
 class RecipeFile(Settings):
-    """The top level of a recipe."""
+    """The keys at the top level of a recipe."""
 
     name: str = ""
     """Name of the run, whose folder is runs/NAME; empty: the name of the recipe's file."""
@@ -30,7 +30,8 @@ class RecipeFile(Settings):
     vars: dict[str, Any] = Field({})
     """Names that other values write as `{name}`, with their texts or numbers."""
     agent: AgentSettings = AgentSettings()
-    """Settings of the agent in all stages that roll it out; a stage's own table overrides them key by key."""
+    """Settings of the agent in all stages that use it; a stage's own table `agent` overrides them key by
+    key."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)
     """The stages by name: [stages.NAME] with a `kind`, keys of every stage, and the settings of its kind."""
 

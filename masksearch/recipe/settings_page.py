@@ -36,7 +36,7 @@ OTHERS: dict[str, type[Settings]] = {
 
 
 def settings_page() -> str:
-    """Renders the page; each table that several stages share has a section at the end."""
+    """Renders the page. Each nested table has one section at the end, because several stages may share it."""
     nested: dict[str, type[Settings]] = {}
     parts = [HEAD, "## Recipe\n", *_section(RecipeFile, nested)]
     parts += ["## Every stage's table\n", *_section(StageTable, nested)]
@@ -53,7 +53,8 @@ def settings_page() -> str:
 
 
 def _section(kind: type[Settings], nested: dict[str, type[Settings]]) -> Iterator[str]:
-    """Renders the class's text and a table of its fields; adds the tables nested in it to `nested`."""
+    """Renders the text of a settings class and a table of its fields. Adds the classes of nested tables to
+    `nested`."""
     yield " ".join((kind.__doc__ or "").split()) + "\n"
     yield "| key | default | values | meaning |\n| --- | --- | --- | --- |"
     for name, field in kind.model_fields.items():

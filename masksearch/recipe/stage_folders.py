@@ -1,5 +1,5 @@
-"""Work folders and cache keys of a run's stages, for `masksearch run` and for commands that run one of its
-stages."""
+"""Work folders and cache keys of a run's stages. `masksearch run` uses them, and so do commands that run
+one stage of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ STAGES = "stages"
 
 
 def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
-    """Returns the folder of every stage of a run, in order, each with its key."""
+    """Returns the work folder of every stage of a run by the stage's name, in order; each folder knows its
+    key."""
     folders: dict[str, WorkFolder] = {}
     keys: dict[str, str] = {}
     for stage in recipe.stages:
@@ -61,10 +62,11 @@ def folder_in_run(spec: StageKind, settings: Settings, output: Path) -> WorkFold
 
 
 def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
-    """Takes over a product that a single command of an earlier version finished with the same settings and
+    """Adds a product to a run that a single command of an earlier version made, with the same settings and
     inputs.
 
-    Commands of those versions kept their marks in `PRODUCT.work`, which `masksearch run` did not read.
+    Commands of those versions kept their marks in `PRODUCT.work`, which `masksearch run` did not read. This
+    function writes the marks of the run instead.
     """
     earlier = folder.product.with_name(folder.product.name + ".work")
     record = read_mark(earlier / "done.json")

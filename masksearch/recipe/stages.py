@@ -1,9 +1,9 @@
-"""The stages, in the order of the paper's figure: settings, function and product of each.
+"""The kinds of stages, in the order of the paper's figure, with the settings, function and product of each.
 
-A stage function is `(settings, output, work) -> summary`: it writes its product to `output` (under a
-temporary name, then renamed), may keep files to resume from in the folder `work`, and returns JSON values.
-`summary["text"]` is shown when the stage is done, `summary["table"]` at the end of the run. Functions are
-imported when they are called, so that a command loads torch only if it trains.
+A stage function is `(settings, output, work) -> summary`. It writes its product to `output` (under a
+temporary name, then renamed) and may keep files to resume from in the folder `work`. The summary holds JSON
+values: `summary["text"]` is shown when the stage is done, `summary["table"]` at the end of the run. A stage
+function is imported only when it is called, so that a command loads torch only if it trains.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ class StageKind:
     about: str
     """Description of the stage in a few words."""
     marker: str = ""
-    """A file that identifies the product, if the product is a folder."""
+    """Name of a file inside the product by which we recognise the product; only for products that are
+    folders."""
     folder_marker: str = ""
-    """A file that identifies the product of a stage that writes a folder if the output's name has no
-    suffix."""
+    """Like `marker`, for a stage that writes a folder only when the output's name has no suffix."""
     takes_run: bool = False
-    """Whether the function reads a whole run; it is then called as (run folder, output, settings)."""
+    """Whether the function reads a whole run. Its arguments are then (run folder, output, settings)."""
 
 
 _ALL = (
@@ -133,7 +133,8 @@ STAGES: Registry = {stage.kind: stage for stage in _ALL}
 def run_stage(
     spec: StageKind, settings: Settings, output: Path, work: Path, run_dir: Path | None = None
 ) -> dict[str, Any]:
-    """Runs one stage and returns its summary. `run_dir` is for stages that read a whole run."""
+    """Runs one stage and returns its summary. `run_dir` is the folder of the run, for stages that read a
+    whole run."""
     with naming_extras(f"The stage '{spec.kind}'"):
         function = load_function(spec.function)
         try:
@@ -142,7 +143,8 @@ def run_stage(
             else:
                 summary = function(settings, output, work)
         except BrokenPipeError as error:
-            # Outside a stage a broken pipe means that our output has no reader; here it is a failure.
+            # Elsewhere a broken pipe means that nobody reads our output any more. Inside a stage it is a
+            # failure.
             raise MaskSearchError(
                 f"a process or connection of the stage '{spec.kind}' has closed; "
                 "start the same command again."

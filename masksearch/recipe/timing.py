@@ -9,27 +9,27 @@ from masksearch.runtime import progress
 from masksearch.runtime.progress import human_time
 
 SCALE_LIMITS = (0.3, 5.0)
-"""Bounds of the factor by which this machine is slower than the machine on which `expect_seconds` was
-measured."""
+"""Smallest and largest factor by which we assume that this machine is slower than the machine on which
+`expect_seconds` was measured."""
 
 
 class Timing:
-    """The time left, from the recipe's `expect_seconds` and the speed of this machine so far."""
+    """The time left, estimated from the recipe's `expect_seconds` and the speed of this machine so far."""
 
     def __init__(self, waiting: Iterable[Stage]) -> None:
         self.waiting = list(waiting)
         self.expected = self.actual = 0.0
 
     def done(self, stage: Stage, seconds: float, resumed: bool) -> None:
-        """Counts a finished stage. A resumed stage does not count for the speed of the machine."""
+        """Counts a finished stage. A resumed stage says nothing about the speed of the machine."""
         self.waiting.remove(stage)
         if stage.expect_seconds and not resumed:
             self.expected += stage.expect_seconds
             self.actual += seconds
 
     def outlook(self, stage: Stage) -> str:
-        """Returns the estimate, ` (about 6m, 11m left in all)`, as far as the recipe gives the seconds;
-        also sets the progress display."""
+        """Returns the estimate as text, such as ` (about 6m, 11m left in all)`. Stages without
+        `expect_seconds` are left out of it. Also passes the expected seconds to the progress display."""
         scale = 1.0
         if self.expected:
             scale = min(max(self.actual / self.expected, SCALE_LIMITS[0]), SCALE_LIMITS[1])

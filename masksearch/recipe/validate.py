@@ -1,6 +1,7 @@
-"""Turns pydantic's validation errors into one sentence that names the key, and the nearest valid key.
+"""Turns pydantic's validation errors into one sentence that names the wrong key, and the nearest valid key.
 
-Used for recipes (strict: a TOML string is not a number) and for flags (lax: everything arrives as text).
+Used for recipes (strict: a TOML string is not a number) and for flags (not strict: every value of a flag is
+text).
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Fault(UsageError):
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """Returns the end of an error sentence about an unknown name: `; did you mean 'x'?`, or the list of
-    valid names."""
+    """Returns the end of an error sentence about an unknown name: either `; did you mean 'x'?` or the list
+    of valid names."""
     names = list(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
@@ -44,7 +45,8 @@ def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, als
     try:
         if not strict:
             return model.model_validate(values)
-        # Validates by way of JSON, because strict Python mode would reject a TOML list for a tuple.
+        # The values are validated as JSON, because the strict mode for Python values rejects a list where a
+        # tuple is expected, and TOML has only lists.
         return model.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
         fault = error.errors()[0]

@@ -1,1 +1,2 @@
-"""Files, records, locks, resume marks, progress, processes and optional packages, for every room."""
+"""What every room (subpackage) needs: files, records, locks, resume marks, progress, processes, optional
+packages."""

@@ -9,14 +9,14 @@ import shutil
 from pathlib import Path
 
 FULL_DISK = re.compile(r"No space left on device|\d+ requested and \d+ written|file write failed")
-"""Messages of the system, numpy and torch, for errors without an error number."""
+"""Messages with which the system, numpy and torch report a full disk, for errors without an error number."""
 LEAST_FREE = 4096
 """Bytes; a disk with less free space counts as full."""
 
 
 def disk_is_full(error: BaseException, folder: Path) -> bool:
-    """Whether `error` comes from a full disk under `folder`; some libraries raise errors that do not
-    mention the disk."""
+    """Whether `error` comes from a full disk under `folder`. The free space counts too, because some
+    libraries raise errors that do not mention the disk."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     if FULL_DISK.search(str(error)):

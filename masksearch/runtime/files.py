@@ -1,8 +1,8 @@
 """Reads and writes files so that a kill never leaves a half-written file that looks whole.
 
-Files and folders are written under a temporary name next to the target and renamed. Records that arrive
-over time are appended one per line; reading drops a last line that a kill left torn. Compressed files
-(`.gz`, `.bz2`, `.zst`) are opened here and nowhere else.
+Files and folders are written under a temporary name next to the target and then renamed. Records that arrive
+over time are appended, one per line. If a kill has left the last line torn, reading drops that line.
+Compressed files (`.gz`, `.bz2`, `.zst`) are opened here and nowhere else.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def inner_name(path: str | Path) -> str:
 def open_binary(path: str | Path) -> Iterator[BinaryIO]:
     """Opens a file's bytes for reading and decompresses them; `-` is standard input.
 
-    Raises DataError, also in the middle of a truncated or damaged file, after all bytes before the fault
-    were read; its cause is the original error. Raises MissingExtraError for a `.zst` file if its package is
-    not installed.
+    Raises DataError if the file cannot be read; the original error is its cause. In a truncated or damaged
+    file, the error comes after all bytes before the fault were read. Raises MissingExtraError for a `.zst`
+    file if its package is not installed.
     """
     if str(path) == "-":
         yield sys.stdin.buffer
@@ -106,9 +106,9 @@ class _Bz2Streams(io.RawIOBase):
 
 @contextlib.contextmanager
 def _packing(file: Path, suffix: str) -> Iterator[BinaryIO]:
-    """Opens a file for writing, compressed by its `suffix`.
+    """Opens a file for writing; the `suffix` says how the content is compressed.
 
-    Equal content gives equal bytes: no name or time is written.
+    Equal content gives equal bytes, because the file's name and the time are not written into it.
     """
     with open(file, "wb") as raw, contextlib.ExitStack() as stack:
         packer: Any = raw
@@ -168,11 +168,11 @@ def read_json_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 @contextlib.contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """Yields a temporary path next to `target` to write a file or folder to, and renames it to `target` at
-    the end.
+    """Yields a temporary path next to `target`, to write a file or folder to. Renames it to `target` at the
+    end.
 
-    An older `target` is replaced. If the block raises, the temporary path is removed and `target` stays as
-    it was.
+    An older `target` is replaced. If the block raises an error, the temporary path is removed and `target`
+    stays as it was.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -237,7 +237,8 @@ def _dump_lines(stream: IO[str], values: Iterable[dict[str, Any]]) -> int:
 
 
 def append_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> None:
-    """Appends records in one write and flushes them to disk; first ends a line that a kill left torn."""
+    """Appends records in one write and flushes them to disk. If a kill has left the last line torn, first
+    ends that line."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     data = "".join(json.dumps(value, ensure_ascii=False) + "\n" for value in values).encode()

@@ -12,15 +12,16 @@ from filelock import FileLock, Timeout
 from masksearch.errors import UsageError
 
 PATIENCE = 0.2
-"""Seconds to wait for the lock, so that a lock file that its last holder is just removing does not count as
-held."""
+"""Seconds to wait for the lock. The last holder may be removing its lock file at this moment, and such a
+lock must not count as held."""
 
 
 @contextlib.contextmanager
 def locked(path: Path, place: str, remedy: str) -> Iterator[None]:
-    """Holds the lock file `path`, which names this process, and removes it at the end.
+    """Holds the lock file `path` during a block and then removes it; the file names this process.
 
-    Raises UsageError if another process holds the lock; `place` is the locked folder, for the message.
+    Raises UsageError if another process holds the lock. `place` is the locked folder and `remedy` the advice
+    in the error message.
     """
     lock = FileLock(path, timeout=PATIENCE)
     try:

@@ -29,8 +29,8 @@ _stage_ends, _after = 0.0, 0.0
 
 
 def plan(stage_seconds: float, after_seconds: float) -> None:
-    """Sets the expected seconds of the stage that starts now and of the stages after it; displays add
-    both."""
+    """Sets the expected seconds of the stage that starts now and of the stages after it. Progress displays
+    use both to show the time left in all."""
     global _stage_ends, _after
     _stage_ends, _after = time.monotonic() + stage_seconds, after_seconds
 

@@ -1,7 +1,7 @@
 """Ray: the check that it is installed, the cluster of a run, and actors that work through a list of rows.
 
-The engine `ray` of two stages uses it: masking (`ramp/run/shard_workers.py`) and the teacher `agents`
-(`synthesis/agents/ray.py`). Nothing here imports ray before it is called.
+Two stages have an engine `ray` that uses this module: masking (`ramp/run/shard_workers.py`) and the teacher
+`agents` (`synthesis/agents/ray.py`). Ray is imported only when a function of this module needs it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from masksearch.errors import MissingExtraError
 
 Row = dict[str, Any]
 Work = Callable[[Row], list[Row]]
-"""Takes one row and returns the rows made from it."""
+"""The work of an actor: takes one row and returns the rows made from it."""
 
 
 def import_ray() -> Any:
@@ -54,11 +54,12 @@ def map_rows(
 ) -> Iterator[Row]:
     """Yields the actors' results for `rows`, in the order in which they finish.
 
-    At most `workers` actors run at a time, with one processor each. An actor calls
-    `make_work(*arguments)` once, so it opens an index or loads a model once, and then calls the result
-    for each of its rows. An actor works in the working folder of this process, because paths in the
-    settings are relative to this folder. The folder, and all files that the settings name, must be on
-    storage that all nodes see.
+    At most `workers` actors run at a time, with one processor each. An actor calls `make_work(*arguments)`
+    once, which may open an index or load a model. The actor then calls the returned function for each of its
+    rows.
+
+    An actor works in the working folder of this process, because paths in the settings are relative to this
+    folder. The folder, and all files that the settings name, must be on storage that all nodes see.
     """
     if not rows:
         return

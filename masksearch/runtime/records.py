@@ -1,4 +1,4 @@
-"""Records of JSON Lines and Parquet files, and of folders of such shards."""
+"""Reads and writes records in JSON Lines and Parquet files, and reads folders of such files (shards)."""
 
 from __future__ import annotations
 

@@ -1,20 +1,21 @@
 """Cache keys and resume marks, which decide whether earlier work is used again.
 
-A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys
-of the stages it builds on, and the contents of the files it reads. Two marks in the stage's folder hold it:
+A stage's *cache key* is a hash of everything its product depends on: its kind and settings, the cache keys of
+the stages it builds on, and the contents of the files it reads. Two files in the stage's folder, the marks,
+hold this key:
 
     stage.json   written first: the key of the work in this folder, and the seconds spent on it
     done.json    written last: the key of the finished product, its summary, seconds and memory
 
-The same key means: skip, or resume. Another key means: start again. `masksearch run`, single commands and
-processes that a launcher starts keep the same marks, so a stage that one of them finished is done for all
-of them.
+If a mark holds the stage's present key, a finished stage is skipped and an interrupted one is resumed. If it
+holds another key, the stage starts again. `masksearch run`, single commands and processes that a launcher
+starts write the same marks, so a stage that one of them finished is done for all of them.
 
-A stage may end `unfinished`, with an incomplete product (for example, an endpoint did not answer for some
-documents). A later run does the rest. Both products have the same key, so stages that build on one add the
-product's content to their own key.
+A stage may end `unfinished`, with an incomplete product (for example, because an endpoint did not answer for
+some documents). A later run does the rest. The key stays the same although the product changes. So the stages
+that build on such a product add its content to their own keys.
 
-Smaller marks follow the same rule: `claim` guards a cache inside a work folder, `mark_whole` a state that a
+Two functions mark smaller pieces of work: `claim` a cache inside a work folder, `mark_whole` a state that a
 trainer saved.
 """
 
@@ -49,13 +50,13 @@ NESTED_MEANS = {
 }
 """Settings of a stage's search and judge that the key leaves out for the same reason."""
 PATHS = ("corpus", "source")
-"""Fields that may name a file or folder, besides references."""
+"""Fields, besides references (`Ref` and `Refs`), that may name a file or folder."""
 NESTED_PATHS = {"search": ("replay", "rerank"), "dense": ("encoder",)}
 """Fields of nested settings that may name a file or folder."""
 WHOLE = "whole"
 """An empty file in a saved state, written last: it marks the state as complete."""
 COMMAND = "command"
-"""`made_by` of a product that a single command wrote into the folder of a run."""
+"""Value of `made_by` in the marks of a product that a single command wrote into the folder of a run."""
 
 
 def content_hash(path: Path) -> str:
@@ -70,9 +71,10 @@ def content_hash(path: Path) -> str:
 
 
 def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
-    """Returns the cache key of a stage of this kind; `more` enters the hash unchanged.
+    """Returns the cache key of a stage of this kind. The values `more` are hashed too.
 
-    `keys` holds the keys of the stages that references may name, by the text of the reference.
+    `keys` maps the text of a reference to the key of the stage that it names. A reference without an entry is
+    a path.
     """
 
     def content(value: str) -> str:
@@ -109,31 +111,32 @@ class WorkFolder:
         self.done_file, self.mark_file = folder / "done.json", folder / "stage.json"
 
     def done(self) -> dict[str, Any] | None:
-        """Returns the record of the finished product; None if the product is missing or has another key."""
+        """Returns the record in done.json; None if the product is missing or was made with another key."""
         record = read_mark(self.done_file)
         return record if record.get("key") == self.key and self.product.exists() else None
 
     def complete(self) -> dict[str, Any] | None:
-        """Returns the record of a product that needs no more work; None if the stage must run."""
+        """Returns the record in done.json of a complete product; None if the stage must run."""
         record = self.done()
         return record if record and not record.get("unfinished") else None
 
     def incomplete(self) -> bool:
-        """Whether the product is incomplete, or was incomplete before."""
+        """Whether the product is incomplete, or was incomplete until a later attempt completed it."""
         record = self.done() or {}
         return bool(record.get("unfinished") or record.get("retried"))
 
     def key_for_dependents(self) -> str:
-        """Returns this stage's part of the cache key of stages that build on it."""
+        """Returns what the stages that build on this stage add to their own cache keys."""
         return dependents_key(self.done() or {}, self.key, self.product)
 
     def holds_this_work(self) -> bool:
-        """Whether the folder holds work with this key."""
+        """Whether the folder holds work that was started with this key."""
         return bool(read_mark(self.mark_file).get("key") == self.key)
 
     def check_free(self, remedy: str) -> None:
-        """Raises UsageError if a start would delete files that no mark explains, or work that this stage may
-        not replace: a run never replaces a single command's work, nor a single command any work in a run."""
+        """Raises UsageError if `start` would delete files that no mark explains, or work that this stage
+        may not replace. A run never replaces the work of a single command. A single command never replaces
+        work with another key inside a run."""
         if not self.folder.exists() or self.holds_this_work():
             return
         mark = read_mark(self.mark_file)
@@ -147,10 +150,11 @@ class WorkFolder:
             )
 
     def start(self) -> float:
-        """Makes the folder ready to work in, and returns the seconds that an interrupted attempt has spent.
+        """Makes the folder ready to work in. Returns the seconds that an interrupted attempt with the same
+        key has spent.
 
-        Removes work with another key, and files that a kill left half-written; the other files with the
-        same key stay.
+        Removes all work with another key. Of work with the same key, removes only the files that a kill left
+        half-written.
         """
         mark = read_mark(self.mark_file)
         resumed = mark.get("key") == self.key
@@ -178,7 +182,11 @@ class WorkFolder:
 
 
 def dependents_key(record: Mapping[str, Any], key: str, product: Path) -> str:
-    """Returns the key that a stage's dependents use for it, from its record in done.json."""
+    """Returns what a stage adds to the cache keys of its dependents, the stages that build on it.
+
+    `record` is the stage's done.json. For a product that is or was incomplete, the result also depends on its
+    content.
+    """
     if record.get("unfinished") or record.get("retried"):
         return files.hash_json([key, content_hash(product)])
     return key
@@ -194,9 +202,11 @@ def read_mark(path: Path) -> dict[str, Any]:
 
 
 def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
-    """Returns the summary in a stage's own report; empty if the report has other settings, or work is left.
+    """Returns the summary in a stage's own report. Empty if the report has other settings, or says that work
+    is left.
 
-    A stage that was killed after it had written its product, but before done.json, need not run again.
+    A stage may be killed after it has written its product and before done.json is written. With this summary
+    it need not run again.
     """
     record = read_mark(report)
     summary = dict(record.get("summary", {}))
@@ -205,9 +215,9 @@ def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
 
 
 def claim(mark: Path, content: str, clear: Callable[[], None]) -> None:
-    """Keeps a cache that was made for the same `content`, and clears any other cache.
+    """Keeps a cache that was made for the same `content`; clears a cache that was made for any other.
 
-    `mark` is a file inside the cache's folder that holds the content as text.
+    `mark` is a file inside the cache's folder. It holds the content as text.
     """
     if mark.exists() and mark.read_text(encoding="utf-8").strip() == content.strip():
         return

@@ -1,7 +1,7 @@
-"""Base class of all settings, and the marks of fields that name another stage of a recipe.
+"""Base class of all settings, and the types of fields that may name another stage of a recipe.
 
-The same settings class serves a recipe's table, a command's flags and tests. The text under a field is its
-help: `--help`, the settings page and the recipe's JSON schema all read it.
+One settings class serves a recipe's table, a command's flags, and tests. The text under a field is its help:
+`--help`, the settings page and the recipe's JSON schema all read it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ Ref = Annotated[str, _Reference()]
 Refs = Annotated[tuple[str, ...], _Reference()]
 """Several paths or names of stages."""
 Shape = Literal["one", "many", "groups"]
-"""Shape of a reference field: `Ref`, `Refs`, or a table of `Refs`."""
+"""Kind of a reference field: a `Ref` (one), a `Refs` (many), or a table of `Refs` (groups)."""
 Replace = Callable[[str, str, bool], list[str]]
-"""(field, value, many) -> the values to put in its place; exactly one value unless `many`."""
+"""A function (field, value, many) that returns the values to put in place of a reference. It must return
+exactly one value unless `many` is true."""
 
 
 class Settings(BaseModel):
-    """Base class of all settings: frozen, with unknown keys refused and the text under each field as its
-    description."""
+    """Base class of all settings. Settings are frozen and refuse unknown keys. The text under a field is
+    its description."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 

@@ -1,8 +1,8 @@
 """Worker processes of this machine: started fresh, limited to one thread each, and ended with their parent.
 
-A worker that waits for work does not notice that its parent was killed, because its siblings hold the
-pipe open that it reads from. So each worker watches its parent in a thread and ends with it. Workers
-ignore Ctrl-C: it ends the parent, which ends them.
+A worker that waits for work reads from a pipe. Its siblings hold the other end of the pipe open, so the
+worker does not notice when the parent is killed. Therefore each worker has a thread that watches the parent,
+and ends with it. Workers ignore Ctrl-C: it ends the parent, and the parent ends the workers.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def worker_pool(
     pool = ProcessPoolExecutor(workers, _SPAWN, _start, (initialise, arguments))
     before = set(multiprocessing.active_children())
     try:
-        # The pool starts its processes when jobs arrive, so the environment must hold for the whole block.
+        # The pool starts its processes only when jobs arrive, so the environment must stay set for the whole
+        # block.
         with _one_thread_each():
             yield pool
     except BaseException as error:
@@ -63,9 +64,10 @@ def worker_pool(
 def connected_workers(
     work: Callable[[Connection, Any], None], arguments: Sequence[Any]
 ) -> Iterator[list[Connection]]:
-    """Starts a process per argument that runs `work(connection, argument)`; yields our ends of the pipes.
+    """Starts one process per argument, which runs `work(connection, argument)`. Yields our ends of the
+    connections.
 
-    The processes are joined when the block ends, and terminated first if it ends with an error. If a
+    When the block ends, the processes are joined; if it ends with an error, they are terminated first. If a
     process has died, reading its connection raises EOFError and writing to it raises OSError.
     """
     connections: list[Connection] = []
@@ -106,7 +108,7 @@ def _start_connected(work: Callable[[Connection, Any], None], connection: Connec
 
 
 def _start(initialise: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """Runs first in every worker."""
+    """Prepares a worker process before its first job."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initialise is not None:

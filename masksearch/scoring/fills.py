@@ -24,8 +24,8 @@ MOST_TOKENS = 2000
 """Maximum number of tokens of a predicted paragraph that word alignment uses (alignment takes quadratic
 time)."""
 LEAST_COPIED = 0.5
-"""Minimum share of the visible words that a predicted paragraph must contain to be parsed as a filled copy.
-"""
+"""Minimum share of the visible words that a predicted paragraph must repeat, so that we read fills from
+it."""
 
 
 class Fill(NamedTuple):
@@ -56,11 +56,13 @@ def task_fills(prediction: str, task: MaskedTask | Question, answer_form: str) -
 def parse_fills(text: str, masks: int) -> list[str]:
     """Returns the fills of masks 1 to `masks`, in order; a fill whose number is missing is empty.
 
-    A number counts at the start of a line or, if it follows the previous number, after a semicolon. A
-    fill extends to the next number, over several lines if necessary, and is not edited. If a number is
-    repeated, the first counts, so that a list of guesses earns no more. Numbers above `masks` end a fill
-    and are dropped. With a single mask, a text without a number 1 is the fill as a whole ("1.5 million"
-    and "12:30" are not numbered).
+    A number counts at the start of a line. It also counts after a semicolon, if it follows the previous
+    number. A fill extends to the next number, over several lines if necessary, and is not edited. If a number
+    is repeated, only its first fill counts, so that a list of guesses earns no more. A number above `masks`
+    ends the fill before it, and its own fill is dropped.
+
+    With a single mask, a text without a number 1 is the fill as a whole ("1.5 million" and "12:30" are not
+    numbered).
     """
     marks = _marks(text)
     fills = [""] * masks
@@ -105,9 +107,9 @@ def paragraph_fills(prediction: str, task: MaskedTask) -> list[str]:
 def _between(predicted: str, start: int, segments: Sequence[str], golds: Sequence[str]) -> list[str] | None:
     """Splits `predicted[start:]` into fills at the visible segments; None if a segment is missing.
 
-    If a fill could end at several positions, the gold answer is preferred if the text allows it, otherwise
-    the shortest fill: "[mask] [mask]" filled with "New York 1970" splits where the gold splits. At most
-    2 ** masks attempts.
+    A fill may have several possible ends. Then it is the gold answer if the text allows this, otherwise the
+    shortest fill. For example, "[mask] [mask]" filled with "New York 1970" splits where the gold answers
+    split. Makes at most 2 ** masks attempts.
     """
     gold, segment = golds[0], segments[0]
     if len(segments) == 1:
@@ -126,11 +128,12 @@ def _between(predicted: str, start: int, segments: Sequence[str], golds: Sequenc
 
 
 def _aligned_fills(predicted: str, task: MaskedTask) -> list[str]:
-    """Aligns words (difflib); a fill is the text between the nearest copied words on both sides of its mask.
+    """Finds the fills by aligning words (difflib): a fill is the text between the nearest copied words around
+    its mask.
 
-    If no word between two masks was copied, the first mask takes all the text there. All fills are empty if
-    less than LEAST_COPIED of the visible words were copied: free text is not a filled paragraph, even if it
-    contains the right words.
+    If no word between two masks was copied, the first mask takes all the text there. If less than
+    LEAST_COPIED of the visible words were copied, all fills are empty: free text is not a filled paragraph,
+    even if it contains the right words.
     """
     shown = [None if token == MASK else token.lower() for token in _TOKEN.findall(task.text)]
     found = list(_TOKEN.finditer(predicted))[:MOST_TOKENS]

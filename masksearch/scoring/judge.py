@@ -1,19 +1,19 @@
 """A language model that judges free answers through any OpenAI-compatible endpoint, strictly or relaxed.
 
-The modes are FreshQA's (Vu et al. 2023, arXiv 2310.03214, section 2): strict accepts an answer only if
-everything in it is right and up to date, relaxed looks at the main answer. In both, an answer to a
-question with a false premise must say that the premise is false. The prompts are files
-(`judge-strict.j2`, `judge-relaxed.j2`, `judge-item.j2`, `judge-repair.j2`); files of the same names in
-the user's prompt folder replace them.
+The modes are FreshQA's (Vu et al. 2023, arXiv 2310.03214, section 2). The strict mode accepts an answer only
+if everything in it is right and up to date; the relaxed mode looks at the main answer. In both, an answer to
+a question with a false premise must say that the premise is false. The prompts are files (`judge-strict.j2`,
+`judge-relaxed.j2`, `judge-item.j2`, `judge-repair.j2`); files of the same names in the user's prompt folder
+replace them.
 
-The judged answer is untrusted data: the judge sees it inside one JSON object, neutralised like retrieved
-text, with its braces replaced so that an echo of the answer is never parsed as a verdict, and cut if it is
-very long. A verdict is parsed as JSON and never evaluated as code. After an unreadable verdict the judge is
-asked once more; a second unreadable verdict is recorded as an error and counts neither as correct nor as
-incorrect.
+The judged answer is untrusted data. The judge sees it inside one JSON object, neutralised like retrieved
+text, and cut if it is very long. Its braces are replaced, so that a judge that repeats the answer does not
+seem to give a verdict. A verdict is parsed as JSON and never evaluated as code. After an unreadable verdict
+the judge is asked once more. A second unreadable verdict is recorded as an error and counts neither as
+correct nor as incorrect.
 
-Each verdict is appended to a cache file under a hash of the request, so a run that was killed, or whose
-server was busy, asks only for the missing verdicts when it resumes.
+Each verdict is appended to a cache file under a hash of the request. If a run was killed, or its server was
+busy, the resumed run asks only for the missing verdicts.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ FIELD_WORDS = 1000
 RAW = 2000
 """Maximum number of characters of the judge's reply that a verdict records."""
 OUTAGE = 8
-"""Consecutive items without a reply that count as an outage, after which no more requests are sent. The
-concurrency applies instead if it is larger."""
+"""Number of consecutive items without a reply that counts as an outage; no more requests are sent then. A
+larger `concurrency` takes the place of this number."""
 MOST_OPENINGS = 100
 """Maximum number of opening braces of a reply that the parser tries as the start of JSON."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
@@ -81,7 +81,8 @@ class Item:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A judge's verdict on one item. Without a verdict `correct` is None, and `error` gives the reason."""
+    """A judge's verdict on one item. If there is no verdict, `correct` is None and `error` gives the
+    reason."""
 
     correct: bool | None
     raw: str = ""
@@ -228,7 +229,8 @@ class Judge:
     def _known(self) -> dict[str, Verdict]:
         """Reads the verdicts of earlier runs from the cache.
 
-        An unreadable verdict counts only if it had the same `max_tokens`: a longer reply might be readable.
+        An unreadable verdict is used only if it was made with the same `max_tokens`; with another limit the
+        reply might be readable.
         """
         known: dict[str, Verdict] = {}
         for row in read_appended(self.cache) if self.cache is not None else ():
@@ -249,7 +251,8 @@ class Judge:
             except EndpointError as error:
                 if error.status in _REFUSED:
                     raise
-                # A bad request concerns this item only (for example, it is too long), so it is not a sign
+                # A bad request concerns only this item, which may be too long, for example. It is no sign of
+                # an outage.
                 # of an outage.
                 if error.status not in BAD_REQUEST:
                     work.failed, work.reason = work.failed + 1, str(error)
@@ -310,7 +313,7 @@ class Judge:
 
 @dataclass
 class _Work:
-    """The state that the requests of one call share."""
+    """The state that all requests of one call of `Judge.judge` share."""
 
     policy: EndpointPolicy
     places: asyncio.Semaphore
@@ -403,9 +406,9 @@ def _fault(reply: Reply) -> str:
 def read_verdict(text: str) -> bool | None:
     """Parses the verdict in a reply: a JSON object whose `verdict` is correct or incorrect.
 
-    The object may be inside prose or a fence. Returns None for anything else: verdicts that disagree, a
-    verdict inside another value or after a brace that is never closed, and an object with two different
-    `verdict` fields.
+    Prose or a fence may surround the object. Returns None for anything else. This includes verdicts that
+    disagree, a verdict inside another value, a verdict after a brace that is never closed, and an object with
+    two different `verdict` fields.
     """
     text = without_thoughts(text)
     if "<think>" in text:

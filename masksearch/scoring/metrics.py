@@ -1,10 +1,10 @@
-"""The only metric implementation: rewards, evaluation and trajectory filters all call it (the paper's
+"""The only implementation of the metrics; rewards, evaluation and trajectory filters all use it (the paper's
 section on evaluation).
 
-Normalisation and token overlap are HotpotQA's, so scores compare with published ones. We depart from the
-published script only if both sides normalise to the empty string (see `score_answer`). Spanish, French and
-Chinese tasks have normalisers that do the same for their language (as MLQA's and CMRC's do); text without a
-language is treated as English. `scoring.fills` parses a model's text into fills of masks.
+Normalisation and token overlap are HotpotQA's, so our scores can be compared with published ones. We depart
+from the published script only if both sides normalise to the empty string (see `score_answer`). Spanish,
+French and Chinese tasks have their own normalisers, like those of MLQA and CMRC. Text without a language is
+treated as English. `scoring.fills` parses a model's text into fills of masks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ ONE = Score(recall=1.0, precision=1.0, f1=1.0, em=1.0)
 
 
 class _Punctuation(dict[int, int | None]):
-    """A str.translate table that deletes Unicode punctuation and ASCII signs; it fills itself."""
+    """A table for str.translate that deletes Unicode punctuation and ASCII signs. An entry is added when
+    its character first occurs."""
 
     def __missing__(self, code: int) -> int | None:
         character = chr(code)
@@ -129,9 +130,10 @@ def score_task(prediction: str, task: MaskedTask | Question, answer_form: str) -
 
 
 def covers(prediction: str, golds: Sequence[str], language: str = "") -> bool:
-    """Cover-EM: whether the prediction contains all tokens of some gold in sequence, both normalised.
+    """Cover-EM: whether the prediction contains all tokens of one of the golds in sequence, after
+    normalisation.
 
-    Yes, no and noanswer must be the whole prediction.
+    The golds yes, no and noanswer must be the whole prediction.
     """
     predicted = normalise(prediction, language)
     for gold in golds:
@@ -162,9 +164,10 @@ def answer_tokens(prediction: str, task: MaskedTask | Question, answer_form: str
 def free_recall(text: str, task: MaskedTask | Question) -> float:
     """Returns the token recall of the golds anywhere in a model's free output, in [0, 1].
 
-    The mean over the masks of a RAMP task, the maximum over the golds of a question. Needs no answer
-    format, so it separates missing format from missing knowledge in a model that never writes an answer
-    tag. Masks are matched independently: two masks may be found in the same words.
+    For a RAMP task this is the mean over the masks, for a question the maximum over the golds. The output
+    needs no answer format. So for a model that never writes an answer tag, this measure shows whether the
+    model lacks the knowledge or only the format. Masks are matched independently: two masks may be found in
+    the same words.
     """
     language = task.language if isinstance(task, MaskedTask) else ""
     written = Counter(normalise(text, language).split())

@@ -56,12 +56,12 @@ class RewardSettings(Settings):
     answer_weight: float = Field(1.0, ge=0)
     """Weight of the answer reward."""
     gated: bool = True
-    """Give an answer reward only to rollouts of valid form that searched (if they were allowed to). The
-    same words for two masks with different golds then earn 0 for both masks, and a filled paragraph far
-    longer than its text earns 0."""
+    """Give an answer reward only to rollouts of valid form that searched (a search is not required if the
+    agent was not allowed to search). Also give 0 to two masks with different golds that are filled with
+    the same words, and to a filled paragraph that is far longer than its text."""
     length_factor: float = Field(2.0, ge=1)
-    """recall-length: an answer may be this many times as long as the gold, in tokens; the recall of a
-    longer answer is multiplied by allowed length / answer length."""
+    """Only for recall-length: an answer may have this many times as many tokens as the gold. The recall of
+    a longer answer is multiplied by allowed length / answer length."""
     judge: JudgeSettings = Field(JudgeSettings(), validate_default=True)
     """The judge behind the reward `judge`. The strict verdict counts, or the relaxed one if it is the
     only mode. A rollout without a verdict is left out of its group."""
@@ -100,7 +100,8 @@ class RewardSettings(Settings):
 
 
 class RewardAuditSettings(Settings):
-    """An audit of what attacks on the reward earn, compared with an honest right and an honest wrong answer.
+    """An audit of attacks on the reward: what they earn, compared with an honest right and an honest wrong
+    answer.
 
     The agent loop rolls the attacks out, and they are scored as in training.
     """

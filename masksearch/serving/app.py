@@ -1,7 +1,7 @@
 """The routes as an ASGI application, with request metrics and an OpenAPI page that needs no network."""
 
-# This module does not postpone annotations: FastAPI evaluates the annotations of the routes, whose names
-# are local to `create_app`.
+# This module does not import `annotations` from `__future__`: FastAPI evaluates the annotations of the
+# routes, whose names are local to `create_app`.
 
 import logging
 import time
@@ -43,7 +43,8 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         raise MissingExtraError(error.name or "fastapi", "serve", "The server") from error
 
     class Direct(APIRoute):
-        """A route that reads and writes bodies itself. FastAPI only documents the route."""
+        """A route whose function reads the request's body and writes the answer's body itself. FastAPI
+        only documents it."""
 
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             return self.endpoint
@@ -104,7 +105,8 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         app.add_exception_handler(kind, failed)
 
     async def short_cut(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Calls `app`; skips its routing for POST /retrieve, which may get thousands of requests a second."""
+        """Calls `app`, but answers POST /retrieve without its routing, because thousands may come in a
+        second."""
         if scope.get("path") != "/retrieve" or scope.get("method") != "POST":
             await app(scope, receive, send)
             return

@@ -1,7 +1,8 @@
-"""Limits for connections: uvicorn limits neither time and size of a request's head, nor unread answers.
+"""Limits that uvicorn lacks: on the time and size of a request's head, and on answers that a client does not
+read.
 
-The timer of a connection runs while a request arrives: from the connection or the request's first byte
-on, first for the head, then for the body.
+A timer runs while a request arrives. It starts with the connection or with the request's first byte, first
+for the head and then again for the body.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             self._watch(self.transport.get_write_buffer_size())
 
         def _watch(self, unsent: int) -> None:
-            """Checks after `UNREAD` seconds whether the client has read some of `unsent` bytes."""
+            """Starts a check that runs after `UNREAD` seconds: whether the client has read some of the
+            `unsent` bytes."""
             if unsent:
                 self.loop.call_later(UNREAD, self._unread, unsent)
 
@@ -127,7 +129,7 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self._cut(408, f"The request did not arrive within {settings.read_timeout:g} seconds.")
 
         def _cut(self, status: int, detail: str, headers: bytes = b"") -> None:
-            """Closes the connection, with this answer unless another one has started."""
+            """Closes the connection. Sends this answer first, unless another answer has started."""
             self._stop()
             if not self.transport.is_closing():
                 if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:

@@ -1,7 +1,7 @@
 """Serves a search as tools of the Model Context Protocol (MCP), on standard input and output."""
 
-# This module does not postpone annotations: the SDK evaluates the annotations of the tools, whose names are
-# local to `mcp_server`.
+# This module does not import `annotations` from `__future__`: the SDK evaluates the annotations of the tools,
+# whose names are local to `mcp_server`.
 
 import signal
 from typing import Annotated, Any

@@ -25,9 +25,9 @@ KEEP_ALIVE = 30
 def serve(searcher: Searcher, settings: ServeSettings) -> None:
     """Serves until SIGTERM or SIGINT, then accepts no connections and returns after the running requests.
 
-    If the running requests take longer than `settings.drain` seconds, or a second SIGINT comes, the process
-    ends at once with status 1, because searches in threads cannot be stopped in another way. Raises
-    UsageError if the address is not available, MissingExtraError, and the errors of `searcher.fingerprint`.
+    If the running requests take longer than `settings.drain` seconds, or if a second SIGINT comes, the
+    process ends at once with status 1. There is no other way to stop searches in threads. Raises UsageError
+    if the address is not available, MissingExtraError, and the errors of `searcher.fingerprint`.
     """
     app = create_app(searcher, settings)
     listener = listen(settings.host, settings.port)

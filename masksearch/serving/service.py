@@ -20,7 +20,7 @@ from masksearch.text.excerpts import text_part
 from masksearch.text.neutralise import neutralise
 
 REMOTE_AT_ONCE = 8
-"""Maximum number of batches that run at a time if the search waits for other machines."""
+"""Maximum number of batches that run at a time, for a search that waits for other machines."""
 
 
 class Service:

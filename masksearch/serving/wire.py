@@ -24,7 +24,7 @@ from masksearch.types import Hit, Passage
 
 Body = TypeVar("Body", bound=BaseModel)
 ROWS_PER_CHUNK = 250
-"""Rows that are written before other requests get a turn."""
+"""Number of rows of a long answer that are written before other requests get a turn."""
 LONGEST_KEPT = 2000
 """Longest passage, in characters, whose JSON is cached: searches find the same passages again and again."""
 

@@ -13,7 +13,8 @@ from masksearch.text.excerpts import WORD
 from masksearch.types import Question, Task, Turn
 
 _FRAME = re.compile(r"</?information>|^\[\d+\] ", re.MULTILINE)
-"""The frame that the tool adds around search results: its result numbers are not evidence of a number."""
+"""The frame that the tool adds around search results. A number in it, such as "[1]", must not count as the
+gold answer "1"."""
 COPY_FACTOR, FILL_WORDS = 1.25, 10
 """A filled paragraph may have COPY_FACTOR times the words of the text, plus FILL_WORDS words per mask."""
 
@@ -64,7 +65,7 @@ def _recall_length(fill: Fill, gold: str, factor: float) -> float:
 
 
 def repeated_fills(fills: Sequence[Fill]) -> list[bool]:
-    """Returns for each fill whether the fill of another mask with another gold has the same words.
+    """Returns for each fill whether another mask, with another gold, was filled with the same words.
 
     Detects a single guess that is entered for every mask.
     """
@@ -102,11 +103,12 @@ def words_of(text: str) -> list[str]:
 
 
 def first_shown(turns: Sequence[Turn], golds: Sequence[Sequence[str]], language: str = "") -> list[int]:
-    """Returns for each mask the number (from 1) of the first tool turn with one of its golds; 0 if no turn
-    shows its golds.
+    """Returns for each mask the number (from 1) of the first tool turn that shows one of its golds; 0 if no
+    turn does.
 
-    `golds` has one entry per mask: its equally acceptable answers. Yes and no are never found, because
-    any text contains them. Text that the model wrote is ignored, forged information blocks included.
+    `golds` has one entry per mask: its equally acceptable answers. The golds yes and no are never found,
+    because any text contains them. Text that the model wrote is ignored, even if it imitates an information
+    block.
     """
     shown = [_FRAME.sub(" ", turn.text) for turn in turns if turn.role == "tool"]
     return [_first_turn(shown, accepted, language) for accepted in golds]

@@ -1,10 +1,9 @@
 """Per-mask credit: each mask is a separate sub-answer, and the search that first showed its gold is credited.
 
-A search turn's *share* is the share of the masks whose gold its results were the first to show. The
-advantage of each of its tokens grows by weight * (share - mean share of the group's searches); other tokens
-are unchanged. The differences sum to 0 over the group's searches, so that more searches alone earn no
-reward.
-The method is ours; the paper has none.
+Each search turn has a *share*: of all masks, the share whose gold this search was the first to show. The
+advantage of each token of the turn grows by weight * (share - mean share of the group's searches). Other
+tokens are unchanged. The differences sum to 0 over the group's searches, so more searches alone earn no
+reward. The method is ours; the paper has none.
 """
 
 from __future__ import annotations
@@ -16,11 +15,10 @@ from masksearch.types import Turn
 
 
 def credit_by_turn(turns: Sequence[Turn], found: Sequence[int]) -> list[float | None]:
-    """Returns for each model turn the share of the masks, in [0, 1], whose gold its search first showed.
+    """Returns the share (see the module) of each model turn, in [0, 1], in order.
 
-    None for a model turn that no information block follows. `found` has for each mask the number (from 1)
-    of the tool turn that first showed its gold, or 0 (`components.first_shown`). The result has one entry
-    per model turn.
+    The share is None for a model turn that no information block follows. `found` has for each mask the number
+    (from 1) of the tool turn that first showed its gold, or 0 (`components.first_shown`).
     """
     credits: list[float | None] = []
     replies = 0
@@ -48,9 +46,9 @@ def token_credits(
 ) -> list[float]:
     """Returns the credit to add to the advantage of each token.
 
-    It is weight * (share - baseline) at the tokens of a search turn and 0 elsewhere. `mask` is 1 at model
-    tokens, and each run of ones is one model turn; the result has the length of `mask`. If the number of
-    runs differs from the number of turns (a turn without tokens), no token is credited.
+    The credit is weight * (share - baseline) at the tokens of a search turn and 0 elsewhere. `mask` is 1 at
+    model tokens, and each run of ones is one model turn; the result has the length of `mask`. If a turn has
+    no tokens, there are fewer runs than turns; then no token is credited.
     """
     runs = [(key, len(list(run))) for key, run in groupby(mask)]  # (mask value, tokens) of each run
     if sum(key for key, _ in runs) != len(credits):

@@ -15,9 +15,9 @@ ADVANTAGE_EPSILON = 1e-4
 def group_is_informative(answers: Sequence[float | None], solved_at: float) -> bool:
     """DAPO's dynamic sampling (the constraint of equation 8): whether 0 < number of correct rollouts < G.
 
-    `answers` are the answer rewards of a group's rollouts; a reward of at least `solved_at` is correct.
-    We need the threshold because continuous rewards are hardly ever all equal, so a test on equality
-    would keep every group. None is a rollout without a verdict; it counts neither as correct nor in G.
+    `answers` are the answer rewards of a group's rollouts; a rollout with at least `solved_at` is correct. A
+    test whether all rewards are equal would keep every group, because continuous rewards are hardly ever
+    equal. None is a rollout without a verdict; it counts neither as correct nor in G.
     """
     known = [answer for answer in answers if answer is not None]
     correct = sum(answer >= solved_at for answer in known)

@@ -1,12 +1,14 @@
 """The reward of a rollout, and a ledger with every component of it.
 
-total = answer_weight * answer + format * valid + overlong * soft_overlong(model tokens) - no_answer -
-no_search
+    total = answer_weight * answer + format * valid + overlong * soft_overlong(model tokens)
+            - no_answer - no_search
 
 Scores come from `scoring.metrics`, the code that evaluation uses. The weights are ours (the paper gives
-none). The default answer reward is exact match, and counts only in a rollout of valid form that searched,
-because under any metric with partial credit an answer with two candidates earns more than a single wrong
-one (docs/architecture.md, "Rewards"; `masksearch rewards audit` measures it).
+none).
+
+The default answer reward is exact match. Under any metric with partial credit, an answer with two candidates
+earns more than a single wrong one (docs/architecture.md, "Rewards"; `masksearch rewards audit` measures it).
+The answer reward counts only in a rollout of valid form that searched.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ NO_VERDICT = "The answer has not been judged."
 
 
 class Ledger(Record):
-    """Every component of one rollout's reward, raw and weighted; `total` is the sum of the weighted ones.
+    """Every component of one rollout's reward, before and after its weight; `total` is the sum after the
+    weights.
 
-    A rollout whose answer got no verdict has no answer reward and no total (None) and is left out of its
-    group.
+    If the judge gave no verdict on the answer, answer reward and total are None, and the rollout is left out
+    of its group.
     """
 
     f1: float
@@ -57,8 +60,7 @@ class Ledger(Record):
     "search" (the agent never searched), "length" (a filled paragraph is far longer than the text it
     fills)."""
     found: tuple[int, ...] = ()
-    """For each mask the number (from 1) of the first tool turn that showed its gold; 0 if no turn showed
-    it."""
+    """For each mask, the number (from 1) of the first tool turn that showed its gold; 0 if no turn did."""
     found_share: float = 0.0
     """Share of the masks whose gold a tool turn showed."""
     format: float
@@ -127,8 +129,9 @@ def reward_answer(
 ) -> Ledger:
     """Scores an answer with the evaluation's metrics and rewards it; an empty text counts as no answer.
 
-    `searches` is None if the agent was not allowed to search. If the judge decides, a rollout without a
-    readable `verdict` gets no reward; empty and gated answers need no verdict.
+    `searches` is None if the agent was not allowed to search. Under the reward `judge`, a rollout without a
+    readable `verdict` gets no reward. Empty answers, and answers that earn 0 regardless of their text, need
+    no verdict.
     """
     fills = task_fills(answer, task, answer_form)
     score = mean_score(fill_scores(fills))
@@ -193,7 +196,7 @@ def is_solved(ledger: Ledger, settings: RewardSettings) -> bool:
 def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:
     """Returns the numbers of a ledger, and `solved` (0 or 1).
 
-    For trainers that log numbers and filter groups by one of them.
+    They serve trainers that log numbers, or that filter groups by one of them.
     """
     numbers = {
         name: float(value) for name, value in ledger.to_json().items() if isinstance(value, int | float)

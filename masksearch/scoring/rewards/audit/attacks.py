@@ -1,8 +1,8 @@
-"""Attacks on a reward, and the two honest rollouts they are compared with, as scripts for the agent loop.
+"""Attacks on a reward, as scripts for the agent loop, and the two honest rollouts they are compared with.
 
-An attacker does not know the answer: it has candidates, and the gold is one of them. Wherever chance
-decides, we let it favour the attacker, so the audit measures an upper bound. A script receives the tool's
-replies so far and returns the next turn.
+An attacker does not know which answer is right. It has a few candidates, and the gold answer is one of them.
+Wherever chance decides, we let it favour the attacker, so the audit measures an upper bound. A script
+receives the tool's replies so far and returns the next turn.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ _LOOK_ALIKES = str.maketrans("aceiopsxyABCEHIKMOPTX0123456789", "асеіорѕ�
 
 @dataclass(frozen=True)
 class Case:
-    """A task and an attacker's candidates: for each mask (a question counts as one mask) the gold and wrong
-    answers."""
+    """A task with the candidates of an attacker: the gold and wrong answers of each mask. A question
+    counts as one mask."""
 
     task: Task
     golds: tuple[str, ...]
@@ -83,7 +83,8 @@ Attack = Callable[[Case], Script]
 
 
 def make_cases(tasks: Sequence[Task], answer_form: str = "spans") -> list[Case]:
-    """Builds a case per task; its wrong answers are golds of other tasks without a word of its own golds."""
+    """Builds a case per task. Its wrong answers are golds of other tasks that share no word with its own
+    golds."""
     cases = []
     for task in tasks:
         others = [answer for other in tasks if other is not task for answer in other.answers]
@@ -101,7 +102,7 @@ def _case(task: Task, others: Sequence[str], answer_form: str) -> Case:
         if own.isdisjoint(words := normalise(answer, language).split()) and words
     )
     wrong = list(islice(strangers, len(golds) + CANDIDATES - 2))
-    # Each mask takes another window of `wrong`, so that the first wrong answers of the masks differ.
+    # For each mask, `wrong` is read from another place on, so that the masks' first wrong answers differ.
     windows = tuple(tuple((wrong * 2)[place : place + CANDIDATES - 1]) for place in range(len(golds)))
     return Case(task, golds, windows, answer_form)
 

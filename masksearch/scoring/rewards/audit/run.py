@@ -20,7 +20,7 @@ from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSetti
 from masksearch.types import Question, Trajectory
 
 FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)
-"""The first reward of this project."""
+"""The first reward of this project, kept for comparison."""
 TOLERANCE = 1e-9
 """Tolerance for rounding errors in sums of floats."""
 
@@ -32,10 +32,10 @@ class Outcome:
     earned: float | None
     """Mean total over the rollouts with a reward; None if no rollout has a reward."""
     margin: float | None
-    """Largest surplus of a rollout's total over that of the honest wrong answer to the same task; None if
-    no task has both totals."""
+    """Largest difference between the total of a rollout and the total of the honest wrong answer to the
+    same task; None if no task has both totals."""
     worst: str = ""
-    """Id of the task with the largest surplus."""
+    """Id of the task with the largest margin."""
     left_out: int = 0
     """Rollouts without a reward, because the judge gave no verdict."""
     failed: bool = False
@@ -144,7 +144,7 @@ def _outcomes(
 def reward_all(
     trajectories: Sequence[Trajectory], settings: RewardSettings, agent: AgentSettings, cache: Path | None
 ) -> list[Ledger]:
-    """Computes the ledgers of rollouts; asks the judge for verdicts if the judge decides."""
+    """Computes the ledgers of rollouts. If the reward is the judge's verdict, asks the judge first."""
     may_search = agent.max_searches > 0
     ledgers = [
         reward_trajectory(trajectory, settings, agent.answer_form, may_search) for trajectory in trajectories

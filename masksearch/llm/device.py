@@ -1,8 +1,9 @@
-"""Finds the device and the number format to compute in. No setting changes them; every result records both.
+"""Finds the device and the number format to compute in. No setting chooses the device; a stage's setting
+`dtype` may choose the number format. Every result records both.
 
 bfloat16 is 3 to 4 times as fast as float32 on a processor with bfloat16 multiplication (AVX512-BF16, AMX,
-Arm's BF16), and 3 to 5 times slower on other processors (measured in docs/log.md), so bfloat16 is used only
-on hardware with this multiplication.
+Arm's BF16), and 3 to 5 times slower on other processors (measured in docs/log.md). By default bfloat16 is
+therefore used only on hardware with this multiplication.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ tokens, the logits of all positions would take more memory than everything else.
 
 The other texts of a batch and the number of threads change a text's values only by rounding. Load the model
 in float32 to keep this rounding small. With SmolLM2 in float32, the losses moved by at most 1e-5 between
-batches of 4 and 16 and not at all between thread counts. In bfloat16 they moved by up to 0.15. This changed
-the two hardest spans in one passage of 16. And bfloat16 was faster only by half (8-11 instead of 6-7 passages
-of 60 words a second on one core).
+batches of 4 and 16 and not at all between thread counts. In bfloat16 they moved by up to 0.15, which was
+enough to change the two hardest spans in one passage of 16. The speed in bfloat16 was only half as high again
+(8-11 instead of 6-7 passages of 60 words a second on one core).
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ class TokenSession(ABC):
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
         """Returns the model's next tokens, at most `limit` (1 or more).
 
-        `TokenPolicy.ended` finds the end of the stretch. Leaves the record unchanged.
+        `TokenPolicy.ended` finds the end of the stretch. The caller adds the tokens to the record.
         """
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:

@@ -44,7 +44,7 @@ class RewardSettings(Settings):
     Reward = answer_weight * answer + format * valid form + overlong * DAPO's length penalty - no_answer -
     no_search.
 
-    The penalties no_answer and no_search apply only to the rollouts that their texts describe. The first
+    The penalties no_answer and no_search count only in the cases that their own texts describe. The first
     reward of this project was F1 + 0.2 * valid form + length penalty: answer = "f1", gated = false,
     no_answer = 0, no_search = 0.
     """

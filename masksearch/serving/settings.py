@@ -39,7 +39,7 @@ class ServeSettings(Settings):
     The default is below 1,024, the usual limit of open files of a process.
     """
     read_timeout: float = Field(10.0, gt=0)
-    """Seconds within which the head of a request must arrive, and then again its body."""
+    """Seconds within which the head of a request must arrive. Its body then gets the same time again."""
     drain: int = Field(30, ge=0)
     """Seconds that running requests have to finish after the server got the signal to stop."""
     open_words: int = Field(120, ge=1)

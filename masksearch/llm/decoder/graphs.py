@@ -4,10 +4,11 @@ A decoding pass of a small model runs a thousand small kernels. Launching the ke
 than running them; a CUDA graph launches them together.
 
 Passes with one token per slot are recorded, one recording for each size. The size of a pass is its number of
-slots and its longest prefix. Both are rounded up to keep the number of sizes small. A recording reads its
-tokens and positions from fixed tensors, and keys and values from the memory that the cache had at the time of
-recording. When the cache grows, it gets new memory, so all recordings are discarded. If recording fails,
-decoding continues without recordings. `MASKSEARCH_CUDA_GRAPHS=0` in the environment turns recording off.
+slots and the length of its longest sequence. Both are rounded up to keep the number of sizes small. A
+recording reads its tokens and positions from fixed tensors, and keys and values from the memory that the
+cache had at the time of recording. When the cache grows, it gets new memory, so all recordings are discarded.
+If recording fails, decoding continues without recordings. `MASKSEARCH_CUDA_GRAPHS=0` in the environment turns
+recording off.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ WORTH_RECORDING = 3
 """A size is recorded when its third pass comes. Recording takes as long as a few passes, so it would not
 pay for a rare size."""
 SPAN_STEP = 128
-"""The longest prefix is rounded up to a multiple of this many tokens."""
+"""The length of the longest sequence is rounded up to a multiple of this many tokens."""
 WIDTH_STEPS = 8
 """The number of slots is rounded up to a multiple of 1/8 of all slots."""
 

@@ -1,10 +1,12 @@
-"""Arms of an experiment: several training seeds each, averaged by question, then compared in pairs.
+"""Compares the arms of an experiment.
 
-Resampling draws questions (each averaged over the seeds), so intervals and p values do not cover the
-variation between seeds; each arm therefore also has the mean of every seed and the spread of these means.
+An arm has results of several training seeds. The score of a question is averaged over the seeds, and then
+the arms are compared in pairs, question by question. Intervals and p values come from resampling questions,
+so they do not cover the variation between seeds. To show this variation, each arm also has the mean of every
+seed and the spread of these means.
 
-With several suites there is a `mean of suites`, in which every suite weighs the same, and, if the suites
-differ in size, `all suites`, in which every question weighs the same.
+With several suites there are two averages. In the `mean of suites` every suite has the same weight. In
+`all suites` every question has the same weight; this average is left out if all suites have the same size.
 """
 
 from __future__ import annotations
@@ -28,11 +30,15 @@ ByQuestion = dict[tuple[str, str], dict[str, float]]
 
 
 class _View(NamedTuple):
-    """A set of questions and its average: the mean over `groups` of each group's mean."""
+    """A way to average questions: the mean over `groups` of each group's mean.
+
+    A single suite and the pooled mean of all suites have one group; the mean of suites has one group for each
+    suite.
+    """
 
     label: str
     groups: tuple[frozenset[str], ...]
-    """Each group is a set of suite names."""
+    """Each group is a set of suites, whose questions are pooled."""
 
 
 def compare_arms(
@@ -40,10 +46,10 @@ def compare_arms(
 ) -> dict[str, Any]:
     """Returns the entries of all arms and the paired tests between them.
 
-    The form is `{"arms": one entry for each arm and suite, "arm_pairs": one test for each pair of arms
-    and suite}`. With several suites there are entries for the means over suites too. A pair is the later
-    arm minus the earlier arm, so list the control first. A metric that any row lacks is omitted. Raises
-    UsageError for an arm without results, or with two methods on one suite.
+    The form is `{"arms": [entry of one arm on one suite, ...], "arm_pairs": [tests of one pair of arms on one
+    suite, ...]}`. With several suites, the averages over suites have entries and tests too. A difference is
+    the later arm minus the earlier arm, so the control should be listed first. A metric is left out if any
+    row of any arm lacks it. Raises UsageError for an arm without results, or with two methods on one suite.
     """
     rows = [row for results in arms.values() for result in results for row in result.per_question]
     metrics = [name for name in metrics if all(value(row, name) is not None for row in rows)]
@@ -62,10 +68,10 @@ def compare_arms(
 
 
 def _views(averaged: Collection[ByQuestion]) -> list[_View]:
-    """Returns a view of each suite; with several suites, also of the pooled mean and the mean of suites.
+    """Returns a view for each suite and, with several suites, for the pooled mean and the mean of suites.
 
-    The pooled mean is omitted if it is equal to the mean of suites, that is, if all suites have equally
-    many questions.
+    The pooled mean is omitted if all suites have the same number of questions, because it is then equal to
+    the mean of suites.
     """
     suites = list(dict.fromkeys(suite for questions in averaged for suite, _ in questions))
     views = [_View(suite, (frozenset({suite}),)) for suite in suites]
@@ -110,9 +116,9 @@ def _arm(
         [values for (suite, _), values in questions.items() if suite in suites] for suites in view.groups
     ]
     if not all(groups):
-        # A mean that lacks one of the suites would not match its label.
+        # Without questions in one of the groups, the average of this view does not exist.
         return None
-    # metric -> for each group its values, (questions of the group,)
+    # metric -> one list of values (questions of the group,) for each group
     columns = {metric: [[values[metric] for values in group] for group in groups] for metric in metrics}
     by_seed = _by_seed(results, view, metrics)
     methods = [result.method for result in results if any(result.suite in suites for suites in view.groups)]
@@ -135,9 +141,10 @@ def _arm(
 
 
 def _by_seed(results: Sequence[Results], view: _View, metrics: Sequence[str]) -> list[dict[str, float]]:
-    """Returns the means of each seed.
+    """Returns the means of each seed: one object (metric -> mean) for each seed.
 
-    The i-th results file of every suite counts as the i-th seed, for as many seeds as all suites have.
+    The i-th results file of every suite is taken as the i-th seed. If the suites have different numbers of
+    files, the smallest number counts.
     """
     by_suite: dict[str, list[Results]] = {}
     for result in results:
@@ -168,9 +175,9 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Returns minimum, maximum and standard deviation of the seeds' means (seeds,).
+    """Returns the minimum, the maximum and the standard deviation of the seeds' means (seeds,).
 
-    The deviation divides by n - 1; it is None for a single seed.
+    The standard deviation has the divisor n - 1; it is None for a single seed.
     """
     deviation = None
     if len(values) > 1:
@@ -186,7 +193,10 @@ def _pair(
     metrics: Sequence[str],
     settings: CompareSettings,
 ) -> dict[str, Any] | None:
-    """Returns the paired differences `first` - `second`; None if a group has no shared question."""
+    """Returns the paired tests of the arm `first` minus the arm `second`.
+
+    Returns None if the arms share no question in one of the groups.
+    """
     (a, a_questions), (b, b_questions) = first, second
     groups = [
         [key for key in a_questions if key in b_questions and key[0] in suites] for suites in view.groups
@@ -196,7 +206,7 @@ def _pair(
     n = sum(map(len, groups))
     differences = {}
     for metric in metrics:
-        # For each group the values of a and of b, both (shared questions of the group,)
+        # one pair for each group: the values of a and of b, both (shared questions of the group,)
         columns = [
             ([a_questions[key][metric] for key in keys], [b_questions[key][metric] for key in keys])
             for keys in groups

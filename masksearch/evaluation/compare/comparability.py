@@ -146,8 +146,8 @@ def _conditions(results: Results) -> dict[str, Any]:
     )
     found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
-    # `decoding` repeats some settings of the agent. They are skipped here, because the first line already
-    # added those that affect the method.
+    # `decoding` repeats some settings of the agent. They are skipped here, because those that affect the
+    # method were added above.
     skipped = ("seed", *_RETRIEVAL, *_ACTIONS, *_ANSWER)
     found |= {name: value for name, value in decoding.items() if name not in skipped}
     if provenance.get("prompt_hash"):

@@ -50,7 +50,7 @@ _NAMES = {
     "yes_no_gold_share": "yes/no golds",
 }
 WITH_INTERVALS = ("recall", "f1", "em", "valid", "judge_strict")
-"""Scores that the tables of details show with their 95% interval."""
+"""Scores that the tables of details, for results and for arms, show with their 95% interval."""
 _TESTS = {"permutation": "paired permutation test", "bootstrap": "paired bootstrap test"}
 _CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 

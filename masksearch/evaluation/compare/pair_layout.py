@@ -9,7 +9,7 @@ from masksearch.evaluation.tables import Cell, Table, cells
 
 
 def robustness(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table for each measure, with the values of the original search and of the degraded searches."""
+    """Returns a table for each measure: values of the degraded searches next to the original search."""
     return [
         _robustness(found, figures, metric)
         for metric in figures.settings.metric

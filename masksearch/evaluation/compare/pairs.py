@@ -1,7 +1,11 @@
 """Paired tests over the same questions, and the correction of their p values for multiple comparisons.
 
-The pairs are: result and baseline, result and the result listed before it, degraded and original search,
-means over suites.
+The pairs are
+
+- a result and the baseline of its suite,
+- a result and the result listed before it,
+- a degraded search and the original search,
+- a model and the baseline, by their means over several suites.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ PAIRED_METRICS = (
     "judge_relaxed",
     "evidence_recall",
 )
-"""Metrics that are tested if both results have them, in addition to the measures of the settings."""
+"""Metrics that are always tested if both results have them. The measures of the settings are tested too."""
 MACRO = "mean of suites"
 Pair = dict[str, Any]
 
@@ -42,12 +46,15 @@ def tested_metrics(settings: CompareSettings) -> tuple[str, ...]:
 
 
 def as_json(found: PairedDifference, n: int) -> Pair:
-    """Returns a paired difference in the form of comparison.json; `correct` adds `p_adjusted`."""
+    """Returns a paired difference as an object for comparison.json. Later, `correct` adds `p_adjusted`."""
     return {"difference": found.difference, "interval": [found.low, found.high], "p": found.p, "n": n}
 
 
 def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[list[float], list[float]]:
-    """Returns a metric of a and of b, both (questions,), over the `ids` for which both have it."""
+    """Returns the values of a metric in a and in b, both (questions,), in the order of `ids`.
+
+    Leaves out the questions for which a or b lacks the metric.
+    """
     tables = [{row["id"]: value(row, metric) for row in results.per_question} for results in (a, b)]
     both = [(tables[0][key], tables[1][key]) for key in ids]
     known = [(x, y) for x, y in both if x is not None and y is not None]
@@ -55,9 +62,10 @@ def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[li
 
 
 def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | None:
-    """Returns the tests of a - b over the questions that both have, matched by id; None if none is shared.
+    """Returns the tests of a - b, one for each metric, over the questions that a and b share.
 
-    The form is `{"n", "metrics": {name: {difference, interval, p, n}}}`.
+    The form is `{"n", "metrics": {name: {difference, interval, p, n}}}`. Returns None if a and b share no
+    question.
     """
     ids = shared_ids([a, b])
     if not ids:
@@ -75,9 +83,10 @@ def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | No
 def baseline_pairs(
     entries: Sequence[Loaded], names: Mapping[str, str], settings: CompareSettings
 ) -> list[Pair]:
-    """Returns the tests of every result against the baseline of its suite and the result before it.
+    """Returns the tests of every result against the baseline of its suite and against the previous result.
 
-    Each test is over the questions that both results share; results without shared questions have no test.
+    The previous result is the one listed before it in the same suite. A test is over the questions that both
+    results share. Two results without shared questions are not tested.
     """
     pairs = []
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
@@ -129,9 +138,9 @@ def _named(entry: Loaded, against: Loaded, names: Mapping[str, str]) -> Pair:
 def macro_pairs(
     rows: Mapping[tuple[str, str], Mapping[str, Loaded]], base: tuple[str, str], settings: CompareSettings
 ) -> list[Pair]:
-    """Returns the tests of the mean over suites: rows of the main table against the row `base`.
+    """Returns the tests of each row of the main table against the row `base`, by their means over suites.
 
-    Only rows that have the same suites as `base`, at least two, are tested.
+    Only rows with the same suites as `base` are tested, and only if these are at least two suites.
     """
     pairs = []
     against = rows[base]
@@ -147,8 +156,8 @@ def macro_pairs(
                 columns(entry.results, against[suite].results, name, shared[suite])
                 for suite, entry in cells.items()
             ]
-            # Each suite has (x, y), both (questions with the metric,); a suite without questions would be
-            # missing from the mean.
+            # `found` has (x, y) for each suite, both (questions with the metric,). If a suite has no such
+            # question, the mean over all suites does not exist, and the metric is not tested.
             if all(x for x, _ in found):
                 difference = paired_macro_difference(found, settings.bootstrap, settings.seed, settings.test)
                 metrics[name] = as_json(difference, sum(len(x) for x, _ in found))
@@ -177,9 +186,10 @@ def variant_pairs(
 ) -> list[Pair]:
     """Returns the tests of every degraded search against the original search.
 
-    Both results have the same suite, model and method. `values` and `reference` are means over the shared
-    questions. Without a result for the original search, or without shared questions, `values` are means
-    over the result's own questions and there is no test.
+    Both results have the same suite, model and method. In a pair, `values` are the means of the degraded
+    search and `reference` the means of the original search, over the shared questions. Without a result for
+    the original search, or without shared questions, there is no test, and `values` are means over the
+    result's own questions.
     """
     found = []
     for entry in entries:
@@ -227,7 +237,7 @@ def _against_original(results: Results, reference: Loaded | None, settings: Comp
 def correct(pairs: Sequence[Pair], settings: CompareSettings) -> dict[str, int]:
     """Adds `p_adjusted` to every test of `pairs` and returns the number of tests of each metric.
 
-    All tests of one metric are one family.
+    All tests of one metric are corrected together, as one family.
     """
     families: dict[str, list[Pair]] = {}
     for pair in pairs:

@@ -1,14 +1,15 @@
-"""Stage `compare`: tables like the paper's, paired tests by question, arms averaged over seeds.
+"""Stage `compare`: compares results files in tables like the paper's, with paired tests by question.
 
     masksearch compare a/results.json b/results.json -o comparison.json
 
 Results of one suite with different retrievers or different questions are not comparable and are rejected
 unless the settings allow them. The stage writes `comparison.json` (read by the report) and, next to it,
-the tables in the chosen format.
+the tables in the chosen format. The modules of this folder are
 
     entries         results, the names of their rows, the variant of their search
-    comparability   comparisons that are rejected, or allowed with a warning
-    pairs, arms     paired tests and the correction of their p values; arms of several seeds
+    comparability   checks that results can be compared, and warnings
+    pairs           paired tests and the correction of their p values
+    arms            arms of an experiment, averaged over their training seeds
     main_table      values of the main and of the contamination table
     layout          tables from these values (main_layout, detail_layout, pair_layout, formatting)
     csv             the whole comparison as CSV; for text, Markdown and LaTeX see `evaluation.tables`
@@ -62,10 +63,10 @@ SUFFIXES = {"text": ".txt", "markdown": ".md", "latex": ".tex", "csv": ".csv"}
 
 
 def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Writes the comparison to `output` (JSON) and its tables next to it.
+    """Writes the comparison to `output` (JSON) and its tables next to it; returns the stage's summary.
 
-    Returns the summary, with the printed tables as `table`. `work` is unused. Raises DataError for an
-    invalid results file, UsageError for results that must not be compared.
+    The field `table` of the summary has the tables as they are printed. `work` is not used. Raises DataError
+    for an invalid results file, UsageError for results that must not be compared.
     """
     del work
     table_file = output.with_suffix(SUFFIXES[settings.format])
@@ -83,14 +84,14 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
     loaded = {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
     comparison = compare(loaded, list(dict.fromkeys(sources)), settings)
     tables = tables_of(comparison, settings)
-    # comparison.json has the tables as Markdown in addition to the printed format.
+    # comparison.json always has the tables as Markdown, whatever the chosen format is.
     comparison["table"] = render(tables, comparison["warnings"], "markdown")
     if settings.format == "csv":
         table = to_csv(comparison)
     else:
         table = render(tables, comparison["warnings"], settings.format)
     if settings.format in ("latex", "csv"):
-        # Warnings are comments in LaTeX and missing in CSV, so they are printed as well.
+        # LaTeX hides the warnings in comments and CSV lacks them, so they are printed separately.
         for warning in comparison["warnings"]:
             say(f"Note: {warning}")
     files.write_text(table_file, table + "\n")
@@ -107,9 +108,9 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
 
 
 def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
-    """Returns the comparison as JSON values, without its `table`.
+    """Returns the content of comparison.json, except its field `table`.
 
-    `shown` are the files of `loaded` that are rows of the tables; the other files are used in arms only.
+    `shown` names the files of `loaded` that become rows of the tables. The other files belong to arms only.
     Raises UsageError for results that must not be compared, or if no result has one of the measures.
     """
     entries = list(loaded.values())
@@ -150,7 +151,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
 
 
 def result_row(entry: Loaded, name: str) -> dict[str, Any]:
-    """Returns the row of one result, over all its own questions."""
+    """Returns the row of one result. It is computed from all questions of the result, shared or not."""
     results = entry.results
     return {
         "source": entry.source,
@@ -174,7 +175,7 @@ def result_row(entry: Loaded, name: str) -> dict[str, Any]:
 
 
 def _counted(results: Results) -> dict[str, int]:
-    """Returns the number of questions with a value for each metric that some questions lack."""
+    """Returns, for each metric that only some questions have, the number of these questions."""
     counts = {
         metric: sum(value(row, metric) is not None for row in results.per_question)
         for metric in results.metrics

@@ -1,4 +1,4 @@
-"""Benchmark suites by name, read in the formats that their authors publish.
+"""Reads the questions of benchmark suites in the formats that their authors publish.
 
 Suites: HotpotQA, 2WikiMultiHopQA, MuSiQue, Bamboogle, FanOutQA, FreshQA, FRAMES. A new suite touches
 three files:

@@ -1,12 +1,14 @@
-"""Reads the rows of a local file of any format, which is detected from the content, never from the name.
+"""Reads the rows of a local question file.
+
+The format is detected from the content of the file, never from its name:
 
     Parquet         starts with PAR1
     a JSON list     starts with [
     JSON Lines      starts with {
     CSV or TSV      has one of the known headers; FreshQA's sheets have a few lines of remarks above it
 
-A file is read as a whole. An invalid row is an error with its line, row or record number; only blank
-lines are skipped.
+A file is read into memory as a whole. An invalid row raises an error that names its line, row or record
+number. Only blank lines are skipped.
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ PREAMBLE = 20
 def read_file(path: str) -> Iterator[Row]:
     """Yields the rows of a file, of a folder of shards in our format, or of standard input (`-`).
 
-    Raises DataError for a file that is missing, unreadable or empty, FormatError at an invalid row,
-    MissingExtraError for a Parquet file without pyarrow.
+    Raises DataError for a file that is missing, unreadable or empty, FormatError at an invalid row, and
+    MissingExtraError for a Parquet file if the package pyarrow is not installed.
     """
     if path != "-" and Path(path).is_dir():
         for number, (place, value) in enumerate(read_rows(path)):
@@ -90,7 +92,7 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
 
 
 def _is_broken(text: str) -> bool:
-    """Whether a text is invalid JSON even as a whole."""
+    """Whether the whole text is not one valid JSON value."""
     try:
         json.loads(text)
     except (ValueError, RecursionError):
@@ -106,7 +108,8 @@ def _parsed(text: str, name: str) -> list[Any]:
             f"{name}, line {error.lineno} is not valid JSON ({error.msg}, column {error.colno})."
         ) from error
     except (ValueError, RecursionError) as error:
-        # Python's reader fails on a number of thousands of digits and on deeply nested lists.
+        # Python's JSON reader raises these errors for a number with thousands of digits and for deeply
+        # nested lists.
         raise FormatError(f"{name} is not valid JSON ({str(error).splitlines()[0].rstrip('.')}).") from error
     return list(value)
 
@@ -118,7 +121,7 @@ def _json_row(value: Any, place: str, number: int) -> Row:
 
 
 def _sheet(text: str, name: str) -> Iterator[Row]:
-    """Yields the rows below the header; each cell is text, or None if it is blank.
+    """Yields the rows of a CSV or TSV sheet below its header. Each cell is text, or None if it is blank.
 
     Raises FormatError for a row with more or fewer cells than the header.
     """
@@ -147,7 +150,8 @@ def _sheet(text: str, name: str) -> Iterator[Row]:
 def _header(text: str, name: str) -> tuple[int, str, list[str]]:
     """Returns the number of lines above the header, the delimiter and the column names.
 
-    Only FreshQA's header may have non-blank lines above it; in any other sheet such a line is a stray row.
+    Only FreshQA's header may have non-blank lines (remarks) above it. In any other sheet, such a line is
+    probably a misplaced row, so the sheet is rejected.
     """
     remarks = False
     for above, line in enumerate(text.split("\n", PREAMBLE + 1)[: PREAMBLE + 1]):
@@ -167,7 +171,7 @@ def _header(text: str, name: str) -> tuple[int, str, list[str]]:
 
 
 def _columns(line: str, delimiter: str) -> list[str]:
-    """Returns the cells of a line; an empty list if the line is not valid in a sheet."""
+    """Returns the cells of a line; an empty list if the line is not valid CSV or TSV."""
     try:
         return [cell.strip() for cell in next(csv.reader([line.rstrip("\r")], delimiter=delimiter), [])]
     except csv.Error:

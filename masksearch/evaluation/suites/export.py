@@ -1,4 +1,7 @@
-"""Exports a suite in our format: `questions.jsonl`, and `corpus.jsonl` if the release has paragraphs."""
+"""Exports a suite in our format.
+
+The files are `questions.jsonl` and, if the questions come with paragraphs, `corpus.jsonl`.
+"""
 
 from __future__ import annotations
 
@@ -17,23 +20,24 @@ QUESTIONS, CORPUS = "questions.jsonl", "corpus.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """Counts of an export."""
+    """The name of an exported suite, and the counts of its export."""
 
     suite: str
     questions: int
     passages: int
     left_out: dict[str, int]
-    """Reason -> number of rows that are not questions to ask."""
+    """Reason -> number of rows that were left out, because they are not questions to ask."""
     incomplete: int = 0
-    """Questions with a gold paragraph that the release lacks; these questions name only titles."""
+    """Number of questions with a gold paragraph that the release lacks. These questions have the titles of
+    their gold paragraphs, but no ids."""
     empty: int = 0
-    """Titles of paragraphs without text, which are not in the corpus."""
+    """Number of titles of paragraphs without text. Such paragraphs are not in the corpus."""
 
 
 def write_suite(source: str, suite: str, folder: str | Path) -> Exported:
-    """Writes `questions.jsonl` and, for a suite with a closed corpus, `corpus.jsonl` into `folder`.
+    """Writes `questions.jsonl` and, if the questions come with paragraphs, `corpus.jsonl` into `folder`.
 
-    The corpus has id, title and text of each paragraph once; an id is `SUITE-` and a hash of title and
+    The corpus has the id, title and text of each paragraph once. An id is `SUITE-` and a hash of title and
     text, so a paragraph has the same id in every export. The folder is written atomically and replaces an
     earlier export. Raises the errors of `load_questions`, and UsageError for a folder that contains other
     files.
@@ -91,7 +95,10 @@ def _passage_id(suite: str, paragraph: Paragraph) -> str:
 
 
 def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Question]:
-    """Returns the questions with the ids of their gold paragraphs, in the order of `supporting_titles`."""
+    """Returns the questions with `supporting_passages`, the ids of their gold paragraphs in the corpus.
+
+    The ids have the order of `supporting_titles`.
+    """
     if not corpus:
         return [item.question for item in release.items]
     by_title: dict[str, list[str]] = {}
@@ -104,11 +111,12 @@ def _with_passages(release: Release, corpus: dict[str, Paragraph]) -> list[Quest
 
 
 def _gold_ids(suite: str, item: Item, by_title: dict[str, list[str]]) -> tuple[str, ...]:
-    """Returns the ids of all gold paragraphs; empty if one of them is missing.
+    """Returns the ids of all gold paragraphs of a question; empty if one of them is missing.
 
-    HotpotQA's full-wiki contexts lack some gold paragraphs. A missing paragraph is taken from another
-    question if only one paragraph has its title. A question that still lacks a gold paragraph gets no ids,
-    because an incomplete list would count as complete.
+    The paragraphs of a question in HotpotQA's full-wiki file lack some gold paragraphs. A missing gold
+    paragraph is taken from the other questions' paragraphs, if exactly one of them has its title. If a gold
+    paragraph is still missing, the question gets no ids at all: evidence recall would take an incomplete
+    list for the whole evidence.
     """
     own: dict[str, list[str]] = {}
     for paragraph in item.paragraphs:

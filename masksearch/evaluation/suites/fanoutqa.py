@@ -1,9 +1,12 @@
-"""FanOutQA: questions whose answers are lists or tables, on English Wikipedia as of November 2023.
+"""Reads FanOutQA: questions whose answers are lists or tables, on English Wikipedia as of November 2023.
 
-Fields, from the authors' description (zhudotexe/fanoutqa, fanoutqa/models.py): id, question, answer
-(text, number, true or false, a list or an object of these), categories, decomposition (nested
-sub-questions with `evidence` {pageid, revid, title, url}); the test set, whose answers are not published,
-has necessary_evidence (a list of these) in place of decomposition.
+The fields, from the authors' description (zhudotexe/fanoutqa, fanoutqa/models.py), are
+
+    id, question, categories
+    answer               text, number, true or false, or a list or an object of these
+    decomposition        nested sub-questions with `evidence` {pageid, revid, title, url}
+    necessary_evidence   list of such evidence; only in the test set, which has no decomposition and whose
+                         answers are not published
 """
 
 from __future__ import annotations
@@ -18,10 +21,10 @@ Parts = tuple[tuple[str, ...], ...]
 
 
 def read_fanoutqa(row: Row) -> Item:
-    """Reads a FanOutQA row. Raises FormatError.
+    """Reads a FanOutQA row. Raises FormatError for an invalid row.
 
-    `answers` has one text with the whole answer, `parts` the strings that the official scorer searches
-    for one by one.
+    The question's `answers` has the whole answer as one text. Its `parts` are the strings that the official
+    scorer searches for one by one.
     """
     answer = row.need("answer")
     question = Question(
@@ -38,10 +41,10 @@ def read_fanoutqa(row: Row) -> Item:
 def answer_parts(row: Row, answer: Any) -> Parts:
     """Returns the parts of an answer that the official scorer (`answer_in_text`) searches for.
 
-    Raises FormatError. The parts of an object are its keys and values, the parts of a list are its entries; a
-    single text or number is one part, so that every question is scored the same way. Numbers become text,
-    true and false become yes and no. Nested lists are split as well; the official scorer does not define
-    them, and the published answers have none.
+    The parts of an object are its keys and values. The parts of a list are its entries. A single text or
+    number is one part, so that every question is scored in the same way. Numbers become text; true and false
+    become yes and no. Nested lists are split as well: the official scorer does not define them, and the
+    published answers have none. Raises FormatError for an empty answer or part.
     """
     parts = tuple((row.encodable(text),) for text in _leaves(row, answer))
     if not parts:
@@ -73,7 +76,7 @@ def _leaf(row: Row, value: Any) -> str:
 
 
 def joined(row: Row, answer: Any) -> str:
-    """Returns the whole answer as one text. Raises FormatError.
+    """Returns the whole answer as one text. Raises FormatError for an empty part.
 
     Examples: "Agatha Christie: 1890; J. K. Rowling: 1965", "Patty Murray, Maria Cantwell".
     """
@@ -85,7 +88,7 @@ def joined(row: Row, answer: Any) -> str:
 
 
 def _titles(row: Row) -> Iterator[str]:
-    """Yields the titles of the evidence in the order of the sub-questions."""
+    """Yields the titles of the Wikipedia articles in the evidence, in the order of the sub-questions."""
     if row.values.get("necessary_evidence") is not None:
         steps: Any = [{"evidence": evidence} for evidence in row.entries("necessary_evidence")]
     else:

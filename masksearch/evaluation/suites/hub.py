@@ -1,4 +1,4 @@
-"""Streams the rows of a data set on the Hugging Face hub, without downloading it as a whole."""
+"""Streams the rows of a data set on the Hugging Face hub, without downloading the whole data set."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from masksearch.evaluation.suites.rows import Row
 
 
 def named_source(suite: Suite, split: str = "") -> str:
-    """Returns a suite's data set as `hf:OWNER/NAME[:CONFIG]@SPLIT`.
+    """Returns the source of a suite on the hub: `hf:OWNER/NAME[:CONFIG]@SPLIT`.
 
-    Raises UsageError, naming the file to download instead, for a suite that is not on the hub.
+    Raises UsageError for a suite that is not on the hub; the message names the file to download instead.
     """
     if suite.hub:
         return f"{PREFIX}{suite.hub}{f':{suite.config}' if suite.config else ''}@{split or suite.split}"
@@ -32,7 +32,7 @@ def named_source(suite: Suite, split: str = "") -> str:
 
 
 def read_hub(source: str) -> Iterator[Row]:
-    """Yields the rows of `hf:OWNER/NAME[:CONFIG][@SPLIT]`; the default split is `validation`.
+    """Yields the rows of the data set `hf:OWNER/NAME[:CONFIG][@SPLIT]`; the default split is `validation`.
 
     Raises UsageError for an invalid name, DataError for a data set that cannot be reached or read,
     MissingExtraError without the package `datasets`.

@@ -1,4 +1,7 @@
-"""Detects the suite of a row from its fields, and selects the reader."""
+"""Detects the suite of a question file from the fields of its first row, and selects the reader.
+
+Each suite has a layout: the fields by which its rows are recognised, and the function that reads a row.
+"""
 
 from __future__ import annotations
 
@@ -19,23 +22,23 @@ from masksearch.types import Question
 
 Reader = Callable[[Row], Item]
 OWN = "own"
-"""Name of the layout of question files in our format, which can hold questions of any suite."""
+"""Name of the layout of our own format. A question file in our format can hold questions of any suite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The layout of a suite's rows, and its reader."""
+    """The fields of a suite's rows, and the function `read` that turns a row into a question."""
 
     needed: frozenset[str]
     """Fields that every row has."""
     answer: str
-    """Field of the answer, which test sets may lack."""
+    """Field of the answer. Test sets with unpublished answers lack it."""
     read: Reader
     absent: frozenset[str] = frozenset()
-    """Fields that no row has."""
+    """Fields that no row has. They tell the suite from others with the same required fields."""
 
     def fits(self, fields: frozenset[str]) -> bool:
-        """Whether a row with these fields can have this layout."""
+        """Whether a row with these fields may have this layout."""
         return self.needed <= fields and not self.absent & fields
 
 
@@ -59,8 +62,10 @@ LAYOUTS: Mapping[str, Layout] = {
 def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> str:
     """Returns the layout of a file's first row: the name of a suite, or OWN.
 
-    `trusted`: the rows are certainly of `suite` (its own copy on the hub), so that the required fields
-    suffice. Raises FormatError for an unknown layout, or for the layout of another suite than `suite`;
+    `trusted` means that the rows are known to be of `suite`, because they come from the suite's own copy on
+    the hub. Then the row must have the required fields, but it may also have fields that the layout excludes.
+
+    Raises FormatError for an unknown layout, or for the layout of another suite than `suite`. Raises
     UsageError if several layouts fit and `suite` is empty, or if the file holds RAMP tasks.
     """
     fields = frozenset(row.values)
@@ -86,7 +91,10 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
 
 
 def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
-    """Raises an error unless the row fits exactly one layout, or the layout of `suite`."""
+    """Raises an error unless the layouts `found` include the layout of `suite`.
+
+    Without `suite`, raises an error unless exactly one layout was found.
+    """
     if not found:
         shown = ", ".join(sorted(row.values)[:12]) or "none"
         wanted = (
@@ -116,9 +124,9 @@ def _either(names: list[str]) -> str:
 
 
 def read_own(row: Row) -> Item:
-    """Reads a question in our format. Raises FormatError.
+    """Reads a question in our format. Raises FormatError for an invalid question.
 
-    If it has no `parts`, they are taken from its `answer_raw` or `answer_parts`.
+    If the question has no `parts`, the parts are made from its field `answer_raw` or `answer_parts`.
     """
     values: dict[str, Any] = {name: value for name, value in row.values.items() if value is not None}
     if "parts" not in values:

@@ -23,28 +23,33 @@ from masksearch.types import Question
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """The content of a source: the suite's name and its questions with their paragraphs."""
+    """The content of a source of questions: the suite's name, and the questions with their paragraphs."""
 
     suite: str
     items: tuple[Item, ...]
     left_out: dict[str, int] = field(default_factory=dict)
-    """Reason -> number of skipped rows."""
+    """Reason -> number of rows that were skipped for this reason."""
 
 
 def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
     """Returns the suite's name, and its questions in the order of the source.
 
-    `source` is the name of a suite, which is read from the hub (`hotpotqa`, or `hotpotqa@train` for
-    another split); `hf:OWNER/NAME[:CONFIG][@SPLIT]` for another copy on the hub; or a file, as the
-    authors publish it or as JSON Lines in our format, compressed or not. A file's layout is detected from
-    its content. If several layouts fit, `suite` selects one; for a file in our format, `suite` is the
-    suite's name. Rows that are not questions to ask (MuSiQue's unanswerable questions, FreshQA's DEV split)
-    are skipped and counted on standard error. Only files in our format have `supporting_passages`: these
-    are ids of a corpus that `write_suite` writes.
+    `source` is one of
 
-    Raises UsageError for an unknown suite, or if the suite must be named; DataError for a source without
-    readable questions; FormatError, naming file and line (or record), for a row that is invalid, repeats
-    an id or has no answer; MissingExtraError without the package that a format needs.
+    - the name of a suite, which is then read from the hub: `hotpotqa`, or `hotpotqa@train` for another split,
+    - `hf:OWNER/NAME[:CONFIG][@SPLIT]` for another copy on the hub,
+    - a file, as the authors publish it or as JSON Lines in our format, compressed or not.
+
+    A file's layout is detected from its content. If several layouts fit, `suite` selects one of them. For a
+    file in our format, `suite` is the name that is returned. Rows that are not questions to ask (MuSiQue's
+    unanswerable questions, FreshQA's DEV split) are skipped; their number is printed on standard error. Only
+    questions from files in our format have `supporting_passages`, because these are ids in a corpus that
+    `write_suite` wrote.
+
+    Raises UsageError for an unknown suite, or if several layouts fit and `suite` is empty; DataError for a
+    source without readable questions; FormatError for a row that is invalid, repeats an id or has no answer
+    (the message names the file and the line or record); MissingExtraError without the package that a format
+    needs.
     """
     release = read_release(source, suite)
     for reason, count in release.left_out.items():
@@ -53,7 +58,10 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
 
 
 def read_release(source: str, suite: str = "") -> Release:
-    """Reads a source with its paragraphs (see `load_questions`); does not print the skipped rows."""
+    """Reads the questions of a source with their paragraphs (see `load_questions`).
+
+    Does not print the number of skipped rows.
+    """
     if suite and find_suite(suite).name == "ramp":
         raise UsageError(
             "RAMP tasks need no reader; name the task file itself as the questions to evaluate on."
@@ -77,7 +85,10 @@ def read_release(source: str, suite: str = "") -> Release:
 
 
 def _reader(layout: str, source: str, first: Row) -> Reader:
-    """Returns the reader of a layout; 2WikiMultiHopQA's also reads the alias file next to `source`."""
+    """Returns the function that reads the rows of a layout.
+
+    For 2WikiMultiHopQA, the function also uses the alias file next to `source`, if there is one.
+    """
     if layout == OWN:
         return read_own
     if layout != "2wikimultihopqa" or "answer_id" not in first.values:
@@ -114,9 +125,9 @@ def _items(rows: Iterator[Row], read: Reader) -> tuple[list[Item], dict[str, int
 
 
 def _name_of(source: str) -> str:
-    """Returns a name for a file in our format.
+    """Returns the suite's name for a file in our format whose suite was not given.
 
-    This is a suite's name if the file or its folder has that name, otherwise the name of the file.
+    This is the name of the file, or the name of its folder if only the folder is named after a suite.
     """
     own = inner_name(source).split(".")[0]
     folder = Path(source).absolute().parent.name

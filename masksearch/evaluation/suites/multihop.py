@@ -1,6 +1,7 @@
-"""HotpotQA, 2WikiMultiHopQA and MuSiQue: questions with their gold paragraphs among distractors.
+"""Reads HotpotQA, 2WikiMultiHopQA and MuSiQue.
 
-Fields, from the authors' descriptions:
+Each question comes with paragraphs: its gold paragraphs, and distractors, which it does not need. The fields,
+from the authors' descriptions, are
     HotpotQA (hotpotqa.github.io)   _id, question, answer, type, level, supporting_facts [[title, sentence]],
                                     context [[title, [sentences]]]
     2WikiMultiHopQA (Alab-NII)      the same with evidences and answer_id; id_aliases.json has its aliases
@@ -28,10 +29,10 @@ Aliases = Mapping[str, tuple[str, ...]]
 
 
 def read_hotpot(row: Row, aliases: Aliases | None = None) -> Item:
-    """Reads a HotpotQA or 2WikiMultiHopQA row. Raises FormatError.
+    """Reads a HotpotQA or 2WikiMultiHopQA row. Raises FormatError for an invalid row.
 
-    `aliases` are 2Wiki's aliases by `answer_id`. Like the official 2Wiki script (v1.1), accepts the
-    answer and all aliases and demonyms of its Wikidata entity.
+    `aliases` maps an `answer_id` (a Wikidata id) of 2WikiMultiHopQA to the aliases and demonyms of the
+    answer. They become gold answers too, as in the official script (v1.1).
     """
     answer = row.text("answer")
     further = (aliases or {}).get(row.optional("answer_id"), ())
@@ -53,7 +54,7 @@ def _title(text: str) -> str:
 
 
 def _names(row: Row, field: str, key: str) -> Iterator[str]:
-    """Yields the titles of `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
+    """Yields the titles in a field of the form `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
     for entry in row.entries(field):
         name = _part(entry, 0, key)
         if not isinstance(name, str):
@@ -62,14 +63,20 @@ def _names(row: Row, field: str, key: str) -> Iterator[str]:
 
 
 def _part(entry: Any, index: int, *keys: str) -> Any:
-    """Returns one part of an entry: by index of a list, by key of an object; None if the part is missing."""
+    """Returns one part of an entry: of a list by `index`, of an object by the first of `keys` that it has.
+
+    Returns None if the part is missing.
+    """
     if isinstance(entry, dict):
         return next((entry[key] for key in keys if key in entry), None)
     return entry[index] if isinstance(entry, list | tuple) and len(entry) > index else None
 
 
 def _context(row: Row) -> Iterator[tuple[str, str]]:
-    """Yields title and text of a question's paragraphs; a text is its sentences joined by spaces."""
+    """Yields the title and the text of each paragraph of a question.
+
+    The row has a paragraph as a list of sentences, which are joined by spaces.
+    """
     for entry in row.entries("context"):
         title, texts = _part(entry, 0, "title"), _part(entry, 1, "sentences", "content")
         if (
@@ -84,8 +91,8 @@ def _context(row: Row) -> Iterator[tuple[str, str]]:
 def read_musique(row: Row) -> Item:
     """Reads a MuSiQue row.
 
-    Raises LeftOut for an unanswerable question (MuSiQue-Full has an unanswerable copy of each question,
-    with the same id), FormatError for an invalid row.
+    Raises LeftOut for an unanswerable question; MuSiQue-Full has an unanswerable copy of each question, with
+    the same id. Raises FormatError for an invalid row.
     """
     if not row.flag("answerable", True):
         raise LeftOut(UNANSWERABLE)
@@ -128,7 +135,7 @@ def _aliases(row: Row) -> tuple[str, ...]:
 
 
 def _hop_order(row: Row) -> dict[int, int]:
-    """Returns the number of the hop that each paragraph answers, by the paragraph's index."""
+    """Returns paragraph index -> number of the hop (sub-question) that the paragraph answers."""
     order: dict[int, int] = {}
     if row.values.get("question_decomposition") is None:
         return order
@@ -140,8 +147,10 @@ def _hop_order(row: Row) -> dict[int, int]:
 
 
 def find_aliases(source: str) -> Path | None:
-    """Returns 2Wiki's `id_aliases.json`, compressed or not, in the folder of a file; None if it is
-    missing."""
+    """Returns the path of the alias file next to a 2WikiMultiHopQA file; None if there is no alias file.
+
+    The alias file is `id_aliases.json`, compressed or not.
+    """
     for suffix in ("", *PACKED):
         path = Path(source).parent / f"{ALIASES}{suffix}"
         if path.is_file():
@@ -150,9 +159,10 @@ def find_aliases(source: str) -> Path | None:
 
 
 def read_aliases(path: Path) -> Aliases:
-    """Reads 2Wiki's alias file (on each line an object: Q_id, aliases, demonyms).
+    """Reads the alias file of 2WikiMultiHopQA, which has an object {Q_id, aliases, demonyms} on each line.
 
-    Returns the aliases and demonyms of each Wikidata id. Raises DataError or FormatError.
+    Returns Wikidata id -> aliases and demonyms. Raises DataError for an unreadable file, FormatError for an
+    invalid line.
     """
     found: dict[str, tuple[str, ...]] = {}
     for row in read_file(str(path)):

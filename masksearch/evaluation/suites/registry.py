@@ -1,4 +1,4 @@
-"""The known suites: name, source of the questions, licence, scoring, corpus.
+"""Lists the known suites, each with the source and the licence of its questions, its scoring and its corpus.
 
     name              questions from                          scored by       corpus
     hotpotqa          the hub, or the authors' JSON           exact           in the release (distractor)
@@ -10,9 +10,12 @@
     frames            the hub, or the authors' TSV            exact           Wikipedia
     ramp              `masksearch mask`, held out             exact           its own index
 
-`exact`: token overlap with the gold answers; `list`: in addition the share of the gold's parts that the
-answer contains (scoring/list_answers.py); `false-premise`: exact, with a separate score for questions
-that assume something false.
+The corpus is the text to search for the answers. Answers are scored by
+
+    exact           token overlap with the gold answers
+    list            the same, and the share of the gold answer's parts that the answer contains
+                    (scoring/list_answers.py)
+    false-premise   exact, and a separate score for questions that assume something false
 """
 
 from __future__ import annotations
@@ -28,7 +31,10 @@ Corpus = Literal["in the release", "Wikipedia", "the web", "its own index"]
 
 @dataclass(frozen=True, slots=True)
 class DatedRelease:
-    """A dated release of a suite whose answers change: its date (ISO) and the address of its sheet."""
+    """A dated release of a suite whose answers change over time.
+
+    `date` is the date in ISO format, `url` the address of the release's sheet.
+    """
 
     date: str
     url: str
@@ -36,7 +42,7 @@ class DatedRelease:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite's metadata."""
+    """The metadata of a suite."""
 
     name: str
     """Name in commands and files."""
@@ -47,28 +53,28 @@ class Suite:
     licence: str
     """Licence of the questions, as the authors state it."""
     formats: tuple[str, ...]
-    """Published file formats. Their fields may also come in another container (JSON, JSONL, CSV, TSV,
-    Parquet)."""
+    """File formats that the authors publish. A file with the same fields can also be read in any other
+    container (JSON, JSONL, CSV, TSV, Parquet)."""
     scoring: Scoring
-    """The scoring of answers (see the module)."""
+    """How answers are scored (see the docstring of this module)."""
     corpus: Corpus
-    """The corpus to search for the answers; "in the release" if each question comes with its
-    paragraphs."""
+    """The text to search for the answers. "in the release" means that each question comes with
+    paragraphs, which together are the corpus."""
     home: str = ""
     """Address at which the authors publish the files."""
     hub: str = ""
-    """Name of the data set on the Hugging Face hub; empty if it has no readable copy there."""
+    """Name of the suite's data set on the Hugging Face hub; empty if the hub has no readable copy."""
     config: str = ""
     """Configuration of that data set; empty if it has no named configuration."""
     split: str = ""
     """Split of that data set to evaluate on."""
     releases: tuple[DatedRelease, ...] = ()
-    """Some dated releases, oldest first; the authors' page lists all releases. Answers are right as of
-    the release's date."""
+    """Some dated releases, oldest first; the authors' page lists all of them. The answers of a release are
+    right as of its date."""
 
     @property
     def source(self) -> str:
-        """The source of the questions for tables: a hub data set, a file to download, or a command."""
+        """The source of the questions as shown in tables: a hub data set, a file to download, or a command."""
         if self.hub:
             return ":".join(filter(None, (self.hub, self.config))) + f"@{self.split}"
         return f"a file from {self.home}" if self.home else "masksearch mask"

@@ -1,4 +1,4 @@
-"""Rows of published files, and the questions with paragraphs that the readers make from them."""
+"""Types of the suite readers: `Row` is a record of a published file, `Item` the question made from it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 
 class LeftOut(Exception):
-    """Raised for a valid row that is not a question to ask; its text is the reason."""
+    """Raised by a reader for a valid row that is not a question to ask. Its message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
-    """A paragraph of a release's closed corpus; `gold` if the question needs it."""
+    """A paragraph that comes with a question; `gold` is true if it has evidence for the answer."""
 
     title: str
     text: str
@@ -27,7 +27,7 @@ class Paragraph:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question and its paragraphs; suites without a corpus in the release have no paragraphs."""
+    """A question and its paragraphs; no paragraphs if the suite publishes only questions."""
 
     question: Question
     paragraphs: tuple[Paragraph, ...] = ()
@@ -35,7 +35,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record of a file."""
+    """A record of a published file, for example a line of JSON Lines or of a sheet."""
 
     place: str
     """Place for error messages, for example "FILE, line 3"."""
@@ -45,7 +45,10 @@ class Row:
     """Field -> value."""
 
     def fault(self, what: str) -> FormatError:
-        """Returns the error for this row; its message is the place and `what` ("lacks the field 'x'")."""
+        """Returns a FormatError for this row.
+
+        Its message is the row's place and `what`, for example "lacks the field 'x'".
+        """
         return FormatError(f"{self.place} {what}.")
 
     def need(self, name: str) -> Any:
@@ -72,9 +75,10 @@ class Row:
         return self.encodable(plain(value) or "") if value is not None else ""
 
     def flag(self, name: str, default: bool | None = None) -> bool:
-        """Returns a field that is true or false, also as a word (TRUE).
+        """Returns a field as a boolean. The words true, yes, 1 and false, no, 0 count too, in any case.
 
-        Raises FormatError for any other value, or if the field is missing and there is no default.
+        Without the field, returns `default`. Raises FormatError for any other value, or if the field is
+        missing and `default` is None.
         """
         if default is not None and self.values.get(name) is None:
             return default
@@ -84,8 +88,10 @@ class Row:
         return word in _TRUE
 
     def structure(self, name: str) -> Any:
-        """Returns a field that is a list or an object, or the JSON text of a list or an object. Raises
-        FormatError."""
+        """Returns a field that is a list or an object. A text is parsed as JSON first.
+
+        Raises FormatError for any other value.
+        """
         value = self.need(name)
         if isinstance(value, str):
             try:
@@ -97,9 +103,10 @@ class Row:
         return value
 
     def entries(self, name: str) -> list[Any]:
-        """Returns a field that is a list. Raises FormatError.
+        """Returns a field that is a list. Raises FormatError for any other value.
 
-        An object of lists (`{"title": [..], "idx": [..]}`, the hub's form) becomes a list of objects.
+        The hub has lists of objects in the form `{"title": [..], "idx": [..]}`; such an object is converted
+        to a list of objects.
         """
         value = self.structure(name)
         if isinstance(value, list):
@@ -110,9 +117,9 @@ class Row:
         return [dict(zip(value, entry, strict=True)) for entry in zip(*columns, strict=True)]
 
     def encodable(self, text: str) -> str:
-        """Returns the text.
+        """Returns the text unchanged, if UTF-8 can encode it.
 
-        Raises FormatError if it contains a lone surrogate, which UTF-8 cannot encode.
+        Raises FormatError if the text contains a lone surrogate.
         """
         try:
             text.encode()
@@ -124,7 +131,7 @@ class Row:
 def plain(value: object) -> str | None:
     """Returns a value as stripped text; None for a value that is neither text, a number nor a boolean.
 
-    True and false become yes and no; NaN, a missing number, becomes an empty string.
+    True and false become yes and no. NaN, which stands for a missing number, becomes an empty string.
     """
     if isinstance(value, str):
         return value.strip()
@@ -136,5 +143,5 @@ def plain(value: object) -> str | None:
 
 
 def spaced(text: str) -> str:
-    """Collapses white space to single spaces."""
+    """Replaces every run of white space by a single space."""
     return " ".join(text.split())

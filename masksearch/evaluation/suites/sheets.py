@@ -1,6 +1,6 @@
-"""Bamboogle, FreshQA and FRAMES: CSV or TSV sheets with one question in each row, and no paragraphs.
+"""Reads Bamboogle, FreshQA and FRAMES: CSV or TSV sheets with one question in each row and no paragraphs.
 
-Columns, from the authors' files:
+The columns, from the authors' files, are
     Bamboogle   Question, Answer
     FreshQA     id, split, question, effective_year, next_review, false_premise, num_hops, fact_type,
                 source, answer_0 .. answer_9, note
@@ -22,16 +22,19 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "frames": frozenset({"Prompt", "Answer"}),
     "freshqa": frozenset({"question", "answer_0"}),
 }
-"""Suite published as a sheet -> column names that identify its header."""
+"""Name of a suite that is published as a sheet -> column names that identify its header."""
 INDEX = "Unnamed: 0"
-"""Name of a first column without a name, as in pandas and on the hub."""
+"""Name that pandas and the hub give to a first column without a name; it has the number of the row."""
 DEVELOPMENT = "of FreshQA's DEV split, whose questions are examples for prompts"
 ANSWERS = tuple(f"answer_{number}" for number in range(10))
 LINKS = (*(f"wikipedia_link_{number}" for number in range(1, 11)), "wikipedia_link_11+")
 
 
 def read_bamboogle(row: Row) -> Item:
-    """Reads a Bamboogle row, whose id is its number in the file. Raises FormatError."""
+    """Reads a Bamboogle row. The id is the number of the row in the file.
+
+    Raises FormatError for an invalid row.
+    """
     return Item(
         Question(
             id=f"bamboogle-{row.number:03d}",
@@ -67,9 +70,10 @@ def read_freshqa(row: Row) -> Item:
 
 
 def read_frames(row: Row) -> Item:
-    """Reads a FRAMES row. Raises FormatError.
+    """Reads a FRAMES row. Raises FormatError for an invalid row.
 
-    The id is the number in the first column; without this column, the row's number in the file.
+    The id is the number in the first column. Without this column, the id is the number of the row in the
+    file.
     """
     number = row.optional(INDEX) or row.optional("id") or str(row.number)
     question = Question(
@@ -83,9 +87,9 @@ def read_frames(row: Row) -> Item:
 
 
 def _links(row: Row) -> list[str]:
-    """Returns the addresses of `wiki_links`, otherwise of the `wikipedia_link_*` columns.
+    """Returns the addresses in the column `wiki_links`; without it, those in the columns `wikipedia_link_*`.
 
-    `wiki_links` is a list, or the source text of a Python list in a cell.
+    `wiki_links` is a list (on the hub), or the text of a list in Python syntax (in a sheet's cell).
     """
     links = row.values.get("wiki_links")
     if isinstance(links, str):

@@ -14,15 +14,16 @@ _NOT_ARTICLES = ("Special:", "File:", "Help:", "Talk:", "User:", "Wikipedia:", "
 
 
 def find_addresses(text: str) -> list[str]:
-    """Returns the addresses in a cell; any text may separate them (newlines, commas, spaces, a remark)."""
+    """Returns the addresses in a sheet's cell. Between them may be newlines, commas, spaces or other text."""
     return [piece.split()[0].rstrip(",;") for piece in _START.split(text) if piece.startswith("http")]
 
 
 def wikipedia_titles(addresses: Iterable[str]) -> tuple[str, ...]:
-    """Returns the titles of the articles at the addresses, each once, in order; other pages are skipped.
+    """Returns the titles of the articles at the addresses, in order and without repetitions.
 
-    Removes sections and queries, and decodes escapes: `.../wiki/Pel%C3%A9#Death` is "Pelé",
-    `.../wiki/James_A._Garfield` is "James A. Garfield".
+    Skips addresses that are not articles of English Wikipedia. Removes the section and the query of an
+    address and decodes its escapes: `.../wiki/Pel%C3%A9#Death` gives "Pelé", `.../wiki/James_A._Garfield`
+    gives "James A. Garfield".
     """
     titles = (_title(address) for address in addresses)
     return tuple(dict.fromkeys(title for title in titles if title))

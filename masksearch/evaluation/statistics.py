@@ -26,7 +26,7 @@ _CELLS = 4_000_000
 
 
 class PairedDifference(NamedTuple):
-    """Mean of a - b over the same questions, its 95% interval [low, high], and a two-sided p."""
+    """The mean of a - b over the same questions, its 95% interval [low, high], and its two-sided p value."""
 
     difference: float
     low: float

@@ -34,7 +34,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a run, finished or not. `trajectories` has raw, unvalidated rows."""
+    """One stage of a run, finished or not. `trajectories` has raw JSON objects, which are not validated."""
 
     name: str
     kind: str

@@ -74,7 +74,7 @@ class Suite:
 
     @property
     def source(self) -> str:
-        """The source of the questions as shown in tables: a hub data set, a file to download, or a command."""
+        """The source of the questions in tables: a hub data set, a file to download, or a command."""
         if self.hub:
             return ":".join(filter(None, (self.hub, self.config))) + f"@{self.split}"
         return f"a file from {self.home}" if self.home else "masksearch mask"

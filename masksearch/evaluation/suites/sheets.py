@@ -48,8 +48,8 @@ def read_bamboogle(row: Row) -> Item:
 def read_freshqa(row: Row) -> Item:
     """Reads a FreshQA row.
 
-    Raises LeftOut for a row of the DEV split (published scores are on TEST), FormatError for an invalid
-    row.
+    Raises LeftOut for a row of the DEV split, because published scores are on the TEST split. Raises
+    FormatError for an invalid row.
     """
     split = row.optional("split").upper() or "TEST"
     if split not in ("TEST", "DEV"):

@@ -16,9 +16,9 @@ from masksearch.types import Trajectory
 
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one rollout.
+    """The outcome of one rollout: whether it is correct, and why it was dropped.
 
-    `correct` is None if the rollout was not judged: a search or the model failed, or the verdict was
+    `correct` is None if this could not be decided: a search or the model failed, or the judge's verdict was
     unreadable.
     """
 
@@ -28,7 +28,7 @@ class Outcome:
     """The reason for dropping the rollout; empty if it is kept."""
 
     def to_json(self) -> dict[str, Any]:
-        """Returns the rollout's line in the round's outcomes file."""
+        """Returns the rollout's line in the round's file outcomes.jsonl."""
         return {
             "id": self.trajectory.id,
             "task": self.trajectory.task["id"],
@@ -38,10 +38,11 @@ class Outcome:
 
 
 def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings, work: Path) -> list[Outcome]:
-    """Judges rollouts and returns their outcomes in order; only rollouts in valid form are judged.
+    """Decides for each rollout whether it is correct, and returns the outcomes in the same order.
 
-    `work` holds the judge's verdicts. Raises ModelError if the judge's endpoint leaves too many answers
-    without a verdict (`judge.allow_failed`).
+    The answer is checked only if the rollout is in valid form. The judge's verdicts are cached in `work`.
+    Raises ModelError if the judge's endpoint leaves too many answers without a verdict
+    (`judge.allow_failed`).
     """
     outcomes = [_follows_protocol(trajectory, settings) for trajectory in trajectories]
     places = [place for place, outcome in enumerate(outcomes) if outcome.correct]
@@ -59,7 +60,7 @@ def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings,
 
 
 def _follows_protocol(trajectory: Trajectory, settings: EvolveSettings) -> Outcome:
-    # Searches that fail on purpose (`search.noise.fail`) do not exclude a rollout.
+    # If the settings make searches fail on purpose (`search.noise.fail`), failures do not exclude a rollout.
     if trajectory.status == "model_failed" or (trajectory.search_errors and not settings.search.noise.fail):
         return Outcome(trajectory, None, "search failed" if trajectory.search_errors else "model failed")
     if trajectory.status != "answered":

@@ -1,10 +1,10 @@
 """Measures the diversity of a set of trajectories: distinct-n, query entropy, searches, lengths.
 
 Distinct-n is the number of different n-grams divided by the number of all n-grams (Li et al. 2016, arXiv
-1510.03055). Distinct-n falls with the length of the text. We therefore depart from the paper and average
-distinct-n over blocks of 500 words, so that rounds with unequal numbers of kept trajectories are
-comparable. The entropy of the query terms is the plug-in estimate in bits; its maximum for the same
-number of terms is reported with it.
+1510.03055). It falls with the length of the text, so rounds that keep unequal numbers of trajectories
+would not be comparable. We therefore depart from that paper and average distinct-n over blocks of 500
+words. Query entropy is the entropy of the word frequencies in the search queries, in bits (plug-in
+estimate). The metrics also give its maximum for the same number of words.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ BLOCK = 500
 
 
 def distinct(words: Sequence[str], size: int, block: int = BLOCK) -> float:
-    """Returns distinct-n for n = `size`, in [0, 1]: the mean over the full blocks of `block` words.
+    """Returns distinct-n for n = `size`, in [0, 1], as the mean over the blocks of `block` words.
 
-    A text shorter than a block is one block. The value is 0 if there is no n-gram.
+    An incomplete last block is ignored, but a text shorter than a block is one block. Returns 0 if there
+    is no n-gram.
     """
     shares = []
     for part in _blocks(words, block):

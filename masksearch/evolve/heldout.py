@@ -1,5 +1,7 @@
-"""Runs a round's teacher: greedy decoding on held-out tasks through the evaluation, sampling on fresh
-tasks through the same rollouts."""
+"""Runs a round's teacher: evaluates it on the held-out tasks, and samples its rollouts on fresh tasks.
+
+The evaluation decodes greedily. Both use the agent loop of the stage `eval`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ def _eval_settings(settings: EvolveSettings, model: Path, **more: Any) -> EvalSe
 
 
 def check_search(settings: EvolveSettings) -> None:
-    """Opens the search once, so that a wrong index fails before a teacher is trained.
+    """Opens the search once, so that a wrong index raises an error before a teacher is trained.
 
     Raises the errors of `load_searcher`.
     """
@@ -38,7 +40,10 @@ def check_search(settings: EvolveSettings) -> None:
 
 
 def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
-    """Evaluates the teacher on the held-out tasks; `folder` keeps the results of an earlier start."""
+    """Evaluates the teacher on the held-out tasks.
+
+    Results of an earlier start in `folder` are reused.
+    """
     if not (folder / RESULTS).exists():
         folder.mkdir(parents=True, exist_ok=True)
         wanted = _eval_settings(
@@ -53,7 +58,7 @@ def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
 
 
 def sample_id(task: Task, number: int, sample: int) -> str:
-    """Returns the id of the trajectory of one sample in a round."""
+    """Returns the trajectory id of one sample of a task in round `number`."""
     return f"{task.id}~{number}.{sample}"
 
 
@@ -62,9 +67,9 @@ def roll_out_round(
 ) -> list[Trajectory]:
     """Rolls out `samples` trajectories of each task and returns them with scores, in the order of the tasks.
 
-    Each rollout has its own seed, derived from the round, the task and the sample. `folder` receives the
-    rollouts chunk by chunk, and a later call resumes from this folder. Raises SearchError if searches
-    failed in more than `allow_failed` of the rollouts.
+    Each rollout has its own seed, derived from the run's seed, the round, the task and the sample. The
+    rollouts are saved in `folder` chunk by chunk, and a later call resumes from there. Raises SearchError
+    if searches failed in more than `allow_failed` of the rollouts.
     """
     wanted = _eval_settings(
         settings,
@@ -86,13 +91,13 @@ def roll_out_round(
         )
         return await run_episode(by_id[named.id], policy, searcher, settings.agent, sampling, named.id)
 
-    # The evaluation stores its records under the task id, so each sample needs a task with its own id.
+    # The evaluation saves rollouts by task id, so each sample gets a copy of the task with its own id.
     repeated = [task.model_copy(update={"id": name}) for name, task in by_id.items()]
     return [done.trajectory for done in roll_out_resumably(repeated, job, wanted, folder, policy.name)]
 
 
 def heldout_figures(results: Results) -> dict[str, Any]:
-    """Returns the held-out metrics of a round's manifest: means with 95% intervals."""
+    """Returns the held-out metrics for a round's manifest, as means with 95% intervals."""
     figures = {}
     for name in ("recall", "f1", "em", "valid"):
         interval = [round(value, 6) for value in results.intervals[name]]
@@ -101,9 +106,9 @@ def heldout_figures(results: Results) -> dict[str, Any]:
 
 
 def gain(results: Results, before: Results, settings: EvolveSettings) -> dict[str, float]:
-    """Returns the difference in `metric` to an earlier round, with its 95% interval and p-value.
+    """Returns the gain over an earlier round (`before`): the mean difference in the setting `metric`.
 
-    The results are paired by task.
+    The results are paired by task. The gain comes with a 95% interval and a p-value.
     """
     old = {row["id"]: float(row[settings.metric]) for row in before.per_question}
     pairs = [(float(row[settings.metric]), old[row["id"]]) for row in results.per_question]

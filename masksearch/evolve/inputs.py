@@ -1,5 +1,7 @@
-"""The inputs of self-evolution, read and checked before the work starts: seed data, fresh tasks for each
-round, held-out tasks."""
+"""Reads and checks the inputs of self-evolution before any training.
+
+The inputs are seed data (trajectories), fresh tasks for each round, and held-out tasks.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ class Inputs:
 
     seed_data: tuple[Trajectory, ...]
     fresh: tuple[Task, ...]
-    """Fresh tasks in the order in which the rounds take them."""
+    """The fresh tasks of all rounds; each round takes the next `tasks_per_round` of them."""
     heldout: tuple[Task, ...]
 
     def tasks(self, number: int, settings: EvolveSettings) -> tuple[Task, ...]:
@@ -34,8 +36,8 @@ class Inputs:
 def read_inputs(settings: EvolveSettings) -> Inputs:
     """Reads and checks all inputs.
 
-    Raises UsageError for incomplete judge settings, and DataError if there are too few fresh tasks or if
-    held-out tasks overlap with tasks or seed data.
+    Raises UsageError for incomplete or unused judge settings. Raises DataError if there are too few fresh
+    tasks, or if held-out tasks overlap with tasks or seed data.
     """
     check_judge(settings)
     seed_data = [
@@ -55,12 +57,12 @@ def uses_judge(settings: EvolveSettings) -> bool:
 
 
 def judge_mode(settings: JudgeSettings) -> Mode:
-    """Returns the mode whose verdict counts: strict, or relaxed if it is the only mode."""
+    """Returns the judge's mode whose verdict decides: strict, or relaxed if that is the only mode."""
     return "strict" if "strict" in settings.modes else "relaxed"
 
 
 def check_judge(settings: EvolveSettings) -> None:
-    """Raises UsageError if a judge is requested with incomplete settings, or would not be used."""
+    """Raises UsageError if a requested judge has incomplete settings, or if the judge would not be used."""
     judge = settings.judge
     if not judge.url and (settings.accept == "judge" or judge.model):
         raise UsageError(
@@ -94,7 +96,7 @@ def _prompt(task: Task) -> str:
 def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -> None:
     """Raises DataError if a held-out task, or its article, is among `others`.
 
-    Otherwise a gain could come from memorised tasks.
+    With such an overlap a gain on the held-out tasks could come from memorised tasks.
     """
     prompts = {_prompt(task) for task in others}
     titles = {task.title for task in others if isinstance(task, MaskedTask)}
@@ -112,7 +114,7 @@ def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -
 
 
 def _fresh(tasks: Sequence[Task], seeded: Sequence[Task], settings: EvolveSettings) -> list[Task]:
-    """Returns the shuffled fresh tasks of all rounds; tasks of the seed data are not fresh."""
+    """Returns the fresh tasks of all rounds, shuffled; leaves out the tasks of the seed data."""
     known = {task.id for task in seeded} | {_prompt(task) for task in seeded}
     fresh = [task for task in tasks if task.id not in known and _prompt(task) not in known]
     needed = settings.rounds * settings.tasks_per_round
@@ -129,11 +131,12 @@ def _fresh(tasks: Sequence[Task], seeded: Sequence[Task], settings: EvolveSettin
 def mixture(
     seed_data: Sequence[Trajectory], evolved: Sequence[Trajectory], share: float, seed: int
 ) -> list[Trajectory]:
-    """Returns a teacher's training data: all trajectories, with the seed data at a share of at least `share`.
+    """Returns a teacher's training data, in which the seed data has a share of at least `share`.
 
-    The seed data is repeated as a whole, and a random subset of the seed data once more, to reach the share.
+    All trajectories occur at least once. To reach the share, the seed data is repeated as a whole; then a
+    random subset of the seed data is added.
     """
-    # The 1e-9 keeps rounding errors of the quotient from adding a row.
+    # Subtracts 1e-9, because a rounding error of the quotient could otherwise add a row.
     needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share) - 1e-9))
     passes, rest = divmod(needed, len(seed_data))
     chosen = sorted(random.Random(f"{seed}:mix").sample(range(len(seed_data)), rest))

@@ -1,8 +1,9 @@
-"""pass@k (the share of tasks that at least one of k samples solves, from n >= k samples) and solve rates.
+"""Computes pass@k and solve rates of a round.
 
-The unbiased estimator for a task with c of n samples correct is 1 - C(n-c, k) / C(n, k) (Chen et al.
-2021, arXiv 2107.03374, section 2.1). If pass@n stays flat while pass@1 rises, the teacher solves the same
-tasks more often but no new tasks: a plateau.
+pass@k is the share of tasks that at least one of k samples solves. It is estimated from n >= k samples per
+task. The unbiased estimator for a task with c of n samples correct is 1 - C(n-c, k) / C(n, k) (Chen et al.
+2021, arXiv 2107.03374, section 2.1). If pass@1 rises over the rounds while pass@n stays the same, the
+teacher solves the same tasks more often but solves no new tasks: a plateau.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Solved:
-    """The solve rate of one task."""
+    """The solve rate of one task, as two counts."""
 
     task: str
     """Id of the task."""
@@ -26,7 +27,7 @@ class Solved:
 
 
 def pass_at_k(sampled: int, solved: int, k: int) -> float:
-    """Returns the chance that k of `sampled` samples, drawn without replacement, include a correct sample.
+    """Returns the chance that k samples, drawn without replacement from `sampled`, include a correct one.
 
     `solved` of the samples are correct. Raises ValueError unless 1 <= k <= sampled and 0 <= solved <=
     sampled.
@@ -39,7 +40,8 @@ def pass_at_k(sampled: int, solved: int, k: int) -> float:
 def pass_table(tasks: Sequence[Solved], samples: int) -> dict[str, float]:
     """Returns `{"1": pass@1, ..., "n": pass@n}` for n = `samples`.
 
-    Each value is the mean over the tasks with at least k judged samples; a k without tasks is left out.
+    Each value is the mean over the tasks with at least k judged samples. A k without any such task is left
+    out.
     """
     table = {}
     for k in range(1, samples + 1):
@@ -52,8 +54,8 @@ def pass_table(tasks: Sequence[Solved], samples: int) -> dict[str, float]:
 def solve_rates(outcomes: Iterable[Mapping[str, Any]]) -> list[Solved]:
     """Counts correct and judged samples by task, in order of first appearance.
 
-    `outcomes` has one mapping per sample with `task` and `correct` (None if not judged). Tasks without a
-    judged sample are left out.
+    `outcomes` has one mapping per sample, with the keys `task` and `correct` (None if not judged). Tasks
+    without a judged sample are left out.
     """
     counts: dict[str, list[int]] = {}
     for outcome in outcomes:

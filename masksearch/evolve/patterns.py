@@ -1,5 +1,7 @@
-"""Extracts a trajectory's own words and the form of its queries, to detect near-copies and query patterns
-and to measure diversity."""
+"""Extracts from a trajectory the text that the model wrote, its queries and the pattern of its queries.
+
+Selection uses them to detect near-copies and repeated query patterns, and diversity metrics use them too.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ def language(trajectory: Trajectory) -> str:
 
 
 def spoken(trajectory: Trajectory) -> str:
-    """Returns a trajectory's thoughts and queries, without tags, answers and tool turns."""
+    """Returns the thoughts and queries of a trajectory as one text, without tags, answers or tool turns."""
     written = [turn.text for turn in trajectory.turns if turn.role == "model"]
     texts = [CONTROL.sub(" ", _ANSWER.sub(" ", text)) for text in written]
     return " ".join(" ".join(texts).split())
@@ -37,10 +39,10 @@ def queries(trajectory: Trajectory) -> list[str]:
 
 
 def document(trajectory: Trajectory) -> str:
-    """Returns a key for the subject of a trajectory's task.
+    """Returns a key of the document that a trajectory's task is about, to count trajectories per document.
 
-    The key is the document id of a masked text, or the supporting titles of a question; for a question
-    without titles, the question's id.
+    For a masked text the key is its document id. For a question it is the supporting titles, or the
+    question's id if it has no titles.
     """
     task = task_of(trajectory)
     if isinstance(task, MaskedTask):
@@ -49,10 +51,11 @@ def document(trajectory: Trajectory) -> str:
 
 
 def pattern(trajectory: Trajectory) -> str:
-    """Returns the form of a trajectory's queries without their subject, such as `A A a a 0 | A of A*`.
+    """Returns the query pattern of a trajectory: its queries with the words about the subject replaced.
 
-    A word of the task becomes `0` if it has a digit, `A` if it is capitalised, and `a` otherwise. A
-    capitalised word or number that is not in the task becomes `A*` or `0*`; any other word is kept.
+    An example with two queries is `A A a a 0 | A of A*`. A word that occurs in the task becomes `0` if it
+    has a digit, `A` if it is capitalised, and `a` otherwise. Of the words that do not occur in the task, a
+    word with a digit becomes `0*` and a capitalised word becomes `A*`; any other word stays.
     """
     task, tongue = task_of(trajectory), language(trajectory)
     shown = f"{task.title} {task.text.replace(MASK, ' ')}" if isinstance(task, MaskedTask) else task.question

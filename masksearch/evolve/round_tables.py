@@ -1,4 +1,4 @@
-"""The tables of a run: training and held-out metrics of each round, pass@k, and diversity of the data."""
+"""Renders the tables of a run: metrics of each round, pass@k, and diversity of the data."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from masksearch.evaluation.tables import format_table
 
 Manifest = Mapping[str, Any]
 MOST_COLUMNS = 8
-"""Up to this many values of k, every pass@k has a column; with more values, only powers of two and the
-largest k."""
+"""Maximum number of values of k for which each pass@k has a column.
+
+If there are more values, only powers of two and the largest k have a column.
+"""
 
 
 def render_tables(manifests: Sequence[Manifest], seed_diversity: Mapping[str, float], seed_count: int) -> str:
-    """Renders three Markdown tables with their captions."""
+    """Renders three Markdown tables with their captions: rounds, pass@k, and diversity.
+
+    `seed_diversity` and `seed_count` are the diversity and the number of the seed trajectories.
+    """
     parts = [
         "Rounds (accepted: share of correct rollouts; 95% intervals):\n\n" + _rounds(manifests),
         "pass@k over fresh tasks (flat at the highest k while pass@1 rises: a plateau):\n\n"

@@ -1,14 +1,18 @@
-"""One round: trains a teacher on D_T, evaluates it, rolls it out, and keeps correct, diverse rollouts.
+"""One round of self-evolution.
 
-    FOLDER/train.jsonl        D_T of the round, with the seed data at its share
-    FOLDER/checkpoint/        the teacher (sft/: the state that its training resumes from, and its log)
-    FOLDER/heldout/           its results on the held-out tasks
-    FOLDER/rollouts/          its trajectories on fresh tasks, appended chunk by chunk; verdicts
+The round trains a teacher on D_T (the seed data and the trajectories kept so far), evaluates the teacher,
+samples rollouts on fresh tasks, and keeps correct and diverse rollouts. Its work folder has:
+
+    FOLDER/train.jsonl        D_T of the round; seed data is repeated to reach its share
+    FOLDER/checkpoint/        the teacher
+    FOLDER/sft/               the log of the teacher's training, and the states that it resumes from
+    FOLDER/heldout/           the teacher's results on the held-out tasks
+    FOLDER/rollouts/          the teacher's trajectories on fresh tasks, saved in chunks; judge's verdicts
     FOLDER/outcomes.jsonl     the outcome of each trajectory: id, task, correct, reason
     FOLDER/accepted.jsonl     the kept trajectories
     FOLDER/manifest.json      written last: a round with a manifest is finished
 
-A step whose file exists is skipped, so a killed run resumes at the step that was interrupted.
+A resumed run reuses the checkpoint, the results and the chunks of rollouts that already exist.
 """
 
 from __future__ import annotations
@@ -65,21 +69,21 @@ def round_folder(work: Path, number: int) -> Path:
 
 @dataclass(frozen=True)
 class Before:
-    """The state before a round."""
+    """What a round gets from the run and the earlier rounds."""
 
     seed_data: Sequence[Trajectory]
     evolved: Sequence[Trajectory]
     """Trajectories that the earlier rounds kept, in order."""
     best: int
-    """The best earlier round; 0 before the first round."""
+    """Number of the best earlier round on the held-out tasks; 0 in round 1 or without held-out tasks."""
     inputs: dict[str, Any]
-    """Hashes of the run's input files."""
+    """Hashes of the run's model and input files, for the manifest."""
 
 
 def do_round(
     number: int, before: Before, plan: Inputs, settings: EvolveSettings, work: Path
 ) -> dict[str, Any]:
-    """Runs the remaining steps of a round and returns its manifest."""
+    """Runs a round, except for steps that an earlier start finished, and returns its manifest."""
     folder = round_folder(work, number)
     folder.mkdir(parents=True, exist_ok=True)
     clock = _Clock(folder / "seconds.jsonl")
@@ -124,7 +128,10 @@ def do_round(
 
 
 class _Clock:
-    """Seconds by step, summed over all starts of the round; a step that a kill interrupted is not counted."""
+    """Measures the seconds of each step of a round, summed over all starts.
+
+    The time of a step that was killed is not counted.
+    """
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -169,9 +176,9 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
         )
         run_sft(wanted, checkpoint, folder / "sft")
         gc.collect()
-    remove(folder / "sft" / "states")  # a start that was killed after the training may have left states
-    # SFT appends "+sft" to the name in every round; a single "+evolve" with the round's number replaces
-    # these suffixes.
+    remove(folder / "sft" / "states")  # may be left from a start that was killed
+    # SFT appends "+sft" to the model's name in every round. The name is therefore written again: the
+    # initial model's name, "+evolve" and the round's number.
     write_json(
         checkpoint / MARK,
         {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"},
@@ -182,7 +189,10 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
 def _measured(
     best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path
 ) -> dict[str, Any]:
-    """Returns the held-out metrics and the gain over the best earlier round; empty without held-out tasks."""
+    """Evaluates the teacher; returns its held-out metrics and its gain over the best earlier round.
+
+    Returns an empty dict without held-out tasks.
+    """
     if not settings.heldout:
         return {}
     results = measure(settings, checkpoint, folder / HELDOUT)
@@ -210,7 +220,7 @@ def _counts(outcomes: Sequence[Outcome], tasks: int, folder: Path) -> dict[str, 
 def _figures(
     outcomes: Sequence[Outcome], kept: Sequence[Trajectory], settings: EvolveSettings
 ) -> dict[str, Any]:
-    """Returns shares, pass@k, solve rates and diversity of a round.
+    """Returns the shares of correct and of kept rollouts, pass@k, solve rates and diversity of a round.
 
     Raises ModelError if no rollout was judged.
     """

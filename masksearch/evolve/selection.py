@@ -1,8 +1,9 @@
-"""Selects the correct rollouts to keep: drops near-copies and applies caps, so that the data stays diverse.
+"""Selects which correct rollouts to keep, so that the data stays diverse.
 
-The paper names lost diversity as the weakness of self-evolved data. Selection passes over the tasks
-several times: it takes the first correct sample of every task, then the second samples, and so on. So the
-caps drop the surplus of easy tasks.
+The paper names lost diversity as the weakness of self-evolved data. Selection drops near-copies, and caps
+the number of trajectories per task, document and query pattern. It considers the first correct sample of
+every task, then the second samples, and so on. So a cap mostly drops further samples of easy tasks, not
+the only correct sample of a hard task.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from masksearch.types import Passage, Trajectory
 
 
 def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: Path) -> list[bool]:
-    """Returns for each trajectory whether it is kept, that is, not a near-copy of an earlier kept trajectory.
+    """Returns for each trajectory True, or False if it is a near-copy of an earlier kept trajectory.
 
-    Compares thoughts and queries; near-copies have a Jaccard similarity of at least `threshold`.
+    Near-copies are trajectories whose thoughts and queries have a Jaccard similarity of at least
+    `threshold`.
     """
     passages = [
         Passage(
@@ -37,9 +39,9 @@ def without_copies(trajectories: Sequence[Trajectory], threshold: float, work: P
 def select(
     outcomes: Sequence[Outcome], data: Sequence[Trajectory], settings: EvolveSettings, work: Path
 ) -> list[Outcome]:
-    """Returns a round's outcomes, with a reason on each correct rollout that is not kept.
+    """Returns a round's outcomes; correct rollouts that are not kept get a `reason`.
 
-    `data` are the trajectories kept so far, seed data included.
+    `data` are the seed data and the trajectories that earlier rounds kept.
     """
     correct = [place for place, outcome in enumerate(outcomes) if outcome.correct]
     reasons = {
@@ -62,7 +64,7 @@ def select(
 
 
 def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
-    """Reorders places: the first place of every task, then the second places, and so on."""
+    """Reorders the indices of outcomes: the first of every task, then the second of every task, and so on."""
     seen: Counter[str] = Counter()
     turns: defaultdict[int, list[int]] = defaultdict(list)
     for place in places:
@@ -73,7 +75,7 @@ def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
 
 
 class _Caps:
-    """Counts of the kept trajectories by task, document and query pattern, with their caps."""
+    """Counts kept trajectories by task, document and query pattern, and applies the caps on these counts."""
 
     def __init__(self, data: Sequence[Trajectory], candidates: int, settings: EvolveSettings) -> None:
         self.settings = settings
@@ -83,7 +85,7 @@ class _Caps:
         self.patterns: Counter[str] = Counter()
 
     def take(self, trajectory: Trajectory) -> str:
-        """Counts a trajectory as kept and returns an empty string, or returns the cap that excludes it."""
+        """Returns the name of the cap that excludes a trajectory; if none does, counts it and returns ""."""
         task, about, form = trajectory.task["id"], document(trajectory), pattern(trajectory)
         if self.tasks[task] >= self.settings.keep_per_task:
             return "cap of its task"

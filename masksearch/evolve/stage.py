@@ -1,13 +1,16 @@
-"""Stage `evolve`: runs rounds until all are done, a round keeps no rollout, or the gain stops. Resumable.
+"""Stage `evolve`: runs the rounds of self-evolution.
+
+The rounds end when all are done, when a round keeps no rollout, or when `patience` rounds brought no gain.
+The stage is resumable. It writes:
 
 WORK/round-0001/              see rounds.py; a finished round is never repeated
 PRODUCT/                      the chosen round's checkpoint together with the data, so that a recipe
-                              can name the stage both as a model and as trajectories
+                              can use the stage's output both as a model and as trajectories
     trajectories.jsonl        the final D_T: seed data, and the trajectories that the rounds kept
     evolve.json               rounds, chosen round, reason of the stop
     table.md                  the tables
     rounds/round-0001.json    the manifests
-    rounds/solve-rates.jsonl  {"task", "round", "solved", "sampled"}: for a curriculum
+    rounds/solve-rates.jsonl  {"task", "round", "solved", "sampled"}: initial rates for a curriculum
 """
 
 from __future__ import annotations
@@ -43,10 +46,10 @@ DATA, RECORD = "trajectories.jsonl", "evolve.json"
 
 
 def run_evolve(settings: EvolveSettings, output: Path, work: Path) -> dict[str, Any]:
-    """Runs the rounds and writes the product folder; returns the record, a summary, the tables and a note.
+    """Runs the rounds and writes the output folder; returns evolve.json plus a summary, tables and a note.
 
-    Raises the errors of `read_inputs` and `check_search` before any work, and later the errors of training,
-    rollouts and judge.
+    Raises the errors of `read_inputs` and `check_search` before the first round. Later it raises the errors
+    of training, rollouts and judge.
     """
     plan = read_inputs(settings)
     check_search(settings)
@@ -109,7 +112,7 @@ def hash_of(path: Path) -> str:
 
 
 def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
-    """Returns the last round (numbered from 1) that gained over the best round before it.
+    """Returns the best round (numbered from 1): the last round with a gain over the best round before it.
 
     Returns 1 if no round gained, and 0 without rounds.
     """
@@ -122,12 +125,12 @@ def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
 
 
 def taken_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
-    """Returns the round whose model is the product."""
+    """Returns the number of the round whose model the stage writes."""
     return best_round(manifests, settings) if settings.heldout and settings.take == "best" else len(manifests)
 
 
 def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
-    """Returns a sentence with the reason to stop; empty if another round starts."""
+    """Returns the reason to stop after the last round, as a sentence; empty if another round should start."""
     counts, number = manifests[-1]["counts"], len(manifests)
     if not counts["correct"]:
         return (
@@ -199,8 +202,8 @@ def _write_product(
     checkpoint: Path,
 ) -> None:
     with atomic_path(output) as folder:
-        # Hard links save copying large weights. They are safe: checkpoint files are replaced, never
-        # changed in place.
+        # Hard links avoid copying large weights. They are safe because checkpoint files are only replaced,
+        # never changed in place.
         shutil.copytree(checkpoint, folder, copy_function=_link)
         write_json_lines(folder / DATA, (trajectory.to_json() for trajectory in data))
         write_text(folder / "table.md", table + "\n")

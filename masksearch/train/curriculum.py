@@ -105,7 +105,7 @@ def pass_order(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
 
 
 def index_at(place: int, count: int, seed: int | str) -> int:
-    """Returns the index at position `place` of an endless sequence of shuffled passes over `count` indices."""
+    """Returns the index at position `place` of an endless sequence of shuffled passes over all indices."""
     turn, index = divmod(place, count)
     return pass_order(seed, turn, count)[index]
 
@@ -154,7 +154,7 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
 
 
 def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> bool:
-    """Whether the last `patience` measures all failed to exceed the best one before by `min_gain`."""
+    """Whether the last `patience` measures brought no gain of more than `min_gain` over the best before."""
     best, since = -math.inf, 0
     for value in measures:
         if value > best + min_gain:

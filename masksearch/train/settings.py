@@ -17,32 +17,33 @@ class CurriculumSettings(Settings):
     """The order of tasks in SFT and RL: mixed or by number of masks, drawn evenly or by solve rate."""
 
     order: Literal["mixed", "masks"] = "mixed"
-    """mixed: all tasks from the first step to the last; masks: stages by number of masks."""
+    """mixed: all tasks, from the first step to the last; masks: stages by number of masks."""
     stages: tuple[str, ...] = Field(("1", "2", "3", "4"), min_length=1)
-    """Number of masks of each stage's tasks, or a range such as 1-2."""
+    """One entry per stage, for `order` masks: the number of masks of its tasks, or a range such as 1-2."""
     boundary: Literal["steps", "plateau"] = "steps"
-    """End of a stage: after a number of steps, or at a plateau of the measurements on the stage's tasks in
-    `heldout`. The last stage runs to the end of the training."""
+    """What ends a stage. steps: a number of steps; plateau: the measurements on the stage's tasks in
+    `heldout` no longer improve. The last stage runs to the end of the training."""
     stage_steps: tuple[int, ...] = ()
-    """Steps of each stage but the last. Empty, each stage gets an equal share (SFT: a share in proportion
-    to its trajectories)."""
+    """Number of steps of each stage but the last. Empty, each stage gets the same number of steps (in SFT a
+    number in proportion to its trajectories)."""
     solve_rate: bool = False
     """Prefer tasks that the model solves sometimes over tasks that it solves always or never. Solve rates
-    start from `solve_rates` and are updated by the training's own rollouts. In SFT a trajectory counts as
-    solved when each token of its answer is the likeliest token."""
+    start from the setting `solve_rates` and are updated during the training: in RL from its rollouts, in
+    SFT from its forward passes. In SFT a trajectory counts as solved if the model ranks each token of its
+    answer first."""
     floor: float = Field(0.05, gt=0, le=1)
-    """Minimum weight of a task, relative to a task that is solved half of the time or was never measured.
-    Above 0, so that every task is measured again at times."""
+    """Minimum weight of a task when tasks are drawn by solve rate. A task that is solved half of the time, or
+    was never sampled, has weight 1. The minimum is above 0 so that every task is sampled now and then."""
     half_life: int = Field(50, ge=1)
-    """Steps after which a solve rate counts half, because the model has changed since."""
+    """Steps after which a rollout counts half in the solve rate, because the model has changed since then."""
     measure_steps: int = Field(10, ge=1)
     """Steps between two measurements on `heldout`."""
     heldout_limit: int = Field(64, ge=1)
-    """Maximum number of held-out tasks of the stage that are measured, taken from the first task on."""
+    """Maximum number of held-out tasks per measurement: the first ones in `heldout` that fit the stage."""
     patience: int = Field(3, ge=1)
-    """Measurements in a row without gain that make a plateau."""
+    """Number of consecutive measurements without a gain that make a plateau."""
     min_gain: float = Field(0.0, ge=0)
-    """Minimum improvement that counts as a gain (it must be exceeded), in F1 (SFT: in the loss)."""
+    """A measurement is a gain if it improves on the best one by more than this, in F1 (in SFT: in loss)."""
 
     @field_validator("stages")
     @classmethod
@@ -64,31 +65,34 @@ AlarmName = Literal["nan", "unfilled", "likelihood", "entropy", "reward", "forma
 
 
 class AlarmSettings(Settings):
-    """Signs of a collapse in RL. An alarm that does not stop the run is reported once."""
+    """Alarms for signs of a collapse in RL. An alarm that does not stop the run is reported once."""
 
     stop_on: tuple[AlarmName, ...] = ("nan", "unfilled", "likelihood", "reward", "format", "ratio")
-    """Alarms that stop the run: nan (loss or gradient not finite), unfilled (`empty_steps`), likelihood
-    (`likelihood_drop`), entropy (`entropy_share`), reward (`reward_drop`), format (`format_drop`), ratio
-    (`ratio_limit`)."""
+    """Alarms that stop the run. nan: the loss or gradient is not finite. The other alarms have a limit in
+    another setting: unfilled (`empty_steps`), likelihood (`likelihood_drop`), entropy (`entropy_share`),
+    reward (`reward_drop`), format (`format_drop`), ratio (`ratio_limit`)."""
     then: Literal["finish", "fail"] = "finish"
-    """finish: the stage ends with the best checkpoint so far (after nan with the last good checkpoint)
-    and reports the alarm; fail: the stage ends with an error and keeps the checkpoint in its folder. A
-    stage without a checkpoint always fails."""
+    """What happens when an alarm stops the run. finish: the stage ends with the best checkpoint so far (after
+    nan with the last good checkpoint) and reports the alarm. fail: the stage ends with an error and keeps
+    the checkpoint in its work folder. A stage without a checkpoint always fails."""
     window: int = Field(8, ge=1)
-    """Steps over which metrics are averaged before they are compared. Only metrics of the same curriculum
-    stage are compared."""
+    """Number of steps over which a metric is averaged before it is compared with its earlier averages. Only
+    steps of the same curriculum stage are compared."""
     likelihood_drop: float = Field(0.5, gt=0)
-    """Fall of the mean log-probability of right rollouts, per token (in nats), below its highest mean."""
+    """Alarm likelihood: the mean log-probability per token of right rollouts is more than this (in nats)
+    below its highest average."""
     entropy_share: float = Field(0.1, gt=0, lt=1)
-    """Share of the first window's entropy below which the entropy raises an alarm."""
+    """Alarm entropy: the average entropy is below this share of the average over the first `window` steps."""
     reward_drop: float = Field(0.3, gt=0)
-    """Fall of the mean reward below its highest mean."""
+    """Alarm reward: the mean reward is more than this below its highest average."""
     format_drop: float = Field(0.3, gt=0, le=1)
-    """Fall of the share of rollouts in valid form below its highest mean."""
+    """Alarm format: the share of rollouts in valid form is more than this below its highest average."""
     ratio_limit: float = Field(1.5, gt=1)
-    """Largest mean ratio of new to old probabilities; 1 / ratio_limit is the smallest."""
+    """Alarm ratio: the average ratio of new to old probabilities is above this, or below 1 divided by
+    this."""
     empty_steps: int = Field(5, ge=1)
-    """Steps in a row without a single group that can be trained on (one with right and wrong rollouts)."""
+    """Alarm unfilled: this number of consecutive steps had no group that can be trained on, that is, no group
+    with right and wrong rollouts."""
 
 
 TrackerName = Literal["auto", "trackio", "wandb", "tensorboard", "none"]
@@ -106,26 +110,26 @@ class TrainingSettings(Settings):
     """Number of lowest layers that are not trained, together with the embeddings; 0 trains all weights.
     With half of the layers frozen a step costs about two thirds of the time and memory."""
     lora: bool = False
-    """Train adapters of the linear layers instead of the weights (extra `lora`), at about ten times the
-    learning rate. The checkpoint has the adapters merged."""
+    """Train LoRA adapters of the linear layers instead of the weights. Needs the extra `lora`, and about ten
+    times the usual `learning_rate`. The adapters are merged into the checkpoint."""
     lora_rank: int = Field(16, ge=1)
     """Rank of the adapters."""
     lora_alpha: float = Field(32.0, gt=0)
     """The adapters' output is scaled by lora_alpha / lora_rank."""
     save_steps: int = Field(25, ge=1)
-    """Optimizer steps between two saved states that a killed run resumes from."""
+    """Optimizer steps between two saved states. A killed run resumes from the newest saved state."""
     activation_checkpointing: bool = False
-    """Recompute activations in the backward pass: slower (by about a fifth, according to TRL's
-    documentation), for models that would not fit in memory otherwise."""
+    """Recompute activations in the backward pass instead of storing them. This saves memory for models that
+    would not fit otherwise, and is slower (by about a fifth, according to TRL's documentation)."""
 
 
 class SupervisedSettings(TrainingSettings):
     """Fields of SFT, as a stage or in a round of self-evolution."""
 
     batch_size: int = Field(8, ge=1)
-    """Trajectories of an optimizer step, over all processes."""
+    """Number of trajectories per optimizer step, over all processes."""
     micro_batch_size: int | None = Field(None, ge=1)
-    """Trajectories in memory at a time, in each process. Unset, the whole batch."""
+    """Number of trajectories per forward pass in each process. Unset, the process's share of the batch."""
     epochs: float = Field(1.0, gt=0)
     """Passes over the trajectories; a fraction is allowed."""
     max_steps: int | None = Field(None, ge=1)
@@ -133,7 +137,7 @@ class SupervisedSettings(TrainingSettings):
     warmup_ratio: float = Field(0.05, ge=0, le=1)
     """Share of the steps over which the learning rate rises linearly from 0; 0: no warmup."""
     scheduler: Literal["cosine", "linear", "constant"] = "cosine"
-    """Course of the learning rate after the warmup."""
+    """Course of the learning rate after the warmup: cosine or linear decay, or constant."""
     max_length: int = Field(1024, ge=16)
     """Maximum number of tokens of a trajectory, prompt included.
 
@@ -149,17 +153,17 @@ class TrainingStageSettings(Settings):
     Hugging Face hub."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
     """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 if the
-    hardware multiplies it natively, else float32."""
+    hardware has native bfloat16 multiplication, else float32."""
     curriculum: CurriculumSettings = CurriculumSettings()
-    """The order of the tasks."""
+    """The order of the training tasks."""
     solve_rates: Ref = ""
     """Initial solve rates for `curriculum.solve_rate`: a file with a line `{"task", "solved", "sampled"}`
-    per task, or the product of a stage `evolve`. Empty, all tasks start with the same weight."""
+    per task, or the output of a stage `evolve`. Empty, all tasks start with the same weight."""
     trackers: tuple[TrackerName, ...] = ("auto",)
     """Experiment trackers that get the metrics of log.jsonl: trackio, wandb, tensorboard or none; auto:
     trackio if it is installed."""
     seed: int = 1
-    """Seed of the order of the data, the sampling and the initial adapters."""
+    """Seed of the data order, the sampling of rollouts and the initial values of adapters."""
 
 
 class SftSettings(TrainingStageSettings, SupervisedSettings):
@@ -168,11 +172,12 @@ class SftSettings(TrainingStageSettings, SupervisedSettings):
     trajectories: Refs
     """Trajectory files to train on."""
     heldout: Ref = ""
-    """Trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed for
-    stages that end with a plateau. Empty, the loss is not measured."""
+    """Held-out trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed if
+    a plateau ends the curriculum's stages. Empty, no loss is measured."""
     on_nan: Literal["finish", "fail"] = "finish"
-    """After a loss that is not finite: finish ends the stage with the last good checkpoint and reports it;
-    fail ends it with an error. A stage without a checkpoint always fails."""
+    """What happens when the loss or gradient is not finite. finish: the stage ends with the last good
+    checkpoint and reports this. fail: the stage ends with an error. A stage without a checkpoint always
+    fails."""
 
 
 class VllmSettings(Settings):
@@ -181,10 +186,10 @@ class VllmSettings(Settings):
     url: str = "http://127.0.0.1:8000"
     """Address of the server (vllm-server), without /v1."""
     memory_share: float = Field(0.3, gt=0, lt=1)
-    """Share of a GPU's memory that the engine takes for weights and cache (vllm-colocate); the training gets
-    the rest."""
+    """For vllm-colocate: share of the GPU's memory that the vLLM engine takes for weights and KV cache. The
+    training gets the rest."""
     timeout: float = Field(300.0, gt=0)
-    """Seconds to wait for the server: at the start until it is up, later for the text of one turn."""
+    """For vllm-server: seconds to wait for the server to come up, and later for the text of one turn."""
 
     @field_validator("url")
     @classmethod
@@ -195,18 +200,18 @@ class VllmSettings(Settings):
 
 
 class RlSettings(TrainingStageSettings, TrainingSettings):
-    """Reinforcement learning with DAPO or one of its relatives."""
+    """Reinforcement learning with DAPO or a related algorithm."""
 
     tasks: Ref
     """Tasks to train on: RAMP tasks or questions."""
     index: Ref
     """An index folder, or a search over the network: http://HOST:PORT, web:NAME, wikipedia:LANGUAGE."""
     steps: int = Field(3, ge=1)
-    """Optimizer steps; each trains once on a new batch of rollouts."""
+    """Number of optimizer steps. Each step trains once on a new batch of rollouts."""
     prompts_per_step: int = Field(5, ge=1)
-    """Tasks (groups) of a step, over all processes."""
+    """Number of tasks per step, over all processes. The rollouts of one task are a group."""
     group_size: int = 8
-    """Rollouts of a task; the reward of each rollout is compared with the rewards of its group. 2 or more."""
+    """Number of rollouts per task, 2 or more. Each rollout's reward is compared with its group's rewards."""
     learning_rate: float = Field(1e-6, gt=0)
     """Learning rate of AdamW, constant after the warmup."""
     warmup_steps: int = Field(0, ge=0)
@@ -216,38 +221,40 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients with a larger norm are scaled down to this norm."""
     algorithm: Estimator = "dapo"
-    """dapo (loss per token, over all model tokens of a step), grpo (mean over each rollout first), dr-grpo (a
-    constant in place of the length, advantages not divided by the standard deviation), rloo (each rollout
-    against the mean of the others; sums over rollouts), gspo (one ratio per rollout; use clips of about 3e-4
-    and 4e-4)."""
+    """The RL algorithm. dapo: the loss is a mean over all model tokens of a step. grpo: the loss is a mean
+    over each rollout's tokens, then over rollouts. dr-grpo: as grpo, but a constant replaces the rollout's
+    length, and advantages are not divided by the standard deviation. rloo: the advantage compares a rollout
+    with the mean of the others, and the loss sums over a rollout's tokens. gspo: one ratio per rollout
+    instead of one per token; set `clip_low` and `clip_high` to about 3e-4 and 4e-4."""
     beta: float = Field(0.0, ge=0)
-    """Weight of the KL term against the initial model; 0: no KL term, as in DAPO, and no second model in
-    memory."""
+    """Weight of the KL term, which penalises distance from the initial model. 0: no KL term, as in DAPO, and
+    no second model in memory."""
     clip_low: float = Field(0.2, gt=0)
     """Ratios of new to old probabilities are clipped below 1 - clip_low."""
     clip_high: float = Field(0.28, gt=0)
-    """Ratios are clipped above 1 + clip_high; clip-higher if this is more than clip_low. All algorithms
-    but DAPO were published with equal clips of 0.2 (gspo: see `algorithm`)."""
+    """Ratios are clipped above 1 + clip_high. DAPO's clip-higher sets this above clip_low. grpo and
+    dr-grpo were published with 0.2 for both clips, rloo without clips (for gspo see `algorithm`)."""
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the rollouts."""
     dynamic_sampling: bool = True
     """Replace groups whose rollouts are all right or all wrong by groups of other tasks (DAPO)."""
     max_refills: int = Field(3, ge=0)
-    """Maximum number of times that further tasks are sampled for a step.
+    """Maximum number of refills of a step. A refill samples further tasks to replace dropped groups.
 
-    A batch that is still not full is completed with groups that carry no loss.
+    If the batch is still not full after the last refill, groups without loss complete it.
     """
     overlong_filter: bool = False
-    """Give no loss to rollouts that a token limit cut off (DAPO's overlong filtering); their rewards still
-    count in the mean of their group."""
+    """Exclude rollouts that a token limit cut off from the loss (DAPO's overlong filtering). Their rewards
+    still count in the mean of their group."""
     heldout: Ref = ""
-    """Tasks on which the model is measured with greedy decoding every `curriculum.measure_steps` steps: for
-    stages that end with a plateau, and to find the best checkpoint. Empty, the model is not measured."""
+    """Held-out tasks on which the model is measured with greedy decoding every `curriculum.measure_steps`
+    steps. The measurements find plateaus that end the curriculum's stages, and the best checkpoint. Empty,
+    the model is not measured."""
     alarms: AlarmSettings = AlarmSettings()
-    """Signs of a collapse and their consequences."""
+    """Limits of the alarms for signs of a collapse, and what an alarm does."""
     take: Literal["last", "best"] = "last"
-    """The checkpoint that becomes the product: the last checkpoint, or the best saved checkpoint by F1 on
-    `heldout` (without `heldout`, by the mean reward over `alarms.window` steps)."""
+    """The checkpoint that the stage writes. last: the model after the last step; best: the best saved
+    checkpoint by F1 on `heldout` (without `heldout`, by the mean reward over `alarms.window` steps)."""
     reward: RewardSettings = RewardSettings()
     """The parts of the reward and their weights."""
     search: SearchSettings = SearchSettings()
@@ -255,18 +262,18 @@ class RlSettings(TrainingStageSettings, TrainingSettings):
     agent: AgentSettings = AgentSettings()
     """Limits of the agent loop in the rollouts, and the form of the answers."""
     micro_batch_size: int = Field(8, ge=1)
-    """Rollouts in memory at a time in the training, in each process."""
+    """Number of rollouts per forward pass of the training, in each process."""
     rollouts: Literal["slots", "vllm-server", "vllm-colocate"] = "slots"
     """Backend that decodes the rollouts: slots (a copy of the model in this process), vllm-server (`vllm
-    serve` on separate GPUs, at `vllm.url`), vllm-colocate (a vLLM engine on the training's GPU); extra
-    `vllm`."""
+    serve` on separate GPUs, at `vllm.url`) or vllm-colocate (a vLLM engine on the training's GPU). The vLLM
+    backends need the extra `vllm`."""
     vllm: VllmSettings = VllmSettings()
     """Settings of the vLLM backends."""
     decode_slots: int = Field(48, ge=1)
-    """Rollouts that are decoded together (slots); vLLM chooses its own number."""
+    """For slots: number of rollouts that are decoded together. vLLM chooses its own number."""
     save_steps: int = Field(1, ge=1)
-    """Steps between two saved states that a killed run resumes from; only a saved state can become the best
-    checkpoint."""
+    """Steps between two saved states. A killed run resumes from the newest saved state, and only a saved
+    state can become the best checkpoint."""
 
     @model_validator(mode="after")
     def _measured_states_are_saved(self) -> Self:

@@ -1,1 +1,1 @@
-"""Reinforcement learning: DAPO and its relatives on TRL's GRPOTrainer, with rollouts that search live."""
+"""Reinforcement learning on TRL's GRPOTrainer: DAPO and related algorithms. Rollouts search live."""

@@ -1,4 +1,4 @@
-"""The batch that the rollout function returns to TRL's trainer: tokens, masks, rewards, credit."""
+"""Builds the batch that the rollout function returns to TRL's trainer: tokens, masks, rewards, credit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from masksearch.train.rl.dynamic_sampling import Group, Rollout
 
 
 def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
-    """Returns the columns of a batch, a row per rollout, with the rollout's tokens and log-probabilities.
+    """Returns the columns of a batch; each column has one entry per rollout.
 
-    `prompt_ids` (prompt tokens,); `completion_ids`, `logprobs` and `env_mask` (model and tool tokens,),
-    with mask 1 at model tokens that carry loss; `carried_reward` is a number, or None for a rollout
-    without a reward, whose tokens carry no loss.
+    An entry of `prompt_ids` has one value per prompt token. Entries of `completion_ids`, `logprobs` and
+    `env_mask` have one value per model or tool token; the mask is 1 at model tokens that carry loss. An
+    entry of `carried_reward` is a number, or None for a rollout without a reward. The tokens of such a
+    rollout carry no loss.
     """
     columns: dict[str, list[Any]] = {
         "prompt_ids": [],
@@ -27,8 +28,8 @@ def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
         for rollout in group.rollouts:
             record = rollout.episode.record
             if record is None or not record.ids:
-                # The model wrote no token (the prompt fills the session). The trainer expects at least
-                # one token.
+                # The model wrote no token, such as after a prompt that fills the session's token limit.
+                # The trainer expects at least one token.
                 prompt = record.prompt_ids if record else [pad_id]
                 ids, mask, logprobs = [pad_id], [0], [0.0]
             else:
@@ -47,7 +48,7 @@ def cut_short(group: Group) -> list[bool]:
 
 
 def mask_cut_short(masks: Sequence[list[int]], groups: Sequence[Group]) -> list[list[int]]:
-    """Returns the masks of a batch with the masks of cut-off rollouts set to 0.
+    """Returns the loss masks of a batch, set to 0 for rollouts that a token limit cut off.
 
     This is DAPO's overlong filtering (section 3.4).
     """
@@ -58,9 +59,10 @@ def mask_cut_short(masks: Sequence[list[int]], groups: Sequence[Group]) -> list[
 def credit_columns(
     groups: Sequence[Group], masks: Sequence[Sequence[int]], weight: float
 ) -> dict[str, list[Any]]:
-    """Returns the per-mask credit as a column `token_credit`, a summand of each token's advantage.
+    """Returns the column `token_credit`: the per-mask credit of each token.
 
-    `masks` is the batch's `env_mask`. Returns no column if `weight` is 0.
+    Per-mask credit rewards a search turn for finding the answers of the task's masks. The trainer adds it
+    to the token's advantage. `masks` is the batch's `env_mask`. Returns an empty dict if `weight` is 0.
     """
     if not weight:
         return {}
@@ -90,10 +92,10 @@ def is_trained(group: Group, rollout: Rollout) -> bool:
 
 
 def fate(group: Group, rollout: Rollout, in_batch: bool) -> str:
-    """Returns the `fate` of a rollout in rollouts.jsonl.
+    """Returns the value of the field `fate` in rollouts.jsonl: what happened to a rollout.
 
-    put back: dropped by dynamic sampling; silent: in the batch without loss; trained; left out: without a
-    reward.
+    "put back": dynamic sampling dropped its group. "silent": its group is in the batch, but without loss.
+    "left out": its group is trained on, but the rollout has no reward. "trained": it was trained on.
     """
     if not in_batch:
         return "put back"

@@ -1,9 +1,9 @@
-"""The best saved state of an RL run, kept apart from the rotating states.
+"""Keeps the best saved state of an RL run in a separate folder, because the trainer deletes older states.
 
-The kept files are hard links if the file system supports them. The log row of step N + 1 scores the
-state after step N, because the rollouts of step N + 1 use these weights. With held-out tasks only their
-measurements count. A later stage of the curriculum has harder tasks, so its best state is preferred to
-that of an earlier stage.
+The kept files are hard links if the file system supports them. The score of the state after step N comes
+from the log row of step N + 1, because the rollouts of step N + 1 use the weights after step N. The score
+is the F1 on the held-out tasks, or the mean reward if there are none. A later stage of the curriculum has
+harder tasks, so a state of a later stage always beats a state of an earlier stage.
 """
 
 from __future__ import annotations
@@ -22,34 +22,35 @@ from masksearch.runtime.files import atomic_path, write_json
 KEPT = "best"
 RECORD = "best.json"
 NOT_KEPT = ("optimizer", "scheduler", "rng_state", "whole", "training_args")
-"""Prefixes of a state's files that only a resumed training needs."""
+"""Prefixes of the files that are not kept, because only a resumed training needs them."""
 
 
 @dataclass(frozen=True)
 class StateScore:
-    """A state's optimizer step, the curriculum stage it was scored in, and its score (mean F1 or reward)."""
+    """Score of a saved state: its optimizer step, its curriculum stage, and its mean F1 or reward."""
 
     step: int
     stage: int
     score: float
 
     def beats(self, other: StateScore | None) -> bool:
-        """Whether this state is better, by stage and then score; of equal states the earlier state stays."""
+        """Whether this state replaces `other`: a later stage wins, then a strictly higher score."""
         return other is None or (self.stage, self.score) > (other.stage, other.score)
 
 
 def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bool) -> StateScore | None:
-    """Returns the score of the state before the last log row; None if the row lacks this score.
+    """Returns the score of the state that was saved one step before the last log row, or None.
 
-    With `heldout` the score is the row's F1 on the held-out tasks, else the mean reward of the last
-    `window` rows.
+    With `heldout` the score is the F1 on the held-out tasks in the last row; None if this step did not
+    measure them. Otherwise the score is the mean reward of the last `window` rows; None unless all of
+    these rows have a reward and belong to the current curriculum stage.
     """
     last = rows[-1]
     step, stage = last["step"] - 1, int(last.get("stage", 1))
     if heldout:
         return StateScore(step, stage, last["heldout_f1"]) if "heldout_f1" in last else None
     rewards = [row["reward"] for row in rows[-window:] if row.get("stage", 1) == stage and "reward" in row]
-    # The first rollouts are by the untrained model, and a mean over few rows is noise.
+    # A full window is required: the first rows are of the untrained model, and a mean over few is noisy.
     return StateScore(step, stage, fmean(rewards)) if len(rewards) == window else None
 
 
@@ -62,7 +63,7 @@ def kept_score(work: Path) -> StateScore | None:
 
 
 def keep_state(state: Path, score: StateScore, work: Path) -> None:
-    """Keeps the weights of a saved state in `work`; they replace the weights kept before."""
+    """Copies or links the weights of a saved state into `work`, and replaces the state kept before."""
     with atomic_path(work / KEPT) as folder:
         shutil.copytree(
             state,

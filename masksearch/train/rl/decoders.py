@@ -1,14 +1,14 @@
-"""Backends that decode the rollouts of RL, and the transfer of the weights to them.
+"""Backends that decode the rollouts of RL, and the transfer of the trained weights to these backends.
 
     slots           our decoder over a copy of the model in this process; the weights are copied
     vllm-server     `vllm serve` on separate GPUs; TRL sends the weights over NCCL, each rank decodes
                     over HTTP
     vllm-colocate   a vLLM engine in each training process; TRL loads the weights
 
-With vLLM there is no copy of the model here. TRL creates the engine (or connects to the server) together
-with the trainer, and transfers the weights before it calls the rollout function. `load` transfers them
-for decoding outside of a step (such as the measurement of held-out tasks), and does nothing if the weights
-of the step are already loaded.
+With vLLM this module makes no copy of the model. TRL creates the engine, or connects to the server, when
+it creates the trainer. TRL also transfers the weights before it calls the rollout function. `load`
+transfers them for decoding outside of a step, such as the last measurement of the held-out tasks. It does
+nothing if the weights of the current step are already loaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from masksearch.train.settings import RlSettings
 
 @contextlib.contextmanager
 def explain_server_errors() -> Iterator[None]:
-    """Turns TRL's errors about a vLLM server that is missing, or lacks an option, into TrainingErrors."""
+    """Turns TRL's errors about a vLLM server (not running, or a missing option) into TrainingErrors."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -48,7 +48,7 @@ class Decoder(Protocol):
 
     @property
     def policy(self) -> Policy:
-        """The policy that opens sessions on the backend."""
+        """The policy: it opens the sessions in which the agent loop decodes on this backend."""
 
     def join(self, trainer: Any) -> None:
         """Connects to the trainer; called once, after the trainer is created."""
@@ -97,14 +97,14 @@ def vllm_arguments(settings: RlSettings) -> dict[str, Any]:
         "vllm_gpu_memory_utilization": settings.vllm.memory_share,
         "vllm_max_model_length": settings.agent.max_length,
         "vllm_tensor_parallel_size": 1,
-        # The correction multiplies by the trainer's probability over the sampler's. Our ratio already uses
-        # the sampler's probability as the old one (rl/trainer.py).
+        # TRL's correction multiplies the loss by (trainer's probability / sampler's probability). Our ratio
+        # does not need it, because its old probability is already the sampler's (rl/trainer.py).
         "vllm_importance_sampling_correction": False,
     }
 
 
 class SlotDecoder:
-    """Our decoder over a copy of the model, in the dtype of the computation."""
+    """Backend `slots`: our own decoder with a copy of the model, in the number format of `dtype`."""
 
     def __init__(self, settings: RlSettings, model: Any, tokenizer: Any, name: str) -> None:
         decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
@@ -119,7 +119,7 @@ class SlotDecoder:
 
 
 class VllmDecoder:
-    """The vLLM engine or server that TRL created. `policy` exists only after `join`."""
+    """Backends `vllm-server` and `vllm-colocate`. The attribute `policy` exists only after `join`."""
 
     policy: Policy
 
@@ -128,14 +128,14 @@ class VllmDecoder:
         self.end_ids = end_tokens(model, tokenizer)
 
     def join(self, trainer: Any) -> None:
-        """Builds the policy on TRL's engine or server.
+        """Builds the policy for the vLLM server, or for the engine that TRL created.
 
         Raises TrainingError if the server's options are unsuitable, and ModelError if the server does not
         answer.
         """
         settings, generation = self.settings, trainer.vllm_generation
         if settings.lora:
-            # Our adapters are injected into a plain model, and TRL merges only the adapters of a PeftModel.
+            # TRL merges only adapters of a PeftModel. Ours are injected into a plain model, so we merge them.
             generation._iter_named_params = lambda: merged_weights(
                 trainer.accelerator.unwrap_model(trainer.model)
             )
@@ -153,13 +153,13 @@ class VllmDecoder:
         if trainer.state.global_step != trainer._last_loaded_step:
             trainer.vllm_generation.sync_weights()
             trainer._last_loaded_step = trainer.state.global_step
-        # The first rank sends the weights for all ranks; the others must not decode before the server has
-        # these weights.
+        # With a server, the first rank sends the weights for all ranks. The other ranks must not decode
+        # before the server has the weights.
         wait()
 
 
 def check_server(model: dict[str, Any], settings: RlSettings) -> None:
-    """Checks a server's `model_config`.
+    """Checks the settings that a vLLM server reports (its `model_config`).
 
     Raises TrainingError if its length limit would cut sessions short, or if its log-probabilities do not
     belong to the distribution that it samples from.
@@ -192,9 +192,9 @@ def merged_weights(model: Any) -> Iterator[tuple[str, torch.Tensor]]:
 
 @torch.no_grad()
 def copy_weights(source: Any, target: Any) -> None:
-    """Copies weights into a plain model, which may have another dtype.
+    """Copies the weights of the model in training (`source`) into a model without adapters (`target`).
 
-    Merges adapters, and gathers the slices of sharded weights from all ranks.
+    Merges adapters, gathers weights that are sliced over the ranks, and converts to the target's dtype.
     """
     weights = target.state_dict(keep_vars=True)
     for name, weight in plain_weights(source):

@@ -1,21 +1,22 @@
-"""Dynamic sampling of DAPO (arXiv 2503.14476, section 3.2): groups of rollouts worth training on.
+"""Dynamic sampling of DAPO (arXiv 2503.14476, section 3.2): fills a batch with groups that have a gradient.
 
-The paper drops the groups whose accuracy is 0 or 1 and samples further tasks until the batch is full of
-groups with 0 < number of right rollouts < G. TRL has no dynamic sampling, so it happens here, before the
-trainer sees a batch. A group is dropped, and replaced by a group of another task, if
+A group is the G rollouts of one task. The paper drops the groups whose accuracy is 0 or 1, and samples
+further tasks until the batch is full of groups with 0 < number of right rollouts < G. TRL has no dynamic
+sampling. Therefore this module samples before the trainer gets a batch. It drops a group, and replaces it
+by a group of another task, if
 
 - all of its rollouts are right, or
-- all of its rollouts are wrong (in both cases the answers give no advantage to any rollout), or
-- a search or the model's server failed in one of its rollouts, since the model would learn from the failure.
+- all of its rollouts are wrong (in both cases no answer is better than the others, so no advantage), or
+- a search or the model's server failed in one of its rollouts (the model would learn from the failure).
 
-A rollout is right if its answer reward is at least `reward.solved_at`. A rollout without a verdict of the
-judge has no reward: it counts neither as right nor as wrong, and its tokens carry no loss.
+A rollout is right if its answer reward is at least `reward.solved_at`. If the judge gave no verdict on a
+rollout, the rollout has no reward. It then counts neither as right nor as wrong, and carries no loss.
 
-Departures from the paper: groups with a failure are dropped as well, and a step samples further tasks at
-most `max_refills` times. If the batch is then not full, dropped groups complete it. Their tokens carry no
-loss, which has the same effect as a smaller batch.
+This departs from the paper in two points. Groups with a failure are dropped as well. And a step samples
+further tasks at most `max_refills` times; if the batch is then not full, dropped groups complete it.
+Their tokens carry no loss, which has the same effect as a smaller batch.
 
-The tasks of a step depend on the seed, the step and the curriculum alone, so a resumed run sees the same
+The tasks of a step depend only on the seed, the step and the curriculum, so a resumed run sees the same
 tasks.
 """
 
@@ -45,7 +46,7 @@ from masksearch.types import Task, task_from_json
 
 @dataclass(frozen=True)
 class Rollout:
-    """An episode with its reward."""
+    """One episode of the agent loop, with its reward ledger."""
 
     episode: Episode
     ledger: Ledger
@@ -53,9 +54,10 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Group:
-    """The rollouts (`group_size`) of a task, and the refill (`attempt`, from 0) that sampled them.
+    """The rollouts of one task (`group_size` of them).
 
-    `trained` is False for a group that only completes the batch.
+    `attempt` is 0 for a group of a step's first sampling, and n for a group of its n-th refill. `trained`
+    is False for a group whose tokens carry no loss.
     """
 
     rollouts: tuple[Rollout, ...]
@@ -64,7 +66,10 @@ class Group:
 
 
 def score_episode(episode: Episode, settings: RlSettings, verdict: Verdict | None = None) -> Rollout:
-    """Rewards an episode with the metric of the evaluation, and writes the score into its trajectory."""
+    """Computes the reward of an episode, and writes its evaluation scores into its trajectory.
+
+    `verdict` is the judge's verdict on the answer, if the reward needs one and it is known.
+    """
     trajectory = episode.trajectory
     score = score_task(trajectory.answer, task_from_json(trajectory.task), settings.agent.answer_form)
     ledger = reward_trajectory(
@@ -75,7 +80,7 @@ def score_episode(episode: Episode, settings: RlSettings, verdict: Verdict | Non
 
 
 def add_verdicts(rollouts: Sequence[Rollout], settings: RlSettings, judge: Judge | None) -> list[Rollout]:
-    """Returns the rollouts, with the judge's verdict added if the reward needs a verdict.
+    """Returns the rollouts; those whose reward needs the judge's verdict are scored again with it.
 
     All answers go to the judge together. Raises ModelError if the judge cannot be asked at all,
     TrainingError if it gave no verdict on more than half of the answers, and ValueError without a judge.
@@ -110,8 +115,8 @@ def sample_groups(
 ) -> list[Group]:
     """Returns one group of rollouts for each task.
 
-    All rollouts are decoded together, each with a separate seed. `judge` is needed if its verdict is
-    the reward.
+    All rollouts are decoded together, each with its own seed. `judge` is needed if the reward is a judge's
+    verdict.
     """
     size = settings.group_size
     repeated = [task for task in tasks for _ in range(size)]
@@ -132,19 +137,19 @@ def sample_groups(
 
 
 def informative(group: Group, settings: RlSettings) -> bool:
-    """Whether a group has both right and wrong rollouts, among those with a reward."""
+    """Whether a group has right and wrong rollouts; rollouts without a reward are ignored."""
     return group_is_informative(
         [rollout.ledger.answer for rollout in group.rollouts], settings.reward.solved_at
     )
 
 
 def comparable(group: Group) -> bool:
-    """Whether at least two rollouts of a group have a reward; an advantage compares a rollout with others."""
+    """Whether at least two rollouts of a group have a reward, so that there are advantages."""
     return sum(rollout.ledger.total is not None for rollout in group.rollouts) >= 2
 
 
 def failure(rollout: Rollout, settings: RlSettings) -> str:
-    """Returns the error of the model's server or of a search in a rollout; an empty string without an error.
+    """Returns the error text if the model's server or a search failed in a rollout, else an empty string.
 
     Failed searches do not count if the settings make searches fail on purpose (`search.noise.fail`).
     """
@@ -181,12 +186,13 @@ def collect_step(
 ) -> tuple[list[Group], list[Group]]:
     """Returns the batch of a step (`prompts_per_step` groups), and the groups that were sampled and dropped.
 
-    Without dynamic sampling every sampled group is in the batch; groups with a failure, or with fewer
-    than two rewards, carry no loss there. `judge` is needed if its verdict is the reward.
+    The dropped groups that complete the batch without loss are not in the second list. Without dynamic
+    sampling every sampled group is in the batch, but groups with a failure or with fewer than two rewards
+    carry no loss. `judge` is needed if the reward is a judge's verdict.
     """
     kept: list[Group] = []
     dropped: list[Group] = []
-    # Each step has its range of places in the stream, whether or not its refills are drawn.
+    # Each step has a fixed range of places in the stream, even if it does not use its refills.
     place = step * settings.prompts_per_step * (1 + settings.max_refills)
     for attempt in range(1 + settings.max_refills):
         need = settings.prompts_per_step - len(kept)
@@ -203,7 +209,7 @@ def collect_step(
             (kept if keep else dropped).append(group)
         if len(kept) == settings.prompts_per_step:
             return kept, dropped
-    # The latest dropped groups complete the batch without loss.
+    # The most recently dropped groups complete the batch, without loss.
     missing = settings.prompts_per_step - len(kept)
     without_loss = [replace(group, trained=False) for group in dropped[-missing:]]
     return kept + without_loss, dropped[:-missing]

@@ -1,4 +1,4 @@
-"""Metrics of a step's rollouts for the log, and solve counts for the curriculum."""
+"""Metrics of a step's rollouts for the log, and counts of right rollouts for the curriculum."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from masksearch.train.settings import RlSettings
 
 
 def step_figures(batch: Sequence[Group], dropped: Sequence[Group], settings: RlSettings) -> dict[str, float]:
-    """Returns metrics over all rollouts that were sampled for a step, including dropped rollouts.
+    """Returns metrics over all rollouts that were sampled for a step, including those of dropped groups.
 
-    Means are per rollout; `right_logprob` is the mean log-probability per token of right rollouts.
+    Most metrics are means over rollouts. `groups_sampled` and `groups_kept` are numbers of groups, and
+    `right_logprob` is the mean log-probability per model token of right rollouts.
     """
     groups = [*batch, *dropped]
     rollouts = [rollout for group in groups for rollout in group.rollouts]
@@ -33,17 +34,17 @@ def step_figures(batch: Sequence[Group], dropped: Sequence[Group], settings: RlS
         "groups_kept": sum(group.trained for group in batch),
     }
     if tokens:
-        # A falling likelihood of right rollouts is the first sign of a collapse.
+        # Logged for the alarms: a falling likelihood of right rollouts is the first sign of a collapse.
         figures["right_logprob"] = sum(sum(record.logprobs) for record in right) / tokens
     return {name: round(value, 4) for name, value in figures.items()}
 
 
 def ledger_figures(ledgers: Sequence[Ledger]) -> dict[str, float]:
-    """Returns the mean of every component of the rewards; a component that no rollout has is left out.
+    """Returns the mean of each component of the rewards; leaves out components that no rollout has.
 
-    `reward` and its weighted parts `reward_answer` to `reward_no_search` are means over the rollouts with a
-    reward, so that the parts add up to `reward`; `left_out` counts the other rollouts. The raw components are
-    means over all rollouts that have them.
+    `reward` and its weighted parts (`reward_answer` to `reward_no_search`) are means over the rollouts with
+    a reward, so the parts add up to `reward`. `left_out` is the number of rollouts without a reward. The
+    other components, such as `f1`, are not weighted; each is a mean over all rollouts that have it.
     """
     rewarded = [ledger for ledger in ledgers if ledger.total is not None]
     parts = ("answer", "format", "overlong", "no_answer", "no_search")
@@ -67,17 +68,17 @@ def ledger_figures(ledgers: Sequence[Ledger]) -> dict[str, float]:
 
 
 def tally(group: Group, settings: RlSettings) -> tuple[int, int]:
-    """Returns the numbers of right rollouts (as in dynamic sampling) and of rollouts with a reward."""
+    """Returns two numbers of a group: right rollouts (as in dynamic sampling), and rollouts with a reward."""
     ledgers = [rollout.ledger for rollout in group.rollouts if rollout.ledger.answer is not None]
     return sum(is_solved(ledger, settings.reward) for ledger in ledgers), len(ledgers)
 
 
 def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, float]:
-    """Returns metrics of groups that cannot be trained on, and of cut-off rollouts.
+    """Returns the numbers of groups that cannot be trained on, and the share of cut-off rollouts.
 
-    `groups_solved` counts groups whose rollouts are all right, `groups_hopeless` groups whose rollouts
-    are all wrong, and `groups_disturbed` groups with a failure of a search or the model's server;
-    `cut_short` is the share of rollouts at a token limit.
+    `groups_solved` counts groups whose rollouts are all right, and `groups_hopeless` groups whose rollouts
+    are all wrong. `groups_disturbed` counts groups in which a search or the model's server failed.
+    `cut_short` is the share of rollouts that a token limit cut off.
     """
     tallies = [tally(group, settings) for group in groups]
     cut = [is_cut for group in groups for is_cut in cut_short(group)]
@@ -90,8 +91,10 @@ def group_figures(groups: Sequence[Group], settings: RlSettings) -> dict[str, fl
 
 
 def solve_counts(groups: Sequence[Group], settings: RlSettings) -> dict[str, tuple[int, int]]:
-    """Returns for each task its numbers of right rollouts and of rollouts with a reward; skips disturbed
-    groups."""
+    """Returns for each task id the numbers of right rollouts and of rollouts with a reward.
+
+    Skips groups in which a search or the model's server failed.
+    """
     counts: dict[str, tuple[int, int]] = {}
     for group in groups:
         if undisturbed(group, settings):

@@ -1,8 +1,8 @@
-"""The rollout function of RL: loads the weights into the decoder, rolls out a step, records every rollout.
+"""The rollout function of RL, which TRL's trainer calls to get the batch of a step.
 
-If several processes train, each rolls out whole groups; metrics, solve rates and rollouts.jsonl cover all
-processes. train/curriculum.py orders the tasks, rl/dynamic_sampling.py samples the groups, and
-rl/decoders.py has the backends that decode.
+If several processes train, each process rolls out whole groups. Metrics, solve rates and rollouts.jsonl
+cover the rollouts of all processes. train/curriculum.py orders the tasks, rl/dynamic_sampling.py samples
+the groups, and rl/decoders.py has the backends that decode.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ from masksearch.types import Task
 
 
 class RolloutWorker:
-    """TRL's rollout function: loads the weights, rolls out a step, records every rollout."""
+    """Rolls out a step: loads the weights into the decoder, samples groups, records every rollout.
+
+    An instance is the `rollout_func` of TRL's trainer.
+    """
 
     def __init__(self, settings: RlSettings, decoder: Decoder, searcher: Searcher, work: Path) -> None:
         self.settings, self.decoder, self.searcher, self.work = settings, decoder, searcher, work
@@ -44,8 +47,8 @@ class RolloutWorker:
         self.curriculum = Curriculum(
             items, settings.curriculum, settings.steps, settings.seed, rates, measured=bool(self.heldout)
         )
-        # All ranks share a step's places in the order of tasks; each draws from its own part
-        # (`_rank_settings`).
+        # The places of a step are divided among the ranks. Each rank draws its part of the step's tasks,
+        # whose number is in `_rank_settings`.
         self.stream = CurriculumStream(
             self.tasks,
             self.curriculum,
@@ -57,7 +60,7 @@ class RolloutWorker:
             open_judge(settings.reward.judge, work / VERDICTS) if settings.reward.answer == "judge" else None
         )
         self.figures: dict[str, float] = {}
-        # Decides which settings an out-of-memory error names: "rollout" or "training".
+        # "rollout" or "training": an out-of-memory error names the settings of this phase.
         self.phase = "rollout"
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
@@ -66,8 +69,8 @@ class RolloutWorker:
         self.decoder.load(trainer)
         step = int(trainer.state.global_step)
         figures = self._begin(step)
-        # Each rank's share counts as a separate step, so that no two ranks use the same tasks
-        # or seeds.
+        # Each rank numbers its share of a step differently, so that no two ranks draw the same tasks or
+        # use the same seeds.
         rank_step = step * count() + rank()
         batch, dropped = collect_step(
             self.stream, self.decoder.policy, self.searcher, self._rank_settings(), rank_step, self.judge
@@ -86,7 +89,7 @@ class RolloutWorker:
         )
 
     def _begin(self, step: int) -> dict[str, float]:
-        """Moves the curriculum to a step, measures the held-out tasks if due, and returns the metrics."""
+        """Moves the curriculum to a step and measures the held-out tasks if due; returns both as metrics."""
         figures: dict[str, float] = {}
         self.curriculum.begin(step)
         if self.heldout and self.curriculum.due(step):
@@ -97,7 +100,7 @@ class RolloutWorker:
                     f"  no gain on the held-out tasks; stage {stage} of the curriculum starts with "
                     f"step {step + 1}"
                 )
-                # The new stage has other held-out tasks, so its starting value is measured too.
+                # The new stage has other held-out tasks. Their first measurement is its starting value.
                 figures["heldout_f1"] = self.measure()
                 self.curriculum.measured(step, figures["heldout_f1"])
         if len(self.curriculum.pools) > 1:
@@ -105,9 +108,10 @@ class RolloutWorker:
         return figures
 
     def measure(self) -> float:
-        """Returns the mean F1 of greedy rollouts on the stage's held-out tasks, with the decoder's weights.
+        """Returns the mean F1 of greedy rollouts on the current stage's held-out tasks.
 
-        The ranks share the tasks. Raises TrainingError if the model's server failed.
+        The rollouts use the weights that the decoder has loaded. Each rank measures a part of the tasks.
+        Raises TrainingError if the model's server failed.
         """
         limit, agent = self.settings.curriculum.heldout_limit, self.settings.agent
         indices = self.curriculum.of_stage([item_of(task) for task in self.heldout])[:limit]
@@ -133,9 +137,10 @@ class RolloutWorker:
         parts: Sequence[tuple[list[Group], list[Group]]],
         started: float,
     ) -> None:
-        """Records the rollouts of all ranks (`parts`: batch and dropped groups of each) for a step (from 0).
+        """Records the rollouts of a step (counted from 0).
 
-        Every rank computes metrics and solve rates; the first rank writes rollouts.jsonl.
+        `parts` has the batch and the dropped groups of each rank. Every rank computes the metrics and the
+        solve rates of all ranks' rollouts; only the first rank writes rollouts.jsonl.
         """
         batch = [group for kept, _ in parts for group in kept]
         dropped = [group for _, others in parts for group in others]
@@ -152,7 +157,7 @@ class RolloutWorker:
             self._write(step + 1, batch, dropped)
 
     def _write(self, step: int, batch: Sequence[Group], dropped: Sequence[Group]) -> None:
-        """Appends the rollouts of a step (from 1) to rollouts.jsonl."""
+        """Appends the rollouts of a step (counted from 1) to rollouts.jsonl."""
         rows = []
         for number, group in enumerate([*batch, *dropped]):
             for place, rollout in enumerate(group.rollouts):

@@ -1,11 +1,11 @@
 """Stage `rl`: reinforcement learning with DAPO (arXiv 2503.14476) on TRL's GRPOTrainer, with live search.
 
-The four techniques of DAPO (section 3): clip-higher, dynamic sampling (rl/dynamic_sampling.py),
-token-level loss over model tokens, and overlong reward shaping on model tokens (scoring/rewards/); as in
-the paper there is no KL term. DAPO's relatives are in rl/estimators.py. The old log-probabilities of the
-importance ratio come from the rollout, so the update is measured against the distribution that the tokens
-were sampled from (rl/trainer.py). rl/rollout.py rolls out a step, alarms.py stops a run at a collapse,
-and rl/best_state.py keeps the best checkpoint.
+The stage has the four techniques of DAPO (section 3): clip-higher, dynamic sampling
+(rl/dynamic_sampling.py), token-level loss over model tokens, and overlong reward shaping on model tokens
+(scoring/rewards/). As in the paper there is no KL term by default. The related algorithms, such as GRPO,
+are in rl/estimators.py. The old log-probabilities of the importance ratio come from the rollout, that is,
+from the distribution that the tokens were sampled from (rl/trainer.py). rl/rollout.py rolls out a step,
+alarms.py stops a run at a collapse, and rl/best_state.py keeps the best checkpoint.
 
 Run it with `masksearch rl --model MODEL --tasks FILE --index INDEX -o OUTPUT`, or as a stage of a recipe.
 """
@@ -48,7 +48,7 @@ from masksearch.train.settings import RlSettings
 from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
 from masksearch.train.trackers import tracking, tracking_callbacks
 
-# The trainer's names of metrics, and their names in log.jsonl.
+# Maps the trainer's names of metrics to the names in log.jsonl.
 LOGGED = {
     "loss": "loss",
     "grad_norm": "grad_norm",
@@ -67,9 +67,9 @@ LOGGED = {
 def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     """Runs the stage: writes a checkpoint folder and the logs.
 
-    `log.jsonl` has a row per step, `rollouts.jsonl` every rollout with its reward ledger, and
-    `rl-report.json` the summary that is returned. Raises TrainingError if the training fails or the
-    settings are inconsistent.
+    `log.jsonl` gets a row per step, and `rollouts.jsonl` every rollout with its reward ledger.
+    `rl-report.json` gets the summary, which is also returned. Raises TrainingError if the training fails
+    or the settings are inconsistent.
     """
     started = time.monotonic()
     join()
@@ -78,7 +78,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
     if settings.reward.answer == "judge":
-        open_judge(settings.reward.judge, None)  # reports wrong settings before a model is loaded
+        open_judge(settings.reward.judge, None)  # raises an error for wrong settings before a model is loaded
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     name = f"{checkpoint_name(settings.model)}+rl"
     with explain_out_of_memory(lambda: memory_remedy(settings, "rollout")):
@@ -113,8 +113,10 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
 
 
 def memory_remedy(settings: RlSettings, phase: str) -> str:
-    """Returns a clause that names the settings to lower when memory runs out in a phase ("rollout" or
-    "training")."""
+    """Returns a clause for the out-of-memory error that names the settings to lower.
+
+    `phase` is "rollout" or "training".
+    """
     length = f"agent.max_length (now {settings.agent.max_length})"
     if phase == "rollout" and settings.rollouts == "vllm-colocate":
         return (
@@ -130,10 +132,10 @@ def memory_remedy(settings: RlSettings, phase: str) -> str:
 
 
 def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int | None:
-    """Loads the checkpoint that becomes the product into the trainer and returns its step.
+    """Loads the weights that become the stage's checkpoint into the trainer, and returns their step.
 
-    Returns None if the product is the last checkpoint, which the trainer already has. Raises
-    TrainingError if `alarms.then` is fail, or if no trained checkpoint was saved.
+    Returns None if the trainer's last weights become the checkpoint. After an alarm (`stopped`), raises
+    TrainingError if `alarms.then` is fail, or if no checkpoint was saved that was trained.
     """
     settings = trainer.settings
     newest, best = resumable_state(work / "states"), kept_score(work)
@@ -142,7 +144,7 @@ def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int
             return None
         load_trained(trainer, str(work / KEPT))
         return best.step
-    # After a loss that is not finite the newest state is still good, because it was saved before.
+    # After the alarm `nan` the newest state is still good, because it was saved before the alarm.
     folder, step = newest, state_step(newest)
     if best and stopped.name != "nan":
         folder, step = str(work / KEPT), best.step
@@ -156,9 +158,10 @@ def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int
 
 
 def _last_is_best(trainer: DapoTrainer, best: StateScore) -> bool:
-    """Whether the last weights are better on the held-out tasks than the best state saved before.
+    """Measures the last weights on the held-out tasks; returns whether they beat the best saved state.
 
-    False without held-out tasks, because no later step measures the last weights.
+    False without held-out tasks: the mean reward of the last weights is unknown, because no later step
+    rolls out with them.
     """
     worker = trainer.worker
     if not worker.heldout:
@@ -170,7 +173,7 @@ def _last_is_best(trainer: DapoTrainer, best: StateScore) -> bool:
 
 
 def _checkpoint_note(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
-    """Returns the summary's fields about the checkpoint; empty if the checkpoint has the last weights."""
+    """Returns the summary's fields about the chosen checkpoint; empty if it has the last weights."""
     if stopped is not None:
         note = (
             f"Stopped early: {stopped.text} The checkpoint is the one after step {taken} of {settings.steps}."
@@ -185,8 +188,8 @@ def _checkpoint_note(stopped: Alarm | None, taken: int | None, settings: RlSetti
 class Observer:
     """Checks each row of the log for alarms, and keeps the best saved state.
 
-    Every rank gets the same rows and raises RunStopped at the same alarm; the first rank keeps the best
-    state.
+    Every rank gets the same rows, so all ranks raise RunStopped at the same alarm. Only the first rank
+    keeps the best state.
     """
 
     def __init__(self, settings: RlSettings, work: Path) -> None:
@@ -195,8 +198,8 @@ class Observer:
         self.best = kept_score(work)
 
     def __call__(self, row: dict[str, Any]) -> None:
-        """Processes a row of the log."""
-        # Alarms come first: a row that raises an alarm must not score the last saved state.
+        """Processes a row of the log. Raises RunStopped at an alarm that stops the run."""
+        # Alarms are checked first, so that a row with a stopping alarm does not score the last saved state.
         self.watch.add_row(row)
         if not is_first():
             return
@@ -211,7 +214,7 @@ class Observer:
 def make_trainer(
     settings: RlSettings, model: Any, tokenizer: Any, worker: RolloutWorker, work: Path
 ) -> DapoTrainer:
-    """Builds TRL's trainer with the settings of DAPO or a relative; one optimizer step per batch of rollouts.
+    """Builds TRL's trainer for the chosen algorithm, with one optimizer step per batch of rollouts.
 
     Raises TrainingError if the batch size is not a multiple of the ranks and of the micro-batch size.
     """
@@ -260,9 +263,9 @@ def make_trainer(
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
-    # TRL warns that rollout functions are experimental.
+    # Silences TRL's warning that rollout functions are experimental.
     os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
-    # The worker chooses the tasks; the rows here only set the size of a batch.
+    # The worker chooses the tasks. The rows of this data set only determine the size of a batch.
     tasks = [worker.tasks[place % len(worker.tasks)] for place in range(settings.prompts_per_step)]
     rows = Dataset.from_dict({"prompt": [task_prompt(task, settings.agent.answer_form) for task in tasks]})
     recorder = Recorder(
@@ -291,7 +294,7 @@ def make_trainer(
 
 
 def _summary(rows: Sequence[dict[str, Any]], steps: int, seconds: float) -> dict[str, Any]:
-    """Returns the stage's summary of all log rows; `seconds` is the time of this run."""
+    """Returns the stage's summary of all log rows; `seconds` is the time since the latest start."""
     last = rows[-1] if rows else {}
     kept = sum(int(row.get("groups_kept", 0)) for row in rows)
     sampled = sum(int(row.get("groups_sampled", 0)) for row in rows)

@@ -1,4 +1,4 @@
-"""The endless order of tasks that RL samples from."""
+"""The endless sequence of tasks that RL samples from."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from masksearch.types import Task
 
 
 class TaskStream(Protocol):
-    """An endless order of tasks, by place."""
+    """An endless sequence of tasks; `stream[place]` is the task at a place (from 0)."""
 
     def __getitem__(self, place: int) -> Task: ...
 
 
 class CurriculumStream:
-    """The tasks of RL by place, in the order of a curriculum.
+    """The endless sequence of tasks in the order of a curriculum.
 
-    Each step has one block of places for each of `shares` processes: `size` places for the tasks that it
-    samples in any case, then `size` for each of its refills. The places of the first kind, over all
-    processes and steps, pass over all tasks again and again; refills, which are not always drawn, do not
-    interrupt the passes.
+    Each step has one block of places for each of the `shares` processes. A block has `size` places for the
+    tasks that the process always samples, then `size` places for each of its `refills`. The places that
+    are always sampled, over all processes and steps, visit every task once per pass. The refills are
+    ordered separately, so they do not interrupt these passes.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class CurriculumStream:
     def __getitem__(self, place: int) -> Task:
         block, inside = divmod(place, self.size * (1 + self.refills))
         step, share = divmod(block, self.shares)
-        # Places of a step: `first` over all processes, then `spare` for each process.
+        # A step has `first` places that all processes always sample, then `spare` refill places per process.
         first, spare = self.size * self.shares, self.size * self.refills
         if inside < self.size:
             offset = share * self.size + inside

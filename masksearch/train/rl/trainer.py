@@ -1,9 +1,10 @@
-"""TRL's GRPOTrainer with rollout log-probs as the old log-probs and the head on model tokens alone.
+"""TRL's GRPOTrainer, changed in its old log-probabilities, its advantages and its use of the head.
 
-The old log-probabilities of the importance ratio are the log-probabilities with which the tokens were
-sampled. Advantages are TRL's, turned into leave-one-out advantages if the algorithm needs them
-(rl/estimators.py); per-mask credit is added to them last, token by token. Shapes: B rollouts, P prompt
-tokens, T completion tokens (model and tool).
+The old log-probabilities of the importance ratio are those with which the rollout sampled the tokens. The
+advantages are computed by TRL, and turned into leave-one-out advantages if the algorithm needs them
+(rl/estimators.py). Then per-mask credit is added to the advantage of each token. The language-model head
+is applied only to model tokens. In shapes, B is the number of rollouts, P of prompt tokens, and T of
+completion tokens (model and tool tokens).
 """
 
 from __future__ import annotations
@@ -26,17 +27,20 @@ from masksearch.train.settings import RlSettings
 def carried_reward(
     completions: Sequence[Any], carried_reward: Sequence[float | None], **fields: Any
 ) -> list[float | None]:
-    """Returns the rewards that were computed with the rollouts; None excludes a rollout from its group."""
+    """Reward function for TRL: returns the rewards that the rollout function already computed.
+
+    None excludes a rollout from the mean and the standard deviation of its group.
+    """
     return list(carried_reward)
 
 
 class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer with rollout log-probs as the old log-probs, the head on model tokens, and less padding."""
+    """GRPOTrainer that takes the old log-probs from the rollout and applies the head only to model tokens."""
 
     def __init__(self, *args: Any, settings: RlSettings, worker: RolloutWorker, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.settings, self.worker, self.algorithm = settings, worker, ALGORITHMS[settings.algorithm]
-        # True while TRL scores a batch before training, which it does for the KL term's reference model only.
+        # True while TRL scores a batch before training on it. Only the reference model (KL term) runs then.
         self._scoring = False
         self._tokens = TokenFigures()
         self.add_callback(SkipEmptyUpdate(self))
@@ -71,7 +75,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._scored = inputs["completion_mask"] * inputs["tool_mask"]  # (B, T), 1 at tokens with loss
         self._sampled = inputs["sampling_per_token_logps"]  # (B, T)
         loss = super()._compute_loss(model, inputs)  # ()
-        # Rollouts without loss only complete the batch, and must not dilute a mean over rollouts.
+        # TRL's mean includes rollouts without loss, which only complete the batch; the division undoes this.
         return loss / inputs["share_with_loss"] if self.algorithm.by_rollout else loss
 
     def _get_per_token_logps_and_entropies(
@@ -98,15 +102,15 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _score(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns log-probs and entropies (B, T) of the wanted tokens among the last T, and 0 elsewhere.
+        """Returns log-probs and entropies (B, T) of the completion tokens that `wanted` marks, 0 elsewhere.
 
         `input_ids` and `attention_mask` are (B, P + T), `wanted` is (B, T). Rows without a wanted token
-        are skipped.
+        are not computed.
         """
         if wanted.any():
             rows = wanted.any(dim=1).nonzero()[:, 0]  # (rows,)
         else:
-            # One row is computed anyway, because ranks that share a model must run it equally often.
+            # Computes one row anyway: with sliced weights all ranks must run the model equally often.
             rows = torch.zeros(1, dtype=torch.long, device=wanted.device)
         columns = self._score_rows(model, input_ids[rows], attention_mask[rows], wanted[rows])
         logps, entropies = (column.new_zeros(wanted.shape).index_copy(0, rows, column) for column in columns)
@@ -115,10 +119,10 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     def _score_rows(
         self, model: Any, input_ids: torch.Tensor, attention_mask: torch.Tensor, wanted: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns log-probs and entropies (rows, T) of all given rows (see `_score`).
+        """Computes `_score` for rows that each have a wanted token; returns tensors (rows, T).
 
-        Columns that are padding in every row, at the left of the prompts and the right of the
-        completions, are cut.
+        Saves time by cutting columns that are padding in every row: at the left of the prompts and at the
+        right of the completions.
         """
         kept = wanted.shape[1]
         labels = torch.full_like(input_ids, -100)  # (rows, P + T)
@@ -132,7 +136,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
                 labels=labels[:, first:last],
                 fused_lm_head=True,
             )
-        # The outputs are (rows, last - first - 1); their column 0 belongs to the token at first + 1.
+        # The outputs are (rows, last - first - 1). Their column 0 scores the token in column first + 1.
         after = input_ids.shape[1] - last
         logps, entropies = (  # (rows, T) each
             torch.nn.functional.pad(column, (first, after))[:, -kept:]
@@ -145,8 +149,8 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor, None]:
         """Returns log-probs and entropies (B, T) of all completion tokens, for the KL term.
 
-        Computed `micro_batch_size` rows at a time. Tool tokens are included, but the KL term uses the
-        values of model tokens alone.
+        Computes `micro_batch_size` rows at a time. The result includes tool tokens, but the KL term uses
+        only the values of model tokens.
         """
         size = self.settings.micro_batch_size
         logps, entropies = [], []
@@ -158,7 +162,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         return torch.cat(logps), torch.cat(entropies), None
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the metrics of the rollouts and of the tokens, so that the trackers get them as well."""
+        """Logs a row with the metrics of the rollouts and tokens added, so that trackers get them too."""
         if "loss" in logs:
             logs |= {f"rollout/{name}": value for name, value in self.worker.logged().items()}
             for name, value in self._tokens.take().items():
@@ -169,8 +173,8 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
 class SkipEmptyUpdate(TrainerCallback):  # type: ignore[misc]
     """Leaves the weights unchanged in a step in which no token carries loss.
 
-    With gradients of zero AdamW would still apply its momentum and weight decay; without gradients it
-    skips a weight.
+    If the gradients were zero, AdamW would still apply its momentum and weight decay. So the gradients are
+    set to None, and AdamW skips the weights.
     """
 
     def __init__(self, trainer: DapoTrainer) -> None:
@@ -188,13 +192,13 @@ def _has_loss(batch: Mapping[str, Any]) -> torch.Tensor:
 
 
 class TokenFigures:
-    """Means over all tokens with loss of a step, summed by micro-batch and gathered from all ranks."""
+    """Collects sums over tokens with loss, per micro-batch; reports a step's means over all ranks."""
 
     def __init__(self) -> None:
         self.sums: list[tuple[int, float, float, float, float]] = []
 
     def add(self, logps: torch.Tensor, sampled: torch.Tensor, entropies: torch.Tensor) -> None:
-        """Adds tokens: current log-probs, log-probs of the rollout, and entropies (in nats), each (n,)."""
+        """Adds n tokens: current log-probs, log-probs in the rollout, entropies in nats; each is (n,)."""
         if len(logps):
             change = logps - sampled  # (n,)
             ratio = torch.exp(change)  # (n,)
@@ -209,7 +213,7 @@ class TokenFigures:
             )
 
     def take(self) -> dict[str, float]:
-        """Returns the means and the greatest ratio, and resets them; an empty dict if no token was added."""
+        """Returns the means and the greatest ratio since the last call; empty if no token was added."""
         found, self.sums = gather_lists(self.sums), []
         if not found:
             return {}
@@ -222,7 +226,10 @@ class TokenFigures:
 
 
 def add_token_credit(batch: dict[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Adds the rows' per-mask credit, if present, to the advantages, which grow from (B,) to (B, T)."""
+    """Adds per-mask credit to the advantages, which change from shape (B,) to (B, T).
+
+    Does nothing if the rows have no column `token_credit`.
+    """
     if not rows or "token_credit" not in rows[0]:
         return
     credit = torch.zeros(  # (B, T)

@@ -110,8 +110,8 @@ class TrainingSettings(Settings):
     """Number of lowest layers that are not trained, together with the embeddings; 0 trains all weights.
     With half of the layers frozen a step costs about two thirds of the time and memory."""
     lora: bool = False
-    """Train LoRA adapters of the linear layers instead of the weights. Needs the extra `lora`, and about ten
-    times the usual `learning_rate`. The adapters are merged into the checkpoint."""
+    """Train LoRA adapters of the linear layers instead of the weights. This needs the extra `lora`, and a
+    `learning_rate` that is about ten times as high. The adapters are merged into the checkpoint."""
     lora_rank: int = Field(16, ge=1)
     """Rank of the adapters."""
     lora_alpha: float = Field(32.0, gt=0)

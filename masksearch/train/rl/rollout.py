@@ -47,8 +47,8 @@ class RolloutWorker:
         self.curriculum = Curriculum(
             items, settings.curriculum, settings.steps, settings.seed, rates, measured=bool(self.heldout)
         )
-        # The places of a step are divided among the ranks. Each rank draws its part of the step's tasks,
-        # whose number is in `_rank_settings`.
+        # The ranks divide the tasks of a step among them, so a rank's block of the stream has only the
+        # rank's share of `prompts_per_step`.
         self.stream = CurriculumStream(
             self.tasks,
             self.curriculum,
@@ -89,7 +89,10 @@ class RolloutWorker:
         )
 
     def _begin(self, step: int) -> dict[str, float]:
-        """Moves the curriculum to a step and measures the held-out tasks if due; returns both as metrics."""
+        """Moves the curriculum to a step, and measures the held-out tasks if due.
+
+        Returns the metrics `heldout_f1` (if measured) and `stage` (if the curriculum has several stages).
+        """
         figures: dict[str, float] = {}
         self.curriculum.begin(step)
         if self.heldout and self.curriculum.due(step):

@@ -135,7 +135,7 @@ def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int
     """Loads the weights that become the stage's checkpoint into the trainer, and returns their step.
 
     Returns None if the trainer's last weights become the checkpoint. After an alarm (`stopped`), raises
-    TrainingError if `alarms.then` is fail, or if no checkpoint was saved that was trained.
+    TrainingError if `alarms.then` is fail, or if no saved checkpoint has been trained.
     """
     settings = trainer.settings
     newest, best = resumable_state(work / "states"), kept_score(work)

@@ -33,7 +33,8 @@ class CurriculumStream:
     def __getitem__(self, place: int) -> Task:
         block, inside = divmod(place, self.size * (1 + self.refills))
         step, share = divmod(block, self.shares)
-        # A step has `first` places that all processes always sample, then `spare` refill places per process.
+        # In a step the curriculum counts `first` places that are always sampled (over all processes), then
+        # `spare` refill places for each process.
         first, spare = self.size * self.shares, self.size * self.refills
         if inside < self.size:
             offset = share * self.size + inside

@@ -37,7 +37,7 @@ class AgentsSettings(Settings):
     judge: RoleSettings = RoleSettings()
     """Model that judges whether the answer is correct."""
     queries: int = Field(3, ge=1)
-    """Minimum number of queries that the rewriter writes per round."""
+    """Minimum number of different queries that the rewriter must write per round."""
     per_query: int = Field(10, ge=1)
     """Number of results per query."""
     merged: int = Field(10, ge=1)
@@ -46,13 +46,13 @@ class AgentsSettings(Settings):
     max_rounds: int = Field(4, ge=1)
     """Maximum number of rounds of searching per task."""
     max_reflections: int = Field(2, ge=0)
-    """Number of rounds without a finding after which the observer may answer from its own knowledge. 0
-    allows it from the start."""
+    """Number of rounds ended by `reflect` (the results did not hold the information) after which the
+    observer may answer from its own knowledge. 0: it may do so from the start."""
     passage_words: int = Field(100, ge=1)
     """Number of words of each result that the roles read."""
     merged_results: bool = False
-    """Show the merged results as the tool's answer, as in the paper, although no single search returns
-    them. Otherwise each search of the trajectory shows its own results."""
+    """Whether the trajectory shows the merged results of a round as one search, as in the paper, although no
+    single search returns them. Otherwise each search of the trajectory shows its own results."""
     language: Literal["en", "zh"] = "en"
     """Language of the prompts for tasks that do not name their own language."""
     prompts: str = ""
@@ -75,25 +75,28 @@ class SynthesizeSettings(Settings):
     """Teacher: oracle (a script that knows the answers but must find the evidence) or agents (models
     behind `llm` that plan, search and observe, and a judge)."""
     oracle: Literal["first", "second"] = "first"
-    """Version of the teacher `oracle`: first (quotes the span, knows which passage comes next) or second
-    (quotes the link as well, must find its way)."""
+    """Version of the teacher `oracle`: first (quotes the answer in its context, and follows the supporting
+    passages in the gold data) or second (also quotes how a passage is linked to the task, and chooses the
+    next
+    search from the visible text alone)."""
     limit: int | None = Field(None, ge=1)
-    """Number of kept trajectories to stop at. Unset, the run takes all tasks."""
+    """Number of kept trajectories after which the run stops. Unset, the run takes all tasks."""
     llm: str = ""
     """Base URL of an OpenAI-compatible endpoint, for the teacher `agents`. Its key is read from
     OPENAI_API_KEY."""
     model: str = ""
-    """Name of the model at that endpoint."""
+    """Name of the model at the endpoint `llm`."""
     agents: AgentsSettings = AgentsSettings()
     """Settings of the teacher `agents`."""
     concurrency: int = Field(16, ge=1)
-    """Maximum number of requests in flight in all processes together (`agents`); nearly twice as many tasks
-    run at a time."""
+    """Maximum number of requests in flight in all processes together (teacher `agents`). Nearly twice as many
+    tasks run at a time."""
     max_tokens: int = Field(0, ge=0)
-    """Number of tokens, of prompts and replies together, at which the run starts no further task. The
-    same command with a higher limit resumes it. 0: no limit."""
+    """Number of tokens, of prompts and replies together, after which the run starts no further task. The same
+    command with a higher limit resumes the run. 0: no limit."""
     max_cost: float = Field(0.0, ge=0)
-    """Cost in US dollars, by the two price tables, at which the run starts no further task. 0: no limit."""
+    """Cost in US dollars (by `price_in` and `price_out`) after which the run starts no further task. 0: no
+    limit."""
     price_in: dict[str, float] = Field({})
     """Price of a million prompt tokens in US dollars, by model; a model that is missing costs 0."""
     price_out: dict[str, float] = Field({})
@@ -101,8 +104,8 @@ class SynthesizeSettings(Settings):
     engine: Literal["local", "ray"] = "local"
     """Where the teacher `agents` runs: local (processes of this machine) or ray (a Ray cluster)."""
     workers: int = Field(1, ge=1)
-    """Number of processes (`agents`). One process sends up to about 500 requests a second; more processes
-    help only if the endpoint answers more."""
+    """Number of processes (teacher `agents`). One process sends up to about 500 requests a second; more
+    processes help only if the endpoint answers more."""
     search: SearchSettings = SearchSettings()
     """Settings of the search."""
     agent: AgentSettings = AgentSettings()

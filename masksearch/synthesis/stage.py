@@ -1,8 +1,9 @@
 """Stage `synthesize`: turns tasks into trajectories.
 
-Every trajectory is rolled out through the agent loop with real searches. The scripted teacher (`oracle/`)
-keeps the trajectories that are in valid form and whose answer scores F1 = 1. The teacher `agents` keeps
-those that its judge calls correct. The report gives the share of dropped tasks, and the reasons.
+Every trajectory is rolled out through the agent loop with real searches. Of the scripted teacher
+(`oracle/`), a trajectory is kept if it is in valid form and its answer scores F1 = 1. Of the teacher
+`agents`, a trajectory is kept if its judge calls the answer correct. The report gives the share of dropped
+tasks, and the reasons.
 
     masksearch synthesize tasks.jsonl --index index/ -o trajectories.jsonl
 """

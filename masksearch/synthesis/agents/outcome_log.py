@@ -1,4 +1,4 @@
-"""The log of outcomes: append-only, with an index of byte offsets, so that memory holds ids only."""
+"""The log of outcomes: an append-only file. Memory holds only task ids and byte offsets."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Any
 from masksearch.llm.cost import Spent
 
 SYNC = 1.0
-"""Seconds between two syncs to disk. A killed process loses no lines, because the operating system
-buffers them; a power cut may lose the lines of the last seconds."""
+"""Seconds between two syncs to disk. If the process is killed, no line is lost, because the operating
+system still writes it. A power cut may lose the lines since the last sync."""
 
 
 class Log:
-    """Outcomes of tasks, by id. Opening the log cuts off a torn last line, which a kill may have left."""
+    """The outcomes of tasks, by id. Opening the log removes an incomplete last line of a killed run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -70,12 +70,12 @@ class Log:
             self.spent[role] = self.spent.get(role, Spent()) + Spent.from_json(values)
 
     def add(self, row: dict[str, Any]) -> None:
-        """Appends an outcome. Raises ValueError if the task has one already, OSError if the disk is full."""
+        """Appends an outcome. Raises ValueError for a task with an outcome, OSError if the disk is full."""
         if row["id"] in self.places:
             raise ValueError(f"The task '{row['id']}' has an outcome already.")
         line = json.dumps(row, ensure_ascii=False).encode() + b"\n"
         if self._stream.write(line) < len(line):
-            # The next start cuts off half a line only if it is the last one, so no line may follow it.
+            # Part of a line was written. Opening the log removes it only if no further line follows it.
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
         self._count(row, self._end)
         self._end += len(line)
@@ -93,5 +93,5 @@ class Log:
 
 
 def reason_kind(reason: str) -> str:
-    """Returns a reason without the details that differ between tasks, so that equal reasons add up."""
+    """Returns a reason without the details of its task, so that equal reasons can be counted."""
     return reason.partition(" (")[0].partition(": ")[0]

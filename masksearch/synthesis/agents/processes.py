@@ -1,7 +1,7 @@
 """The teacher `agents` in several processes, for endpoints that answer faster than one process can ask.
 
-The parent deals tasks one by one, as processes take them, so that all processes finish together. Only the
-parent records outcomes, checks limits and writes the log.
+Whenever a process takes a task from its queue, the parent sends it the next one, so that all processes finish
+at about the same time. Only the parent records outcomes, checks limits and writes the log.
 
     parent  -- a task, ALL (no task is left) or STOP (start no further task) -->  process
     parent  <-- MORE (a task was taken), the row of an outcome, or _Ended  -----  process
@@ -28,13 +28,13 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task
 
 AHEAD = 4
-"""Tasks queued in each process in addition to those it works on, so that it never waits for the parent."""
+"""Number of tasks queued in each process, besides those it works on, so that it never waits for tasks."""
 ALL, STOP, MORE = "all", "stop", "more"
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """The last message of a process: why tasks are left (`error`), or the run's error (`refused`)."""
+    """The last message of a process: why tasks are left (`error`), or the error to raise (`refused`)."""
 
     error: str = ""
     refused: MaskSearchError | None = None
@@ -49,7 +49,7 @@ def teach_in_processes(
     MaskSearchError if a process dies.
     """
     count = min(settings.workers, settings.concurrency, len(tasks))
-    # Requests in flight are bounded in all processes together, so the shares differ by at most one.
+    # `concurrency` bounds the requests in flight of all processes together, so it is divided among them.
     shares = [
         settings.concurrency // count + (place < settings.concurrency % count) for place in range(count)
     ]
@@ -71,7 +71,7 @@ class _Parent:
         self.boxes = {worker: outbox(worker) for worker in workers}
         self.waiting, self.stopped = waiting, False
         self.left = True
-        """Whether tasks may be left to deal."""
+        """Whether there may be tasks that no process has got yet."""
         for _ in range(each):
             for worker in workers:
                 self._deal(worker)
@@ -79,7 +79,7 @@ class _Parent:
     def collect(self, budget: Budget, on_done: Callable[[Row], bool]) -> str:
         """Records outcomes until all processes have ended.
 
-        Recording goes on after a process fails, because all work is paid for.
+        Goes on after the failure of a process, because the tasks of the other processes have been paid for.
         """
         wanted, errors = True, [""]
         refused: MaskSearchError | None = None
@@ -93,8 +93,8 @@ class _Parent:
                     self.running.discard(worker)
                     errors.append(message.error)
                     refused = message.refused or refused
-                    # A process that ends while tasks are left has met an outage or a refusal. The other
-                    # processes would meet it too.
+                    # A process that ends while tasks are left has had an outage or a refusal of the endpoint.
+                    # The other processes would have it too.
                     self._stop_if(message.refused is not None or self.left)
                 else:
                     budget.add(spent_of(message))
@@ -131,13 +131,14 @@ class _Parent:
 def outbox(worker: Connection) -> queue.SimpleQueue[object]:
     """Returns a queue whose messages a thread sends to a process, as fast as the process reads.
 
-    None ends the thread. Putting a message never blocks, so two sides that send to each other cannot
-    deadlock on full pipes.
+    Putting None into the queue ends the thread. Putting a message never blocks. Otherwise the parent and a
+    process that send to each other could deadlock, each waiting for the other to empty a full pipe.
     """
     box: queue.SimpleQueue[object] = queue.SimpleQueue()
 
     def send() -> None:
-        # A process that has ended has sent _Ended before, or reading its connection raises the error.
+        # Sending to an ended process fails. The error is ignored, because the parent learns of the end when
+        # it reads the connection.
         with contextlib.suppress(OSError):
             while (message := box.get()) is not None:
                 worker.send(message)
@@ -152,8 +153,8 @@ class _DealtTasks:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.queue: asyncio.Queue[Task | None] = asyncio.Queue()
-        # A thread reads instead of the event loop: uvloop would make the connection non-blocking, and a
-        # send that has to wait would then fail.
+        # The connection is read in a thread instead of the event loop, because uvloop would make it
+        # non-blocking, and a send that has to wait would then fail.
         threading.Thread(target=self._receive, args=(asyncio.get_running_loop(),), daemon=True).start()
 
     def __aiter__(self) -> _DealtTasks:
@@ -168,8 +169,8 @@ class _DealtTasks:
         return task
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
-        # The connection ends when the parent is gone (this process then ends too: see
-        # masksearch.runtime.workers) or when this process has closed it.
+        # Reading fails when the parent has ended (this process then ends too: see
+        # masksearch.runtime.workers), or when this process has closed the connection.
         with contextlib.suppress(EOFError, OSError, RuntimeError):
             while True:
                 loop.call_soon_threadsafe(self._take, self.connection.recv())
@@ -183,7 +184,7 @@ class _DealtTasks:
 
 def _run_fast(main: Callable[[], Coroutine[Any, Any, str]]) -> str:
     """Runs a coroutine as the only work of this process, with about a quarter less CPU time (docs/log.md)."""
-    # No loaded module is garbage, and a finished task leaves few reference cycles.
+    # Garbage collection is made rare: loaded modules are never garbage, and tasks leave few cycles.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     loop = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
@@ -192,7 +193,7 @@ def _run_fast(main: Callable[[], Coroutine[Any, Any, str]]) -> str:
 
 
 def _work(connection: Connection, settings: SynthesizeSettings) -> None:
-    """The work of one process: opens the index, teaches the dealt tasks and sends `_Ended`."""
+    """Runs in each process: opens the index, teaches the tasks that it gets, and sends `_Ended`."""
     from masksearch.search import open_searcher
 
     def on_done(outcome: Outcome) -> bool:

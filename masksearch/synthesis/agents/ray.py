@@ -20,18 +20,19 @@ from masksearch.types import Task, task_from_json, task_json
 def teach_with_ray(
     tasks: Sequence[Task], settings: SynthesizeSettings, budget: Budget, on_done: Callable[[Row], bool]
 ) -> str:
-    """Teaches tasks over Ray Data; returns the reason why tasks are left, or an empty string.
+    """Teaches tasks with Ray Data; returns the reason why tasks are left, or an empty string.
 
     `settings.limit` is the number of trajectories that are still wanted. The index and the working folder
-    must be on storage that all nodes see (see also `teach_all`). Outcomes arrive in batches, so a kill
-    loses the running tasks and the batches that were not complete. Raises MissingExtraError, ModelError.
+    must be on storage that all nodes see (see also `teach_all`). Outcomes arrive in batches. If the run is
+    killed, the running tasks and the unfinished batches are lost. Raises MissingExtraError without Ray, and
+    ModelError if an endpoint refuses.
     """
     with ray_cluster(settings.workers) as ray:
         return _collect(_outcomes(ray, tasks, settings, budget), budget, on_done)
 
 
 def _collect(rows: Iterator[dict[str, Any]], budget: Budget, on_done: Callable[[Row], bool]) -> str:
-    """Records all rows, also after a failure: the tasks that other workers finished are paid for."""
+    """Records all rows, also after a failure, because the tasks of the other workers are paid for."""
     wanted, refused, stopped = True, "", ""
     for row in rows:
         if row["error"]:
@@ -56,7 +57,7 @@ def _outcomes(
         {"batch": _packed({"tasks": [task_json(task) for task in tasks[start : start + size]]})}
         for start in range(0, len(tasks), size)
     ]
-    # One data set for all tasks, so that a worker opens the index once. The meter stops new tasks, and
+    # All tasks are in one data set, so that a worker opens the index once. The meter stops new tasks;
     # running tasks still finish.
     meter = ray.remote(num_cpus=0)(Meter).remote(budget, settings.limit)
     for row in map_rows(ray, batches, _Worker, (settings, meter), settings.workers):
@@ -69,7 +70,7 @@ class Meter:
     def __init__(self, budget: Budget, wanted: int | None) -> None:
         self.budget, self.wanted, self.ended = budget, wanted, False
         self.open = 0
-        """Tasks without an answer since the last answer."""
+        """Number of tasks without an answer from the endpoint since its last answer."""
 
     def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
         """Counts a task; returns whether a worker may start another one."""
@@ -80,7 +81,7 @@ class Meter:
         return not self.ended
 
     def leave_open(self, tasks: int) -> None:
-        """Counts a batch in which no task got an answer; `OUTAGE` such tasks in a row stop all workers."""
+        """Counts the tasks of a batch without any answer; `OUTAGE` such tasks in a row stop all workers."""
         self.open += tasks
         self.ended = self.ended or self.open >= OUTAGE
 
@@ -94,7 +95,7 @@ class Meter:
 
 
 class _Worker:
-    """Teaches batches of tasks in an actor, with one index for all of them."""
+    """Teaches batches of tasks in a Ray actor, with one open index for all batches."""
 
     def __init__(self, settings: SynthesizeSettings, meter: Any) -> None:
         from masksearch.search import open_searcher
@@ -127,7 +128,7 @@ class _Worker:
         return [*rows, {"error": why_left, "refused": False}] if why_left else rows
 
 
-# Rows travel through Ray Data as JSON text: their fields vary, and Arrow would need one schema.
+# Rows are sent through Ray Data as JSON text, because their fields vary and Arrow needs one schema.
 def _packed(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=False)
 

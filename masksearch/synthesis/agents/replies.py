@@ -1,7 +1,7 @@
-"""The replies of the roles: JSON schemas, readers, and the records of a task's rounds.
+"""The replies of the team's roles: JSON schemas, functions that read a reply, and records of a task's rounds.
 
-A reader returns the parsed reply, or a string that describes its fault; the request to repair the reply
-shows this string to the role.
+A reader function returns the parsed reply, or a string that describes the fault of the reply. The role gets
+this string in the request to repair its reply.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any, Literal
 from masksearch.types import Hit
 
 LONGEST_QUERY = 400
-"""Longest query in characters; longer ones are cut."""
+"""Maximum length of a query in characters; longer queries are cut."""
 Action = Literal["answer", "next", "reflect", "knowledge"]
-"""The observer's decision: answer, take the next step, search again, or answer from its own knowledge."""
+"""The observer's decision: answer, go on to the next step of the plan, search again for the same step, or
+answer from its own knowledge."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The planner's reply: the steps, the first thought and the first query."""
+    """The planner's reply: the steps of its plan, the first thought and the first query."""
 
     steps: tuple[str, ...]
     thought: str
@@ -34,7 +35,7 @@ class Observation:
     action: Action
     thought: str
     evidence: tuple[int, ...] = ()
-    """Numbers (from 1) of the merged results that support the thought."""
+    """Numbers (from 1) of the merged results of the round that support the thought."""
     answer: str = ""
     query: str = ""
     """The query of the next round."""
@@ -42,13 +43,13 @@ class Observation:
 
 @dataclass(frozen=True)
 class Step:
-    """One round: the thought before it, its queries and their results, and the observation."""
+    """One round: the thought before its search, its queries and their results, and the observation."""
 
     thought: str
     query: str
-    """The planner's or observer's own query."""
+    """The query that the planner or the observer wrote."""
     queries: tuple[str, ...]
-    """All queries of the round: `query`, then the rewriter's."""
+    """All queries of the round: `query`, then those of the rewriter."""
     rankings: tuple[tuple[Hit, ...], ...]
     """The results of each query."""
     merged: tuple[Hit, ...]
@@ -57,7 +58,7 @@ class Step:
 
 
 def read_plan(value: Mapping[str, Any]) -> Plan | str:
-    """Reads a planner's object."""
+    """Reads the JSON object of a planner's reply; returns the plan, or the fault as text."""
     thought, query, steps = _text(value, "thought"), _text(value, "query"), value.get("steps")
     if not thought or not query:
         return "the object lacks 'thought' or 'query'"
@@ -66,7 +67,7 @@ def read_plan(value: Mapping[str, Any]) -> Plan | str:
 
 
 def read_queries(least: int) -> Any:
-    """Returns a reader for a rewriter's object, which must hold at least `least` different queries."""
+    """Returns a reader for a rewriter's reply, which must hold at least `least` different queries."""
 
     def read(value: Mapping[str, Any]) -> tuple[str, ...] | str:
         listed = value.get("queries")
@@ -82,7 +83,7 @@ def read_queries(least: int) -> Any:
 
 
 def read_observation(allowed: tuple[str, ...], results: int) -> Any:
-    """Returns a reader for an observer's object with an `allowed` action and evidence from 1 to `results`."""
+    """Returns a reader for an observer's reply: an `allowed` action, evidence from 1 to `results`."""
 
     def read(value: Mapping[str, Any]) -> Observation | str:
         action, thought = _text(value, "action").lower(), _text(value, "thought")
@@ -97,7 +98,7 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
             return f"the action '{action}' needs 'query'"
         listed = value.get("evidence")
         numbers = listed if isinstance(listed, list) else []
-        # true and false are integers in Python.
+        # JSON's true and false are excluded, because they count as integers in Python.
         evidence = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
         if any(not 1 <= number <= results for number in evidence):
             return f"'evidence' names a result that there is not; they are numbered from 1 to {results}"
@@ -107,10 +108,10 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
-    """Returns a field as text; empty for a missing field or a value that is neither text nor a number."""
+    """Returns a text or number as text; for the field `answer` also a list. Otherwise an empty text."""
     found = value.get(name)
     if isinstance(found, list):
-        # Some models answer several masks with a list of fills.
+        # Some models answer a task of several masks with a list of fills.
         numbered = (f"{number}. {item}" for number, item in enumerate(found, 1))
         found = "\n".join(numbered) if name == "answer" else ""
     return str(found).strip() if isinstance(found, str | int | float) and not isinstance(found, bool) else ""
@@ -131,7 +132,7 @@ QUERIES_SCHEMA = _object({"queries": {"type": "array", "items": _TEXT}})
 
 
 def observation_schema(allowed: tuple[str, ...]) -> dict[str, Any]:
-    """Returns the JSON schema of an observer's object with the `allowed` actions."""
+    """Returns the JSON schema of an observer's reply with the `allowed` actions."""
     action = {"type": "string", "enum": list(allowed)}
     return _object(
         {

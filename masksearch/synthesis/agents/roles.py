@@ -1,6 +1,7 @@
 """The roles of the team, each with its model and its prompt.
 
-Prompts are files in English and Chinese; files in the user's folder replace the packaged files.
+Each role has a prompt file in English and in Chinese. Files in the user's folder (`agents.prompts`) replace
+the packaged files of the same name.
 """
 
 from __future__ import annotations
@@ -36,14 +37,14 @@ FILES = tuple(
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request to a role with its replies, for the record of a task."""
+    """One request to a role with the role's replies; part of the record of a task."""
 
     role: RoleName
     messages: tuple[Mapping[str, str], ...]
     replies: tuple[str, ...]
-    """More than one reply if the role had to repair its first reply."""
+    """The reply, and further replies if the role had to repair it."""
     fault: str
-    """Reason why no reply could be read; empty if a reply was read."""
+    """Reason why none of the replies could be parsed; empty if one was parsed."""
 
     def to_json(self) -> dict[str, Any]:
         """Returns the exchange as the JSON object for the record."""
@@ -73,8 +74,8 @@ class Prompts:
         loaders: list[Any] = [jinja2.PackageLoader("masksearch.synthesis", "prompts")]
         if self.folder is not None:
             loaders.insert(0, jinja2.FileSystemLoader(self.folder))
-        # Each file is read once: a check for changes costs more than filling the template in, and a run
-        # must use one set of prompts.
+        # Each file is read once per run: all tasks must use the same prompts, and a check for changes would
+        # cost more time than filling in the template.
         return jinja2.Environment(
             loader=jinja2.ChoiceLoader(loaders),
             undefined=jinja2.StrictUndefined,
@@ -96,7 +97,7 @@ class Prompts:
 
     @cache  # noqa: B019 - a few texts, kept as long as the prompts
     def fixed(self, name: str, language: str, **values: Any) -> str:
-        """Caches `render`, for prompts that are the same in every task."""
+        """Renders a prompt that is the same for every task; renders it only once."""
         return self.render(name, language, **values)
 
     def hash(self) -> str:
@@ -108,12 +109,12 @@ class Prompts:
 
 
 class Roles:
-    """Asks the models that play the roles. Its clients belong to the event loop that first uses them."""
+    """Asks the models that play the roles. An object can be used in one event loop only."""
 
     def __init__(self, settings: SynthesizeSettings) -> None:
         self.settings, self.prompts = settings, Prompts(settings.agents.prompts)
         self.connections = open_connections(share(settings))
-        """Shared by all roles and the judge, so that it bounds all their requests in flight together."""
+        """Connections shared by all roles and the judge; their number limits the requests in flight."""
         self._roles: dict[str, RoleSettings] = {}
         self._structured = {name: self._open(name) for name in ROLES}
 
@@ -128,9 +129,9 @@ class Roles:
         )
 
     def role(self, name: RoleName | Literal["judge"]) -> RoleSettings:
-        """Returns a role's settings, with the stage's endpoint and model where the role sets none.
+        """Returns a role's settings; an endpoint or model that the role does not set is that of the stage.
 
-        Raises UsageError if neither sets them.
+        Raises UsageError if neither the role nor the stage sets it.
         """
         if name in self._roles:
             return self._roles[name]
@@ -149,7 +150,7 @@ class Roles:
     async def ask(
         self, name: RoleName, system: str, state: str, schema: Mapping[str, Any], read: Read[T], language: str
     ) -> tuple[StructuredReply[T], Exchange, Spent]:
-        """Asks a role for one reply; returns it with its record and its cost. Raises EndpointError."""
+        """Asks a role for one reply; returns the reply, its record and its cost. Raises EndpointError."""
         role = self.role(name)
         messages = ({"role": "system", "content": system}, {"role": "user", "content": state})
         sampling = Sampling(role.temperature, self.settings.seed)
@@ -178,7 +179,7 @@ class Roles:
     ) -> str:
         """Returns the user message of a role: the task, the plan, the rounds so far and this round's results.
 
-        Results are shortened and neutralised, so that their text cannot act as part of the prompt.
+        Results are shortened. They are neutralised too, so that their text cannot act as part of the prompt.
         """
         words = self.settings.agents.passage_words
         shown = None if results is None else [_shown(hit, words) for hit in results]
@@ -198,7 +199,7 @@ class Roles:
 
 
 def share(settings: SynthesizeSettings) -> int:
-    """Returns the requests a process may have in flight: its part of `concurrency`, at least one."""
+    """Returns how many requests a process may have in flight: its part of `concurrency`, at least one."""
     return max(1, settings.concurrency // settings.workers)
 
 

@@ -1,10 +1,10 @@
 """Teaches many tasks at a time. Each outcome goes into the log at once, and a resumed run teaches the rest.
 
-    task -> team -> judge -> one agent's trajectory -> checked -> kept, or rejected with a reason
+    task -> the team works -> the judge judges -> the work is rewritten as one agent's trajectory
+         -> the trajectory is checked -> kept, or rejected with a reason
 
-A task whose endpoint does not answer stays open, and its work is not recorded; the next start teaches it
-again. So no task is taught twice or lost. An unreadable verdict of the judge is a reason to reject; it
-never counts as "correct".
+If an endpoint does not answer, the task gets no outcome, and the next start of the run teaches it again. So
+every task gets exactly one outcome. If the judge's verdict cannot be read, the task is rejected.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
 
 OUTAGE = 8
-"""Number of tasks in a row without an answer that counts as an outage, which ends the run. If more tasks
-run at a time, the number of running tasks is the limit instead."""
+"""Number of tasks in a row without an answer that counts as an outage of the endpoint, which ends the run. If
+more tasks than this run at a time, their number is used instead."""
 REFUSED = (401, 403, 404)
-"""HTTP statuses with which an endpoint refuses the key or does not know the model."""
+"""HTTP statuses of an endpoint that rejects the key or does not know the model. They end the run."""
 Row = dict[str, Any]
 """An outcome as JSON: a line of the log."""
 
@@ -46,7 +46,7 @@ class Outcome:
     """Reason why the task is rejected; empty if its trajectory is kept."""
     trajectory: Trajectory | None
     record: dict[str, Any]
-    """All requests and replies, see `record`."""
+    """All requests to the roles and their replies (see the function `record`)."""
     spent: dict[str, Spent]
     """Role -> cost."""
 
@@ -69,7 +69,7 @@ def spent_of(row: Row) -> dict[str, Spent]:
 
 
 class Teacher:
-    """Turns one task into an outcome. All engines call it."""
+    """Turns one task into an outcome. The local and the Ray engine both use it."""
 
     def __init__(self, roles: Roles, searcher: Searcher, settings: SynthesizeSettings) -> None:
         self.settings, self.roles, self.team = settings, roles, Team(roles, searcher, settings)
@@ -87,7 +87,7 @@ class Teacher:
         self.judge_policy = self.judge.open_policy(roles.connections)
 
     async def teach(self, task: Task) -> Outcome:
-        """Lets the team work on a task, judges its answer and rewrites its work. Raises EndpointError."""
+        """Lets the team work on a task, judges the answer and rewrites the work. Raises EndpointError."""
         work = await self.team.work(task)
         reason, verdict = work.fault, ""
         spent = dict(work.spent)
@@ -108,7 +108,7 @@ class Teacher:
         return Outcome(task.id, reason, trajectory, record(work, verdict), spent)
 
     async def _trajectory(self, task: Task, work: Work) -> tuple[Trajectory | None, str]:
-        """Returns the scored trajectory, or None and the reason."""
+        """Returns the scored trajectory and an empty text, or None and the reason for rejecting it."""
         episode = await rewrite(task, work, self.settings, self.fingerprint)
         if isinstance(episode, str):
             return None, episode
@@ -124,7 +124,7 @@ class Teacher:
 
 
 def record(work: Work, verdict: str) -> dict[str, Any]:
-    """Returns all requests and replies of a task as JSON, which explain its outcome."""
+    """Returns all requests and replies of a task as JSON, so that a user can trace its outcome."""
     steps = [
         {
             "query": step.query,
@@ -143,7 +143,7 @@ def record(work: Work, verdict: str) -> dict[str, Any]:
 
 @asynccontextmanager
 async def opened(settings: SynthesizeSettings, searcher: Searcher) -> AsyncIterator[Teacher]:
-    """Opens a teacher for a block, and closes its connections at the end."""
+    """Context manager: opens a teacher, and closes its connections at the end."""
     teacher = Teacher(Roles(settings), searcher, settings)
     try:
         yield teacher
@@ -167,10 +167,10 @@ class _AsAsync:
 
 
 def at_a_time(in_flight: int) -> int:
-    """Returns the number of tasks a process works on: 2n - 1 for n requests in flight.
+    """Returns the number of tasks that a process works on at a time: 2n - 1 for n requests in flight.
 
-    The endpoint then stays busy while some tasks search or are logged. One request in flight means
-    one task.
+    With more tasks than requests, the endpoint stays busy while some tasks search or are logged. With one
+    request in flight, the process works on one task at a time.
     """
     return 2 * in_flight - 1
 
@@ -184,13 +184,13 @@ async def teach_all(
     """Teaches tasks, many at a time, in constant memory.
 
     Returns the reason why tasks are left (the last error of an endpoint, or the limit that was reached),
-    or an empty string. `on_done` gets each outcome as soon as it is known and returns whether more
-    outcomes are wanted. Raises ModelError if an endpoint refuses the key or does not know the model,
-    after the running tasks have ended.
+    or an empty string. `on_done` is called with each outcome as soon as it is known, and returns whether
+    more outcomes are wanted. If an endpoint rejects the key or does not know the model, the running tasks
+    end first, then ModelError is raised.
     """
     concurrency = at_a_time(share(teacher.settings))
     waiting = tasks if isinstance(tasks, AsyncIterator) else _AsAsync(tasks)
-    stop: list[str] = []  # reasons to stop; empty text if no more outcomes are wanted
+    stop: list[str] = []  # reasons to stop; "" means that no more outcomes are wanted
     failed, last_error = 0, ""  # tasks in a row without an answer
     refusals: list[EndpointError] = []
 
@@ -220,8 +220,8 @@ async def teach_all(
             for _ in range(concurrency):
                 group.create_task(worker())
     except ExceptionGroup as several:
-        # The user should see the error itself (a prompt that cannot be filled in, a full disk), not the
-        # group.
+        # The user should see the error itself (an invalid prompt file, a full disk), not the exception group
+        # around it.
         raise several.exceptions[0] from several
     if refusals:
         raise ModelError(str(refusals[0]))

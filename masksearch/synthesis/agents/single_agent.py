@@ -1,11 +1,11 @@
 """Rewrites a team's work as the trajectory of one agent that plays all roles, through the agent loop.
 
-Each round becomes one or more search turns. The tool shows the first `top_k` results of that query alone,
-as it does at test time. A round's queries are used only if they find the observer's evidence, starting
-with the query that finds most of the evidence. With `merged_results` the tool shows the merged list, as
-in the paper. No search runs again: the results are those that the team got.
-
-A trajectory whose searches would not have shown the agent the evidence of its answer is rejected.
+Each round of the team becomes one or more search turns, one per chosen query. The tool shows the first
+`top_k` results of this query, as it does at test time. The first chosen query is the one whose results hold
+most of the evidence that the observer named. Further queries are chosen as long as evidence is missing. If no
+query shows the missing evidence, the trajectory is rejected, because the agent would answer without having
+seen it. With `merged_results`, each round has one search turn that shows the merged list, as in the paper. No
+search runs again: the results are those that the team got.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from masksearch.types import Hit, Task
 NAME = "agents"
 """The model name on the trajectories."""
 ALSO = {"en": "I search with other words as well.", "zh": "我再换一些词搜索。"}
-"""The agent's thought before a further query of the same round, by language."""
+"""The agent's thought before a second or later query of a round, by language."""
 _POINTER = re.compile(r"\[(\d{1,2})\]")
 
 
@@ -40,7 +40,7 @@ class ReplaySearcher:
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the search that the results come from."""
+        """Fingerprint of the search that returned the recorded results."""
         return self._fingerprint
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
@@ -53,7 +53,10 @@ class ReplaySearcher:
 
 
 async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerprint: str) -> Episode | str:
-    """Returns the episode, or the reason for rejecting the work. The work must have an answer."""
+    """Returns the episode of the single agent, or the reason for rejecting the work.
+
+    `work` must have an answer.
+    """
     turns: list[str] = []
     answers: dict[str, Sequence[Hit]] = {}
     thought = work.plan.thought if work.plan is not None else ""
@@ -85,7 +88,7 @@ async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerpr
 def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence[Hit]]] | str:
     """Returns the queries of a round that the agent sends, each with the results it is shown.
 
-    Returns a reason instead if no query shows a result that the observer relied on.
+    Returns the reason for rejecting the work if evidence is missing that no query shows.
     """
     if settings.agents.merged_results:
         return [(step.query, step.merged)]
@@ -96,7 +99,7 @@ def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence
     missing = {step.merged[number - 1].passage.id for number in step.observation.evidence}
     chosen: list[tuple[str, Sequence[Hit]]] = []
     while True:
-        # max takes the first of equally good queries: the planner's or observer's own.
+        # `max` takes the first of equally good queries; the first of all is the planner's or observer's own.
         query = max(shown, key=lambda name: len(missing & {hit.passage.id for hit in shown[name]}))
         found = missing & {hit.passage.id for hit in shown[query]}
         if missing and not found:
@@ -108,9 +111,10 @@ def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence
 
 
 def _limits(settings: SynthesizeSettings) -> AgentSettings:
-    """Returns the agent's settings with as many results as the tool shows, and without token limits.
+    """Returns the agent's settings without token limits, and with `top_k` as the number of shown results.
 
-    The scripted policy counts words as tokens, so the limits would cut turns that a model may write.
+    The agent loop replays written turns and counts their words as tokens. Token limits would therefore cut
+    turns that a model may write.
     """
     roomy = settings.agent.model_copy(update={"max_tokens": 1_000_000, "turn_tokens": 1_000_000})
     if not settings.agents.merged_results:
@@ -119,9 +123,9 @@ def _limits(settings: SynthesizeSettings) -> AgentSettings:
 
 
 def repointed(step: Step) -> str:
-    """Returns the observer's thought with titles in place of the numbers of merged results.
+    """Returns the observer's thought with titles in place of result numbers.
 
-    The agent sees other results under these numbers.
+    The numbers refer to the merged results of the round; the agent sees other results under these numbers.
     """
 
     def title(match: re.Match[str]) -> str:
@@ -132,5 +136,5 @@ def repointed(step: Step) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    # The agent loop would read a tag in a role's text as its own protocol.
+    # Neutralised, because the agent loop would read a tag in a role's text as a tag of its protocol.
     return neutralise(CONTROL.sub(" ", text))

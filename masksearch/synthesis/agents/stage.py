@@ -1,6 +1,7 @@
-"""Stage `synthesize --teacher agents`: turns tasks into judged trajectories and records everything else.
+"""Stage `synthesize --teacher agents`: turns tasks into judged trajectories, and records rejected tasks.
 
-WORK/outcomes.jsonl   the outcome of each task, appended as it is known; an interrupted run resumes from it
+WORK/outcomes.jsonl   the outcome of each task, written as soon as it is known; an interrupted run resumes
+                      from this file
 WORK/rejects.jsonl    the rejected tasks, each with its reason and all requests and replies
 """
 
@@ -51,7 +52,7 @@ def run_agents(
                     kept += 1
                     yield row["trajectory"]
 
-        # The rejects come before the product, so that they exist whenever the product exists.
+        # The rejects are written before the trajectories, so that they exist whenever the trajectories exist.
         write_json_lines(work / REJECTS, (_rejected(row) for row in log.rows(ids) if row["reason"]))
         if not log.kept:
             by_count = sorted(log.reasons.items(), key=lambda item: -item[1])
@@ -68,7 +69,7 @@ def run_agents(
 
 
 def in_order(tasks: Sequence[Task], settings: SynthesizeSettings) -> list[Task]:
-    """Returns the tasks in their order in the file, or in a seeded order if `limit` asks for fewer."""
+    """Returns the tasks in the order of the file, or shuffled if `limit` is below their number."""
     order = list(tasks)
     if settings.limit is not None and settings.limit < len(order):
         random.Random(settings.seed).shuffle(order)

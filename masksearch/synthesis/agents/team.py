@@ -1,13 +1,13 @@
-"""The team at work on one task: a plan, then rounds of rewriting, searching and observing, until it answers.
+"""Lets the team work on one task: a plan, then rounds of rewriting, searching and observing.
 
     planner   -> steps, the first thought, the first query
     rewriter  -> at least three queries for the same information       } at most `max_rounds` times
     search    -> all queries, merged round-robin, each passage once    }
     observer  -> answer, next step, reflect, or own knowledge          }
 
-The observer chooses `reflect` when the results do not hold the information. After `max_reflections` such
-rounds it may answer from its own knowledge. In the last round it must answer, from the results or (if it
-may) from its own knowledge. The roles decide all of this without the gold answer, which they never see.
+The observer chooses `reflect` (search again) when the results do not hold the information. After
+`max_reflections` rounds that end so, it may answer from its own knowledge. In the last round it must answer,
+from the results or, if it may, from its own knowledge. The roles never see the gold answer.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Work:
 
     @property
     def answer(self) -> str:
-        """The answer of the last observation; empty before the first observation."""
+        """The answer in the last observation; empty before the first observation."""
         return self.steps[-1].observation.answer if self.steps else ""
 
 
@@ -96,7 +96,7 @@ class Team:
         return work
 
     async def _converse(self, task: Task, work: Work) -> None:
-        """Runs the rounds and records them in `work`, which keeps the finished rounds after an error."""
+        """Runs the rounds and records each in `work`, so that finished rounds are kept if an error occurs."""
         agents, language = self.settings.agents, language_of(task, self.settings)
         words = task_prompt(task, self.settings.agent.answer_form)
         searcher = search_for_task(task, self.searcher)
@@ -168,6 +168,6 @@ class Team:
 
 
 def language_of(task: Task, settings: SynthesizeSettings) -> str:
-    """Returns the language of the prompts, en or zh: the task's, or the settings' if the task names none."""
+    """Returns the language of the prompts, en or zh: the task's; if it names none, that of the settings."""
     own = task.language if isinstance(task, MaskedTask) else ""
     return "zh" if (own or settings.agents.language) == "zh" else "en"

@@ -1,1 +1,1 @@
-"""The scripted (oracle) teacher: it knows the gold answers but must find the evidence by searching."""
+"""The scripted (oracle) teacher: a policy that knows the gold answers but must find the evidence."""

@@ -1,9 +1,9 @@
 """Decides which passages are evidence for a mask, for both versions of the scripted teacher.
 
-Evidence is matched by passage, because the span alone may mean something else elsewhere. Known evidence
-is the text's own passage and the passage that the check `elsewhere` found in another article, for texts
-whose own passage is hidden. Any other passage is evidence if it holds all the content words next to the
-mask.
+A passage that merely contains the answer is not enough: the same words may mean something else there. Two
+kinds of passages count. Known evidence is the passage that the masked text was made from, and the passage
+that the check `elsewhere` found in another article (for tasks that hide their own passage). Any other
+passage is evidence if it holds all the content words next to the mask.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def known_evidence(task: MaskedTask, index: int) -> set[str]:
 
 
 def is_about(task: MaskedTask, index: int, result: Shown) -> bool:
-    """Whether a result holds all content words next to a mask, and there are at least two of them."""
+    """Whether there are at least two content words next to a mask, and a result holds all of them."""
     near = _words_near(surroundings(task.text, task.language)[index], task.language)
     return len(near) >= 2 and near <= words_of(result.text, task.language)
 

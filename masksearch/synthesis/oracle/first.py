@@ -1,7 +1,7 @@
 """The first version of the scripted teacher.
 
-It quotes the span, rewords a query that failed, and follows supporting passages by their titles, once the
-titles are visible.
+For a masked text, it quotes the text around the answer, and rewords a query that found no evidence. For a
+question, it searches for the title of each supporting passage as soon as this title is visible.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from masksearch.types import MaskedTask, Question
 def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
     """Yields the turns for a masked text.
 
-    The teacher names the places of the masks, searches for the first mask without evidence, quotes the
-    evidence of each mask that a search finds, and answers once it has evidence for all masks.
+    The teacher first names the places of the masks. Then it searches for the first mask without evidence, and
+    quotes the evidence that the search found for any mask. It answers once all masks have evidence.
     """
     places, words = mask_places(task.text, task.language), phrases(task.language)
     quotes: dict[int, str] = {}  # number of the mask from 0 -> its evidence
@@ -55,7 +55,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
 def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> Iterator[str]:
     """Yields at most `max_searches` different queries, each for the first mask without evidence.
 
-    `found` is the caller's dictionary of quotes, which grows between two queries.
+    `found` is the caller's dictionary of quotes by mask. The caller adds to it between two queries.
     """
     asked: set[str] = set()
     while len(asked) < oracle.settings.max_searches:
@@ -72,7 +72,7 @@ def _ramp_queries(oracle: Oracle, task: MaskedTask, found: dict[int, str]) -> It
 def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
     """Returns the quoted evidence for a mask among the results, or an empty string.
 
-    Known evidence goes first; other results count if they hold the words next to the mask (see
+    Known evidence is tried first, then other results that hold the words next to the mask (see
     `evidence.py`).
     """
     known = known_evidence(task, index)
@@ -91,7 +91,7 @@ def _ramp_quote(oracle: Oracle, task: MaskedTask, index: int) -> str:
 def question_turns(oracle: Oracle, question: Question) -> Turns:
     """Yields the turns for a question.
 
-    The teacher searches for the question's words, then for each supporting passage whose title has become
+    The teacher searches for the question's words, then for the titles of supporting passages that have become
     visible. It answers once it has quoted all supporting passages and the answer is visible.
     """
     words = content_words(question.question)
@@ -129,8 +129,8 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
 def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
     """Returns the quote of a supporting passage among the results, or an empty string.
 
-    It quotes the words around the answer, else around the title of another supporting passage, else the
-    first words.
+    The quote is the words around the answer. Without the answer it is the words around the title of another
+    supporting passage, and without such a title the first words of the passage.
     """
     for result in oracle.results:
         if support not in (result.passage_id, result.doc_id):
@@ -146,7 +146,7 @@ def _support_quote(oracle: Oracle, question: Question, support: str) -> str:
 
 
 def _answered(oracle: Oracle, question: Question) -> bool:
-    """Whether the visible text holds the answer. A yes or no is a conclusion and need not appear."""
+    """Whether the visible text holds the answer. The answers yes and no need not appear in it."""
     answer = question.answers[0]
     return answer.lower() in ("yes", "no") or find_span(oracle.visible, answer) is not None
 

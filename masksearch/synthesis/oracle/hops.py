@@ -1,13 +1,15 @@
-"""Ranks the entities to search for next, from the visible text alone.
+"""Ranks the entities that the second version of the teacher may search for next, from the visible text alone.
 
-A candidate is a name in a result that the task does not hold. For questions, a name in the question that
-no result is about is a candidate too. A candidate ranks higher
+A candidate is a name that a result contains and the task does not, near a link between both (see
+`linking.py`). For questions, a name in the question is a candidate too if no result is about it. A
+candidate ranks higher
   - near words of the task ("directed by X" if the task asks for a director),
-  - in a passage with a link to the task, best by its title,
+  - in a passage whose title the task names,
   - as a name of more than one word,
   - in an earlier result and at an earlier place,
   - in one result rather than in several.
-The gold answer plays no part. `Oracle.hops` counts whether the candidates that were searched for were right.
+The ranking does not use the gold answer. `Oracle.hops` records whether each search for a candidate found
+evidence.
 """
 
 from __future__ import annotations
@@ -22,21 +24,22 @@ from masksearch.text.names import Name, name_words, names
 from masksearch.text.words import STEM, base_title, stop_words
 
 REACH = 8
-"""Distance in words from a candidate at which a word of the task no longer counts."""
+"""Distance in words between a candidate and a word of the task at which the word no longer counts."""
 NAMED, COMPARED, MENTIONED = 3.0, 5.0, 1.5
-"""Scores of an entity that the question names and no result is about: in general; if the question
-compares it with another entity; if a result with a link to the question mentions it already."""
+"""Scores of an entity that the question names and no result is about. COMPARED: the question compares the
+entity with another one. MENTIONED: a result whose title the question names mentions the entity. NAMED: all
+others."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An entity with its score, and the result that names it (None: the question names it)."""
+    """An entity with its score, and the result that names it (None if the question names it)."""
 
     entity: str
     score: float
     shown: Shown | None = None
     span: tuple[int, int] = (0, 0)
-    """Place of the entity in the result's text, as characters [start, end)."""
+    """Place of the entity in the result's text, as character offsets [start, end)."""
     link: Link | None = None
     """Link between the result and the task."""
 
@@ -46,7 +49,7 @@ class HopCounts:
     """Counts how often a search for an entity found evidence, over all tasks and over the kept tasks."""
 
     tasks: int = 0
-    """Tasks with a search for an entity."""
+    """Number of tasks with at least one search for an entity."""
     first_right: int = 0
     """Tasks whose first search for an entity found evidence."""
     searches: int = 0
@@ -77,9 +80,9 @@ class HopCounts:
 def next_entities(
     asked: Asked, results: Sequence[Shown], known: str, tried: Collection[str]
 ) -> list[Candidate]:
-    """Returns the candidates in the results, best first.
+    """Returns the candidates that the results name, best first.
 
-    `known` is the text of the task; `tried` are the entities that were searched for.
+    Names in `known` (the text of the task) and entities in `tried` (already searched for) are left out.
     """
     visible = Asked(known, frozenset(), asked.language)
     covered = _covered(results, tried)
@@ -95,13 +98,13 @@ def next_entities(
             candidate = Candidate(name.text, _score(asked, result, name, results), result, span, link)
             if name.words not in found or found[name.words].score < candidate.score:
                 found[name.words] = candidate
-    # "Grafton" is the same entity as "Sue Grafton", if both appear.
+    # Drops "Grafton" if "Sue Grafton" is a candidate too: both are the same entity.
     longest = [one for words, one in found.items() if not any(words < other for other in found)]
     return sorted(longest, key=lambda candidate: -candidate.score)
 
 
 def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -> list[Candidate]:
-    """Returns the entities in the question that no result is about and no search was for, best first."""
+    """Returns the question's entities that no result is about and no search was for, best first."""
     covered = _covered(results, tried)
     found: dict[frozenset[str], Candidate] = {}
     for name in names(asked.text.split("\n", 1)[0], asked.language):
@@ -129,7 +132,7 @@ def _covered(results: Sequence[Shown], tried: Collection[str]) -> list[frozenset
 
 
 def _same(name: Name, words: frozenset[str]) -> bool:
-    """Whether a name may mean the entity with these words.
+    """Whether a name may mean the entity that has these words.
 
     "Anslinger" and "Harry Jacob Anslinger" may both mean "Harry J. Anslinger".
     """
@@ -138,7 +141,7 @@ def _same(name: Name, words: frozenset[str]) -> bool:
 
 
 def _is_compared(text: str, name: Name) -> bool:
-    """Whether a question compares a name: it is next to "or", or next to "and" in a question about both."""
+    """Whether a question compares a name: "or" is next to it, or "and" in a question about two entities."""
     if not text.rstrip().endswith("?"):
         return False
     neighbours = text[: name.start].split()[-1:] + text[name.end :].strip('?,"” ').split()[:1]
@@ -164,9 +167,10 @@ def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) ->
 
 
 def _company(asked: Asked, result: Shown, name: Name) -> float:
-    """Returns the weight of the task's words near a name: 1 next to the name, falling to 0 at `REACH` words.
+    """Returns the summed weights of the task's words near a name.
 
-    Words of the passage's own title do not count, because they fit every name of the passage.
+    A word next to the name weighs 1; the weight falls to 0 at a distance of `REACH` words. Words of the
+    passage's own title do not count, because they are related to every name in the passage.
     """
     subject = stems(base_title(result.heading), asked.language)
     if asked.language == "zh":

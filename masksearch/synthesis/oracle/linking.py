@@ -1,13 +1,17 @@
-"""Links a passage to a task by visible words that both share, and quotes the link together with the span.
+"""Links a passage to a task by words that both share, and quotes the link together with the span.
+
+The span is the answer of a mask or of a question in the passage. The link shows a model why the passage is
+about the task. In this quote of result 2, the title is the link, and 310 is the answer of mask 1:
 
     1 in [2]: Iris (plant) ... genus of [310] accepted species
 
-A link is the first of these that exists:
+The link is the first of these that exists:
   - the passage's title, if the task names it;
-  - a name of two or more words, near the span and in the task;
-  - two single items, near the span and in the task: names of one word, numbers, words next to the mask.
-Links use only text that the model sees: the task's text with its masks, and the results as cut and
-neutralised. A word of the answer is never part of a link.
+  - a name of two or more words that occurs near the span and in the task;
+  - two single items that occur near the span and in the task. An item is a name of one word, a number, or a
+    word next to the mask.
+Links use only text that the model sees: the task's text with its masks, and the results after they were cut
+and neutralised. A word of the answer is never part of a link.
 """
 
 from __future__ import annotations
@@ -24,13 +28,14 @@ from masksearch.text.words import BEFORE, STEM, base_title, folded, located_word
 from masksearch.types import MASK
 
 NEAR = 10
-"""Words on each side of a mask or a span that count as near; in a Chinese text, twice as many characters."""
+"""Number of words on each side of a mask or a span that count as near. In a Chinese text, twice as many
+characters count."""
 FAR = 20
-"""Maximum number of words between a span and a name that links it."""
+"""Maximum number of words between a span and a name that is its link."""
 TITLE_SHOWN = 8
 """Maximum number of words of a title in a quote."""
 MERGED = 2
-"""Longest gap, in words, between two pieces of a quote that is still quoted."""
+"""Longest gap between two pieces of a quote, in words, that is quoted too instead of left out."""
 RUN_ZH = 4
 """Shortest run of shared Chinese characters that is a link by itself."""
 
@@ -40,36 +45,36 @@ class Shown:
     """A search result as the model sees it."""
 
     number: int
-    """Its place among the results, from 1."""
+    """Number of the result in its search, from 1."""
     passage_id: str
     doc_id: str
     title: str
     """The passage's own title."""
     text: str
-    """The text as shown: cut and neutralised."""
+    """The text as the model sees it: cut and neutralised."""
     heading: str = ""
-    """The title as shown: cut and neutralised."""
+    """The title as the model sees it: cut and neutralised."""
 
     @cached_property
     def words(self) -> tuple[list[str], list[int], list[int]]:
-        """The loose words of the text, their starts and their ends (see `located_words`)."""
+        """The loose words of the text, their start offsets and their end offsets (see `located_words`)."""
         return located_words(self.text, "")
 
 
 @dataclass(frozen=True)
 class Asked:
-    """The visible text and the found entities with which a link may connect a passage to the task."""
+    """The task's side of a link: the visible text and the entities that a passage may share."""
 
     text: str
-    """All text that a link may share: the task's visible text, and entities that searches have found."""
+    """All text that a passage may share: the task's visible text, and the entities whose search helped."""
     near: frozenset[str]
-    """Stems of the content words near the mask, or of the question."""
+    """Stems of the content words near the mask; for a question, of the whole question."""
     language: str = ""
     entities: tuple[str, ...] = ()
     """Entities that were searched for. They match a title in any word order ("John, King of England")."""
 
     def names_it(self, name: str) -> bool:
-        """Whether the text holds a name: a single word in the same case, a longer name in any case."""
+        """Whether `text` holds a name. Case matters only for a name of a single word."""
         plain, text = (name, self.text) if len(name.split()) == 1 else (folded(name), folded(self.text))
         if self.language == "zh":
             return plain in text
@@ -81,13 +86,13 @@ class Link:
     """A link between a passage and a task: the passage's title, or pieces of its text."""
 
     titled: bool
-    """Whether the title is the link."""
+    """Whether the link is the passage's title."""
     pieces: tuple[tuple[int, int], ...] = ()
-    """The pieces, each as characters [start, end) of the text."""
+    """The pieces of the text, each as character offsets [start, end)."""
 
     @property
     def is_named(self) -> bool:
-        """Whether the link is a title or a name of two or more words, not two single words."""
+        """Whether the link is a title or a name of two or more words, instead of two single items."""
         return self.titled or len(self.pieces) == 1
 
 
@@ -131,9 +136,9 @@ def near_span(text: str, span: tuple[int, int], language: str = "", reach: int =
 def find_link(
     asked: Asked, shown: Shown, span: tuple[int, int] | None, anywhere: bool = False
 ) -> Link | None:
-    """Returns the link of a passage to the task near a span of its text, or None.
+    """Returns the link between a passage and the task that is near a span of the passage, or None.
 
-    Without a span, or with `anywhere`, all of the text counts as near. Words of the span are never part of
+    Without a span, or with `anywhere`, the whole text counts as near. Words of the span are never part of
     a link.
     """
     answer = name_words(shown.text[slice(*span)]) if span else frozenset[str]()
@@ -159,7 +164,7 @@ def title_links(asked: Asked, shown: Shown) -> bool:
     words = name_words(base)
     if any(words == name_words(entity) for entity in asked.entities):
         return True
-    # A text with "Weymouth" also names the title "Weymouth, Massachusetts".
+    # The part before a comma is enough: "Weymouth" names the title "Weymouth, Massachusetts".
     return any(
         _looks_like_a_name(title, asked.language) and asked.names_it(title)
         for title in dict.fromkeys([base, base.split(", ")[0]])
@@ -182,7 +187,7 @@ def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> i
 
 
 def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> list[Name]:
-    """Returns the names near a span (at most `FAR` words away) that the task holds too, nearest first."""
+    """Returns the names at most `FAR` words from a span that occur in the task too, nearest first."""
     places = [
         (_apart(shown.text, span, (name.start, name.end)), name) for name in names(shown.text, asked.language)
     ]
@@ -193,9 +198,10 @@ def _shared_names(asked: Asked, shown: Shown, span: tuple[int, int] | None) -> l
 def _single_items(
     asked: Asked, shown: Shown, span: tuple[int, int] | None, shared: list[Name], answer: frozenset[str]
 ) -> Iterator[tuple[int, int]]:
-    """Yields the places of single items near a span that the task holds too, nearest first, each item once.
+    """Yields the places of single items near a span that occur in the task too, nearest first.
 
-    Items are the `shared` names, numbers of two or more digits, and words next to the mask.
+    Items are the `shared` names, numbers of two or more digits, and words near the mask. Each item is
+    yielded once.
     """
     answer_stems = {word[:STEM] for word in answer}
     places = {(name.start, name.end): name.text for name in shared}
@@ -233,7 +239,7 @@ def _link_zh(asked: Asked, text: str, span: tuple[int, int]) -> Link | None:
             start = max(end, start + 1)
     runs.sort(key=lambda run: (run[0] - run[1], _apart_zh(span, run)))
     if runs and runs[0][1] - runs[0][0] >= RUN_ZH:
-        # A long run is cut to the end that is nearest to the span.
+        # Of a long run, only the end nearest to the span is kept.
         start, end = runs[0]
         if end <= span[0]:
             start = max(start, end - 2 * RUN_ZH)
@@ -252,9 +258,9 @@ def _apart_zh(span: tuple[int, int], other: tuple[int, int]) -> int:
 
 
 def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "", titled: bool = False) -> str:
-    """Returns a passage's number, its link, and the span in brackets with the words around it, in order.
+    """Returns a quote of a passage: its number, its link, and the span in brackets with the words around it.
 
-    The title comes first if it is the link, or if `titled` asks for it.
+    Pieces are in text order. The title comes first if it is the link, or if `titled` is true.
     """
     parts = _merged(shown.text, [window(shown.text, span, language), *link.pieces], language)
     quoted = [_marked(shown.text, part, span) for part in parts]
@@ -264,7 +270,7 @@ def quote(shown: Shown, span: tuple[int, int], link: Link, language: str = "", t
 
 
 def heading(shown: Shown) -> str:
-    """Returns the first words of a title as shown."""
+    """Returns the first `TITLE_SHOWN` words of a passage's title."""
     return " ".join(shown.heading.split()[:TITLE_SHOWN])
 
 
@@ -275,13 +281,13 @@ def quote_pieces(shown: Shown, pieces: Sequence[tuple[int, int]], language: str 
 
 
 def window(text: str, span: tuple[int, int], language: str = "") -> tuple[int, int]:
-    """Returns the place of a span together with the words next to it (see `wording.around`)."""
+    """Returns the place of a span extended by the words next to it (see `wording.around`)."""
     head, tail = neighbours(text, *span, language=language)
     return span[0] - len(head), span[1] + len(tail)
 
 
 def _marked(text: str, part: tuple[int, int], span: tuple[int, int]) -> str:
-    """Returns a part of a text, with the span in brackets if the part holds it."""
+    """Returns a part of a text; puts the span in brackets if it is inside the part."""
     start, end = part
     if not (start <= span[0] and span[1] <= end):
         return text[start:end].strip()

@@ -1,4 +1,4 @@
-"""Runs the scripted teacher over tasks through the agent loop, and keeps the right trajectories."""
+"""Runs the scripted teacher on tasks through the agent loop, and keeps the correct trajectories."""
 
 from __future__ import annotations
 
@@ -29,9 +29,10 @@ def synthesize(
     searcher: Searcher | None = None,
     hops: HopCounts | None = None,
 ) -> Iterator[Trajectory]:
-    """Yields the kept trajectories, at most `settings.limit`; with a limit, the tasks are in a seeded order.
+    """Yields the kept trajectories, at most `settings.limit`.
 
-    Counts dropped tasks by reason in `dropped`, and searches for entities in `hops`.
+    With a limit, the tasks are taken in a seeded random order. The function counts dropped tasks by reason in
+    `dropped`, and searches for entities in `hops`.
     """
     if searcher is None:
         from masksearch.search import open_searcher

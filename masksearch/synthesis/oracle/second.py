@@ -1,4 +1,6 @@
-"""The second version of the scripted teacher: it quotes links, and follows entities that results name.
+"""The second version of the scripted teacher: it quotes links, and searches for entities that results name.
+
+Its lines, with an explanation of each:
 
     1: [mask] accepted species (after of)                               the places of the masks
     1 is open: [mask] accepted species (after of)                       a mask without evidence
@@ -6,10 +8,11 @@
     Iridaceae did not help.                                             the search for it found no evidence
     1 in [2]: Iris (plant) ... genus of [310] accepted species          evidence: the link and the span
 
-A *hop* is a search for an entity. The gold answer decides which passages are evidence, and thereby whether
-a hop helped, which passage the next hop starts from, and when the search ends. It never decides the words
-of a query or the entity of a hop (see `hops.py`). A passage without a link is not used as evidence, even if
-it is known evidence. After the first failed search the teacher tries a hop before it rewords the query.
+A *hop* is a search for an entity. A *link* is words that a passage shares with the task (see `linking.py`).
+The gold answer decides which passages are evidence. So it also decides whether a hop helped, and when the
+search ends. It never decides the words of a query or the entity of a hop (see `hops.py`). A passage without a
+link is not used as evidence, even if it is known evidence. After the first failed search, the teacher tries a
+hop before it rewords the query.
 """
 
 from __future__ import annotations
@@ -55,9 +58,10 @@ NO_ENTITY = "no entity to search for next"
 NO_ANSWER = "answer not in the evidence"
 
 SHARED = 2
-"""Words of the task near a span that make a linked passage evidence, if it is not known evidence."""
+"""Number of words near the mask that a passage must have near the span to be evidence, if it is not known
+evidence."""
 CONTEXT = 4
-"""Maximum number of words that the query of a hop takes from the task."""
+"""Maximum number of words of the task in the query of a hop."""
 PLANNED = 3
 """Maximum number of names in the first thought about a question."""
 BEGINNING = 12
@@ -72,7 +76,7 @@ class _Trail:
         self.tried: list[str] = []
         """Entities of all hops."""
         self.helped: list[str] = []
-        """Entities of the hops that found evidence. The text of later links may share them."""
+        """Entities of the hops that found evidence. Later links may use them as words of the task."""
         self.results: list[Shown] = []
         """All results, the results of the last search first; each passage once."""
 
@@ -86,8 +90,8 @@ class _Trail:
 def _next_line(oracle: Oracle, hop: Candidate, language: str = "") -> str:
     """Returns the line that names the next entity, with a quote of the result that names it.
 
-    The quote has a result number only if the result is one of the last search, because earlier numbers
-    are reused.
+    The quote has a result number only if the result is from the last search, because each search numbers its
+    results from 1.
     """
     if hop.shown is None or hop.link is None:
         return phrases(language).next.format(entity=hop.entity)
@@ -103,9 +107,9 @@ def _next_line(oracle: Oracle, hop: Candidate, language: str = "") -> str:
 def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
     """Yields the turns for a masked text.
 
-    The teacher names the places of the masks. Then it searches for the first mask without evidence, with
-    a reworded query or a hop, quotes the evidence that a search finds for any mask, and answers once all
-    masks have evidence.
+    The teacher first names the places of the masks. Then it searches for the first mask without evidence,
+    with words around the mask or with a hop, and quotes the evidence that the search found for any mask. It
+    answers once all masks have evidence.
     """
     places, words = mask_places(task.text, task.language), phrases(task.language)
     quotes: dict[int, str] = {}  # number of the mask from 0 -> quoted evidence
@@ -128,7 +132,8 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
         lines = []
         if hop is not None:
             oracle.hops.append(target in found)
-            # A hop that found evidence for another mask is not right, but "did not help" would be wrong too.
+            # A hop that found evidence only for another mask does not count as right. The line "did not help"
+            # would be wrong too, so it is left out.
             if found:
                 trail.helped.append(hop.entity)
             else:
@@ -143,7 +148,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
         target = next(index for index in range(task.masks) if index not in quotes)
         lines.append(words.open.format(number=target + 1, place=places[target]))
         hop, query = None, ""
-        # The first query for a mask is its own words; only a failed search leads to a hop.
+        # The first query for a mask has the words around it; a hop is tried only after a failed search.
         if not target_found:
             hop, query = _next_hop_for_mask(oracle, task, target, trail, asked_queries)
         query = query or _reworded_query(oracle, task, target, asked_queries)
@@ -154,14 +159,14 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
 
 
 def _reworded_query(oracle: Oracle, task: MaskedTask, index: int, asked_queries: set[str]) -> str:
-    """Returns the next query of words around mask number `index` not asked yet, or an empty string."""
+    """Returns the next unsent query of words around mask number `index`, or an empty string."""
     first = visible_query(task.text, index, task.title, language=task.language)
     candidates = [first, *alternative_queries(task.text, index, task.title, language=task.language)]
     return next((query for query in candidates if query not in asked_queries and oracle.may_ask(query)), "")
 
 
 def _asked_of_mask(task: MaskedTask, index: int, trail: _Trail, *entities: str) -> Asked:
-    """Returns the text that a link may share: the task's text, the entities that helped, and `entities`."""
+    """Returns what a link may share: the task's text, the entities that helped, and `entities`."""
     text = neutralise(task.text)
     shareable = "\n".join([text, *trail.helped, *entities])
     return Asked(shareable, near_mask(text, index, task.language), task.language)
@@ -172,7 +177,7 @@ def _next_hop_for_mask(
 ) -> tuple[Candidate | None, str]:
     """Returns the best entity to follow for a mask and the query for it, or None and an empty query.
 
-    After an even number of searches the teacher makes no hop, so that hops and reworded queries alternate.
+    After an even number of searches the function returns no hop, so that hops and reworded queries alternate.
     """
     if len(asked_queries) % 2 == 0:
         return None, ""
@@ -191,10 +196,10 @@ def _next_hop_for_mask(
 def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, hop: Candidate | None) -> str:
     """Returns the evidence for a mask among the results, quoted with its link, or an empty string.
 
-    A passage with a link is evidence if it is known evidence (see `evidence.py`), if it holds all words
-    next to the mask, or if the link is a name and it shares `SHARED` words near the mask. If it holds the
-    span in several places, the place with most words of the mask around it counts. Sets `oracle.unlinked`
-    if known evidence has no link.
+    A passage with a link is evidence in three cases: it is known evidence (see `evidence.py`); it holds all
+    words next to the mask; or its link is a name, and `SHARED` words near the mask are near the span too. If
+    the passage holds the span in several places, the place that shares most words with the surroundings of
+    the mask is used. Sets `oracle.unlinked` if known evidence has no link.
     """
     asked = _asked_of_mask(task, index, trail, *([hop.entity] if hop else []))
     known = known_evidence(task, index)
@@ -218,7 +223,7 @@ def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, 
 
 
 def _context_overlap(asked: Asked, result: Shown, span: tuple[int, int]) -> int:
-    """Returns the number of words near both the mask and a span; closer words count up to three times."""
+    """Returns how many words are near both the mask and a span; closer words count up to three times."""
     return sum(len(near_span(result.text, span, asked.language, reach) & asked.near) for reach in (1, 3, 10))
 
 
@@ -238,16 +243,15 @@ def _shares_context(asked: Asked, result: Shown, span: tuple[int, int], link: Li
 def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
     """Yields the turns for a question.
 
-    The teacher searches for the question's words, then makes hops to entities that results or the
-    question name. It quotes the supporting passages, and answers once it has found all of them and they
-    hold the answer.
+    The teacher searches for the question's words, then for entities that results or the question name. It
+    quotes the supporting passages. It answers once it has found all of them and they hold the answer.
     """
     answer = question.answers[0]
     words = content_words(question.question)
     trail = _Trail()
     hop: Candidate | None = None  # the entity of the last query
     titles: list[str] = []  # of all results so far
-    supports: dict[str, Shown] = {}  # id of a supporting passage or article -> quoted result
+    supports: dict[str, Shown] = {}  # id of a supporting passage or article -> the quoted result
     query, lines = " ".join(words[:14]), [_first_thought(question)]
     for _ in range(oracle.settings.max_searches):
         if not oracle.may_ask(query):
@@ -275,7 +279,8 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
             return
 
         hop = _next_hop_for_question(oracle, question, trail, titles)
-        # The line for the next entity quotes the passage that names it, so that passage is not quoted twice.
+        # The line for the next entity quotes the passage that names the entity; this passage is not quoted
+        # a second time.
         quoted_below = hop.shown.doc_id if hop and hop.shown else None
         lines += [
             _quote_support(question, result, link, supports)
@@ -310,7 +315,7 @@ def _asked_of_question(question: Question, trail: _Trail, *entities: str) -> Ask
 def _next_hop_for_question(
     oracle: Oracle, question: Question, trail: _Trail, titles: Sequence[str]
 ) -> Candidate | None:
-    """Returns the best entity to follow whose query holds no hidden gold word, or None."""
+    """Returns the best entity whose query holds no gold word that is not visible yet, or None."""
     asked, text = _asked_of_question(question, trail), neutralise(question.question)
     candidates = [
         *open_names(asked, trail.results, trail.tried),
@@ -325,7 +330,7 @@ def _next_hop_for_question(
 def _hop_query(hop: Candidate, question: Question, titles: Sequence[str]) -> str:
     """Returns the query of a hop: the entity, and a few words of the question.
 
-    Words in a title shown so far, or in the passage that names the entity, are left out.
+    Words that occur in a title shown so far, or in the passage that names the entity, are left out.
     """
     shown = [*map(base_title, titles), hop.shown.text if hop.shown else ""]
     words = _words_not_shown(content_words(question.question), shown)
@@ -333,9 +338,9 @@ def _hop_query(hop: Candidate, question: Question, titles: Sequence[str]) -> str
 
 
 def _words_not_shown(words: Sequence[str], shown: Sequence[str], language: str = "") -> list[str]:
-    """Returns the first `CONTEXT` words that the shown texts do not hold.
+    """Returns the first `CONTEXT` of the words that no shown text holds.
 
-    Words of the shown texts would find the same passages again.
+    A query with words of the shown texts would find the same passages again.
     """
     known = stems("\n".join(shown), language)
     return [word for word in words if not stems(word, language) & known][:CONTEXT]
@@ -346,13 +351,13 @@ def _new_supports(
 ) -> dict[str, tuple[Shown, Link]]:
     """Returns the supporting passages among the last results that have a link and are not in `supports` yet.
 
-    The link goes to the question, to the entity of the hop, or to another supporting passage. Each found
-    passage may link others, so the function repeats until it finds no more. Sets `oracle.unlinked` if a
-    supporting passage has no link.
+    The link connects the passage to the question, to the entity of the hop, or to another supporting passage.
+    A passage that is found may in turn link others, so the function repeats until it finds no more. Sets
+    `oracle.unlinked` if a supporting passage has no link.
     """
     asked = _asked_of_question(question, trail, *([hop.entity] if hop else []))
-    # If two results are of the same article, the result with the answer goes first, then the result with
-    # the better rank.
+    # Of two results from the same article, the result with the answer is preferred, then the result with the
+    # better rank.
     ordered = sorted(
         oracle.results,
         key=lambda result: (find_span(result.text, question.answers[0]) is None, result.number),
@@ -386,9 +391,9 @@ def _new_supports(
 def _support_link(asked: Asked, chained: Asked, question: Question, result: Shown) -> Link | None:
     """Returns the link of a supporting passage, or None.
 
-    The link goes to the question, near the answer if possible, else anywhere in the passage. Otherwise
-    the title is the link, if a supporting passage that was found before names it (`chained`). Words of
-    the answer do not link, unless the question holds the answer itself.
+    The link shares words with the question: near the answer if possible, else anywhere in the passage. If
+    there are none, the title is the link, provided that an already found supporting passage names it
+    (`chained`). Words of the answer are no link, unless the question itself holds the answer.
     """
     answer = question.answers[0]
     span = None if find_span(question.question, answer) else find_span(result.text, answer)
@@ -397,14 +402,15 @@ def _support_link(asked: Asked, chained: Asked, question: Question, result: Show
 
 
 def _quote_support(question: Question, result: Shown, link: Link, supports: dict[str, Shown]) -> str:
-    """Returns the quote of a supporting passage: title, link and a part in brackets, else its first words.
+    """Returns the quote of a supporting passage: its title, its link, and a part of its text in brackets.
 
-    The part in brackets is the answer, or the title of another supporting passage.
+    The part in brackets is the answer, or the title of another supporting passage. If the passage holds
+    neither, the quote has the link, or the first words of the passage if the title is the link.
     """
     title, answer, gap = base_title(result.heading), question.answers[0], phrases().gap
     other_titles = [base_title(other.heading) for other in supports.values() if other is not result]
-    # A quote of text from the question itself is not new information; the passage's first words are more
-    # informative then ("Ann Bell (born 1970) is").
+    # Text that the question already holds is not put in brackets, because it is no new information. The
+    # passage's first words tell more ("Ann Bell (born 1970) is").
     marks = [mark for mark in [answer, *other_titles] if not _is_given(question, mark)]
     span = next((span for mark in marks if (span := find_span(result.text, mark))), None)
     if folded(title) == folded(answer) and not link.titled and not _is_given(question, answer):
@@ -420,7 +426,7 @@ def _quote_support(question: Question, result: Shown, link: Link, supports: dict
 
 
 def _is_given(question: Question, text: str) -> bool:
-    """Whether a text is yes or no, or the question holds it."""
+    """Whether a text needs no passage: it is yes or no, or the question holds it."""
     return text.lower() in ("yes", "no") or find_span(question.question, text) is not None
 
 

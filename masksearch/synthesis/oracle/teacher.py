@@ -1,9 +1,9 @@
 """The scripted (oracle) teacher as a policy: it knows the gold answer, but must find the evidence.
 
-It searches through the ordinary agent loop and reads the results as a model sees them (cut and
-neutralised). It quotes the evidence, or gives up if the search did not find it; the task is then dropped.
-No query holds a word of the gold answer before that word is visible in the task or a result. `first` and
-`second` write the turns of the two versions; `versions` chooses between them.
+It searches through the ordinary agent loop, and reads the results as a model sees them (cut and
+neutralised). It quotes the evidence that it finds. If it finds none, it gives up and the task is dropped. A
+query may hold a word of the gold answer only after that word is visible in the task or a result. The modules
+`first` and `second` write the turns of the two versions; `versions` chooses between them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from masksearch.text.excerpts import beginning
 from masksearch.types import Hit, Task
 
 Turns = Iterator[str]
-"""The teacher's turns as a generator, which reads `Oracle.results` after each search."""
+"""The teacher's turns as a generator. It yields a turn, then reads the results in `Oracle.results`."""
 Plan = Callable[["Oracle"], Turns]
 """A function that writes the turns of one task."""
 
 
 class Oracle:
-    """A policy for one task, which is also its only session."""
+    """A policy for one task. It has only one session, so it is its own session too."""
 
     record: TokenRecord | None = None
 
@@ -33,15 +33,15 @@ class Oracle:
         """`name` is the model name on the trajectory; `plan` writes the turns."""
         self.task, self.settings, self.name = task, settings, name
         self.visible = self.visible_before = task_prompt(task, settings.answer_form)
-        """All text that a model would have seen: now, and before the last search."""
+        """All text that a model would have seen: up to now, and (`visible_before`) before the last search."""
         self.results: list[Shown] = []
         """Results of the last search."""
         self.gave_up = ""
         """Reason why the teacher gave up. Always empty in the first version, which has only one reason."""
         self.unlinked = False
-        """Whether a result was known evidence without a visible link to the task."""
+        """Whether any result was known evidence but had no link to the task."""
         self.hops: list[bool] = []
-        """One flag per search for an entity: whether the search found evidence."""
+        """For each search for an entity, whether the search found evidence."""
         self.turns = plan(self)
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
@@ -75,6 +75,6 @@ class Oracle:
         """Does nothing: the teacher holds no resources."""
 
     def may_ask(self, query: str) -> bool:
-        """Whether a query has words, and no gold-answer word that is not visible yet."""
+        """Whether a query is not empty and holds no word of the gold answer that is not visible yet."""
         golds = self.task.answers
         return bool(query.strip()) and not leaks(query, golds, self.visible, task_language(self.task))

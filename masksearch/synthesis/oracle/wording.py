@@ -1,10 +1,9 @@
-"""Writes the thoughts of the scripted teacher: short and regular, with words that the task or a result shows.
+"""Writes the thoughts of the scripted teacher: short sentences of words from the task or a result.
 
-The form suits small models. A thought first repeats the words around a mask, then quotes the same words
-from the evidence, with the fill in brackets in the mask's place. A model therefore finds the fill by
-copying, and the end of the fill by the words that follow it. A thought repeats only one word before a
-mask: a model finds the word right before "[mask]" at once, but not a word further back (measured:
-docs/log.md).
+Small models can learn this form. A thought first repeats the words around a mask. Then it quotes the same
+words from the evidence, with the answer in brackets in the mask's place. So a model can copy the answer,
+and the words that follow show where the answer ends. A thought repeats only one word before a mask: models
+reliably find the word right before "[mask]", but not a word further back (measured: docs/log.md).
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from masksearch.types import MASK
 LEFT, RIGHT = 1, 3
 """Words quoted before and after a mask or a span."""
 LEFT_ZH, RIGHT_ZH = 4, 8
-"""Characters quoted in a Chinese text: about two words before, and four after."""
-# One unit of a Chinese text: a mask, a character, a Latin word or a number.
+"""Characters quoted before and after in a Chinese text: about two words before, and four after."""
+# One unit of a Chinese text, counted as a character: a mask, a character, a Latin word or a number.
 _CHARACTER = re.compile(rf"{re.escape(MASK)}|{surface('zh').pattern}")
 
 
@@ -31,17 +30,17 @@ class Phrases:
     """The teacher's own words in one language: templates that are filled with quotes."""
 
     after: str
-    """The place of a mask: the mask with the words that follow, and the words before it."""
+    """Template for the place of a mask: the mask with the words that follow, and the words before it."""
     found: str
-    """The number of a mask, and the quote that fills it."""
+    """Template for the evidence of a mask: the number of the mask, and the quote with its answer."""
     open: str
-    """The number and place of a mask without evidence."""
+    """Template for a mask without evidence: its number and place."""
     next: str = "Next: {entity}"
-    """The next entity to search for, if the task names it."""
+    """Template for the next entity to search for, if the task names the entity."""
     read: str = "Next in {quote}"
-    """The next entity to search for, in brackets in the quote from the result that names it."""
+    """Template for the next entity, if a result names the entity: a quote with the entity in brackets."""
     unhelpful: str = "{entity} did not help."
-    """An entity whose search found no evidence."""
+    """Template for an entity whose search found no evidence."""
     gap: str = " ... "
     """The mark for words that a quote leaves out."""
 
@@ -97,8 +96,8 @@ def around(
 ) -> str:
     """Returns characters [start, end) of a text between `marks`, with words before and after, on one line.
 
-    A Chinese text ignores `left` and `right`: the quote has `LEFT_ZH` and `RIGHT_ZH` characters of the
-    same sentence, where a Latin word or a number counts as one character.
+    For a Chinese text, `left` and `right` are ignored. The quote then has `LEFT_ZH` characters before and
+    `RIGHT_ZH` after, of the same sentence; a Latin word or a number counts as one character.
     """
     head, tail = neighbours(text, start, end, left, right, language)
     return " ".join((head + marks[0] + text[start:end] + marks[1] + tail).split())
@@ -110,8 +109,8 @@ def neighbours(
     """Returns the words right before and right after characters [start, end) of a text (see `around`)."""
     if language == "zh":
         return _before_zh(text, start), _after_zh(text, end)
-    # A piece that touches the span without a space, such as a bracket, is included and does not count as
-    # a word.
+    # A piece without a space between it and the span, such as a bracket, is included but not counted as a
+    # word.
     return " ".join(text[:start].split(" ")[-left - 1 :]), " ".join(text[end:].split(" ")[: right + 1])
 
 
@@ -147,7 +146,7 @@ def surroundings(text: str, language: str = "") -> list[Place]:
             head = text[: match.start()]
             elided = language == "fr" and head.endswith(("'", "’"))
             following = " ".join(text[match.start() :].split()[: RIGHT + 1])
-            before = " ".join(head.split()[-LEFT - elided :])  # "chefs d'" rather than "d'"
+            before = " ".join(head.split()[-LEFT - elided :])  # "chefs d'" instead of "d'" alone
         found.append(Place(before, following))
     return found
 
@@ -161,7 +160,7 @@ def mask_places(text: str, language: str = "") -> list[str]:
     ]
 
 
-# Every character of an unspaced script (Chinese) has a word boundary on both sides.
+# Each character of a script without spaces (Chinese) has a word boundary on both sides.
 _EDGE = rf"(?<=[{UNSPACED}])|(?=[{UNSPACED}])"
 
 
@@ -179,9 +178,9 @@ def find_spans(text: str, span: str) -> Iterator[tuple[int, int]]:
 
 
 def numbered(answers: Sequence[str]) -> str:
-    """Returns the fills in the answer form `spans`, numbered if there are several.
+    """Returns the answers of a task in the answer form `spans`, numbered if there are several.
 
-    A single fill has no number, so that it looks like the answer to a question.
+    A single answer has no number, so that it looks like the answer to a question.
     """
     if len(answers) == 1:
         return answers[0]
@@ -202,7 +201,7 @@ def leaks(query: str, golds: Sequence[str], visible: str, language: str = "") ->
 
 
 def content_words(text: str) -> list[str]:
-    """Returns the words of a text that are worth searching for, in order, each once."""
+    """Returns the words of a text that are useful in a query, in order, each once."""
     words = [word.removesuffix("'s").removesuffix("’s") for word in SURFACE.findall(text)]
     kept = [word for word in words if word.casefold() not in STOP_WORDS and (len(word) > 1 or word.isdigit())]
     first: dict[str, str] = {}

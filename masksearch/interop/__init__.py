@@ -1,4 +1,4 @@
-"""Connections to other frameworks: exports for trainers, tasks for Inspect, an agent loop for verl.
+"""Connections to other frameworks: exports for trainers, our evaluation in Inspect, an agent loop for verl.
 
-No other package imports this one, except the command line.
+Only the command line imports this package.
 """

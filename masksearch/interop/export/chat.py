@@ -1,11 +1,11 @@
 """Turns a trajectory into a chat: system and user first, then model turns and tool texts in alternation.
 
-The agent loop asks a model behind an endpoint in the same way (llm/endpoint.py): a model turn is an
+The agent loop sends the same chats to a model behind an endpoint (llm/endpoint.py): a model turn is an
 unchanged assistant message, and a tool's text is a separate message without surrounding white space.
 
-A trainer tokenises the templated chat as one text, in which special tokens act even inside retrieved text.
-Retrieved text is therefore neutralised again, which does not change text that this package has written,
-and a model turn that contains a possible special token is reported by `has_special_token`.
+A trainer tokenises the templated chat as one text. A special token in it acts as such, even inside retrieved
+text. Retrieved text is therefore neutralised again; text that this package has neutralised does not change.
+Model turns are not changed: `has_special_token` reports a turn with a possible special token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from masksearch.types import Task, Trajectory, Turn
 
 _BLOCK = re.compile(r"(<information>\n)(.*)(\n</information>)", re.DOTALL)
 _REPLACED = "‹"
-"""The look-alike that replaces a neutralised bracket."""
+"""The look-alike character that `neutralise` puts in place of a bracket."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def answer_form_of(trajectory: Trajectory) -> str:
 def turns_of(trajectory: Trajectory) -> tuple[Turn, ...]:
     """Returns alternating turns, from the first to the last model turn.
 
-    A tool turn at the end is dropped, because it has no effect on training. Raises LeftOut if no model
-    turn has text, or if the first turn is the tool's.
+    Adjacent turns of one side are joined. A tool turn at the end is dropped, because no loss follows it.
+    Raises LeftOut if no model turn has text, or if the first turn is the tool's.
     """
     joined = [
         Turn(role=role, text="".join(turn.text for turn in turns))
@@ -79,9 +79,9 @@ def has_special_token(trajectory: Trajectory) -> bool:
 
 
 def neutralise_results(text: str) -> str:
-    """Neutralises the results in a tool's text.
+    """Neutralises the search results in a tool's text.
 
-    Neutralised results do not change, and neither do the loop's own corrections.
+    Results that are neutralised already do not change, and neither do the agent loop's correction messages.
     """
     block = _BLOCK.fullmatch(text)
     if block is None:

@@ -1,6 +1,6 @@
 """`masksearch export`: writes trajectories for another trainer, and reports the numbers written and left out.
 
-Reads one trajectory at a time.
+Only one trajectory at a time is in memory.
 
     masksearch export trajectories.jsonl --to trl --model base -o rows.parquet
     masksearch export trajectories.jsonl --to llamafactory -o data/search.jsonl
@@ -73,7 +73,7 @@ def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> d
     shape, file = shape_of(settings), Path(output)
     convert, columns = _converter(shape, settings)
     if settings.to == "llamafactory" and output != "-":
-        llamafactory.read_info(file.parent / llamafactory.INFO)  # fails early if damaged
+        llamafactory.read_info(file.parent / llamafactory.INFO)  # raises an error early if it is damaged
     left_out: Counter[str] = Counter()
     with Progress("export", None, "trajectories") as progress:
         count = write(output, columns, _convert_all(rows, convert, shape, settings.all, left_out, progress))
@@ -118,7 +118,7 @@ def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter
     if keep:
         return False
     reason = fault(trajectory)
-    # Token rows are encoded with special tokens turned off; in a chat, a special token would act.
+    # Token rows are encoded with special tokens turned off. In a chat, a special token would take effect.
     if not reason and shape != "tokens" and has_special_token(trajectory):
         reason = "a special token in a model turn"
     if reason:
@@ -127,6 +127,6 @@ def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter
 
 
 def _reasons(left_out: Counter[str]) -> str:
-    """Returns the reasons with their counts as the end of a sentence, or an empty string."""
+    """Returns the reasons with their counts, as text that ends a sentence; empty without reasons."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
     return f"; left out {left_out.total()}: {reasons}" if reasons else ""

@@ -13,7 +13,7 @@ from masksearch.runtime.records import explain, read_rows
 from masksearch.types import Task, Trajectory, task_from_json
 
 Rows = Iterable[tuple[str, dict[str, Any]]]
-"""Records with their places."""
+"""Records, each with its place (file and line) for error messages."""
 
 
 class LeftOut(Exception):
@@ -32,12 +32,12 @@ def read_all(paths: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def is_trajectory(value: dict[str, Any]) -> bool:
-    """Whether a record is meant as a trajectory, by its fields."""
+    """Whether a record has the fields of a trajectory, valid or not."""
     return "turns" in value
 
 
 def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
-    """Returns a record as a trajectory, and its task. Raises FormatError with the record's place."""
+    """Returns a record as a trajectory, and its task. Raises FormatError for a record of another form."""
     if not is_trajectory(value):
         if "answers" not in value:
             raise FormatError(f"{place} is not a trajectory.")
@@ -56,7 +56,7 @@ def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
 
 
 def as_task(place: str, value: dict[str, Any]) -> Task:
-    """Returns a record as a task or question. Raises FormatError with the record's place."""
+    """Returns a record as a task or question. Raises FormatError for a record of another form."""
     if is_trajectory(value):
         raise FormatError(f"{place} is a trajectory among tasks; export tasks and trajectories separately.")
     try:

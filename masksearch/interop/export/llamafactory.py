@@ -1,16 +1,15 @@
 """Writes LLaMA-Factory data: ShareGPT conversations and their entry in `dataset_info.json`.
 
-The field names are from its data/README.md, "Sharegpt Format". Odd messages are `human` or `observation`,
-even messages `gpt` or `function_call`, and a row ends with an even message; the loader drops rows in
-another order. Every `gpt` and `function_call` carries loss. `train_on_prompt` and `mask_history` change
-that: leave both off.
+The field names are from LLaMA-Factory's data/README.md, "Sharegpt Format". In a row, messages 1, 3, 5, ...
+are `human` or `observation`, messages 2, 4, 6, ... are `gpt` or `function_call`, and one of the latter is
+the last. The loader drops rows in another order. Every `gpt` and `function_call` carries loss.
+LLaMA-Factory's options `train_on_prompt` and `mask_history` change this: leave both off.
 
 tags
-    The model writes the protocol's tags: model turns are unchanged `gpt` messages.
+    For a model that writes the protocol's tags: model turns are unchanged `gpt` messages.
 calls
-    A search is a `function_call` in JSON after the thought, and the answer has no tags. This shape is for a
-    model that is asked with native tools (`openai-tools:NAME`). The loss is on the thought, the call and the
-    answer.
+    For a model that uses native tools (`openai-tools:NAME`). A search is a `function_call` in JSON after the
+    thought, and the answer has no tags. The thought, the call and the answer carry loss.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def _with_tags(trajectory: Trajectory, task: Task) -> list[dict[str, Any]]:
 
 
 def _with_calls(trajectory: Trajectory, task: Task) -> list[dict[str, Any]]:
-    # The limits in the prompt are the loop's defaults: a trajectory does not record its own limits.
+    # A trajectory does not record its limits (such as searches per task), so the prompt names the defaults.
     limits = AgentSettings()
     opens = 0 if "open" not in trajectory.tools else max(1, limits.max_opens)
     method = method_prompt(trajectory.tools, "agent-tools")

@@ -32,7 +32,7 @@ class ExportSettings(Settings):
     """Writes trajectories as training data for TRL, LLaMA-Factory or verl; for verl also tasks for RL."""
 
     trajectories: Refs = Field(min_length=1)
-    """Files or folders of trajectories; for verl also of tasks or questions."""
+    """Files or folders of trajectories; with `to` = verl, tasks or questions are possible too."""
     to: Target
     """Trainer for which the data is written."""
     shape: Shape | None = None
@@ -42,17 +42,17 @@ class ExportSettings(Settings):
     model: Ref = ""
     """Checkpoint folder or hub name whose tokenizer encodes token rows; required for the shape tokens."""
     max_length: int | None = Field(None, ge=16)
-    """Maximum length of a token row, in tokens. Longer rows are left out and counted, never cut (TRL cuts at
-    its own max_length). Unset, rows of any length are written."""
+    """Maximum length of a token row, in tokens. Longer rows are left out and counted, never cut. (TRL cuts
+    rows at its own max_length.) Unset, rows of any length are written."""
     tool_role: Literal["user", "tool"] | None = None
-    """Role of the tool's text in messages and completions. user: as the agent loop sends it to a model
-    behind an endpoint; every chat template accepts it. tool: for templates that drop the thoughts before a
-    user message. Unset, user."""
+    """Role of the tool's text in the shapes messages and completions. user: the role that the agent loop uses
+    for a model behind an endpoint; every chat template accepts it. tool: for templates that drop thoughts
+    before a user message. Unset, user."""
     answer_form: Literal["spans", "paragraph"] | None = None
     """Answer form in the prompts of exported RAMP tasks; trajectories record their own. Unset, spans."""
     name: str = ""
-    """llamafactory: name of the data set in dataset_info.json; empty, the name of the file. verl, of tasks:
-    `data_source`; empty, masksearch/ramp or masksearch/question."""
+    """Name of the data. llamafactory: its name in dataset_info.json; empty, the name of the file. verl, for
+    tasks: the value of `data_source`; empty, masksearch/ramp or masksearch/question."""
     all: bool = False
     """Whether to export trajectories without an answer or in invalid form as well."""
 

@@ -3,18 +3,18 @@
 The field names are from TRL's documentation, "Dataset formats and types".
 
 tokens
-    `input_ids` and `labels`, -100 for tokens without loss. TRL uses `labels` unchanged. Set its `max_length`
-    high enough: it cuts at 1024 by default.
+    `input_ids` and `labels`; the label is -100 for tokens without loss. TRL uses `labels` unchanged. Set
+    TRL's `max_length` high enough: by default TRL cuts rows at 1024 tokens.
 messages
     One conversation. Without `assistant_only_loss=True` all text carries loss. That option needs a chat
     template that marks assistant text by `{% generation %}`. TRL has such templates for well-known models
-    and refuses others, such as SmolLM2. With the templates of TRL 1.16, only assistant turns carry loss, but
-    some change a thought: Qwen3's puts it on separate lines; those of GLM-4-MoE, LFM2.5 and Nemotron 3 drop
-    it before a user message, but not before a tool message (tool_role).
+    and refuses others, such as SmolLM2. With the templates of TRL 1.16, only assistant turns carry loss,
+    but some templates change a thought. Qwen3's puts the thought on separate lines. Those of GLM-4-MoE,
+    LFM2.5 and Nemotron 3 drop it before a user message, but not before a tool message (see `tool_role`).
 completions
     One row per model turn: all earlier text as `prompt`, the turn as `completion`. TRL puts the loss on
-    completions by default, with any template. The cost: earlier turns are computed again for each turn, and
-    a turn has the same weight in trajectories of any length.
+    completions by default, with any template. There are two drawbacks: training computes the earlier turns
+    again for each turn; and each turn has the same weight, so that long trajectories weigh more.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def message_list(chat: Chat, tool_role: str) -> list[dict[str, str]]:
 
 
 def completion_rows(name: str, messages: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Returns one row per model turn, numbered in its `id`."""
+    """Returns one row per model turn; the `id` of a row ends with the number of the turn."""
     places = [
         place
         for place, message in enumerate(messages)

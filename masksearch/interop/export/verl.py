@@ -3,9 +3,9 @@
 Trajectories are written for its MultiTurnSFTDataset, tasks and questions for its RLHFDataset. The fields
 follow verl's documentation and code (docs/preparation/prepare_data.rst, verl/utils/dataset).
 
-Trajectories become `messages`; assistant messages carry loss. verl renders each message separately and
-refuses chat templates for which this makes a difference (Qwen3's, Llama 3's; not Qwen2.5's or SmolLM2's),
-unless `ignore_input_ids_mismatch` is set.
+Trajectories become `messages`; assistant messages carry loss. verl renders each message separately. It
+refuses chat templates that render a whole chat differently (Qwen3's, Llama 3's; not Qwen2.5's or SmolLM2's),
+unless its option `ignore_input_ids_mismatch` is set.
 
 Tasks become `data_source`, `prompt`, `ability`, `reward_model` {`style`, `ground_truth`} and `extra_info`
 {`index`, ...}. `ground_truth.target` is the list of answers, as in Search-R1's data. `extra_info.task` is
@@ -37,7 +37,7 @@ RL_COLUMNS: Columns = {
 def task_rows(rows: Rows, answer_form: str, source: str) -> Iterator[dict[str, Any]]:
     """Yields RAMP tasks and questions as rows of RLHFDataset.
 
-    Raises FormatError for a record that is not a task, or repeats an id.
+    Raises FormatError for a record that is not a task, or that repeats the id of an earlier one.
     """
     seen: set[str] = set()
     for index, (place, value) in enumerate(rows):

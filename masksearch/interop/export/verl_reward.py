@@ -1,11 +1,12 @@
-"""Computes the reward of `masksearch rl` (scoring/rewards) in verl from a rollout's text, for exported tasks.
+"""A reward function for verl: computes the reward of `masksearch rl` (scoring/rewards) from a rollout's text.
 
-The settings and defaults are those of `masksearch rl`. In verl, set this file as the custom reward
+The tasks must be exported by `masksearch export --to verl`. The settings and defaults are those of
+`masksearch rl`. In verl, set this file as the custom reward
 function with the name `compute_score`; `reward_kwargs.reward` holds settings that differ from the
 defaults (scoring/settings.py, RewardSettings). The rollouts must use our tags, and their loop must stop
 at `</search>` and append `<information>`, as Search-R1's does. If the agent cannot search, set `gated` to
-false. The text does not show how many tokens the model wrote, so the length penalty is 0 here, and the
-reward cannot ask a judge. The agent loop in interop/verl applies the length penalty.
+false. The text does not show how many tokens the model wrote, so the length penalty is 0 here. A reward with
+a judge is not possible. The agent loop in interop/verl applies the length penalty.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from masksearch.scoring.rewards import figures, reward_answer
 from masksearch.scoring.settings import RewardSettings
 from masksearch.types import Turn, task_from_json
 
-# A block directly after </search> is the tool's: the loop stops there, so the model cannot forge it, and
-# retrieved text contains no such tag.
+# A block directly after </search> is the tool's text. The model cannot write such a block, because the loop
+# stops its turn at </search>; and retrieved text contains no such tag.
 _SHOWN = re.compile(r"(?<=</search>)(\s*<information>.*?</information>\s*)", re.DOTALL)
 
 
@@ -33,7 +34,9 @@ def compute_score(
     reward: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, float]:
-    """Returns `score` and its components for a rollout's text; `extra_info` is that of the exported row.
+    """Returns `score` and its components for a rollout's text (`solution_str`).
+
+    `extra_info` is the field of the exported row.
 
     Raises ValueError if `extra_info` has no task, or if the reward needs a judge.
     """

@@ -1,6 +1,6 @@
 """Writes rows as JSON Lines or Parquet, one block in memory at a time.
 
-The file appears complete or not at all.
+The output file appears only when it is complete.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from masksearch.runtime.records import check_parquet
 Columns = dict[str, Literal["text", "tokens", "messages", "conversations", "reward", "extra"]]
 """Column name -> kind of its values."""
 BLOCK = 500
-"""Rows per Parquet row group; few, because token rows are long."""
+"""Rows per block, which is a Parquet row group. The number is low, because token rows are long."""
 
 
 def write(output: str, columns: Columns, rows: Iterable[dict[str, Any]]) -> int:
@@ -70,7 +70,7 @@ def _schema(columns: Columns) -> Any:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Removes temporary files of this output that killed runs left; keeps files of running processes."""
+    """Removes this output's temporary files of killed runs; keeps those of running processes."""
     for leftover in _leftovers(path):
         process = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.tmp", leftover.name)
         if process and not _is_running(int(process[1])):

@@ -1,9 +1,9 @@
 """Wraps an Inspect model (https://inspect.aisi.org.uk) as a policy.
 
-The agent loop therefore runs on all of Inspect's models. A model turn is an assistant message and a
+So the agent loop can run any model that Inspect supports. A model turn is an assistant message and a
 tool's text a user message, as with any endpoint. The agent loop sets the stop strings and the token limit
-of a turn; temperature, seed and all other settings are Inspect's. Errors of a provider propagate to
-Inspect, which retries or counts the sample as an error.
+of a turn; temperature, seed and all other settings are Inspect's. Errors of a model provider propagate
+to Inspect, which retries the request or counts the sample as an error.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
     inspect eval masksearch/suite -T questions=questions.jsonl -T index=index --model openai/gpt-4o-mini
 
 Models, logs and viewer are Inspect's; questions, search, agent loop and metrics are ours. The methods are
-those of `masksearch eval`, run by the same code, and `tools`: Inspect's ReAct agent with our search as a
-tool. A sample's score is a dictionary of our measures. The score's metadata hold the row of a results
-file, and the sample's store holds the trajectory, so that a log can be scored again.
+those of `masksearch eval`, run by the same code. One more method is `tools`: Inspect's ReAct agent with our
+search as a tool. A sample's score is a dictionary of our measures. The score's metadata hold the sample's row
+of an evaluation's results file. The sample's store holds the trajectory, so that a log can be scored again.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ MEASURES = {
     "cover": "cover_em",
     "valid": "valid",
 }
-"""Measure's name in Inspect -> its field in a row."""
+"""Name of a measure in Inspect -> its field in a row of a results file."""
 SAMPLE_FIELDS = ("status", "failure", "searches", "failed_searches", "evidence_recall")
 """Fields of a row that are copied into the sample's metadata."""
 STORED = "masksearch:trajectory"
 """Key of the trajectory in a sample's store."""
 GROUP = "group"
-"""Metadata key by which results are grouped."""
+"""Key of a sample's metadata by which results are grouped."""
 
 
 @task(name="suite")
@@ -111,8 +111,8 @@ def masksearch_suite(
         questions=questions,
         model="inspect",
         index=index,
-        # A row is valid by its tags if the prompt describes them, and with native tools by having an
-        # answer, as in `rag`.
+        # With native tools, as in `rag`, the prompt describes no tags: a trajectory is in valid form if it
+        # has an answer.
         method="rag" if method == TOOLS else method,
         suite=suite,
         limit=limit,
@@ -152,8 +152,8 @@ def _settings(**values: Any) -> EvalSettings:
 def as_sample(one: Task, answer_form: str) -> Sample:
     """Returns a task as an Inspect sample.
 
-    Results are grouped by a RAMP task's number of masks, and by a question's type, or its kind of answer
-    if it has no type.
+    The group of a RAMP task is its number of masks. The group of a question is its type, or its kind of
+    answer if it has no type.
     """
     if isinstance(one, MaskedTask):
         group = f"{one.masks} mask{'s' * (one.masks > 1)}"
@@ -169,7 +169,7 @@ def as_sample(one: Task, answer_form: str) -> Sample:
 
 @solver
 def episode(searcher: Searcher | None, settings: EvalSettings) -> Solver:
-    """Runs one of our methods, such as the agent loop."""
+    """Returns a solver that runs one of our methods, such as the agent loop."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         policy = InspectPolicy(get_model())
@@ -183,7 +183,7 @@ def episode(searcher: Searcher | None, settings: EvalSettings) -> Solver:
 
 @solver
 def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
-    """Runs Inspect's ReAct agent, which ends when it replies without a call."""
+    """Returns a solver that runs Inspect's ReAct agent, which ends when a reply has no tool call."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         one, log = task_from_json(state.metadata["task"]), Log()
@@ -191,8 +191,8 @@ def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
             "agent-tools", task_language(one), max_searches=settings.agent.max_searches, max_opens=0
         )
         agent = react(prompt=prompt, tools=[search_tool(searcher, one, settings.agent, log)], submit=False)
-        # One system and one user message, two messages per search, and some more for a model that calls
-        # the search after its limit.
+        # The limit allows a system and a user message, two messages per search, and a few more for a
+        # model that calls the search after its limit.
         with apply_limits([message_limit(2 * settings.agent.max_searches + 8)], catch_errors=True):
             state = await as_solver(agent)(state, generate)
         model = f"inspect:{get_model()}"
@@ -219,9 +219,9 @@ _METRICS: dict[str, Any] = {
 
 @scorer(metrics=_METRICS, name="measures")
 def measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
-    """Scores an answer by our measures, each in [0, 1].
+    """Returns a scorer with our measures, each in [0, 1].
 
-    `method`, the name of one of our methods, decides the form of a valid answer.
+    `method` is the name of one of our methods; it decides which form of an answer is valid.
     """
     settings = _settings(questions="", model="inspect", method=method, agent={"answer_form": answer_form})
 

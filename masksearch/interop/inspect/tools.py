@@ -1,5 +1,6 @@
 """Offers our search as an Inspect tool, and turns the messages of Inspect's agent into a trajectory.
 
+    message of Inspect's agent                     turn of the trajectory
     assistant "I look.", call search(query="q")    <think>I look.</think>\\n<search>q</search>
     tool's text                                    unchanged
     assistant "Paris", no call                     <answer>Paris</answer>
@@ -45,7 +46,7 @@ class Log:
 
 @tool(name=NAME)
 def search_tool(searcher: Searcher, task: Task, settings: AgentSettings, log: Log) -> Tool:
-    """Returns the search tool of one task, with its limit of searches and its hidden passages."""
+    """Returns the search tool for one task, with its limit of searches and without its hidden passages."""
     seen = search_for_task(task, searcher)
 
     async def execute(query: str) -> str:
@@ -75,15 +76,15 @@ def search_tool(searcher: Searcher, task: Task, settings: AgentSettings, log: Lo
 def trajectory_of(
     task: Task, messages: Sequence[ChatMessage], log: Log, settings: AgentSettings, model: str, retriever: str
 ) -> Trajectory:
-    """Returns the trajectory of a sample that Inspect's agent worked on.
+    """Returns the trajectory of a sample on which Inspect's agent worked.
 
-    The answer is the last message if it has text and no call.
+    The answer is the last message, provided that it has text and no tool call.
     """
     turns = [turn for message in messages for turn in _turns(message, messages)]
     last = messages[-1] if messages else None
     answer = last.text.strip() if isinstance(last, ChatMessageAssistant) and not last.tool_calls else ""
     status: Status = "answered" if answer else "too_many_searches" if log.refused else "no_answer"
-    # Words instead of tokens: Inspect's messages have no token counts.
+    # Counts words instead of tokens, because Inspect's messages have no token counts.
     words = {
         role: sum(len(turn.text.split()) for turn in turns if turn.role == role) for role in ("model", "tool")
     }

@@ -4,22 +4,22 @@
         --train train.parquet --val val.parquet -o verl-run
     python -m verl.trainer.main_ppo --config-path $PWD/verl-run --config-name masksearch
 
-Writes `masksearch.yaml` (on top of verl's own `ppo_trainer`) and `agent_loop.yaml`. Statements about verl
-refer to its 0.9.1 sources. verl's pitfalls, and our settings against them:
+Writes `masksearch.yaml` (which extends verl's own `ppo_trainer`) and `agent_loop.yaml`. Statements about verl
+refer to its 0.9.1 sources. These are pitfalls of verl, and how we avoid them:
 
-- verl's group filter drops groups of exactly equal values. The filter therefore uses `solved` (0 or 1), not
-  the reward.
+- verl's group filter drops a group of rollouts only if their values are exactly equal. So we filter by
+  `solved` (0 or 1) instead of the reward.
 - verl no longer limits the number of tries (`max_num_gen_batches` is ignored): with tasks that are all
-  solved or all unsolvable it runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve
+  solved or all unsolvable, verl runs forever. Watch `filter_groups/evicted_samples`, or select tasks by solve
   rate beforehand.
 - `max_tool_response_length` (256 characters) and `max_parallel_calls` belong to verl's own tool loop and do
   not affect our loop.
-- verl's overlong shaping counts retrieved tokens. The shaping is off; our reward has a penalty on the
-  model's own tokens.
-- verl's custom reward sees retrieved text in `solution_str`. No custom reward is used; our loop returns the
-  reward.
-- verl does not support some of our settings (`UNSUPPORTED`, a judge, credit of single searches). We reject
-  these settings rather than ignore them.
+- verl's penalty for long responses (overlong shaping) counts retrieved tokens. It is off. Our reward has its
+  own length penalty, which counts only the model's tokens.
+- verl's custom reward function gets retrieved text in `solution_str` too. We use none: our agent loop returns
+  the reward.
+- verl does not support some of our settings (`UNSUPPORTED`, a judge, credit for single searches). We reject
+  these settings instead of ignoring them.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ def check_settings(settings: RlSettings) -> None:
 def check_reward(reward: RewardSettings) -> None:
     """Raises UsageError for a reward that verl cannot represent as one number per rollout."""
     if reward.answer == "judge":
-        # A rollout without a verdict must be left out of its group, which verl cannot do.
+        # A judge may fail to give a verdict. That rollout must be left out of its group, which verl cannot
+        # do.
         raise UsageError(
             "verl cannot ask a judge; choose another reward.answer, or train with masksearch rl."
         )
@@ -114,7 +115,8 @@ def trainer_config(
             "norm_adv_by_std_in_grpo": True,
             "use_kl_in_reward": False,
             "filter_groups": {"enable": settings.dynamic_sampling, "metric": "solved"},
-            # The rollout's log-probabilities are the old ones in the ratio, as in our own trainer.
+            # The probability ratio uses the rollout's log-probabilities as the old ones, as in our own
+            # trainer.
             "rollout_correction": {"bypass_mode": True},
         },
         "data": {
@@ -122,7 +124,7 @@ def trainer_config(
             "val_files": val,
             "train_batch_size": settings.prompts_per_step,
             "max_prompt_length": prompt_length,
-            # The length of a session, including tool text, not only of the model's own text.
+            # The response is the whole session after the prompt: the model's text and the tool's text.
             "max_response_length": settings.agent.max_length - 1,
             "filter_overlong_prompts": True,
             "truncation": "error",

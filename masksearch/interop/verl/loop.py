@@ -49,7 +49,8 @@ _closing: dict[str, list[int]] = {}
 class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
     """The agent loop `masksearch` for verl.
 
-    `index`, `search`, `agent` and `reward` are the settings of a recipe; the tables are JSON.
+    `index`, `search`, `agent` and `reward` are settings of `masksearch rl`; the last three are tables as
+    JSON.
     """
 
     def __init__(
@@ -93,8 +94,8 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
             "searches": float(trajectory.usage.searches),
             "failed_searches": float(len(trajectory.search_errors)),
         }
-        # A rollout with a failed search, or interrupted by a failed server, carries no loss: the failure
-        # is not the model's. Failures injected on purpose (search.noise.fail) are part of the training.
+        # A rollout with a failed search, or interrupted by a failed server, carries no loss, because the
+        # model did not cause the failure. Failures injected on purpose (search.noise.fail) keep their loss.
         disturbed = trajectory.status == "model_failed" or (
             bool(trajectory.search_errors) and not self.search.noise.fail
         )

@@ -1,10 +1,10 @@
 """Sessions on verl's language-model servers, with tokens in and out: training uses exactly the sampled
 tokens.
 
-verl starts its servers without a tokenizer (`skip_tokenizer_init`), so a server cannot search for stop
-strings, but it can stop at tokens. Each request stops at every token that contains `>`, the last
-character of every stop string. If the text contains no stop string yet, the same turn continues with
-another request, and the server's prefix cache avoids repeated work.
+verl starts its servers without a tokenizer (`skip_tokenizer_init`). So a server cannot stop at stop strings,
+but it can stop at tokens. Each request stops at every token that contains `>`, the last character of every
+stop string. If the text contains no stop string after a request, another request continues the same turn;
+the server's prefix cache avoids repeated work.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ class ServerPolicy:
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ServerSession:
         """Starts a session.
 
-        Raises ModelError if the prompt is longer than verl's batches allow; a cut prompt would be another
-        task.
+        Raises ModelError if the prompt is longer than verl's batches allow. The prompt is not cut, because a
+        cut prompt would be another task.
         """
         text = self.tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         prompt = list(self.tokenizer(text, add_special_tokens=False)["input_ids"])

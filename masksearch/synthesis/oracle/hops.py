@@ -1,8 +1,8 @@
 """Ranks the entities that the second version of the teacher may search for next, from the visible text alone.
 
-A candidate is a name that a result contains and the task does not, near a link between both (see
-`linking.py`). For questions, a name in the question is a candidate too if no result is about it. A
-candidate ranks higher
+A candidate is a name that a result contains and the task does not. The result must be linked to the task near
+this name, by its title or by a name (see `linking.py`). For questions, a name in the question is a candidate
+too if no result is about it. A candidate ranks higher
   - near words of the task ("directed by X" if the task asks for a director),
   - in a passage whose title the task names,
   - as a name of more than one word,

@@ -191,7 +191,8 @@ class Engine:
         """Copies into each new slot the longest prefix of its prompt that another slot holds.
 
         Returns two lists: the requests that can run now, and the requests that must wait. A request waits if
-        a request of the first list is about to compute a longer prefix of the same prompt.
+        a request of the first list shares a longer prefix with its prompt than any slot holds: it can copy
+        this prefix once that request has run.
         """
         ready: list[Request] = []
         waiting: list[Request] = []

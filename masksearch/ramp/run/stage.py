@@ -71,7 +71,7 @@ class _Run:
         self.stats = MaskStats()
         self.rejects: dict[str, str] = {}
         self.failed = 0
-        """Number of documents set aside since the last shard with a processed document."""
+        """Number of documents set aside in a row. A shard with a processed document resets it to 0."""
         self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:

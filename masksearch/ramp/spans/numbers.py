@@ -70,7 +70,7 @@ _HAN_TAIL = (
 
 
 def _tail(language: str) -> re.Pattern[str]:
-    """Builds the tail pattern of a language with Latin letters."""
+    """Builds the pattern `Figures.tail` for a language with Latin letters."""
     of = "" if language == "en" else r"(?:de\s|d['’])?"  # "50 millions de kilomètres"
     spaced = rf"\s{of}(?:{_UNITS[language]}){_AFTER_SYMBOL}"
     return re.compile(

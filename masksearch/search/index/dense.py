@@ -199,7 +199,7 @@ def _shard(passages: Sequence[Passage], start: int, work: Path, encoder: Encoder
 
 
 def _sample(shards: Sequence[Path], total: int) -> Vectors:
-    """Returns an evenly spaced sample of the vectors, float32 (about `SAMPLE` at most, dimension)."""
+    """Returns an evenly spaced sample of at most about `SAMPLE` vectors, float32 (sample, dimension)."""
     step = max(1, -(-total // SAMPLE))
     return np.concatenate([np.load(path, mmap_mode="r")[::step] for path in shards]).astype(np.float32)
 

@@ -57,7 +57,7 @@ class HopCounts:
     right: int = 0
     """Searches for an entity that found evidence."""
     kept: int = 0
-    """Kept tasks with a search for an entity."""
+    """Number of kept tasks with at least one search for an entity."""
     kept_first_right: int = 0
     """Kept tasks whose first search for an entity found evidence."""
 

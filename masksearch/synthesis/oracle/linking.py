@@ -178,7 +178,7 @@ def _looks_like_a_name(title: str, language: str) -> bool:
 
 
 def _apart(text: str, span: tuple[int, int] | None, other: tuple[int, int]) -> int:
-    """Returns the number of words between two places of a text; -1 if they overlap, 0 without a span."""
+    """Returns the number of words between two places of a text: -1 if they overlap; 0 if `span` is None."""
     if span is None:
         return 0
     if other[0] < span[1] and span[0] < other[1]:

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def sentence(error: Exception) -> str:
-    """Returns an error as one sentence for the user."""
+    """Returns the error's message for the user, as one sentence."""
     if isinstance(error, MaskSearchError):
         return " ".join(str(error).split())
     if disk_is_full(error, Path()):

@@ -21,7 +21,7 @@ from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Question, Task
 
 DOCUMENTS = 600
-"""Documents of the packaged text from which the tasks are made, if the user names no tasks."""
+"""Number of documents of the packaged text from which tasks are made, if the user names no task file."""
 MASKS = (1, 2, 3)
 
 
@@ -49,7 +49,10 @@ def rewards_command(arguments: argparse.Namespace) -> None:
 
 
 def chosen_rewards(settings: RewardAuditSettings) -> dict[str, RewardSettings]:
-    """Returns the rewards of the settings, by name. Raises UsageError."""
+    """Returns the rewards to audit: name -> settings of the reward. Raises UsageError for an unknown name.
+
+    If the user names no rewards, these are all rewards; `judge` is included only if a judge has a URL.
+    """
     names = settings.reward or tuple(name for name in reward_names() if name != "judge" or settings.judge.url)
     return {name: named_reward(name, settings.judge) for name in names}
 
@@ -64,8 +67,10 @@ def _work(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Sear
 
 
 def _made(settings: RewardAuditSettings, folder: Path) -> tuple[list[Task], Searcher]:
-    """Makes RAMP tasks with one to three masks from packaged text, and an index of this text. Each task
-    with one mask also becomes a question."""
+    """Makes RAMP tasks with one to three masks from packaged text, and opens an index of this text.
+
+    Each task with one mask also becomes a question. All files are written to `folder`.
+    """
     from masksearch.ramp.run.stage import run_mask
     from masksearch.search import build_index, open_searcher
 

@@ -56,7 +56,7 @@ def stage_command(arguments: argparse.Namespace) -> None:
 
 
 def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
-    """Runs the stage.
+    """Runs the stage and returns its summary.
 
     Without an output, or with `-`, the stage works in a temporary folder; `-` prints the product.
     """
@@ -74,7 +74,7 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
 
 @dataclass(frozen=True)
 class _Place:
-    """The folders of a stage command, and the lock that keeps other commands out."""
+    """The work folder of a stage command, and the lock file that keeps other commands out of it."""
 
     work: WorkFolder
     lock: Path
@@ -101,7 +101,8 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
             f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
         )
     place = _place(spec, settings, output, run_dir)
-    # All ranks decide alike here, because rank 0 never changes the marks of a finished stage.
+    # Every rank reads the marks itself. All ranks find the same marks, because rank 0 never changes the marks
+    # of a finished stage.
     if place.run is not None and (done := place.work.complete()):
         if ranks.is_first():
             spent = human_time(done["seconds"])

@@ -42,13 +42,16 @@ def _values(values: npt.ArrayLike) -> Floats:
 
 
 def _batches(resamples: int, size: int) -> list[int]:
-    """Splits `resamples` into batch sizes, so that one batch of samples of `size` values fits in memory."""
+    """Splits `resamples` into batches and returns the number of resamples in each batch.
+
+    A resample draws `size` random numbers. One batch draws at most `_CELLS` numbers, or is a single resample.
+    """
     at_once = max(1, _CELLS // size)
     return [min(at_once, resamples - start) for start in range(0, resamples, at_once)]
 
 
 def _bootstrap_means(array: Floats, resamples: int, rng: np.random.Generator) -> Floats:
-    """Returns the means (resamples,) of samples of `array` (questions,), drawn with replacement."""
+    """Returns the means (resamples,) of resamples, drawn with replacement from `array` (questions,)."""
     means = []
     for count in _batches(resamples, array.size):
         drawn = rng.integers(array.size, size=(count, array.size))  # (count, questions)

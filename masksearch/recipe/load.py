@@ -35,8 +35,11 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage with checked settings. The settings still name other stages where a product's path will
-    stand."""
+    """One stage with checked settings.
+
+    A setting that refers to the product of another stage has the name of that stage. The name is replaced by
+    the product's path when the stage runs.
+    """
 
     name: str
     spec: StageKind
@@ -69,7 +72,7 @@ class Recipe:
 
 
 class _Instance(NamedTuple):
-    """A stage before its settings are resolved: one table of the recipe's file, for one seed."""
+    """A stage whose variables and references are not replaced yet: one table of the file, for one seed."""
 
     base: str
     seed: int

@@ -59,7 +59,7 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
 
 
 class _Run:
-    """A run in progress."""
+    """A run in progress: its recipe, the folders of its stages, and the rows (one per stage) of run.json."""
 
     def __init__(self, recipe: Recipe, out: Path) -> None:
         self.recipe, self.out = recipe, out
@@ -72,8 +72,11 @@ class _Run:
         self.timing = Timing(self._waiting(recipe.stages))
 
     def _find_done(self, stages: Sequence[Stage]) -> None:
-        """Sets the row of each stage in run.json from the stage's marks. A stage with an incomplete
-        product is waiting again."""
+        """Sets the row of each stage for run.json from the marks in the stage's folder.
+
+        A stage with a complete product gets the status `done`; any other stage gets `waiting`, even
+        if it has an incomplete product.
+        """
         self.folders = stage_folders(self.recipe, self.out)
         for stage in stages:
             done = self.folders[stage.name].complete()
@@ -86,7 +89,7 @@ class _Run:
         return [stage for stage in stages if self.rows[stage.name]["status"] != "done"]
 
     def go(self) -> None:
-        """Runs all stages."""
+        """Writes the recipe into the run's folder, runs the stages that are not done, and prints results."""
         files.write_text(self.out / "recipe.toml", self.recipe.text)
         files.write_json(self.out / "recipe.json", self.recipe.resolved)
         self._record()
@@ -147,7 +150,7 @@ class _Run:
         return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
 
     def _conclude(self) -> None:
-        """Prints the results to standard output."""
+        """Prints the tables, the notes and the path of the report, and names the unfinished stages."""
         summaries = {stage.name: self.rows[stage.name]["summary"] for stage in self.recipe.stages}
         for summary in summaries.values():
             if summary.get("table"):

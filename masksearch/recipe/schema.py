@@ -11,9 +11,9 @@ from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, StageKind
 
 DIALECT = "http://json-schema.org/draft-07/schema#"
-"""The dialect that TOML editors read."""
+"""Dialect of JSON schema in which the schema is written, because TOML editors read it."""
 VARIABLE = {"type": "string", "pattern": r"^\{\w+\}$"}
-"""A reference to a variable, such as `{seed}`; any value of a stage may be one."""
+"""Schema of a reference to a variable, such as `{seed}`. Any value of a stage may be a reference."""
 
 Schema = dict[str, Any]
 

@@ -32,7 +32,7 @@ OTHERS: dict[str, type[Settings]] = {
     "export": ExportSettings,
     "rewards audit": RewardAuditSettings,
 }
-"""Commands that are not stages of a recipe."""
+"""Command that is not a stage of a recipe -> class of its settings."""
 
 
 def settings_page() -> str:
@@ -71,7 +71,7 @@ def _section(kind: type[Settings], nested: dict[str, type[Settings]]) -> Iterato
 
 
 def table_name(kind: type[Settings]) -> str:
-    """`RewardSettings` -> `reward`."""
+    """Returns the name of a nested table on the page: `reward` for the class `RewardSettings`."""
     return kind.__name__.removesuffix("Settings").lower()
 
 
@@ -103,7 +103,7 @@ def _values(kind: type[Settings], name: str, field: FieldInfo) -> str:
 
 
 def _type(annotation: Any) -> str:
-    """Returns a type in words."""
+    """Returns the type of a field in words, for the column `values` of the page."""
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _type(arguments[0])

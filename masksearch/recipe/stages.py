@@ -28,7 +28,7 @@ from masksearch.train.settings import RlSettings, SftSettings
 
 @dataclass(frozen=True)
 class StageKind:
-    """One kind of stage."""
+    """A kind of stage, such as `sft`: its settings class, its function and its product."""
 
     kind: str
     settings: type[Settings]
@@ -42,9 +42,11 @@ class StageKind:
     """Name of a file inside the product by which we recognise the product; only for products that are
     folders."""
     folder_marker: str = ""
-    """Like `marker`, for a stage that writes a folder only when the output's name has no suffix."""
+    """Name of a file inside the product, like `marker`, for a stage whose product is a folder only if the
+    output's name has no suffix."""
     takes_run: bool = False
-    """Whether the function reads a whole run. Its arguments are then (run folder, output, settings)."""
+    """Whether the function reads a whole run instead of the products that its settings name. Its arguments
+    are then (run folder, output, settings)."""
 
 
 _ALL = (

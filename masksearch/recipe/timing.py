@@ -21,15 +21,22 @@ class Timing:
         self.expected = self.actual = 0.0
 
     def done(self, stage: Stage, seconds: float, resumed: bool) -> None:
-        """Counts a finished stage. A resumed stage says nothing about the speed of the machine."""
+        """Counts a finished stage.
+
+        The time of a resumed stage is not used to estimate the machine's speed, because it covers only a part
+        of the stage's work.
+        """
         self.waiting.remove(stage)
         if stage.expect_seconds and not resumed:
             self.expected += stage.expect_seconds
             self.actual += seconds
 
     def outlook(self, stage: Stage) -> str:
-        """Returns the estimate as text, such as ` (about 6m, 11m left in all)`. Stages without
-        `expect_seconds` are left out of it. Also passes the expected seconds to the progress display."""
+        """Returns the estimate for `stage` and for the rest of the run, as ` (about 6m, 11m left in all)`.
+
+        Stages without `expect_seconds` count as 0 seconds; the text then has "more than" before the total.
+        Also passes the expected seconds to the progress display.
+        """
         scale = 1.0
         if self.expected:
             scale = min(max(self.actual / self.expected, SCALE_LIMITS[0]), SCALE_LIMITS[1])

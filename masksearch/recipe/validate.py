@@ -20,7 +20,7 @@ Location = tuple[str | int, ...]
 
 
 class Fault(UsageError):
-    """A wrong setting; `key` is its place within the settings."""
+    """Raised for a wrong setting. `key` is the path of its keys: `("agent", "top_k")` for `agent.top_k`."""
 
     def __init__(self, key: Location, message: str) -> None:
         super().__init__(message)

@@ -11,7 +11,7 @@ from pathlib import Path
 FULL_DISK = re.compile(r"No space left on device|\d+ requested and \d+ written|file write failed")
 """Messages with which the system, numpy and torch report a full disk, for errors without an error number."""
 LEAST_FREE = 4096
-"""Bytes; a disk with less free space counts as full."""
+"""Number of free bytes below which a disk counts as full."""
 
 
 def disk_is_full(error: BaseException, folder: Path) -> bool:

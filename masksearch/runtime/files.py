@@ -70,7 +70,7 @@ def _unpacked(path: Path) -> BinaryIO:
 
 
 class _Bz2Streams(io.RawIOBase):
-    """Reads all streams of a `.bz2` file.
+    """Reads a `.bz2` file, which may consist of several compressed streams, one after the other.
 
     Python's own reader mistakes a damaged second stream for padding, and ends without an error.
     """
@@ -106,9 +106,10 @@ class _Bz2Streams(io.RawIOBase):
 
 @contextlib.contextmanager
 def _packing(file: Path, suffix: str) -> Iterator[BinaryIO]:
-    """Opens a file for writing; the `suffix` says how the content is compressed.
+    """Opens a file for writing and compresses what is written.
 
-    Equal content gives equal bytes, because the file's name and the time are not written into it.
+    The `suffix` selects the compression: `.gz`, `.bz2` or `.zst`; any other suffix selects none. Equal
+    content gives equal bytes, because the file's name and the time are not written into it.
     """
     with open(file, "wb") as raw, contextlib.ExitStack() as stack:
         packer: Any = raw

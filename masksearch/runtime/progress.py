@@ -36,7 +36,7 @@ def plan(stage_seconds: float, after_seconds: float) -> None:
 
 
 class Progress:
-    """Counts the steps of one piece of work.
+    """Counts and shows the finished steps of one task, such as the training steps of a stage.
 
     A terminal shows one line that is redrawn in place. A log gets a line every `interval` seconds and one
     at the end.

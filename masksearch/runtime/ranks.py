@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 TRAINS = ("sft", "rl")
-"""Stages that several processes can run together."""
+"""Kinds of stages that several processes of a launcher can run together."""
 
 
 def rank() -> int:
@@ -20,7 +20,7 @@ def rank() -> int:
 
 
 def count() -> int:
-    """Returns the number of processes."""
+    """Returns the number of processes that run this command; 1 without a launcher."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 

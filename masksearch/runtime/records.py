@@ -17,7 +17,7 @@ from masksearch.types import MaskedTask, Record, Task, task_from_json
 SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
 """Endings of the files that are read from a folder of shards."""
 PARQUET_ROWS = 5000
-"""Rows of one Parquet row group."""
+"""Number of rows in one row group of a Parquet file."""
 R = TypeVar("R", bound=Record)
 
 
@@ -33,7 +33,7 @@ def explain(error: ValidationError) -> str:
 
 def read_rows(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (place, object) of a JSON Lines file, a Parquet file, or a folder of such shards in the order
-    of their names.
+    of their names. The place, such as "FILE, line 3", is for error messages.
 
     Raises DataError for a file that is missing or unreadable, FormatError for a line that is not a JSON
     object.
@@ -93,8 +93,10 @@ def read_tasks(path: str | Path) -> list[Task]:
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields (place, row) of a Parquet file, without empty columns; the column `verdicts` holds JSON in a
-    string."""
+    """Yields (place, row) of a Parquet file. The place is for error messages.
+
+    Columns without a value are left out of the row. The column `verdicts` holds JSON in a string.
+    """
     arrow = _pyarrow()
     if not path.exists():
         raise DataError(f"There is no file {path}; check the path.")

@@ -42,7 +42,7 @@ def field_text(kind: type[Settings], name: str) -> str:
 
 @cache
 def reference_fields(kind: type[Settings]) -> dict[str, Shape]:
-    """Returns the fields of a settings class that may name stages, with their shapes."""
+    """Returns the fields of a settings class that may name stages: field -> `one`, `many` or `groups`."""
     shapes: dict[str, Shape] = {}
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if hint == Ref:
@@ -68,7 +68,7 @@ def reference_values(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def replace_references(settings: Settings, replace: Replace) -> dict[str, Any]:
-    """Returns the settings as JSON values, with every reference replaced."""
+    """Returns the settings as JSON values, with every reference replaced by the result of `replace`."""
 
     def each(field: str, items: Sequence[str]) -> list[str]:
         return [new for item in items for new in replace(field, item, True)]

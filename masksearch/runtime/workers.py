@@ -64,8 +64,8 @@ def worker_pool(
 def connected_workers(
     work: Callable[[Connection, Any], None], arguments: Sequence[Any]
 ) -> Iterator[list[Connection]]:
-    """Starts one process per argument, which runs `work(connection, argument)`. Yields our ends of the
-    connections.
+    """Starts one process per argument, which runs `work(connection, argument)`. Yields this
+    process's end of each connection.
 
     When the block ends, the processes are joined; if it ends with an error, they are terminated first. If a
     process has died, reading its connection raises EOFError and writing to it raises OSError.
@@ -108,7 +108,10 @@ def _start_connected(work: Callable[[Connection, Any], None], connection: Connec
 
 
 def _start(initialise: Callable[..., None] | None, arguments: tuple[Any, ...]) -> None:
-    """Prepares a worker process before its first job."""
+    """Prepares a worker process before its first job.
+
+    The worker ignores Ctrl-C, watches its parent in a thread, and then calls `initialise(*arguments)`.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if initialise is not None:
@@ -124,7 +127,7 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Sets the variables of `ONE_THREAD` to 1 during a block: processes started in it inherit them."""
+    """Sets the variables of `ONE_THREAD` to 1 during a block. Processes started in the block inherit them."""
     saved = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
     try:

@@ -26,7 +26,7 @@ from masksearch.types import Results
 
 POOLED = "all suites"
 ByQuestion = dict[tuple[str, str], dict[str, float]]
-"""(suite, question id) -> metric -> mean over the seeds."""
+"""Values of one arm: (suite, question id) -> metric -> mean of the question's values over the seeds."""
 
 
 class _View(NamedTuple):
@@ -144,7 +144,7 @@ def _by_seed(results: Sequence[Results], view: _View, metrics: Sequence[str]) ->
     """Returns the means of each seed: one object (metric -> mean) for each seed.
 
     The i-th results file of every suite is taken as the i-th seed. If the suites have different numbers of
-    files, the smallest number counts.
+    files, the number of seeds is the smallest of these numbers.
     """
     by_suite: dict[str, list[Results]] = {}
     for result in results:
@@ -175,9 +175,11 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
-    """Returns the minimum, the maximum and the standard deviation of the seeds' means (seeds,).
+    """Returns the minimum, the maximum and the standard deviation of `values`.
 
-    The standard deviation has the divisor n - 1; it is None for a single seed.
+    `values` (seeds,) are the means of one metric, one for each training seed.
+
+    The standard deviation has the divisor (number of seeds - 1). It is None for a single seed.
     """
     deviation = None
     if len(values) > 1:
@@ -193,9 +195,10 @@ def _pair(
     metrics: Sequence[str],
     settings: CompareSettings,
 ) -> dict[str, Any] | None:
-    """Returns the paired tests of the arm `first` minus the arm `second`.
+    """Returns the paired tests of the differences: arm `first` minus arm `second`.
 
-    Returns None if the arms share no question in one of the groups.
+    `first` and `second` have the arm's name and the values of its questions. Returns None if, in one group of
+    suites of `view`, the arms share no question.
     """
     (a, a_questions), (b, b_questions) = first, second
     groups = [

@@ -17,7 +17,7 @@ from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics import bootstrap_interval, macro_interval
 
 Rows = dict[tuple[str, str], dict[str, Loaded]]
-"""(name, method) -> suite -> result."""
+"""Rows of a main table: (row name, method) -> suite -> result."""
 
 
 def table_rows(entries: Sequence[Loaded], names: Mapping[str, str]) -> Rows:
@@ -134,8 +134,9 @@ def _cell(
 ) -> dict[str, Any] | None:
     """Returns the cell of a result; None if the result lacks the measure.
 
-    `values` are the values of the counted questions. Some measures have no values for single questions; the
-    cell then has the value of the whole results file, but only if all questions of the file count.
+    `shared` has the ids of the questions that count; if it is empty, all questions of the result count.
+    `values` are the values of `metric` for these questions. Some measures have no values for single
+    questions. The cell then has the value of the whole results file, but only if all its questions count.
     """
     results = entry.results
     whole = len(shared) in (0, results.n)
@@ -208,7 +209,7 @@ def _of_model(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[st
 def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | None) -> dict[str, Any]:
     conditions = {"ordinary": ordinary, "closed_book": closed, "gold_removed": removed}
     ids = shared_ids([entry.results for entry in conditions.values() if entry])
-    right: dict[str, list[bool]] = {}  # condition -> (shared questions,)
+    right: dict[str, list[bool]] = {}  # name in `conditions` -> (shared questions,)
     for name, entry in conditions.items():
         rows = {row["id"]: row for row in entry.results.per_question} if entry else {}
         right[name] = [is_right(rows[key]) for key in ids] if rows else []

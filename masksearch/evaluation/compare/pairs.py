@@ -46,7 +46,11 @@ def tested_metrics(settings: CompareSettings) -> tuple[str, ...]:
 
 
 def as_json(found: PairedDifference, n: int) -> Pair:
-    """Returns a paired difference as an object for comparison.json. Later, `correct` adds `p_adjusted`."""
+    """Returns a paired difference as an object for comparison.json.
+
+    `n` is the number of questions that the difference is computed from. Later, `correct` adds the field
+    `p_adjusted`.
+    """
     return {"difference": found.difference, "interval": [found.low, found.high], "p": found.p, "n": n}
 
 

@@ -92,7 +92,10 @@ def _json_lines(text: str, name: str) -> Iterator[Row]:
 
 
 def _is_broken(text: str) -> bool:
-    """Whether the whole text is not one valid JSON value."""
+    """Whether a text is not one valid JSON value.
+
+    Tells a damaged JSON Lines file from a file that is a single JSON object on several lines.
+    """
     try:
         json.loads(text)
     except (ValueError, RecursionError):

@@ -106,7 +106,7 @@ def _reader(layout: str, source: str, first: Row) -> Reader:
 def _items(rows: Iterator[Row], read: Reader) -> tuple[list[Item], dict[str, int]]:
     items: list[Item] = []
     left_out: dict[str, int] = {}
-    places: dict[str, str] = {}  # question id -> place of its row
+    places: dict[str, str] = {}  # question id -> place of its row, for the message on a repeated id
     for row in rows:
         try:
             item = read(row)

@@ -38,7 +38,7 @@ class Row:
     """A record of a published file, for example a line of JSON Lines or of a sheet."""
 
     place: str
-    """Place for error messages, for example "FILE, line 3"."""
+    """File and position of the record, for error messages: for example "FILE, line 3"."""
     number: int
     """Number of the record in the file, from 0."""
     values: dict[str, Any]

@@ -72,7 +72,7 @@ class _Run:
         self.search_errors: list[str] = []
         self.retrieved: list[tuple[str, ...]] = []
         self.parts: dict[str, int] = {}
-        """Parts shown so far of each opened page, by document id."""
+        """Number of parts shown so far of each opened page, by document id."""
 
     def add(self, role: Literal["model", "tool"], text: str, tokens: int) -> None:
         """Adds a turn and counts its tokens."""
@@ -199,8 +199,8 @@ async def _use(
 
 
 async def _open(title: str, searcher: Searcher, settings: AgentSettings, run: _Run, language: str) -> str:
-    """Opens a page and returns one part of it: the part after the last part shown, at first the first
-    part."""
+    """Opens a page and returns one of its parts. The first call for a page returns its first part; each
+    further call returns the part after the last part shown."""
     run.opens += 1
     page = await searcher.apage(title) if isinstance(searcher, PageReader) else None
     if page is None:
@@ -347,7 +347,7 @@ def roll_out(
     on_done: Callable[[Episode], None] | None = None,
     limit: int | None = None,
 ) -> list[Episode]:
-    """Rolls out tasks concurrently, each with its own sampling."""
+    """Runs one episode per task, concurrently. `samplings` has one entry per task."""
     return run_all(
         (
             run_episode(task, policy, searcher, settings, sampling)

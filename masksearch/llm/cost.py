@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Prices = Mapping[str, float]
-"""Price table: US dollars for a million tokens, by model."""
+"""Price table: model name -> US dollars for a million tokens."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Budget:
 
     @property
     def total(self) -> Spent:
-        """Sum over all roles."""
+        """Returns the tokens and money of all roles together."""
         return sum(self.by_role.values(), Spent())
 
     def empty(self) -> bool:

@@ -18,7 +18,7 @@ MULTIPLIES_BFLOAT16 = ("amx_bf16", "avx512_bf16", "arm_bf16", "bf16")
 
 
 def find_device() -> torch.device:
-    """Returns the first CUDA device, or the CPU."""
+    """Returns the first CUDA device; without CUDA, the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 

@@ -21,8 +21,8 @@ from masksearch.text.neutralise import CONTROL_TAGS
 from masksearch.types import Hit
 
 _TAG = re.compile(rf"<(/?(?:{'|'.join(CONTROL_TAGS)}))>")
-# Messages with which servers reject a field, such as "Unsupported parameter: 'max_tokens'" or "Extra inputs
-# are not permitted".
+# Words in the messages with which servers reject a field of a request, such as "Unsupported parameter:
+# 'max_tokens'" or "Extra inputs are not permitted".
 _UNKNOWN = re.compile(
     r"unsupported|not supported|does not support|unexpected|unrecogni[sz]ed|unknown|not permitted|not allowed"
     r"|extra_forbidden",
@@ -54,13 +54,13 @@ class Reply:
     refusal: str
     """The model's refusal, if the server separates the refusal from the text."""
     calls: tuple[Mapping[str, Any], ...]
-    """Native tool calls, unchanged."""
+    """Native tool calls, as the server sent them."""
     finish: str
     """The server's finish reason; empty if the server does not send the reason."""
     tokens: int
-    """Tokens of the completion, or its words if the server does not count tokens."""
+    """Number of tokens of the completion; its number of words if the server does not count tokens."""
     total: int
-    """Tokens of prompt and completion together; 0 if the server does not count tokens."""
+    """Number of tokens of prompt and completion together; 0 if the server does not count tokens."""
 
 
 class EndpointPolicy:
@@ -169,7 +169,7 @@ class EndpointPolicy:
                 ) from error
 
     def _without_left_out(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Returns the body to send: with the model's name, without the settings that the server rejected."""
+        """Returns the body with the model's name, without the settings that the server rejected."""
         sent: dict[str, Any] = {"model": self.model}
         sent.update((name, value) for name, value in body.items() if name not in self.left_out)
         if "max_tokens" in self.left_out and "max_tokens" in body:
@@ -224,7 +224,7 @@ def _refused_field(error: Any, sent: Mapping[str, Any]) -> str | None:
 
 
 def _read(answer: Any) -> Reply:
-    """Reads a chat completion. If `answer` is anything else, raises a lookup or type error."""
+    """Reads a chat completion from the server's JSON. JSON of another form raises a lookup or type error."""
     choice = answer["choices"][0]
     message = choice["message"]
     text, thought = _contents(message.get("content"))
@@ -243,7 +243,8 @@ def _read(answer: Any) -> Reply:
 
 
 def _contents(content: Any) -> tuple[str, str]:
-    """Returns the text and the thoughts of a message, which some servers send as a list of parts."""
+    """Returns the text and the thoughts of a message's content. Some servers send the content as a list of
+    parts."""
     if not isinstance(content, list):
         return str(content or ""), ""
     parts = [part for part in content if isinstance(part, dict)]
@@ -258,7 +259,8 @@ def deactivate_tags(text: str) -> str:
 
 
 def with_reasoning(reasoning: str, text: str) -> str:
-    """Puts the reasoning that the server separated in front of a turn, as a thought without active tags."""
+    """Returns a turn that starts with the reasoning that the server separated from it. The reasoning becomes
+    a thought, and the protocol's tags in it are made inert."""
     if not reasoning or text.lstrip().startswith("<think>"):
         return text
     return f"<think>{deactivate_tags(reasoning)}</think>\n{text.lstrip()}"
@@ -275,7 +277,7 @@ def restore_stop(text: str, stop: Sequence[str], reason: str) -> tuple[str, str]
     if ends:
         return text[: min(ends)], "stop"
     if reason == "stop":
-        opened = []  # (position, stop string) of each opening tag
+        opened = []  # (position, stop string) for each opening tag in the text
         for word in stop:
             opening = word.replace("</", "<")
             if opening != word and opening in text:

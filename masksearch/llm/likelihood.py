@@ -1,4 +1,5 @@
-"""How well a causal language model predicts stretches of a text: loss, greedy match, sampling probability.
+"""Measures how well a causal language model predicts stretches (character ranges) of a text: loss, greedy
+match, sampling probability.
 
 The model reads whole texts in batches, padded on the right, where causal attention cannot see the padding.
 The output head runs only on the positions that predict a token of a stretch: with a vocabulary of 49 thousand
@@ -29,10 +30,10 @@ A longer text is cut into windows that overlap by half. A token in two windows i
 holds more of the text before the token.
 """
 HEAD_ROWS = 512
-"""Positions whose logits are in memory at a time."""
+"""Maximum number of token positions whose logits are in memory at a time."""
 
 Stretch = tuple[int, int]
-"""Characters [start, end) of a text."""
+"""A range of characters of a text: (start, end), the end exclusive."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Reading:
     """
 
     loss: float
-    """Mean negative log-likelihood of its tokens in nats, at temperature 1."""
+    """Mean negative log-likelihood of the stretch's tokens in nats, at temperature 1."""
     greedy: bool
     """Whether every token of the stretch is the likeliest one. Greedy decoding after the preceding text
     would then start with the stretch."""
@@ -60,15 +61,16 @@ class _Token:
     loss: float
     top: bool
     sampled: float
-    """Log-probability at the requested temperature."""
+    """Log-probability of the token at the requested temperature; `loss` is at temperature 1."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Tokens of one text that fill one row of a batch, and the positions to read."""
+    """A run of consecutive tokens of one text that forms one row of a batch, and the positions whose
+    predictions are read."""
 
     text: int
-    """Index of the text."""
+    """Index of the text in the list of texts."""
     ids: tuple[int, ...]
     first: int
     """Position of `ids[0]` among the text's tokens."""
@@ -107,7 +109,7 @@ class Likelihood:
         if a loss is not a finite number.
         """
         encoded = [self._encode(text) for text in texts]
-        # Positions of the tokens of each stretch of each text.
+        # For each text and each of its stretches, the positions of the stretch's tokens.
         places = [
             [_overlapping(offsets, stretch) for stretch in wanted]
             for (_, offsets), wanted in zip(encoded, stretches, strict=True)
@@ -127,7 +129,8 @@ class Likelihood:
         ]
 
     def _encode(self, text: str) -> tuple[list[int], list[Stretch]]:
-        """Returns token ids, the beginning-of-text token first, and the characters of each token.
+        """Returns the token ids of a text, the beginning-of-text token first, and the character range of each
+        token.
 
         The text itself is encoded without special tokens.
         """
@@ -140,7 +143,8 @@ class Likelihood:
     def _run(
         self, windows: Sequence[Window], temperature: float, found: dict[tuple[int, int], _Token]
     ) -> None:
-        """Runs one forward pass and writes its tokens to `found[text, position among the text's tokens]`."""
+        """Runs one forward pass over a batch of windows. Writes the prediction of each wanted token to
+        `found`, under the key (index of the text, position among the text's tokens)."""
         device = next(self.model.parameters()).device
         tokens = torch.zeros((len(windows), max(len(window.ids) for window in windows)), dtype=torch.long)
         for row, window in enumerate(windows):
@@ -184,7 +188,8 @@ def cut(text: int, ids: Sequence[int], wanted: Sequence[int], window: int) -> li
         low = first + window - step if first else 1  # the previous window reads the tokens before `low`
         inside = tuple(place - first for place in wanted if low <= place < first + window)
         if inside:
-            # Tokens after the last one that is read cannot change its prediction, so the row ends there.
+            # Later tokens cannot change an earlier prediction, so the row ends with the last token that is
+            # read.
             found.append(Window(text, tuple(ids[first : first + inside[-1] + 1]), first, inside))
     return found
 

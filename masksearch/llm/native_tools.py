@@ -41,13 +41,14 @@ _DESCRIPTIONS = {
         "The title of the page.",
     ),
 }
-# Marks of the models' own call formats, which stay in the text if the server has no tool parser.
+# Strings by which we recognise a call in a model's own format. Such a call stays in the text if the server
+# has no tool parser.
 _UNPARSED_CALLS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call", "<function=", "<|python_tag|>")
 
 
 @dataclass(frozen=True)
 class FaultyGeneration(Generation):
-    """A turn without a valid action; `fault` is the reason."""
+    """A turn without a valid action; `fault` is the reason why the call or message is invalid."""
 
     fault: str = ""
 
@@ -84,7 +85,7 @@ class ToolsPolicy(EndpointPolicy):
 
 
 class ToolsSession:
-    """A growing list of messages, with the calls that still need an answer."""
+    """A conversation as a growing list of messages, with the tool calls that still need an answer."""
 
     record: TokenRecord | None = None
 
@@ -135,7 +136,7 @@ class ToolsSession:
         """Does nothing: the server keeps no state for a session."""
 
     def _hand_over(self, thought: str, tokens: int, finish: Literal["stop", "length"]) -> Generation:
-        """Returns the next waiting call as a turn and makes it the current call."""
+        """Removes the first call from `waiting`, makes it the current call, and returns it as a turn."""
         self.current = self.waiting.pop(0)
         text = f"{thought}\n{self.current.turn}" if thought else self.current.turn
         if self.current.fault:
@@ -144,7 +145,7 @@ class ToolsSession:
         return Generation(text, "stop", tokens)
 
     def _call(self, call: Mapping[str, Any], offered: Sequence[str]) -> _Call:
-        """Reads one native tool call."""
+        """Translates one native tool call; a call that cannot be carried out gets a `fault`."""
         self.call_count += 1
         function = call.get("function")
         function = function if isinstance(function, dict) else {}
@@ -162,7 +163,7 @@ class ToolsSession:
 
 
 def schema(name: str) -> dict[str, Any]:
-    """Returns the description of a tool in the format of the API."""
+    """Returns the description of a tool for the field `tools` of a request."""
     purpose, meaning = _DESCRIPTIONS[name]
     argument = _ARGUMENT[name]
     parameters = {

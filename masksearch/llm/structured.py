@@ -42,7 +42,7 @@ class StructuredReply(Generic[T]):
 class JsonModes:
     """The forms of a request for JSON: with a schema, in JSON mode, or by the prompt alone.
 
-    Remembers the first form that the server accepts; later requests start with it.
+    Stores the first form that the server accepts; later requests start with this form.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,8 @@ class JsonModes:
                 if error.status not in BAD_REQUEST or level + 1 == len(forms):
                     raise
                 continue
-            # Only an answered request settles the form: a server may reject a request for another reason.
+            # The form is stored only after an answer: a server may reject a request for a reason other than
+            # its form.
             self._level = max(self._level, level)
             return reply
         raise AssertionError("the last form either answers or raises")
@@ -124,7 +125,7 @@ class Structured:
 
 
 def _prompt_tokens(reply: Reply) -> int:
-    """Returns the tokens of the prompt; 0 if the server does not count tokens."""
+    """Returns the number of tokens of the prompt; 0 if the server does not count tokens."""
     return max(0, reply.total - reply.tokens)
 
 

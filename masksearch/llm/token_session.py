@@ -1,9 +1,9 @@
 """Sessions on token ids, for the two back ends that return tokens: `llm.decoder.local_policy` and `llm.vllm`.
 
 A trainer trains on the token record of a session, so no text is tokenised a second time. A tool's text is
-tokenised as plain text, so it cannot contain a special token. Both back ends end a stretch of text by the
-same rule, which is in this module: at a token with which the model ends its turn, or at the token that
-completes a stop string.
+tokenised as plain text, so it cannot contain a special token. Both back ends end a stretch (the text of one
+`generate` call) by the same rule, which is in this module: at a token with which the model ends its turn, or
+at the token that completes a stop string.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class TokenSession(ABC):
 
     @property
     def room(self) -> int:
-        """Tokens that still fit; negative if the prompt alone is longer than the session allows."""
+        """Number of tokens that still fit into the session; negative if the prompt alone is too long."""
         return self.sampling.max_length - len(self.record.prompt_ids) - len(self.record.ids)
 
     @abstractmethod
@@ -111,7 +111,8 @@ class TokenSession(ABC):
         return len(ids)
 
     def _extend_record(self, ids: list[int], mask: int, logprobs: list[float]) -> None:
-        """Adds tokens of one author; the three lists keep equal length, (tokens after the prompt,)."""
+        """Adds tokens that the model (`mask` 1) or a tool (`mask` 0) wrote to the three lists of the record.
+        The lists keep equal length: the number of tokens after the prompt."""
         self.record.ids += ids
         self.record.mask += [mask] * len(ids)
         self.record.logprobs += logprobs

@@ -50,7 +50,7 @@ class Stretch:
     ids: list[int]
     logprobs: list[float]
     reason: str
-    """vLLM's reason for the end: `stop` or `length`."""
+    """vLLM's reason for the end of the stretch: `stop` or `length`."""
 
 
 class VllmPolicy(TokenPolicy):
@@ -66,7 +66,8 @@ class VllmPolicy(TokenPolicy):
 
 
 class VllmSession(TokenSession):
-    """One sequence of tokens. Every turn sends all of it; vLLM computes only the new part."""
+    """One sequence of tokens. Every turn sends the whole sequence; vLLM computes only the tokens that are not
+    in its prefix cache."""
 
     policy: VllmPolicy
 
@@ -197,7 +198,7 @@ class ServerPolicy(VllmPolicy):
 
     @property
     def _who(self) -> str:
-        """Subject of error messages."""
+        """Returns the subject of error messages: the server and its URL."""
         return f"The vLLM server at {self.url}"
 
     def _gate(self) -> asyncio.Semaphore:
@@ -321,7 +322,8 @@ class EnginePolicy(VllmPolicy):
         return checked("The vLLM engine", list(output.token_ids), logprobs, output.finish_reason)
 
     async def _drive(self) -> None:
-        """Steps the engine while requests wait; hands an error of a step to all of them."""
+        """Runs steps of the engine until no request waits. If a step fails, all waiting requests get its
+        error."""
         while self.waiting:
             # Sessions that just got their turn can search and send the next request before the engine
             # steps again.
@@ -337,7 +339,7 @@ class EnginePolicy(VllmPolicy):
                 return
 
     def _step(self) -> None:
-        """Runs one step of the engine and resolves the turns that it completed.
+        """Runs one step of the engine and gives the completed turns to the requests that wait for them.
 
         Raises ModelError if the engine has lost a request, because that request would wait for ever.
         """

@@ -18,7 +18,8 @@ from masksearch.types import MASK, MaskedTask, Question
 _NUMBERED = re.compile(
     r"(?P<start>^|[;；])[ \t]*(?P<number>\d{1,2})[ \t]*(?:[.:．：](?!\d)|[)）、])[ \t]*", re.MULTILINE
 )
-# A mask, a word (a single character in scripts without spaces), or a punctuation mark.
+# Matches one token for word alignment: a mask, a word (a single character in scripts without spaces), or a
+# punctuation mark.
 _TOKEN = re.compile(rf"{re.escape(MASK)}|[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 MOST_TOKENS = 2000
 """Maximum number of tokens of a predicted paragraph that word alignment uses (alignment takes quadratic
@@ -77,7 +78,8 @@ def parse_fills(text: str, masks: int) -> list[str]:
 
 
 def _marks(text: str) -> list[tuple[int, int, int]]:
-    """Returns the numbers that open a fill: (number, start of the mark, start of the fill)."""
+    """Returns one tuple for each number that starts a fill: (number, position of the number, position of the
+    fill)."""
     marks: list[tuple[int, int, int]] = []
     for match in _NUMBERED.finditer(text):
         number = int(match["number"])
@@ -138,7 +140,7 @@ def _aligned_fills(predicted: str, task: MaskedTask) -> list[str]:
     shown = [None if token == MASK else token.lower() for token in _TOKEN.findall(task.text)]
     found = list(_TOKEN.finditer(predicted))[:MOST_TOKENS]
     matcher = SequenceMatcher(None, shown, [match[0].lower() for match in found], autojunk=False)
-    # Position in `shown` -> position in `found`, for every copied token.
+    # For every token that the prediction copied: its position in `shown` -> its position in `found`.
     pairs = {
         block.a + offset: block.b + offset
         for block in matcher.get_matching_blocks()
@@ -148,7 +150,7 @@ def _aligned_fills(predicted: str, task: MaskedTask) -> list[str]:
     if not pairs or len(pairs) < LEAST_COPIED * visible:
         return [""] * task.masks
     fills: list[str] = []
-    taken = 0  # tokens of `found` that precede the current position
+    taken = 0  # number of tokens of `found` that are used so far
     for place, token in enumerate(shown):
         if token is not None:
             taken = max(taken, pairs.get(place, -1) + 1)

@@ -45,8 +45,8 @@ FIELD_WORDS = 1000
 RAW = 2000
 """Maximum number of characters of the judge's reply that a verdict records."""
 OUTAGE = 8
-"""Number of consecutive items without a reply that counts as an outage; no more requests are sent then. A
-larger `concurrency` takes the place of this number."""
+"""Number of consecutive items without a reply that counts as an outage. In an outage, no more requests are
+sent. If `concurrency` is larger, it is used instead of this number."""
 MOST_OPENINGS = 100
 """Maximum number of opening braces of a reply that the parser tries as the start of JSON."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
@@ -86,12 +86,12 @@ class Verdict:
 
     correct: bool | None
     raw: str = ""
-    """The reply, cut to RAW characters."""
+    """The judge's reply, cut to RAW characters."""
     error: str = ""
     tokens: int = 0
-    """Tokens of prompts and replies together, as the server counts them."""
+    """Number of tokens of the judge's prompts and replies together, as the server counts them."""
     written: int = 0
-    """Tokens of the replies."""
+    """Number of tokens of the judge's replies."""
     settled: bool = True
     """Whether the verdict is final; False if the endpoint failed, so that a later run asks again."""
 
@@ -204,7 +204,7 @@ class Judge:
         return await asyncio.shield(asked[key])
 
     async def verdict(self, item: Item, policy: EndpointPolicy) -> Verdict:
-        """Judges one item without the cache. Raises EndpointError."""
+        """Judges one item; neither reads nor writes the cache. Raises EndpointError."""
         return await self._verdict(self.messages(item), policy) if is_asked(item) else Verdict(False)
 
     def messages(self, item: Item) -> list[dict[str, Any]]:
@@ -253,7 +253,6 @@ class Judge:
                     raise
                 # A bad request concerns only this item, which may be too long, for example. It is no sign of
                 # an outage.
-                # of an outage.
                 if error.status not in BAD_REQUEST:
                     work.failed, work.reason = work.failed + 1, str(error)
                 return Verdict(None, error=str(error), settled=False)
@@ -318,11 +317,11 @@ class _Work:
     policy: EndpointPolicy
     places: asyncio.Semaphore
     outage: int
-    """Consecutive failures that count as an outage."""
+    """Number of consecutive items without a reply that counts as an outage (see `OUTAGE`)."""
     failed: int = 0
-    """Consecutive items without a reply so far."""
+    """Number of consecutive items without a reply so far; a reply sets it back to 0."""
     reason: str = ""
-    """Error of the last failure."""
+    """Error message of the last item without a reply; items that are not sent during an outage get it too."""
 
 
 def is_asked(item: Item) -> bool:
@@ -346,7 +345,8 @@ def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
 
 
 def _load(folder: str) -> dict[str, tuple[str, Any]]:
-    """Loads source and template of each prompt file; the user's files replace ours.
+    """Loads the source text and the template of each of the judge's prompt files. Files in `folder`, the
+    user's prompt folder, replace ours.
 
     Raises UsageError for a folder without prompt files, and for a file that is unreadable or not a valid
     template.
@@ -437,7 +437,7 @@ _VERDICTS = {"correct": True, "incorrect": False}
 
 
 class _Pairs:
-    """A JSON object with all its pairs, repeated names included."""
+    """A JSON object as a list of (name, value) pairs. Unlike a dict, it keeps repeated names."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         self.pairs = pairs

@@ -117,7 +117,7 @@ def mean_score(scores: Sequence[Score]) -> Score:
 
 
 def fill_scores(fills: Sequence[Fill]) -> list[Score]:
-    """Returns one score per fill, in order. An empty fill scores 0."""
+    """Returns the score of each fill against its golds, in order. An empty fill scores 0."""
     return [score_answer(fill.text, fill.golds, fill.language) for fill in fills]
 
 

@@ -121,7 +121,7 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
 
 
 def counted(app: App, metrics: Metrics) -> App:
-    """Returns `app` with every request counted in `metrics`."""
+    """Returns an application that calls `app` and counts every request in `metrics`."""
 
     async def call(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

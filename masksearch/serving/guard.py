@@ -47,7 +47,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
         _timer: asyncio.TimerHandle | None = None
         _in_head = True
         _overhead = 0
-        """Bytes of the request so far that are not its body: head, chunk sizes, trailers."""
+        """Number of bytes of the current request that are not its body (head, chunk sizes, trailers); 0
+        before a request starts."""
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -95,8 +96,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
             self._watch(self.transport.get_write_buffer_size())
 
         def _watch(self, unsent: int) -> None:
-            """Starts a check that runs after `UNREAD` seconds: whether the client has read some of the
-            `unsent` bytes."""
+            """If bytes are unsent, checks after `UNREAD` seconds whether the client has read some of them. If
+            the client has read none, the connection is aborted."""
             if unsent:
                 self.loop.call_later(UNREAD, self._unread, unsent)
 
@@ -108,7 +109,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self.transport.abort()
 
         def _wait(self, seconds: float) -> None:
-            """Restarts the timer."""
+            """Restarts the timer. If the request has not arrived in `seconds` seconds, `_late` decides what
+            happens."""
             self._stop()
             self._timer = self.loop.call_later(seconds, self._late)
 
@@ -129,7 +131,8 @@ def guarded(settings: ServeSettings) -> type[asyncio.Protocol]:
                 self._cut(408, f"The request did not arrive within {settings.read_timeout:g} seconds.")
 
         def _cut(self, status: int, detail: str, headers: bytes = b"") -> None:
-            """Closes the connection. Sends this answer first, unless another answer has started."""
+            """Closes the connection. Before that, sends an answer with this status, unless another answer has
+            started."""
             self._stop()
             if not self.transport.is_closing():
                 if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:

@@ -46,12 +46,12 @@ class Metrics:
         ).set_function(waiting)
 
     def request(self, path: str, status: int, seconds: float) -> None:
-        """Counts an answered request."""
+        """Counts an answered request and records the seconds that it took."""
         self._requests.labels(path, status).inc()
         self._seconds.labels(path).observe(seconds)
 
     def queries(self, count: int) -> None:
-        """Counts the queries of a request."""
+        """Adds the number of queries of one request."""
         self._queries.inc(count)
 
     def batch(self, size: int) -> None:

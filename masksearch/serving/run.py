@@ -88,7 +88,8 @@ def make_server(app: App, settings: ServeSettings) -> Any:
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
-            """Discards the signals: uvicorn would raise them again, but this server handles them itself."""
+            """Discards the signals that uvicorn captured. uvicorn would raise them again after its end, but
+            this server handles them itself."""
             with super().capture_signals():
                 yield
                 self._captured_signals.clear()

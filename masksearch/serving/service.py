@@ -96,6 +96,6 @@ def refusal(error: Exception) -> Refused:
 
 
 def _count(searcher: Searcher) -> int | None:
-    """Returns the number of passages; None if the searcher does not give the number."""
+    """Returns the number of indexed passages; None if the searcher does not give this number."""
     passages = getattr(searcher, "passages", None)
     return None if passages is None else len(passages)

@@ -30,7 +30,8 @@ LONGEST_KEPT = 2000
 
 
 class Refused(Exception):
-    """An error answer: an HTTP status, a sentence, headers."""
+    """An error that becomes the answer to a request: an HTTP status, a sentence that explains it, and
+    headers."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -116,7 +117,7 @@ def parse(body: bytes, model: type[Body]) -> Body:
 
 def results_wanted(asked: Retrieve, settings: ServeSettings) -> int:
     """Returns the number of results per query of a request. Raises Refused (422) if it exceeds a limit."""
-    k = asked.topk or settings.default_k  # as Search-R1's server reads null and 0
+    k = asked.topk or settings.default_k  # null and 0 select the default, as in Search-R1's server
     count = len(asked.queries)
     if count > settings.max_queries:
         raise Refused(

@@ -1,9 +1,10 @@
 """Continuous batching of many sessions in this process.
 
-Each session is an asyncio coroutine and owns a slot of the key-value cache. While sessions wait for their
-next stretch of text, the engine runs forward passes over all of them. Other coroutines (a search, for
-example) run between the passes, so a slow tool never delays the batch. When a session ends, the next waiting
-session gets its slot. A tool's text is prefilled into the slot of its session alone. A new session copies the
+Each session is an asyncio coroutine and owns a slot of the key-value cache. A stretch is the text that one
+call of `generate` returns, up to a stop string or a token limit. While sessions wait for their next stretch,
+the engine runs forward passes over all of them. Other coroutines (a search, for example) run between the
+passes, so a slow tool never delays the batch. When a session ends, the next waiting session gets its slot. A
+tool's text is prefilled into the slot of its session; the other slots do not change. A new session copies the
 keys and values of a prompt prefix that another slot holds already: in a group of rollouts the whole prompt,
 in an evaluation the instruction. Every session has its own seed. The order of the work depends only on the
 order of the requests.
@@ -33,16 +34,17 @@ PREFILL_TOKENS_GPU = 16384
 PATIENCE_GPU = 8
 """On a GPU, a prefill waits for at most this number of decoding passes.
 
-A GPU pass over few tokens takes about as long as a pass over many, so prefills are collected and share one
-pass. The prefill runs earlier if at least 1/8 of the requests wait for it.
+A GPU pass over few tokens takes about as long as a pass over many tokens. So prefills are collected and share
+one pass. The prefill runs earlier if at least 1/8 of all requests wait for a prefill.
 """
 SHARED_TOKENS = 16
-"""Shortest common prefix, in tokens, that is worth copying."""
+"""Minimum number of tokens of a common prefix that is copied from another slot; a shorter prefix is
+recomputed."""
 
 
 @dataclass(eq=False)
 class Stream:
-    """A running sequence of tokens and its slot."""
+    """The token sequence of one session, and the cache slot that holds its keys and values."""
 
     slot: int
     temperature: float
@@ -54,18 +56,20 @@ class Stream:
 
     @property
     def cached(self) -> int:
-        """Number of tokens in the slot."""
+        """Number of tokens whose keys and values are in the slot."""
         return len(self.held)
 
     def advance(self) -> None:
-        """Marks the pending tokens as held, after the forward pass that put them into the slot."""
+        """Moves the pending tokens to `held`. Called after the forward pass that computed their keys and
+        values."""
         self.held += self.pending
         self.pending = []
 
 
 @dataclass(eq=False)
 class Request:
-    """A request for a stretch of text. `accept(token)` returns whether the stretch ends with this token."""
+    """A session's request for its next stretch of text. `accept(token)` returns whether this token ends the
+    stretch."""
 
     sequence: Stream
     max_tokens: int
@@ -94,7 +98,7 @@ class Engine:
         self.patience = PATIENCE_GPU if self.device.type != "cpu" else 0
         """Maximum number of decoding passes for which a prefill waits; 0 on a CPU."""
         self.held_back = 0
-        """Decoding passes for which the next prefill has waited so far."""
+        """Number of decoding passes for which the next prefill has waited so far."""
         self.recorded: RecordedPasses | None = None
         if graphs_wanted(self.device):
             self.recorded = RecordedPasses(self._hidden, slots, self.device)
@@ -106,7 +110,8 @@ class Engine:
     # -- admission and release of sessions ----------------------------------------------------------------
 
     async def admit(self, temperature: float, seed: int) -> Stream:
-        """Waits for a free slot, first come first served, and returns a new stream in this slot."""
+        """Waits for a free slot and returns a new stream in this slot. Waiting sessions are served in order
+        of arrival."""
         while len(self.running) >= self.slots:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.waiting.append(turn)
@@ -151,9 +156,10 @@ class Engine:
         return request.ids, request.logprobs
 
     async def _drive(self) -> None:
-        """Runs passes while there are requests. If a pass fails, all open requests get its error."""
+        """Runs forward passes until no request is left. If a pass fails, all open requests get its error."""
         while self.requests:
-            # A session that just got its stretch can search and send its next request before the next pass.
+            # This gives the event loop a turn: a session whose stretch is complete can search and send its
+            # next request before the next pass.
             for _ in range(3):
                 await asyncio.sleep(0)
             try:
@@ -168,7 +174,7 @@ class Engine:
     # -- one forward pass ---------------------------------------------------------------------------------
 
     def _step(self) -> None:
-        """Runs a prefill or one decoding pass."""
+        """Runs one pass over the open requests: either a prefill, or one decoding pass."""
         self.requests = [request for request in self.requests if not request.done.done()]
         # A sequence that decodes has one pending token; after a prompt or a tool's text it usually has more.
         fresh = [request for request in self.requests if len(request.sequence.pending) != 1]
@@ -181,7 +187,8 @@ class Engine:
             self._decode([request for request in self.requests if len(request.sequence.pending) == 1])
 
     def _prefill(self, requests: Sequence[Request]) -> None:
-        """Runs the pending tokens of several sequences; a shared prefix runs only once."""
+        """Runs the pending tokens of several sequences. A prefix that several new sequences share is computed
+        only once."""
         waiting = list(requests)
         while waiting:
             ready, waiting = self._share_beginnings(waiting)
@@ -191,8 +198,8 @@ class Engine:
         """Copies into each new slot the longest prefix of its prompt that another slot holds.
 
         Returns two lists: the requests that can run now, and the requests that must wait. A request waits if
-        a request of the first list shares a longer prefix with its prompt than any slot holds: it can copy
-        this prefix once that request has run.
+        its prompt has a longer prefix in common with a request of the first list than with any filled slot.
+        Once that request has run, the waiting request can copy this prefix.
         """
         ready: list[Request] = []
         waiting: list[Request] = []
@@ -219,7 +226,8 @@ class Engine:
         return ready, waiting
 
     def _run_pending(self, requests: Sequence[Request]) -> None:
-        """Runs the pending tokens in batches, longest first to keep the padding small."""
+        """Runs the pending tokens of the requests in batches. The longest come first, so that the sequences
+        of a batch have similar lengths and need little padding."""
         ordered = sorted(requests, key=lambda request: -len(request.sequence.pending))
         while ordered:
             longest = len(ordered[0].sequence.pending)
@@ -244,13 +252,14 @@ class Engine:
     def _decode(self, requests: Sequence[Request]) -> None:
         """Decodes one token for every request.
 
-        The pass covers all slots up to the last one in use. It includes slots whose session waits for a tool;
-        their results are ignored.
+        The pass covers all slots from the first to the last slot in use. It includes slots whose session
+        waits for a tool; their results are ignored.
         """
         width = max(self.running) + 1
         written, places = [0] * width, [0] * width
         for slot, sequence in self.running.items():
-            # A slot without a request also writes; its next real token overwrites this position.
+            # The pass writes keys and values to slots without a request too. The next real token of such a
+            # slot overwrites them.
             places[slot] = sequence.cached
         for request in requests:
             written[request.sequence.slot] = request.sequence.pending[0]
@@ -324,7 +333,7 @@ class Engine:
 
 
 def common_prefix(one: Sequence[int], other: Sequence[int]) -> int:
-    """Returns the length of the longest common prefix of two sequences."""
+    """Returns the number of tokens in the longest common prefix of two sequences."""
     for place, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:
             return place
@@ -339,8 +348,8 @@ def longest_prefix(tokens: Sequence[int], others: Sequence[Sequence[int]]) -> tu
     best, length = 0, 0
     start = tokens[:1]
     for place, other in enumerate(others):
-        # Most sequences share only the instruction. One comparison of slices rules out a sequence without a
-        # longer prefix than the best so far, so its tokens need not be counted one by one.
+        # Most sequences share only the instruction. One comparison of slices shows whether a sequence can
+        # beat the longest prefix so far. If not, its tokens are not compared one by one.
         if start and other[: length + 1] == start:
             best, length = place, common_prefix(tokens, other)
             start = tokens[: length + 1] if length < len(tokens) else []

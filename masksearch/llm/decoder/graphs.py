@@ -25,8 +25,8 @@ from masksearch.runtime.progress import say
 SWITCH = "MASKSEARCH_CUDA_GRAPHS"
 """Environment variable that turns recording off if its value is 0."""
 WORTH_RECORDING = 3
-"""A size is recorded when its third pass comes. Recording takes as long as a few passes, so it would not
-pay for a rare size."""
+"""A size is recorded at this pass of that size, counted from 1. Recording takes as long as a few passes, so
+it would not pay for a rare size."""
 SPAN_STEP = 128
 """The length of the longest sequence is rounded up to a multiple of this many tokens."""
 WIDTH_STEPS = 8
@@ -42,7 +42,7 @@ Replay = Callable[[], torch.Tensor]
 
 
 def graphs_wanted(device: torch.device) -> bool:
-    """Whether to record passes: on CUDA, unless the environment turns it off."""
+    """Whether to record passes: True on CUDA, unless the environment variable `SWITCH` is 0."""
     return device.type == "cuda" and os.environ.get(SWITCH, "1") != "0"
 
 
@@ -61,7 +61,7 @@ class RecordedPasses:
         self.tokens = torch.zeros((slots, 1), dtype=torch.long, device=device)
         self.positions = torch.zeros((slots, 1), dtype=torch.long, device=device)
         self.passes: Counter[tuple[int, int]] = Counter()
-        """Passes so far of each size (slots, span)."""
+        """Number of passes so far, by size: (number of slots, span in tokens)."""
         self.replays: dict[tuple[int, int], Replay] = {}
         self.pool: Any = None
         self.failed = False
@@ -85,8 +85,8 @@ class RecordedPasses:
         self.passes[size] += 1
         if self.passes[size] < WORTH_RECORDING:
             return None
-        # The padding rows belong to slots beyond `width`. These slots are free: the padding writes to their
-        # first position, and the next session in a slot overwrites it.
+        # The padding rows belong to slots beyond `width`, which are free. The padding writes to the first
+        # position of these slots; the next session in a slot overwrites that position.
         padding = (0, 0, 0, size[0] - width)
         self.tokens[: size[0]].copy_(torch.nn.functional.pad(tokens, padding))
         self.positions[: size[0]].copy_(torch.nn.functional.pad(positions, padding))
@@ -95,7 +95,8 @@ class RecordedPasses:
         return self.replays[size]()[:width]
 
     def _try_to_record(self, size: tuple[int, int]) -> bool:
-        """Records a size; returns False if recording fails, and then never records a pass again."""
+        """Records a pass of this size. If recording fails, returns False, and later passes are not recorded
+        either."""
         width, span = size
         try:
             if self.pool is None and self.tokens.is_cuda:
@@ -113,7 +114,8 @@ class RecordedPasses:
 
 
 def record_graph(work: Callable[[], torch.Tensor], pool: Any) -> Replay:
-    """Records `work` as a CUDA graph. `work` may only read tensors whose memory stays valid."""
+    """Records the function `work` as a CUDA graph and returns its replay. `work` may read only tensors whose
+    memory is not freed before the last replay."""
     warm_up: Any = torch.cuda.Stream()  # type: ignore[no-untyped-call]
     warm_up.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(warm_up):

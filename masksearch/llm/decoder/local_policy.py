@@ -29,7 +29,7 @@ class LocalPolicy(TokenPolicy):
 
 
 class LocalSession(TokenSession):
-    """A sequence of tokens in a slot."""
+    """A session whose keys and values are in one slot of the engine."""
 
     policy: LocalPolicy
 
@@ -38,7 +38,8 @@ class LocalSession(TokenSession):
         self.stream = stream
 
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
-        """Draws tokens one by one and tests each for the end of the stretch."""
+        """Samples tokens one by one. After each token, tests whether the text ends there
+        (`TokenPolicy.ended`)."""
         ids: list[int] = []
         finish: Ending | None = None
 
@@ -59,5 +60,5 @@ class LocalSession(TokenSession):
         return count
 
     def close(self) -> None:
-        """Frees the slot."""
+        """Frees the session's slot in the engine."""
         self.policy.engine.release(self.stream)

@@ -40,7 +40,7 @@ class SlotCache(Cache):  # type: ignore[misc]
 
     @property
     def length(self) -> int:
-        """Present capacity of a slot in tokens."""
+        """Number of tokens for which a slot has memory now."""
         return self.keys.shape[3]
 
     # `grow` creates its tensors during a forward pass, in inference mode. Such tensors can be changed only in
@@ -113,8 +113,8 @@ def slot_attention(
     kv_heads = key.shape[1]
     groups = heads // kv_heads
     folded = query.reshape(batch, kv_heads, groups * tokens, dim)
-    # The mask is repeated for each query head of a group: (batch, 1, groups * tokens, span). With one token,
-    # broadcasting does the same.
+    # The mask is repeated for each query head that shares a key head: (batch, 1, groups * tokens, span). With
+    # one token, broadcasting has the same effect.
     mask = attention_mask if tokens == 1 else attention_mask.repeat(1, 1, groups, 1)
     # out: (batch, kv_heads, groups * tokens, dim)
     out = torch.nn.functional.scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)

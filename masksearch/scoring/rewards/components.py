@@ -54,7 +54,7 @@ def _fill_reward(fill: Fill, kind: AnswerReward, length_factor: float) -> float:
         return max(_recall_length(fill, gold, length_factor) for gold in fill.golds)
     score = score_answer(fill.text, fill.golds, fill.language)
     by_metric: dict[str, float] = {"em": score.em, "f1": score.f1, "recall": score.recall}
-    return by_metric[kind]  # an unknown reward raises KeyError instead of paying another metric
+    return by_metric[kind]  # an unknown `kind` raises KeyError
 
 
 def _recall_length(fill: Fill, gold: str, factor: float) -> float:

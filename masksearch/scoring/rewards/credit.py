@@ -47,10 +47,11 @@ def token_credits(
     """Returns the credit to add to the advantage of each token.
 
     The credit is weight * (share - baseline) at the tokens of a search turn and 0 elsewhere. `mask` is 1 at
-    model tokens, and each run of ones is one model turn; the result has the length of `mask`. If a turn has
-    no tokens, there are fewer runs than turns; then no token is credited.
+    model tokens, and each sequence of adjacent ones is one model turn. The result has the length of `mask`.
+    If a turn has no tokens, the turns cannot be matched with `mask`; then no token is credited.
     """
-    runs = [(key, len(list(run))) for key, run in groupby(mask)]  # (mask value, tokens) of each run
+    # (mask value, number of tokens) of each sequence of adjacent equal values
+    runs = [(key, len(list(run))) for key, run in groupby(mask)]
     if sum(key for key, _ in runs) != len(credits):
         return [0.0] * len(mask)
     column: list[float] = []

@@ -64,9 +64,9 @@ class Ledger(Record):
     found_share: float = 0.0
     """Share of the masks whose gold a tool turn showed."""
     format: float
-    """1 for a valid trajectory, otherwise 0."""
+    """1 for a trajectory of valid form (`protocol.is_valid`), otherwise 0."""
     overlong: float
-    """Length penalty, in [-1, 0]."""
+    """DAPO's length penalty, in [-1, 0], before its weight."""
     no_answer: float = 0.0
     """1 if the answer is missing or empty."""
     no_search: float = 0.0

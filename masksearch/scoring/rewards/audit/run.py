@@ -22,7 +22,7 @@ from masksearch.types import Question, Trajectory
 FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)
 """The first reward of this project, kept for comparison."""
 TOLERANCE = 1e-9
-"""Tolerance for rounding errors in sums of floats."""
+"""Tolerance for rounding errors in the comparison of a margin with the allowed margin."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Outcome:
     worst: str = ""
     """Id of the task with the largest margin."""
     left_out: int = 0
-    """Rollouts without a reward, because the judge gave no verdict."""
+    """Number of rollouts without a reward, because the judge gave no verdict."""
     failed: bool = False
     """Whether `margin` exceeds the allowed margin; always False for the honest rollouts."""
 

@@ -41,7 +41,7 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Aligns the first cell left and the others right."""
+    """Pads the cells of a row to the column widths. The first cell is aligned left, the others right."""
     numbers = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
     return [row[0].ljust(widths[0]), *numbers]
 

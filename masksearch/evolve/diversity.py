@@ -24,8 +24,8 @@ BLOCK = 500
 def distinct(words: Sequence[str], size: int, block: int = BLOCK) -> float:
     """Returns distinct-n for n = `size`, in [0, 1], as the mean over the blocks of `block` words.
 
-    An incomplete last block is ignored, but a text shorter than a block is one block. Returns 0 if there
-    is no n-gram.
+    An incomplete last block is ignored. A text shorter than one block is taken as one block. Returns 0 if
+    there is no n-gram.
     """
     shares = []
     for part in _blocks(words, block):
@@ -43,7 +43,8 @@ def _blocks(words: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 
 def entropy(terms: Sequence[str]) -> float:
-    """Returns -sum p log2 p of the terms' frequencies, in bits; 0 without terms."""
+    """Returns the entropy -sum p log2 p in bits, where p are the relative frequencies of the terms; 0
+    without terms."""
     counts, total = Counter(terms), len(terms)
     return sum(count / total * math.log2(total / count) for count in counts.values())
 

@@ -40,9 +40,9 @@ def check_search(settings: EvolveSettings) -> None:
 
 
 def measure(settings: EvolveSettings, model: Path, folder: Path) -> Results:
-    """Evaluates the teacher on the held-out tasks.
+    """Evaluates a round's teacher (the checkpoint `model`) on the held-out tasks.
 
-    Results of an earlier start in `folder` are reused.
+    If the run was started before, the results that it left in `folder` are reused.
     """
     if not (folder / RESULTS).exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -119,5 +119,5 @@ def gain(results: Results, before: Results, settings: EvolveSettings) -> dict[st
 
 
 def read_manifest(path: Path) -> Mapping[str, Any] | None:
-    """Reads a finished round's manifest; None if the round is not finished."""
+    """Reads the manifest of a round, which is written when the round is finished; None if it is missing."""
     return read_mark(path) or None

@@ -25,7 +25,7 @@ class Inputs:
 
     seed_data: tuple[Trajectory, ...]
     fresh: tuple[Task, ...]
-    """The fresh tasks of all rounds; each round takes the next `tasks_per_round` of them."""
+    """The tasks that rollouts are sampled on; each round takes the next `tasks_per_round` of them."""
     heldout: tuple[Task, ...]
 
     def tasks(self, number: int, settings: EvolveSettings) -> tuple[Task, ...]:
@@ -136,7 +136,7 @@ def mixture(
     All trajectories occur at least once. To reach the share, the seed data is repeated as a whole; then a
     random subset of the seed data is added.
     """
-    # Subtracts 1e-9, because a rounding error of the quotient could otherwise add a row.
+    # Subtracts 1e-9, because `ceil` of a quotient with a rounding error could otherwise add a row.
     needed = max(len(seed_data), math.ceil(share * len(evolved) / (1 - share) - 1e-9))
     passes, rest = divmod(needed, len(seed_data))
     chosen = sorted(random.Random(f"{seed}:mix").sample(range(len(seed_data)), rest))

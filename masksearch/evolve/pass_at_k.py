@@ -23,7 +23,7 @@ class Solved:
     solved: int
     """Number of correct samples."""
     sampled: int
-    """Number of judged samples."""
+    """Number of judged samples, right or wrong."""
 
 
 def pass_at_k(sampled: int, solved: int, k: int) -> float:
@@ -40,8 +40,8 @@ def pass_at_k(sampled: int, solved: int, k: int) -> float:
 def pass_table(tasks: Sequence[Solved], samples: int) -> dict[str, float]:
     """Returns `{"1": pass@1, ..., "n": pass@n}` for n = `samples`.
 
-    Each value is the mean over the tasks with at least k judged samples. A k without any such task is left
-    out.
+    Each value pass@k is the mean over the tasks with at least k judged samples. It is left out if there is
+    no such task.
     """
     table = {}
     for k in range(1, samples + 1):

@@ -9,9 +9,9 @@ from masksearch.evaluation.tables import format_table
 
 Manifest = Mapping[str, Any]
 MOST_COLUMNS = 8
-"""Maximum number of values of k for which each pass@k has a column.
+"""Maximum number of values of k for which the table has a pass@k column for every value.
 
-If there are more values, only powers of two and the largest k have a column.
+If there are more values, only the powers of two and the largest k have a column.
 """
 
 

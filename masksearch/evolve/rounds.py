@@ -95,7 +95,7 @@ def do_round(
     trajectories = clock.time(
         "rollouts", lambda: roll_out_round(settings, number, tasks, checkpoint, folder / ROLLOUTS)
     )
-    gc.collect()  # frees the teacher's memory
+    gc.collect()  # The teacher is no longer needed after the rollouts, so its memory is freed.
     judged = clock.time("judge", lambda: judge_rollouts(trajectories, settings, folder / ROLLOUTS))
     outcomes = clock.time("select", lambda: select(judged, data, settings, folder))
     kept = [outcome.trajectory for outcome in outcomes if not outcome.reason]
@@ -128,9 +128,10 @@ def do_round(
 
 
 class _Clock:
-    """Measures the seconds of each step of a round, summed over all starts.
+    """Measures the seconds of each step of a round, summed over all starts (first start and resumes) of the
+    run.
 
-    The time of a step that was killed is not counted.
+    If the run is killed during a step, the time spent on that step is not counted.
     """
 
     def __init__(self, log: Path) -> None:
@@ -176,7 +177,7 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
         )
         run_sft(wanted, checkpoint, folder / "sft")
         gc.collect()
-    remove(folder / "sft" / "states")  # may be left from a start that was killed
+    remove(folder / "sft" / "states")  # A killed start of the run may have left this folder.
     # SFT appends "+sft" to the model's name in every round. The name is therefore written again: the
     # initial model's name, "+evolve" and the round's number.
     write_json(
@@ -189,7 +190,8 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
 def _measured(
     best: int, settings: EvolveSettings, checkpoint: Path, work: Path, folder: Path
 ) -> dict[str, Any]:
-    """Evaluates the teacher; returns its held-out metrics and its gain over the best earlier round.
+    """Evaluates the teacher on the held-out tasks; returns its metrics and its gain over the best earlier
+    round.
 
     Returns an empty dict without held-out tasks.
     """

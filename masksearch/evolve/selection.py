@@ -64,7 +64,8 @@ def select(
 
 
 def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
-    """Reorders the indices of outcomes: the first of every task, then the second of every task, and so on."""
+    """Reorders `places`, indices of `outcomes`: the first sample of every task, then the second samples,
+    and so on."""
     seen: Counter[str] = Counter()
     turns: defaultdict[int, list[int]] = defaultdict(list)
     for place in places:
@@ -75,7 +76,8 @@ def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:
 
 
 class _Caps:
-    """Counts kept trajectories by task, document and query pattern, and applies the caps on these counts."""
+    """Counts kept trajectories by task, document and query pattern, and applies the caps (maximum counts)
+    to each."""
 
     def __init__(self, data: Sequence[Trajectory], candidates: int, settings: EvolveSettings) -> None:
         self.settings = settings
@@ -85,7 +87,8 @@ class _Caps:
         self.patterns: Counter[str] = Counter()
 
     def take(self, trajectory: Trajectory) -> str:
-        """Returns the name of the cap that excludes a trajectory; if none does, counts it and returns ""."""
+        """Returns the name of the cap that excludes a trajectory. If no cap excludes it, counts the
+        trajectory as kept and returns an empty string."""
         task, about, form = trajectory.task["id"], document(trajectory), pattern(trajectory)
         if self.tasks[task] >= self.settings.keep_per_task:
             return "cap of its task"

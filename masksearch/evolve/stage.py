@@ -104,7 +104,8 @@ def _inputs(settings: EvolveSettings) -> dict[str, Any]:
 
 
 def hash_of(path: Path) -> str:
-    """Returns the hash of a file, or the joined hashes of a folder's shards; empty for a missing path."""
+    """Returns the hash of a file, or the hashes of a folder's files, joined by spaces; empty for a missing
+    path."""
     if path.is_file():
         return hash_file(path)
     files = sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else []
@@ -114,7 +115,7 @@ def hash_of(path: Path) -> str:
 def best_round(manifests: Sequence[Manifest], settings: EvolveSettings) -> int:
     """Returns the best round (numbered from 1): the last round with a gain over the best round before it.
 
-    Returns 1 if no round gained, and 0 without rounds.
+    Returns 1 if no round had a gain, and 0 if `manifests` is empty.
     """
     best = 1 if manifests else 0
     for manifest in manifests:
@@ -161,7 +162,7 @@ def round_summary(manifest: Manifest) -> str:
 
 
 def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) -> None:
-    """Removes the models of all rounds but the last round and the chosen round."""
+    """Deletes the models of all rounds except the last round and the chosen round, to save disk space."""
     needed = {len(manifests), taken_round(manifests, settings)}
     for manifest in manifests:
         if manifest["round"] not in needed and not settings.keep_models:

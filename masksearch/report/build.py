@@ -114,8 +114,8 @@ def _plain(value: Any) -> Any:
 
 
 def _hash(script: str) -> str:
-    """Returns a script's base64 SHA-256 hash. The content security policy lists the hashes of the scripts
-    that may run."""
+    """Returns the SHA-256 hash of a script, in base64. The page's content security policy lists the hashes
+    of the scripts that may run."""
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
 
 
@@ -130,7 +130,8 @@ def _explorer_values(explorer: Explorer) -> Row:
 
 
 def _cut(shown: int, total: int) -> str:
-    """Returns a sentence with the number of trajectories on the page; empty if the page holds all of them."""
+    """Returns a sentence that `shown` of `total` trajectories are on the page; empty if the page holds all
+    of them."""
     if shown >= total:
         return ""
     return (
@@ -174,7 +175,7 @@ def _summary(value: Any) -> list[tuple[str, str]]:
 
 
 def _is_fact(value: Any) -> bool:
-    """Whether a value is a number, or a short line that is not an absolute path."""
+    """Whether a value of a summary is shown: numbers, and short lines that are not absolute paths."""
     if not isinstance(value, str):
         return isinstance(value, int | float)
     return 0 < len(value) <= 80 and "\n" not in value and not value.startswith("/")

@@ -62,7 +62,7 @@ def line_chart(
     y_low, y_high = y_ticks[0], y_ticks[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
-        """Converts data coordinates to SVG coordinates."""
+        """Converts the data coordinates of a point to SVG coordinates."""
         return (
             LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - LEFT - RIGHT),
             HEIGHT - BOTTOM - (y - y_low) / (y_high - y_low) * (HEIGHT - TOP - BOTTOM),
@@ -93,7 +93,7 @@ def line_chart(
 
 
 def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour: int) -> str:
-    """Draws one line with a dot at every point.
+    """Draws one series of a line chart: a line with a dot at every point.
 
     Each point is (x, y, SVG x, SVG y). The tooltip of a dot shows x and y.
     """
@@ -150,9 +150,9 @@ def _interval_row(row: Interval, low: float, middle: float, high: float, y: floa
 
 
 def _widened(low: float, high: float, share: float) -> tuple[float, float]:
-    """Widens a range at both ends by `share` of its length.
+    """Returns the range [low, high], extended at both ends by `share` of its length.
 
-    A range without length gets the length 1, because the axis divides by it.
+    A range of length 0 gets the length 1, because the axis divides by the length.
     """
     if high <= low:
         return low - 0.5, high + 0.5

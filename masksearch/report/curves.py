@@ -61,7 +61,7 @@ def curves(stage: Stage) -> list[Row]:
 
 
 def _points(log: list[Row], key: str) -> Points:
-    """Returns the (step, value) pairs of one key of the log, sorted by step.
+    """Returns the (step, value) pairs of one metric, the key `key` of the log rows, sorted by step.
 
     A resumed run may log a step twice; the last value counts.
     """

@@ -70,7 +70,8 @@ class Explorer:
 def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explorer:
     """Packs the trajectories of all stages. An evaluation's row without a trajectory is packed alone.
 
-    Packs at most `total` trajectories, shared evenly among the stages, and at most `per_stage` of each stage.
+    Packs at most `total` trajectories, shared evenly among the stages, and at most `per_stage` trajectories
+    of each stage.
     """
     found = [(stage, entries) for stage in stages if (entries := _entries(stage))]
     shares = fair_shares([min(len(entries), per_stage) for _, entries in found], total)
@@ -153,7 +154,7 @@ def _opens_with(heads: Sequence[Row]) -> int:
 
 
 class _Table:
-    """The tasks and records of the index, collected one by one."""
+    """Collects the tasks and records of the explorer's index, one record at a time."""
 
     def __init__(self) -> None:
         self.tasks: list[list[Any]] = []
@@ -162,7 +163,7 @@ class _Table:
         self._occurrences: Counter[tuple[int, str]] = Counter()
 
     def add(self, stage: int, trajectory: Trajectory | None, row: Row, raw: Row) -> None:
-        """Adds the record of one trajectory, and its task if the task is new.
+        """Adds the record of one trajectory, and its task if the index does not have the task yet.
 
         `stage` is the number of the stage, `row` the question's row in the results file (empty outside
         evaluations), `raw` the trajectory as a JSON object.
@@ -221,7 +222,8 @@ def spread(count: int, limit: int) -> list[int]:
 
 
 def fair_shares(sizes: Sequence[int], total: int) -> list[int]:
-    """Returns the sizes, with all sizes above a common maximum cut to it, so that the sum is at most `total`.
+    """Returns `sizes` with every size above a common maximum lowered to this maximum, so that the sum is at
+    most `total`.
 
     Evaluations on the same questions have equal sizes. With a common maximum they also have equal shares, so
     `spread` keeps the same questions of each. If `total` is less than the number of sizes, the first `total`

@@ -40,7 +40,7 @@ class Stage:
     kind: str
     status: str
     seconds: float | None
-    """Duration of the stage; None if unknown."""
+    """Duration of the stage in seconds; None if it is unknown."""
     summary: Any
     log: list[Row]
     trajectories: list[Row]
@@ -110,7 +110,8 @@ def load_other_runs(run_dirs: Sequence[str | Path]) -> Run:
 
 
 def _free_name(name: str, taken: set[str]) -> str:
-    """Returns a run's name and adds it to `taken`; if the name is taken already, appends a number first."""
+    """Returns a name for a run that is not in `taken`, and adds it there. A name that is taken already gets
+    a number."""
     free, count = name, 1
     while free in taken:
         count += 1
@@ -182,5 +183,6 @@ def _read_comparison(path: Path, notes: list[str]) -> Row | None:
 
 
 def _place(path: Path) -> str:
-    """Returns a file's name for notes on the page: its folder and name, without the path of the run."""
+    """Returns a file's folder and name, by which notes on the page refer to the file; leaves out the path
+    of the run."""
     return f"{path.parent.name}/{path.name}"

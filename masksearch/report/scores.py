@@ -208,7 +208,8 @@ _DIFFERENCES = ("n", "F1", "p (F1)", "corrected", "EM", "Recall", "Valid")
 
 
 def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) -> list[list[str]]:
-    """Builds a table row for every paired test; `names` returns the names of the two sides of a pair."""
+    """Builds a table row for every paired test in `pairs`; `names` returns the names of the two compared
+    sides."""
     return [
         [pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])]
         for pair in pairs

@@ -31,7 +31,8 @@ _COSTS = (
     "seconds",
 )
 _ELSEWHERE = ("masks", "guessable", "false_premise")
-"""Numbers of a row that describe the question, not the answer; they are not shown among the scores."""
+"""Fields of a results row with numbers that describe the question, not the answer; they are not shown among
+the scores."""
 
 
 def segments(turn: Turn) -> list[list[str]]:
@@ -97,7 +98,7 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
 
 
 def _reward(raw: Mapping[str, Any]) -> dict[str, float]:
-    """Returns the components of a trajectory's reward.
+    """Returns the reward of a trajectory as a dict of its components.
 
     The field `reward` is an object with the components, or a number, which is returned as `total`.
     """

@@ -86,13 +86,14 @@ def _values(rows: Sequence[Row], key: str) -> list[float]:
 
 
 def _means(values: Sequence[float], window: int) -> list[float]:
-    """Returns the moving average over `window` values; an empty list if there are fewer values."""
+    """Returns the moving averages of `values`, each over `window` values; empty if there are fewer."""
     return [fmean(values[end - window : end]) for end in range(window, len(values) + 1)]
 
 
 def _falls(rows: Sequence[Row], settings: AlarmSettings) -> Iterator[Alarm | None]:
-    """Yields, for each metric, an alarm if its moving average fell too far below its maximum, else None."""
-    # (alarm, key in the log, largest allowed fall, description, remedy)
+    """Yields one entry per metric: an alarm if the metric's moving average fell too far below its maximum,
+    else None."""
+    # one tuple per metric: (alarm, key in the log, largest allowed fall, description, remedy)
     checks: tuple[tuple[AlarmName, str, float, str, str], ...] = (
         (
             "likelihood",
@@ -140,7 +141,8 @@ def _ratio(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
 
 
 def _unfilled(rows: Sequence[Row], settings: AlarmSettings) -> Alarm | None:
-    """Returns the alarm `unfilled` if the last `empty_steps` steps had no group to train on, else None."""
+    """Returns the alarm `unfilled` if none of the last `empty_steps` steps had a group to train on, else
+    None."""
     recent = rows[-settings.empty_steps :]
     if len(recent) < settings.empty_steps or any(row.get("groups_kept", 1) for row in recent):
         return None
@@ -165,7 +167,7 @@ class Watch:
     """Checks each new log row: raises RunStopped at an alarm in `stop_on`, and reports other alarms once."""
 
     def __init__(self, settings: AlarmSettings, rows: Sequence[Row]) -> None:
-        """`rows` are the log rows from before the resume; empty for a new run."""
+        """`rows` are the log rows that the run wrote before it was resumed; empty for a new run."""
         self.settings, self.rows = settings, list(rows)
         self.reported: set[str] = set()
 

@@ -55,7 +55,7 @@ class Item:
 class Rate:
     """Counts of right rollouts and of all rollouts of a task; older rollouts count less (see `decayed`).
 
-    `step` is the step at which the counts were last updated.
+    `step` is the training step at which the counts were last updated.
     """
 
     solved: float
@@ -65,10 +65,11 @@ class Rate:
 
 @dataclass(frozen=True)
 class State:
-    """The changing part of a curriculum: stage (from 0), first step of the stage, measurements, solve rates.
-
-    `measures` are the held-out measurements made in this stage; higher is better. `rates` maps task ids to
+    """The changing part of a curriculum: current stage (from 0), first step of this stage, measurements,
     solve rates.
+
+    `measures` are the held-out measurements made in the current stage; higher is better. `rates` maps task
+    ids to solve rates.
     """
 
     stage: int = 0
@@ -100,7 +101,8 @@ def item_of(task: Task) -> Item:
 
 @lru_cache(maxsize=8)
 def pass_order(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
-    """Returns the random order of the indices 0 to count - 1 in pass number `turn` over them."""
+    """Returns the random order of the indices 0 to count - 1 in one pass over them; `turn` is the pass
+    number."""
     return tuple(random.Random(f"{seed}:{turn}").sample(range(count), count))
 
 
@@ -111,7 +113,7 @@ def index_at(place: int, count: int, seed: int | str) -> int:
 
 
 def decayed(rate: Rate, step: int, half_life: int) -> Rate:
-    """Returns a rate decayed to a later step: both counts are halved every `half_life` steps."""
+    """Returns a solve rate decayed to a later step: both of its counts are halved every `half_life` steps."""
     share = 0.5 ** (max(0, step - rate.step) / half_life)
     return Rate(rate.solved * share, rate.sampled * share, step)
 
@@ -119,7 +121,7 @@ def decayed(rate: Rate, step: int, half_life: int) -> Rate:
 def weight(rate: Rate | None, step: int, settings: CurriculumSettings) -> float:
     """Returns a task's weight max(floor, 4 p (1 - p)) with p = (solved + 1/4) / (sampled + 1/2).
 
-    The weight is in [floor, 1], and 1 for a task without a rate.
+    The weight is in [floor, 1]. A task without a solve rate has weight 1.
     """
     now = decayed(rate, step, settings.half_life) if rate else Rate(0.0, 0.0, step)
     share = (now.solved + PRIOR) / (now.sampled + 2 * PRIOR)
@@ -127,7 +129,8 @@ def weight(rate: Rate | None, step: int, settings: CurriculumSettings) -> float:
 
 
 def weighted_order(weights: npt.ArrayLike, seed: int, step: int) -> npt.NDArray[np.int64]:
-    """Returns all indices (n,) in the order of a weighted draw without replacement; weights are (n,).
+    """Returns the indices 0 to n - 1 in the order of a weighted draw without replacement. The result and
+    `weights` have shape (n,).
 
     Index i gets the random time -log(u_i) / w_i with u_i uniform, and the indices are sorted by these times
     (Efraimidis and Spirakis 2006, Weighted random sampling with a reservoir).
@@ -147,14 +150,15 @@ def share_out(steps: int, sizes: Sequence[float]) -> tuple[int, ...]:
     ends: list[int] = []
     for number in range(1, len(sizes) + 1):
         proportional = round(steps * sum(sizes[:number]) / total)
-        latest = steps - (len(sizes) - number)  # one step for each later stage
+        latest = steps - (len(sizes) - number)  # leaves at least one step for each later stage
         earliest = (ends[-1] if ends else 0) + 1
         ends.append(min(steps, max(min(proportional, latest), earliest)))
     return tuple(ends)
 
 
 def on_plateau(measures: Sequence[float], patience: int, min_gain: float) -> bool:
-    """Whether the last `patience` measures brought no gain of more than `min_gain` over the best before."""
+    """Whether none of the last `patience` measures exceeds the best earlier measure by more than
+    `min_gain`."""
     best, since = -math.inf, 0
     for value in measures:
         if value > best + min_gain:
@@ -179,10 +183,10 @@ class Curriculum:
     ) -> None:
         """Builds the curriculum of a training of `steps` steps.
 
-        `rates` are the initial solve rates. With `by_size` each stage gets steps in proportion to its number
-        of items, else all stages get equally many. `measured` is True if there are held-out items. Raises
-        TrainingError if a stage has no item, if the last stage would never start, or if stages end at a
-        plateau and there are no held-out items.
+        `rates` are the initial solve rates. With `by_size` each stage gets steps in proportion to its
+        number of items; otherwise all stages get the same number of steps. `measured` is True if there are
+        held-out items. Raises TrainingError if a stage has no item, if the last stage would never start, or
+        if stages end at a plateau and there are no held-out items.
         """
         self.items, self.settings, self.seed = items, settings, seed
         self.pools = stage_pools(items, settings)
@@ -196,7 +200,7 @@ class Curriculum:
                 "steps, so its last stage would never start; train longer, or give the stages fewer steps."
             )
         self.state = State(rates=dict(rates or {}))
-        # Cache: the latest (stage, step) and its weighted order.
+        # Cache: the latest (stage, step), and the weighted order of the items for it.
         self._order: tuple[tuple[int, int], npt.NDArray[np.int64]] | None = None
         if self.by_plateau and not measured:
             raise TrainingError(
@@ -243,7 +247,8 @@ class Curriculum:
         return pool[int(self._order[1][offset % len(pool)])]
 
     def record(self, step: int, counts: Mapping[str, tuple[int, int]]) -> None:
-        """Adds the rollouts of a step to the solve rates; `counts` maps a task id to (right, sampled)."""
+        """Adds the rollouts of a step to the solve rates; `counts` maps a task id to the numbers of
+        right rollouts and of counted rollouts."""
         rates = dict(self.state.rates)
         for key, (solved, sampled) in counts.items():
             old = decayed(rates[key], step, self.settings.half_life) if key in rates else Rate(0.0, 0.0, step)
@@ -255,7 +260,8 @@ class Curriculum:
         return (step - self.state.stage_start) % self.settings.measure_steps == 0
 
     def measured(self, step: int, value: float) -> bool:
-        """Adds a held-out measurement made just before `step`; returns whether `step` starts a new stage.
+        """Adds a held-out measurement that was made just before `step`; returns whether a new stage starts
+        at `step`.
 
         A new stage starts if plateaus end the stages and the measurements reached one. Higher values are
         better.

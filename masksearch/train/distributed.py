@@ -46,7 +46,7 @@ def on_first_rank(work: Callable[[], T]) -> T | None:
 
 
 def gather_lists(mine: Sequence[T]) -> list[T]:
-    """Returns the lists of all ranks, concatenated in the order of the ranks."""
+    """Returns the lists `mine` of all ranks, concatenated in the order of the ranks."""
     if count() == 1:
         return list(mine)
     from accelerate.utils import gather_object
@@ -55,12 +55,12 @@ def gather_lists(mine: Sequence[T]) -> list[T]:
 
 
 def from_first_rank(mine: T) -> T:
-    """Returns the first rank's value on every rank."""
+    """Broadcast: returns the first rank's value of `mine` on every rank."""
     return gather_lists([mine])[0]
 
 
 def mean_over_ranks(mine: torch.Tensor) -> float:
-    """Returns the mean over the ranks of one number per rank.
+    """Returns the mean of `mine`, one number per rank, over all ranks.
 
     A number that is not finite on one rank makes the mean not finite on all ranks, so that all ranks stop
     together.
@@ -73,7 +73,7 @@ def mean_over_ranks(mine: torch.Tensor) -> float:
 
 
 def share(total: int, name: str) -> int:
-    """Returns `total` divided by the number of ranks; `name` is the setting that errors name.
+    """Returns `total` divided by the number of ranks; `name` is the setting's name for the error message.
 
     Raises TrainingError if the division leaves a remainder.
     """
@@ -104,7 +104,7 @@ def save_trained(trainer: Any, tokenizer: Any, output: Path, mark: dict[str, Any
     """
     model = trainer.accelerator.unwrap_model(trainer.model)
     state = {}
-    for name, weight in plain_weights(model):  # on every rank, since gathering slices needs all of them
+    for name, weight in plain_weights(model):  # runs on every rank to gather the slices
         if is_first():
             state[name] = weight.detach().float().cpu()
     on_first_rank(lambda: save_checkpoint(model, tokenizer, output, mark, state))

@@ -25,7 +25,8 @@ def score_positions(
 ) -> tuple[torch.Tensor, ...]:
     """Returns the label's log-probability, the entropy, and whether the label is the likeliest token.
 
-    Each is (n,); `hidden` is (n, width) and `labels` is (n,). Only the log-probability has a gradient.
+    Each of the three tensors has shape (n,); `hidden` has shape (n, width) and `labels` (n,). Only the
+    log-probability has a gradient.
     """
     logits = head(hidden).float()  # (n, vocabulary)
     if temperature != 1.0:
@@ -78,9 +79,9 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
         # The hidden state at a position predicts the token after it.
         hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, length - 1, width)
         targets = labels[:, 1:].to(hidden.device)  # (batch, length - 1)
-        mask = targets != -100  # (batch, length - 1), True at n positions
+        mask = targets != -100  # (batch, length - 1), True at the n positions with a label
         head = self.get_output_embeddings()
-        columns = score_all(hidden[mask], targets[mask], head, temperature)  # three tensors (n,)
+        columns = score_all(hidden[mask], targets[mask], head, temperature)  # three tensors of shape (n,)
         # masked_scatter keeps the loss connected to the weights even if no position has a label.
         log_probs, entropy, top = (  # (batch, length - 1) each, 0 without a label
             column.new_zeros(mask.shape).masked_scatter(mask, column) for column in columns

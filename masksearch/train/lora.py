@@ -71,7 +71,8 @@ def add_adapters(model: Any, rank: int, alpha: float, seed: int) -> None:
 
 
 def adapt(model: Any, settings: Any) -> None:
-    """Adds adapters if `settings.lora` is set. Raises TrainingError if `frozen_layers` is set as well."""
+    """Adds adapters to the model if `settings.lora` is set. Raises TrainingError if `frozen_layers` is set
+    as well."""
     if not settings.lora:
         return
     if settings.frozen_layers:

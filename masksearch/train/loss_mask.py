@@ -23,8 +23,8 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Encoded:
-    """Token ids and labels of a whole trajectory, both (length,); a label is the token's id, or -100 without
-    loss."""
+    """Token ids and labels of a whole trajectory, both of shape (length,). A token with loss has its id as
+    label, a token without loss has -100."""
 
     input_ids: list[int]
     labels: list[int]
@@ -33,7 +33,8 @@ class Encoded:
     masks: int = 0
     """The task's number of masks; 0 for a question."""
     answer_tokens: int = 0
-    """Number of answer tokens, which end just before the end-of-message token; 0 without an answer."""
+    """Number of tokens of the answer; 0 without an answer. The last of them is just before the
+    end-of-message token."""
 
 
 def encode_turns(
@@ -41,7 +42,7 @@ def encode_turns(
 ) -> Encoded:
     """Returns the token ids and labels of a prompt and its turns.
 
-    If the model wrote the last turn, `end_id` (the end-of-message token) follows with loss.
+    If the model wrote the last turn, `end_id` (the end-of-message token) is appended and carries loss.
     """
     ids, labels = list(prompt_ids), [IGNORED] * len(prompt_ids)
     for turn in turns:

@@ -53,7 +53,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         self, args: Any, state: Any, control: Any, logs: dict[str, Any] | None = None, **kwargs: Any
     ) -> None:
         if not logs or "loss" not in logs:
-            return  # this is the trainer's summary after the last step, not a row of a step
+            return  # After the last step the trainer logs a summary, which is not the row of a step.
         row = {name: logs[key] for key, name in self.columns.items() if key in logs} | self.extra()
         seconds = round(time.monotonic() - self.started, 1)
         # All ranks get the first rank's row, so that they make the same decision from it, such as to stop
@@ -68,7 +68,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-        wait()  # until every rank has written its part of the state
+        wait()  # Waits until every rank has written its part of the state.
         if is_first() and folder.is_dir():
             self.save(folder)
             # The marker must not reach the disk before the files that it marks as complete.

@@ -103,7 +103,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "final_loss": loss,
     }
-    # The count covers the whole arranged order, so it is reported only if all of it was trained on.
+    # The count is over all rows of the arranged order, so it is reported only if all these rows were
+    # trained on.
     if not curriculum.moves and stopped is None:
         tokens = sum(len(row.input_ids) for row in order)
         summary |= {
@@ -226,6 +227,6 @@ def make_trainer(
 
 
 def _last_loss(trainer: Any) -> float:
-    """Returns the loss of the last logged step; NaN if no step was logged."""
+    """Returns the training loss of the last logged step; NaN if no step was logged."""
     losses = [row["loss"] for row in trainer.state.log_history if "loss" in row]
     return float(losses[-1]) if losses else float("nan")

@@ -76,7 +76,8 @@ def make_curriculum(rows: Sequence[Encoded], steps: int, settings: SftSettings) 
 
 
 def step_count(rows: int, settings: SftSettings) -> int:
-    """Returns the number of optimizer steps: `max_steps`, or `epochs` passes over this number of rows."""
+    """Returns the number of optimizer steps: `max_steps` if it is set, otherwise the steps of `epochs`
+    passes over `rows` rows."""
     return settings.max_steps or max(1, math.ceil(rows * settings.epochs / settings.batch_size))
 
 

@@ -46,7 +46,8 @@ class BatchSchedule:
     def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
         """Starts a step (counted from 0) and returns this rank's rows.
 
-        Before that, moves the curriculum to the step's stage and measures the held-out rows if due.
+        First it moves the curriculum to the step's stage, and measures the held-out rows if a measurement
+        is due.
         """
         self.figures = {}
         self.curriculum.begin(step)
@@ -113,7 +114,7 @@ def answers_right(top: torch.Tensor, label_mask: torch.Tensor, rows: Sequence[En
     found = []
     for row, likeliest, labelled in zip(rows, top, label_mask.bool(), strict=True):
         # The end-of-message token follows the answer, and counts as a part of it.
-        answer = likeliest[labelled][-(row.answer_tokens + 1) :]  # (answer tokens + 1,)
+        answer = likeliest[labelled][-(row.answer_tokens + 1) :]  # (number of answer tokens + 1,)
         found.append(bool(row.answer_tokens) and bool(answer.all()))
     return found
 
@@ -145,7 +146,8 @@ class SparseHeadTrainer(SFTTrainer):  # type: ignore[misc]
         return batches, self._get_num_items_in_batch(batches, device)
 
     def _batches(self, rows: Sequence[Encoded], size: int) -> Iterator[Any]:
-        """Yields micro-batches of `size` rows, padded to (size, tokens of the longest row)."""
+        """Yields micro-batches of `size` rows. Their tensors are padded to the shape (size, tokens of the
+        longest row)."""
         for start in range(0, len(rows), size):
             yield self.data_collator(
                 [{"input_ids": row.input_ids, "labels": row.labels} for row in rows[start : start + size]]

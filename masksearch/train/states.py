@@ -18,7 +18,7 @@ def seed_everything(seed: int) -> None:
     import torch
 
     random.seed(seed)
-    np.random.seed(seed % 2**32)  # NumPy takes 32 bits only
+    np.random.seed(seed % 2**32)  # NumPy accepts only 32-bit seeds
     torch.manual_seed(seed)
 
 
@@ -38,7 +38,7 @@ def resumable_state(folder: Path) -> str | None:
 
 
 def state_step(state: str | None) -> int:
-    """Returns the optimizer step of a saved state; 0 for None."""
+    """Returns the optimizer step at which a state was saved; 0 if `state` is None."""
     return int(Path(state).name.split("-")[1]) if state else 0
 
 

@@ -91,5 +91,5 @@ def neutralise_results(text: str) -> str:
 
 
 def _acts(line: str) -> bool:
-    """Whether the line contains a bracket that could open a tag or a special token."""
+    """Whether a line of a search result contains a bracket that could open a tag or a special token."""
     return neutralise(line).count(_REPLACED) > line.count(_REPLACED)

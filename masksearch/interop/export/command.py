@@ -63,7 +63,7 @@ def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str
 
 
 def _counted(rows: Iterator[dict[str, Any]], progress: Progress) -> Iterator[dict[str, Any]]:
-    """Yields the rows and advances the progress by one per row."""
+    """Yields the rows, and advances the progress display by one step per row."""
     for row in rows:
         yield row
         progress.step()
@@ -73,7 +73,7 @@ def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> d
     shape, file = shape_of(settings), Path(output)
     convert, columns = _converter(shape, settings)
     if settings.to == "llamafactory" and output != "-":
-        llamafactory.read_info(file.parent / llamafactory.INFO)  # raises an error early if it is damaged
+        llamafactory.read_info(file.parent / llamafactory.INFO)  # a damaged file raises an error early
     left_out: Counter[str] = Counter()
     with Progress("export", None, "trajectories") as progress:
         count = write(output, columns, _convert_all(rows, convert, shape, settings.all, left_out, progress))
@@ -87,7 +87,8 @@ def _export_trajectories(settings: ExportSettings, output: str, rows: Rows) -> d
 
 
 def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Columns]:
-    """Returns the converter of a target and shape, and the columns of its rows."""
+    """Returns the function that converts trajectories for the settings' target and shape, and the columns
+    of its rows."""
     if settings.to == "llamafactory":
         return llamafactory.converter(shape), llamafactory.COLUMNS[shape]
     return trl.converter(shape, settings), verl.SFT_COLUMNS if settings.to == "verl" else trl.COLUMNS[shape]
@@ -96,7 +97,7 @@ def _converter(shape: Shape, settings: ExportSettings) -> tuple[Converter, Colum
 def _convert_all(
     rows: Rows, convert: Converter, shape: Shape, keep: bool, left_out: Counter[str], progress: Progress
 ) -> Iterator[dict[str, Any]]:
-    """Yields the rows of all usable trajectories; raises DataError at the end if none was written."""
+    """Yields the exported rows of all usable trajectories. Raises DataError if there was no row."""
     written = 0
     for place, value in rows:
         trajectory, task = as_trajectory(place, value)
@@ -114,7 +115,7 @@ def _convert_all(
 
 
 def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter[str]) -> bool:
-    """Whether a trajectory is left out; counts its reason."""
+    """Whether a trajectory is left out of the export; if so, counts the reason in `left_out`."""
     if keep:
         return False
     reason = fault(trajectory)
@@ -127,6 +128,7 @@ def _dropped(trajectory: Trajectory, shape: Shape, keep: bool, left_out: Counter
 
 
 def _reasons(left_out: Counter[str]) -> str:
-    """Returns the reasons with their counts, as text that ends a sentence; empty without reasons."""
+    """Returns the reasons in `left_out` with their counts, as text that can end a sentence; empty if
+    nothing was left out."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.most_common())
     return f"; left out {left_out.total()}: {reasons}" if reasons else ""

@@ -37,7 +37,8 @@ def is_trajectory(value: dict[str, Any]) -> bool:
 
 
 def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
-    """Returns a record as a trajectory, and its task. Raises FormatError for a record of another form."""
+    """Returns a record as a trajectory, together with its task. Raises FormatError if the record is not a
+    trajectory."""
     if not is_trajectory(value):
         if "answers" not in value:
             raise FormatError(f"{place} is not a trajectory.")
@@ -56,7 +57,7 @@ def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
 
 
 def as_task(place: str, value: dict[str, Any]) -> Task:
-    """Returns a record as a task or question. Raises FormatError for a record of another form."""
+    """Returns a record as a task or question. Raises FormatError if the record is neither."""
     if is_trajectory(value):
         raise FormatError(f"{place} is a trajectory among tasks; export tasks and trajectories separately.")
     try:

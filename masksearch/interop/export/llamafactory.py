@@ -75,7 +75,7 @@ def _call(turn: Turn, tools: Tools) -> dict[str, str]:
     action, thought = parse_turn(turn.text, tools), thought_of(turn.text, tools)
     if isinstance(action, Invalid) or thought is None:
         raise LeftOut("not expressible as calls")
-    # LLaMA-Factory finds the end of the thought by these line breaks.
+    # LLaMA-Factory finds the end of the thought by the line breaks after it.
     before = f"<think>\n{thought.strip()}\n</think>\n\n"
     if isinstance(action, Answer):
         return _message("gpt", before + action.text)

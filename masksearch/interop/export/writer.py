@@ -48,7 +48,7 @@ def _write_parquet(path: Path, columns: Columns, rows: Iterable[dict[str, Any]])
         while block := list(itertools.islice(iterator, BLOCK)):
             writer.write_table(pyarrow.Table.from_pylist(block, schema=schema))
             count += len(block)
-            del block  # frees its memory before the next block is collected
+            del block  # frees the block's memory before the next block is collected
     return count
 
 
@@ -70,7 +70,8 @@ def _schema(columns: Columns) -> Any:
 
 
 def clear_leftovers(path: Path) -> None:
-    """Removes this output's temporary files of killed runs; keeps those of running processes."""
+    """Removes temporary files that killed exports to the same `path` left; keeps files of processes that
+    still run."""
     for leftover in _leftovers(path):
         process = re.fullmatch(rf"\.{re.escape(path.name)}\.(\d+)\.tmp", leftover.name)
         if process and not _is_running(int(process[1])):
@@ -85,7 +86,7 @@ def _is_running(process: int) -> bool:
     """Whether a process with this id exists."""
     try:
         os.kill(process, 0)
-    except PermissionError:  # a process of another user
+    except PermissionError:  # the process exists, but belongs to another user
         return True
     except (ProcessLookupError, OverflowError):
         return False

@@ -47,11 +47,11 @@ MEASURES = {
 }
 """Name of a measure in Inspect -> its field in a row of a results file."""
 SAMPLE_FIELDS = ("status", "failure", "searches", "failed_searches", "evidence_recall")
-"""Fields of a row that are copied into the sample's metadata."""
+"""Fields of a results file's row that are copied into the sample's metadata."""
 STORED = "masksearch:trajectory"
 """Key of the trajectory in a sample's store."""
 GROUP = "group"
-"""Key of a sample's metadata by which results are grouped."""
+"""Key of the value in a sample's metadata by which results are grouped."""
 
 
 @task(name="suite")
@@ -203,7 +203,8 @@ def native_tools(searcher: Searcher, settings: EvalSettings) -> Solver:
 
 
 def _keep(state: TaskState, trajectory: Trajectory) -> TaskState:
-    """Stores the scored trajectory for the scorer and for a later scoring of the log."""
+    """Stores the scored trajectory in the sample's store, for the scorer and for a later scoring of the
+    log."""
     one = task_from_json(trajectory.task)
     scores = score_task(trajectory.answer, one, str(trajectory.task.get("answer_form", "spans"))).to_json()
     state.store.set(STORED, trajectory.model_copy(update={"scores": scores}).to_json())

@@ -32,11 +32,11 @@ class Log:
     """The tool calls of one sample."""
 
     retrieved: list[tuple[str, ...]] = field(default_factory=list)
-    """Passage ids of each search."""
+    """For each search, the ids of the passages that it returned."""
     errors: list[str] = field(default_factory=list)
-    """Messages of failed searches."""
+    """The error message of each failed search."""
     refused: bool = False
-    """Whether the model called the search after its limit."""
+    """Whether the model called the search after the limit of searches was reached."""
 
     @property
     def searches(self) -> int:
@@ -106,7 +106,8 @@ def trajectory_of(
 
 
 def _turns(message: ChatMessage, messages: Sequence[ChatMessage]) -> list[Turn]:
-    """Returns the turns of an assistant message, with the replies to its calls."""
+    """Returns an assistant message as turns of a trajectory. Each search call is followed by its result
+    from `messages`."""
     if not isinstance(message, ChatMessageAssistant):
         return []
     text = deactivate_tags(message.text.strip())

@@ -32,7 +32,7 @@ from masksearch.types import Task, task_from_json
 def _tools(
     index: str, search: str, agent: str, reward: str
 ) -> tuple[Searcher, SearchSettings, AgentSettings, RewardSettings]:
-    """Opens the search and parses the settings, once per process."""
+    """Opens the search and parses the settings. The result is cached, so this happens once per process."""
     search_settings = SearchSettings.model_validate_json(search)
     agent_settings = AgentSettings.model_validate_json(agent)
     reward_settings = RewardSettings.model_validate_json(reward)
@@ -43,7 +43,7 @@ def _tools(
 
 
 _closing: dict[str, list[int]] = {}
-"""Tokenizer's name and size -> its closing tokens."""
+"""Cache: a tokenizer's name and size -> its closing tokens, the tokens whose text contains `>`."""
 
 
 class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
@@ -67,7 +67,7 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
     async def run(self, sampling_params: dict[str, Any], **row: Any) -> AgentLoopOutput:
         """Rolls out one row of `masksearch export --to verl`.
 
-        Raises DataError for a row of another form, and if the rollout produced no tokens to train on.
+        Raises DataError if the row has no task, or if the rollout produced no tokens to train on.
         """
         task, answer_form = read_task(row)
         config, agent = self.rollout_config, self.agent.model_copy(update={"answer_form": answer_form})
@@ -80,12 +80,13 @@ class MaskSearchLoop(AgentLoopBase):  # type: ignore[misc]
             int(config.prompt_length),
         )
         episode = await run_episode(task, policy, self.searcher, agent, Sampling(max_length=agent.max_length))
-        if episode.record is None:  # the prompt is too long, or the server failed at once
+        if episode.record is None:  # The prompt was too long, or the server failed at the first request.
             raise DataError(f"The task '{task.id}' could not be rolled out: {episode.trajectory.error}.")
         return self._output(episode, answer_form, policy.seconds)
 
     def _output(self, episode: Episode, answer_form: str, seconds: float) -> AgentLoopOutput:
-        """Returns the rollout with its reward; `seconds` is the time spent waiting for the server."""
+        """Returns the rollout and its reward as verl's output; `seconds` is the time spent waiting for
+        verl's server."""
         trajectory, record = episode.trajectory, episode.record
         assert record is not None
         ledger = reward_trajectory(trajectory, self.reward, answer_form, self.agent.max_searches > 0)

@@ -21,7 +21,7 @@ from masksearch.types import Hit
 
 
 def closing_tokens(tokenizer: Any) -> list[int]:
-    """Returns the tokens whose text contains `>`."""
+    """Returns the ids of the tokens whose text contains `>`, at which requests stop."""
     return [
         token
         for token, piece in enumerate(tokenizer.batch_decode([[token] for token in range(len(tokenizer))]))
@@ -48,7 +48,7 @@ class ServerPolicy:
         self.sampling_params, self.prompt_length = dict(sampling_params), prompt_length
         self.end_ids = frozenset(token for token in (tokenizer.eos_token_id,) if token is not None)
         self.seconds = 0.0
-        """Seconds spent waiting for the server."""
+        """Total time that this policy's sessions waited for the server, in seconds."""
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> ServerSession:
         """Starts a session.
@@ -66,7 +66,10 @@ class ServerPolicy:
         return ServerSession(self, prompt, sampling.max_length)
 
     async def ask(self, request: str, ids: Sequence[int], max_tokens: int) -> tuple[list[int], list[float]]:
-        """Returns the next tokens, at most `max_tokens`, and their log-probabilities. Raises ModelError."""
+        """Returns the next tokens after `ids`, at most `max_tokens`, and their log-probabilities.
+
+        Raises ModelError if the server returns a token without a valid log-probability.
+        """
         started = time.monotonic()
         parameters = {
             **self.sampling_params,
@@ -93,7 +96,7 @@ class ServerPolicy:
 
 
 class ServerSession:
-    """One sequence of tokens, with a mask of those that the model wrote."""
+    """One session: a growing sequence of tokens, with a mask of the tokens that the model wrote."""
 
     def __init__(self, policy: ServerPolicy, prompt: list[int], max_length: int) -> None:
         self.policy, self.max_length = policy, max_length
@@ -135,7 +138,7 @@ class ServerSession:
         )
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:
-        """Adds a tool's text as plain tokens, never as special ones; returns their number."""
+        """Adds a tool's text as plain tokens, never as special tokens; returns the number of added tokens."""
         ids = list(
             self.policy.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         )

@@ -28,7 +28,7 @@ def to_batch(groups: Sequence[Group], pad_id: int) -> dict[str, Any]:
         for rollout in group.rollouts:
             record = rollout.episode.record
             if record is None or not record.ids:
-                # The model wrote no token, such as after a prompt that fills the session's token limit.
+                # The model wrote no token, for example because the prompt fills the session's token limit.
                 # The trainer expects at least one token.
                 prompt = record.prompt_ids if record else [pad_id]
                 ids, mask, logprobs = [pad_id], [0], [0.0]
@@ -87,7 +87,7 @@ def _group_credits(group: Group, masks: Sequence[Sequence[int]], weight: float) 
 
 
 def is_trained(group: Group, rollout: Rollout) -> bool:
-    """Whether the tokens of a rollout carry loss."""
+    """Whether the model tokens of a rollout carry loss: its group is trained on, and it has a reward."""
     return group.trained and rollout.ledger.total is not None
 
 

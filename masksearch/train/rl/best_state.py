@@ -39,7 +39,7 @@ class StateScore:
 
 
 def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bool) -> StateScore | None:
-    """Returns the score of the state that was saved one step before the last log row, or None.
+    """Returns the score of the state that was saved one step before the step of the last log row, or None.
 
     With `heldout` the score is the F1 on the held-out tasks in the last row; None if this step did not
     measure them. Otherwise the score is the mean reward of the last `window` rows; None unless all of
@@ -50,7 +50,8 @@ def score_last_state(rows: Sequence[Mapping[str, Any]], window: int, heldout: bo
     if heldout:
         return StateScore(step, stage, last["heldout_f1"]) if "heldout_f1" in last else None
     rewards = [row["reward"] for row in rows[-window:] if row.get("stage", 1) == stage and "reward" in row]
-    # A full window is required: the first rows are of the untrained model, and a mean over few is noisy.
+    # A full window is required, because a mean over few rows is noisy, and the first rows measure the
+    # untrained model.
     return StateScore(step, stage, fmean(rewards)) if len(rewards) == window else None
 
 
@@ -63,7 +64,8 @@ def kept_score(work: Path) -> StateScore | None:
 
 
 def keep_state(state: Path, score: StateScore, work: Path) -> None:
-    """Copies or links the weights of a saved state into `work`, and replaces the state kept before."""
+    """Hard-links or copies the weights of a saved state into `work`, in place of the state that was kept
+    before."""
     with atomic_path(work / KEPT) as folder:
         shutil.copytree(
             state,

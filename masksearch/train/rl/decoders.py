@@ -104,14 +104,15 @@ def vllm_arguments(settings: RlSettings) -> dict[str, Any]:
 
 
 class SlotDecoder:
-    """Backend `slots`: our own decoder with a copy of the model, in the number format of `dtype`."""
+    """Backend `slots`: our own decoder with a copy of the model, in the number format of the setting
+    `dtype`."""
 
     def __init__(self, settings: RlSettings, model: Any, tokenizer: Any, name: str) -> None:
         decoder = copy.deepcopy(model).to(find_dtype(settings.dtype))
         self.policy = LocalPolicy(decoder, tokenizer, name, settings.decode_slots, settings.agent.max_length)
 
     def join(self, trainer: Any) -> None:
-        """Does nothing: the copy needs no connection."""
+        """Does nothing: this decoder's copy of the model needs no connection to the trainer."""
 
     def load(self, trainer: Any) -> None:
         """Copies the trainer's current weights into the decoder's model."""

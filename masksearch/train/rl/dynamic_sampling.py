@@ -144,7 +144,7 @@ def informative(group: Group, settings: RlSettings) -> bool:
 
 
 def comparable(group: Group) -> bool:
-    """Whether at least two rollouts of a group have a reward, so that there are advantages."""
+    """Whether at least two rollouts of a group have a reward. With fewer, there are no advantages."""
     return sum(rollout.ledger.total is not None for rollout in group.rollouts) >= 2
 
 
@@ -192,7 +192,7 @@ def collect_step(
     """
     kept: list[Group] = []
     dropped: list[Group] = []
-    # Each step has a fixed range of places in the stream, even if it does not use its refills.
+    # Each step has a fixed range of positions in the stream of tasks, even if it does not use its refills.
     place = step * settings.prompts_per_step * (1 + settings.max_refills)
     for attempt in range(1 + settings.max_refills):
         need = settings.prompts_per_step - len(kept)
@@ -209,7 +209,7 @@ def collect_step(
             (kept if keep else dropped).append(group)
         if len(kept) == settings.prompts_per_step:
             return kept, dropped
-    # The most recently dropped groups complete the batch, without loss.
+    # The batch is not full: the most recently dropped groups complete it, without loss.
     missing = settings.prompts_per_step - len(kept)
     without_loss = [replace(group, trained=False) for group in dropped[-missing:]]
     return kept + without_loss, dropped[:-missing]

@@ -60,7 +60,8 @@ class RolloutWorker:
             open_judge(settings.reward.judge, work / VERDICTS) if settings.reward.answer == "judge" else None
         )
         self.figures: dict[str, float] = {}
-        # "rollout" or "training": an out-of-memory error names the settings of this phase.
+        # The current phase, "rollout" or "training". An out-of-memory error names the settings of this
+        # phase.
         self.phase = "rollout"
 
     def __call__(self, prompts: Sequence[Any], trainer: Any) -> dict[str, Any]:
@@ -83,13 +84,13 @@ class RolloutWorker:
         return columns | credit_columns(batch, columns["env_mask"], self.settings.reward.search_credit)
 
     def _rank_settings(self) -> RlSettings:
-        """Returns the settings with this rank's share of `prompts_per_step`."""
+        """Returns the settings with `prompts_per_step` replaced by this rank's share of it."""
         return self.settings.model_copy(
             update={"prompts_per_step": share(self.settings.prompts_per_step, "prompts_per_step")}
         )
 
     def _begin(self, step: int) -> dict[str, float]:
-        """Moves the curriculum to a step, and measures the held-out tasks if due.
+        """Moves the curriculum to a step, and measures the held-out tasks if a measurement is due.
 
         Returns the metrics `heldout_f1` (if measured) and `stage` (if the curriculum has several stages).
         """
@@ -142,8 +143,8 @@ class RolloutWorker:
     ) -> None:
         """Records the rollouts of a step (counted from 0).
 
-        `parts` has the batch and the dropped groups of each rank. Every rank computes the metrics and the
-        solve rates of all ranks' rollouts; only the first rank writes rollouts.jsonl.
+        `parts` has one pair per rank: its batch and its dropped groups. Every rank computes the metrics and
+        the solve rates of all ranks' rollouts; only the first rank writes rollouts.jsonl.
         """
         batch = [group for kept, _ in parts for group in kept]
         dropped = [group for _, others in parts for group in others]

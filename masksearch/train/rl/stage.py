@@ -78,7 +78,7 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
     if settings.reward.answer == "judge":
-        open_judge(settings.reward.judge, None)  # raises an error for wrong settings before a model is loaded
+        open_judge(settings.reward.judge, None)  # Wrong settings fail before the model loads.
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     name = f"{checkpoint_name(settings.model)}+rl"
     with explain_out_of_memory(lambda: memory_remedy(settings, "rollout")):
@@ -144,7 +144,8 @@ def load_product(trainer: DapoTrainer, stopped: Alarm | None, work: Path) -> int
             return None
         load_trained(trainer, str(work / KEPT))
         return best.step
-    # After the alarm `nan` the newest state is still good, because it was saved before the alarm.
+    # After the alarm `nan` (a loss or gradient that is not finite) the newest state is still good, because
+    # it was saved before the alarm.
     folder, step = newest, state_step(newest)
     if best and stopped.name != "nan":
         folder, step = str(work / KEPT), best.step
@@ -173,7 +174,8 @@ def _last_is_best(trainer: DapoTrainer, best: StateScore) -> bool:
 
 
 def _checkpoint_note(stopped: Alarm | None, taken: int | None, settings: RlSettings) -> dict[str, Any]:
-    """Returns the summary's fields about the chosen checkpoint; empty if it has the last weights."""
+    """Returns the summary's fields about the chosen checkpoint; an empty dict if this is the model after
+    the last step."""
     if stopped is not None:
         note = (
             f"Stopped early: {stopped.text} The checkpoint is the one after step {taken} of {settings.steps}."
@@ -294,7 +296,8 @@ def make_trainer(
 
 
 def _summary(rows: Sequence[dict[str, Any]], steps: int, seconds: float) -> dict[str, Any]:
-    """Returns the stage's summary of all log rows; `seconds` is the time since the latest start."""
+    """Returns the stage's summary, computed from all log rows; `seconds` is the time since the run was last
+    started or resumed."""
     last = rows[-1] if rows else {}
     kept = sum(int(row.get("groups_kept", 0)) for row in rows)
     sampled = sum(int(row.get("groups_sampled", 0)) for row in rows)

@@ -10,7 +10,7 @@ from masksearch.types import Task
 
 
 class TaskStream(Protocol):
-    """An endless sequence of tasks; `stream[place]` is the task at a place (from 0)."""
+    """An endless sequence of tasks; `stream[place]` is the task at position `place` (from 0)."""
 
     def __getitem__(self, place: int) -> Task: ...
 
@@ -18,10 +18,10 @@ class TaskStream(Protocol):
 class CurriculumStream:
     """The endless sequence of tasks in the order of a curriculum.
 
-    Each step has one block of places for each of the `shares` processes. A block has `size` places for the
-    tasks that the process always samples, then `size` places for each of its `refills`. The places that
-    are always sampled, over all processes and steps, visit every task once per pass. The refills are
-    ordered separately, so they do not interrupt these passes.
+    Each step has one block of positions for each of the `shares` processes. A block has `size` positions
+    for the tasks that the process always samples, then `size` positions for each of its `refills`. The
+    positions that are always sampled, over all processes and steps, visit every task once per pass. The
+    refills are ordered separately, so they do not interrupt these passes.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class CurriculumStream:
     def __getitem__(self, place: int) -> Task:
         block, inside = divmod(place, self.size * (1 + self.refills))
         step, share = divmod(block, self.shares)
-        # In a step the curriculum counts `first` places that are always sampled (over all processes), then
-        # `spare` refill places for each process.
+        # The curriculum numbers the positions of a step differently: first the `first` positions that are
+        # always sampled (of all processes), then `spare` refill positions for each process.
         first, spare = self.size * self.shares, self.size * self.refills
         if inside < self.size:
             offset = share * self.size + inside

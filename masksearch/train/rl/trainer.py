@@ -75,7 +75,8 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         self._scored = inputs["completion_mask"] * inputs["tool_mask"]  # (B, T), 1 at tokens with loss
         self._sampled = inputs["sampling_per_token_logps"]  # (B, T)
         loss = super()._compute_loss(model, inputs)  # ()
-        # TRL's mean includes rollouts without loss, which only complete the batch; the division undoes this.
+        # TRL's mean includes rollouts without loss, which only complete the batch. Dividing by the share of
+        # rollouts with loss undoes this.
         return loss / inputs["share_with_loss"] if self.algorithm.by_rollout else loss
 
     def _get_per_token_logps_and_entropies(
@@ -127,7 +128,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
         kept = wanted.shape[1]
         labels = torch.full_like(input_ids, -100)  # (rows, P + T)
         labels[:, -kept:][wanted] = input_ids[:, -kept:][wanted]
-        used = attention_mask.any(dim=0).nonzero()[:, 0]  # columns with a token in some row
+        used = attention_mask.any(dim=0).nonzero()[:, 0]  # columns that are not padding in every row
         first, last = int(used[0]), int(used[-1]) + 1
         with self.accelerator.autocast():
             outputs = model(
@@ -138,7 +139,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
             )
         # The outputs are (rows, last - first - 1). Their column 0 scores the token in column first + 1.
         after = input_ids.shape[1] - last
-        logps, entropies = (  # (rows, T) each
+        logps, entropies = (  # each has shape (rows, T)
             torch.nn.functional.pad(column, (first, after))[:, -kept:]
             for column in (outputs.log_probs, outputs.entropy)
         )
@@ -192,13 +193,15 @@ def _has_loss(batch: Mapping[str, Any]) -> torch.Tensor:
 
 
 class TokenFigures:
-    """Collects sums over tokens with loss, per micro-batch; reports a step's means over all ranks."""
+    """Metrics of the tokens with loss: adds up sums over the micro-batches of a step, and returns the
+    step's means over all ranks."""
 
     def __init__(self) -> None:
         self.sums: list[tuple[int, float, float, float, float]] = []
 
     def add(self, logps: torch.Tensor, sampled: torch.Tensor, entropies: torch.Tensor) -> None:
-        """Adds n tokens: current log-probs, log-probs in the rollout, entropies in nats; each is (n,)."""
+        """Adds n tokens: their current log-probs, their log-probs in the rollout, and their entropies in
+        nats. Each tensor has shape (n,)."""
         if len(logps):
             change = logps - sampled  # (n,)
             ratio = torch.exp(change)  # (n,)
@@ -213,7 +216,8 @@ class TokenFigures:
             )
 
     def take(self) -> dict[str, float]:
-        """Returns the means and the greatest ratio since the last call; empty if no token was added."""
+        """Returns the means and the greatest ratio over the tokens added since the last call; empty if no
+        token was added."""
         found, self.sums = gather_lists(self.sums), []
         if not found:
             return {}

@@ -13,7 +13,7 @@ import hashlib
 from array import array
 
 _START = 1 << 12
-"""Slots of an empty table; a power of two."""
+"""Number of slots of an empty table. It must be a power of two."""
 
 
 class SeenIds:

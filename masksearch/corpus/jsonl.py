@@ -65,7 +65,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes | None]:
 
 
 def _parse(line: bytes) -> dict[str, Any]:
-    """Returns the object of a line. Raises BadRecord."""
+    """Returns the JSON object of a line. Raises BadRecord if the line is not a valid object."""
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError:

@@ -106,5 +106,6 @@ def _seekable(path: str) -> Iterator[IO[bytes] | str]:
 
 
 def _phrase(error: Exception) -> str:
-    """Returns an Arrow message without the parts that differ from file to file."""
+    """Returns an Arrow message without the parts that differ from file to file, so that the same damage is
+    counted under one reason."""
     return " ".join(str(error).split()).split(":")[0].rstrip(".")

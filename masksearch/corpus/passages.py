@@ -84,12 +84,12 @@ class _Collapsed:
     def __init__(self, text: str) -> None:
         self._text = text
         self._ends: list[int] = []
-        """The end of each wide run of white space."""
+        """Offset of the end of each run of white space that collapsing shortens (see `_WIDE`)."""
         self._shifts = [0]
-        """Numbers of characters that collapsing removes: 0 before the first run, then the total up to the
-        end of each run."""
+        """Total numbers of characters that collapsing removes: first 0, for the text before the first of
+        these runs, then the total up to the end of each run."""
         self._empty_lines: list[int] = []
-        """The ends of the runs that contain an empty line."""
+        """Offsets of the ends of those runs that contain an empty line."""
         for run in _WIDE.finditer(text):
             start, end = run.span()
             self._ends.append(end)
@@ -98,16 +98,17 @@ class _Collapsed:
                 self._empty_lines.append(end)
 
     def place(self, place: int) -> int:
-        """Returns the collapsed offset of a character that is not white space."""
+        """Returns the offset in the collapsed text of the character at `place`, which must not be white
+        space."""
         return place - self._shifts[bisect_right(self._ends, place)]
 
     def paragraphs(self, length: int) -> list[int]:
-        """Returns the starts of all paragraphs but the first; `length` is the length of the collapsed
-        text."""
+        """Returns the offsets in the collapsed text at which paragraphs start, except the first paragraph.
+        `length` is the length of the collapsed text."""
         return [start for start in map(self.place, self._empty_lines) if 0 < start < length]
 
     def links(self, links: Iterable[Link]) -> Iterator[Link]:
-        """Yields the links in collapsed offsets, without white space at their ends."""
+        """Yields the links with their offsets in the collapsed text, without white space at their ends."""
         for start, end, target in links:
             if edges := _EDGES.search(self._text, start, end):
                 yield self.place(edges.start()), self.place(edges.end() - 1) + 1, target
@@ -131,7 +132,8 @@ def corpus_hash(passages: Iterable[Passage]) -> str:
 
 
 def _pieces(text: str, max_words: int, language: str, paragraphs: list[int]) -> Iterator[Slice]:
-    """Yields the sentences; cuts overlong ones into about equal parts between words.
+    """Yields the sentences of a text. A sentence of more than twice `max_words` words is cut between words
+    into parts of about the same length.
 
     A paragraph end also ends a sentence.
     """
@@ -150,9 +152,12 @@ def _sentences(text: str, language: str, paragraphs: list[int]) -> Iterator[tupl
 
 
 def _pack(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
-    """Packs the pieces into as few groups as greedy packing needs, as evenly as possible."""
+    """Packs the pieces of a text (see `_pieces`) into groups, one group for each passage.
+
+    The number of groups is at most the number that `_greedy` needs, and the groups are as even as possible.
+    """
     groups = _greedy(pieces, max_words)
-    # Binary search for the smallest limit that needs no more groups.
+    # Binary search for the smallest limit (words per group) with which `_greedy` needs no more groups.
     low, high = 1, max_words
     while low < high:
         middle = (low + high) // 2
@@ -164,7 +169,8 @@ def _pack(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
 
 
 def _greedy(pieces: list[Slice], max_words: int) -> list[list[Slice]]:
-    """Fills each group in turn up to `max_words`; a longer piece is a group by itself."""
+    """Fills one group after another with pieces, up to `max_words` words. A longer piece is a group by
+    itself."""
     groups: list[list[Slice]] = []
     room = 0
     for piece in pieces:
@@ -192,10 +198,10 @@ def _good_starts(text: str, paragraphs: list[int]) -> frozenset[int]:
 
 
 def _to_paragraphs(groups: list[list[Slice]], starts: Container[int], max_words: int) -> list[list[Slice]]:
-    """Moves each cut to the nearest paragraph break in the two passages around it.
+    """Moves each cut between two groups to the nearest paragraph start in these groups that is in `starts`.
 
-    Both passages must keep at least a third of `max_words` and at most `max_words`. The number of passages
-    does not change.
+    After the move, both groups must have at most `max_words` words, and at least `STUB` words and a third of
+    `max_words`. The number of groups does not change.
     """
     least = max(STUB, max_words // 3)
     for index in range(len(groups) - 1):
@@ -216,8 +222,8 @@ def _words(group: list[Slice]) -> int:
 
 
 def _join_stubs(groups: list[list[Slice]], most: int) -> list[list[Slice]]:
-    """Joins each passage below STUB words to its shorter neighbour if the two together have at most `most`
-    words."""
+    """Joins each group of fewer than STUB words to its shorter neighbour if the two together have at most
+    `most` words."""
     index = 0
     while index < len(groups):
         near = [other for other in (index - 1, index + 1) if 0 <= other < len(groups)]

@@ -109,7 +109,8 @@ def _no_documents(source: str, skipped: SkipCount, count: int) -> DataError:
 def _document(
     value: dict[str, Any], language: str, seen: SeenIds, where: str, skipped: SkipCount
 ) -> Document:
-    """Returns the document of a record. Raises BadRecord."""
+    """Returns the document of a record; `where` is the place of the record. Raises BadRecord if a field is
+    invalid."""
     for name in ("id", "title", "text"):
         if name not in value or (value[name] is None and name != "id"):
             raise BadRecord(f"a record that lacks the field '{name}'")

@@ -46,7 +46,8 @@ class _Queue:
     turns."""
 
     lanes: dict[int, deque[_Pending]] = field(default_factory=dict)
-    """k -> its searches, oldest first. The first lane is next."""
+    """k -> the lane of the pending searches with this k, oldest first. The next batch is taken from the first
+    lane."""
     waiting: int = 0
     workers: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -23,7 +23,7 @@ _SMALL = (
     "|bin|van|van der|van den|von|von der|y|et|&"
 )
 _BETWEEN = re.compile(rf"\s+|(?<=\b\w)\.\s?|\s(?:{_SMALL})\s|\s(?:de l|d|l)['’]")
-# Continues a name but cannot start a name: a short number, "d'Agoult", "al-Tabari".
+# Matches a word that can continue a name but cannot start one: a short number, "d'Agoult", "al-Tabari".
 _GOES_ON = re.compile(r"\d{1,3}|(?:[dl]['’]|al-)[^\W\d_a-z].*")
 _POSSESSIVE = re.compile(r"['’]s?$")
 _PEOPLE = re.compile(
@@ -103,23 +103,27 @@ def names(text: str, language: str = "") -> list[Name]:
 
 
 def _describes(text: str, name: Name) -> bool:
-    """Whether the name is an adjective of nationality: "American", "British-American". Two words with one
-    such adjective count only before a lower-case word: "South African actress"."""
+    """Whether the name is an adjective of nationality: "American", "British-American". A name of two words,
+    one of them such an adjective, counts only before a lower-case word: "South African" in "South African
+    actress"."""
     parts = re.split("[-‐‑ ]", folded(name.text))
     if all(map(_PEOPLE.fullmatch, parts)):
         return True
-    # Two words before a lower-case word: "South African actress", "American Western film".
+    # A name of two words before a lower-case word: "South African" in "South African actress", "American
+    # Western" in "American Western film".
     goes_on = re.match(r"\s[a-zà-ÿ]", text[name.end :])
     return bool(goes_on and len(parts) == 2 and any(map(_PEOPLE.fullmatch, parts)))
 
 
 def _is_single_word(text: str) -> bool:
-    """Whether a run is one plain word: no hyphen, no capital after the first letter."""
+    """Whether a run of capitalised words (see `_runs`) is one plain word: no hyphen, no capital after the
+    first letter."""
     return len(text.split()) == 1 and "-" not in text and text[1:].islower()
 
 
 def _runs(text: str, language: str) -> Iterator[tuple[int, int, bool]]:
-    """Yields runs of capitalised words: start, end, and whether the run opens a sentence."""
+    """Yields the runs of capitalised words in a text, each as (start, end, whether the run opens a
+    sentence)."""
     run: list[re.Match[str]] = []
     for word in SURFACE.finditer(text):
         is_capitalised = word[0][0].isupper() and word[0].casefold() not in _CALENDAR
@@ -149,8 +153,11 @@ def _small_word(text: str, word: re.Match[str]) -> bool:
 
 
 def _trimmed(text: str, run: list[re.Match[str]], language: str) -> Iterator[tuple[int, int, bool]]:
-    """Yields the run without leading stop words ("The", "In"), leading numbers and a final possessive;
-    yields no run if no word is left."""
+    """Yields a run of capitalised words as (start, end, whether the run opens a sentence).
+
+    Removes leading stop words ("The", "In"), leading numbers and a final possessive. Yields nothing if no
+    word is left.
+    """
     opens = bool(run) and bool(_SENTENCE_END.search(text[max(0, run[0].start() - 4) : run[0].start()]))
     not_names = stop_words(language) | _ASKING
     while run and (run[0][0].casefold() in not_names or run[0][0].isdigit()):

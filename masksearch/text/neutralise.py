@@ -23,12 +23,14 @@ CONTROL_TAGS = ("think", "search", "information", "answer", "open")
 
 # Each string holds one bracket and all characters that contain this bracket after Unicode normalisation.
 _LESS, _GREATER, _LEFT, _RIGHT = "<＜﹤≮", ">＞﹥≯", r"\[［﹇", r"\]］﹈"
-# Invisible although `isprintable` is True: joiners and fillers of some scripts, variation selectors.
+# Matches characters that are invisible although `isprintable` is True for them: joiners and fillers of some
+# scripts, variation selectors.
 _FILLERS = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-# Matches `<` before any character except white space, a digit or `=`, because some parser would take this
-# for a tag. Also matches `<` of tokens that start with a digit, such as `<0x0A>` and `<2en>`.
+# Matches `<` before any character except white space, a digit or `=`, because some parser would take such a
+# `<` for the start of a tag. Also matches `<` of tokens that start with a digit, such as `<0x0A>` and
+# `<2en>`.
 _TIGHT = re.compile(rf"[{_LESS}](?=[^\s\d=]|0[xX]|\d[\w.:-]{{0,40}}[{_GREATER}])")
 _LOOSE = re.compile(rf"[{_LESS}]")
 # Matches the text after a `<` that may still open a tag. White space, slashes or bars may come first. Then
@@ -36,8 +38,8 @@ _LOOSE = re.compile(rf"[{_LESS}]")
 # characters that are neither letters nor digits also matches: a name may follow beyond _REACH.
 _NAME = re.compile(rf"[\W_]{{24}}|[\W_]*+(?:(?:{'|'.join(CONTROL_TAGS)})(?![^\W_])|\Z)", re.IGNORECASE)
 _REACH = 40
-"""Number of characters examined after a bracket. This is enough for 23 characters that are neither letters
-nor digits, followed by a tag's name."""
+"""Number of characters after a bracket that are searched for the name of a tag. This is enough for 23
+characters that are neither letters nor digits, followed by a tag's name."""
 _SQUARE = re.compile(rf"[{_LEFT}]([^{_LEFT}{_RIGHT}]{{1,40}})[{_RIGHT}]")
 _SPECIAL = re.compile(
     r"\s*/?\s*(?:(?i:INST|SYS|TOOL_[A-Z_]+|AVAILABLE_[A-Z_]+|SYSTEM_PROMPT|BOS|EOS|PAD|UNK|CLS|SEP"
@@ -67,7 +69,7 @@ def neutralise(text: str) -> str:
 
 
 def _visible(text: str) -> str:
-    """Keeps printable characters, on one line with single spaces between words."""
+    """Returns only the printable characters of a text, on one line with single spaces between words."""
     text = _FILLERS.sub("", " ".join(text.split()))
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
@@ -83,5 +85,5 @@ def _without_tag(match: re.Match[str]) -> str:
 
 
 def _either_form(matches: Callable[[str], object], text: str) -> bool:
-    """Whether a pattern matches the text itself or its normal form (NFKC)."""
+    """Whether `matches` finds a match in the text itself or in its normal form (NFKC)."""
     return bool(matches(text) or (not text.isascii() and matches(unicodedata.normalize("NFKC", text))))

@@ -103,7 +103,8 @@ class _Rules:
     next_word: re.Pattern[str] = _NEXT_WORD
     last_token: re.Pattern[str] = _LAST_TOKEN
     initials: re.Pattern[str] = re.compile(r"(?:\w\.)+\w")
-    """Abbreviations recognised by form, in addition to single capital letters."""
+    """Pattern of the initials that are recognised by their form ("U.S"). A single capital letter always
+    counts as an initial."""
     elision: bool = False
     """Whether an elided word ("L'armée") can start a sentence after an abbreviation."""
 
@@ -179,9 +180,9 @@ def _ends_sentence(text: str, stop: int, end: int, rules: _Rules) -> bool:
 
 
 def _begins_sentence(word: str, abbreviation: int, rules: _Rules) -> bool:
-    """Whether `word` can only start a sentence, after an abbreviation of `abbreviation` letters.
+    """Whether `word`, which follows an abbreviation of `abbreviation` letters, can only start a sentence.
 
-    After a single letter an elided word may be a name: "M. L'Herbier".
+    An elided word after a single letter does not count, because it may be a name: "M. L'Herbier".
     """
     if rules.elision and abbreviation > 1 and _ELIDED.match(word.lower()):
         return True

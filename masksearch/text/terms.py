@@ -21,7 +21,8 @@ from masksearch.text.sentences import UNSPACED
 TOKENISER = 2
 """Version of the rules that turn text into terms."""
 
-# A run of letters and digits, with combining accents; in scripts without spaces, each character.
+# Matches a word: a run of letters and digits with their combining accents. In scripts without spaces, each
+# character is a word.
 _ACCENT = "\u0300-\u036f"
 _WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENT}]+[^\W_{UNSPACED}]*)*")
 _STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
@@ -119,7 +120,8 @@ class Tokeniser:
 
 
 def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:
-    """Yields each character and each pair of neighbours between stop characters.
+    """Yields the terms of Chinese text: each character, and each pair of adjacent characters. No term
+    contains a stop character. Each term comes as (term, start, end).
 
     Words in other scripts are lower-cased and lose their accents.
     """

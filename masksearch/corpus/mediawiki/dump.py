@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from masksearch.corpus.skipped import SkipCount
 
 BATCH = 2**20
-"""Number of bytes of XML in one batch for a worker."""
+"""Number of bytes of XML at which a batch for a worker is complete."""
 AHEAD = 3
-"""Number of batches in flight per worker."""
+"""Maximum number of batches per worker that are being parsed or wait for their turn in the output."""
 MAX_BLOCK = 64 * 2**20
 """Largest size of a block in compressed bytes. A block normally holds 100 pages. An index with longer
 blocks is therefore considered wrong and not used."""
@@ -197,7 +197,7 @@ def _read_head(path: str, parts: Iterator[Part]) -> tuple[bytes, list[Part], lis
 
 
 def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
-    """Yields pages and faults in batches of about BATCH bytes."""
+    """Yields pages and faults in batches of about BATCH bytes; leaves out the bytes outside of pages."""
     batch: list[Part] = []
     size = 0
     for part in parts:
@@ -212,7 +212,8 @@ def _batches(parts: Iterator[Part]) -> Iterator[list[Part]]:
 
 
 def _in_order(works: Iterator[Work], workers: int) -> Iterator[list[Article | Skipped]]:
-    """Yields the results of the works, in order. With a single worker, this process does the work."""
+    """Runs the works in `workers` processes and yields their results in the order of the works. With a single
+    worker, this process does the work."""
     if workers <= 1:
         for work in works:
             yield work()

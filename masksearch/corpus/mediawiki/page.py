@@ -82,7 +82,8 @@ def read_page(part: bytes | Fault) -> Article | Skipped:
 
 
 def _last(page: ElementTree.Element, tag: str) -> ElementTree.Element | None:
-    """Returns the last child with this tag: in a dump with all revisions, the newest revision."""
+    """Returns the last child of a page with this tag. In a dump with all revisions, this is the newest
+    revision."""
     children = page.findall(tag)
     return children[-1] if children else None
 

@@ -30,7 +30,8 @@ STREAM_CUT = "a truncated compressed file"
 _CHUNK = 2**18
 _OPEN, _CLOSE = b"<page>", b"</page>"
 _TAIL = 16
-"""Number of bytes kept for the next chunk, because a chunk may end inside a tag."""
+"""Number of bytes at the end of a chunk that are searched again with the next chunk, because a chunk may end
+inside a tag."""
 _BZ2_BEGINNING = re.compile(rb"BZh[1-9]1AY&SY")
 
 
@@ -109,8 +110,10 @@ def unpack_bz2(packed: BinaryIO, length: int | None = None) -> Iterator[bytes | 
 
 
 def _next_stream(packed: BinaryIO, data: bytes, length: int | None) -> tuple[bytes, int | None]:
-    """Finds the next stream. Returns the bytes read so far from its start on, and how many compressed bytes
-    may still be read.
+    """Finds the next bzip2 stream, in `data` or further on in the file.
+
+    Returns the bytes from the start of this stream that have been read so far, and the number of compressed
+    bytes that may still be read (None without a limit).
 
     The bytes are empty if the file has no further stream.
     """
@@ -139,7 +142,7 @@ def cut_pages(chunks: Iterable[bytes | Fault]) -> Iterator[Part]:
 
 
 class _Cutter:
-    """Cuts chunks of bytes into parts; a page may span several chunks."""
+    """Cuts a dump, fed in chunks of bytes, into parts (see `Part`). A page may span several chunks."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -148,7 +151,7 @@ class _Cutter:
         self._inside = False
         """Whether the buffer starts inside a page."""
         self._dropping = False
-        """Whether the page is too long. All bytes of such a page are dropped."""
+        """Whether the current page is longer than MAX_PAGE. All bytes of such a page are dropped."""
 
     def feed(self, chunk: bytes) -> Iterator[Part]:
         """Yields the parts that the chunk completes."""
@@ -163,16 +166,17 @@ class _Cutter:
         self._searched = max(0, self._searched - position)
 
     def close(self) -> Iterator[Part]:
-        """Yields the rest at the end of the file."""
+        """Yields the bytes after the last page, or a Fault if the file ends inside a page."""
         if self._inside and not self._dropping:
             yield Fault(NOT_CLOSED, bytes(self._buffer[:2000]))
         elif not self._inside and self._buffer:
             yield Outside(bytes(self._buffer))
 
     def _next(self, position: int) -> tuple[list[Part], int]:
-        """Returns the parts up to the next start or end of a page, and the offset to continue at.
+        """Returns the parts up to the next start or end of a page in the buffer, and the buffer offset to
+        continue at.
 
-        Returns no parts if more bytes are needed.
+        Returns no parts if the buffer needs more bytes first.
         """
         buffer = self._buffer
         if not self._inside:

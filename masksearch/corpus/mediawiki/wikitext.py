@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from mwparserfromhell.wikicode import Wikicode
 
 PIECE = 8_000
-"""Minimum number of characters of a piece that is parsed at once; the piece ends at the next line end."""
+"""Minimum number of characters of a piece. A page is parsed piece by piece, and a piece ends at the next line
+end outside of templates and links."""
 MAX_PIECE = 64_000
 """Maximum number of characters of a piece.
 
@@ -126,7 +127,8 @@ def _pieces(section: str) -> Iterator[str]:
 class _Writer:
     """Turns parsed wikitext into marked text.
 
-    Marked text has a mark before and after each link; `targets` holds the links' target titles in order.
+    Marked text has a mark (a private character) before and after each link; `targets` holds the links' target
+    titles in order.
     """
 
     def __init__(self) -> None:
@@ -134,11 +136,11 @@ class _Writer:
         self.targets: list[str] = []
 
     def write(self, source: str) -> None:
-        """Adds one piece of a page."""
+        """Adds the marked text of one piece of a page (see `_pieces`)."""
         self._walk(_parse(_drop_quotes(source)))
 
     def end_section(self) -> None:
-        """Ends the paragraph."""
+        """Ends the last paragraph of a section."""
         self.parts.append("\n\n")
 
     def _walk(self, code: Wikicode) -> None:
@@ -161,7 +163,8 @@ class _Writer:
                 self.parts.append("\n\n")
 
     def _text(self, text: str) -> None:
-        """Adds text. Letters directly after a link join its anchor, as in `[[bus]]es`."""
+        """Adds plain text. Letters directly after a link become part of the text of the link, as in
+        `[[bus]]es`."""
         if self.parts and self.parts[-1] == _END and (trail := _TRAIL.match(text)):
             self.parts[-1:] = [trail[0], _END]
             text = text[trail.end() :]
@@ -198,7 +201,8 @@ class _Writer:
             self._walk(node.title)
 
     def _template(self, node: Any) -> str:
-        """Returns the text of a template, or HOLE if it has no rule or no text."""
+        """Returns the text of a template, or HOLE if the template has no rule (see `find_rule`) or no
+        text."""
         rule = find_rule(template_name(str(node.name)))
         if rule is None:
             return HOLE
@@ -280,7 +284,7 @@ def _choose_variant(match: re.Match[str]) -> str:
 
 
 def _drop_quotes(source: str) -> str:
-    """Removes the apostrophes of bold and italic type; keeps those of words (`l'''Étranger''`)."""
+    """Removes the apostrophes of bold and italic type; keeps the apostrophes of words (`l'''Étranger''`)."""
     if "''" not in source:
         return source
     return "\n".join(_drop_quotes_of_line(line) if "''" in line else line for line in source.split("\n"))
@@ -307,7 +311,8 @@ def _drop_quotes_of_line(line: str) -> str:
 
 
 def _apostrophe_rank(line: str, start: int) -> int:
-    """Ranks the position `start` as a place for the literal apostrophe: 0 is best.
+    """Ranks the position `start` as a place for the literal apostrophe (see `_drop_quotes_of_line`); rank 0
+    is the best.
 
     The rank is 0 after a word of one letter, 1 after a longer word, and 2 after a space.
     """
@@ -318,7 +323,7 @@ def _apostrophe_rank(line: str, start: int) -> int:
 
 
 def _paragraphs(marked: str) -> Iterator[str]:
-    """Yields the cleaned paragraphs of marked text, in order."""
+    """Yields the cleaned paragraphs of marked text (see `_Writer`), in order."""
     prose: list[str] = []
     items: list[str] = []
 
@@ -394,8 +399,8 @@ _ENTITY = re.compile(r"&#?\w+;?")
 
 
 def _tidy(line: str) -> str:
-    """Removes the traces of cuts, resolves entities and collapses white space. Returns an empty string if
-    no word is left."""
+    """Cleans one line: removes what cuts left behind (labels, brackets, punctuation), resolves entities and
+    collapses white space. Returns an empty string if no word is left."""
     text = _SPACES.sub(" ", _UNWANTED.sub("", line))
     if "&" in text:
         text = _SPACES.sub(" ", _unescape(text))
@@ -447,7 +452,7 @@ def _unescape(text: str) -> str:
 
 
 def _place_links(marked: str, targets: list[str]) -> tuple[str, list[Link]]:
-    """Returns the text without the marks, and the links that they enclosed."""
+    """Returns marked text (see `_Writer`) without its marks, and the links that the marks enclosed."""
     parts: list[str] = []
     links: list[Link] = []
     position = length = 0

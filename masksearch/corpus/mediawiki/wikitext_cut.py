@@ -123,7 +123,7 @@ def _literal(text: str) -> str:
 
 
 def _find_close(source: str, start: int, name: str, unclosed: set[str]) -> tuple[int, int] | None:
-    """Returns start and end of the closing tag.
+    """Returns start and end of the closing tag with this name, searched from `start`.
 
     Returns None if there is no closing tag. References (`ref`) do not nest, so the result is also None if
     another reference opens before the closing tag.
@@ -230,7 +230,7 @@ def cut_braces(source: str) -> str:
 
 
 def _match_braces(source: str) -> tuple[dict[int, int], set[int]]:
-    """Matches the pairs `{{`, `}}`, `[[` and `]]` with each other.
+    """Matches each opening pair (`{{` or `[[`) with its closing pair (`}}` or `]]`).
 
     Returns a map from the offset of each opening pair to the offset of its closing pair, and the offsets of
     all pairs without a partner.

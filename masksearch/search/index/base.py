@@ -40,7 +40,8 @@ class LocalSearcher(Manifested, ABC):
         self.manifest = manifest
         self.directory = directory
         self.reopen: Callable[[Path], LocalSearcher] | None = None
-        """Opens `directory` in another process; set by `search.open.load`."""
+        """Opens the folder `directory` again when the searcher is unpickled, for example in another process.
+        Set by `search.open.load`."""
 
     @abstractmethod
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:

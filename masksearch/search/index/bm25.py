@@ -47,7 +47,7 @@ SCORES, ROWS, COLUMNS, VOCABULARY = (
     "indptr.csc.index.npy",
     "vocab.index.json",
 )
-"""File names that bm25s uses."""
+"""Names of the files of an index, as bm25s names them."""
 BM25 = {"method": "lucene", "k1": 1.5, "b": 0.75}
 PACKAGES = ("bm25s", "PyStemmer", "numpy")
 COMPILED_FROM, COMPILED_SHARE, COMPILED_MOST = 20_000, 1 / 16, 1_000
@@ -165,7 +165,8 @@ class Bm25Searcher(LocalSearcher):
         return list(zip(rows[:found].tolist(), scores[:found].tolist(), strict=True))
 
     def _totals(self, terms: Numbers) -> tuple[Ints, Floats]:
-        """Returns the rows that hold any of the terms and the sums of their scores, both (rows found,)."""
+        """Returns the rows that hold any of the terms, and for each row the sum of its scores for these
+        terms. Both arrays are (rows found,)."""
         sums = self._sums()  # (passages,)
         touched: list[Ints] = []
         try:
@@ -183,7 +184,10 @@ class Bm25Searcher(LocalSearcher):
                 sums[rows] = 0
 
     def _sums(self) -> Floats:
-        """Returns this thread's float32 (passages,) array of zeros; each query resets the rows it used."""
+        """Returns this thread's array for the sums of all passages, float32 (passages,).
+
+        The array is all zero between queries, because each query resets the rows that it used.
+        """
         sums: Floats | None = getattr(self._local, "sums", None)
         if sums is None:
             sums = self._local.sums = np.zeros(len(self.passages), dtype=np.float32)

@@ -30,7 +30,7 @@ PACKAGES = ("faiss-cpu", "sentence-transformers", "transformers", "torch", "nump
 DIGITS = 5
 """Decimal digits to which scores are rounded."""
 EXTRA_RESULTS = 8
-"""Rows requested beyond k, to detect ties with the k-th."""
+"""Number of rows requested beyond k, to detect rows with the same score as the k-th row."""
 SAMPLE = 100_000
 """Largest number of vectors from which FAISS learns its clusters (ivf) and value ranges (int8)."""
 
@@ -71,8 +71,8 @@ class DenseSearcher(LocalSearcher):
     def _nearest(self, vectors: Vectors, k: int) -> list[Ranked]:
         """Returns the best `k` rows for each of the vectors, which are (queries, dimension).
 
-        Requests more rows until the last row is worse than the k-th. Then all rows that tie with the k-th
-        are found, and their ids decide.
+        Requests more rows until the last row is worse than the k-th. Then all rows that tie with the k-th are
+        found, and their ids decide which of them are returned.
         """
         total = len(self.passages)
         depth = min(k + EXTRA_RESULTS, total)

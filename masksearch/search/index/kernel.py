@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 BLOCK = 512
-"""Number of passages whose sums are compared with the threshold at once."""
+"""Number of passages whose sums are compared at once with the threshold, which is the k-th best sum so
+far."""
 
 
 @cache

@@ -37,7 +37,8 @@ Floats = npt.NDArray[np.float32]
 class Postings:
     """Collects the terms of all passages in row order, then writes scores and rows grouped by term.
 
-    Runs are written to `folder`, which the caller removes.
+    Whenever `RUN` occurrences are in memory, they are sorted and written to a file in `folder`. Such a sorted
+    file is called a run. The caller removes the folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -107,14 +108,15 @@ class Postings:
     def _merged(self, starts: npt.NDArray[np.int64]) -> Iterator[tuple[Ints, Ints, Ints]]:
         """Merges the runs; yields (terms, rows, counts) of one range of terms after another.
 
-        Each is int32 (occurrences of the range,). A range has about `RUN` occurrences; a term is never split.
+        Each of the three arrays is int32 (occurrences of the range,). A range has about `RUN` occurrences; a
+        term is never split.
         """
         edges = [0]
         while edges[-1] < len(starts) - 1:
             beyond = int(np.searchsorted(starts, starts[edges[-1]] + RUN, side="right")) - 1
             edges.append(max(edges[-1] + 1, beyond))
-        # For each run (ranges + 1,): the start of each range in the run. The binary search reads only a
-        # few pages of the sorted terms.
+        # One array per run, (ranges + 1,): the start of each range of terms in this run. The binary search
+        # reads only a few pages of the sorted terms.
         bounds = [
             np.searchsorted(np.memmap(path, dtype=np.int32, mode="r", shape=(size,)), edges)
             for path, size in self._runs
@@ -158,7 +160,8 @@ def _idf(frequency: int, passages: int) -> float:
 
 
 def _columns(path: Path, size: int, low: int, high: int) -> tuple[Ints, Ints, Ints]:
-    """Reads occurrences `low` to `high` of a run of `size`: terms, rows, counts, each int32 (high - low,)."""
+    """Reads the occurrences `low` to `high` of a run that has `size` occurrences. Returns terms, rows and
+    counts, each int32 (high - low,)."""
     with open(path, "rb") as stream:
         columns = []
         for column in range(3):

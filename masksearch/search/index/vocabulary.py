@@ -74,7 +74,8 @@ class Vocabulary:
         """Returns int32 (hashes,): the number of the term with each hash, or -1 if the hash is unknown."""
         if not len(self):
             return np.full(len(hashes), -1, dtype=np.int32)
-        # (hashes,): the place of each known hash in `self.hashes`; hashes beyond the last get its place
+        # (hashes,): the index of each known hash in `self.hashes`. An unknown hash gets the index of another
+        # hash, and the comparison below tells the two apart.
         places = np.minimum(np.searchsorted(self.hashes, hashes), len(self) - 1)
         return np.where(self.hashes[places] == hashes, self.numbers[places], np.int32(-1)).astype(np.int32)
 

@@ -17,7 +17,7 @@ from masksearch.text.terms import TOKENISER, Tokeniser
 from masksearch.types import Hit, Page, Passage
 
 EXTRA_RESULTS = 8
-"""Number of results requested beyond k, to detect ties with the k-th."""
+"""Number of results requested beyond k, to detect results with the same score as the k-th."""
 MAX_RESULTS = 10_000
 """Largest number of results requested from an engine."""
 

@@ -16,7 +16,7 @@ from masksearch.types import Hit, Page
 
 
 class _Semaphore:
-    """A semaphore for both threads and event loops, first come, first served.
+    """A semaphore for both threads and event loops, first come, first served. Each holder takes one place.
 
     A semaphore of asyncio belongs to a single event loop. A semaphore of threading would block a thread of
     the pool for each waiting task. The running searches, which must end before a place is free, could then
@@ -40,7 +40,7 @@ class _Semaphore:
         return ticket
 
     def _leave(self) -> None:
-        """Passes the place to the first ticket that is not cancelled, or frees it."""
+        """Passes the caller's place to the first ticket that is not cancelled, or frees the place."""
         with self._lock:
             while self._waiting:
                 ticket = self._waiting.popleft()
@@ -104,8 +104,8 @@ class Limited(Wrapper):
     def _start(self) -> None:
         self._running = _Semaphore(self.concurrency) if self.concurrency else contextlib.nullcontext()
         self._gate = _Semaphore(1) if self.rate else contextlib.nullcontext()
-        """Held by the search that waits for its start time. If this search is cancelled, the next search
-        gets this start time."""
+        """Semaphore that the search waiting for its start time holds. If this search is cancelled, the next
+        search gets this start time."""
         self._next = 0.0
         """Earliest start time of the next search, in seconds of `clock`."""
 

@@ -14,7 +14,7 @@ from masksearch.types import Hit, Page
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
-"""Limits of the pauses in seconds."""
+"""Limits of the random pauses between two attempts, in seconds."""
 PATIENCE = 60.0
 """Longest pause, in seconds, that a back end may request. If it requests a longer pause, the search fails."""
 

@@ -73,7 +73,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
-    """Returns the argparse options that read the values of one field."""
+    """Returns the options of `add_argument` with which argparse reads the values of a field."""
     shape = reference_fields(kind).get(name)
     if shape == "one":
         return {"metavar": "PATH"}

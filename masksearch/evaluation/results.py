@@ -24,7 +24,7 @@ Rows = Sequence[dict[str, Any]]
 REQUIRED = ("recall", "f1", "em")
 """Metrics that every results file must have, overall and for each question."""
 SCORES = ("recall", "precision", "f1", "em", "valid")
-"""Columns that every row must have for `summarise`."""
+"""Columns that every row of a question must have, so that `summarise` can average them."""
 AVERAGED = (
     *SCORES,
     "cover_em",
@@ -36,12 +36,12 @@ AVERAGED = (
     "tool_tokens",
     "seconds",
 )
-"""Columns that are averaged if every row has them."""
+"""Columns that are averaged over all rows; a column that some row lacks is left out."""
 WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
 """Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
 `n_NAME` is the number of these rows."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
-"""Columns whose means get a bootstrap interval. The subset scores of `_subset_scores` get one too."""
+"""Columns whose means get a bootstrap interval. The scores of `_subset_scores` also get an interval."""
 BY_KIND = ("f1", "em")
 """Scores that are also averaged over the questions of each kind of answer."""
 KINDS = ("yes_no", "in_question", "open")

@@ -167,8 +167,11 @@ class _Run:
 
 
 def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: bool = False) -> dict[str, Any]:
-    """Returns the values of done.json except the key: kind, seconds, summary, peak memory, and whether the
-    product is or was incomplete."""
+    """Returns the values of done.json except the cache key.
+
+    They are kind, seconds, summary and peak memory (MB), `unfinished` for an incomplete product, and
+    `retried` if an earlier attempt left the product incomplete.
+    """
     record: dict[str, Any] = {
         "kind": kind,
         "seconds": round(seconds, 2),
@@ -184,8 +187,10 @@ def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: boo
 
 @contextlib.contextmanager
 def _naming_stage(stage: Stage, folder: Path) -> Iterator[None]:
-    """During a block, adds the stage's name to errors, and turns every error of a full disk into a message
-    about the disk."""
+    """Adds the stage's name to every error that is raised in the block.
+
+    An error that comes from a full disk becomes a MaskSearchError with advice about the disk.
+    """
     try:
         yield
     except Exception as error:

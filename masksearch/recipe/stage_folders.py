@@ -11,12 +11,14 @@ from masksearch.runtime.resume import COMMAND, WorkFolder, dependents_key, read_
 from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 STAGES = "stages"
-"""Folder of a run that holds a folder for each stage."""
+"""Name of the folder inside a run that has a work folder for each stage."""
 
 
 def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
-    """Returns the work folder of every stage of a run by the stage's name, in order; each folder knows its
-    key."""
+    """Returns the work folders of a run in the order of its stages: name of the stage -> its work folder.
+
+    Each work folder has the stage's cache key.
+    """
     folders: dict[str, WorkFolder] = {}
     keys: dict[str, str] = {}
     for stage in recipe.stages:

@@ -54,7 +54,7 @@ def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, als
 
 
 def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -> str:
-    """Describes a fault as the second half of a sentence whose first half names the key."""
+    """Describes one of pydantic's errors as the second half of a sentence whose first half names the key."""
     location: Location = fault["loc"]
     if fault["type"] == "extra_forbidden":
         names = [*_names_at(model, location[:-1]), *(also if len(location) == 1 else [])]
@@ -68,7 +68,7 @@ def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -
 
 
 def _names_at(model: type[BaseModel], location: Location) -> list[str]:
-    """Returns the valid keys of the nested settings at `location`."""
+    """Returns the valid keys of the settings nested in `model` at `location`; empty if there are none."""
     for part in location:
         field = model.model_fields.get(str(part))
         if field is None or not (
@@ -80,5 +80,5 @@ def _names_at(model: type[BaseModel], location: Location) -> list[str]:
 
 
 def dotted(location: Iterable[str | int], spell: Callable[[str], str] = str) -> str:
-    """Joins a location: `("agent", "top_k")` -> `agent.top_k`."""
+    """Joins a location's keys by dots: `("agent", "top_k")` -> `agent.top_k`. `spell` converts each key."""
     return ".".join(spell(str(part)) for part in location)

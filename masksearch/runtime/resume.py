@@ -43,18 +43,18 @@ MEANS = (
     "price_out",
     "allow_failed",
 )
-"""Settings that only affect how the work is done; the key leaves them out."""
+"""Settings that affect how the work is done but not which product it has; the cache key leaves them out."""
 NESTED_MEANS = {
     "search": ("rate", "concurrency", "retries", "timeout"),
     "judge": ("concurrency", "retries", "timeout", "allow_failed"),
 }
-"""Settings of a stage's search and judge that the key leaves out for the same reason."""
+"""Settings of a stage's search and judge that the cache key leaves out for the reason given at `MEANS`."""
 PATHS = ("corpus", "source")
-"""Fields, besides references (`Ref` and `Refs`), that may name a file or folder."""
+"""Fields that may name a file or folder although they are not references (`Ref` or `Refs`)."""
 NESTED_PATHS = {"search": ("replay", "rerank"), "dense": ("encoder",)}
-"""Fields of nested settings that may name a file or folder."""
+"""Nested settings -> their fields that may name a file or folder."""
 WHOLE = "whole"
-"""An empty file in a saved state, written last: it marks the state as complete."""
+"""Name of an empty file that is written last into a trainer's saved state and marks it as complete."""
 COMMAND = "command"
 """Value of `made_by` in the marks of a product that a single command wrote into the folder of a run."""
 
@@ -134,9 +134,12 @@ class WorkFolder:
         return bool(read_mark(self.mark_file).get("key") == self.key)
 
     def check_free(self, remedy: str) -> None:
-        """Raises UsageError if `start` would delete files that no mark explains, or work that this stage
-        may not replace. A run never replaces the work of a single command. A single command never replaces
-        work with another key inside a run."""
+        """Raises UsageError if `start` would delete files that it must not delete.
+
+        These are files in a folder without the mark stage.json, and work with another key in two cases: a run
+        never replaces the work of a single command, and a single command never replaces work inside a run.
+        `remedy` is the advice in the error message.
+        """
         if not self.folder.exists() or self.holds_this_work():
             return
         mark = read_mark(self.mark_file)
@@ -173,7 +176,7 @@ class WorkFolder:
         files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2), **self._maker()})
 
     def finish(self, record: Mapping[str, Any]) -> None:
-        """Marks the product as finished; `record` may say that it is `unfinished`."""
+        """Writes done.json with the values of `record`. `unfinished` in it marks an incomplete product."""
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")
         files.write_json(self.done_file, {"key": self.key, **record, "finished": finished, **self._maker()})
 
@@ -193,7 +196,7 @@ def dependents_key(record: Mapping[str, Any], key: str, product: Path) -> str:
 
 
 def read_mark(path: Path) -> dict[str, Any]:
-    """Reads a small JSON object; returns an empty object if the file is missing or unreadable."""
+    """Reads a mark, a small JSON object. Returns an empty object if the file is missing or unreadable."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -202,11 +205,11 @@ def read_mark(path: Path) -> dict[str, Any]:
 
 
 def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
-    """Returns the summary in a stage's own report. Empty if the report has other settings, or says that work
-    is left.
+    """Returns the summary in the file `report`, which a stage wrote into its work folder.
 
     A stage may be killed after it has written its product and before done.json is written. With this summary
-    it need not run again.
+    the stage need not run again. The result is empty if the report was made with settings other than
+    `settings`, or if its summary has `unfinished`.
     """
     record = read_mark(report)
     summary = dict(record.get("summary", {}))
@@ -215,9 +218,9 @@ def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
 
 
 def claim(mark: Path, content: str, clear: Callable[[], None]) -> None:
-    """Keeps a cache that was made for the same `content`; clears a cache that was made for any other.
+    """Keeps a cache that was made for `content`, and calls `clear` if it was made for other content.
 
-    `mark` is a file inside the cache's folder. It holds the content as text.
+    `mark` is a file inside the cache's folder. It holds the content for which the cache was made, as text.
     """
     if mark.exists() and mark.read_text(encoding="utf-8").strip() == content.strip():
         return

@@ -108,7 +108,7 @@ def row_names(entries: Sequence[Loaded]) -> dict[str, str]:
 
 
 def _clashing(entries: Iterable[Loaded], names: Mapping[str, str]) -> set[tuple[str, str]]:
-    """Returns the (row name, method) pairs that are not unique among the results of one suite and variant."""
+    """Returns the (row name, method) pairs that two results of one suite and variant share."""
     seen: set[tuple[Any, ...]] = set()
     found: set[tuple[str, str]] = set()
     for entry in entries:

@@ -54,7 +54,10 @@ def _title(text: str) -> str:
 
 
 def _names(row: Row, field: str, key: str) -> Iterator[str]:
-    """Yields the titles in a field of the form `[[title, ...]]`, `[{title: ...}]` or `{title: []}`."""
+    """Yields the titles in a field of the form `[[title, ...]]`, `[{title: ...}]` or `{title: []}`.
+
+    `key` is the key of the title in an object. Raises FormatError for an entry without a title.
+    """
     for entry in row.entries(field):
         name = _part(entry, 0, key)
         if not isinstance(name, str):

@@ -56,7 +56,7 @@ task. After a Failure the whole document is set aside, and a later run retries i
 
 @dataclass(frozen=True)
 class Tools:
-    """Settings, extractors, strategy and checks with which a process makes tasks."""
+    """The settings, extractors, strategy and checks with which a process makes tasks."""
 
     settings: MaskSettings
     shares: Shares
@@ -87,14 +87,14 @@ class Worked:
 
 
 class _Document:
-    """The state of a document while its tasks are made."""
+    """The state of a document while its tasks are made: passages still to try, tasks so far, and counts."""
 
     def __init__(self, source: Source, settings: MaskSettings) -> None:
         self.source = source
         self.wanted = settings.tasks_per_document
         self.waiting = list(range(len(source.passages)))
         Random(f"{settings.seed}:{source.id}").shuffle(self.waiting)
-        self.waiting.reverse()  # `take` pops from the end
+        self.waiting.reverse()  # `take` pops passages from the end of the list
         self.tasks: list[MaskedTask] = []
         self.stats = MaskStats(documents=1)
         self.fault = ""
@@ -165,7 +165,7 @@ Item = tuple[_Document, Passage]
 
 
 def _make(batch: Sequence[Item], tools: Tools) -> None:
-    """Tries to make a task of each passage of the batch and adds the tasks to their documents."""
+    """Tries to make one task from each passage of the batch and adds the task to the passage's document."""
     eligible = [item for item in batch if not _is_excluded(*item, tools)]
     drawn = _draw(eligible, tools)
     preferences = tools.strategy.prefer([(draw.passage, draw.usable) for draw in drawn])
@@ -184,7 +184,7 @@ def _make(batch: Sequence[Item], tools: Tools) -> None:
 
 
 def _is_excluded(document: _Document, passage: Passage, tools: Tools) -> bool:
-    """Whether a passage must not be used; counts the reason."""
+    """Whether a passage must not be used; if so, counts the reason in the document's counts."""
     reason = tools.excluded(passage)
     if reason:
         document.stats.dropped[reason] += 1
@@ -204,7 +204,10 @@ class _Drawn:
 
 
 def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
-    """Finds the usable spans of each passage and draws its number of masks; drops passages without."""
+    """Finds the usable spans and draws the number of masks of each passage.
+
+    A passage that allows none of the wanted numbers of masks is dropped.
+    """
     drawn: list[_Drawn] = []
     passages = [passage for _, passage in items]
     found = extract_spans(passages, tools.extractors, tools.settings.language)

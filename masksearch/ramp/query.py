@@ -40,11 +40,11 @@ it, so no match includes a mask."""
 
 @dataclass(frozen=True)
 class _Token:
-    """A mask or a word of a text."""
+    """A mask or a word of a masked text; in Chinese, a piece of up to `RUN` characters."""
 
     text: str
     glued: bool = False
-    """Whether the token directly continues the Chinese characters of the token before it."""
+    """Whether the token follows a Chinese token without a gap, so that a query joins the two."""
 
 
 def visible_query(text: str, mask_index: int, title: str, max_words: int = 12, language: str = "") -> str:
@@ -95,7 +95,7 @@ def visible_title(text: str, title: str, language: str = "") -> list[str]:
 
 
 def _tokens(text: str, known: Sequence[str], language: str) -> list[_Token]:
-    """Returns the masks and words of a text in order; in Chinese, pieces of runs between stop characters.
+    """Returns the masks and words of a text in order; in Chinese, the pieces between stop characters.
 
     The words in `known` (the title) are first removed from a Chinese text, because no word boundary
     separates them from the other words.
@@ -120,7 +120,7 @@ def _pattern(language: str) -> re.Pattern[str]:
 
 
 def _parts(run: str) -> Iterator[_Token]:
-    """Splits a run of Chinese characters at function words, then into equal parts of at most `RUN`."""
+    """Splits Chinese characters without a gap at function words, then into equal parts of at most `RUN`."""
     for piece in _FILLER.split(run):
         count = -(-len(piece) // RUN)
         edges = [round(part * len(piece) / count) for part in range(count + 1)] if count else []

@@ -63,7 +63,7 @@ class MaskSettings(Settings):
     ppl_model: Ref = ""
     """Checkpoint folder of the causal language model that the strategy `ppl` uses."""
     ppl_batch: int = Field(16, ge=1)
-    """Passages per batch when a checkpoint scores them (`ppl_model`, `guess_model`)."""
+    """Number of passages per batch when a checkpoint scores them (`ppl_model`, `guess_model`)."""
     verify: tuple[CheckName, ...] = ("retrievable", "unique", "not-inferable")
     """Checks a task must pass: retrievable (a search finds the evidence), not-guessable (`guess_model`
     cannot fill the masks without a search), unique (the span occurs once in the text), not-inferable (the
@@ -74,7 +74,7 @@ class MaskSettings(Settings):
     """Model of the check `not-guessable`: a checkpoint folder, or `openai:NAME` for a model at the
     endpoint `llm`."""
     guess_attempts: int = Field(3, ge=1)
-    """Attempts in which `guess_model` must fail: the first is greedy, the others are sampled."""
+    """Number of attempts in which `guess_model` must fail: the first is greedy, the others are sampled."""
     hide_source: bool = False
     """Hides a task's source article from its searches, so that the evidence must be in another article."""
     exclude: Refs = ()
@@ -94,13 +94,14 @@ class MaskSettings(Settings):
     llm_model: str = ""
     """Name of the model that the extractor `llm` asks at the endpoint `llm`."""
     concurrency: int = Field(16, ge=1)
-    """Requests in flight to the endpoint."""
+    """Maximum number of requests in flight to the endpoint `llm`."""
     workers: int = Field(1, ge=1)
-    """Worker processes. The tasks are the same for any number."""
+    """Number of worker processes. The tasks are the same for any number."""
     engine: Literal["local", "ray"] = "local"
     """Where workers run: local (this machine) or ray (a Ray cluster)."""
     shard_size: int = Field(1000, ge=1)
-    """Documents per shard. A worker writes whole shards, so an interruption costs it at most one shard."""
+    """Number of documents per shard. A worker writes whole shards, so an interruption costs it at most one
+    shard."""
     format: Literal["jsonl", "parquet"] = "jsonl"
     """File format of the shards when the output is a folder."""
     seed: int = 1

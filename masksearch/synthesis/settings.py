@@ -77,8 +77,7 @@ class SynthesizeSettings(Settings):
     oracle: Literal["first", "second"] = "first"
     """Version of the teacher `oracle`: first (quotes the answer in its context, and follows the supporting
     passages in the gold data) or second (also quotes how a passage is linked to the task, and chooses the
-    next
-    search from the visible text alone)."""
+    next search from the visible text alone)."""
     limit: int | None = Field(None, ge=1)
     """Number of kept trajectories after which the run stops. Unset, the run takes all tasks."""
     llm: str = ""

@@ -7,10 +7,10 @@ A passage is not used in two cases:
     shared run       It shares 13 words in a row (`exclude_ngram`) with a task's text, a question, an answer
                      or a gold passage.
 
-Words are compared without case, accents and punctuation; each Chinese character is a word. A text of
-fewer than 13 words counts as one run if it has at least eight words. Texts of fewer than eight words are
-ignored, because they occur in other passages by chance. Runs are stored as 64-bit hashes: a million hashes
-take 8 MB and can be pickled to a worker process.
+Words are compared without case, accents and punctuation; each Chinese character is a word. A run is
+13 words in a row of a text. A text of fewer than 13 words counts as one run if it has at least eight words.
+Texts of fewer than eight words are ignored, because they occur in other passages by chance. Runs are stored
+as 64-bit hashes: a million hashes take 8 MB and can be pickled to a worker process.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from masksearch.text.words import loose_words
 from masksearch.types import Passage
 
 SHORTEST = 8
-"""Words. A text that is shorter than a run counts as one run if it has at least this many words."""
+"""Minimum number of words of a text that counts as one run although it has fewer than `exclude_ngram`
+words."""
 
 Hashes = npt.NDArray[np.uint64]
 _BASE: Final = 0x9E3779B97F4A7C15
@@ -44,7 +45,7 @@ class Decontaminator:
     """A picklable filter that finds the reason why a passage must not be used."""
 
     names: tuple[str, ...]
-    """Short names of the excluded files."""
+    """Short names of the files in `exclude` (see `_short`), shown in reasons."""
     titles: dict[str, int]
     """Normalised title -> index in `names` of the file with this title."""
     doc_ids: dict[str, int]
@@ -53,9 +54,10 @@ class Decontaminator:
     lengths: tuple[int, ...]
     """The different lengths, in words, of the excluded runs, longest first."""
     runs: Hashes
-    """(runs,) uint64: hashes of all excluded runs, sorted; the length of a run is part of its hash."""
+    """(number of runs,) uint64: hashes of all excluded runs, sorted. Runs of different lengths have
+    different hashes."""
     owners: npt.NDArray[np.uint16]
-    """(runs,): index in `names` of each run's file."""
+    """(number of runs,): for each hash in `runs`, the index in `names` of its file."""
 
     @classmethod
     def from_files(
@@ -78,7 +80,8 @@ class Decontaminator:
         runs, first = np.unique(np.concatenate([*hashes, np.empty(0, dtype=np.uint64)]), return_index=True)
         titles: dict[str, int] = {}
         doc_ids: dict[str, int] = {}
-        for number, draft in enumerate(drafts):  # a title or id belongs to the first file that has it
+        # If several files have the same title or id, `reason` names the first file.
+        for number, draft in enumerate(drafts):
             for title in draft.titles:
                 titles.setdefault(title, number)
             for doc_id in draft.doc_ids:
@@ -93,7 +96,7 @@ class Decontaminator:
         )
 
     def reason(self, passage: Passage) -> str:
-        """Returns `shares its title with FILE` or `shares 13 words with FILE`; empty if usable."""
+        """Returns `shares its title with FILE` or `shares 13 words with FILE`; empty for a usable passage."""
         owner = self.titles.get(normal_title(passage.title), self.doc_ids.get(passage.doc_id))
         if owner is not None:
             return f"shares its title with {self.names[owner]}"
@@ -102,7 +105,7 @@ class Decontaminator:
             return ""
         hashes = np.concatenate([hashes for _, hashes in found])  # (runs of the passage,), longest runs first
         places = np.searchsorted(self.runs, hashes)
-        places[places == len(self.runs)] = 0  # past the end, any valid index works: the comparison fails
+        places[places == len(self.runs)] = 0  # hash above all stored ones: index 0 cannot match
         same = self.runs[places] == hashes
         if not same.any():
             return ""
@@ -116,14 +119,14 @@ class Decontaminator:
 
 @dataclass
 class _Draft:
-    """The titles, ids and runs of one file while it is read."""
+    """The titles, ids and runs of one excluded file, collected while the file is read."""
 
     path: str
     ngram: int
     titles: set[str] = field(default_factory=set)
     doc_ids: set[str] = field(default_factory=set)
     gold: set[str] = field(default_factory=set)
-    """Ids of gold passages that the questions name."""
+    """Ids of the gold passages that the questions of the file name."""
     lengths: set[int] = field(default_factory=set)
     runs: array[int] = field(default_factory=lambda: array("Q"))
 
@@ -166,7 +169,7 @@ class _Draft:
             self.add_text(str(text))
 
     def add_text(self, text: str) -> None:
-        """Adds the runs of a text; a text shorter than a run is added as one run."""
+        """Adds the runs of a text; a text of `SHORTEST` to `ngram` - 1 words is added as one run."""
         words = _words(text)
         length = min(self.ngram, len(words))
         if length >= min(SHORTEST, self.ngram):
@@ -176,7 +179,7 @@ class _Draft:
 
 
 def _add_gold(corpus: str, drafts: Sequence[_Draft]) -> None:
-    """Adds the runs of the gold passages that a corpus holds. Raises DataError if it holds none."""
+    """Adds the runs of the gold passages in a corpus. Raises DataError if the corpus has none of them."""
     found = False
     for document in read_documents(corpus):
         for draft in drafts:

@@ -48,9 +48,9 @@ Key = Callable[[Bytes], Words64]
 """Maps sketches (passages, SLOTS) to keys (passages,); only passages with equal keys are compared."""
 
 SHINGLE = 5
-"""Words per run."""
+"""Number of words per run; two passages are similar if they share many runs."""
 SLOTS = 128
-"""Minima per sketch; the sketch keeps one byte of each."""
+"""Number of MinHash minima per sketch; the sketch keeps the low byte of each."""
 PART = 1 << 22
 """Number of passages whose bands are sorted at a time."""
 ROUNDS = 32
@@ -58,9 +58,9 @@ ROUNDS = 32
 the remaining passages of the group with the first one of them."""
 SKETCHES = "sketches.u8"
 
-_BATCH: Final = 2000  # passages sketched per call
-_BLOCK: Final = 1 << 16  # sketches read from disk at a time
-_PAIRS: Final = 1 << 14  # pairs of sketches compared at a time
+_BATCH: Final = 2000  # number of passages per call of `sketch`
+_BLOCK: Final = 1 << 16  # number of sketches read from disk at a time
+_PAIRS: Final = 1 << 14  # number of pairs of sketches compared at a time
 _SEED: Final = 42
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 
@@ -69,7 +69,6 @@ def find_duplicates(passages: Sequence[Passage], threshold: float, work: Path, w
     """Returns flags (passages,): True for a near-copy, which is dropped.
 
     A near-copy has a Jaccard similarity of at least `threshold` to an earlier passage that is kept.
-
 
     The result is the same for any number of workers. During the search, `work` holds the sketches: 128
     bytes per passage.
@@ -114,7 +113,7 @@ def sketch(texts: Sequence[tuple[str, str]]) -> Bytes:
 
 
 def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
-    """Yields the sketches (batch, SLOTS) of all passages in order."""
+    """Yields the sketches of all passages in order, as arrays of shape (passages of a batch, SLOTS)."""
     batches = (
         [(passage.text, passage.language) for passage in passages[start : start + _BATCH]]
         for start in range(0, len(passages), _BATCH)
@@ -137,9 +136,9 @@ def _sketch_all(passages: Sequence[Passage], workers: int) -> Iterator[Bytes]:
 
 
 def band_bytes(threshold: float) -> int:
-    """Returns the bytes per band: the most (of 8, 4, 2 or 1) with which 9 of 10 pairs are found.
+    """Returns the number of bytes per band: the largest of 8, 4, 2 and 1 that finds 9 of 10 similar pairs.
 
-    This holds for pairs whose similarity is the threshold; more similar pairs are found more often.
+    The 9 of 10 hold for pairs whose similarity equals the threshold. Pairs above it are found more often.
 
     A pair of Jaccard similarity s shares at least one of the 128 / b bands of b bytes with probability
     1 - (1 - s^b)^(128 / b).
@@ -201,9 +200,10 @@ class _Search:
         return np.unique(np.concatenate(found))
 
     def _keys(self, key: Key, part: int, parts: int) -> tuple[Rows, Words64]:
-        """Returns the kept passages of one part, and their keys, both (passages,).
+        """Returns the rows and keys of the kept passages of one part, both (passages of the part,).
 
-        A hash of the key decides the part, so that passages with equal keys are in the same part.
+        The passages are divided into `parts` parts to save memory. A hash of the key decides the part, so
+        that passages with equal keys are in the same part.
         """
         rows, keys = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint64)]
         for start in range(0, self.count, _BLOCK):
@@ -220,10 +220,11 @@ class _Search:
         return np.concatenate(rows), np.concatenate(keys)
 
     def _compare(self, rows: Rows, groups: Rows) -> Iterator[Words64]:
-        """Yields the similar pairs of each group; `rows` and `groups` are (members,), sorted by group.
+        """Yields the similar pairs of each group of passages with equal keys.
 
-        Each round compares every member with the first member of its group, then removes the first member
-        and all members similar to it.
+        `rows` (members,) holds the row number of each member, and `groups` (members,) its group; both are
+        sorted by group. Each round compares every member with the first member of its group. Then it
+        removes the first member and all members similar to it.
         """
         for _ in range(ROUNDS):
             if not len(rows):
@@ -231,7 +232,7 @@ class _Search:
             leads = np.flatnonzero(np.diff(groups, prepend=-1))  # (groups,): where each group starts
             leaders = np.repeat(
                 rows[leads], np.diff(leads, append=len(rows))
-            )  # (members,): each member's group leader
+            )  # (members,): the first member of each member's group
             others = leaders != rows
             rows, groups, leaders = rows[others], groups[others], leaders[others]
             alike = self._alike(leaders, rows)  # (members,)
@@ -239,7 +240,7 @@ class _Search:
             rows, groups = rows[~alike], groups[~alike]
 
     def _alike(self, first: Rows, second: Rows) -> Flags:
-        """Returns flags (pairs,): whether the share of equal bytes of two sketches reaches the threshold."""
+        """Returns flags (pairs,): True if enough bytes of the two sketches are equal for the threshold."""
         alike = np.empty(len(first), dtype=np.bool_)
         for start in range(0, len(first), _PAIRS):
             # A new map for each block of pairs, so that pages read earlier do not stay in memory.
@@ -251,7 +252,7 @@ class _Search:
 
 
 def _whole(block: Bytes) -> Words64:
-    """Hashes each whole sketch: (passages, SLOTS) uint8 -> (passages,) uint64."""
+    """Hashes whole sketches, to find equal ones: (passages, SLOTS) uint8 -> (passages,) uint64."""
     factors = np.cumprod(np.full(SLOTS // 8, _ODD))  # (SLOTS / 8,): powers of _ODD modulo 2^64
     hashes: Words64 = (block.view(np.uint64) * factors).sum(axis=1, dtype=np.uint64)
     return hashes

@@ -43,8 +43,8 @@ UNLINKING: Final = frozenset({"DATE", "NUMBER"})
 """Categories that never link a result to a task: a shared year is not a relation."""
 
 NEAR_COPY = 0.3
-"""A result is a copy if it shares at least this part of its runs of five words with the source. If the
-source is shorter, the part is taken of the source's runs."""
+"""A result is a copy if it shares at least this fraction of its runs of five words with the source. If the
+source has fewer runs than the result, the fraction is taken of the source's runs."""
 COPIED_RUN = 8
 """A result is a copy if it shares at least this many words in a row, around the answer, with the source."""
 NEARBY = 10
@@ -134,7 +134,7 @@ class _Judge:
         self.answers = [loose_words(answer, task.language) for answer in task.answers]
 
     def tests_passed(self, mask: int, found: Passage) -> int:
-        """Returns the number of TESTS that a passage passes for a mask before its first failed test."""
+        """Returns how many of the four TESTS a passage passes for a mask before it fails one."""
         if not contains_span(found.text, self.task.answers[mask], self.task.language):
             return 0
         if not self.link(found):
@@ -192,7 +192,7 @@ class _Judge:
 
     @cached_property
     def _sides(self) -> list[tuple[list[str], list[str]]]:
-        """Returns, for each mask, the words before and after it, with all other masks filled in."""
+        """Returns, for each mask, the text's words before and after it, with all other masks filled in."""
         pieces = self.task.text.split(MASK)
         sides = []
         for mask in range(self.task.masks):
@@ -205,10 +205,11 @@ class _Judge:
         return sides
 
     def _to_the_point(self, mask: int, found: Passage) -> bool:
-        """Whether a passage fits the mask's surroundings.
+        """Whether a passage passes the test `to the point` for a mask.
 
-        At least SHARED content words must be in both of these places: near the mask or in the task's title;
-        and near the answer in the passage or in the passage's title.
+        Two sets of content words are compared. The first set is near the mask or in the
+        task's title. The second set is near the answer in the passage, or in the passage's title. The two
+        sets must share at least SHARED words.
         """
         language = self.task.language
         before, after = self.task.text.split(MASK)[mask : mask + 2]
@@ -224,7 +225,7 @@ class _Judge:
         return False
 
     def _is_copy(self, mask: int, found: Passage) -> bool:
-        """Whether a passage repeats the source, as a whole or around the answer."""
+        """Whether a passage copies the source, as a whole or around the answer (`COPIED_RUN`)."""
         runs = frozenset(shingles(found.text, self.task.language))
         if len(runs & self._source_runs) >= NEAR_COPY * min(len(runs), len(self._source_runs)):
             return True
@@ -235,14 +236,14 @@ class _Judge:
         )
 
     def _places(self, mask: int, found: Passage) -> Iterator[tuple[list[str], list[str]]]:
-        """Yields the words before and after each occurrence of the answer in a passage."""
+        """Yields, for each occurrence of the answer in a passage, the words before it and after it."""
         words, answer = loose_words(found.text, self.task.language), self.answers[mask]
         for place in range(len(words) - len(answer) + 1):
             if words[place : place + len(answer)] == answer:
                 yield words[:place], words[place + len(answer) :]
 
     def _content(self, words: Sequence[str]) -> set[str]:
-        """Returns content words cut to their first letters; in Chinese, pairs of adjacent characters."""
+        """Returns the first `STEM` letters of each content word; in Chinese, adjacent character pairs."""
         stops = stop_words(self.task.language)
         if self.task.language == "zh":
             return {

@@ -89,7 +89,7 @@ def make_guesser(settings: MaskSettings) -> Guesser:
 
 @dataclass(frozen=True)
 class CheckpointGuesser:
-    """A checkpoint that continues the text before each mask."""
+    """A guesser whose model is a checkpoint that continues the text before each mask."""
 
     model: str
     attempts: int
@@ -118,7 +118,7 @@ class CheckpointGuesser:
         return verdicts
 
     def _sampled(self, task: MaskedTask, mask: int, probability: float) -> int:
-        """Returns the number of sampled attempts in which the model writes the answer."""
+        """Returns the number of sampled attempts that fill a mask; each does so with this `probability`."""
         return sum(
             Random(f"{self.seed}:{task.id}:{mask}:{attempt}").random() < probability
             for attempt in range(1, self.attempts)
@@ -127,7 +127,7 @@ class CheckpointGuesser:
 
 @dataclass(frozen=True)
 class EndpointGuesser:
-    """A model behind an OpenAI-compatible endpoint that fills the masks on request."""
+    """A guesser whose model is behind an OpenAI-compatible endpoint and fills the masks on request."""
 
     model: str
     url: str
@@ -187,7 +187,7 @@ def answer_places(task: MaskedTask) -> list[tuple[int, int]]:
     """Returns the character offsets [start, end) of each answer in `task.original`."""
     found: list[tuple[int, int]] = []
     place = 0
-    pieces = task.text.split(MASK)[:-1]  # a mask follows each piece except the last
+    pieces = task.text.split(MASK)[:-1]  # a mask follows each piece of the text except the last
     for piece, answer in zip(pieces, task.answers, strict=False):
         start = place + len(piece)
         place = start + len(answer)

@@ -80,7 +80,7 @@ def find_evidence(
 
 
 def _queries(task: MaskedTask, mask: int) -> Iterator[str]:
-    """Yields a mask's queries; the alternatives are built only if the first query failed."""
+    """Yields a mask's queries; the alternatives are built only if the first query found no evidence."""
     yield visible_query(task.text, mask, task.title, language=task.language)
     yield from alternative_queries(task.text, mask, task.title, language=task.language)
 
@@ -88,7 +88,7 @@ def _queries(task: MaskedTask, mask: int) -> Iterator[str]:
 def _search(
     tasks: Sequence[MaskedTask], queries: dict[Mask, str], searcher: Searcher, k: int
 ) -> dict[Mask, list[Hit]]:
-    """Returns the results for each mask.
+    """Returns the search results of each mask's query.
 
     A task with a hidden source searches a view of the index without this source. All other tasks share the
     plain search. Each view, and the plain search, gets all of its distinct queries in one batch.

@@ -82,8 +82,8 @@ def _draw_uniformly(
 ) -> list[Span]:
     """Draws k spans that are apart; every set of such spans is equally likely.
 
-    Draws k spans up to 20 times until they are apart. In the rare passages where this fails, k spans are
-    drawn from `most`, a largest set of spans that are apart.
+    Draws any k spans, and repeats the draw up to 20 times until the spans are apart. If all draws fail,
+    which is rare, k spans are drawn from `most`, a largest set of spans that are apart.
     """
     for _ in range(20):
         drawn = sorted(rng.sample(list(spans), k), key=lambda span: span.start)
@@ -93,7 +93,7 @@ def _draw_uniformly(
 
 
 def _by_rank(weights: Sequence[float]) -> list[int]:
-    """Returns indices by falling weight; ties keep their order."""
+    """Returns the indices of the spans, the highest weight first; ties keep the order of the text."""
     return sorted(range(len(weights)), key=lambda place: (-weights[place], place))
 
 
@@ -111,7 +111,7 @@ def _in_proportion(weights: Sequence[float], rng: Random) -> list[int]:
 
 
 def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int]) -> list[Span]:
-    """Takes k spans that are apart, in the given order; skips a span that would leave room for too few."""
+    """Takes k spans that are apart, in this order; skips a span that would make k spans impossible."""
     taken: list[Span] = []
     left = list(spans)
     for place in order:
@@ -130,5 +130,5 @@ def _take_in_order(text: str, spans: Sequence[Span], k: int, order: Iterable[int
 
 
 def _fit_together(text: str, first: Span, second: Span) -> bool:
-    """Whether two spans are apart; their order in the text does not matter."""
+    """Whether two spans are apart, whichever of them comes first in the text."""
     return apart(text, first, second) or apart(text, second, first)

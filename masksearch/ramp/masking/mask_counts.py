@@ -59,7 +59,7 @@ def tilted(wanted: Shares, most: Iterable[int]) -> dict[int, float]:
                     drawn[k] += count / total * share / allowed
         shares = {k: share * wanted[k] / drawn[k] if drawn[k] > 0 else share for k, share in shares.items()}
         scale = sum(shares.values())
-        # No share becomes 0, because a passage may allow only that k.
+        # No share may become 0: some passage may allow only this k.
         shares = {k: max(share / scale, 1e-9) for k, share in shares.items()}
     return shares
 
@@ -71,7 +71,7 @@ def draw_count(shares: Shares, most: int, rng: Random) -> int | None:
 
 
 def apportion(shares: Shares, total: int) -> dict[int, int]:
-    """Divides `total` into whole numbers, one per k, in these shares (method of largest remainders)."""
+    """Divides `total` tasks among the values of k in these shares, as whole numbers (largest remainders)."""
     quotas = {k: int(share * total) for k, share in shares.items()}
     rest = sorted(shares, key=lambda k: (quotas[k] - shares[k] * total, k))
     for k in itertools.islice(itertools.cycle(rest), total - sum(quotas.values())):
@@ -90,7 +90,7 @@ class Selection:
         self.limit = limit
         self.left = apportion(wanted, limit) if limit else {}
         self.taken = 0
-        # Stores the places of spare tasks (eight bytes each) instead of the tasks, to save memory.
+        # The places of the spare tasks; a place (see `wants`) takes eight bytes, far less than its task.
         self.spare = array("q")
 
     @property
@@ -101,7 +101,8 @@ class Selection:
     def wants(self, masks: int, place: int) -> bool:
         """Whether a task with `masks` masks is taken: always without a limit, else within its quota.
 
-        `place` identifies the task; the place of a task that is not taken is recorded as a spare.
+        `place` is a number that identifies the task. The place of a task that is not taken is recorded as a
+        spare.
         """
         if self.limit is not None:
             if self.left.get(masks, 0) <= 0:

@@ -179,7 +179,7 @@ _HALF_WIDTH = str.maketrans("（）", "()")
 
 
 def _is_acronym(text: str, start: int, end: int) -> bool:
-    """Whether the span is an acronym in parentheses after its long form."""
+    """Whether text[start:end] is an acronym in parentheses after its long form."""
     piece = text[start:end]
     bare = piece.replace(".", "").replace("-", "")
     return (
@@ -192,7 +192,7 @@ def _is_acronym(text: str, start: int, end: int) -> bool:
 
 
 def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
-    """Whether the span is a long form followed by its acronym in parentheses."""
+    """Whether text[start:end] is a long form followed by its acronym in parentheses."""
     follow = _ACRONYM.match(text, end)
     if not follow:
         return False
@@ -204,7 +204,8 @@ def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
 
 
 def _is_translated(text: str, start: int, end: int) -> bool:
-    """Whether the span is a Chinese name before its foreign form in parentheses, or this foreign form."""
+    """Whether text[start:end] is a Chinese name followed by its foreign form in parentheses, or is this
+    foreign form."""
     if _NAME_AFTER.match(text, end):
         return True
     return (

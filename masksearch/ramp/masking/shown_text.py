@@ -110,14 +110,15 @@ class ShownText:
         return bool(known) and all(known)
 
     def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
-        """Returns, for each content character of a Chinese span, whether `others` give it away."""
+        """Returns, for each content word of a Chinese span, whether the words in `others` give it away."""
         pairs = zip(words, _occur_paired(words, others), strict=True)
         return [known for word, known in pairs if self._is_content(word)]
 
     def _is_content(self, word: str) -> bool:
-        """Whether a word is a content word: a long word, or (in Spanish and French) a figure.
+        """Whether a word is a content word: it has more than three letters and is no stop word.
 
-        In Chinese, every character except stop characters and `_COUNTERS` counts.
+        In Spanish and French, figures are content words too. In Chinese, every character is a content
+        word except stop characters and `_COUNTERS`.
         """
         if self.language == "zh":
             return word not in self._stop and word not in _COUNTERS
@@ -127,11 +128,11 @@ class ShownText:
         return len(word) > 3 and word not in self._stop
 
     def _elsewhere(self, first: int, last: int) -> list[str]:
-        """Returns the words outside [first, last); an empty word is put in the place of the span."""
+        """Returns the words of the text with an empty word in place of the span [first, last)."""
         return [*self.words[:first], "", *self.words[last:]]
 
     def _has_akin(self, word: str, first: int, last: int) -> bool:
-        """Whether a word akin to this one (`words.akin`) occurs elsewhere."""
+        """Whether this word or another form of it (see `words.akin`) occurs outside [first, last)."""
         if _outside(self._places.get(word, ()), first, last) or (
             len(word) >= STEM and _outside(self._stems.get(word[:STEM], ()), first, last)
         ):
@@ -147,14 +148,15 @@ class ShownText:
 
 
 def _outside(places: Iterable[int], first: int, last: int) -> bool:
-    """Whether one of the word numbers in `places` is outside [first, last)."""
+    """Whether any of the word indices in `places` is outside the range [first, last)."""
     return any(not first <= place < last for place in places)
 
 
 def _occur_paired(words: Sequence[str], others: Sequence[str]) -> list[bool]:
     """Returns, for each word of a Chinese span, whether `others` contain it and one of its neighbours.
 
-    A word is one character, or a figure or Latin word of several characters. The latter needs no neighbour.
+    A word is one Chinese character, a figure or a Latin word. A figure or Latin word of several characters
+    needs no neighbour.
     """
     # Two characters in a row are roughly a word; a single character may be part of any word.
     pairs, single = set(itertools.pairwise(others)), set(others)

@@ -65,7 +65,7 @@ def make_strategy(settings: MaskSettings) -> Strategy:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Strategy `uniform`: all spans are equal."""
+    """Strategy `uniform`: every set of spans has the same chance."""
 
     name: str = "uniform"
 
@@ -79,11 +79,11 @@ class Weighted:
     """Strategy `weighted`: a span has the weight of its category; upper and lower case do not matter."""
 
     weights: dict[str, float] = field(default_factory=dict)
-    """Category, case-folded -> weight."""
+    """Category in case-folded form -> weight of its spans."""
     name: str = "weighted"
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
-        """Returns the weights of the spans' categories."""
+        """Returns, for each passage, the weight of each span: that of its category, or 1."""
         return [
             Preference(tuple(self.weights.get(span.category.casefold(), 1.0) for span in spans))
             for _, spans in items
@@ -111,7 +111,7 @@ def check_weights(weights: dict[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Hardest:
-    """Strategy `ppl`: spans with the highest loss of a language model."""
+    """Strategy `ppl`: takes the spans with the highest loss of a language model."""
 
     model: str
     batch: int = 16
@@ -119,7 +119,7 @@ class Hardest:
 
     @cached_property
     def likelihood(self) -> Likelihood:
-        """The model, loaded at its first use. Raises ModelError if it cannot be loaded."""
+        """The language model, loaded at its first use. Raises ModelError if the model cannot be loaded."""
         return load_likelihood(self.model, self.batch)
 
     def prefer(self, items: Sequence[tuple[Passage, Sequence[Span]]]) -> list[Preference]:
@@ -145,7 +145,7 @@ def titled(title: str, text: str) -> tuple[str, int]:
 def load_likelihood(source: str, batch: int) -> Likelihood:
     """Loads a model in float32 to compute likelihoods (see `llm.likelihood`), once per process.
 
-    Raises ModelError, or MissingExtraError without torch.
+    Raises ModelError if the model cannot be loaded, and MissingExtraError without torch.
     """
     import torch
 

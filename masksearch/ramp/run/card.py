@@ -12,7 +12,7 @@ SIZES = (
     (1_000_000, "100K<n<1M"),
     (10_000_000, "1M<n<10M"),
 )
-"""(number of tasks, hub's name of the size category for fewer tasks than this)."""
+"""(number of tasks, the hub's name for a data set of fewer tasks than this number)."""
 FIELDS = (
     ("id", "unique; the passage and its number of masks"),
     ("doc_id, passage_id, title", "source of the text"),
@@ -80,7 +80,7 @@ def render_card(report: Mapping[str, Any], files: Sequence[Mapping[str, Any]], k
 
 
 def _how(settings: Mapping[str, Any], report: Mapping[str, Any]) -> list[str]:
-    """Lists the settings that shape the tasks."""
+    """Returns the lines of the card that list the settings with which the tasks were made."""
     lines = [
         f"- spans: {', '.join(settings['extractors'])}; masks: {settings['masks']}, "
         f"strategy `{settings['strategy']}`",

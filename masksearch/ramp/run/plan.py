@@ -45,7 +45,7 @@ class Plan:
     searches: bool
     """Whether `store` is an index that verifies tasks."""
     shard_size: int
-    """Documents per shard."""
+    """Number of documents per shard."""
 
     @cached_property
     def passages(self) -> StoredPassages:
@@ -54,13 +54,13 @@ class Plan:
 
     @cached_property
     def order(self) -> npt.NDArray[np.int64] | range:
-        """(documents,): numbers of the documents in the order of processing."""
+        """(documents,): the number of each document in the corpus, in the order of processing."""
         path = self.work / ORDER
         return np.load(path, mmap_mode="r") if path.exists() else range(len(self.passages.document_starts))
 
     @cached_property
     def copies(self) -> npt.NDArray[np.bool_] | None:
-        """(passages,): flags of near-copies; None if the run keeps near-copies."""
+        """(passages,): True for each near-copy; None if the run keeps near-copies."""
         path = self.work / COPIES
         return np.load(path, mmap_mode="r") if path.exists() else None
 
@@ -154,7 +154,7 @@ def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tupl
 
 @dataclass(frozen=True)
 class _Retrievable:
-    """The check `retrievable`, bound to a search."""
+    """The check `retrievable` with the search that it uses, as a `Check`."""
 
     searcher: LocalSearcher
     k: int
@@ -165,7 +165,7 @@ class _Retrievable:
 
 @dataclass(frozen=True)
 class _Elsewhere:
-    """The check `elsewhere`, bound to a search."""
+    """The check `elsewhere` with the search that it uses, as a `Check`."""
 
     searcher: CountingSearcher
     k: int

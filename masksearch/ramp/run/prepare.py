@@ -59,7 +59,7 @@ def forget_other_work(settings: MaskSettings, work: Path) -> None:
 def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Plan:
     """Runs all steps and returns the plan of the run; reuses the results of an interrupted attempt."""
     shard_folder(work).mkdir(parents=True, exist_ok=True)
-    for leftover in shard_folder(work).glob(".*.tmp"):  # left by a process that was killed while writing
+    for leftover in shard_folder(work).glob(".*.tmp"):  # from a process killed while writing
         remove(leftover)
     store, searches = _store(settings, work)
     plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
@@ -69,7 +69,10 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
 
 
 def _shard_size(settings: MaskSettings) -> int:
-    """Returns the documents per shard; a low limit gives small shards, so that few surplus tasks are made."""
+    """Returns the number of documents per shard.
+
+    A low `limit` gives small shards, so that few surplus tasks are made.
+    """
     if settings.limit is None:
         return settings.shard_size
     shares = {"all": 1.0, "train": 1 - settings.heldout_share, "heldout": settings.heldout_share}
@@ -123,7 +126,7 @@ def tidy(work: Path) -> None:
 
 
 def _clear(work: Path, names: Iterable[str]) -> None:
-    """Removes files and folders of the work folder."""
+    """Removes the named files and folders from the work folder; a missing name is ignored."""
     for name in names:
         if (work / name).exists():
             # Renamed first: if the process is killed here, no half-removed folder has a name that a resumed
@@ -135,7 +138,7 @@ def _clear(work: Path, names: Iterable[str]) -> None:
 
 
 def _mark_copies(plan: Plan) -> None:
-    """Stores the flags of near-copies, one per passage."""
+    """Finds the near-copies of the corpus and stores one flag per passage (`Plan.copies`)."""
     from masksearch.ramp.checks.duplicates import find_duplicates
 
     settings = plan.settings
@@ -147,7 +150,7 @@ def _mark_copies(plan: Plan) -> None:
 def _draw_order(plan: Plan) -> None:
     """Stores a random order of the documents for a run with a limit.
 
-    The tasks are then a sample of the whole corpus instead of its start.
+    The tasks are then a sample of the whole corpus, instead of coming from its first documents only.
     """
     if plan.settings.limit is not None and not (plan.work / ORDER).exists():
         seed = Random(f"{plan.settings.seed}:order").getrandbits(64)
@@ -155,7 +158,7 @@ def _draw_order(plan: Plan) -> None:
 
 
 def _save(path: Path, array: Any) -> None:
-    """Writes an array as .npy, atomically."""
+    """Writes an array as a .npy file; the write is atomic."""
     with atomic_path(path) as temporary, open(temporary, "wb") as stream:
         np.save(stream, array)
 

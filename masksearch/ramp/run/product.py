@@ -58,7 +58,7 @@ def write_folder(
 
 
 def _write_shard(folder: Path, number: int, tasks: Iterable[dict[str, Any]], kind: str) -> dict[str, Any]:
-    """Writes one file of tasks and returns its entry for the manifest."""
+    """Writes file `number` of the tasks and returns the file's entry in the manifest."""
     path = folder / f"tasks-{number:05}.{kind}"
     count = 0
 

@@ -67,7 +67,7 @@ class Processes(AbstractContextManager["Processes"]):
         self._stack.close()
 
 
-# The `ShardWorker` of this pool process, built once by `_load_worker`.
+# Set in each process of the pool by `_load_worker`, so that the tools are loaded only once per process.
 _worker: ShardWorker | None = None
 
 
@@ -106,7 +106,7 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
 
 class _RayWorker:
-    """Masks shards in a Ray actor."""
+    """A `ShardWorker` in a Ray actor, called by Ray Data with rows that hold a shard number."""
 
     def __init__(self, plan: Plan) -> None:
         self._worker = ShardWorker(plan)

@@ -22,7 +22,7 @@ from masksearch.runtime.files import write_json_lines
 
 
 class ShardFile:
-    """The file of one shard."""
+    """The file with the tasks and counts of one shard."""
 
     def __init__(self, folder: Path, shard: int) -> None:
         self.path = folder / f"{shard:06}.jsonl"
@@ -80,7 +80,7 @@ class ShardWorker:
         return shard
 
     def _add(self, file: ShardFile, stats: MaskStats, again: Worked, order: list[str]) -> None:
-        """Adds the tasks of retried documents to a shard, in the order of the documents."""
+        """Adds the retried documents (`again`) to a shard, with the tasks in the order of the documents."""
         position = {doc_id: number for number, doc_id in enumerate(order)}
         tasks = [*file.tasks(), *(task.to_json() for task in again.tasks)]
         tasks.sort(key=lambda task: position[task["doc_id"]])

@@ -61,7 +61,7 @@ def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> 
 
 
 class _Run:
-    """One run of the stage."""
+    """One run of the stage `mask`, with the counts and the selected tasks so far."""
 
     def __init__(self, settings: MaskSettings, output: Path, work: Path) -> None:
         self.settings, self.output, self.work = with_corpus(settings), output, work
@@ -133,7 +133,7 @@ class _Run:
         """Returns the number of shards to process next: all, or an estimate of how many the limit needs.
 
         The estimate is unreliable after few shards, so it is at most the number of shards processed so far.
-        It is at least one shard per worker.
+        But at least one shard per worker is processed.
         """
         if self.settings.limit is None:
             return self.plan.shards
@@ -146,7 +146,7 @@ class _Run:
         return shard_folder(self.work)
 
     def _to_do(self, window: range) -> list[int]:
-        """Returns the missing shards, and the shards in which an earlier run set documents aside."""
+        """Returns the shards of `window` that are missing or in which documents were set aside."""
         files = {shard: ShardFile(self._shards, shard) for shard in window}
         return [shard for shard, file in files.items() if not file.done or file.record()[1]]
 

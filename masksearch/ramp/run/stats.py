@@ -26,11 +26,11 @@ DROPPED = (
     ("spans_refused", "refused spans, by reason"),
     ("spans_dropped", "rejected spans, by reason"),
 )
-"""(key of the report, title of its table)."""
+"""(key of the counts in the report, title of their table)."""
 
 
 class _Sample:
-    """A random sample of numbers (reservoir sampling), with the exact minimum and maximum."""
+    """A random sample of added numbers (reservoir sampling), with their exact minimum and maximum."""
 
     def __init__(self, seed: str) -> None:
         self._rng, self._count = Random(seed), 0

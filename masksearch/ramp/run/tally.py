@@ -17,33 +17,33 @@ class MaskStats:
     """The counts of one shard or of a whole run. All keys are strings, as in JSON."""
 
     documents: int = 0
-    """Processed documents, without those set aside."""
+    """Number of processed documents, without those set aside."""
     passages: int = 0
-    """Passages from which a task was tried, including near-copies."""
+    """Number of passages from which the run tried to make a task, including near-copies."""
     verified: int = 0
-    """Tasks whose evidence was searched for."""
+    """Number of tasks that a check with a search has judged."""
     found: int = 0
-    """Tasks whose evidence was found."""
+    """Number of tasks in `verified` for which the search found the evidence of all masks."""
     set_aside: int = 0
-    """Documents that failed because of an endpoint; a later run retries them."""
+    """Number of documents that failed because of an endpoint; a later run retries them."""
     kept: int = 0
-    """Tasks that the run kept."""
+    """Number of tasks that the run kept."""
     dropped: Counter[str] = field(default_factory=_counter)
-    """Reason -> passages."""
+    """Reason -> number of passages dropped for this reason."""
     masks: Counter[str] = field(default_factory=_counter)
-    """k -> tasks."""
+    """Number of masks -> number of kept tasks with this number of masks."""
     categories: Counter[str] = field(default_factory=_counter)
-    """Category -> masks."""
+    """Category of the span -> number of masks in kept tasks."""
     languages: Counter[str] = field(default_factory=_counter)
-    """Language -> tasks."""
+    """Language -> number of kept tasks."""
     spans_refused: Counter[str] = field(default_factory=_counter)
-    """Reason -> spans that were found but may not be masked."""
+    """Reason -> number of spans that were found but may not be masked."""
     spans_dropped: Counter[str] = field(default_factory=_counter)
-    """Reason -> spans that a model listed and the extractor rejected."""
+    """Reason -> number of spans that a model listed and the extractor rejected."""
     ranks: Counter[str] = field(default_factory=_counter)
-    """Rank of the evidence -> masks."""
+    """Rank of the evidence in its search -> number of masks in kept tasks."""
     survival: Counter[str] = field(default_factory=_counter)
-    """`CATEGORY: test` -> masks that passed this test of the check `elsewhere`."""
+    """`CATEGORY: test` -> number of masks of this category that passed this test of the check `elsewhere`."""
 
     def add_task(self, task: Mapping[str, Any]) -> None:
         """Counts a task, given as JSON."""

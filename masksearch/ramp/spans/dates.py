@@ -26,7 +26,7 @@ class Dates:
     at_word: re.Pattern[str]
     """Dates that start with a word; tried only in texts that contain one of `words`."""
     words: tuple[str, ...]
-    """Strings of which a text must contain one for `at_word` to be tried."""
+    """`at_word` is tried only in texts that contain one of these strings."""
     qualifiers: tuple[str, ...] = ()
     """Words before a decade or a century that are part of the date: "early ", "mid-"."""
 
@@ -222,7 +222,7 @@ def find(text: str, language: str) -> list[Span]:
         if start < last:
             continue
         last = end
-        if not text[end - 1].isdigit():  # a decade or a century, not a year
+        if not text[end - 1].isdigit():  # a decade or century, not a year
             qualifier = next((word for word in dates.qualifiers if text.endswith(word, 0, start)), "")
             start -= len(qualifier)
         spans.append(Span(start=start, end=end, category="DATE"))

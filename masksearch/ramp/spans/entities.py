@@ -46,7 +46,7 @@ CATEGORIES = {
 }
 """spaCy label -> category of the span; entities with other labels are left out."""
 BATCH = 64
-"""Passages per batch of a pipeline."""
+"""Number of passages that a pipeline processes at a time."""
 _UNUSED = ("tagger", "morphologizer", "parser", "senter", "attribute_ruler", "lemmatizer")
 """Pipeline components that entity recognisers do not need; they are not loaded."""
 

@@ -168,12 +168,12 @@ def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span
 
 
 def _is_part(start: int, end: int, places: Iterable[tuple[int, int]]) -> bool:
-    """Whether one of the places is longer than [start, end) and contains it."""
+    """Whether any of the spans at `places` (offsets) contains [start, end) and is longer."""
     return any(first <= start and end <= last and last - first > end - start for first, last in places)
 
 
 def _rank(span: Span) -> tuple[int, str]:
-    """Sort key of spans at the same place: the more specific category first."""
+    """Sort key of spans with the same offsets: the rank of the category (`_RANKS`), then its name."""
     return _RANKS.get(span.category, 0), span.category
 
 
@@ -195,7 +195,10 @@ def _trim(text: str, start: int, end: int, language: str) -> tuple[int, int]:
 
 
 def _keeps_full_stop(piece: str) -> bool:
-    """Whether a final full stop belongs to the span: `U.S.`, `Martin Luther King Jr.`, `52 av. J.-C.`."""
+    """Whether a full stop at the end of `piece`, the text of a span, belongs to the span.
+
+    Examples: `U.S.`, `Martin Luther King Jr.`, `52 av. J.-C.`.
+    """
     return bool(re.search(r"(?:\b[^\W\d_]\.[\s-]?){2,}$|\b(?:Jr|Sr|Inc|Ltd|Co|Corp)\.$", piece))
 
 

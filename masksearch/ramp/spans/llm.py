@@ -80,18 +80,18 @@ def make(settings: MaskSettings) -> Extractor:
 
 
 class _NoAnswer(Exception):
-    """The endpoint gave no usable answer to a request, in spite of the client's retries."""
+    """Raised if the endpoint gave no usable answer to a request, although the client retried it."""
 
 
 @dataclass
 class _Outage:
-    """Counts passages in a row without an answer, in one call of the extractor."""
+    """Counts the passages in a row to which the endpoint gave no answer, in one call of the extractor."""
 
     limit: int
-    """Number of passages in a row that make an outage."""
+    """Number of passages in a row without an answer that count as an outage."""
     count: int = 0
     reason: str = ""
-    """The latest error."""
+    """Text of the endpoint's latest error."""
 
     @property
     def is_on(self) -> bool:
@@ -100,7 +100,7 @@ class _Outage:
 
 
 class LlmSpans:
-    """The extractor, with a client and the client's event loop that last for all its calls."""
+    """The extractor `llm`. All its calls use the same client and the same event loop."""
 
     def __init__(self, settings: MaskSettings, timeout: float = 120.0, retries: int = 4) -> None:
         if not settings.llm_model:
@@ -230,7 +230,7 @@ def read_answer(answer: str) -> list[Listed] | None:
             value, _ = json.JSONDecoder().raw_decode(answer, match.start())
         except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict):  # the list may be under "spans" or another name
+        if isinstance(value, dict):  # the list may be the value of the key "spans" or of another key
             first_list = next((item for item in value.values() if isinstance(item, list)), None)
             value = value.get("spans", first_list)
         if isinstance(value, list):

@@ -26,7 +26,7 @@ class Figures:
     figure: re.Pattern[str]
     """A figure without its unit. It starts with a digit, so that Python's matcher can skip to digits."""
     tail: re.Pattern[str]
-    """An optional magnitude, unit or currency after the figure; may match the empty string."""
+    """The optional magnitude, unit or currency after a figure; may match the empty string."""
     separators: dict[int, str | None]
     """Table for `str.translate` that turns the language's notation into Python's."""
 
@@ -70,7 +70,7 @@ _HAN_TAIL = (
 
 
 def _tail(language: str) -> re.Pattern[str]:
-    """Builds the pattern `Figures.tail` for a language with Latin letters."""
+    """Builds `Figures.tail`, the pattern of what follows a figure, for a language with Latin letters."""
     of = "" if language == "en" else r"(?:de\s|d['’])?"  # "50 millions de kilomètres"
     spaced = rf"\s{of}(?:{_UNITS[language]}){_AFTER_SYMBOL}"
     return re.compile(

@@ -71,9 +71,9 @@ class Grammar:
 
 
 _COMMON_MODIFIER = 4.3
-"""Highest frequency with which a modifier still belongs to a term."""
+"""Highest frequency (Zipf scale) of a modifier that still belongs to a term."""
 _COMMON_HEAD = 5.6
-"""Highest frequency that the noun of a term may have."""
+"""Highest frequency (Zipf scale) that the noun of a term may have."""
 
 GRAMMARS = {
     "en": Grammar(
@@ -163,9 +163,9 @@ _HAN_NOUNS = frozenset({"n", "nz", "vn"})
 _HAN_LEARNED = re.compile(r".+[素体酸酶菌症炎学术法论式剂盐质胞科属目纲毒]")
 _HAN_MEASURE = re.compile(r".*(?:世纪|年代|[氏温]度|公里|平方米)")
 _HAN_RARE = 4.0
-"""Highest frequency of a Chinese term of three characters or more."""
+"""Highest frequency (Zipf scale) of a Chinese term of three characters or more."""
 _HAN_RARE_PAIR = 3.2
-"""Highest frequency of a Chinese term of two characters."""
+"""Highest frequency (Zipf scale) of a Chinese term of two characters."""
 
 
 def make(settings: MaskSettings) -> Extractor:
@@ -199,7 +199,7 @@ class _Word:
 
     @property
     def plain(self) -> bool:
-        """Whether the word can be part of a term: lower case, or an acronym."""
+        """Whether the word can be part of a term: it is in lower case or an acronym."""
         return self.text.islower() or bool(_ACRONYM.fullmatch(self.text))
 
 
@@ -208,7 +208,7 @@ Zipf = Callable[[str], float]
 
 
 def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
-    """Yields the terms of an English text: the last words of runs that may be noun phrases."""
+    """Yields the terms of an English text: the last words of content words in a row."""
     stops = stop_words(language)
     place = 0
     while place < len(words):
@@ -279,7 +279,7 @@ def _romance(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, langua
             continue
         followed = place < len(words) and _joined(text, noun, words[place]) and words[place].text not in stops
         if _ends(grammar.adjective, noun.text) and (followed or left in _ROMANCE_AND):
-            continue  # not the noun: an adjective before its noun, or the second of two adjectives
+            continue  # an adjective before its noun, or the second of two adjectives
         kept = [noun]
         while place < len(words) and len(kept) < MOST_WORDS and _joined(text, kept[-1], words[place]):
             word = words[place]
@@ -306,7 +306,7 @@ def _is_specific(kept: list[_Word], grammar: Grammar, zipf: Zipf) -> bool:
 
 
 def _ends(pattern: re.Pattern[str], word: str) -> bool:
-    """Whether a word has one of the endings of a pattern."""
+    """Whether `pattern`, such as `Grammar.learned`, matches the end of a word."""
     return bool(pattern.search(word))
 
 
@@ -319,7 +319,7 @@ def _is_verb(word: str, zipf: Zipf) -> bool:
 
 
 def _joined(text: str, first: _Word, second: _Word) -> bool:
-    """Whether only a space separates two words."""
+    """Whether `second` follows `first` with only a space between them."""
     return second.start - first.end == 1 and text[first.end] == " "
 
 

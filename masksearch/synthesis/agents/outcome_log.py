@@ -26,11 +26,11 @@ class Log:
         self.places: dict[str, int] = {}
         """Task id -> offset of its line, in bytes."""
         self.kept = 0
-        """Tasks whose trajectory is kept."""
+        """Number of tasks whose trajectory is kept."""
         self.reasons: dict[str, int] = {}
-        """Kind of reason -> number of rejected tasks."""
+        """Reason without details (see `reason_kind`) -> number of tasks rejected for this reason."""
         self.spent: dict[str, Spent] = {}
-        """Role -> cost of all tasks in the log."""
+        """Role -> tokens and cost of this role, summed over all tasks in the log."""
         self._end = 0
         if path.exists():
             self._read()

@@ -34,7 +34,10 @@ ALL, STOP, MORE = "all", "stop", "more"
 
 @dataclass(frozen=True)
 class _Ended:
-    """The last message of a process: why tasks are left (`error`), or the error to raise (`refused`)."""
+    """The last message of a process.
+
+    `error` is the reason why tasks are left. `refused` is the error that the parent raises.
+    """
 
     error: str = ""
     refused: MaskSearchError | None = None
@@ -66,12 +69,12 @@ class _Parent:
     """Deals tasks to the processes and collects their outcomes."""
 
     def __init__(self, workers: Sequence[Connection], waiting: Iterator[Task], each: int) -> None:
-        """`each` is the number of tasks that a process gets at the start."""
+        """Sends `each` tasks of `waiting` to each process; `workers` are the connections to them."""
         self.count, self.running = len(workers), set(workers)
         self.boxes = {worker: outbox(worker) for worker in workers}
         self.waiting, self.stopped = waiting, False
         self.left = True
-        """Whether there may be tasks that no process has got yet."""
+        """Whether `waiting` may hold tasks that were not sent to a process yet."""
         for _ in range(each):
             for worker in workers:
                 self._deal(worker)
@@ -105,7 +108,7 @@ class _Parent:
         return budget.limit_message() if budget.empty() and wanted else max(errors, key=bool)
 
     def close(self) -> None:
-        """Ends the threads that send messages."""
+        """Ends the threads that send messages to the processes (see `outbox`)."""
         for box in self.boxes.values():
             box.put(None)
 
@@ -163,7 +166,7 @@ class _DealtTasks:
     async def __anext__(self) -> Task:
         task = await self.queue.get()
         if task is None:
-            self.queue.put_nowait(None)  # ends the other waiting coroutines, too
+            self.queue.put_nowait(None)  # puts the message back, so that the other waiting coroutines end too
             raise StopAsyncIteration
         self.connection.send(MORE)
         return task

@@ -70,7 +70,7 @@ class Meter:
     def __init__(self, budget: Budget, wanted: int | None) -> None:
         self.budget, self.wanted, self.ended = budget, wanted, False
         self.open = 0
-        """Number of tasks without an answer from the endpoint since its last answer."""
+        """Number of tasks that got no answer since the endpoint last answered any task."""
 
     def add(self, spent: Mapping[str, Spent], kept: bool) -> bool:
         """Counts a task; returns whether a worker may start another one."""

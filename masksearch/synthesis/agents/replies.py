@@ -21,7 +21,7 @@ answer from its own knowledge."""
 
 @dataclass(frozen=True)
 class Plan:
-    """The planner's reply: the steps of its plan, the first thought and the first query."""
+    """The planner's reply: its steps, the thought before the first search, and the first query."""
 
     steps: tuple[str, ...]
     thought: str
@@ -51,7 +51,7 @@ class Step:
     queries: tuple[str, ...]
     """All queries of the round: `query`, then those of the rewriter."""
     rankings: tuple[tuple[Hit, ...], ...]
-    """The results of each query."""
+    """The results of each query, in the order of `queries`."""
     merged: tuple[Hit, ...]
     """The results of all queries, merged round-robin; the observer reads these."""
     observation: Observation
@@ -108,7 +108,10 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:
-    """Returns a text or number as text; for the field `answer` also a list. Otherwise an empty text."""
+    """Returns the value of the field `name` as text; empty if it is missing or of another type.
+
+    A text or a number is accepted, and for the field `answer` also a list.
+    """
     found = value.get(name)
     if isinstance(found, list):
         # Some models answer a task of several masks with a list of fills.

@@ -95,13 +95,13 @@ class Prompts:
                 f"The prompt {(self.folder or Path()) / file} cannot be filled in: {error}."
             ) from error
 
-    @cache  # noqa: B019 - a few texts, kept as long as the prompts
+    @cache  # noqa: B019 - the cache holds few texts and may keep them as long as the prompts
     def fixed(self, name: str, language: str, **values: Any) -> str:
         """Renders a prompt that is the same for every task; renders it only once."""
         return self.render(name, language, **values)
 
     def hash(self) -> str:
-        """Returns the SHA-256 of all files in use, as hex."""
+        """Returns the SHA-256 of all prompt files in use, as hex digits."""
         from masksearch.runtime.files import hash_json
 
         loader = self._environment.loader
@@ -194,7 +194,7 @@ class Roles:
         return self.prompts.render("state", language, **values)
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections to all endpoints."""
         await self.connections.aclose()
 
 

@@ -39,7 +39,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a task."""
+    """The result of the team's work on a task: a kept trajectory, or the reason for rejecting the task."""
 
     task_id: str
     reason: str
@@ -48,7 +48,7 @@ class Outcome:
     record: dict[str, Any]
     """All requests to the roles and their replies (see the function `record`)."""
     spent: dict[str, Spent]
-    """Role -> cost."""
+    """Role -> tokens and cost of its requests for this task."""
 
     def to_json(self) -> Row:
         """Returns the line of the log."""
@@ -119,7 +119,7 @@ class Teacher:
         return trajectory.model_copy(update={"scores": score.to_json()}), ""
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Closes the connections to all endpoints."""
         await self.roles.close()
 
 
@@ -191,7 +191,7 @@ async def teach_all(
     concurrency = at_a_time(share(teacher.settings))
     waiting = tasks if isinstance(tasks, AsyncIterator) else _AsAsync(tasks)
     stop: list[str] = []  # reasons to stop; "" means that no more outcomes are wanted
-    failed, last_error = 0, ""  # tasks in a row without an answer
+    failed, last_error = 0, ""  # number of tasks in a row without an answer, and the last error
     refusals: list[EndpointError] = []
 
     async def worker() -> None:

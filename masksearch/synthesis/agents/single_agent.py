@@ -99,7 +99,8 @@ def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence
     missing = {step.merged[number - 1].passage.id for number in step.observation.evidence}
     chosen: list[tuple[str, Sequence[Hit]]] = []
     while True:
-        # `max` takes the first of equally good queries; the first of all is the planner's or observer's own.
+        # Of equally good queries `max` takes the first, so that the query of the planner or observer, which
+        # comes first, is preferred to those of the rewriter.
         query = max(shown, key=lambda name: len(missing & {hit.passage.id for hit in shown[name]}))
         found = missing & {hit.passage.id for hit in shown[query]}
         if missing and not found:

@@ -74,7 +74,7 @@ class Work:
 
 
 class _Stuck(Exception):
-    """The team cannot continue with a task; the message is the reason for rejecting the task."""
+    """Raised if the team cannot continue with a task; the message is the reason for rejecting the task."""
 
 
 class Team:

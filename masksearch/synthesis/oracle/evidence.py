@@ -16,7 +16,7 @@ from masksearch.types import MASK, MaskedTask
 
 def known_evidence(task: MaskedTask, index: int) -> set[str]:
     """Returns the ids of the passages known to hold the evidence for mask number `index` (from 0)."""
-    elsewhere = task.verdicts.get("elsewhere", {}).get("evidence", [])  # one id per mask
+    elsewhere = task.verdicts.get("elsewhere", {}).get("evidence", [])  # one passage id per mask
     return {task.passage_id, *elsewhere[index : index + 1]}
 
 

@@ -33,7 +33,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Turns:
     quotes the evidence that the search found for any mask. It answers once all masks have evidence.
     """
     places, words = mask_places(task.text, task.language), phrases(task.language)
-    quotes: dict[int, str] = {}  # number of the mask from 0 -> its evidence
+    quotes: dict[int, str] = {}  # index of the mask (from 0) -> quote of its evidence
     thought = "\n".join(f"{number}: {place}" for number, place in enumerate(places, 1))
     for query in _ramp_queries(oracle, task, quotes):
         yield turn(thought, "search", query)
@@ -96,7 +96,7 @@ def question_turns(oracle: Oracle, question: Question) -> Turns:
     """
     words = content_words(question.question)
     needed = list(question.supporting_passages)
-    quoted: dict[str, str] = {}  # id of the supporting passage or its article -> quote
+    quoted: dict[str, str] = {}  # id of a supporting passage or its article -> quote from it
     titles: set[str] = set()  # titles of the quoted passages
     query, thought = " ".join(words[:14]), "I search for the words of the question."
     for _ in range(oracle.settings.max_searches):
@@ -162,5 +162,5 @@ def _visible_title(oracle: Oracle, question: Question, quoted: set[str]) -> str 
 
 
 def _plain(title: str) -> str:
-    """Returns a title without its qualifier in parentheses, neutralised."""
+    """Returns a title, neutralised and without its qualifier in parentheses ("Mercury (planet)")."""
     return neutralise(title).split(" (")[0]

@@ -51,15 +51,15 @@ class HopCounts:
     tasks: int = 0
     """Number of tasks with at least one search for an entity."""
     first_right: int = 0
-    """Tasks whose first search for an entity found evidence."""
+    """Number of tasks whose first search for an entity found evidence."""
     searches: int = 0
-    """Searches for an entity."""
+    """Number of searches for an entity, over all tasks."""
     right: int = 0
-    """Searches for an entity that found evidence."""
+    """Number of searches for an entity that found evidence, over all tasks."""
     kept: int = 0
     """Number of kept tasks with at least one search for an entity."""
     kept_first_right: int = 0
-    """Kept tasks whose first search for an entity found evidence."""
+    """Number of kept tasks whose first search for an entity found evidence."""
 
     def add(self, hops: Sequence[bool], kept: bool) -> None:
         """Adds one task. `hops` holds whether each search for an entity found evidence (`Oracle.hops`)."""
@@ -126,7 +126,7 @@ def open_names(asked: Asked, results: Sequence[Shown], tried: Collection[str]) -
 
 
 def _covered(results: Sequence[Shown], tried: Collection[str]) -> list[frozenset[str]]:
-    """Returns the words of each entity that was searched for or that a result is about."""
+    """Returns the words of each entity that was searched for (`tried`) or that a result is about."""
     titles = [base_title(result.heading) for result in results]
     return [name_words(entity) for entity in [*tried, *titles]]
 
@@ -153,7 +153,7 @@ def _is_compared(text: str, name: Name) -> bool:
 
 
 def _score(asked: Asked, result: Shown, name: Name, results: Sequence[Shown]) -> float:
-    """Returns the score of a name in a result (see the module's list)."""
+    """Returns the score by which a name in a result is ranked (see the list at the top of this module)."""
     others = sum(name.words <= name_words(other.text) for other in results if other is not result)
     place = len(result.text[: name.start].split())
     worth = (

@@ -45,7 +45,7 @@ class Shown:
     """A search result as the model sees it."""
 
     number: int
-    """Number of the result in its search, from 1."""
+    """Number of the result in its search, from 1; quotes show this number."""
     passage_id: str
     doc_id: str
     title: str
@@ -88,7 +88,7 @@ class Link:
     titled: bool
     """Whether the link is the passage's title."""
     pieces: tuple[tuple[int, int], ...] = ()
-    """The pieces of the text, each as character offsets [start, end)."""
+    """Places of the link's name or single items in the text, as character offsets [start, end)."""
 
     @property
     def is_named(self) -> bool:
@@ -250,7 +250,7 @@ def _link_zh(asked: Asked, text: str, span: tuple[int, int]) -> Link | None:
 
 
 def _apart_zh(span: tuple[int, int], other: tuple[int, int]) -> int:
-    """Returns the number of characters between two places of a text."""
+    """Returns the number of characters between two places, given as offsets [start, end), of a text."""
     return max(other[0] - span[1], span[0] - other[1])
 
 

@@ -19,7 +19,7 @@ from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
 
 BATCH = 64
-"""Tasks that run at a time."""
+"""Number of tasks that run at a time."""
 
 
 def synthesize(

@@ -70,7 +70,7 @@ to follow."""
 
 
 class _Trail:
-    """The results and entities of the searches for one task so far."""
+    """The results found and the entities searched for so far, for one task."""
 
     def __init__(self) -> None:
         self.tried: list[str] = []
@@ -81,7 +81,7 @@ class _Trail:
         """All results, the results of the last search first; each passage once."""
 
     def show(self, results: Sequence[Shown]) -> None:
-        """Adds the results of a search."""
+        """Puts the results of a search before the earlier results."""
         shown_now = {result.passage_id for result in results}
         earlier = [result for result in self.results if result.passage_id not in shown_now]
         self.results = [*results, *earlier]
@@ -112,7 +112,7 @@ def ramp_turns(oracle: Oracle, task: MaskedTask) -> Iterator[str]:
     answers once all masks have evidence.
     """
     places, words = mask_places(task.text, task.language), phrases(task.language)
-    quotes: dict[int, str] = {}  # number of the mask from 0 -> quoted evidence
+    quotes: dict[int, str] = {}  # index of the mask (from 0) -> quote of its evidence
     trail, asked_queries = _Trail(), set[str]()
     hop: Candidate | None = None  # the entity of the last query, if it was a hop
     target = 0  # index of the mask that the last query searched for
@@ -207,7 +207,7 @@ def _mask_evidence(oracle: Oracle, task: MaskedTask, index: int, trail: _Trail, 
         spans = list(find_spans(result.text, task.answers[index]))
         if not spans:
             continue
-        # max takes the first of equally good places.
+        # Of equally good places, `max` takes the first one in the passage.
         span = max(spans, key=lambda span: _context_overlap(asked, result, span))
         link = find_link(asked, result, span)
         if link is None:
@@ -249,8 +249,8 @@ def question_turns(oracle: Oracle, question: Question) -> Iterator[str]:
     answer = question.answers[0]
     words = content_words(question.question)
     trail = _Trail()
-    hop: Candidate | None = None  # the entity of the last query
-    titles: list[str] = []  # of all results so far
+    hop: Candidate | None = None  # the entity of the last query, if that query was a hop
+    titles: list[str] = []  # titles of all results so far
     supports: dict[str, Shown] = {}  # id of a supporting passage or article -> the quoted result
     query, lines = " ".join(words[:14]), [_first_thought(question)]
     for _ in range(oracle.settings.max_searches):

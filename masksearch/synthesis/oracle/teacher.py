@@ -45,7 +45,7 @@ class Oracle:
         self.turns = plan(self)
 
     async def open(self, messages: Sequence[Message], sampling: Sampling) -> Oracle:
-        """Returns the teacher itself."""
+        """Returns the teacher itself, which is its own session."""
         return self
 
     async def generate(self, stop: Sequence[str], max_tokens: int) -> Generation:

@@ -18,9 +18,10 @@ from masksearch.text.words import STOP_WORDS, SURFACE, surface
 from masksearch.types import MASK
 
 LEFT, RIGHT = 1, 3
-"""Words quoted before and after a mask or a span."""
+"""Number of words that are quoted before and after a mask or a span."""
 LEFT_ZH, RIGHT_ZH = 4, 8
-"""Characters quoted before and after in a Chinese text: about two words before, and four after."""
+"""Number of characters that are quoted before and after a mask or a span in a Chinese text: about two words
+before it, and four words after it."""
 # One unit of a Chinese text, counted as a character: a mask, a character, a Latin word or a number.
 _CHARACTER = re.compile(rf"{re.escape(MASK)}|{surface('zh').pattern}")
 
@@ -115,13 +116,13 @@ def neighbours(
 
 
 def _before_zh(text: str, start: int) -> str:
-    """Returns the last characters before a position, within its sentence."""
+    """Returns the last `LEFT_ZH` characters before a position of a Chinese text, within its sentence."""
     words = [match.start() for match in _CHARACTER.finditer(text, 0, start)][-LEFT_ZH:]
     return re.split("[。！？；]", text[words[0] if len(words) == LEFT_ZH else 0 : start])[-1]
 
 
 def _after_zh(text: str, end: int) -> str:
-    """Returns the first characters after a position, within its sentence."""
+    """Returns the first `RIGHT_ZH` characters after a position of a Chinese text, within its sentence."""
     words = [match.end() for match in _CHARACTER.finditer(text, end)][:RIGHT_ZH]
     return re.split("(?<=[。！？；])", text[end : words[-1] if len(words) == RIGHT_ZH else len(text)])[0]
 
@@ -146,7 +147,8 @@ def surroundings(text: str, language: str = "") -> list[Place]:
             head = text[: match.start()]
             elided = language == "fr" and head.endswith(("'", "’"))
             following = " ".join(text[match.start() :].split()[: RIGHT + 1])
-            before = " ".join(head.split()[-LEFT - elided :])  # "chefs d'" instead of "d'" alone
+            # An elided word is shown with the word before it: "chefs d'" instead of "d'" alone.
+            before = " ".join(head.split()[-LEFT - elided :])
         found.append(Place(before, following))
     return found
 

@@ -94,7 +94,7 @@ class MaskSettings(Settings):
     llm_model: str = ""
     """Name of the model that the extractor `llm` asks at the endpoint `llm`."""
     concurrency: int = Field(16, ge=1)
-    """Maximum number of requests in flight to the endpoint `llm`."""
+    """Maximum number of requests that each worker has in flight to the endpoint `llm`."""
     workers: int = Field(1, ge=1)
     """Number of worker processes. The tasks are the same for any number."""
     engine: Literal["local", "ray"] = "local"

@@ -166,7 +166,7 @@ def _clear_finished(settings: Settings, folder: WorkFolder) -> None:
         )
     # Standard input cannot be read twice, so a stage that reads its corpus from there is never resumed.
     elif folder.done_file.exists() or getattr(settings, "corpus", "") == "-":
-        files.remove(folder.folder)
+        folder.clear()
 
 
 @contextlib.contextmanager

@@ -21,7 +21,9 @@ trainer saved.
 
 from __future__ import annotations
 
+import glob
 import json
+import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -143,7 +145,7 @@ class WorkFolder:
         if not self.folder.exists() or self.holds_this_work():
             return
         mark = read_mark(self.mark_file)
-        if not mark and any(entry.name != self.done_file.name for entry in self.folder.iterdir()):
+        if not mark and self._holds_files():
             raise UsageError(f"{self.folder}, the folder of this stage, holds other files; {remedy}.")
         if mark and COMMAND in (self.made_by, mark.get("made_by")):
             maker = "a single command" if mark.get("made_by") == COMMAND else "a run"
@@ -151,6 +153,20 @@ class WorkFolder:
                 f"{self.folder} holds the work of {maker} with other settings or inputs than this stage has; "
                 f"{remedy}, or give the stage the same settings."
             )
+
+    def _holds_files(self) -> bool:
+        """Whether the folder holds more than done.json and temporary files, which a kill can leave."""
+        names = [entry.name for entry in self.folder.iterdir() if entry.name != self.done_file.name]
+        return any(not (name.startswith(".") and name.endswith(".tmp")) for name in names)
+
+    def clear(self) -> None:
+        """Removes the folder. Renames it first, so that a kill never leaves files without their mark."""
+        for leftover in self.folder.absolute().parent.glob(f".{glob.escape(self.folder.name)}.*.tmp"):
+            files.remove(leftover)
+        if self.folder.exists():
+            doomed = self.folder.with_name(f".{self.folder.name}.{os.getpid()}.tmp")
+            self.folder.rename(doomed)
+            files.remove(doomed)
 
     def start(self) -> float:
         """Makes the folder ready to work in. Returns the seconds that an interrupted attempt with the same
@@ -162,7 +178,7 @@ class WorkFolder:
         mark = read_mark(self.mark_file)
         resumed = mark.get("key") == self.key
         if not resumed:
-            files.remove(self.folder)
+            self.clear()
         self.folder.mkdir(parents=True, exist_ok=True)
         self.done_file.unlink(missing_ok=True)
         for leftover in self.folder.glob(".*.tmp"):

@@ -193,6 +193,37 @@ def test_work_with_another_key_is_cleared_by_its_maker_alone(tmp_path: Path) -> 
         work("launched", COMMAND).check_free("remedy")
 
 
+def test_a_kill_before_the_mark_is_written_is_no_obstacle(tmp_path: Path) -> None:
+    """A kill can leave the temporary file of the mark, done.json, or a folder that was being removed."""
+    work = folder(tmp_path)
+    work.folder.mkdir()
+    (work.folder / ".stage.json.123.tmp").write_text("{")
+    (work.folder / "done.json").write_text("{}")
+    (tmp_path / ".work.123.tmp").mkdir()
+    (tmp_path / ".work.123.tmp" / "log").write_text("x")
+    work.check_free("remedy")
+    work.start()
+    assert [entry.name for entry in work.folder.iterdir()] == ["stage.json"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["work"]
+
+
+def test_clearing_renames_the_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = folder(tmp_path)
+    work.start()
+    (work.folder / "log").write_text("x")
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("masksearch.runtime.resume.files.remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder(tmp_path, "other").clear()
+    monkeypatch.undo()
+    assert not work.folder.exists(), "no folder without its mark is left"
+    folder(tmp_path, "other").start()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["work"]
+
+
 def test_a_cache_is_kept_for_the_same_content_alone(tmp_path: Path) -> None:
     mark, cleared = tmp_path / "cache" / "of", []
     for content in ("a", "a", "b", "b", "a"):

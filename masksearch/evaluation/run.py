@@ -110,8 +110,8 @@ def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None
         both = [task for task in tasks if isinstance(task, MaskedTask) and task.title in titles]
         if both:
             raise DataError(
-                f"{len(both)} of the {len(tasks)} articles to evaluate on are trained on in {path} "
-                f"(such as '{both[0].title}'); split them."
+                f"{len(both)} of the {len(tasks)} tasks to evaluate on are about articles that the training "
+                f"file {path} uses too (such as '{both[0].title}'); evaluate on other articles."
             )
 
 

@@ -1,6 +1,6 @@
-"""A JSON schema of recipes, for editors: the line `#:schema PATH` at the top of a recipe names the file.
+"""A JSON schema of recipes, for editors. The line `#:schema PATH` at the top of a recipe names its file.
 
-masksearch schema > recipe.schema.json
+The command `masksearch schema > recipe.schema.json` writes the file.
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ class _Judge:
         text = f"{found.title} | {found.text}"
         links = (link for link in self._links if contains_span(text, link, self.task.language))
         title = base_title(found.title)
-        # `in` compares case: a task about a "festival" does not name the article "Festival".
+        # `contains_span` ignores case. `in` does not: a task about a "festival" does not name "Festival".
         named = (
             title in self.task.text
             and contains_span(self.task.text, title, self.task.language)

@@ -43,7 +43,7 @@ class MaskStats:
     ranks: Counter[str] = field(default_factory=_counter)
     """Rank of the evidence in its search -> number of masks in kept tasks."""
     survival: Counter[str] = field(default_factory=_counter)
-    """`CATEGORY: test` -> number of masks of this category that passed this test of the check `elsewhere`."""
+    """`CATEGORY: step` -> number of masks of this category that passed this step of the check `elsewhere`."""
 
     def add_task(self, task: Mapping[str, Any]) -> None:
         """Counts a task, given as JSON."""

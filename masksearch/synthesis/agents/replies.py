@@ -83,7 +83,10 @@ def read_queries(least: int) -> Any:
 
 
 def read_observation(allowed: tuple[str, ...], results: int) -> Any:
-    """Returns a reader for an observer's reply: an `allowed` action, evidence from 1 to `results`."""
+    """Returns a reader for an observer's reply.
+
+    A valid reply has one of the `allowed` actions and cites results by their numbers, 1 to `results`.
+    """
 
     def read(value: Mapping[str, Any]) -> Observation | str:
         action, thought = _text(value, "action").lower(), _text(value, "thought")

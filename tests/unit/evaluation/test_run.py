@@ -93,11 +93,11 @@ def test_articles_that_were_trained_on_are_refused(tmp_path):
     check_not_trained_on(QUESTIONS, [str(tmp_path / "train.jsonl")])
     with pytest.raises(
         DataError,
-        match=r"2 of the 8 articles to evaluate on are trained on in .*train.jsonl \(such as 'Town3'\)",
+        match=r"2 of the 8 tasks to evaluate on .* file .*train.jsonl uses too \(such as 'Town3'\)",
     ):
         check_not_trained_on(TASKS, [str(tmp_path / "train.jsonl")])
     write_json_lines(tmp_path / "q.jsonl", [task.to_json() for task in TASKS])
-    with pytest.raises(DataError, match="are trained on"):
+    with pytest.raises(DataError, match="are about articles that the training file"):
         run_eval(
             eval_settings(
                 questions=str(tmp_path / "q.jsonl"), not_trained_on=(str(tmp_path / "train.jsonl"),)

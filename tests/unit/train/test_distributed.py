@@ -1,12 +1,9 @@
 """Two processes on the CPU, started by `accelerate launch`: the same training as by one, written once."""
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
-from kit.places import REPOSITORY
+from kit.launch import launch
 from kit.train_helpers import farthest, weights, write_index, write_questions, write_trajectories
 
 from masksearch.cli.main import main
@@ -15,37 +12,12 @@ from masksearch.runtime import ranks
 from masksearch.runtime.files import read_appended
 from masksearch.train.distributed import share
 
-LAUNCH = (
-    "accelerate.commands.launch",
-    "--config_file",
-    str(REPOSITORY / "recipes" / "accelerate" / "cpu-2.yaml"),
-)
 RL = (
     "--steps", "2", "--prompts-per-step", "4", "--group-size", "2", "--micro-batch-size", "2",
     "--decode-slots", "4", "--dtype", "float32", "--no-dynamic-sampling", "--agent.max-tokens", "24",
     "--agent.turn-tokens", "12", "--agent.max-length", "512", "--reward.max-tokens", "24",
     "--reward.cache-tokens", "8", "--learning-rate", "1e-2", "--warmup-steps", "1",
 )  # fmt: skip
-
-
-def launch(*arguments, port):
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
-        "OMP_NUM_THREADS": "1",
-        "MASKSEARCH_RESTARTED": "1",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        *LAUNCH,
-        "--main_process_port",
-        str(port),
-        "-m",
-        "masksearch",
-        *map(str, arguments),
-    ]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def read_json(path):

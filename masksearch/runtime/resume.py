@@ -4,7 +4,8 @@ A stage's *cache key* is a hash of everything its product depends on: its kind a
 the stages it builds on, and the contents of the files it reads. Two files in the stage's folder, the marks,
 hold this key:
 
-    stage.json   written first: the key of the work in this folder, and the seconds spent on it
+    stage.json   written first: the key of the work in this folder, what the key was made from, and the
+                 seconds spent on the work
     done.json    written last: the key of the finished product, its summary, seconds and memory
 
 If a mark holds the stage's present key, a finished stage is skipped and an interrupted one is resumed. If it
@@ -25,7 +26,8 @@ import glob
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,33 +74,77 @@ def content_hash(path: Path) -> str:
         raise DataError(f"{path} could not be read: {error.strerror}.") from error
 
 
-def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
-    """Returns the cache key of a stage of this kind. The values `more` are hashed too.
+@dataclass(frozen=True)
+class Basis:
+    """A cache key, and what it was made from: two bases of one stage show what differs."""
+
+    key: str
+    kind: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings that the key depends on, as JSON values, with references as they were written."""
+    inputs: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Field -> value that names a stage or an existing path -> key of the stage, or name and content hash of
+    the path."""
+    more: Sequence[Any] = ()
+    """Further values that the key depends on."""
+    version: int = KEY_FORMAT
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the basis without its key, as it is recorded in stage.json."""
+        return {
+            "version": self.version,
+            "kind": self.kind,
+            "settings": dict(self.settings),
+            "inputs": {name: dict(values) for name, values in self.inputs.items()},
+            "more": list(self.more),
+        }
+
+
+def key_basis(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> Basis:
+    """Returns the cache key of a stage of this kind with what it is made from. The values `more` are hashed
+    too.
 
     `keys` maps the text of a reference to the key of the stage that it names. A reference without an entry is
     a path.
     """
+    inputs: dict[str, dict[str, str]] = {}
 
-    def content(value: str) -> str:
+    def content(name: str, value: str, known: Mapping[str, str]) -> str:
         path = Path(value)
-        # The file's name enters the key too, because tables show the name.
-        return f"{path.name}:{content_hash(path)}" if path.exists() else value
+        if value in known:
+            found = known[value]
+        elif path.exists():
+            # The file's name enters the key too, because tables show the name.
+            found = f"{path.name}:{content_hash(path)}"
+        else:
+            return value
+        inputs.setdefault(name, {})[value] = found
+        return found
 
-    values = replace_references(
-        settings, lambda field, value, many: [keys[value] if value in keys else content(value)]
-    )
-    for field in PATHS:
-        if values.get(field):
-            values[field] = content(values[field])
+    values = replace_references(settings, lambda name, value, many: [content(name, value, keys)])
+    for name in PATHS:
+        if values.get(name):
+            values[name] = content(name, values[name], {})
     for table, names in NESTED_PATHS.items():
-        for field in names if table in values else ():
-            values[table][field] = content(values[table][field]) if values[table][field] else ""
-    for field in MEANS:
-        values.pop(field, None)
+        for name in names if table in values else ():
+            value = values[table][name]
+            values[table][name] = content(f"{table}.{name}", value, {}) if value else ""
+    key = files.hash_json([KEY_FORMAT, kind, without_means(values), *more])
+    return Basis(key, kind, without_means(settings.model_dump(mode="json")), inputs, more)
+
+
+def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
+    """Returns the cache key of a stage of this kind; see `key_basis`."""
+    return key_basis(kind, settings, keys, *more).key
+
+
+def without_means(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings, given as JSON values, without those that the cache key leaves out."""
+    kept = {name: value for name, value in values.items() if name not in MEANS}
     for table, names in NESTED_MEANS.items():
-        for field in names if isinstance(values.get(table), dict) else ():
-            values[table].pop(field, None)
-    return files.hash_json([KEY_FORMAT, kind, values, *more])
+        if isinstance(kept.get(table), dict):
+            kept[table] = {name: value for name, value in kept[table].items() if name not in names}
+    return kept
 
 
 class WorkFolder:
@@ -107,9 +153,12 @@ class WorkFolder:
     `product` is the path of the stage's product, inside the folder or next to it.
     """
 
-    def __init__(self, folder: Path, product: Path, key: str, made_by: str = "") -> None:
-        """`made_by` is COMMAND for a single command that works inside a run."""
-        self.folder, self.product, self.key, self.made_by = folder, product, key, made_by
+    def __init__(self, folder: Path, product: Path, basis: Basis | str, made_by: str = "") -> None:
+        """`basis` is the work's cache key, best with what it is made from. `made_by` is COMMAND for a single
+        command that works inside a run."""
+        self.folder, self.product, self.made_by = folder, product, made_by
+        self.basis = basis if isinstance(basis, Basis) else Basis(basis)
+        self.key = self.basis.key
         self.done_file, self.mark_file = folder / "done.json", folder / "stage.json"
 
     def done(self) -> dict[str, Any] | None:
@@ -131,9 +180,13 @@ class WorkFolder:
         """Returns what the stages that build on this stage add to their own cache keys."""
         return dependents_key(self.done() or {}, self.key, self.product)
 
+    def mark(self) -> dict[str, Any]:
+        """Returns the mark stage.json of the work in the folder; empty if there is none."""
+        return read_mark(self.mark_file)
+
     def holds_this_work(self) -> bool:
         """Whether the folder holds work that was started with this key."""
-        return bool(read_mark(self.mark_file).get("key") == self.key)
+        return bool(self.mark().get("key") == self.key)
 
     def check_free(self, remedy: str) -> None:
         """Raises UsageError if `start` would delete files that it must not delete.
@@ -144,7 +197,7 @@ class WorkFolder:
         """
         if not self.folder.exists() or self.holds_this_work():
             return
-        mark = read_mark(self.mark_file)
+        mark = self.mark()
         if not mark and self._holds_files():
             raise UsageError(f"{self.folder}, the folder of this stage, holds other files; {remedy}.")
         if mark and COMMAND in (self.made_by, mark.get("made_by")):
@@ -175,7 +228,7 @@ class WorkFolder:
         Removes all work with another key. Of work with the same key, removes only the files that a kill left
         half-written.
         """
-        mark = read_mark(self.mark_file)
+        mark = self.mark()
         resumed = mark.get("key") == self.key
         if not resumed:
             self.clear()
@@ -189,7 +242,10 @@ class WorkFolder:
 
     def pause(self, seconds: float) -> None:
         """Marks the work as not finished, and records the seconds spent on it."""
-        files.write_json(self.mark_file, {"key": self.key, "seconds": round(seconds, 2), **self._maker()})
+        mark: dict[str, Any] = {"key": self.key, "seconds": round(seconds, 2), **self._maker()}
+        if self.basis.kind:
+            mark["made_from"] = self.basis.to_json()
+        files.write_json(self.mark_file, mark)
 
     def finish(self, record: Mapping[str, Any]) -> None:
         """Writes done.json with the values of `record`. `unfinished` in it marks an incomplete product."""

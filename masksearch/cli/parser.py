@@ -17,6 +17,7 @@ from masksearch.cli.commands import (
     verl_command,
 )
 from masksearch.cli.flags import DEST, Parser, add_flags
+from masksearch.cli.recipes import recipes_command
 from masksearch.cli.rewards import rewards_command
 from masksearch.cli.stage_command import stage_command
 from masksearch.cli.suites import suites_command
@@ -83,6 +84,7 @@ def build_parser() -> Parser:
     for add_command in (_add_search, _add_serve, _add_suites, _add_export, _add_rewards, _add_verl):
         add_command(add)
     _add_stats(add)
+    _add_recipes(add)
     _add_schema(add)
     return parser
 
@@ -250,6 +252,17 @@ def _add_stats(add: Add) -> None:
     stats.add_argument("--examples", type=int, default=3, help="number of tasks to show (default: 3)")
     stats.add_argument("--json", action="store_true", help="print one JSON object")
     stats.set_defaults(function=stats_command)
+
+
+def _add_recipes(add: Add) -> None:
+    recipes = add("recipes", help="list the recipes that come with MaskSearch, or copy one for editing")
+    recipes.add_argument(
+        "name", metavar="NAME", nargs="?", help="a recipe such as demo; without -o it is printed"
+    )
+    recipes.add_argument("-o", "--output", metavar="FILE", help="file to write the copy to")
+    recipes.add_argument("--path", action="store_true", help="print the path of NAME instead of its text")
+    recipes.add_argument("--json", action="store_true", help="print the list as JSON")
+    recipes.set_defaults(function=recipes_command)
 
 
 def _add_schema(add: Add) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from masksearch.errors import RecipeError
-from masksearch.recipe import references
+from masksearch.recipe import references, shipped
 from masksearch.recipe.overrides import merge, set_value
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, Registry, StageKind
@@ -84,9 +84,10 @@ class _Instance(NamedTuple):
 def load_recipe(path: str | Path, overrides: Sequence[str] = (), registry: Registry = STAGES) -> Recipe:
     """Reads a recipe, applies overrides (`KEY=VALUE`, dotted) and checks it.
 
+    `path` is a file, or the name of a recipe that comes with the package (`demo`; see recipe/shipped.py).
     Raises RecipeError with file and key.
     """
-    return _Loader(Path(path), overrides, registry).load()
+    return _Loader(shipped.recipe_path(path), overrides, registry).load()
 
 
 class _Loader:
@@ -97,7 +98,7 @@ class _Loader:
         self.text, data = _read(path)
         self.overridden = [set_value(data, override) for override in overrides]
         self.file = self._validate(RecipeFile, data)
-        self.roots = (Path(), path.resolve().parent.parent)
+        self.roots = (Path(), path.resolve().parent.parent, shipped.root())
         self.names: dict[str, list[str]] = {}
         """Name of a table in the file -> names of its stages: a single stage, or a stage for each seed."""
 
@@ -156,7 +157,7 @@ class _Loader:
             raise self._error(dotted((*prefix, *fault.key)), str(fault)) from None
 
     def _variables(self) -> dict[str, Any]:
-        variables: dict[str, Any] = {"data": references.locate(self.file.data, self.roots)}
+        variables: dict[str, Any] = {"data": self.file.data}
         for key, value in self.file.vars.items():
             if isinstance(value, bool) or not isinstance(value, str | int | float):
                 raise self._error(f"vars.{key}", "has a wrong value: it should be text or a number.")
@@ -259,7 +260,19 @@ class _Loader:
             return variables[match[1]]
 
         whole = re.fullmatch(r"\{(\w+)\}", value)
-        return look_up(whole) if whole else re.sub(r"\{(\w+)\}", lambda match: str(look_up(match)), value)
+        expanded = look_up(whole) if whole else re.sub(r"\{(\w+)\}", lambda match: str(look_up(match)), value)
+        return self._located(expanded) if value.startswith("{data}") else expanded
+
+    def _located(self, path: str) -> str:
+        """Returns a path below the recipe's `data`, found from the first root that contains it.
+
+        Each path is found by itself, because the working folder may have a folder `data` with other files. A
+        path that does not exist yet is one below the first folder `data` that does.
+        """
+        found = references.locate(path, self.roots)
+        if found == path:
+            found = references.locate(self.file.data, self.roots) + path[len(self.file.data) :]
+        return found
 
     @staticmethod
     def _needs(spec: StageKind, settings: Settings, instances: Mapping[str, Any]) -> list[str]:

@@ -6,12 +6,11 @@ Cells contain text from outside (names of models and suites), so every renderer 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from masksearch.text.display import one_line, printable
+from masksearch.text.display import display_width, one_line, printable
 
 LEFT, RIGHT = "l", "r"
 Format = Literal["text", "markdown", "latex"]
@@ -69,7 +68,7 @@ def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]], align: s
 
 
 def _grid(lines: Sequence[Sequence[str]], align: str) -> str:
-    widths = [max(3, *(_width(row[column]) for row in lines)) for column in range(len(align))]
+    widths = [max(3, *(display_width(row[column]) for row in lines)) for column in range(len(align))]
     rule = [
         "-" * (width - 1) + ":" if side == RIGHT else "-" * width
         for width, side in zip(widths, align, strict=True)
@@ -80,22 +79,11 @@ def _grid(lines: Sequence[Sequence[str]], align: str) -> str:
 
 
 def _padded(row: Sequence[str], widths: Sequence[int], align: str) -> list[str]:
-    spaces = [" " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)]
+    spaces = [" " * (width - display_width(cell)) for cell, width in zip(row, widths, strict=True)]
     return [
         space + cell if side == RIGHT else cell + space
         for cell, space, side in zip(row, spaces, align, strict=True)
     ]
-
-
-def _width(text: str) -> int:
-    """Returns the number of terminal columns that a text takes.
-
-    A wide character takes two columns, a combining character none.
-    """
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )
 
 
 def _clean(text: str) -> str:
@@ -141,7 +129,7 @@ def _text(table: Table) -> str:
         [_clean(table.headers[number]), *_text_column([row[number] for row in table.rows])]
         for number in range(len(table.headers))
     ]
-    widths = [max(map(_width, column)) for column in columns]
+    widths = [max(map(display_width, column)) for column in columns]
     lines = [_text_line(row, widths, table.align) for row in zip(*columns, strict=True)]
     rule = "  ".join("-" * width for width in widths)
     body = [

@@ -48,6 +48,15 @@ class Stage:
     comparison: Row | None
     run: str = ""
     """Name of the stage's run if that is another run than the page's own; otherwise empty."""
+    folder: Path | None = None
+    """The stage's folder in the run."""
+    listed: bool = True
+    """Whether run.json lists the stage. A folder that it does not list is the work of an earlier recipe."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the stage is a finished part of the run as its recipe is now."""
+        return self.status == "done" and self.listed
 
     @property
     def title(self) -> str:
@@ -64,11 +73,11 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
 
-def load_run(run_dir: Path) -> Run:
+def load_run(run_dir: Path, trajectories: bool = True) -> Run:
     """Loads the stages that run.json lists, in its order, then the other stage folders, sorted by name.
 
-    Leaves out stages of the kind `report`, because this page may be their output. Raises DataError if
-    there are no stages.
+    Leaves out stages of the kind `report`, because this page may be their output. Without `trajectories`
+    their files, the largest of a run, are not read. Raises DataError if there are no stages.
     """
     if not run_dir.is_dir():
         raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
@@ -86,7 +95,11 @@ def load_run(run_dir: Path) -> Run:
     if not entries:
         raise DataError(f"{run_dir} holds no stages; give the folder that 'masksearch run' wrote to.")
     name = record.get("name") or record.get("recipe")
-    stages = [_load_stage(entry, folder, notes) for entry in entries if entry.get("kind") != "report"]
+    stages = [
+        _load_stage(entry, folder, notes, trajectories) for entry in entries if entry.get("kind") != "report"
+    ]
+    if listed:
+        stages = [replace(stage, listed=stage.name in names) for stage in stages]
     return Run(Path(name).stem if isinstance(name, str) else "", stages, notes)
 
 
@@ -120,7 +133,7 @@ def _free_name(name: str, taken: set[str]) -> str:
     return free
 
 
-def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:
+def _load_stage(entry: Row, folder: Path, notes: list[str], trajectories: bool) -> Stage:
     name = str(entry["name"])
     path = folder / name
     done = _read_object(path / "done.json", notes)
@@ -133,10 +146,17 @@ def _load_stage(entry: Row, folder: Path, notes: list[str]) -> Stage:
         seconds=float(seconds) if isinstance(seconds, int | float) else None,
         summary=known.get("summary"),
         log=files.read_appended(path / "log.jsonl"),
-        trajectories=files.read_appended(path / "rollouts.jsonl")
-        or files.read_appended(path / "trajectories.jsonl"),
+        trajectories=read_trajectories(path) if trajectories else [],
         results=_read_results(path / "results.json", notes),
         comparison=_read_comparison(path / "comparison.json", notes),
+        folder=path,
+    )
+
+
+def read_trajectories(folder: Path) -> list[Row]:
+    """Returns the rollouts or the trajectories in a stage's folder; no rows if it has neither."""
+    return files.read_appended(folder / "rollouts.jsonl") or files.read_appended(
+        folder / "trajectories.jsonl"
     )
 
 

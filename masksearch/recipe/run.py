@@ -150,19 +150,12 @@ class _Run:
         return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
 
     def _conclude(self) -> None:
-        """Prints the tables, the notes and the path of the report, and names the unfinished stages."""
-        summaries = {stage.name: self.rows[stage.name]["summary"] for stage in self.recipe.stages}
-        for summary in summaries.values():
-            if summary.get("table"):
-                print(f"\n{summary['table']}")
+        """Prints what the run shows and does not show, and names the unfinished stages."""
+        from masksearch.recipe.conclusion import conclusion
+
         if self.unfinished:
             say(f"Unfinished: {', '.join(self.unfinished)}; start the same command again to do the rest.")
-        for name, summary in summaries.items():
-            if summary.get("note"):
-                print(f"\n{name}: {summary['note']}")
-        for stage in self.recipe.stages:
-            if stage.spec.takes_run:
-                print(f"\nReport: {self.products[stage.name]}")
+        print(conclusion(self.recipe, self.out, self.rows, self.products))
         sys.stdout.flush()
 
 

@@ -12,13 +12,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.held import COMMAND, ENVIRONMENT
 from kit.places import DATA
 from kit.tiny import make_tiny_checkpoint
+from kit.waiting import wait_for
 
 from masksearch.cli.main import main
 from masksearch.runtime.files import write_json_lines
@@ -153,16 +154,17 @@ kind = "report"
 """
 
 
-def start(place: Path, out: str, *more: str) -> subprocess.Popen[str]:
-    """Starts `masksearch run` on the recipe in the folder `place`."""
-    command = [sys.executable, "-m", "masksearch", "run", "tiny.toml", "--out", out, *more]
+def start(place: Path, out: str, *more: str, held: str = "") -> subprocess.Popen[str]:
+    """Starts `masksearch run` on the recipe in the folder `place`; `held` is the part of `kit.held`."""
+    program = (*COMMAND, held) if held else (sys.executable, "-m", "masksearch")
+    command = [*program, "run", "tiny.toml", "--out", out, *more]
     return subprocess.Popen(
         command,
         cwd=place,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **ENVIRONMENT},
     )
 
 
@@ -182,23 +184,19 @@ def result(place: Path, out: str) -> dict[str, Any]:
 def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Path) -> None:
     (place / "tiny.toml").write_text(RECIPE, encoding="utf-8")
     whole = start(place, "whole")
-    _, stderr = whole.communicate(timeout=240)
+    _, stderr = whole.communicate(timeout=600)
     assert whole.returncode == 0, stderr
 
-    broken = start(place, "broken")
+    broken = start(place, "broken", held="stages/sft/states")
     states = place / "broken" / "stages" / "sft" / "states"
-    deadline = time.monotonic() + 200
-    while broken.poll() is None and time.monotonic() < deadline:
-        if list(states.glob("checkpoint-*/whole")):
-            break
-        time.sleep(0.02)
-    assert broken.poll() is None, "the run ended before it could be killed"
+    wait_for(lambda: any(states.glob("checkpoint-*/whole")) or broken.poll() is not None, 600)
+    assert broken.poll() is None
     broken.send_signal(signal.SIGKILL)
     broken.communicate()
     assert not (place / "broken" / "stages" / "sft" / "checkpoint").exists()
 
     again = start(place, "broken")
-    _, stderr = again.communicate(timeout=240)
+    _, stderr = again.communicate(timeout=600)
     assert again.returncode == 0, stderr
     assert "resuming from step" in stderr
     assert "done already" in stderr
@@ -207,7 +205,7 @@ def test_killed_in_training_and_started_again_ends_in_the_same_results(place: Pa
     assert steps == list(range(1, 13))
 
     changed = start(place, "broken", "--set", "stages.after.limit=3")
-    stdout, stderr = changed.communicate(timeout=240)
+    stdout, stderr = changed.communicate(timeout=600)
     assert changed.returncode == 0, stderr
     assert stderr.count("done already") == 5, "only the evaluation and its dependents run again"
     assert result(place, "broken")["n"] == 3

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from kit.waiting import LONG
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -27,7 +29,7 @@ class Answer:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     wait: float = 0.0
-    """Seconds before the server sends the answer."""
+    """Seconds before the server sends the answer; it sends it earlier if it is closed."""
     cut: bool = False
     """Whether to send half of the body and then close the connection."""
 
@@ -99,9 +101,9 @@ def too_many(after: float) -> Answer:
     )
 
 
-def late(seconds: float, reply: dict[str, Any] | None = None) -> Answer:
-    """Builds an answer that comes after the client's time-out."""
-    return Answer(reply or say("late"), wait=seconds)
+def late(reply: dict[str, Any] | None = None) -> Answer:
+    """Builds an answer that comes after the client's time-out, however long the client stands still."""
+    return Answer(reply or say("late"), wait=LONG)
 
 
 def cut_off(reply: dict[str, Any] | None = None) -> Answer:
@@ -140,13 +142,16 @@ class _Server(ThreadingHTTPServer):
 class Endpoint:
     """A server that runs from its construction to `close`."""
 
-    def __init__(self, script: Script = (), wait: float = 0.0) -> None:
+    def __init__(self, script: Script = (), wait: float = 0.0, together: int = 0) -> None:
+        """`wait`: seconds before each answer. `together`: the first answers wait until so many requests are
+        in flight."""
         self.script: Script = script
         self.replies: list[Reply] = []
         """A script that a test can set later; unless empty, it replaces `script`."""
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.most = 0
-        self._wait, self._busy, self._lock = wait, 0, threading.Lock()
+        self._wait, self._busy, self.together = wait, 0, together
+        self._lock = threading.Condition()
         self._stop = threading.Event()
         self.http = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
@@ -157,6 +162,10 @@ class Endpoint:
         """Bodies of the requests so far."""
         return [body for _, _, body in self.requests]
 
+    def asked_with(self, key: str) -> list[dict[str, Any]]:
+        """Bodies of the requests so far that came with this key."""
+        return [body for _, headers, body in self.requests if headers.get("authorization") == f"Bearer {key}"]
+
     def __enter__(self) -> Endpoint:
         return self
 
@@ -166,8 +175,13 @@ class Endpoint:
     def close(self) -> None:
         """Stops the server and its pending answers."""
         self._stop.set()
+        with self._lock:
+            self._lock.notify_all()
         self.http.shutdown()
         self.http.server_close()
+
+    def _gathered(self) -> bool:
+        return self.most >= self.together or self._stop.is_set()
 
     def _reply(self, body: dict[str, Any], number: int) -> Answer:
         script = self.replies or self.script
@@ -179,7 +193,7 @@ class Endpoint:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 20
+            timeout = LONG
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -190,6 +204,8 @@ class Endpoint:
                     outer.requests.append(
                         (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
                     )
+                    outer._lock.notify_all()
+                    outer._lock.wait_for(outer._gathered, LONG)
                 answer = outer._reply(body, number)
                 if answer.wait or outer._wait:
                     outer._stop.wait(answer.wait or outer._wait)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from kit.waiting import LONG
 
 KEY = "k3y+/With=odd-characters.4711"
 """A key whose URL-encoded form differs from its plain form."""
@@ -125,11 +126,11 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, reply: Reply) -> None:
             if reply.silent:
-                server.closing.wait(20)
+                server.closing.wait(LONG)
                 self.close_connection = True
                 return
             if reply.together:
-                reply.together.wait(10)
+                reply.together.wait(LONG)
             body = reply.body
             if not isinstance(body, str | bytes):
                 body = json.dumps(body)
@@ -165,10 +166,3 @@ def serving(*replies: Reply, answer: Callable[[Received], Reply] | None = None) 
         yield server
     finally:
         server.close()
-
-
-def nowhere() -> str:
-    """Returns a URL without a server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"

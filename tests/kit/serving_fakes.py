@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
+from kit.waiting import LONG
 
 from masksearch.errors import SearchError, SearchUnavailableError
 from masksearch.protocols import Searcher
@@ -70,7 +71,7 @@ class Gated(Broken):
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         self.started.release()
-        assert self.gate.wait(20)
+        assert self.gate.wait(LONG)
         return super().search(queries, k)
 
 
@@ -85,18 +86,18 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=LONG)
 
     def retrieve(self, *queries: str, topk: int | None = None, return_scores: bool = False) -> httpx.Response:
         return httpx.post(
             f"{self.url}/retrieve",
             json={"queries": queries, "topk": topk, "return_scores": return_scores},
-            timeout=20,
+            timeout=LONG,
         )
 
     def metric(self, line: str) -> float:
         """Returns the value of one line of the metrics; 0 if the line is missing."""
-        text = httpx.get(f"{self.url}/metrics").text
+        text = httpx.get(f"{self.url}/metrics", timeout=LONG).text
         return next(
             (float(row.rpartition(" ")[2]) for row in text.splitlines() if row.rpartition(" ")[0] == line),
             0.0,
@@ -115,7 +116,7 @@ def running(searcher: Searcher, settings: ServeSettings | None = None) -> Iterat
         yield Server(port)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(LONG)
         assert not thread.is_alive()
 
 

@@ -8,10 +8,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from kit.waiting import wait_for
 
 from masksearch import __version__
 from masksearch.cli.main import main, sentence
@@ -235,9 +235,7 @@ def test_interrupted_it_says_how_to_go_on(here: Path, number: int) -> None:
     child = subprocess.Popen(
         [*COMMAND, "index", "-", "-o", "index"], stdin=subprocess.PIPE, stderr=subprocess.PIPE, **heeding
     )
-    deadline = time.monotonic() + 30
-    while not Path("index.work/stage.json").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for(Path("index.work/stage.json").exists)
     child.send_signal(number)
     _, error = child.communicate()
     assert child.returncode == 130

@@ -7,11 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from kit.evolve_helpers import evolve_settings, make_taught_checkpoint, write_inputs
+from kit.held import ENVIRONMENT
 from kit.places import REPOSITORY
+from kit.waiting import wait_for
 
 from masksearch.agent.protocol import is_valid
 from masksearch.errors import MaskSearchError
@@ -170,6 +171,8 @@ CHILD = """
 import json, sys, torch
 from pathlib import Path
 torch.set_num_threads(1)
+from kit.held import hold_at
+hold_at("round-0002")
 from masksearch.evolve.stage import run_evolve
 from masksearch.evolve.settings import EvolveSettings
 run_evolve(EvolveSettings.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))
@@ -186,21 +189,15 @@ def test_killed_by_a_signal_and_started_again_ends_with_the_same_data(finished, 
         str(tmp_path / "out"),
         str(tmp_path / "work"),
     ]
-    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env=alone)
-    deadline = time.monotonic() + 300
-    while (
-        not any((tmp_path / "work" / "round-0002").glob("sft/states/checkpoint-*/whole"))
-        and child.poll() is None
-        and time.monotonic() < deadline
-    ):
-        time.sleep(0.002)
-    assert child.poll() is None, "it ended before it could be killed"
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
+    states = tmp_path / "work" / "round-0002" / "sft" / "states"
+    wait_for(lambda: any(states.glob("checkpoint-*/whole")) or child.poll() is not None, 600)
+    assert child.poll() is None
     child.send_signal(signal.SIGKILL)
     child.wait()
     assert not (tmp_path / "out").exists()
     first = (tmp_path / "work" / "round-0001" / "manifest.json").stat().st_mtime_ns
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=alone, timeout=300)
+    run_evolve(settings, tmp_path / "out", tmp_path / "work")
     assert (tmp_path / "work" / "round-0001" / "manifest.json").stat().st_mtime_ns == first
     assert same(tmp_path / "out", folder / "out")
 

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-import socket
 
 import pytest
 from kit.endpoint import Answer, Endpoint, cut_off, fail, late, say, too_many, truncated
+from kit.waiting import LONG, nowhere
 
 from masksearch.agent.loop import run_all, run_episode
 from masksearch.agent.protocol import stops
@@ -32,7 +32,7 @@ def server(monkeypatch):
 
 def ask(server, stop=STOPS, retries=0):
     async def run():
-        policy = EndpointPolicy("m", server.url, timeout=5, retries=retries)
+        policy = EndpointPolicy("m", server.url, timeout=LONG, retries=retries)
         session = await policy.open(MESSAGES, Sampling(temperature=0.3, seed=5))
         return await session.generate(stop, 64)
 
@@ -123,14 +123,9 @@ def test_a_missing_text_is_empty(server):
 
 
 def test_no_server():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}/v1"
-
     class Nowhere:
-        pass
+        url = f"{nowhere()}/v1"
 
-    Nowhere.url = url
     with pytest.raises(ModelError, match="cannot be reached"):
         ask(Nowhere)
 
@@ -178,7 +173,7 @@ def test_a_failing_endpoint_is_a_status_of_the_episode(server):
 @pytest.mark.parametrize(
     ("reply", "message", "status"),
     [
-        (late(3), "does not answer in time", 0),
+        (late(), "does not answer in time", 0),
         (cut_off(), "cannot be reached", 0),
         (truncated(), "gave no usable answer", 0),
         (fail(503), "answered 503", 503),
@@ -189,7 +184,7 @@ def test_what_goes_wrong_is_told_with_its_status(server, reply, message, status)
     server.replies = [reply]
 
     async def run():
-        policy = EndpointPolicy("m", server.url, timeout=0.5, retries=0)
+        policy = EndpointPolicy("m", server.url, timeout=0.5 if reply == late() else LONG, retries=0)
         return await policy.ask(request(MESSAGES, 8, Sampling()))
 
     with pytest.raises(EndpointError, match=message) as caught:
@@ -259,7 +254,7 @@ def test_settings_a_server_does_not_know_are_left_out_and_noted(server):
     server.script = script
 
     async def run():
-        policy = EndpointPolicy("m", server.url, timeout=5, retries=0)
+        policy = EndpointPolicy("m", server.url, timeout=LONG, retries=0)
         for _ in range(2):
             assert (await policy.complete(MESSAGES, (), 64, Sampling(temperature=0.3))).text == "ok"
         return policy.left_out

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from kit.endpoint import REFUSAL, Endpoint, call, calls, fail, say
+from kit.waiting import LONG
 
 from masksearch.agent.loop import run_episode
 from masksearch.agent.protocol import parse_turn, stops
@@ -42,7 +43,7 @@ def turn(server, reply, tools=("search",), stop=None):
     server.replies = [reply]
 
     async def run():
-        session = await ToolsPolicy("m", server.url, timeout=5, retries=0).open(
+        session = await ToolsPolicy("m", server.url, timeout=LONG, retries=0).open(
             MESSAGES, Sampling(temperature=0.3, seed=5)
         )
         return await session.generate(stop if stop is not None else stops(tools), 64)
@@ -52,7 +53,7 @@ def turn(server, reply, tools=("search",), stop=None):
 
 
 def episode(server, **settings):
-    policy = ToolsPolicy("m", server.url, timeout=5, retries=0)
+    policy = ToolsPolicy("m", server.url, timeout=LONG, retries=0)
     return asyncio.run(
         run_episode(QUESTION, policy, SEARCHER, AgentSettings(**settings), Sampling())
     ).trajectory

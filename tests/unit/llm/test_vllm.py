@@ -3,12 +3,12 @@
 import asyncio
 import json
 import sys
-import time
 
 import pytest
 import torch
 from kit.endpoint import Endpoint, cut_off, fail, late, too_many, truncated
 from kit.vllm import Tiny, TinyEngine, completion, completions, counted, installed
+from kit.waiting import LONG
 
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm import vllm
@@ -36,7 +36,7 @@ def endpoint(tiny_model, tiny_tokenizer, monkeypatch):
         yield endpoint
 
 
-def served(endpoint, tokenizer, timeout=20.0):
+def served(endpoint, tokenizer, timeout=LONG):
     return ServerPolicy(
         endpoint.url.removesuffix("/v1"), tokenizer, {tokenizer.eos_token_id}, "tiny", timeout
     )
@@ -230,7 +230,7 @@ def test_all_that_are_ready_are_decoded_together(server, endpoint, engine):
 
 def test_no_more_connections_than_allowed(server, endpoint, monkeypatch):
     monkeypatch.setattr(vllm, "MAX_CONCURRENT", 3)
-    endpoint._wait = 0.05
+    endpoint.together = 3
 
     async def run():
         sessions = [await server.open(MESSAGES, Sampling(0.0, 0, 512)) for _ in range(9)]
@@ -249,13 +249,13 @@ def test_a_slow_search_holds_up_nobody(policy):
         session = await policy.open(MESSAGES, Sampling(1.0, turns, 512))
         for _ in range(turns):
             await session.generate((), 3)
-            await asyncio.sleep(search)
+            await (asyncio.Event().wait() if search is None else asyncio.sleep(search))
             await session.append(TOOL)
         order.append(name)
 
     async def run():
-        slow = asyncio.create_task(one("slow", 1, 30.0))
-        await asyncio.wait_for(asyncio.gather(one("first", 4, 0.0), one("second", 5, 0.01)), 20)
+        slow = asyncio.create_task(one("slow", 1, None))
+        await asyncio.wait_for(asyncio.gather(one("first", 4, 0.0), one("second", 5, 0.01)), LONG)
         slow.cancel()
 
     asyncio.run(run())
@@ -342,13 +342,12 @@ def test_an_error_is_a_sentence_and_nothing_is_made_up(server, endpoint, reply, 
 
 
 def test_a_server_that_is_slow_or_away(endpoint, tiny_tokenizer):
-    policy = served(endpoint, tiny_tokenizer, timeout=0.2)
-    endpoint.replies = [late(5.0, completion([5]))]
-    started = time.monotonic()
+    policy = served(endpoint, tiny_tokenizer)
+    policy.timeout = 0.2
+    endpoint.replies = [late(completion([5]))]
     with pytest.raises(ModelError, match=r"did not answer within 0\.2 seconds; raise vllm\.timeout"):
         ask(policy)
-    assert time.monotonic() - started < 3
-    assert len(endpoint.requests) == 1
+    assert len(endpoint.requests) <= 1
     endpoint.close()
     with pytest.raises(
         ModelError, match=r"does not name its model .*docs/scale\.md describes how to start it"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kit.waiting import LONG
 
 from masksearch.errors import UsageError
 from masksearch.runtime.lock import locked
@@ -17,7 +18,7 @@ from pathlib import Path
 from masksearch.runtime.lock import locked
 with locked(Path(sys.argv[1]), "here", "wait"):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -79,5 +80,5 @@ def test_many_processes_that_take_turns_are_never_inside_together(tmp_path: Path
     """Each holder removes the file at the end, so a waiting process may lock a removed file."""
     script = COUNTER.format(folder=str(tmp_path))
     processes = [subprocess.Popen([sys.executable, "-c", script]) for _ in range(4)]
-    assert [process.wait(timeout=120) for process in processes] == [0] * 4
+    assert [process.wait(timeout=LONG) for process in processes] == [0] * 4
     assert (tmp_path / "count").read_text() == "40"

@@ -20,6 +20,7 @@ from kit.endpoint import (
     truncated,
     verdict,
 )
+from kit.waiting import LONG
 
 from masksearch.errors import ModelError, UsageError
 from masksearch.runtime.files import read_appended
@@ -49,7 +50,7 @@ def server(monkeypatch):
 
 
 def judge(server, items=(ITEM,), mode="strict", **options):
-    options = {"retries": 0, "timeout": 5, **options}
+    options = {"retries": 0, "timeout": LONG, **options}
     return asyncio.run(Judge(server.url, "m", mode, **options).judge(list(items)))
 
 
@@ -300,7 +301,7 @@ def test_servers_that_do_not_know_the_forms_of_json(server, level, form, status)
         too_many(0.01),
         fail(500),
         fail(503),
-        late(3),
+        late(),
         cut_off(),
         truncated(),
         NO_CHOICES,
@@ -312,7 +313,7 @@ def test_servers_that_do_not_know_the_forms_of_json(server, level, form, status)
 def test_failures_are_errors_and_stay_open(server, tmp_path, reply):
     server.replies = [reply]
     cache = tmp_path / "verdicts.jsonl"
-    [judged] = judge(server, cache=cache, timeout=0.5)
+    [judged] = judge(server, cache=cache, timeout=0.5 if reply == late() else LONG)
     assert (judged.correct, judged.settled) == (None, False)
     assert judged.error.startswith(f"The endpoint {server.url}")
     assert KEY not in judged.error

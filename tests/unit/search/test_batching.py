@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Sequence
 
 import pytest
+from kit.waiting import LONG
 
 from masksearch.errors import SearchError
 from masksearch.search.batching import Batcher
@@ -59,7 +60,7 @@ class Gated(Recording):
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Hit]]:
         self.started.release()
-        assert self.gate.wait(10)
+        assert self.gate.wait(LONG)
         return super().search(queries, k)
 
 
@@ -75,7 +76,7 @@ async def ask_all(batcher: Batcher, queries: Sequence[str], k: int = 2) -> list[
 
 
 async def started(searcher: Gated) -> None:
-    assert await asyncio.to_thread(searcher.started.acquire, timeout=10)
+    assert await asyncio.to_thread(searcher.started.acquire, timeout=LONG)
 
 
 inline_or_not = pytest.mark.parametrize("inline", [True, False])
@@ -172,7 +173,7 @@ def test_a_call_with_a_bad_query_fails_and_leaves_no_exception_unretrieved(
 
 
 def test_too_few_answers_are_an_error_not_a_wait_for_ever() -> None:
-    found = asyncio.run(asyncio.wait_for(ask_all(Batcher(Short(), 8, inline=True), ["a", "b"]), 10))
+    found = asyncio.run(asyncio.wait_for(ask_all(Batcher(Short(), 8, inline=True), ["a", "b"]), LONG))
     assert [type(one) for one in found] == [ValueError, ValueError]
 
 
@@ -247,7 +248,7 @@ def test_one_batcher_serves_several_event_loops_at_once() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(LONG)
     assert found == {query: hits_of(query, 1) for query in "abcd"}
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from kit.serving_fakes import Gated, Server, index, read_all, running
-from test_retrieve import wait_for
+from kit.waiting import LONG, wait_for
 
+from masksearch.protocols import Searcher
 from masksearch.serving import guard
 from masksearch.serving.settings import ServeSettings
 
@@ -20,15 +22,42 @@ QUESTION = json.dumps({"queries": ["radium"], "topk": 1}).encode()
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    """A server with a small limit on bodies, and the default timeout, which suits a busy machine."""
-    with running(index(), ServeSettings(drain=0, max_body=5000)) as server:
+    """A server with a small limit on bodies."""
+    with running(index(), ServeSettings(drain=0, max_body=5000, read_timeout=LONG)) as server:
         yield server
 
 
+class Hasty(Server):
+    """A server that waits long for requests, until a test has sent what must arrive and shortens the time."""
+
+    settings: ServeSettings
+
+    def hurry(self) -> None:
+        """Makes a request that arrives from now on take at most 0.3 seconds."""
+        self.settings.__dict__["read_timeout"] = 0.3  # settings are frozen
+
+    def connect_and_hurry(self) -> socket.socket:
+        """Returns a connection that the server has accepted, and that is hasty from now on."""
+        connection = self.connect()
+        connection.sendall(head(method="GET", path="/health"))
+        assert status(connection.recv(65536)) == 200
+        self.hurry()
+        return connection
+
+
+@contextlib.contextmanager
+def hasty_later(searcher: Searcher) -> Iterator[Hasty]:
+    settings = ServeSettings(drain=0, read_timeout=LONG)
+    with running(searcher, settings) as server:
+        hasty = Hasty(server.port)
+        hasty.settings = settings
+        yield hasty
+
+
 @pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hasty]:
     monkeypatch.setattr(guard, "GRACE", 0.2)
-    with running(index(), ServeSettings(drain=0, read_timeout=0.3)) as server:
+    with hasty_later(index()) as server:
         yield server
 
 
@@ -100,8 +129,11 @@ def test_a_body_that_is_longer_than_announced_is_a_wrong_second_request(server: 
     assert b"HTTP/1.1 400" in answers
 
 
-def test_a_body_that_is_shorter_than_announced_is_waited_for_no_longer_than_set(hasty: Server) -> None:
-    with hasty.connect() as connection:
+def test_a_body_that_is_shorter_than_announced_is_waited_for_no_longer_than_set(
+    hasty: Hasty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "GRACE", LONG)
+    with hasty.connect_and_hurry() as connection:
         connection.sendall(head("content-length: 1000") + QUESTION)
         answer = read_all(connection)
     assert status(answer) == 408
@@ -113,12 +145,13 @@ def test_a_body_that_is_shorter_than_announced_is_waited_for_no_longer_than_set(
 
 
 @pytest.mark.parametrize("first", [b"", b"POST /retr", head()[:-2], head("content-length: 5")])
-def test_a_request_that_trickles_is_cut_off(hasty: Server, first: bytes) -> None:
+def test_a_request_that_trickles_is_cut_off(hasty: Hasty, first: bytes) -> None:
+    hasty.hurry()
     with hasty.connect() as connection:
-        connection.sendall(first)
+        send(connection, first)
         connection.settimeout(0.05)
-        received = b""
-        for _ in range(400):
+        received, end = b"", time.monotonic() + LONG
+        while time.monotonic() < end:
             send(connection, b"x")
             try:
                 chunk = connection.recv(65536)
@@ -134,15 +167,14 @@ def test_a_request_that_trickles_is_cut_off(hasty: Server, first: bytes) -> None
     assert not received or status(received) in (400, 408)
 
 
-def test_a_connection_on_which_nothing_is_asked_is_closed(hasty: Server) -> None:
+def test_a_connection_on_which_nothing_is_asked_is_closed(hasty: Hasty) -> None:
+    hasty.hurry()
     with hasty.connect() as connection:
         assert read_all(connection) == b""
 
 
-def test_line_breaks_between_requests_do_not_hold_a_connection(hasty: Server) -> None:
-    with hasty.connect() as connection:
-        connection.sendall(head(method="GET", path="/health"))
-        assert status(connection.recv(65536)) == 200
+def test_line_breaks_between_requests_do_not_hold_a_connection(hasty: Hasty) -> None:
+    with hasty.connect_and_hurry() as connection:
         connection.sendall(b"\r\n")
         assert status(read_all(connection)) == 408
 
@@ -169,26 +201,23 @@ def test_endless_trailers_are_cut_off(server: Server) -> None:
     assert not answer or status(answer) in (400, 431)
 
 
-def test_a_body_where_none_belongs_is_cut_off(hasty: Server) -> None:
-    with hasty.connect() as connection:
+def test_a_body_where_none_belongs_is_cut_off(hasty: Hasty) -> None:
+    with hasty.connect_and_hurry() as connection:
         connection.sendall(head("transfer-encoding: chunked", path="/health", method="GET"))
         assert b"ok" in read_all(connection)  # returns, although the request has no end
 
 
 def test_a_slow_search_is_not_a_slow_client() -> None:
     searcher = Gated()
-    with (
-        running(searcher, ServeSettings(drain=0, read_timeout=0.1)) as server,
-        server.connect() as connection,
-    ):
+    with hasty_later(searcher) as server, server.connect_and_hurry() as connection:
         # Some clients send a line break too many.
         connection.sendall(head(f"content-length: {len(QUESTION)}", "connection: close") + QUESTION + b"\r\n")
-        assert searcher.started.acquire(timeout=20)
-        connection.settimeout(0.4)
+        assert searcher.started.acquire(timeout=LONG)
+        connection.settimeout(0.8)
         with pytest.raises(TimeoutError):
             connection.recv(1)
         searcher.gate.set()
-        connection.settimeout(20)
+        connection.settimeout(LONG)
         assert status(read_all(connection)) == 200
 
 
@@ -203,7 +232,7 @@ def test_two_hundred_idle_and_trickling_connections_hinder_nobody(server: Server
     try:
         for number, connection in enumerate(connections):
             connection.sendall(beginnings[number % 4])
-        with httpx.Client() as client:
+        with httpx.Client(timeout=LONG) as client:
             for _ in range(20):
                 assert client.post(f"{server.url}/retrieve", content=QUESTION).status_code == 200
     finally:
@@ -225,7 +254,7 @@ def test_a_connection_too_many_is_refused_and_the_others_go_on() -> None:
         assert status(connections[0].recv(65536)) == 200
         for connection in connections:
             connection.close()
-        wait_for(lambda: httpx.get(f"{server.url}/health").status_code == 200)
+        wait_for(lambda: httpx.get(f"{server.url}/health", timeout=LONG).status_code == 200)
 
 
 def test_a_client_that_does_not_read_its_answer_holds_up_nobody_and_is_cut_off(
@@ -234,7 +263,7 @@ def test_a_client_that_does_not_read_its_answer_holds_up_nobody_and_is_cut_off(
     monkeypatch.setattr(guard, "UNREAD", 0.2)
     with running(index(), ServeSettings(drain=0)) as server, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(20)
+        connection.settimeout(LONG)
         connection.connect(("127.0.0.1", server.port))
         question = json.dumps({"queries": ["word1 radium"] * 2000, "topk": 3}).encode()
         connection.sendall(head(f"content-length: {len(question)}") + question)
@@ -255,14 +284,30 @@ def test_a_client_that_does_not_read_its_answer_holds_up_nobody_and_is_cut_off(
 
 def test_a_client_that_reads_a_long_answer_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "UNREAD", 0.3)
-    with running(index(), ServeSettings(drain=0)) as server, socket.socket() as connection:
+    with running(index(), ServeSettings(drain=0)) as server:
+        wait_for(lambda: read_steadily(server))
+
+
+def read_steadily(server: Server) -> bool:
+    """Reads a long answer and checks it. Returns False if the machine stood still between two reads, for
+    then the server rightly cuts the client off."""
+    longest = 0.0
+    with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        connection.settimeout(20)
+        connection.settimeout(LONG)
         connection.connect(("127.0.0.1", server.port))
         question = json.dumps({"queries": ["word1 radium"] * 2000, "topk": 3}).encode()
         connection.sendall(head(f"content-length: {len(question)}", "connection: close") + question)
         received = connection.recv(4096)
         length = int(received.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        while chunk := connection.recv(262_144):
-            received += chunk
-        assert len(received.partition(b"\r\n\r\n")[2]) == length > 2_000_000
+        last = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            while chunk := connection.recv(262_144):
+                received += chunk
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+    if len(received.partition(b"\r\n\r\n")[2]) == length:
+        assert length > 2_000_000
+        return True
+    longest = max(longest, time.monotonic() - last)
+    assert longest > guard.UNREAD / 2, "a client that reads was cut off"
+    return False

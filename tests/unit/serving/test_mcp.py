@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from kit.places import REPOSITORY
 from kit.serving_fakes import Broken, index
+from kit.waiting import LONG
 from mcp import Client, StdioServerParameters
 
 from masksearch.errors import MissingExtraError
@@ -41,7 +42,7 @@ SETTINGS = ServeSettings(max_query=50, max_k=10, open_words=100)
 
 def with_client(server: Any, use: Callable[[Client], Awaitable[None]]) -> None:
     async def run() -> None:
-        async with Client(server, read_timeout_seconds=20) as client:
+        async with Client(server, read_timeout_seconds=LONG) as client:
             await use(client)
 
     asyncio.run(run())
@@ -165,13 +166,13 @@ def test_a_signal_ends_it_though_it_waits_for_input(number: signal.Signals) -> N
         process.stdin.flush()
         assert b'"id":1' in process.stdout.readline()
         process.send_signal(number)
-        assert process.wait(20) == -number
+        assert process.wait(LONG) == -number
         assert process.stdout.read() == b""
 
 
 def test_it_ends_where_standard_input_ends() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], input=b"no JSON\n", capture_output=True, timeout=30, check=False
+        [sys.executable, "-c", SCRIPT], input=b"no JSON\n", capture_output=True, timeout=LONG, check=False
     )
     assert done.returncode == 0
     assert b"Traceback" not in done.stderr

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from kit.serving_fakes import PASSAGES, Broken, Gated, Server, index, running
+from kit.waiting import LONG, wait_for
 
 from masksearch.search.remote.retrieve import RetrieveSearcher
 from masksearch.serving.settings import ServeSettings
@@ -42,7 +43,7 @@ def read_with_titles(rows: list[dict[str, Any]]) -> list[tuple[str, str]]:
 
 def test_a_client_that_sends_batches_with_scores_reads_titles_and_texts(server: Server) -> None:
     payload = {"queries": ["who discovered radium", "capital of France"], "topk": 3, "return_scores": True}
-    response = httpx.post(f"{server.url}/retrieve", headers=JSON, json=payload, timeout=30)
+    response = httpx.post(f"{server.url}/retrieve", headers=JSON, json=payload, timeout=LONG)
     response.raise_for_status()
     assert response.headers["content-type"] == "application/json"
     radium, paris = response.json()["result"]
@@ -59,7 +60,7 @@ def test_a_client_that_sends_batches_with_scores_reads_titles_and_texts(server: 
 
 def test_a_client_that_asks_one_query_without_scores_reads_contents(server: Server) -> None:
     payload = {"queries": ["Santos footballer"], "topk": 2, "return_scores": False}
-    result = httpx.post(f"{server.url}/retrieve", json=payload).json()["result"]
+    result = httpx.post(f"{server.url}/retrieve", json=payload, timeout=LONG).json()["result"]
     assert len(result) == 1
     assert [item["contents"].split("\n")[0] for item in result[0]] == ['"Pelé"', '"Santos"']
     assert all(set(item) == {"id", "contents"} for item in result[0])
@@ -67,7 +68,9 @@ def test_a_client_that_asks_one_query_without_scores_reads_contents(server: Serv
 
 def test_the_answer_is_what_the_searcher_finds(server: Server) -> None:
     rows = httpx.post(
-        f"{server.url}/retrieve", json={"queries": ["radium"], "topk": 10, "return_scores": True}
+        f"{server.url}/retrieve",
+        json={"queries": ["radium"], "topk": 10, "return_scores": True},
+        timeout=LONG,
     ).json()["result"][0]
     hits = index().search(["radium"], 10)[0]
     assert [(row["document"]["id"], row["score"]) for row in rows] == [
@@ -78,7 +81,7 @@ def test_the_answer_is_what_the_searcher_finds(server: Server) -> None:
 @pytest.mark.parametrize("topk", [{}, {"topk": None}, {"topk": 0}])
 def test_without_a_number_of_results_there_are_three(server: Server, topk: dict[str, Any]) -> None:
     result = httpx.post(
-        f"{server.url}/retrieve", json={"queries": ["is the capital of element in"], **topk}
+        f"{server.url}/retrieve", json={"queries": ["is the capital of element in"], **topk}, timeout=LONG
     ).json()["result"]
     assert len(result[0]) == 3
 
@@ -91,7 +94,9 @@ def test_a_query_without_content_has_an_empty_list_in_its_place(server: Server) 
 
 def test_unknown_keys_and_numbers_as_text_are_taken_as_they_are_by_the_original(server: Server) -> None:
     response = httpx.post(
-        f"{server.url}/retrieve", json={"queries": ["radium"], "topk": "2", "return_scores": 1, "model": "e5"}
+        f"{server.url}/retrieve",
+        json={"queries": ["radium"], "topk": "2", "return_scores": 1, "model": "e5"},
+        timeout=LONG,
     )
     assert [set(row) for row in response.json()["result"][0]] == [{"document", "score"}] * 2
 
@@ -147,7 +152,7 @@ def body(**changes: Any) -> bytes:
 def test_a_request_that_is_wrong_is_refused_with_a_sentence(
     server: Server, sent: bytes, status: int, words: str
 ) -> None:
-    response = httpx.post(f"{server.url}/retrieve", content=sent, headers=JSON)
+    response = httpx.post(f"{server.url}/retrieve", content=sent, headers=JSON, timeout=LONG)
     assert response.status_code == status
     assert list(response.json()) == ["detail"]
     assert words in response.json()["detail"]
@@ -155,14 +160,14 @@ def test_a_request_that_is_wrong_is_refused_with_a_sentence(
 
 
 def test_half_of_a_surrogate_pair_is_no_text(server: Server) -> None:
-    response = httpx.post(f"{server.url}/retrieve", content=b'{"queries": ["\\ud800"]}')
+    response = httpx.post(f"{server.url}/retrieve", content=b'{"queries": ["\\ud800"]}', timeout=LONG)
     assert response.status_code in (400, 422)
     assert isinstance(response.json()["detail"], str)
 
 
 def test_other_methods_and_paths_are_refused(server: Server) -> None:
-    assert httpx.get(f"{server.url}/retrieve").status_code == 405
-    assert httpx.post(f"{server.url}/search", json={}).status_code == 404
+    assert httpx.get(f"{server.url}/retrieve", timeout=LONG).status_code == 405
+    assert httpx.post(f"{server.url}/search", json={}, timeout=LONG).status_code == 404
 
 
 def test_a_back_end_that_fails_is_502_and_one_that_may_pass_503_with_a_time(broken: Server) -> None:
@@ -189,10 +194,10 @@ def test_requests_that_arrive_together_are_searched_together_and_fail_apart() ->
         for thread in threads:
             thread.start()
         for _ in range(8):  # the batches that run at a time; the other requests wait
-            assert searcher.started.acquire(timeout=20)
+            assert searcher.started.acquire(timeout=LONG)
         searcher.gate.set()
         for thread in threads:
-            thread.join(20)
+            thread.join(LONG)
         assert {word: answer.status_code for word, answer in answers.items()} == {
             "fine": 200,
             "denied": 502,
@@ -212,22 +217,14 @@ def test_whoever_comes_when_too_many_wait_is_told_to_come_again() -> None:
         for number, thread in enumerate(threads):
             thread.start()
             if number < 8:  # the batches that run at a time; the other requests wait
-                assert searcher.started.acquire(timeout=20)
+                assert searcher.started.acquire(timeout=LONG)
         try:
             wait_for(lambda: server.metric("masksearch_waiting_queries") == 2)
             refused = server.retrieve("one more")
         finally:
             searcher.gate.set()
             for thread in threads:
-                thread.join(20)
+                thread.join(LONG)
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "1"
         assert server.retrieve("one more").status_code == 200
-
-
-def wait_for(condition: Any) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        threading.Event().wait(0.01)
-    raise AssertionError("the condition did not become true")

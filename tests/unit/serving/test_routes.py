@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from kit.serving_fakes import PASSAGES, Broken, Server, index, running
+from kit.waiting import LONG
 
 from masksearch.errors import MissingExtraError
 from masksearch.serving.app import create_app
@@ -26,16 +27,16 @@ def other() -> Iterator[Server]:
 
 
 def open_page(server: Server, **asked: object) -> httpx.Response:
-    return httpx.post(f"{server.url}/open", json=asked)
+    return httpx.post(f"{server.url}/open", json=asked, timeout=LONG)
 
 
 def test_health_names_the_retriever_and_counts_its_passages(server: Server, other: Server) -> None:
-    assert httpx.get(f"{server.url}/health").json() == {
+    assert httpx.get(f"{server.url}/health", timeout=LONG).json() == {
         "status": "ok",
         "retriever": index().fingerprint,
         "passages": len(PASSAGES),
     }
-    assert httpx.get(f"{other.url}/health").json() == {
+    assert httpx.get(f"{other.url}/health", timeout=LONG).json() == {
         "status": "ok",
         "retriever": "broken",
         "passages": None,
@@ -84,21 +85,21 @@ def test_what_cannot_be_opened_is_refused_with_a_sentence(
 
 def test_there_is_nothing_to_open_where_the_search_cannot(other: Server) -> None:
     assert open_page(other, title="Paris").status_code == 404
-    assert "/open" not in httpx.get(f"{other.url}/openapi.json").json()["paths"]
+    assert "/open" not in httpx.get(f"{other.url}/openapi.json", timeout=LONG).json()["paths"]
 
 
 def test_the_root_leads_to_a_page_that_needs_no_network(server: Server) -> None:
-    page = httpx.get(server.url, follow_redirects=True)
+    page = httpx.get(server.url, follow_redirects=True, timeout=LONG)
     assert page.url.path == "/docs"
     needed = re.findall(r"""(?:src|href)=["']([^"']+)""", page.text)
     assert len(needed) >= 2
     for address in needed:
         assert address.startswith("/")
-        assert httpx.get(server.url + address).status_code == 200
+        assert httpx.get(server.url + address, timeout=LONG).status_code == 200
 
 
 def test_the_schema_describes_requests_and_answers(server: Server) -> None:
-    schema = httpx.get(f"{server.url}/openapi.json").json()
+    schema = httpx.get(f"{server.url}/openapi.json", timeout=LONG).json()
     assert set(schema["paths"]) == {"/retrieve", "/open", "/health", "/metrics"}
     retrieve = schema["paths"]["/retrieve"]["post"]
     assert set(retrieve["requestBody"]["content"]["application/json"]["schema"]["properties"]) == {
@@ -119,7 +120,7 @@ def test_metrics_count_requests_by_path_and_status(server: Server) -> None:
     before = [count("/retrieve", 200), count("/retrieve", 422), count("other", 404)]
     server.retrieve("radium")
     server.retrieve("radium", topk=-1)
-    httpx.get(f"{server.url}/made-up/{'x' * 50}")
+    httpx.get(f"{server.url}/made-up/{'x' * 50}", timeout=LONG)
     assert [count("/retrieve", 200), count("/retrieve", 422), count("other", 404)] == [
         before[0] + 1,
         before[1] + 1,
@@ -128,7 +129,7 @@ def test_metrics_count_requests_by_path_and_status(server: Server) -> None:
     assert server.metric('masksearch_http_request_duration_seconds_count{path="/retrieve"}') == sum(
         count("/retrieve", status) for status in (200, 400, 413, 422)
     )
-    assert "made-up" not in httpx.get(f"{server.url}/metrics").text
+    assert "made-up" not in httpx.get(f"{server.url}/metrics", timeout=LONG).text
 
 
 def test_several_servers_in_a_process_count_apart(server: Server, other: Server) -> None:

@@ -18,8 +18,8 @@ import httpx
 import pytest
 from kit.places import REPOSITORY
 from kit.serving_fakes import Server, index
+from kit.waiting import LONG, wait_for
 from pydantic import ValidationError
-from test_retrieve import wait_for
 
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.serving.app import create_app
@@ -113,11 +113,11 @@ def test_a_server_that_is_told_to_stop_takes_nothing_new_finishes_what_it_has_an
         wait_for(refuses)
         assert run.process.poll() is None
         run.gate.touch()
-        thread.join(20)
+        thread.join(LONG)
         answer = answers[0]
         assert isinstance(answer, httpx.Response)
         assert (answer.status_code, len(answer.json()["result"])) == (200, 2)
-        stdout, stderr = run.process.communicate(timeout=20)
+        stdout, stderr = run.process.communicate(timeout=LONG)
         assert (run.process.returncode, stdout) == (0, "returned\n")
         assert stderr == ""
         assert idle.recv(1) == b""
@@ -129,8 +129,8 @@ def test_a_search_that_does_not_end_is_given_up(tmp_path: Path) -> None:
         thread, answers = in_background(run.server, "slow")
         assert run.stderr.readline() == "searching\n"
         run.process.send_signal(signal.SIGTERM)
-        _, stderr = run.process.communicate(timeout=20)
-        thread.join(20)
+        _, stderr = run.process.communicate(timeout=LONG)
+        thread.join(LONG)
         assert run.process.returncode == 1
         assert stderr == "The server ended after 0 seconds; unanswered requests: 1.\n"
         assert len(answers) == 1
@@ -141,9 +141,9 @@ def test_listening_to_others_is_warned_of(tmp_path: Path) -> None:
         assert run.printed.startswith(
             "Warning: every program that can reach 0.0.0.0 can search here; there is no authentication.\n"
         )
-        assert httpx.get(f"{run.server.url}/health").status_code == 200
+        assert httpx.get(f"{run.server.url}/health", timeout=LONG).status_code == 200
         run.process.send_signal(signal.SIGTERM)
-        assert run.process.wait(20) == 0
+        assert run.process.wait(LONG) == 0
 
 
 def test_a_port_in_use_is_named_with_another_to_try() -> None:

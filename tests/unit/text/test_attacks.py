@@ -386,9 +386,9 @@ def seconds(pattern: str, length: int) -> float:
     """Returns the CPU time of the fastest of three runs."""
     text, times = (pattern * (length // len(pattern) + 1))[:length], []
     for _ in range(3):
-        started = time.process_time()
+        started = time.thread_time()
         neutralise(text)
-        times.append(time.process_time() - started)
+        times.append(time.thread_time() - started)
     return min(times)
 
 
@@ -419,9 +419,9 @@ def test_nested_brackets_take_time_by_their_length(shape: tuple[str, str]) -> No
 def shown_among_others(text: str) -> tuple[str, float]:
     """Returns an information block whose first result has this text, and the CPU seconds it took."""
     hits = [Hit(passage=Passage(id="long", doc_id="long", title="Long", text=text), score=2.0), *CLEAN_HITS]
-    started = time.process_time()
+    started = time.thread_time()
     block = render_information(hits, WORDS)
-    return block, time.process_time() - started
+    return block, time.thread_time() - started
 
 
 def test_a_line_of_ten_megabytes_is_shown_like_any_other() -> None:

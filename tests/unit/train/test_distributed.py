@@ -29,16 +29,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("together")
 
 
-@pytest.fixture(scope="module")
-def free_port():
-    import socket
-
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
-
-
-def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint, free_port):
+def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint):
     data = write_trajectories(folder / "t.jsonl")
     flags = (
         "--model",
@@ -55,7 +46,7 @@ def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint, free_port)
         "3",
     )
     assert main(["sft", *flags, "-o", str(folder / "one")]) == 0
-    done = launch("sft", *flags, "-o", folder / "two", port=free_port)
+    done = launch("sft", *flags, "-o", folder / "two")
     assert done.returncode == 0, done.stderr
     assert read_json(folder / "two.work" / "sft-report.json")["processes"] == 2
     assert done.stderr.count("8 trajectories, 4 steps") == 1, "only the first process speaks"
@@ -67,9 +58,7 @@ def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint, free_port)
     assert not (folder / "two.work" / "states").exists()
 
 
-def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
-    folder, tiny_checkpoint, free_port
-):
+def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(folder, tiny_checkpoint):
     tasks, index = write_questions(folder / "q.jsonl"), write_index(folder / "index")
     done = launch(
         "rl",
@@ -82,7 +71,6 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
         *RL,
         "-o",
         folder / "rl",
-        port=free_port,
     )
     assert done.returncode == 0, done.stderr
     assert read_json(folder / "rl.work" / "rl-report.json")["processes"] == 2
@@ -96,7 +84,7 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(
     assert weights(folder / "rl")
 
 
-def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_port):
+def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint):
     """Rows drawn by solve rate: each process trains on half of them, and both must draw the same next
     rows."""
     flags = (
@@ -121,7 +109,7 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_po
     )
     flags += ("--curriculum.solve-rate", "--curriculum.measure-steps", "2")
     assert main(["sft", *flags, "-o", str(folder / "drawn-one")]) == 0
-    done = launch("sft", *flags, "-o", folder / "drawn-two", port=free_port)
+    done = launch("sft", *flags, "-o", folder / "drawn-two")
     assert done.returncode == 0, done.stderr
     one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("drawn-one", "drawn-two"))
     assert ["heldout_loss" in row for row in two] == [True, False, True, False, True, False]
@@ -132,7 +120,7 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, free_po
     assert farthest(weights(folder / "drawn-one"), weights(folder / "drawn-two")) < 1e-4
 
 
-def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint, free_port):
+def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint):
     tasks, index = write_questions(folder / "tasks.jsonl"), write_index(folder / "index-2")
     (folder / "held.jsonl").write_text(
         '{"id": "h", "question": "Who is Hal?", "answers": ["Hal"]}\n', encoding="utf-8"
@@ -159,7 +147,6 @@ def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_che
         *flags,
         "-o",
         folder / "stopped",
-        port=free_port,
     )
     assert done.returncode == 0, done.stderr
     rows, report = (

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 import torch
+from kit.waiting import LONG
 
 from masksearch.llm.decoder.engine import Engine, common_prefix, longest_prefix, sample
 from masksearch.llm.decoder.graphs import RecordedPasses, graphs_wanted
@@ -231,7 +232,7 @@ def test_an_error_in_the_forward_pass_reaches_every_session(tiny_model):
 
     async def run():
         jobs = [converse(engine, prompt) for prompt in PROMPTS]
-        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), timeout=60)
+        return await asyncio.wait_for(asyncio.gather(*jobs, return_exceptions=True), timeout=LONG)
 
     forward = engine._forward
     engine._forward = broken
@@ -252,7 +253,7 @@ def test_a_cancelled_session_gives_its_slot_back(tiny_model):
         waiting[0].cancel()
         await asyncio.sleep(0.01)
         first.cancel()
-        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), timeout=60)
+        return await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), timeout=LONG)
 
     results = asyncio.run(run())
     assert isinstance(results[0], asyncio.CancelledError)
@@ -368,8 +369,8 @@ class TestOnAGpu:
             long = [
                 asyncio.create_task(converse(engine, prompt, [(30, [])])) for prompt in PROMPTS + PROMPTS[:5]
             ]
-            await asyncio.sleep(0)
-            await asyncio.sleep(0.001)
+            while "decode" not in passes:
+                await asyncio.sleep(0)
             return await asyncio.gather(*long, converse(engine, [1, 2, 3], [(2, [])]))
 
         asyncio.run(run())

@@ -1,7 +1,7 @@
 """Spans listed by a model at an endpoint, over real HTTP on loopback."""
 
 import json
-import socket
+import threading
 import time
 from collections import Counter
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.endpoint import Answer, Endpoint, fail, say
+from kit.waiting import LONG, nowhere, wait_for
 
 from masksearch.errors import ModelError, UsageError
 from masksearch.ramp.settings import MaskSettings
@@ -41,8 +42,8 @@ def serve(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     servers = []
 
-    def start(reply, wait=0.0):
-        servers.append(Endpoint(reply, wait))
+    def start(reply, **given):
+        servers.append(Endpoint(reply, **given))
         return servers[-1]
 
     yield start
@@ -59,7 +60,7 @@ def passages(*texts, language="en"):
 
 def extractor(url, retries=1, **settings):
     return LlmSpans(
-        MaskSettings(extractors=("llm",), llm=url, llm_model="m", **settings), timeout=5, retries=retries
+        MaskSettings(extractors=("llm",), llm=url, llm_model="m", **settings), timeout=LONG, retries=retries
     )
 
 
@@ -143,7 +144,7 @@ def test_a_busy_endpoint_is_asked_again_when_it_says(serve):
     (row,) = extractor(server.url)(passages(BARTO))
     assert len(row) == 1
     assert len(server.requests) == 2
-    assert 1 <= time.monotonic() - start < 4
+    assert time.monotonic() - start >= 1
 
 
 def test_an_endpoint_that_fails_for_ever(serve):
@@ -166,9 +167,7 @@ def test_an_endpoint_that_fails_for_some(serve):
 
 
 def test_an_endpoint_that_is_down():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+    url = f"{nowhere()}/v1"
     rows = list(extractor(url, retries=0)(passages("a", "b")))
     assert rows == [Failure(f"The endpoint {url} cannot be reached.")] * 2
 
@@ -196,24 +195,33 @@ def test_many_are_asked_at_a_time_and_come_back_in_order(serve):
         time.sleep(0.01 * (number % 3))
         return completion({"spans": [body["messages"][1]["content"].split()[1]]})
 
-    server = serve(reply, wait=0.05)
+    server = serve(reply, together=8)
     texts = [f"text n{number}x here" for number in range(40)]
     rows = list(extractor(server.url, concurrency=8)(passages(*texts)))
     assert [text[row[0].start : row[0].end] for text, row in zip(texts, rows, strict=True)] == [
         f"n{number}x" for number in range(40)
     ]
-    assert 4 <= server.most <= 8
+    assert server.most == 8
 
 
 def test_leaving_early_takes_back_what_is_not_asked_yet(serve):
-    server = serve(lambda body, number: completion({"spans": []}), wait=0.02)
+    left = threading.Event()
+
+    def reply(body, number):
+        assert number < 5 or left.wait(LONG)
+        return completion({"spans": []})
+
+    server = serve(reply)
     extract = extractor(server.url, concurrency=2)
     rows = extract(passages(*"abcdefghijklmnopqrstuvwxyz"))
     assert next(rows) == []
+    wait_for(lambda: len(server.requests) == 7)
     rows.close()
-    time.sleep(0.1)
-    assert len(server.requests) < 15
+    left.set()
     assert list(extract(passages("z"))) == [[]]  # the extractor is usable afterwards
+    asked = [body["messages"][1]["content"] for body in server.bodies]
+    assert len(asked) == 8
+    assert asked[-1] == "z"
 
 
 def test_wrong_use():

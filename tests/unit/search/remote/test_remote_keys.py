@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 import pytest
 from kit.remote_fixtures import FOUND, HTML
-from kit.remote_servers import KEY, PROXIES, VARIABLES, Reply, nowhere, serving
+from kit.remote_servers import KEY, PROXIES, VARIABLES, Reply, serving
+from kit.waiting import nowhere
 
 from masksearch.errors import SearchError, UsageError
 from masksearch.search.remote import open_remote

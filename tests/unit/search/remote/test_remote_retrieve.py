@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.remote_fixtures import HTML
-from kit.remote_servers import PROXIES, Received, Reply, nowhere, serving
+from kit.remote_servers import PROXIES, Received, Reply, serving
+from kit.waiting import LONG, nowhere
 
 from masksearch.errors import SearchError, SearchUnavailableError, UsageError
 from masksearch.protocols import Searcher
@@ -39,7 +40,7 @@ def echo(request: Received) -> Reply:
     )
 
 
-def client(url: str, timeout: float = 5.0) -> RetrieveSearcher:
+def client(url: str, timeout: float = LONG) -> RetrieveSearcher:
     found = open_remote(url, timeout)
     assert isinstance(found, RetrieveSearcher)
     return found
@@ -53,7 +54,7 @@ def found(rows: list[Any], k: int = 5) -> list[tuple[str, str, str, str, float]]
     ]
 
 
-def failure(reply: Reply, timeout: float = 5.0, queries: tuple[str, ...] = ("a", "b")) -> SearchError:
+def failure(reply: Reply, timeout: float = LONG, queries: tuple[str, ...] = ("a", "b")) -> SearchError:
     with serving(reply) as server, pytest.raises(SearchError) as caught:
         client(server.url, timeout).search(queries, 3)
     return caught.value

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.remote_fixtures import FOUND, HTML, LIMITED, MISSHAPEN, NOTHING, REFUSED, WRONG
-from kit.remote_servers import KEY, PROXIES, VARIABLES, Reply, nowhere, serving
+from kit.remote_servers import KEY, PROXIES, VARIABLES, Reply, serving
+from kit.waiting import LONG, nowhere
 
 from masksearch.errors import SearchError, SearchUnavailableError, UsageError
 from masksearch.protocols import Searcher
@@ -42,13 +43,13 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def searcher(name: str, url: str, timeout: float = 5.0) -> RemoteSearcher:
+def searcher(name: str, url: str, timeout: float = LONG) -> RemoteSearcher:
     found = open_remote(f"web:{name}", timeout, url)
     assert isinstance(found, RemoteSearcher)
     return found
 
 
-def failure(name: str, reply: Reply, timeout: float = 5.0) -> SearchError:
+def failure(name: str, reply: Reply, timeout: float = LONG) -> SearchError:
     with serving(reply) as server, pytest.raises(SearchError) as caught:
         searcher(name, server.url, timeout).search(["radium"], 3)
     assert KEY not in str(caught.value)

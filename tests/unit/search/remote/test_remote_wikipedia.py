@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit.remote_fixtures import HTML
-from kit.remote_servers import PROXIES, Received, Reply, nowhere, serving
+from kit.remote_servers import PROXIES, Received, Reply, serving
+from kit.waiting import LONG, nowhere
 
 from masksearch.errors import SearchError, SearchUnavailableError, UsageError
 from masksearch.protocols import PageReader, Searcher
@@ -76,13 +77,13 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def wiki(url: str, timeout: float = 5.0, language: str = "en") -> WikipediaSearcher:
+def wiki(url: str, timeout: float = LONG, language: str = "en") -> WikipediaSearcher:
     found = open_remote(f"wikipedia:{language}", timeout, url)
     assert isinstance(found, WikipediaSearcher)
     return found
 
 
-def failure(reply: Reply, timeout: float = 5.0) -> SearchError:
+def failure(reply: Reply, timeout: float = LONG) -> SearchError:
     with serving(reply) as server:
         there = wiki(server.url, timeout)
         with pytest.raises(SearchError) as caught:

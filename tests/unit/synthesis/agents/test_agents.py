@@ -5,6 +5,7 @@ import json
 import pytest
 from kit.endpoint import Endpoint, cut_off, fail, say, too_many, verdict
 from kit.roles import Roles
+from kit.waiting import LONG
 
 from masksearch.errors import DataError, ModelError, UsageError
 from masksearch.llm.structured import find_object
@@ -59,7 +60,7 @@ def run(tmp_path, endpoint, tasks, output="out.jsonl", **given):
         "model": "m",
         **given,
     }
-    values["agents"] = {"retries": 1, "timeout": 5, **given.get("agents", {})}
+    values["agents"] = {"retries": 1, "timeout": LONG, **given.get("agents", {})}
     settings = SynthesizeSettings.model_validate(values)
     summary = run_agents(
         settings, tmp_path / output, tmp_path / f"work{settings.seed if settings.seed > 1 else ''}", SEARCHER

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 from kit.endpoint import Endpoint, say
 from kit.roles import Roles, town_of
+from kit.waiting import LONG, wait_for
 
 from masksearch.errors import UsageError
 from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.search import build
 from masksearch.search.settings import IndexSettings
 from masksearch.synthesis.agents.outcome_log import Log
+from masksearch.synthesis.agents.scheduler import at_a_time
 from masksearch.synthesis.agents.stage import OUTCOMES, REJECTS, run_agents
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Passage, Question
@@ -88,21 +90,13 @@ def start(folder, url, output):
 
 def finish(folder, url, output):
     process = start(folder, url, output)
-    stderr = process.communicate(timeout=120)[1].decode()
+    stderr = process.communicate(timeout=LONG)[1].decode()
     assert process.returncode == 0, stderr
     return stderr
 
 
 def finished(folder):
     return {row["id"] for row in read_appended(folder / "out.jsonl.work" / OUTCOMES)}
-
-
-def wait_for(process, folder, outcomes):
-    log, deadline = folder / "out.jsonl.work" / OUTCOMES, time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        if log.exists() and log.read_bytes().count(b"\n") >= outcomes:
-            return
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -114,30 +108,33 @@ def folder(tmp_path):
 
 def test_random_kills(folder):
     rng = random.Random(7)
-    with Endpoint(Some(), wait=0.02) as calm:
+    with Endpoint(Some()) as calm:
         run_agents(settings_of(folder, calm.url), folder / "calm.jsonl", folder / "calm.work")
         assert len(calm.requests) == 4 * TASKS
-    with Endpoint(Some(), wait=0.02) as endpoint:
+    roles, log = Some(), folder / "out.jsonl.work" / OUTCOMES
+    with Endpoint(roles) as endpoint:
 
         def asked_since(place):
             return {f"q{town_of(body['messages'][1]['content'])[4:]}" for body in endpoint.bodies[place:]}
 
-        for _ in range(KILLS):
+        for kill in range(KILLS):
+            roles.admit(12 * (kill + 1))
             known, place = finished(folder), len(endpoint.requests)
             process = start(folder, endpoint.url, "out.jsonl")
-            wait_for(process, folder, len(known) + rng.randrange(1, 8))
+            wanted = len(known) + rng.randrange(1, 8)
+            wait_for(lambda end=wanted: log.exists() and log.read_bytes().count(b"\n") >= end)
             time.sleep(rng.random() * 0.05)
-            assert process.poll() is None, "the run ended before the kill"
+            assert process.poll() is None
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            time.sleep(0.05)  # until the requests that it had sent arrive
             assert not asked_since(place) & known
             assert known < finished(folder)
+        roles.admit(TASKS)
         known, place = finished(folder), len(endpoint.requests)
         finish(folder, endpoint.url, "out.jsonl")
         assert not asked_since(place) & known
         # Only the tasks that ran during a kill are asked again.
-        assert len(endpoint.requests) <= 4 * TASKS + KILLS * 4 * 4
+        assert len(endpoint.requests) <= 4 * TASKS + KILLS * 4 * at_a_time(4)
     rows = [row["id"] for row in read_appended(folder / "out.jsonl")]
     assert rows == [f"q{place}" for place in range(TASKS) if place % 5]
     assert (folder / "out.jsonl").read_bytes() == (folder / "calm.jsonl").read_bytes()

@@ -6,12 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 from kit.endpoint import Endpoint, fail, say
 from kit.roles import Roles, town_of
+from kit.waiting import LONG, wait_for
 
 from masksearch.errors import DataError, MaskSearchError, ModelError, UsageError
 from masksearch.runtime.files import read_appended, write_json_lines
@@ -52,7 +52,7 @@ def run(folder, endpoint, output, workers=3, **given):
         "llm": endpoint.url,
         "model": "m",
     }
-    values |= {"agents": {"retries": 0, "timeout": 20}, "workers": workers, "concurrency": 6, **given}
+    values |= {"agents": {"retries": 0, "timeout": LONG}, "workers": workers, "concurrency": 6, **given}
     return run_agents(
         SynthesizeSettings.model_validate(values), folder / f"{output}.jsonl", folder / f"{output}.work"
     )
@@ -66,12 +66,12 @@ def judged(body, number):
 
 
 def test_as_in_one_process_and_never_more_in_flight(folder):
-    with Endpoint(judged, wait=0.03) as endpoint:
+    with Endpoint(judged, together=5) as endpoint:
         here = run(folder, endpoint, "one", workers=1, concurrency=5)
         assert endpoint.most == 5
         endpoint.most = 0
         there = run(folder, endpoint, "three", concurrency=5)
-        assert 3 <= endpoint.most <= 5
+        assert endpoint.most == 5
         assert len(endpoint.requests) == 2 * 4 * TASKS
     assert (folder / "three.jsonl").read_bytes() == (folder / "one.jsonl").read_bytes()
     assert here == there
@@ -144,17 +144,19 @@ def children(process):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's list of processes")
-def test_a_worker_that_dies_is_told_of_and_nothing_is_lost(folder):
+def test_a_worker_that_dies_is_told_of_and_nothing_is_lost(folder, monkeypatch):
+    roles = Roles()
+    roles.towns = TASKS // 2
+
     def kill_one():
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not os.path.getsize(folder / "out.work" / OUTCOMES):
-            time.sleep(0.01)
+        wait_for(lambda: os.path.getsize(folder / "out.work" / OUTCOMES))
         os.kill(children(os.getpid())[0], signal.SIGKILL)
+        roles.admit(TASKS)
 
     (folder / "out.work").mkdir()
     (folder / "out.work" / OUTCOMES).touch()
     killer = threading.Thread(target=kill_one)
-    with Endpoint(Roles(), wait=0.1) as endpoint:
+    with Endpoint(roles) as endpoint:
         killer.start()
         with pytest.raises(
             MaskSearchError,
@@ -165,9 +167,9 @@ def test_a_worker_that_dies_is_told_of_and_nothing_is_lost(folder):
         assert children(os.getpid()) == []
         known = len(list(read_appended(folder / "out.work" / OUTCOMES)))
         assert 0 < known < TASKS
-        place = len(endpoint.requests)
+        monkeypatch.setenv("OPENAI_API_KEY", "again")
         assert run(folder, endpoint, "out")["kept"] == TASKS
-        assert len(endpoint.requests) - place == 4 * (TASKS - known)
+        assert len(endpoint.asked_with("again")) == 4 * (TASKS - known)
 
 
 def running(number):
@@ -183,7 +185,7 @@ def running(number):
 def test_a_killed_command_leaves_no_process_and_is_gone_on_from(folder):
     log = folder / "out.jsonl.work" / OUTCOMES
 
-    def start(url):
+    def start(url, key):
         flags = [
             "--index",
             folder / "index",
@@ -208,31 +210,31 @@ def test_a_killed_command_leaves_no_process_and_is_gone_on_from(folder):
             "-o",
             folder / "out.jsonl",
         ]
-        return subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            list(map(str, command)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OPENAI_API_KEY": key},
+        )
 
-    with Endpoint(Roles(), wait=0.05) as endpoint:
+    roles = Roles()
+    with Endpoint(roles) as endpoint:
         for kill in range(2):
             before = log.read_bytes().count(b"\n") if log.exists() else 0
-            process = start(endpoint.url)
-            deadline = time.monotonic() + 60
-            while time.monotonic() < deadline and not (
-                log.exists() and log.read_bytes().count(b"\n") > before + kill
-            ):
-                time.sleep(0.005)
+            roles.admit(8 * (kill + 1))
+            process = start(endpoint.url, f"killed {kill}")
+            wait_for(lambda end=before + kill: log.exists() and log.read_bytes().count(b"\n") > end)
+            wait_for(lambda pid=process.pid: len(children(pid)) == 2)
             workers = children(process.pid)
-            assert len(workers) == 2
             process.send_signal(signal.SIGKILL)
             process.communicate()
-            deadline = time.monotonic() + 10
-            while any(map(running, workers)) and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert not any(map(running, workers))
+            wait_for(lambda gone=workers: not any(map(running, gone)))
         known = len(list(read_appended(log)))
-        place = len(endpoint.requests)
-        process = start(endpoint.url)
-        stderr = process.communicate(timeout=120)[1].decode()
+        roles.admit(TASKS)
+        process = start(endpoint.url, "again")
+        stderr = process.communicate(timeout=LONG)[1].decode()
         assert process.returncode == 0, stderr
-        assert len(endpoint.requests) - place == 4 * (TASKS - known)
+        assert len(endpoint.asked_with("again")) == 4 * (TASKS - known)
     assert [row["id"] for row in read_appended(folder / "out.jsonl")] == [
         f"q{place}" for place in range(TASKS)
     ]

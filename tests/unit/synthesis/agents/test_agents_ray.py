@@ -5,6 +5,7 @@ import warnings
 import pytest
 from kit.endpoint import Endpoint, fail
 from kit.roles import Roles, town_of
+from kit.waiting import LONG
 
 from masksearch.errors import ModelError
 from masksearch.llm.cost import Budget, Spent
@@ -81,7 +82,7 @@ def run(folder, endpoint, number, output, engine="ray", **given):
         "llm": endpoint.url,
         "model": "m",
     }
-    values |= {"agents": {"retries": 0, "timeout": 20}, "engine": engine, "concurrency": 2, **given}
+    values |= {"agents": {"retries": 0, "timeout": LONG}, "engine": engine, "concurrency": 2, **given}
     return run_agents(
         SynthesizeSettings.model_validate(values), folder / f"{output}.jsonl", folder / f"{output}.work"
     )

@@ -22,9 +22,9 @@ from typing import Any
 from masksearch.errors import MaskSearchError, UsageError
 from masksearch.recipe.inputs import check_inputs
 from masksearch.recipe.load import Recipe, Stage
+from masksearch.recipe.plan.timing import Timing
 from masksearch.recipe.stage_folders import adopt, bound_settings, stage_folders
 from masksearch.recipe.stages import run_stage
-from masksearch.recipe.timing import Timing
 from masksearch.runtime import files, progress, ranks
 from masksearch.runtime.disk import disk_is_full
 from masksearch.runtime.lock import locked

@@ -1,6 +1,6 @@
 # Two commands: `make demo` and `make test`. Both first make the same environment (`make install`).
 # A third, `make test-verl`, tests the verl adapter in a separate environment (2 GB), because verl pins other
-# versions.
+# versions. `make docs` builds the documentation as a site into site/.
 #
 #   PYTHON       interpreter that makes the environment (3.11 or newer)
 #   PIP_FLAGS    further flags for pip, such as an index with CPU builds of torch
@@ -11,13 +11,18 @@ PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo test test-verl check install install-dev clean
+.PHONY: demo docs test test-verl check install install-dev clean
 
 demo: install
 	$(BIN)/masksearch run recipes/demo.toml --out runs/demo
 
+docs: install-dev
+	$(BIN)/python -m mkdocs build --strict --quiet
+	@echo "Show it with: $(BIN)/python -m http.server -d site"
+
 test: check
 	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/docs
 	$(BIN)/python -m pytest tests/e2e
 
 test-verl: $(VENV)-verl/.installed
@@ -40,7 +45,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[dev,lora,browser,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
+	$(PIP) -e '.[dev,docs,lora,browser,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp]'
 	@touch $@
 
 $(VENV)-verl/.installed: pyproject.toml constraints-verl.txt
@@ -50,4 +55,4 @@ $(VENV)-verl/.installed: pyproject.toml constraints-verl.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-verl runs build dist *.egg-info
+	rm -rf $(VENV) $(VENV)-verl runs site build dist *.egg-info

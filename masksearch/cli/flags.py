@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from masksearch.errors import UsageError
 from masksearch.recipe import references
 from masksearch.recipe.validate import Fault, dotted, validate
+from masksearch.runtime.nearest import no_path
 from masksearch.runtime.settings import Settings, field_text, reference_fields
 
 S = TypeVar("S", bound=Settings)
@@ -175,5 +176,5 @@ def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str,
         raise UsageError(f"{spell(fault.key)} {fault}") from None
     for field, value in references.inputs(settings):
         if not references.exists(field, value):
-            raise UsageError(f"{spell((field,))}: there is no file or folder {value}; check the path.")
+            raise UsageError(f"{spell((field,))}: there is no file or folder {value}{no_path(value)}")
     return settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from masksearch.errors import UsageError
 from masksearch.recipe import shipped
-from masksearch.recipe.validate import nearest
+from masksearch.runtime.nearest import nearest
 from masksearch.runtime.progress import say
 
 

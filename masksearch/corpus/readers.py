@@ -31,6 +31,7 @@ from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount
 from masksearch.corpus.textfiles import MARKDOWN, PLAIN, read_text_file
 from masksearch.errors import DataError, FormatError
 from masksearch.runtime.files import inner_name
+from masksearch.runtime.nearest import no_path
 from masksearch.types import Document, Language, Link
 
 __all__ = ["SkipCount", "read_documents"]
@@ -216,8 +217,8 @@ def _files(source: Path, skipped: SkipCount) -> Iterable[tuple[str, str, Kind]]:
     """
     if not source.exists():
         raise DataError(
-            f"There is no file or folder {source}; check the path (or write {PACKAGED}:en for the packaged "
-            "Wikipedia summaries)."
+            f"There is no file or folder {source}{no_path(source)} The packaged Wikipedia summaries are "
+            f"{PACKAGED}:en."
         )
     if source.is_dir():
         return _folder_files(source, skipped)

@@ -18,6 +18,7 @@ from typing import Any
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm.settings import DEFAULT_MODEL, ModelSettings
 from masksearch.runtime.files import atomic_path, write_json
+from masksearch.runtime.nearest import no_path
 
 MARK = "masksearch.json"
 """File in a checkpoint folder that holds the checkpoint's name and its parent."""
@@ -107,8 +108,8 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
         raise ModelError(f"{source} is a file, but a model is a folder with config.json and weights.")
     if not folder.exists() and (str(source).startswith((".", "/")) or str(source).count("/") != 1):
         raise ModelError(
-            f"There is no model {source}; name a checkpoint folder (make one with: masksearch model -o DIR) "
-            "or the OWNER/NAME of a model hub."
+            f"There is no model {source}{no_path(source)} Name a checkpoint folder (make one with: "
+            "masksearch model -o DIR) or the OWNER/NAME of a model hub."
         )
     try:
         with quiet():

@@ -27,7 +27,8 @@ from masksearch.recipe import references, shipped
 from masksearch.recipe.overrides import merge, set_value
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, Registry, StageKind
-from masksearch.recipe.validate import Fault, dotted, nearest, validate
+from masksearch.recipe.validate import Fault, dotted, validate
+from masksearch.runtime.nearest import nearest
 from masksearch.runtime.settings import Settings, reference_values, replace_references
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -154,7 +155,8 @@ class _Loader:
         try:
             return validate(model, values, also=also)
         except Fault as fault:
-            raise self._error(dotted((*prefix, *fault.key)), str(fault)) from None
+            keys = [dotted((*prefix, *key)) for key in (fault.key, *fault.others)]
+            raise self._error("' and '".join(keys), str(fault)) from None
 
     def _variables(self) -> dict[str, Any]:
         variables: dict[str, Any] = {"data": self.file.data}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from masksearch.errors import RecipeError
-from masksearch.recipe.validate import nearest
+from masksearch.runtime.nearest import nearest
 
 
 def set_value(data: dict[str, Any], override: str) -> str:

@@ -6,41 +6,36 @@ text).
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from masksearch.errors import UsageError
+from masksearch.runtime.nearest import close_name, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 
 
 class Fault(UsageError):
-    """Raised for a wrong setting. `key` is the path of its keys: `("agent", "top_k")` for `agent.top_k`."""
+    """Raised for a wrong setting. `key` is the path of its keys: `("agent", "top_k")` for `agent.top_k`.
 
-    def __init__(self, key: Location, message: str) -> None:
+    Missing settings are one fault together: `others` are the paths of the second one and all after it.
+    """
+
+    def __init__(self, key: Location, message: str, others: Sequence[Location] = ()) -> None:
         super().__init__(message)
-        self.key = key
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Returns the end of an error sentence about an unknown name: either `; did you mean 'x'?` or the list
-    of valid names."""
-    names = list(valid)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean '{close[0]}'?"
-    return f"; valid here: {', '.join(names)}." if names else "."
+        self.key, self.others = key, tuple(others)
 
 
 def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, also: Iterable[str] = ()) -> M:
     """Validates `values` and returns them as a model.
 
-    Raises Fault for the first fault; `also` names further keys that are valid at the top.
+    Raises Fault for the first fault, or for all missing settings if there is no other fault; `also` names
+    further keys that are valid at the top.
     """
     try:
         if not strict:
@@ -49,8 +44,12 @@ def validate(model: type[M], values: Mapping[str, Any], strict: bool = True, als
         # tuple is expected, and TOML has only lists.
         return model.model_validate_json(json.dumps(values, default=str), strict=True)
     except ValidationError as error:
-        fault = error.errors()[0]
-        raise Fault(fault["loc"], _phrase(model, fault, list(also))) from None
+        # A mistyped key leaves another one missing, so the mistyped key is named first.
+        faults = sorted(error.errors(), key=lambda fault: fault["type"] == "missing")
+        if faults[0]["type"] == "missing":
+            first, *others = (fault["loc"] for fault in faults)
+            raise Fault(first, "are missing." if others else "is missing.", others) from None
+        raise Fault(faults[0]["loc"], _phrase(model, faults[0], list(also))) from None
 
 
 def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -> str:
@@ -59,12 +58,19 @@ def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -
     if fault["type"] == "extra_forbidden":
         names = [*_names_at(model, location[:-1]), *(also if len(location) == 1 else [])]
         return "is not a known key" + nearest(str(location[-1]), names)
-    if fault["type"] == "missing":
-        return "is missing."
     message: str = fault["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
     given = fault["input"]
     shown = f" ({given!r})" if isinstance(given, str | int | float) and repr(given) not in message else ""
-    return f"has a wrong value{shown}: {message}."
+    return f"has a wrong value{shown}: {message}{_suggestion(fault)}"
+
+
+def _suggestion(fault: Mapping[str, Any]) -> str:
+    """Returns the end of the sentence: `; did you mean 'x'?` if the value is close to a valid one."""
+    if fault["type"] != "literal_error":
+        return "."
+    valid = re.findall(r"'([^']*)'", str(fault.get("ctx", {}).get("expected", "")))
+    close = close_name(str(fault["input"]), valid)
+    return f"; did you mean '{close}'?" if close else "."
 
 
 def _names_at(model: type[BaseModel], location: Location) -> list[str]:

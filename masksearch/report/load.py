@@ -27,6 +27,7 @@ from masksearch.errors import DataError
 from masksearch.evaluation.compare.stage import COMPARISON_FORMAT
 from masksearch.evaluation.results import load_results
 from masksearch.runtime import files
+from masksearch.runtime.nearest import no_path
 from masksearch.types import Results
 
 Row = dict[str, Any]
@@ -80,7 +81,9 @@ def load_run(run_dir: Path, trajectories: bool = True) -> Run:
     their files, the largest of a run, are not read. Raises DataError if there are no stages.
     """
     if not run_dir.is_dir():
-        raise DataError(f"There is no folder {run_dir}; give the folder that 'masksearch run' wrote to.")
+        raise DataError(
+            f"There is no folder {run_dir}{no_path(run_dir)} Give the folder that 'masksearch run' wrote to."
+        )
     notes: list[str] = []
     record = _read_object(run_dir / "run.json", notes) or {}
     listed = [entry for entry in record.get("stages") or [] if isinstance(entry, dict) and entry.get("name")]

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
+from masksearch.runtime.nearest import no_path
 
 PACKED = (".gz", ".bz2", ".zst")
 
@@ -45,7 +46,7 @@ def open_binary(path: str | Path) -> Iterator[BinaryIO]:
         return
     path = Path(path)
     if not path.exists():
-        raise DataError(f"There is no file {path}; check the path.")
+        raise DataError(f"There is no file {path}{no_path(path)}")
     if path.is_dir():
         raise DataError(f"{path} is a folder, but a file is needed here.")
     faults: tuple[type[Exception], ...] = (EOFError, OSError, zlib.error)

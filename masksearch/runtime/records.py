@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
 from masksearch.runtime.files import atomic_path, read_json_lines
+from masksearch.runtime.nearest import no_path
 from masksearch.types import MaskedTask, Record, Task, task_from_json
 
 SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
@@ -99,7 +100,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """
     arrow = _pyarrow()
     if not path.exists():
-        raise DataError(f"There is no file {path}; check the path.")
+        raise DataError(f"There is no file {path}{no_path(path)}")
     number = 0
     try:
         with arrow.parquet.ParquetFile(path) as file:

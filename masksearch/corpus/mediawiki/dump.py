@@ -36,6 +36,7 @@ from masksearch.corpus.mediawiki.stream import (
 )
 from masksearch.errors import DataError
 from masksearch.runtime.files import open_binary
+from masksearch.runtime.nearest import no_path
 from masksearch.runtime.workers import worker_pool
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def read_dump(
     folder. Raises DataError if the file is missing, is not a dump, or declares entities.
     """
     if not Path(path).is_file():
-        raise DataError(f"There is no file {path}; check the path.")
+        raise DataError(f"There is no file {path}{no_path(path)}")
     last = "at the beginning"
     with contextlib.closing(_outcomes(path, skipped, workers, index)) as outcomes:
         dump_language = next(outcomes)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from masksearch.corpus.source_hash import source_hash
 from masksearch.errors import SearchError
 from masksearch.runtime.files import write_json
+from masksearch.runtime.nearest import no_path
 from masksearch.search.settings import IndexSettings
 from masksearch.text.terms import TOKENISER
 
@@ -84,6 +85,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     Raises SearchError if the folder is not an index, is damaged, or was built by another version.
     """
     path = directory / MANIFEST
+    if not directory.exists():
+        raise SearchError(
+            f"{directory} is not an index folder (there is no folder of this name){no_path(directory)} "
+            "Build an index with: masksearch index CORPUS -o DIR."
+        )
     if not path.is_file():
         raise SearchError(
             f"{directory} is not an index folder (it has no {MANIFEST}); build one with: "

@@ -87,7 +87,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         ("mask docs.jsonl -o t.jsonl --limit 0", 2, "--limit has a wrong value"),
         ("mask docs.jsonl -o t.jsonl --limt 1", 2, "--limt"),
         ("synthesize docs.jsonl -o t.jsonl", 2, "--index is missing"),
-        ("sft -o c", 2, "--model is missing"),
+        ("sft -o c", 2, "are missing"),
         (
             "sft -o c --model none/at/all --trajectories docs.jsonl",
             2,

@@ -24,6 +24,8 @@ from typing import Any
 
 from masksearch.cli.flags import given_values, settings_of
 from masksearch.errors import UsageError
+from masksearch.evaluation.compare.run_folder import comparisons
+from masksearch.evaluation.settings import CompareSettings
 from masksearch.recipe.load import Stage, load_recipe
 from masksearch.recipe.overrides import merge
 from masksearch.recipe.run import done_record, outcome
@@ -46,13 +48,31 @@ def stage_command(arguments: argparse.Namespace) -> None:
         values = merge(_recipe_values(spec, arguments), values)
     settings = settings_of(spec.settings, values, arguments.positional)
     run_dir = Path(arguments.run_dir) if spec.takes_run else None
-    summary = _do(spec, settings, arguments.output, run_dir)
-    if not ranks.is_first():
-        return
-    if summary.get("table"):
-        print(summary["table"])
-    elif arguments.output:
-        say(f"{arguments.output}{outcome(summary)}")
+    for name, chosen in _expanded(settings, arguments.output).items():
+        summary = _do(spec, chosen, arguments.output, run_dir)
+        if not ranks.is_first():
+            return
+        if summary.get("table"):
+            print(f"{name}\n\n{summary['table']}\n" if name else summary["table"])
+        elif arguments.output:
+            say(f"{arguments.output}{outcome(summary)}")
+
+
+def _expanded(settings: Settings, output: str | None) -> dict[str, Settings]:
+    """Returns the settings to run the stage with, by name; several only for a run with several comparisons.
+
+    The names are empty if there is only one.
+    """
+    if not isinstance(settings, CompareSettings):
+        return {"": settings}
+    found = comparisons(settings)
+    if len(found) > 1 and output is not None:
+        names = ", ".join(found)
+        raise UsageError(
+            f"{settings.results[0]} has several comparisons ({names}), but -o names one file; "
+            f"choose one: {Path(settings.results[0]) / STAGE_FOLDERS / next(iter(found))}."
+        )
+    return dict(found) if len(found) > 1 else dict.fromkeys([""], next(iter(found.values())))
 
 
 def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:

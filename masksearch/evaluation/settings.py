@@ -55,7 +55,9 @@ class EvalSettings(Settings):
     agent: AgentSettings = AgentSettings()
     """The agent loop: tools, answer form, limits on searches and tokens."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of a checkpoint loaded in this process; the results record the format that was used."""
+    """Number format of a checkpoint loaded in this process. auto: the faster of the two on this hardware. On
+    a processor with bfloat16 multiplication both are measured, once for each processor. The results record
+    the format that was used."""
     decode_slots: int = Field(48, ge=1)
     """Number of sequences that a checkpoint in this process decodes at the same time."""
     chunk: int = Field(128, ge=1)
@@ -76,7 +78,8 @@ class CompareSettings(Settings):
     """Compares results files in tables, with paired tests."""
 
     results: Refs = ()
-    """Results files to compare. Each becomes a row of the tables."""
+    """Results files to compare. Each becomes a row of the tables. A command may name the folder of a run
+    instead, which stands for the comparisons of the run."""
     baseline: Ref = ""
     """Result that the other results are compared with, paired by question. Empty: the first result of the
     same suite."""

@@ -48,16 +48,24 @@ def headline(suite: Suite, tests: Tests) -> Headline:
     after = suite.after
     if after is None:
         return Headline(suite.name, " ".join(_untrained(suite)), False)
-    test = tests.between(after, suite.before) if suite.before else None
     text = f"{_done(suite)} {count(after)} of {after.n} {_things(suite)} {_HOW[after.method]}"
     text += _over_seeds(after)
     text += f"; before, {_with_reason(suite.before)}." if suite.before else "."
-    sentences = [text, _steps(suite), _bare(suite.bare)]
-    if test and test.shown:
-        sentences.append(f"{'Better' if test.value > 0 else 'Worse'} than before: {test.text}.")
-    return Headline(
-        suite.name, " ".join(filter(None, sentences)), bool(test and test.shown and test.value > 0)
-    )
+    test = tests.between(after, suite.before) if suite.before else None
+    better = bool(test and test.shown and test.value > 0)
+    sentences = [text, _steps(suite), _bare(suite.bare), _shown(suite, after, tests)]
+    return Headline(suite.name, " ".join(filter(None, sentences)), better)
+
+
+def _shown(suite: Suite, after: Side, tests: Tests) -> str:
+    """Returns the gains that the tests show: over before, and over the best untrained model."""
+    gains = []
+    best = max(suite.bare, key=lambda side: side.right, default=None)
+    for side, name in ((suite.before, "before"), (best, "untrained, " + _HOW[best.method] if best else "")):
+        test = tests.between(after, side) if side else None
+        if test and test.shown and test.value > 0:
+            gains.append(f"over {name} {test.text}")
+    return f"Gain {'; '.join(gains)}." if gains else ""
 
 
 def _done(suite: Suite) -> str:

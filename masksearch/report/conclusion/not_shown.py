@@ -12,7 +12,7 @@ from masksearch.report.conclusion.paired import Difference, Tests
 from masksearch.report.conclusion.suites import Side, Suite
 from masksearch.report.load import Run, Stage
 
-_BARE = {
+BARE = {
     "agent": "the untrained model",
     "agent-prompted": "the untrained model prompted with an example",
     "rag": "the untrained model given the results of one search",
@@ -42,9 +42,7 @@ def _of_suite(suite: Suite, tests: Tests, stages: dict[str, Stage]) -> Iterator[
     if before is not None:
         yield from _against(suite, after, before, "before", tests)
     for side in suite.bare:
-        # The trained model that the comparison tests against this side; the last one if it tests several.
-        tested = [one for one in (after, *reversed(suite.steps)) if tests.between(one, side)]
-        yield from _against(suite, tested[0] if tested else after, side, _BARE[side.method], tests)
+        yield from _against(suite, after, side, BARE[side.method], tests)
     for earlier, later in _training_steps(suite):
         yield from _step(suite, earlier, later, tests, stages)
     others = [side for side in suite.steps if not any(side in pair for pair in _training_steps(suite))]
@@ -58,16 +56,10 @@ def _training_steps(suite: Suite) -> list[tuple[Side, Side]]:
     return [(a, b) for a in trained for b in trained if a is not b and is_step(a, b)]
 
 
-def _against(suite: Suite, side: Side, other: Side, name: str, tests: Tests) -> Iterator[str]:
-    test = tests.between(side, other)
-    who = f"{side.maker or side.name} over " if side is not suite.after else ""
-    if test is None:
-        if not tests.arms:
-            yield f"{suite.name}: no comparison tests {side.maker or side.name} against {name}."
-    elif not test.shown:
-        yield f"{suite.name}: {_figure(test, f'{who}{name}' if who else f'over {name}')}: not shown."
-    elif test.value < 0:
-        yield f"{suite.name}: {_figure(test, f'{who}{name}' if who else f'over {name}')}: worse."
+def _against(suite: Suite, after: Side, other: Side, name: str, tests: Tests) -> Iterator[str]:
+    test = tests.between(after, other)
+    if test is not None and not (test.shown and test.value > 0):
+        yield f"{suite.name}: {_figure(test, f'over {name}')}: {'worse' if test.shown else 'not shown'}."
 
 
 def _figure(test: Difference, over: str) -> str:

@@ -1,6 +1,8 @@
-"""The paired tests of a run's comparisons, by the stages whose results they compare.
+"""The paired tests of a run, by the stages whose results they compare.
 
-Every test is the one in `comparison.json`, with its p value after the correction over all tests there.
+A test is the one in `comparison.json`, with its p value after the correction over all tests there. Two
+evaluations that no comparison tests are tested here in the same way. Their p values are multiplied by the
+number of tests of the comparison and of evaluations, which is at least the number of all tests (Bonferroni).
 """
 
 from __future__ import annotations
@@ -8,7 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from masksearch.evaluation.compare.entries import shared_ids
 from masksearch.evaluation.compare.formatting import SIGNIFICANT, p_value
+from masksearch.evaluation.compare.pairs import columns
+from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.statistics import paired_difference
 from masksearch.report.conclusion.suites import Side, stage_of
 from masksearch.report.load import Run
 
@@ -36,10 +42,7 @@ class Difference:
     def text(self) -> str:
         """The difference with its interval, in percentage points: `+5.8 F1 [-1.7, +13.3], n 60, p 0.130`."""
         low, high = (points(bound) for bound in (self.low, self.high))
-        p = p_value(self.p)
-        return (
-            f"{points(self.value)} F1 [{low}, {high}], n {self.n}, p {p if p.startswith('<') else '= ' + p}"
-        )
+        return f"{points(self.value)} F1 [{low}, {high}], n {self.n}, p {p_value(self.p)}"
 
 
 class Tests:
@@ -47,19 +50,16 @@ class Tests:
 
     def __init__(self, run: Run) -> None:
         self._pairs: dict[tuple[str, str], Difference] = {}
-        self._sources: set[str] = set()
         self.arms: list[tuple[str, str, str, Difference]] = []
         """(suite, arm, the arm it is tested against, difference)."""
-        self.corrections: list[str] = []
+        self._family = sum(stage.results is not None for stage in run.stages)
+        """Number of tests that a p value computed here is corrected for."""
         for stage in run.stages:
             if stage.comparison and stage.done and not stage.run:
                 self._read(stage.comparison)
 
     def _read(self, comparison: dict[str, Any]) -> None:
-        settings = comparison.get("settings")
-        if isinstance(settings, dict) and settings.get("correction"):
-            self.corrections.append(str(settings["correction"]))
-        self._sources |= {stage_of(str(row.get("source", ""))) for row in comparison.get("rows", [])}
+        self._family += int(comparison.get("tests", {}).get(METRIC, 0))
         for pair in (*comparison.get("pairs", []), *comparison.get("robustness", [])):
             found = _difference(pair)
             places = (stage_of(str(pair.get(name, ""))) for name in ("source", "baseline_source"))
@@ -80,11 +80,22 @@ class Tests:
                 if (b, a) in self._pairs:
                     found = self._pairs[b, a]
                     return Difference(-found.value, -found.high, -found.low, found.p, found.n)
-        return None
+        return self._computed(side, against)
 
-    def compares(self, side: Side) -> bool:
-        """Whether a comparison has a row for the side."""
-        return any(stage in self._sources for stage in side.stages)
+    def _computed(self, side: Side, against: Side) -> Difference | None:
+        """Returns a test that no comparison has; None for several seeds or for results that cannot be
+        compared."""
+        a, b = side.first, against.first
+        searches = {results.retriever for results in (a, b) if results.retriever}
+        if len(side.results) > 1 or len(against.results) > 1 or len(searches) > 1:
+            return None
+        x, y = columns(a, b, METRIC, shared_ids([a, b]))  # both (shared questions,)
+        if not x:
+            return None
+        defaults = CompareSettings()
+        found = paired_difference(x, y, defaults.bootstrap, defaults.seed, defaults.test)
+        p = min(1.0, found.p * self._family)
+        return Difference(found.difference, found.low, found.high, p, len(x))
 
 
 def _difference(pair: dict[str, Any]) -> Difference | None:

@@ -7,6 +7,7 @@
     |   +-- SearchUnavailableError 1  temporarily: a time-out, too many requests, a server error
     +-- ModelError               1   a model cannot be loaded or does not answer
     +-- TrainingError            1   training cannot start or continue
+    +-- PreflightError         1, 2  several faults that were found before anything was computed, one a line
     +-- UsageError               2   wrong use: a flag, a recipe key, a value
         +-- RecipeError          2   the recipe file itself
         +-- MissingExtraError    2   an optional dependency is not installed (names the extra)
@@ -54,6 +55,10 @@ class ModelError(MaskSearchError):
 
 class TrainingError(MaskSearchError):
     """Training cannot start or continue."""
+
+
+class PreflightError(MaskSearchError):
+    """Several faults were found before anything was computed. The message has a line for each."""
 
 
 class UsageError(MaskSearchError):

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from masksearch.cli.parser import build_parser
-from masksearch.errors import MaskSearchError
+from masksearch.errors import MaskSearchError, PreflightError
 from masksearch.runtime import process
 from masksearch.runtime.disk import disk_is_full
 
@@ -58,6 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def sentence(error: Exception) -> str:
     """Returns the error's message for the user, as one sentence."""
+    if isinstance(error, PreflightError):
+        return str(error)
     if isinstance(error, MaskSearchError):
         return " ".join(str(error).split())
     if disk_is_full(error, Path()):

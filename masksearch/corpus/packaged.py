@@ -27,10 +27,7 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     Raises UsageError for an unknown language, MissingExtraError if the package is not installed, and
     DataError if its file is damaged.
     """
-    language = source.partition(":")[2] or "en"
-    if language not in _FILES:
-        choices = ", ".join(f"{PREFIX}:{name}" for name in _FILES)
-        raise UsageError(f"There are no packaged summaries '{source}'; choose one of {choices}.")
+    language = check_language(source)
     path = _locate(language)
     try:
         articles = json.loads(path.read_text(encoding="utf-8"))
@@ -44,6 +41,15 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
             f"{path}, article {number + 1}",
             {"id": f"wiki-{language}-{number:05d}", "title": title, "text": text, "language": language},
         )
+
+
+def check_language(source: str) -> str:
+    """Returns the language of `wiki-summaries[:LANGUAGE]`. Raises UsageError for one that has no summaries."""
+    language = source.partition(":")[2] or "en"
+    if language not in _FILES:
+        choices = ", ".join(f"{PREFIX}:{name}" for name in _FILES)
+        raise UsageError(f"There are no packaged summaries '{source}'; choose one of {choices}.")
+    return language
 
 
 def _locate(language: str) -> Path:

@@ -6,12 +6,16 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from masksearch.corpus.hub import PREFIX as HUB
+from masksearch.evaluation.suites.registry import SUITES
 from masksearch.llm.settings import ENDPOINTS
 from masksearch.runtime.settings import Settings, reference_values
 from masksearch.search.remote import is_remote
 
 MODELS = ("model", "ppl_model", "guess_model")
 """Fields that name a model: in a folder, behind an endpoint, or on a hub."""
+QUESTIONS = ("questions",)
+"""Fields that name questions: a file, a suite, or a data set of the hub."""
 SEARCHED = ("index",)
 """Fields that name a search: an index folder, or a search service on the network."""
 HUB_NAME = re.compile(r"([\w.-]+)/[\w.-]+")
@@ -48,6 +52,8 @@ def exists(field: str, value: str) -> bool:
         return True
     if field in SEARCHED:
         return is_remote(value)
+    if field in QUESTIONS:
+        return value.startswith(HUB) or value.partition("@")[0] in SUITES
     if field not in MODELS:
         return False
     if value.startswith(ENDPOINTS):

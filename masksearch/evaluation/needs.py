@@ -1,0 +1,52 @@
+"""Needs of the stages `eval` and `compare`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from masksearch.corpus.hub import PREFIX as HUB
+from masksearch.corpus.hub import parse
+from masksearch.errors import UsageError
+from masksearch.evaluation.settings import EvalSettings
+from masksearch.evaluation.suites.hub import named_source
+from masksearch.evaluation.suites.registry import SUITES
+from masksearch.llm.needs import policy_needs
+from masksearch.runtime.needs import Broken, Made, Need
+from masksearch.runtime.needs.hub import HubName
+from masksearch.runtime.needs.packages import Package, file_needs
+from masksearch.scoring.needs import judge_needs
+from masksearch.search.needs import search_needs
+
+
+def eval_needs(settings: EvalSettings, made: Made) -> Iterator[Need]:
+    """Yields the needs of measuring a model."""
+    if settings.questions not in made:
+        yield from question_needs(settings.questions)
+    for source in settings.not_trained_on:
+        if source not in made:
+            yield from file_needs(source)
+    if settings.method != "closed-book":
+        if not settings.index:
+            yield Broken(
+                f"The method '{settings.method}' searches, so it needs an index; give one with --index."
+            )
+        yield from search_needs(settings.index, settings.search, made)
+    yield from policy_needs(settings.model, settings.llm, made)
+    yield from judge_needs(settings.judge)
+
+
+def question_needs(source: str) -> Iterator[Need]:
+    """Yields the needs of a question file, or of a suite on the hub."""
+    name, _, split = source.partition("@")
+    try:
+        if name in SUITES:
+            source = named_source(SUITES[name], split)
+        if not source.startswith(HUB):
+            yield from file_needs(source)
+            return
+        repository = parse(source)[0]
+    except UsageError as error:
+        yield Broken(str(error))
+        return
+    yield Package("datasets", f"The data set '{source}'", extra="readers")
+    yield HubName(repository, "dataset")

@@ -28,6 +28,7 @@ from masksearch.evaluation.compare.run_folder import comparisons
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.recipe.load import Stage, load_recipe
 from masksearch.recipe.overrides import merge
+from masksearch.recipe.preflight.check import check_command
 from masksearch.recipe.run import done_record, outcome
 from masksearch.recipe.stage_folders import STAGES as STAGE_FOLDERS
 from masksearch.recipe.stage_folders import folder_in_run, run_of
@@ -83,6 +84,7 @@ def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path |
     if output is not None and (output != "-" or spec.marker):
         return _into(spec, settings, _checked(spec, Path(output)), run_dir)
     with tempfile.TemporaryDirectory() as folder:
+        check_command(spec, settings, Path(folder))
         product = Path(folder) / spec.product
         summary = run_stage(spec, settings, product, Path(folder), run_dir)
         if output == "-":
@@ -130,6 +132,7 @@ def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | Non
         return dict(done["summary"])
     if not ranks.is_first():
         return _on_other_rank(spec, settings, output, place.work.folder)
+    check_command(spec, settings, output.absolute().parent)
     output.absolute().parent.mkdir(parents=True, exist_ok=True)
     with locked(place.lock, place.locked, "choose another -o"):
         return _locked_into(spec, settings, output, run_dir, place)

@@ -20,6 +20,8 @@ from typing import Any
 
 from kit.waiting import LONG
 
+from masksearch.llm.needs import TRIAL
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -142,10 +144,21 @@ class _Server(ThreadingHTTPServer):
 class Endpoint:
     """A server that runs from its construction to `close`."""
 
-    def __init__(self, script: Script = (), wait: float = 0.0, together: int = 0) -> None:
+    def __init__(
+        self,
+        script: Script = (),
+        wait: float = 0.0,
+        together: int = 0,
+        models: Sequence[str] = ("m",),
+        scripted_trials: bool = False,
+    ) -> None:
         """`wait`: seconds before each answer. `together`: the first answers wait until so many requests are
-        in flight."""
+        in flight. `models`: the names that the endpoint lists. The trial requests of the preflight are
+        answered, and are no part of `requests`, unless `scripted_trials` gives them to the script."""
         self.script: Script = script
+        self.models, self.scripted_trials = tuple(models), scripted_trials
+        self.trials: list[dict[str, Any]] = []
+        """Bodies of the trial requests so far."""
         self.replies: list[Reply] = []
         """A script that a test can set later; unless empty, it replaces `script`."""
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
@@ -197,6 +210,11 @@ class Endpoint:
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if body.get("messages") == [{"role": "user", "content": TRIAL}]:
+                    outer.trials.append(body)
+                    if not outer.scripted_trials:
+                        self._send(Answer(say("OK")))
+                        return
                 with outer._lock:
                     outer._busy += 1
                     outer.most = max(outer.most, outer._busy)
@@ -211,6 +229,9 @@ class Endpoint:
                     outer._stop.wait(answer.wait or outer._wait)
                 with outer._lock:
                     outer._busy -= 1
+                self._send(answer)
+
+            def _send(self, answer: Answer) -> None:
                 content = answer.content
                 data = (content if isinstance(content, str) else json.dumps(content)).encode()
                 headers = {"Content-Type": "application/json", "Content-Length": str(len(data))}
@@ -228,8 +249,8 @@ class Endpoint:
 
             def do_GET(self) -> None:
                 """Answers `/v1/models` with the list of models, and every other path with 404."""
-                found = self.path == "/v1/models"
-                models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
+                found = self.path == "/v1/models" and bool(outer.models)
+                models = {"object": "list", "data": [{"id": name} for name in outer.models]}
                 data = json.dumps(models if found else {}).encode()
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", "application/json")

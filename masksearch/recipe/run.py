@@ -3,6 +3,7 @@
     OUT/recipe.toml, recipe.json     the recipe as written, and with every default filled in
     OUT/run.json                     {"name", "recipe", "stages": [{"name", "kind", "status", ...}]}
     OUT/stages/NAME/                 the product, done.json, and the files that the stage resumes from
+    OUT/replaced/NAME/NUMBER/        work of the stage that the run has replaced (recipe/plan/kept.py)
 
 A run that is killed at any point and started again ends with the same files; `runtime/resume.py` decides
 which stages are done.
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import resource
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -22,21 +22,35 @@ from typing import Any
 from masksearch.errors import MaskSearchError, UsageError
 from masksearch.recipe.inputs import check_inputs
 from masksearch.recipe.load import Recipe, Stage
+from masksearch.recipe.plan.differences import CHANGED, HAS_RUN
+from masksearch.recipe.plan.kept import delete_kept, human_size, kept_text, put_back, set_aside, size
+from masksearch.recipe.plan.selection import Selection, check_needs, select
+from masksearch.recipe.plan.state import earlier_stages, examine, is_free, is_usable, spent_before
 from masksearch.recipe.plan.timing import Timing
-from masksearch.recipe.stage_folders import adopt, bound_settings, stage_folders
+from masksearch.recipe.preflight.check import preflight, report
+from masksearch.recipe.stage_folders import adopt, bound_settings, product_paths, stage_folders
 from masksearch.recipe.stages import run_stage
-from masksearch.runtime import files, progress, ranks
+from masksearch.runtime import colour, files, progress, ranks
 from masksearch.runtime.disk import disk_is_full
 from masksearch.runtime.lock import locked
+from masksearch.runtime.memory import peak_memory_mb
 from masksearch.runtime.progress import human_time, say
 from masksearch.runtime.resume import WorkFolder
 
 REMEDY = "choose another --out"
 
 
-def run_recipe(recipe: Recipe, out: str | Path) -> None:
-    """Runs every stage of `recipe` that is not done yet in the folder `out`; prints tables and the report's
-    path.
+def run_recipe(
+    recipe: Recipe,
+    out: str | Path,
+    until: Sequence[str] = (),
+    only: Sequence[str] = (),
+    prune: bool = False,
+) -> None:
+    """Runs every stage of `recipe` that is not done yet in the folder `out`; prints the conclusion.
+
+    `until` and `only` name stages and choose a part of the recipe (recipe/plan/selection.py). Work that is
+    replaced is kept in OUT/replaced, or deleted with `prune`.
 
     If a stage fails, raises MaskSearchError with the stage's name, or the error that ended the stage.
     KeyboardInterrupt passes through. In all cases run.json records how far the run came.
@@ -50,26 +64,31 @@ def run_recipe(recipe: Recipe, out: str | Path) -> None:
         raise UsageError(
             f"`masksearch run` is one process, but a launcher has started {ranks.count()}: {advice}."
         )
+    selection = select(recipe, until, only)
     check_inputs(recipe)
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, but the run needs a folder; {REMEDY}.")
     out.mkdir(parents=True, exist_ok=True)
     with locked(out / ".lock", str(out), REMEDY):
-        _Run(recipe, out).go()
+        _Run(recipe, out, selection, prune).go()
 
 
 class _Run:
     """A run in progress: its recipe, the folders of its stages, and the rows (one per stage) of run.json."""
 
-    def __init__(self, recipe: Recipe, out: Path) -> None:
-        self.recipe, self.out = recipe, out
+    def __init__(self, recipe: Recipe, out: Path, selection: Selection, prune: bool) -> None:
+        self.recipe, self.out, self.selection, self.prune = recipe, out, selection, prune
         self.rows: dict[str, dict[str, Any]] = {}
+        self.products = product_paths(recipe, out)
+        self.earlier = earlier_stages(out)
+        self.ran: set[str] = set()
+        """Names of the stages that this process has run."""
         self.folders: dict[str, WorkFolder] = stage_folders(recipe, out)
-        self.products = {name: str(folder.product) for name, folder in self.folders.items()}
+        check_needs(selection, lambda name: is_usable(self.folders[name]))
         for stage in recipe.stages:
-            adopt(self.folders[stage.name], stage.spec, bound_settings(stage, self.products))
+            adopt(self.folders[stage.name], stage, self.products)
+            self.folders[stage.name].complete_mark()
         self._find_done(recipe.stages)
-        self.timing = Timing(self._waiting(recipe.stages))
 
     def _find_done(self, stages: Sequence[Stage]) -> None:
         """Sets the row of each stage for run.json from the marks in the stage's folder.
@@ -84,30 +103,90 @@ class _Run:
             if done:
                 row = {"status": "done", "seconds": done["seconds"], "summary": done["summary"]}
             self.rows[stage.name] = {"name": stage.name, "kind": stage.spec.kind, **row}
+        self.timing = Timing(
+            self._waiting(),
+            [
+                (stage, self.rows[stage.name]["seconds"])
+                for stage in self.recipe.stages
+                if self.rows.get(stage.name, {}).get("status") == "done"
+            ],
+            {name: spent_before(folder) for name, folder in self.folders.items()},
+        )
 
-    def _waiting(self, stages: Sequence[Stage]) -> list[Stage]:
-        return [stage for stage in stages if self.rows[stage.name]["status"] != "done"]
+    def _waiting(self) -> list[Stage]:
+        """Returns the chosen stages that this run still has to do."""
+        return [
+            stage
+            for stage in self.selection.stages
+            if self.rows[stage.name]["status"] != "done" and stage.name not in self.ran
+        ]
 
     def go(self) -> None:
         """Writes the recipe into the run's folder, runs the stages that are not done, and prints results."""
         files.write_text(self.out / "recipe.toml", self.recipe.text)
         files.write_json(self.out / "recipe.json", self.recipe.resolved)
+        self._put_back(self.recipe.stages)
         self._record()
+        report(preflight(self.recipe, self._waiting(), self.folders))
         for number, stage in enumerate(self.recipe.stages, 1):
-            place = f"[{number}/{len(self.recipe.stages)}] {stage.name}"
-            if self.rows[stage.name]["status"] == "done":
-                say(f"{place}  — done already ({human_time(self.rows[stage.name]['seconds'])})")
+            if stage not in self.selection:
                 continue
-            say(f"{place}  — {stage.description or stage.spec.about}{self.timing.outlook(stage)}")
+            place = colour.bold(f"[{number}/{len(self.recipe.stages)}] {stage.name}", sys.stderr)
+            if self.rows[stage.name]["status"] == "done":
+                spent = human_time(self.rows[stage.name]["seconds"])
+                say(f"{place}  {colour.dim(f'— done already ({spent})', sys.stderr)}")
+                continue
+            about = f"— {stage.description or stage.spec.about}"
+            say(f"{place}  {about}{colour.dim(self.timing.outlook(stage), sys.stderr)}")
             self._do(stage)
             folder = self.folders[stage.name]
             if folder.key_for_dependents() != folder.key:
                 later = self.recipe.stages[number:]
                 self._find_done(later)
-                self.timing.waiting = self._waiting(later)
+                self._put_back(later)
             gc.collect()
         progress.plan(0, 0)
+        self._end_kept()
+        self._say_waiting()
         self._conclude()
+
+    def _put_back(self, stages: Sequence[Stage]) -> None:
+        """Puts kept work back that has the present key of its stage, for the chosen stages and those that
+        they read."""
+        wanted = {stage.name for stage in self.selection.stages} | set(self.selection.needs())
+        moved = False
+        for stage in stages:
+            folder = self.folders[stage.name]
+            if stage.name not in wanted or not is_free(folder):
+                continue
+            found = put_back(folder, self.prune)
+            if found:
+                moved = True
+                say(f"{stage.name}: earlier work with these settings is put back from {found[0]}")
+                self._say_kept(found[1])
+        if moved:
+            self._find_done(stages)
+
+    def _say_kept(self, place: Path | None) -> None:
+        if place is not None:
+            say(f"      the work that this replaces is kept in {place} ({human_size(size(place))})")
+
+    def _say_waiting(self) -> None:
+        """Names the stages that were not chosen and are not done."""
+        chosen = {stage.name for stage in self.selection.stages}
+        names = [n for n, row in self.rows.items() if n not in chosen and row["status"] != "done"]
+        if names:
+            shown = ", ".join(names[:8]) + (" ..." if len(names) > 8 else "")
+            say(f"Not chosen and not done: {shown}; start without --until and --only to run all stages.")
+
+    def _end_kept(self) -> None:
+        """With `prune`, deletes the kept work of the chosen stages; otherwise says how much is kept."""
+        if self.prune:
+            for stage in self.selection.stages:
+                delete_kept(self.folders[stage.name])
+        text = kept_text(self.folders.values())
+        if text:
+            say(text)
 
     def _record(self) -> None:
         stages = list(self.rows.values())
@@ -118,6 +197,8 @@ class _Run:
         """Runs one stage and records its outcome, also when the stage fails."""
         row, folder = self.rows[stage.name], self.folders[stage.name]
         folder.check_free(f"move it away, or {REMEDY}")
+        self._set_aside(stage, folder)
+        self.ran.add(stage.name)
         row["status"] = "running"
         self._record()
         started, spent = time.monotonic(), 0.0
@@ -144,10 +225,21 @@ class _Run:
         self.timing.done(stage, seconds, resumed=spent > 0)
         say(f"      done in {human_time(seconds)}{outcome(summary)}")
 
+    def _set_aside(self, stage: Stage, folder: WorkFolder) -> None:
+        """Says why the stage does not start from nothing or does not use earlier work, and moves work with
+        another key away."""
+        words = {other.name: HAS_RUN if other.name in self.ran else CHANGED for other in self.recipe.stages}
+        state = examine(folder, words, self.earlier.get(stage.name))
+        if state.action == "resume":
+            say(colour.dim(f"      resumed: {state.because}", sys.stderr))
+        elif state.action == "replace":
+            say(colour.yellow(f"      again: {state.because}", sys.stderr))
+            self._say_kept(set_aside(folder, self.prune))
+
     @property
     def unfinished(self) -> list[str]:
         """The names of the stages with an incomplete product."""
-        return [name for name, row in self.rows.items() if row["summary"].get("unfinished")]
+        return [name for name, row in self.rows.items() if (row["summary"] or {}).get("unfinished")]
 
     def _conclude(self) -> None:
         """Prints what the run shows and does not show, and names the unfinished stages."""
@@ -169,7 +261,7 @@ def done_record(kind: str, seconds: float, summary: dict[str, Any], retried: boo
         "kind": kind,
         "seconds": round(seconds, 2),
         "summary": summary,
-        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mb": peak_memory_mb(),
     }
     if summary.get("unfinished"):
         record["unfinished"] = True

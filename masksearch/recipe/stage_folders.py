@@ -44,7 +44,7 @@ def stage_folders(recipe: Recipe, run: Path) -> dict[str, WorkFolder]:
         basis = key_basis(stage.spec.kind, stage.settings, keys, *more)
         folder = WorkFolder(run / STAGES / stage.name, Path(products[stage.name]), basis)
         folders[stage.name] = folder
-        earlier = earlier_record(folder, stage.spec, bound_settings(stage, products))
+        earlier = adopt_record(folder, stage, products)
         if earlier:
             keys[stage.name] = dependents_key(earlier, folder.key, folder.product)
         else:
@@ -100,23 +100,26 @@ def _with_names(basis: Basis, settings: Settings, names: Mapping[str, str]) -> B
     return replace(basis, settings=without_means(named), inputs=inputs)
 
 
-def earlier_record(folder: WorkFolder, spec: StageKind, settings: Settings) -> dict[str, Any]:
+def adopt_record(folder: WorkFolder, stage: Stage, products: dict[str, str]) -> dict[str, Any]:
     """Returns the record of a product that a single command of an earlier version made with the same settings
     and inputs; empty if there is none.
 
     Commands of those versions kept their marks in `PRODUCT.work`, which `masksearch run` did not read.
     """
     earlier = folder.product.with_name(folder.product.name + ".work")
-    record = read_mark(earlier / "done.json")
-    if folder.mark_file.exists() or not record or not folder.product.exists():
+    if folder.mark_file.exists() or not folder.product.exists():
         return {}
-    same = record.get("key") == settings_key(spec.kind, settings, {}, str(None))
+    record = read_mark(earlier / "done.json")
+    if not record:
+        return {}
+    settings = bound_settings(stage, products)
+    same = record.get("key") == settings_key(stage.spec.kind, settings, {}, str(None))
     return {"seconds": 0.0, **record, "key": folder.key} if same else {}
 
 
-def adopt(folder: WorkFolder, spec: StageKind, settings: Settings) -> None:
-    """Adds the product of `earlier_record` to a run: writes the marks of the run."""
-    record = earlier_record(folder, spec, settings)
+def adopt(folder: WorkFolder, stage: Stage, products: dict[str, str]) -> None:
+    """Adds the product of `adopt_record` to a run: writes the marks of the run."""
+    record = adopt_record(folder, stage, products)
     if record:
         theirs = WorkFolder(folder.folder, folder.product, folder.basis, COMMAND)
         theirs.pause(0.0)

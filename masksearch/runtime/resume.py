@@ -247,6 +247,13 @@ class WorkFolder:
             mark["made_from"] = self.basis.to_json()
         files.write_json(self.mark_file, mark)
 
+    def complete_mark(self) -> None:
+        """Adds to the mark of work with this key what the key was made from, if an earlier version wrote the
+        mark without it."""
+        mark = self.mark()
+        if self.basis.kind and mark.get("key") == self.key and "made_from" not in mark:
+            files.write_json(self.mark_file, {**mark, "made_from": self.basis.to_json()})
+
     def finish(self, record: Mapping[str, Any]) -> None:
         """Writes done.json with the values of `record`. `unfinished` in it marks an incomplete product."""
         finished = time.strftime("%Y-%m-%dT%H:%M:%S%z")

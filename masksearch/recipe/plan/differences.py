@@ -21,8 +21,8 @@ def differences(recorded: Mapping[str, Any], now: Basis, stages: Mapping[str, st
     """Returns the differences in words, such as `max_steps 10 -> 3`.
 
     `recorded` is the basis in the mark of the earlier work. In marks of earlier versions it is missing; the
-    stage's table in recipe.json of the run (kind and settings) then takes its place. `stages` maps the names of the recipe's stages to
-    words for their state: WILL_RUN, HAS_RUN or CHANGED.
+    stage's table in recipe.json of the run (kind and settings) then takes its place. `stages` maps the names
+    of the recipe's stages to words for their state: WILL_RUN, HAS_RUN or CHANGED.
     """
     if "settings" not in recorded:
         return [UNKNOWN]

@@ -9,7 +9,7 @@ by its cache key.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from masksearch.runtime import files
@@ -85,6 +85,16 @@ def delete_kept(folder: WorkFolder) -> None:
     for leftover in (root_of(folder) / folder.folder.name).glob(".*.tmp"):
         files.remove(leftover)
     _remove_if_empty(root_of(folder) / folder.folder.name)
+
+
+def kept_text(folders: Iterable[WorkFolder]) -> str:
+    """Returns a line about the kept work of these stages and how to delete it; empty if there is none."""
+    found = [kept for folder in folders for kept in kept_folders(folder)]
+    if not found:
+        return ""
+    total = human_size(sum(size(kept.folder) for kept in found))
+    place = found[0].folder.parent.parent
+    return f"Replaced work of earlier runs is kept in {place} ({total}); remove that folder, or use --prune."
 
 
 def size(path: Path) -> int:

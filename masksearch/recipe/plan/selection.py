@@ -33,8 +33,8 @@ def select(recipe: Recipe, until: Sequence[str] = (), only: Sequence[str] = ()) 
     """Returns the stages to run.
 
     `until` chooses all stages up to and with the last of the named stages, `only` the named stages alone. The
-    name of a table with `per_seed = true` stands for its stages of all seeds. Raises UsageError, or RecipeError
-    with the nearest name.
+    name of a table with `per_seed = true` stands for its stages of all seeds. Raises UsageError, or
+    RecipeError with the nearest name.
     """
     if until and only:
         raise UsageError("--until and --only exclude each other; give one of them.")

@@ -74,6 +74,27 @@ def examine(folder: WorkFolder, stages: Mapping[str, str], earlier: Mapping[str,
     return State("replace", tuple(differences(recorded, folder.basis, stages)), _seconds(folder))
 
 
+def is_free(folder: WorkFolder) -> bool:
+    """Whether a run may replace what the stage's folder holds."""
+    try:
+        folder.check_free(REMEDY)
+    except UsageError:
+        return False
+    return True
+
+
+def is_usable(folder: WorkFolder) -> bool:
+    """Whether the stage has a product with its present key, in its place or kept; an incomplete product
+    counts too."""
+    return (folder.done() or (find_kept(folder) or folder).done()) is not None
+
+
+def spent_before(folder: WorkFolder) -> float:
+    """Returns the seconds of an interrupted attempt that the stage resumes."""
+    place = find_kept(folder) or folder
+    return _seconds(place) if place.holds_this_work() and not place.done() else 0.0
+
+
 def _seconds(folder: WorkFolder) -> float:
     record = read_mark(folder.done_file) or folder.mark()
     return float(record.get("seconds") or 0.0)

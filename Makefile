@@ -1,6 +1,7 @@
 # Two commands: `make demo` and `make test`. Both first make the same environment (`make install`).
-# A third, `make test-verl`, tests the verl adapter in a separate environment (2 GB), because verl pins other
-# versions. `make docs` builds the documentation as a site into site/.
+# `make test-fast` runs the unit tests that take at most some seconds each. `make test-verl` tests the verl
+# adapter in a separate environment (2 GB), because verl pins other versions. `make docs` builds the
+# documentation as a site into site/.
 #
 #   PYTHON       interpreter that makes the environment (3.11 or newer)
 #   PIP_FLAGS    further flags for pip, such as an index with CPU builds of torch
@@ -11,7 +12,10 @@ PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-.PHONY: demo docs test test-verl check install install-dev clean
+# Two workers of pytest; a file's tests stay together and share its fixtures (see tests/kit/order.py).
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+
+.PHONY: demo docs test test-fast test-verl check install install-dev clean
 
 demo: install
 	$(BIN)/masksearch run recipes/demo.toml --out runs/demo
@@ -21,9 +25,10 @@ docs: install-dev
 	@echo "Show it with: $(BIN)/python -m http.server -d site"
 
 test: check
-	$(BIN)/python -m pytest tests/unit -n 2 --dist loadfile
-	$(BIN)/python -m pytest tests/docs
-	$(BIN)/python -m pytest tests/e2e
+	$(BIN)/python -m pytest tests $(PARALLEL) --durations 10 --durations-min 1
+
+test-fast: install-dev
+	$(BIN)/python -m pytest tests/unit -m "not slow" $(PARALLEL) --durations 10 --durations-min 1
 
 test-verl: $(VENV)-verl/.installed
 	PYTHONPATH=tests $(VENV)-verl/bin/python -m pytest tests/unit/interop/verl tests/unit/interop/export/test_verl.py

@@ -8,26 +8,49 @@ import os
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ.setdefault("WANDB_DISABLED", "true")
+# Waiting threads of OpenMP give up their core. Beside another worker, one thread is quicker than two.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
+import sys
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from kit.order import in_order
+from kit.tiny import shared_checkpoint
 
 # A shared machine is slow at times, so no deadline limits the time of an example.
 hypothesis.settings.register_profile("masksearch", deadline=None)
 hypothesis.settings.load_profile("masksearch")
 
+_MANY_MODULES = 150
+_frozen = 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files that take longest first, so that no worker has a long file left at the end."""
+    items[:] = in_order(items)
+
+
+def pytest_runtest_setup() -> None:
+    """Takes imported modules out of the garbage collector's sight, which otherwise passes over the many
+    objects of torch and transformers whenever the code under test collects garbage."""
+    global _frozen
+    if len(sys.modules) > _frozen + _MANY_MODULES:
+        _frozen = len(sys.modules)
+        gc.collect()
+        gc.freeze()
+
 
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkpoint folder of a tiny random Llama."""
-    from kit.tiny import make_tiny_checkpoint
-
-    folder = tmp_path_factory.mktemp("models") / "tiny"
-    make_tiny_checkpoint(folder, ["Marie Curie discovered radium in Paris in 1898."])
-    return folder
+    """A checkpoint folder of a tiny random Llama, made once for all workers."""
+    return shared_checkpoint(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,8 @@ class TrainSettings(Settings):
     data: Refs = ()
     rate: float = 0.1
     steps: int = 3
-    pause: float = 0.0
+    hold: str = ""
+    """A file that is no input of the stage; while it exists, the stage stands still after its third step."""
     fail: str = ""
     """A file that is no input of the stage; while its text is 'yes', the stage fails after its first step."""
     agent: AgentSettings = AgentSettings()
@@ -70,8 +71,9 @@ def run_train(settings: TrainSettings, output: Path, work: Path) -> dict[str, An
     done = len(files.read_appended(work / "steps.jsonl"))
     note(output, f"from {done}")
     for step in range(done, settings.steps):
-        time.sleep(settings.pause)
         files.append_json_lines(work / "steps.jsonl", [{"step": step}])
+        while step >= 2 and settings.hold and Path(settings.hold).exists():
+            time.sleep(0.01)
         if settings.fail and Path(settings.fail).read_text().strip() == "yes":
             raise DataError("The data are bad.")
     inputs = [Path(path).read_text(encoding="utf-8") for path in (settings.model, *settings.data)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,3 +84,20 @@ def make_tiny_checkpoint(folder: Path, texts: Sequence[str]) -> None:
     tokenizer = make_tiny_tokenizer([*TEXTS, *texts])
     make_tiny_model(tokenizer).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def shared_checkpoint(base: Path) -> Path:
+    """Returns a checkpoint folder that all workers of a test run share; the first one makes it.
+
+    `base` is the worker's temporary folder; those of the other workers lie beside it.
+    """
+    from filelock import FileLock
+
+    common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = common / "tiny-checkpoint"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            made = folder.with_name("tiny-checkpoint.part")
+            make_tiny_checkpoint(made, ["Marie Curie discovered radium in Paris in 1898."])
+            made.rename(folder)
+    return folder

@@ -7,7 +7,7 @@ versions of the packages.
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,13 @@ PACKAGES = (
 """Packages whose versions are recorded, because the scores may depend on them."""
 
 
-def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy: Policy) -> dict[str, Any]:
+def provenance(
+    settings: EvalSettings, tasks: Sequence[Task], number_format: Mapping[str, Any], policy: Policy
+) -> dict[str, Any]:
     """Returns the field `provenance` of a results file.
 
-    `dtype` is the number format of a checkpoint loaded in this process; empty for an endpoint.
+    `number_format` records the number format of a checkpoint loaded in this process, and why it was chosen;
+    empty for an endpoint.
     """
     local = not settings.model.startswith(ENDPOINTS)
     return {
@@ -46,7 +49,9 @@ def provenance(settings: EvalSettings, tasks: Sequence[Task], dtype: str, policy
         "questions_hash": questions_hash(tasks),
         "model_hash": model_hash(settings.model) if local else "",
         "judge_hashes": judge_hashes(settings),
-        "decoding": decoding(settings, dtype) | {"left_out": sorted(getattr(policy, "left_out", ()))},
+        "decoding": decoding(settings, number_format.get("dtype", ""))
+        | {"left_out": sorted(getattr(policy, "left_out", ()))},
+        **({"number_format": dict(number_format)} if number_format else {}),
         "versions": versions(),
     }
 

@@ -30,6 +30,7 @@ from masksearch.evaluation.provenance import provenance
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.rows import AGENTS, row
 from masksearch.evaluation.settings import EvalSettings
+from masksearch.evaluation.tables import percent, with_interval
 from masksearch.evaluation.tasks import load_tasks as load_suite
 from masksearch.llm.base import Policy, Sampling
 from masksearch.llm.settings import ENDPOINTS
@@ -57,10 +58,10 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     check_not_trained_on(tasks, settings.not_trained_on)
     check_judge(settings.judge)
     searcher = load_searcher(settings, tasks)
+    settings, number_format = with_number_format(settings, work)
     policy = load_policy(settings)
     finished = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
     judged = judge_all([one.trajectory for one in finished], settings.judge, work)
-    dtype = recorded_dtype(settings)
     results = summarise(
         [
             row(one.trajectory, settings, one.seconds, columns)
@@ -70,19 +71,18 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         method=settings.method,
         model=policy.name,
         retriever=searcher.fingerprint if searcher is not None else "",
-        settings={**settings.model_dump(mode="json"), **({"dtype": dtype} if dtype else {})},
+        settings=settings.model_dump(mode="json"),
         bootstrap=settings.bootstrap,
         seed=settings.seed,
-        provenance=provenance(settings, tasks, dtype, policy),
+        provenance=provenance(settings, tasks, number_format, policy),
     )
     save(results, output)
     (work / EPISODES).unlink(missing_ok=True)
     metrics = results.metrics
-    low, high = results.intervals["f1"]
     return {
-        "text": f"{suite}, {settings.method}: F1 {metrics['f1']:.3f} [{low:.2f}, {high:.2f}], "
-        f"EM {metrics['em']:.3f}, recall {metrics['recall']:.3f}, "
-        f"valid {metrics['valid']:.2f}, n = {results.n}",
+        "text": f"{suite}, {settings.method}: F1 {with_interval(metrics['f1'], results.intervals['f1'])}, "
+        f"EM {percent(metrics['em'])}, recall {percent(metrics['recall'])}, "
+        f"valid {percent(metrics['valid'])} (%), n = {results.n}",
         "n": results.n,
         "metrics": metrics,
     }
@@ -94,13 +94,18 @@ def load_tasks(settings: EvalSettings) -> tuple[str, list[Task]]:
     return name, tasks[: settings.limit]
 
 
-def recorded_dtype(settings: EvalSettings) -> str:
-    """Returns the number format in which this process runs the checkpoint; empty for an endpoint."""
-    if settings.model.startswith(ENDPOINTS):
-        return ""
-    from masksearch.llm.device import dtype_name, find_dtype
+def with_number_format(settings: EvalSettings, work: Path) -> tuple[EvalSettings, dict[str, Any]]:
+    """Returns the settings with the number format that the work in `work` was started with, or that is chosen
+    now, and the record of the choice.
 
-    return dtype_name(find_dtype(settings.dtype))
+    An endpoint chooses its own format: its settings stay the same, and the record is empty.
+    """
+    if settings.model.startswith(ENDPOINTS):
+        return settings, {}
+    from masksearch.llm.device import choose_format, resumed_format
+
+    chosen = resumed_format(settings.dtype, work, lambda: choose_format(model=settings.model, use="decoding"))
+    return settings.model_copy(update={"dtype": chosen.name}), chosen.to_json()
 
 
 def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:

@@ -16,6 +16,20 @@ from masksearch.types import Method
 class EvalSettings(Settings):
     """Measures a model on RAMP tasks or questions."""
 
+    basic = (
+        "questions",
+        "model",
+        "index",
+        "method",
+        "suite",
+        "label",
+        "limit",
+        "not_trained_on",
+        "llm",
+        "judge.url",
+        "judge.model",
+    )
+
     questions: Ref
     """Tasks to evaluate: a file of RAMP tasks; a question file, in our format or as a suite's authors publish
     it; or the name of a suite, whose questions are read from the Hugging Face hub (see
@@ -76,6 +90,8 @@ class EvalSettings(Settings):
 
 class CompareSettings(Settings):
     """Compares results files in tables, with paired tests."""
+
+    basic = ("results", "baseline", "groups", "metric", "format")
 
     results: Refs = ()
     """Results files to compare. Each becomes a row of the tables. A command may name the folder of a run

@@ -13,7 +13,13 @@ from typing import Any
 from masksearch.agent.loop import run_episode
 from masksearch.errors import UsageError
 from masksearch.evaluation.results import load_results
-from masksearch.evaluation.run import load_policy, load_searcher, roll_out_resumably, run_eval
+from masksearch.evaluation.run import (
+    load_policy,
+    load_searcher,
+    roll_out_resumably,
+    run_eval,
+    with_number_format,
+)
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.statistics import paired_difference
 from masksearch.evolve.settings import EvolveSettings
@@ -78,7 +84,9 @@ def roll_out_round(
         temperature=settings.temperature,
         chunk=settings.chunk * settings.samples,
     )
-    searcher, policy = load_searcher(wanted, tasks), load_policy(wanted)
+    searcher = load_searcher(wanted, tasks)
+    wanted, _ = with_number_format(wanted, folder)
+    policy = load_policy(wanted)
     if searcher is None:
         raise UsageError("The agent needs an index.")
     by_id = {

@@ -20,6 +20,8 @@ class EvolveSftSettings(SupervisedSettings):
 class EvolveSettings(Settings):
     """Self-evolution: each round trains a teacher, and its correct rollouts become training data."""
 
+    basic = ("heldout", "rounds", "tasks_per_round", "samples", "accept", "metric", "seed")
+
     model: Ref
     """Initial model: a checkpoint folder."""
     trajectories: Refs = Field(min_length=1)
@@ -83,8 +85,8 @@ class EvolveSettings(Settings):
     agent: AgentSettings = AgentSettings()
     """Limits and tools of the agent loop."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of training and decoding. auto: bfloat16 if the hardware has native bfloat16
-    multiplication, else float32."""
+    """Number format of training and decoding. auto: the faster of the two on this hardware. On a processor
+    with bfloat16 multiplication both are measured, for training and for decoding, once for each processor."""
     decode_slots: int = Field(48, ge=1)
     """Number of rollouts that are decoded together."""
     chunk: int = Field(32, ge=1)

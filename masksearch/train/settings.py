@@ -152,8 +152,8 @@ class TrainingStageSettings(Settings):
     """The model to train: a checkpoint folder, a stage that writes a checkpoint, or OWNER/NAME at the
     Hugging Face hub."""
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    """Number format of the computation; weights and optimizer stay in float32. auto: bfloat16 if the
-    hardware has native bfloat16 multiplication, else float32."""
+    """Number format of the computation; weights and optimizer stay in float32. auto: the faster of the two on
+    this hardware. On a processor with bfloat16 multiplication both are measured, once for each processor."""
     curriculum: CurriculumSettings = CurriculumSettings()
     """The order of the training tasks."""
     solve_rates: Ref = ""
@@ -168,6 +168,19 @@ class TrainingStageSettings(Settings):
 
 class SftSettings(TrainingStageSettings, SupervisedSettings):
     """Supervised fine-tuning on trajectories."""
+
+    basic = (
+        "heldout",
+        "learning_rate",
+        "batch_size",
+        "epochs",
+        "max_steps",
+        "max_length",
+        "frozen_layers",
+        "lora",
+        "save_steps",
+        "seed",
+    )
 
     trajectories: Refs
     """Trajectory files to train on."""
@@ -201,6 +214,20 @@ class VllmSettings(Settings):
 
 class RlSettings(TrainingStageSettings, TrainingSettings):
     """Reinforcement learning with DAPO or a related algorithm."""
+
+    basic = (
+        "steps",
+        "prompts_per_step",
+        "group_size",
+        "learning_rate",
+        "algorithm",
+        "reward.answer",
+        "heldout",
+        "rollouts",
+        "frozen_layers",
+        "lora",
+        "seed",
+    )
 
     tasks: Ref
     """Tasks to train on: RAMP tasks or questions."""

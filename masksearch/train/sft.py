@@ -1,7 +1,7 @@
 """Stage `sft`: supervised fine-tuning on trajectories with TRL's SFTTrainer, on pre-tokenised rows.
 
 Only model tokens carry loss (train/loss_mask.py), and the head is applied only to positions with loss
-(train/head.py). Weights are float32; the computation is in bfloat16 if the hardware supports it (`dtype`).
+(train/head.py). Weights are float32; the computation is in bfloat16 where that is faster (`dtype`).
 A state is saved every `save_steps` steps. A killed run resumes from the newest state and ends with the
 same weights as an uninterrupted run.
 
@@ -25,7 +25,7 @@ from trl import SFTConfig
 
 from masksearch.errors import TrainingError
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
-from masksearch.llm.device import dtype_name, find_device, find_dtype
+from masksearch.llm.device import find_device, find_dtype
 from masksearch.runtime.files import remove, write_json
 from masksearch.runtime.progress import say
 from masksearch.runtime.ranks import count
@@ -46,7 +46,13 @@ from masksearch.train.sft_rows import (
     step_count,
 )
 from masksearch.train.sft_trainer import BatchSchedule, SparseHeadTrainer
-from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.states import (
+    resumable_state,
+    seed_everything,
+    state_step,
+    training_format,
+    trim_log,
+)
 from masksearch.train.trackers import tracking, tracking_callbacks
 
 # Maps the trainer's names of metrics to the names in log.jsonl.
@@ -66,6 +72,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     """
     started = time.monotonic()
     join()
+    number_format = training_format(settings, work)
+    settings = settings.model_copy(update={"dtype": number_format.name})
     seed_everything(settings.seed)
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     freeze_layers(model, settings.frozen_layers)
@@ -98,7 +106,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         "trajectories": len(rows),
         "left_out_too_long": too_long,
         "steps": steps,
-        "dtype": dtype_name(find_dtype(settings.dtype)),
+        "dtype": number_format.name,
+        "number_format": number_format.to_json(),
         "processes": count(),
         "seconds": round(seconds, 1),
         "final_loss": loss,

@@ -1,4 +1,4 @@
-"""Resumes a training run: sets seeds, finds the newest saved state, trims logs to the state's step."""
+"""Resumes a training run: sets seeds, keeps the number format, finds the newest saved state, trims logs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import random
 from pathlib import Path
 
+from masksearch.llm.device import NumberFormat, choose_format, resumed_format
 from masksearch.runtime.files import read_appended, remove, write_text
 from masksearch.runtime.ranks import is_first
 from masksearch.runtime.resume import is_whole
-from masksearch.train.distributed import on_first_rank, wait
+from masksearch.train.distributed import from_first_rank, on_first_rank, wait
+from masksearch.train.settings import TrainingStageSettings
 
 
 def seed_everything(seed: int) -> None:
@@ -20,6 +22,19 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed % 2**32)  # NumPy accepts only 32-bit seeds
     torch.manual_seed(seed)
+
+
+def training_format(settings: TrainingStageSettings, work: Path) -> NumberFormat:
+    """Returns the number format that all ranks compute in.
+
+    The first rank chooses it, or finds it in the record of an interrupted run.
+    """
+    chosen = on_first_rank(
+        lambda: resumed_format(settings.dtype, work, lambda: choose_format(model=settings.model))
+    )
+    found = from_first_rank(chosen)
+    assert found is not None  # the first rank's value
+    return found
 
 
 def resumable_state(folder: Path) -> str | None:

@@ -26,7 +26,7 @@ from masksearch.agent.loop import check_tools
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
-from masksearch.llm.device import dtype_name, find_device, find_dtype
+from masksearch.llm.device import find_device, find_dtype
 from masksearch.runtime.files import read_appended, remove, write_json
 from masksearch.runtime.progress import say
 from masksearch.runtime.ranks import count, is_first
@@ -45,7 +45,13 @@ from masksearch.train.rl.estimators import ALGORITHMS
 from masksearch.train.rl.rollout import RolloutWorker
 from masksearch.train.rl.trainer import DapoTrainer, carried_reward
 from masksearch.train.settings import RlSettings
-from masksearch.train.states import resumable_state, seed_everything, state_step, trim_log
+from masksearch.train.states import (
+    resumable_state,
+    seed_everything,
+    state_step,
+    training_format,
+    trim_log,
+)
 from masksearch.train.trackers import tracking, tracking_callbacks
 
 # Maps the trainer's names of metrics to the names in log.jsonl.
@@ -74,6 +80,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     started = time.monotonic()
     join()
     check_rollouts(settings)
+    number_format = training_format(settings, work)
+    settings = settings.model_copy(update={"dtype": number_format.name})
     seed_everything(settings.seed)
     searcher = open_searcher(settings.index, settings.search)
     check_tools(searcher, settings.agent)
@@ -104,7 +112,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
         on_first_rank(partial(remove, work / folder))
     summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)
     summary |= {
-        "dtype": dtype_name(find_dtype(settings.dtype)),
+        "dtype": number_format.name,
+        "number_format": number_format.to_json(),
         "rollouts": settings.rollouts,
         "processes": count(),
     } | _checkpoint_note(stopped, taken, settings)

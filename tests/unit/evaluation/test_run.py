@@ -14,8 +14,11 @@ from masksearch.evaluation.run import (
     retrieval_query,
     roll_out_resumably,
     run_eval,
+    with_number_format,
 )
 from masksearch.evaluation.settings import EvalSettings
+from masksearch.llm import device
+from masksearch.llm.device import NumberFormat
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.runtime.files import append_json_lines, read_appended, write_json_lines
 from masksearch.search import Bm25Searcher, build
@@ -309,11 +312,36 @@ def test_a_tiny_model_from_end_to_end(tmp_path, tiny_checkpoint, method):
     assert without_time(load_results(tmp_path / "again.json")) == without_time(results)
     assert results.settings["method"] == method
     assert results.provenance["decoding"]["dtype"] in ("float32", "bfloat16")
+    assert results.provenance["number_format"]["dtype"] == results.settings["dtype"]
     assert {"masksearch", "torch", "bm25s"} <= results.provenance["versions"].keys()
     assert all(
         len(results.provenance[name]) == 64 for name in ("prompt_hash", "questions_hash", "model_hash")
     )
     assert sum(results.failures.values()) == 4
+
+
+def test_a_resumed_evaluation_keeps_its_number_format(tmp_path, tiny_checkpoint, monkeypatch):
+    settings = eval_settings(model=str(tiny_checkpoint), dtype="auto")
+    seen = []
+
+    def choose(asked="auto", model="", use="training"):
+        seen.append((asked, model, use))
+        return NumberFormat("bfloat16", "measured", {"float32": 166.0, "bfloat16": 324.0})
+
+    monkeypatch.setattr(device, "choose_format", choose)
+    first, record = with_number_format(settings, tmp_path)
+    assert (first.dtype, record["gflops"]["bfloat16"]) == ("bfloat16", 324.0)
+    assert seen == [("auto", str(tiny_checkpoint), "decoding")]
+    monkeypatch.setattr(device, "choose_format", lambda **given: NumberFormat("float32", "features"))
+    assert with_number_format(settings, tmp_path) == (first, record)
+    monkeypatch.undo()
+    asked, record = with_number_format(settings.model_copy(update={"dtype": "float32"}), tmp_path)
+    assert (asked.dtype, record) == ("float32", {"dtype": "float32", "reason": "asked"})
+
+
+def test_an_endpoint_has_no_number_format(tmp_path):
+    settings = eval_settings(model="openai:x")
+    assert with_number_format(settings, tmp_path) == (settings, {})
 
 
 def test_what_cannot_be_loaded(tmp_path, monkeypatch):

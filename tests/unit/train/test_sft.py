@@ -8,7 +8,9 @@ import pytest
 from kit.train_helpers import Killed, farthest, make_trajectory, weights, write_trajectories
 
 from masksearch.errors import DataError, TrainingError
+from masksearch.llm.device import NumberFormat
 from masksearch.runtime.files import read_appended, write_json_lines
+from masksearch.train import states
 from masksearch.train.loss_mask import Encoded
 from masksearch.train.recorder import Recorder
 from masksearch.train.settings import SftSettings
@@ -168,6 +170,32 @@ def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path, monkeypa
     resumed, whole = (read_appended(place / "work" / "log.jsonl") for place in (tmp_path, folder))
     assert [row["step"] for row in resumed] == list(range(1, 8))
     assert [row["loss"] for row in resumed] == pytest.approx([row["loss"] for row in whole], abs=1e-4)
+
+
+def test_a_resumed_run_keeps_its_number_format(undisturbed, tmp_path, monkeypatch):
+    settings, _, _ = undisturbed
+    short = settings.model_copy(update={"dtype": "auto", "max_steps": 2})
+    measured = NumberFormat("bfloat16", "measured", {"float32": 182.0, "bfloat16": 393.0})
+    monkeypatch.setattr(states, "choose_format", lambda model: measured)
+    first = run_sft(short, tmp_path / "out", tmp_path / "work")
+    assert first["dtype"] == "bfloat16"
+    assert first["number_format"] == {
+        "dtype": "bfloat16",
+        "reason": "measured",
+        "gflops": {"float32": 182.0, "bfloat16": 393.0},
+    }
+    # Another machine would choose float32.
+    monkeypatch.setattr(states, "choose_format", lambda model: NumberFormat("float32", "features"))
+    assert run_sft(short, tmp_path / "out", tmp_path / "work")["number_format"] == first["number_format"]
+    assert run_sft(short, tmp_path / "out", tmp_path / "new")["dtype"] == "float32"
+
+
+def test_all_ranks_take_the_first_ranks_number_format(tmp_path, monkeypatch):
+    monkeypatch.setattr(states, "on_first_rank", lambda work: None)  # as on every other rank
+    monkeypatch.setattr(states, "from_first_rank", lambda mine: NumberFormat("bfloat16", "measured"))
+    chosen = states.training_format(sft_settings(dtype="auto"), tmp_path)
+    assert chosen == NumberFormat("bfloat16", "measured")
+    assert not list(tmp_path.iterdir())
 
 
 def test_frozen_layers_stay_as_they_are(undisturbed, tmp_path, tiny_checkpoint):

@@ -18,6 +18,16 @@ Otherwise each training step would return memory to the system and fetch it agai
 
 Training on a CPU is visibly faster with them.
 """
+WAITING = "OMP_WAIT_POLICY"
+"""Environment variable for OpenMP, read when torch loads its OpenMP library. PASSIVE lets waiting threads
+sleep.
+
+By default they spin for milliseconds. Where another process needs a core, they keep it from the thread that
+they wait for.
+"""
+WAITING_OF_THE_USER = (WAITING, "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+"""Variables that decide how long OpenMP's threads spin (GNU's library on Linux, LLVM's and Intel's on macOS
+and Windows). If one of them is set, it stays in force."""
 RESTARTED = "MASKSEARCH_RESTARTED"
 COMPUTE_COMMANDS = ("run", "sft", "rl", "eval")
 """Commands that compute with a model in this process."""
@@ -30,6 +40,9 @@ def prepare(command: str) -> None:
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Works without a restart, because no command has loaded torch yet.
+    if not any(name in os.environ for name in WAITING_OF_THE_USER):
+        os.environ[WAITING] = "PASSIVE"
     signal.signal(signal.SIGTERM, _interrupt)
     if command in COMPUTE_COMMANDS and _may_restart():
         os.environ.update(

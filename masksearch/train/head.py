@@ -16,6 +16,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
+from masksearch.llm.shared_prefix import SHORTEST, can_share, hidden_states, shared_length
+
 CHUNK = 1024
 """Maximum number of positions whose logits are in memory at a time."""
 
@@ -61,6 +63,19 @@ def score_all(
     return [torch.cat(column) for column in zip(*parts, strict=True)]
 
 
+def last_hidden(model: Any, args: Any, kwargs: dict[str, Any], labels: torch.Tensor) -> torch.Tensor:
+    """Returns the last hidden states (batch, length, width) of a base model.
+
+    They are 0 at the start that all rows share, if it is computed only once (llm/shared_prefix.py).
+    """
+    if not args and can_share(model, kwargs):
+        shared = shared_length(kwargs["input_ids"], kwargs["attention_mask"], labels)
+        if shared >= SHORTEST:
+            return hidden_states(model, kwargs, shared)
+    whole: torch.Tensor = model(*args, **kwargs).last_hidden_state
+    return whole
+
+
 def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
     """Replaces the model's forward pass for calls with `fused_lm_head=True` and labels.
 
@@ -77,7 +92,7 @@ def apply_head_where_loss(model: Any, temperature: float = 1.0) -> None:
         items = kwargs.pop("num_items_in_batch", None)
         kwargs["use_cache"] = False
         # The hidden state at a position predicts the token after it.
-        hidden = self.base_model(*args, **kwargs).last_hidden_state[:, :-1]  # (batch, length - 1, width)
+        hidden = last_hidden(self.base_model, args, kwargs, labels)[:, :-1]  # (batch, length - 1, width)
         targets = labels[:, 1:].to(hidden.device)  # (batch, length - 1)
         mask = targets != -100  # (batch, length - 1), True at the n positions with a label
         head = self.get_output_embeddings()

@@ -85,3 +85,72 @@ def test_an_ordinary_forward_pass_stays_as_it_was(tiny_model, batch):
         tiny_model(input_ids=batch["input_ids"]).logits,
     )
     assert isinstance(tiny_model.forward, types.MethodType)
+
+
+@pytest.fixture
+def prompted(batch):
+    """A batch whose rows start with the same 20 tokens without labels."""
+    prefix = torch.arange(30, 50).repeat(3, 1)
+    return {
+        "input_ids": torch.cat([prefix, batch["input_ids"]], dim=1),
+        "attention_mask": torch.cat([torch.ones_like(prefix), batch["attention_mask"]], dim=1),
+        "labels": torch.cat([torch.full_like(prefix, -100), batch["labels"]], dim=1),
+    }
+
+
+def test_a_shared_prefix_is_computed_once_and_changes_nothing(tiny_model, prompted):
+    picked, entropy, _, loss = whole(tiny_model, prompted)
+    loss.backward()
+    expected = gradients(tiny_model)
+    widths = []
+    tiny_model.base_model.register_forward_pre_hook(
+        lambda model, args, kwargs: widths.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    apply_head_where_loss(tiny_model)
+    out = tiny_model(**prompted, fused_lm_head=True)
+    out.loss.backward()
+    # The first label is that of token 20, so position 19 predicts it and belongs to the rows.
+    assert widths == [(1, 19), (3, 12)]
+    assert torch.allclose(out.log_probs, picked, atol=1e-5)
+    assert torch.allclose(out.entropy, entropy, atol=1e-5)
+    assert out.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    for name, gradient in gradients(tiny_model).items():
+        assert torch.allclose(gradient, expected[name], atol=1e-6), name
+
+
+def test_frozen_layers_share_a_prefix_too(tiny_model, prompted):
+    from masksearch.train.lora import freeze_layers
+
+    freeze_layers(tiny_model, 1)
+    *_, loss = whole(tiny_model, prompted)
+    loss.backward()
+    trained = [(name, weight) for name, weight in tiny_model.named_parameters() if weight.requires_grad]
+    expected = {name: weight.grad.clone() for name, weight in trained}
+    tiny_model.zero_grad()
+    apply_head_where_loss(tiny_model)
+    tiny_model(**prompted, fused_lm_head=True).loss.backward()
+    assert expected
+    for name, weight in trained:
+        assert torch.allclose(weight.grad, expected[name], atol=1e-6), name
+
+
+@pytest.mark.parametrize("change", ["padded", "checkpointing", "other tokens", "one row", "labelled"])
+def test_batches_that_cannot_share_are_computed_whole(tiny_model, prompted, change):
+    if change == "padded":
+        prompted["attention_mask"][1, :2] = 0  # padding on the left, as in RL
+    if change == "checkpointing":
+        tiny_model.gradient_checkpointing_enable()
+        tiny_model.train()
+    if change == "other tokens":
+        prompted["input_ids"][2, 3] += 1
+    if change == "one row":
+        prompted = {name: column[:1] for name, column in prompted.items()}
+    if change == "labelled":
+        prompted["labels"][0, 5] = prompted["input_ids"][0, 5]
+    widths = []
+    tiny_model.base_model.register_forward_pre_hook(
+        lambda model, args, kwargs: widths.append(tuple(kwargs["input_ids"].shape)), with_kwargs=True
+    )
+    apply_head_where_loss(tiny_model)
+    tiny_model(**prompted, fused_lm_head=True).loss.backward()
+    assert widths == [tuple(prompted["input_ids"].shape)]

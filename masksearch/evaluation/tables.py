@@ -231,9 +231,18 @@ _RENDERERS: dict[str, tuple[Callable[[Table], str], Callable[[Sequence[str]], st
 }
 
 
+def percent(share: float, signed: bool = False) -> str:
+    """Formats a share in percent, without the sign: `71.4`; with `signed`, `+3.0`."""
+    # Adding 0.0 turns a negative zero into a positive zero, so that "-0.0" is never shown.
+    return f"{round(100 * share, 1) + 0.0:{'+' if signed else ''}.1f}"
+
+
 def with_interval(value: float, interval: Sequence[float] | None, signed: bool = False) -> str:
-    """Formats a value with its interval: `0.71 [0.62, 0.79]`; with `signed`, `+0.030 [-0.010, +0.070]`."""
-    digits = "+.3f" if signed else ".2f"
+    """Formats a share with its interval in percent.
+
+    The form is `71.4 [62.0, 79.3]`; with `signed`, `+3.0 [-1.0, +7.0]`.
+    """
     if not interval:
-        return format(value, digits)
-    return f"{value:{digits}} [{interval[0]:{digits}}, {interval[1]:{digits}}]"
+        return percent(value, signed)
+    low, high = (percent(bound, signed) for bound in interval)
+    return f"{percent(value, signed)} [{low}, {high}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from masksearch.evaluation.tables import format_table
+from masksearch.evaluation.tables import format_table, percent, with_interval
 
 Manifest = Mapping[str, Any]
 MOST_COLUMNS = 8
@@ -21,8 +21,8 @@ def render_tables(manifests: Sequence[Manifest], seed_diversity: Mapping[str, fl
     `seed_diversity` and `seed_count` are the diversity and the number of the seed trajectories.
     """
     parts = [
-        "Rounds (accepted: share of correct rollouts; 95% intervals):\n\n" + _rounds(manifests),
-        "pass@k over fresh tasks (flat at the highest k while pass@1 rises: a plateau):\n\n"
+        "Rounds (scores in %; accepted: share of correct rollouts; 95% intervals):\n\n" + _rounds(manifests),
+        "pass@k (%) over fresh tasks (flat at the highest k while pass@1 rises: a plateau):\n\n"
         + _passes(manifests),
         "Diversity of the kept trajectories (entropy of the query terms, and its maximum for as many "
         "terms):\n\n" + _diversity(manifests, seed_diversity, seed_count),
@@ -38,7 +38,7 @@ def _rounds(manifests: Sequence[Manifest]) -> str:
     rows = []
     for manifest in manifests:
         counts = manifest["counts"]
-        accepted = f"{manifest['accepted_share']:.2f}"
+        accepted = percent(manifest["accepted_share"])
         row = [manifest["round"], counts["trained_on"], counts["rollouts"], accepted, counts["kept"]]
         if measured:
             row += [_interval(manifest["heldout"][name]) for name in ("recall", "f1", "em")]
@@ -48,15 +48,14 @@ def _rounds(manifests: Sequence[Manifest]) -> str:
 
 
 def _interval(figure: Mapping[str, Any]) -> str:
-    low, high = figure["interval"]
-    return f"{figure['mean']:.2f} [{low:.2f}, {high:.2f}]"
+    return with_interval(figure["mean"], figure["interval"])
 
 
 def _gain(found: Mapping[str, Any] | None) -> str:
     if not found:
         return "-"
-    interval = f"[{found['low']:+.3f}, {found['high']:+.3f}]"
-    return f"{found['metric']} {found['difference']:+.3f} {interval} over round {found['against']}"
+    gain = with_interval(found["difference"], (found["low"], found["high"]), signed=True)
+    return f"{found['metric']} {gain} over round {found['against']}"
 
 
 def _passes(manifests: Sequence[Manifest]) -> str:
@@ -65,7 +64,7 @@ def _passes(manifests: Sequence[Manifest]) -> str:
     rows = []
     for manifest in manifests:
         passed = [manifest["pass_at"].get(str(k)) for k in shown]
-        cells = ["-" if value is None else f"{value:.3f}" for value in passed]
+        cells = ["-" if value is None else percent(value) for value in passed]
         rows.append([manifest["round"], len(manifest["solve_rates"]), *cells])
     return _table(["round", "tasks", *(f"pass@{k}" for k in shown)], rows)
 
@@ -79,15 +78,23 @@ def _diversity(manifests: Sequence[Manifest], seed_diversity: Mapping[str, float
         last = manifests[-1]
         total = last["counts"]["seed_data"] + last["counts"]["evolved_before"] + last["counts"]["kept"]
         sets.append(("all", total, last["data_diversity"]))
-    headers = ["data of", "n", "distinct-1", "distinct-2", "query entropy, bits", "searches", "answer, words"]
+    headers = [
+        "data of",
+        "n",
+        "distinct-1 %",
+        "distinct-2 %",
+        "query entropy, bits",
+        "searches",
+        "answer, words",
+    ]
     return _table(headers, [[name, count, *_diversity_cells(figures)] for name, count, figures in sets])
 
 
 def _diversity_cells(figures: Mapping[str, float]) -> list[str]:
     entropy = f"{figures['query_entropy']:.2f} of {figures['query_entropy_most']:.2f}"
     return [
-        f"{figures['distinct_1']:.3f}",
-        f"{figures['distinct_2']:.3f}",
+        percent(figures["distinct_1"]),
+        percent(figures["distinct_2"]),
         entropy,
         f"{figures['searches']:.2f}",
         f"{figures['answer_words']:.2f}",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.evaluation.provenance import model_hash
+from masksearch.evaluation.tables import percent
 from masksearch.evolve.diversity import diversity
 from masksearch.evolve.heldout import check_search, read_manifest
 from masksearch.evolve.inputs import Inputs, read_inputs
@@ -158,7 +159,8 @@ def round_summary(manifest: Manifest) -> str:
     found = manifest.get("heldout")
     if not found:
         return line
-    return f"{line}; held out: F1 {found['f1']['mean']:.3f}, recall {found['recall']['mean']:.3f}"
+    f1, recall = (percent(found[name]["mean"]) for name in ("f1", "recall"))
+    return f"{line}; held out: F1 {f1}%, recall {recall}%"
 
 
 def _prune(manifests: Sequence[Manifest], settings: EvolveSettings, work: Path) -> None:

@@ -16,6 +16,10 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
+from masksearch.evaluation.compare.formatting import is_score
+from masksearch.evaluation.tables import percent
+from masksearch.report.conclusion.build import conclude
+from masksearch.report.conclusion.glossary import GLOSSARY
 from masksearch.report.curves import curves, plain_words
 from masksearch.report.explorer import Explorer, make_explorer
 from masksearch.report.failure_table import failure_table
@@ -45,6 +49,16 @@ SCRIPTS = (
 )
 """Files of the page's script. `_render` joins them in this order into one script with a common scope."""
 
+PARTS = {
+    "think": "think",
+    "search": "search",
+    "open": "open",
+    "information": "results",
+    "answer": "answer",
+    "other": "outside the tags",
+}
+"""Kind of an example's part -> its heading."""
+
 
 def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[str, Any]:
     """Writes the page of a run, finished or not, and returns counts of its contents and its size in bytes.
@@ -55,6 +69,9 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
     both = Run(run.name, [*run.stages, *others.stages], [*run.notes, *others.notes])
     explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
     page = _render(
+        conclusion=conclude(run),
+        glossary=GLOSSARY,
+        parts=PARTS,
         title=settings.title or f"MaskSearch: {run.name or run_dir.resolve().name}",
         total=human_time(sum(stage.seconds or 0.0 for stage in run.stages)),
         notes=[*both.notes, *explorer.notes],
@@ -165,7 +182,12 @@ def _summary(value: Any) -> list[tuple[str, str]]:
     facts = []
     for key, entry in value.items():
         if isinstance(entry, dict):
-            parts = [f"{plain_words(name)} {_fact(part)}" for name, part in entry.items() if _is_fact(part)]
+            shares = key == "metrics"
+            parts = [
+                f"{plain_words(name)} {percent(part) if shares and is_score(name) else _fact(part)}"
+                for name, part in entry.items()
+                if _is_fact(part)
+            ]
             text = ", ".join(parts)
         else:
             text = _fact(entry) if _is_fact(entry) else ""

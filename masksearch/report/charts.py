@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from masksearch.evaluation.tables import percent, with_interval
+
 WIDTH, HEIGHT = 460, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 14, 34
 COLOURS = 6
@@ -108,7 +110,7 @@ def _line(name: str, points: Sequence[tuple[float, float, float, float]], colour
 
 
 def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
-    """Draws one row for each value: a dot with its 95% interval, on a scale from 0 to 1.
+    """Draws one row for each value: a dot with its 95% interval, on a scale from 0 to 100%.
 
     `groups` is [(heading, rows), ...]; each heading is drawn above its rows.
     """
@@ -120,8 +122,8 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
         return left + min(1.0, max(0.0, value)) * (width - left - 60)
 
     parts = []
-    for value in ticks(0.0, 1.0):
-        x = place(value)
+    for value in ticks(0.0, 100.0):
+        x = place(value / 100)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>')
         parts.append(
             f'<text class="tick" x="{x:.1f}" y="{height - BOTTOM + 16}" text-anchor="middle">'
@@ -134,18 +136,18 @@ def interval_chart(groups: Sequence[tuple[str, Sequence[Interval]]]) -> Markup:
         for row in intervals:
             parts.append(_interval_row(row, place(row.low), place(row.value), place(row.high), y, left))
             y += row_height
-    return _svg(parts, height, "F1 with 95% intervals", width)
+    return _svg(parts, height, "F1 (%) with 95% intervals", width)
 
 
 def _interval_row(row: Interval, low: float, middle: float, high: float, y: float, left: int) -> str:
     name = row.label if len(row.label) <= 34 else row.label[:33] + "…"
-    figures = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+    figures = with_interval(row.value, (row.low, row.high))
     return (
         f'<g class="interval s{row.colour % COLOURS}"><title>{escape(row.label)}: {figures}</title>'
         f'<text class="label" x="{left - 12}" y="{y + 4:.1f}" text-anchor="end">{escape(name)}</text>'
         f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<circle cx="{middle:.1f}" cy="{y:.1f}" r="5"/>'
-        f'<text class="value" x="{high + 10:.1f}" y="{y + 4:.1f}">{row.value:.2f}</text></g>'
+        f'<text class="value" x="{high + 10:.1f}" y="{y + 4:.1f}">{percent(row.value)}</text></g>'
     )
 
 

@@ -7,6 +7,8 @@ import math
 from masksearch.report.charts import Points, line_chart
 from masksearch.report.load import Row, Stage
 
+SHARES = (0.0, 100.0)
+"""Limits of the charts of shares, which are drawn in percent."""
 _RL_CHARTS = (
     ("Reward", ("reward",), None),
     (
@@ -14,13 +16,13 @@ _RL_CHARTS = (
         ("reward_answer", "reward_format", "reward_overlong", "reward_no_answer", "reward_no_search"),
         None,
     ),
-    ("F1, valid format", ("f1", "valid"), (0.0, 1.0)),
+    ("F1, valid format (%)", ("f1", "valid"), SHARES),
     (
-        "Answers: reward, exact match, recall, verdicts",
+        "Answers: reward, exact match, recall, verdicts (%)",
         ("answer", "em", "recall", "judge"),
-        (0.0, 1.0),
+        SHARES,
     ),
-    ("No answer, no search, masks whose gold was shown", ("no_answer", "no_search", "found"), (0.0, 1.0)),
+    ("No answer, no search, masks whose gold was shown (%)", ("no_answer", "no_search", "found"), SHARES),
     ("Length penalty", ("overlong",), (-1.0, 0.0)),
     ("Rollouts left out because they lack a verdict", ("left_out",), None),
     ("Loss", ("loss",), None),
@@ -47,7 +49,8 @@ def curves(stage: Stage) -> list[Row]:
     wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
     drawn = []
     for title, keys, limits in wanted:
-        series = [(plain_words(key), points) for key in keys if (points := _points(stage.log, key))]
+        scale = 100.0 if limits == SHARES else 1.0
+        series = [(plain_words(key), points) for key in keys if (points := _points(stage.log, key, scale))]
         if series:
             drawn.append(
                 {
@@ -60,8 +63,8 @@ def curves(stage: Stage) -> list[Row]:
     return drawn
 
 
-def _points(log: list[Row], key: str) -> Points:
-    """Returns the (step, value) pairs of one metric, the key `key` of the log rows, sorted by step.
+def _points(log: list[Row], key: str, scale: float) -> Points:
+    """Returns the (step, scale * value) pairs of one metric, the key `key` of the log rows, sorted by step.
 
     A resumed run may log a step twice; the last value counts.
     """
@@ -69,5 +72,5 @@ def _points(log: list[Row], key: str) -> Points:
     for row in log:
         step, value = row.get("step"), row.get(key)
         if isinstance(step, int | float) and isinstance(value, int | float) and math.isfinite(value):
-            found[float(step)] = float(value)
+            found[float(step)] = scale * float(value)
     return sorted(found.items())

@@ -1,4 +1,7 @@
-"""Builds the score tables and the plot of F1 with intervals from the results and comparisons of a run."""
+"""Builds the score tables and the plot of F1 with intervals from the results and comparisons of a run.
+
+Scores are in percent, their differences in percentage points.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from masksearch.evaluation.compare.entries import label, variant
-from masksearch.evaluation.tables import with_interval
+from masksearch.evaluation.tables import percent, with_interval
 from masksearch.report.charts import COLOURS, Interval, interval_chart
 from masksearch.report.curves import plain_words
 from masksearch.report.load import Row, Run, Stage
@@ -26,9 +29,9 @@ _MORE_SCORES = (
 )
 _SEARCHING = (
     ("searches", "Searches", ".1f"),
-    ("evidence_recall", "Evidence found", ".2f"),
-    ("evidence", "All evidence", ".2f"),
-    ("f1_given_evidence", "F1 given all evidence", ".2f"),
+    ("evidence_recall", "Evidence found", "%"),
+    ("evidence", "All evidence", "%"),
+    ("f1_given_evidence", "F1 given all evidence", "%"),
     ("n_given_evidence", "n given all evidence", ".0f"),
     ("model_tokens", "Model tokens", ".0f"),
     ("tool_tokens", "Tool tokens", ".0f"),
@@ -36,14 +39,14 @@ _SEARCHING = (
     ("seconds", "Seconds", ".2f"),
 )
 _GUESSING = (
-    ("free_recall", "Free recall", ".2f"),
-    ("guessable_share", "Guessable", ".2f"),
-    ("f1_not_guessable", "F1, not guessable", ".2f"),
-    ("yes_no_gold_share", "Golds yes/no", ".2f"),
-    ("yes_no_share", "Answers yes/no", ".2f"),
-    ("f1_yes_no", "F1, yes/no", ".2f"),
-    ("f1_in_question", "F1, in the question", ".2f"),
-    ("f1_open", "F1, open", ".2f"),
+    ("free_recall", "Free recall", "%"),
+    ("guessable_share", "Guessable", "%"),
+    ("f1_not_guessable", "F1, not guessable", "%"),
+    ("yes_no_gold_share", "Golds yes/no", "%"),
+    ("yes_no_share", "Answers yes/no", "%"),
+    ("f1_yes_no", "F1, yes/no", "%"),
+    ("f1_in_question", "F1, in the question", "%"),
+    ("f1_open", "F1, open", "%"),
     ("judge_errors", "Judge unreadable", ".0f"),
 )
 _NAMES = ["Suite", "Stage", "Model", "Method", "n"]
@@ -78,8 +81,8 @@ def background_tables(run: Run) -> list[Row]:
     can score by guessing. A table without any metric is left out.
     """
     tables = [
-        _background(run, "Searches: evidence and cost", _SEARCHING),
-        _background(run, "Guessing: answers without search", _GUESSING),
+        _background(run, "Searches: evidence (%) and cost", _SEARCHING),
+        _background(run, "Guessing: answers without search (%)", _GUESSING),
     ]
     return [table for table in tables if len(table["headers"]) > len(_NAMES)]
 
@@ -90,7 +93,7 @@ def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...
     rows = []
     for stage, results in found:
         metrics = results.metrics
-        figures = [format(metrics[key], digits) if key in metrics else "" for key, _, digits in shown]
+        figures = [_figure(metrics[key], digits) if key in metrics else "" for key, _, digits in shown]
         rows.append([*_names(stage, results), *figures])
     return {
         "caption": caption,
@@ -98,6 +101,11 @@ def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...
         "rows": rows,
         "words": 4,
     }
+
+
+def _figure(value: float, digits: str) -> str:
+    """Formats a value; `%` as `digits` means a share in percent, without the sign."""
+    return percent(value) if digits == "%" else format(value, digits)
 
 
 def _evaluations(run: Run) -> list[tuple[Stage, Results]]:
@@ -196,7 +204,9 @@ def comparison_tables(stage: Stage) -> Row:
     arms = [_arm_row(arm) for arm in found.get("arms", [])]
     if arms:
         headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
-        tables.append({"caption": "Arms, averaged over seeds", "headers": headers, "rows": arms, "words": 2})
+        tables.append(
+            {"caption": "Arms (%), averaged over seeds", "headers": headers, "rows": arms, "words": 2}
+        )
     return {
         "stage": stage.title,
         "tables": tables,
@@ -246,7 +256,7 @@ def _arm_row(arm: Row) -> list[str]:
         with_interval(arm["metrics"][key], arm["intervals"].get(key)) if key in arm["metrics"] else ""
         for key, _ in _SCORES
     ]
-    by_seed = ", ".join(f"{seed['f1']:.2f}" for seed in arm["by_seed"])
+    by_seed = ", ".join(percent(seed["f1"]) for seed in arm["by_seed"])
     return [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"]), *scores, by_seed]
 
 

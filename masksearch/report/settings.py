@@ -10,6 +10,8 @@ from masksearch.runtime.settings import Settings
 class ReportSettings(Settings):
     """Builds one HTML page of a run."""
 
+    basic = ("title", "against")
+
     title: str = ""
     """Title of the page. Empty: "MaskSearch: " and the name of the run."""
     against: tuple[str, ...] = ()

@@ -114,7 +114,8 @@ def _falls(rows: Sequence[Row], settings: AlarmSettings) -> Iterator[Alarm | Non
     for name, key, drop, what, remedy in checks:
         means = _means(_values(rows, key), settings.window)
         if len(means) > 1 and max(means) - means[-1] > drop:
-            fall = f"The {what} has fallen from {max(means):.3g} to {means[-1]:.3g}"
+            form = ".1%" if name == "format" else ".3g"
+            fall = f"The {what} has fallen from {max(means):{form}} to {means[-1]:{form}}"
             yield Alarm(name, f"{fall} by step {rows[-1]['step']}; {remedy}.")
         else:
             yield None

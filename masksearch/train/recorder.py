@@ -62,7 +62,8 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         if is_first():
             append_json_lines(self.log, [row])
         if self.progress is not None:
-            shown = [f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward", "f1")]
+            shown = [f"{name} {value:.3g}" for name, value in row.items() if name in ("loss", "reward")]
+            shown += [f"F1 {row['f1']:.1%}"] if "f1" in row else []
             self.progress.note = ", ".join(shown)
         self.observe(row)
 

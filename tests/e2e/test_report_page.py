@@ -395,7 +395,7 @@ def test_search_and_filters(open_page: Any) -> None:
     page.click("#clear")
     page.select_option("#verdict", "not-right")
     page.select_option("#sort", "f1-down")
-    assert "0.40" in page.inner_text("#list [role=option] >> nth=0")
+    assert "40.0" in page.inner_text("#list [role=option] >> nth=0")
 
 
 def test_a_permalink_leads_to_its_trajectory(open_page: Any) -> None:

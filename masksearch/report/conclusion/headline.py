@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from masksearch.report.conclusion.paired import Tests, percent
+from masksearch.evaluation.tables import percent
+from masksearch.report.conclusion.paired import Tests
 from masksearch.report.conclusion.suites import Side, Suite
 from masksearch.report.load import Run
 

@@ -15,6 +15,7 @@ from masksearch.evaluation.compare.formatting import SIGNIFICANT, p_value
 from masksearch.evaluation.compare.pairs import columns
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics import paired_difference
+from masksearch.evaluation.tables import percent
 from masksearch.report.conclusion.suites import Side, stage_of
 from masksearch.report.load import Run
 
@@ -41,8 +42,9 @@ class Difference:
     @property
     def text(self) -> str:
         """The difference with its interval, in percentage points: `+5.8 F1 [-1.7, +13.3], n 60, p 0.130`."""
-        low, high = (points(bound) for bound in (self.low, self.high))
-        return f"{points(self.value)} F1 [{low}, {high}], n {self.n}, p {p_value(self.p)}"
+        low, high = (percent(bound, signed=True) for bound in (self.low, self.high))
+        value = percent(self.value, signed=True)
+        return f"{value} F1 [{low}, {high}], n {self.n}, p {p_value(self.p)}"
 
 
 class Tests:
@@ -104,13 +106,3 @@ def _difference(pair: dict[str, Any]) -> Difference | None:
         return None
     low, high = test["interval"]
     return Difference(test["difference"], low, high, test.get("p_adjusted", test["p"]), test["n"])
-
-
-def points(value: float) -> str:
-    """Formats a difference in percentage points: `+5.8`."""
-    return f"{round(100 * value, 1) + 0.0:+.1f}"
-
-
-def percent(value: float) -> str:
-    """Formats a share in percent, without the sign: `79.1`."""
-    return f"{round(100 * value, 1) + 0.0:.1f}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from masksearch.evaluation.tables import percent
 from masksearch.report.conclusion.build import Conclusion
 from masksearch.report.conclusion.example import Account, Example, Part
 from masksearch.report.conclusion.headline import Headline
-from masksearch.report.conclusion.paired import percent
 from masksearch.report.conclusion.score_rows import ScoreRow
 from masksearch.runtime import colour
 from masksearch.text.display import clipped, display_width, printable, wrapped

@@ -14,7 +14,7 @@ function facts(pairs) {
   return list;
 }
 
-const figuresOf = (values) => Object.entries(values || {}).map(([name, value]) => `${plainWords(name)} ${figure(value)}`);
+const figuresOf = (values, write = figure) => Object.entries(values || {}).map(([name, value]) => `${plainWords(name)} ${write(value)}`);
 
 function bar(record) {
   const made = element("div", "bar");
@@ -49,7 +49,7 @@ function sideOf(record, detail, golds, both) {
   side.setAttribute("aria-label", visible(record.stage.title));
   side.append(heading, outcome(record));
   const pairs = [["Answer", [detail.answer || "(none)"]]];
-  if (!both) pairs.push(["Scores", figuresOf(detail.scores)], ["Cost", figuresOf(detail.cost)]);
+  if (!both) pairs.push(["Scores (%)", figuresOf(detail.scores, percent)], ["Cost", figuresOf(detail.cost)]);
   pairs.push(
     ["Reward", figuresOf(detail.reward)],
     ["Error", detail.error ? [detail.error] : []],
@@ -71,13 +71,15 @@ function sideOf(record, detail, golds, both) {
 function differences(record, other, detail, beside) {
   const values = { ...detail.scores, ...detail.cost }, others = { ...beside.scores, ...beside.cost };
   const names = [...new Set([...Object.keys(values), ...Object.keys(others)])];
+  const scores = new Set([...Object.keys(detail.scores || {}), ...Object.keys(beside.scores || {})]);
+  const written = (name, value) => (scores.has(name) ? `${percent(value)}%` : figure(value));
   const different = names.filter((name) => values[name] !== others[name]);
-  const same = names.filter((name) => values[name] === others[name]).map((name) => `${plainWords(name)} ${figure(values[name])}`);
+  const same = names.filter((name) => values[name] === others[name]).map((name) => `${plainWords(name)} ${written(name, values[name])}`);
   const box = element("div", "scroll");
   box.tabIndex = 0;
   box.setAttribute("role", "region");
   box.setAttribute("aria-label", "Figures that differ");
-  if (different.length) box.append(figureTable(different, [[record.stage.title, values], [other.stage.title, others]]));
+  if (different.length) box.append(figureTable(different, [[record.stage.title, values], [other.stage.title, others]], written));
   return same.length ? [box, element("p", "quiet", `The same in both: ${same.join(", ")}.`)] : [box];
 }
 
@@ -87,19 +89,19 @@ function headerCell(text, scope, className) {
   return made;
 }
 
-function figureTable(names, sides) {
+function figureTable(names, sides, written) {
   const table = element("table", "figures");
   table.createTHead().insertRow().append(headerCell("Evaluation", "col"), ...names.map((name) => headerCell(plainWords(name), "col", "number")));
   const body = table.createTBody();
   const line = (title, texts) => body.insertRow().append(headerCell(title, "row"), ...texts.map((text) => element("td", "number", text)));
-  sides.forEach(([title, values]) => line(title, names.map((name) => (name in values ? figure(values[name]) : ""))));
-  line("Difference", names.map((name) => change(sides[0][1][name], sides[1][1][name])));
+  sides.forEach(([title, values]) => line(title, names.map((name) => (name in values ? written(name, values[name]) : ""))));
+  line("Difference", names.map((name) => change(name, sides[0][1][name], sides[1][1][name], written)));
   return table;
 }
 
-function change(first, second) {
+function change(name, first, second, written) {
   if (first === undefined || second === undefined) return "";
-  return (first > second ? "+" : "\u2212") + figure(Math.abs(first - second));
+  return (first > second ? "+" : "\u2212") + written(name, Math.abs(first - second));
 }
 
 function agreement(record, other) {

@@ -35,14 +35,14 @@ function rowOf(record, place) {
   const name = visible(nameOf(record).slice(0, 300));
   const other = partnerOf(record);
   const outcomes = other ? `${outcomeOf(record)}, the other ${outcomeOf(other)}` : outcomeOf(record);
-  row.setAttribute("aria-label", [name, outcomes, record.f1 === null ? "" : `F1 ${record.f1.toFixed(2)}`, ...factsOf(record)].filter(Boolean).map(visible).join(", "));
+  row.setAttribute("aria-label", [name, outcomes, record.f1 === null ? "" : `F1 ${percent(record.f1)}%`, ...factsOf(record)].filter(Boolean).map(visible).join(", "));
   const signs = element("span", "signs");
   signs.append(signOf(record), ...(other ? [signOf(other)] : []));
   const words = element("span", "words");
   words.append(element("bdi", "name", name), element("bdi", "facts", factsOf(record).join(" · ")));
   const scores = element("span", "figure");
-  if (record.f1 !== null) scores.append(element("span", "", record.f1.toFixed(2)));
-  if (other && other.f1 !== null) scores.append(element("span", "other", other.f1.toFixed(2)));
+  if (record.f1 !== null) scores.append(element("span", "", percent(record.f1)));
+  if (other && other.f1 !== null) scores.append(element("span", "other", percent(other.f1)));
   row.append(signs, words, scores);
   row.addEventListener("click", () => openRecord(record, { quiet: true }));
   return row;

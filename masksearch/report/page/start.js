@@ -28,4 +28,5 @@ function element(tag, className, text) {
 
 const plainWords = (key) => key.replaceAll("_", " ");
 const figure = (value) => String(Math.round(value * 1000) / 1000);
+const percent = (share) => (Math.round(share * 1000) / 10).toFixed(1);
 const thousands = (count) => count.toLocaleString("en");

@@ -133,6 +133,7 @@ def test_tables_line_up_and_are_markdown() -> None:
 
 
 def test_values_with_intervals() -> None:
-    assert with_interval(0.714, (0.6, 0.8)) == "0.71 [0.60, 0.80]"
-    assert with_interval(0.0, (-0.1, 0.1), signed=True) == "+0.000 [-0.100, +0.100]"
-    assert with_interval(1, None) == "1.00"
+    assert with_interval(0.714, (0.6, 0.8)) == "71.4 [60.0, 80.0]"
+    assert with_interval(0.0, (-0.1, 0.1), signed=True) == "+0.0 [-10.0, +10.0]"
+    assert with_interval(1, None) == "100.0"
+    assert with_interval(-0.0001, None) == "0.0"

@@ -193,7 +193,7 @@ def test_the_page_of_a_run(run_dir: Path, tmp_path: Path) -> None:
     ):
         assert f"rl: {title}" in page
     assert "Each result against its baseline" in page
-    assert "+0.500" in page
+    assert "+50.0" in page
     assert "ramp &lt;held-out&gt;" in page
     assert str(tmp_path) not in page
     assert [record["stage"] for record in records_of(page)] == ["before", "before", "after", "after", "rl"]
@@ -466,11 +466,11 @@ def test_what_stands_behind_the_scores(tmp_path: Path) -> None:
     page = (tmp_path / "r.html").read_text()
     for wanted in (
         "Judge, strict",
-        "0.44",
+        "44.0",
         "Evidence found",
-        "0.55",
+        "55.0",
         "Answers yes/no",
-        "0.66",
+        "66.0",
         "agent, gold removed, drop 20%",
         "abc123",
         "versions: torch",
@@ -620,5 +620,5 @@ def test_charts() -> None:
     assert "&lt;loss&gt;" in chart
     assert "nan" not in line_chart([("one", [(5, 0.0)])], "step")
     dots = interval_chart([("suite <x>", [Interval("m", 0.5, 0.4, 0.6, 7)])])
-    assert "m: 0.500 [0.400, 0.600]" in dots
+    assert "m: 50.0 [40.0, 60.0]" in dots
     assert "suite &lt;x&gt;" in dots

@@ -37,10 +37,10 @@ def name(page: Path) -> str:
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_command_runs_and_prints_what_the_page_shows(
-    page: Path, tmp_path: Path, tiny_checkpoint: Path
+    page: Path, tmp_path: Path, tiny_checkpoint: Path, data: Path
 ) -> None:
     text = page.read_text(encoding="utf-8")
-    with Runner(tmp_path, tiny_checkpoint) as runner:
+    with Runner(tmp_path, tiny_checkpoint, data) as runner:
         for command, printed in run_page(text, runner):
             if command.output is not None:
                 assert matches(command.output, printed), (

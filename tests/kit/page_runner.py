@@ -54,17 +54,17 @@ class PageError(AssertionError):
 
 
 class Runner:
-    """An empty folder with `data` and `recipes` of the repository, and the servers of a page."""
+    """An empty folder with `data` and `recipes`, and the servers of a page."""
 
-    def __init__(self, folder: Path, tiny: Path) -> None:
-        self.folder, self.tiny = folder, tiny
+    def __init__(self, folder: Path, tiny: Path, data: Path) -> None:
+        self.folder, self.tiny, self.data = folder, tiny, data
         self.urls: dict[str, str] = {}
         """URL of a page -> its stand-in."""
         self.web = ""
         self.environment: dict[str, str] = {}
         self.stack = contextlib.ExitStack()
-        for name in ("data", "recipes"):
-            (folder / name).symlink_to(REPOSITORY / name)
+        (folder / "data").symlink_to(data)
+        (folder / "recipes").symlink_to(REPOSITORY / "recipes")
 
     def __enter__(self) -> Runner:
         endpoint = self.stack.enter_context(Endpoint(any_role))
@@ -173,12 +173,9 @@ class Runner:
         recipe = load_recipe(words[1], given)
         if recipe.name not in RUN:
             return [*words, "--dry-run"]
-        data = self.folder / ".data"
-        if not data.exists():
-            small_data(data)
-        fixed = {"model": self.tiny, "data": data}
+        fixed = {"model": self.tiny, "data": self.data}
         if not any(setting.startswith("corpus=") for setting in given):
-            fixed["corpus"] = data / "hotpotqa" / "corpus.jsonl.gz"
+            fixed["corpus"] = self.data / "hotpotqa" / "corpus.jsonl.gz"
         changes = [word for key, value in fixed.items() for word in ("--set", f"{key}={value}")]
         return [*words, *overrides(recipe.stages), *changes]
 
@@ -323,17 +320,18 @@ def main_script(paths: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         tiny = Path(scratch) / "tiny"
         make_tiny_checkpoint(tiny, ["Marie Curie discovered radium in Paris in 1898."])
+        data = small_data(Path(scratch) / "data")
         for number, page in enumerate([Path(path) for path in paths] or pages()):
             folder = Path(scratch) / str(number)
             folder.mkdir()
-            refresh(page, folder, tiny)
+            refresh(page, folder, tiny, data)
 
 
-def refresh(page: Path, folder: Path, tiny: Path) -> None:
+def refresh(page: Path, folder: Path, tiny: Path, data: Path) -> None:
     """Writes the printed outputs of one page into it."""
     text: Any = page.read_text(encoding="utf-8")
     changes = []
-    with Runner(folder, tiny) as runner:
+    with Runner(folder, tiny, data) as runner:
         for command, printed in run_page(text, runner):
             if command.output is not None and not matches(command.output, printed):
                 changes.append((command, printed))

@@ -3,8 +3,9 @@
 | the page has | the test has |
 | --- | --- |
 | SmolLM2-135M (`masksearch model`, `model` of a recipe) | a tiny random Llama |
+| `data/` | its first 1,000 passages and 20 questions of each set, with their gold passages |
 | full training and evaluation | SMALLER: the same commands with fewer steps, questions and tokens |
-| the recipes in RUN (`masksearch run demo`, `make demo`) | the same run with SMALLER and two small corpora |
+| the recipes in RUN (`masksearch run demo`, `make demo`) | the same run with SMALLER on small corpora |
 | other recipes | `masksearch run RECIPE --dry-run` |
 | a model at 127.0.0.1:8001 | an endpoint on loopback that plays every role from a script |
 | `masksearch serve INDEX` at 127.0.0.1:8000 | the same server at a free port |
@@ -20,7 +21,7 @@ import gzip
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,16 +79,36 @@ def overrides(stages: Sequence[Any]) -> list[str]:
     return made
 
 
-def small_data(folder: Path, documents: int = 400) -> Path:
-    """Writes the question sets with fewer passages and questions; returns their folder."""
+DOCUMENTS, QUESTIONS = 1000, 20
+"""Number of passages of `data/` that the test has, from the first on, and of questions."""
+
+
+def small_data(folder: Path) -> Path:
+    """Writes `data/` with fewer questions and passages, their gold passages included; returns the folder."""
     for suite in ("hotpotqa", "2wikimultihopqa", "musique"):
         (folder / suite).mkdir(parents=True)
-        for name in ("corpus", "questions", "train_questions"):
-            with gzip.open(DATA / suite / f"{name}.jsonl.gz", "rt", encoding="utf-8") as source:
-                rows = list(itertools.islice(source, documents if name == "corpus" else 20))
-            with gzip.open(folder / suite / f"{name}.jsonl.gz", "wt", encoding="utf-8") as target:
-                target.writelines(rows)
+        gold: set[str] = set()
+        for name in ("questions", "train_questions"):
+            rows = list(itertools.islice(_lines(suite, name), QUESTIONS))
+            gold.update(*(json.loads(row)["supporting_passages"] for row in rows))
+            _write(folder / suite / f"{name}.jsonl.gz", rows)
+        rows = [
+            row
+            for number, row in enumerate(_lines(suite, "corpus"))
+            if number < DOCUMENTS or json.loads(row)["id"] in gold
+        ]
+        _write(folder / suite / "corpus.jsonl.gz", rows)
     return folder
+
+
+def _lines(suite: str, name: str) -> Iterator[str]:
+    with gzip.open(DATA / suite / f"{name}.jsonl.gz", "rt", encoding="utf-8") as stream:
+        yield from stream
+
+
+def _write(path: Path, rows: Sequence[str]) -> None:
+    with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as stream:
+        stream.writelines(rows)
 
 
 def any_role(body: dict[str, Any], number: int) -> Reply:

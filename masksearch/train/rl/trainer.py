@@ -122,25 +122,28 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Computes `_score` for rows that each have a wanted token; returns tensors (rows, T).
 
-        Saves time by cutting columns that are padding in every row: at the left of the prompts and at the
-        right of the completions.
+        TRL pads prompts at the left and completions at the right. Here the rows move to the left.
+        This saves columns of padding, and all rows then start with the same system message, which a CPU
+        computes once (llm/shared_prefix.py).
         """
-        kept = wanted.shape[1]
+        (rows, width), kept = input_ids.shape, wanted.shape[1]
         labels = torch.full_like(input_ids, -100)  # (rows, P + T)
         labels[:, -kept:][wanted] = input_ids[:, -kept:][wanted]
-        used = attention_mask.any(dim=0).nonzero()[:, 0]  # columns that are not padding in every row
-        first, last = int(used[0]), int(used[-1]) + 1
+        columns = columns_without_left_padding(attention_mask)  # (rows, length)
+        inside = columns < width
+        found = columns.clamp(max=width - 1)
         with self.accelerator.autocast():
             outputs = model(
-                input_ids=input_ids[:, first:last],
-                attention_mask=attention_mask[:, first:last],
-                labels=labels[:, first:last],
+                input_ids=input_ids.gather(1, found),
+                attention_mask=attention_mask.gather(1, found) * inside,
+                labels=labels.gather(1, found).masked_fill(~inside, -100),
                 fused_lm_head=True,
             )
-        # The outputs are (rows, last - first - 1). Their column 0 scores the token in column first + 1.
-        after = input_ids.shape[1] - last
+        # The outputs are (rows, length - 1). Their column j scores the token of column j + 1, which goes back
+        # to the column that it came from. Columns from outside go to column P + T, which is cut.
+        target = columns[:, 1:].clamp(max=width)
         logps, entropies = (  # each has shape (rows, T)
-            torch.nn.functional.pad(column, (first, after))[:, -kept:]
+            column.new_zeros(rows, width + 1).scatter(1, target, column)[:, width - kept : width]
             for column in (outputs.log_probs, outputs.entropy)
         )
         return logps, entropies
@@ -184,6 +187,19 @@ class SkipEmptyUpdate(TrainerCallback):  # type: ignore[misc]
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if not self.trainer.tokens_with_loss:
             self.trainer.optimizer.zero_grad(set_to_none=True)
+
+
+def columns_without_left_padding(attention_mask: torch.Tensor) -> torch.Tensor:
+    """Returns the columns of each row from its first token on, (rows, length), with the length of the longest
+    row.
+
+    Shorter rows continue with the columns of their padding at the right, and then with columns that do not
+    exist.
+    """
+    start = attention_mask.long().argmax(dim=1, keepdim=True)  # (rows, 1)
+    after = attention_mask.shape[1] - attention_mask.flip(1).long().argmax(dim=1, keepdim=True)  # (rows, 1)
+    length = int((after - start).max())
+    return start + torch.arange(length, device=attention_mask.device)
 
 
 def _has_loss(batch: Mapping[str, Any]) -> torch.Tensor:

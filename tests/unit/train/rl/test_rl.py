@@ -266,12 +266,18 @@ def test_rows_without_loss_are_not_computed(tiny_checkpoint):
     few_gradient = gradient(few[0])
     every = trainer._score_rows(model, ids, attention, wanted)
     every_gradient = gradient(every[0])
-    assert shapes == [(2, 12), (4, 12)]
+    # Without padding at the left and at the right, the two rows have nine tokens.
+    assert shapes == [(2, 9), (4, 12)]
     for mine, theirs in zip((*few, *few_gradient), (*every, *every_gradient), strict=True):
         assert torch.allclose(mine, theirs, atol=1e-5)
     assert few[0][~wanted].abs().sum() == 0 != few[0][wanted].abs().min()
+    for row, start, end in ((1, 0, 9), (2, 3, 12)):
+        whole = model(input_ids=ids[row : row + 1, start:end]).logits[0, :-1].log_softmax(dim=-1)
+        picked = whole.gather(1, ids[row, start + 1 : end, None])[:, 0]  # tokens start + 1 to end
+        placed = torch.zeros(12).index_copy(0, torch.arange(start + 1, end), picked)[-6:]
+        assert torch.allclose(few[0][row], placed * wanted[row], atol=1e-5)
     nothing = trainer._score(model, ids, attention, torch.zeros_like(wanted))
-    assert shapes[2] == (1, 12)
+    assert shapes[-1] == (1, 12)
     assert float(nothing[0].detach().abs().sum()) == 0
     assert all(float(weight.abs().sum()) == 0 for weight in gradient(nothing[0]))
 

@@ -110,7 +110,7 @@ def do_round(
             "sft": settings.seed,
             "rollouts": f"{settings.seed}:TASK~{number}.SAMPLE",
         },
-        "model": str((folder / CHECKPOINT).relative_to(work)),
+        "model": (folder / CHECKPOINT).relative_to(work).as_posix(),
         "model_hash": model_hash(str(checkpoint)),
         "counts": {
             "seed_data": len(before.seed_data),

@@ -204,7 +204,7 @@ def remove(path: Path) -> None:
 
 def write_text(path: str | Path, text: str) -> None:
     """Writes a text file atomically: a reader sees the old text or the new one."""
-    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as stream:
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as stream:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
@@ -225,7 +225,7 @@ def write_json_lines(path: str | Path, values: Iterable[dict[str, Any]]) -> int:
     with (
         atomic_path(path) as temporary,
         _packing(temporary, Path(path).suffix) as raw,
-        io.TextIOWrapper(raw, encoding="utf-8") as stream,
+        io.TextIOWrapper(raw, encoding="utf-8", newline="\n") as stream,
     ):
         return _dump_lines(stream, values)
 

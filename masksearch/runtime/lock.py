@@ -27,14 +27,25 @@ def locked(path: Path, place: str, remedy: str) -> Iterator[None]:
     try:
         lock.acquire(poll_interval=PATIENCE / 4)
     except Timeout:
-        holder = path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        holder = _holder(path)
         raise UsageError(
             f"Another command (process {holder or 'unknown'}) is working in {place}; "
             f"wait for it, or {remedy}."
         ) from None
+    # On Windows nobody, not even this process through another handle, may write to the locked file, read it
+    # or remove it. The file then names no process, and `release` removes it.
     try:
-        path.write_text(f"{os.getpid()}\n", encoding="utf-8")
+        with contextlib.suppress(PermissionError):
+            path.write_text(f"{os.getpid()}\n", encoding="utf-8")
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):
+            path.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(path: Path) -> str:
+    """Returns the process that holds the lock, from the lock file; empty if the file cannot be read."""
+    with contextlib.suppress(OSError):
+        return path.read_text(encoding="utf-8").strip()
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import signal
@@ -44,12 +45,21 @@ def prepare(command: str) -> None:
     if not any(name in os.environ for name in WAITING_OF_THE_USER):
         os.environ[WAITING] = "PASSIVE"
     signal.signal(signal.SIGTERM, _interrupt)
+    _use_utf8()
     if command in COMPUTE_COMMANDS and _may_restart():
         os.environ.update(
             {RESTARTED: "1", **{name: value for name, value in MALLOC.items() if name not in os.environ}}
         )
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def _use_utf8() -> None:
+    """Makes the standard streams UTF-8, as all files are. On Windows, pipes have another encoding by default,
+    which lacks most characters."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if sys.platform == "win32" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def _may_restart() -> bool:

@@ -69,7 +69,9 @@ def content_hash(path: Path) -> str:
         if not path.is_dir():
             return files.hash_file(path)
         found = sorted(entry for entry in path.rglob("*") if entry.is_file())
-        return files.hash_json([[str(entry.relative_to(path)), files.hash_file(entry)] for entry in found])
+        return files.hash_json(
+            [[entry.relative_to(path).as_posix(), files.hash_file(entry)] for entry in found]
+        )
     except OSError as error:
         raise DataError(f"{path} could not be read: {error.strerror}.") from error
 

@@ -48,8 +48,9 @@ class SearchService:
         base = searcher.client.service.base
         reason = unreachable(base)
         if reason:
+            where = "" if base in self.name else f" at {base}"
             message = (
-                f"The search {self.name} cannot be reached at {base} ({reason}); start its server, or "
+                f"The search {self.name}{where} cannot be reached ({reason}); start its server, or "
                 "correct its address."
             )
             return (Fault(message),)
@@ -86,7 +87,7 @@ def _kind_needs(kind: str, store: str) -> Iterator[Need]:
     elif kind == "opensearch":
         yield Package("opensearchpy", "An index of the kind opensearch", "opensearch-py")
         if not store.startswith(("http://", "https://")):
-            yield Broken(f"store is '{store}', but opensearch needs http://HOST:9200/INDEX; set store.")
+            yield Broken("The kind opensearch needs --store http://HOST:9200/INDEX.")
         else:
             yield Server(store, "The OpenSearch server", "start it, or correct store")
 

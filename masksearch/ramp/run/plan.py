@@ -64,6 +64,14 @@ class Plan:
         path = self.work / COPIES
         return np.load(path, mmap_mode="r") if path.exists() else None
 
+    def close(self) -> None:
+        """Closes the files. A later use opens them again."""
+        passages = self.__dict__.pop("passages", None)
+        if passages is not None:
+            passages.close()
+        for name in ("order", "copies"):
+            self.__dict__.pop(name, None)
+
     @property
     def shards(self) -> int:
         """Number of shards."""

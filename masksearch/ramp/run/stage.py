@@ -15,6 +15,7 @@ the same bytes as an uninterrupted one.
 
 from __future__ import annotations
 
+import gc
 import tempfile
 import time
 from collections.abc import Iterator
@@ -86,6 +87,7 @@ class _Run:
         self.plan = prepare(self.settings, self.wanted, self.work)
         with open_engine(self.plan) as engine:
             self._write(engine)
+        del engine  # and with it the index that it has open
         return self._conclude()
 
     def _write(self, engine: Engine) -> None:
@@ -217,6 +219,10 @@ class _Run:
             rejects = self.work / REJECTS
             say(f"  {self._set_aside()}; {rejects} lists them. Run the command again to retry them.")
         else:
+            # Windows cannot remove mapped files. The engine's index is in a reference cycle, so only
+            # `gc.collect` closes it.
+            self.plan.close()
+            gc.collect()
             tidy(self.work)
         return summary
 

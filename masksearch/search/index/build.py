@@ -7,6 +7,7 @@ WORK/vectors/000012.npy     a shard of vectors
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 from collections.abc import Iterable
@@ -42,26 +43,33 @@ def build(
         write_passages(folder, passages)
         if not (folder / TEXTS).stat().st_size:
             raise DataError(f"There is nothing to index: {settings.corpus} holds no text.")
-        stored = StoredPassages(folder)
-        depends: dict[str, Any] = {}
-        packages: tuple[str, ...] = ()
-        with tempfile.TemporaryDirectory(dir=folder, prefix="runs-") as runs:
-            np.save(folder / ORDER, id_order((passage.id for passage in stored), len(stored), Path(runs)))
-            if settings.kind in ("bm25", "hybrid"):
-                bm25.write_bm25(stored, folder, Path(runs), settings.language)
-                depends |= bm25.identity(settings)
-                packages += bm25.PACKAGES
-        texts = corpus_hash(stored)
-        if settings.kind in ("dense", "hybrid"):
-            depends |= _add_vectors(stored, folder, settings, texts, work)
-            packages += _dense_packages()
-        if settings.kind == "hybrid":
-            depends |= {name: getattr(settings.dense, name) for name in ("rrf_k", "rrf_weight", "rrf_depth")}
-        manifest = make_manifest(settings, texts, len(stored.document_starts), len(stored), depends, packages)
+        with contextlib.closing(StoredPassages(folder)) as stored:
+            manifest = _index(stored, folder, settings, work)
         write_manifest(folder, manifest)
     if work is not None:
         remove(work / "vectors")
     return manifest
+
+
+def _index(
+    stored: StoredPassages, folder: Path, settings: IndexSettings, work: Path | None
+) -> dict[str, Any]:
+    """Writes the files of the index next to the stored passages, and returns its manifest."""
+    depends: dict[str, Any] = {}
+    packages: tuple[str, ...] = ()
+    with tempfile.TemporaryDirectory(dir=folder, prefix="runs-") as runs:
+        np.save(folder / ORDER, id_order((passage.id for passage in stored), len(stored), Path(runs)))
+        if settings.kind in ("bm25", "hybrid"):
+            bm25.write_bm25(stored, folder, Path(runs), settings.language)
+            depends |= bm25.identity(settings)
+            packages += bm25.PACKAGES
+    texts = corpus_hash(stored)
+    if settings.kind in ("dense", "hybrid"):
+        depends |= _add_vectors(stored, folder, settings, texts, work)
+        packages += _dense_packages()
+    if settings.kind == "hybrid":
+        depends |= {name: getattr(settings.dense, name) for name in ("rrf_k", "rrf_weight", "rrf_depth")}
+    return make_manifest(settings, texts, len(stored.document_starts), len(stored), depends, packages)
 
 
 def _add_vectors(

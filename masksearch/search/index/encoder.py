@@ -57,7 +57,7 @@ class Encoder:
         if folder.is_dir():
             suffixes = (".safetensors", ".bin", ".json", ".txt", ".model")
             files = sorted(path for path in folder.rglob("*") if path.suffix in suffixes)
-            return hash_json([[str(path.relative_to(folder)), hash_file(path)] for path in files])[:12]
+            return hash_json([[path.relative_to(folder).as_posix(), hash_file(path)] for path in files])[:12]
         commit = getattr(getattr(self._model[0].auto_model, "config", None), "_commit_hash", None)
         return str(commit or "unknown")
 

@@ -74,7 +74,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     The manifest is written last, so a folder with a manifest is complete.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    manifest["files"] = {str(path.relative_to(folder)): path.stat().st_size for path in files}
+    manifest["files"] = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     write_json(folder / MANIFEST, manifest)
     return manifest
 

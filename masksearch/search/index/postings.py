@@ -192,7 +192,7 @@ def id_order(ids: Iterator[str], count: int, folder: Path | None = None) -> Ints
             _place(part, order)
             return order
         path = folder / f"ids-{len(runs)}"
-        with open(path, "w", encoding="ascii") as stream:
+        with open(path, "w", encoding="ascii", newline="\n") as stream:
             stream.writelines(json.dumps(pair) + "\n" for pair in part)
         runs.append(path)
     _place(heapq.merge(*map(_id_run, runs)), order)

@@ -109,6 +109,12 @@ class StoredPassages(Sequence[Passage]):
         self._titles = Vocabulary.load(directory, TITLES)
         self._passage = lru_cache(KEPT)(self._read)
 
+    def close(self) -> None:
+        """Closes the files, without which Windows cannot rename or remove their folder. Nothing can be read
+        afterwards."""
+        self._data.close()
+        del self._passage, self._offsets, self.document_starts, self._titles
+
     def __len__(self) -> int:
         return len(self._offsets) - 1
 

@@ -114,7 +114,7 @@ class GrowingVocabulary:
         hashes = term_hashes(terms)
         numbers = self.terms.find(hashes)
         new = np.flatnonzero(numbers < 0)
-        with open(self._texts, "a", encoding="ascii") as stream:
+        with open(self._texts, "a", encoding="ascii", newline="\n") as stream:
             stream.writelines(json.dumps(terms[place]) + "\n" for place in new.tolist())
         numbers[new] = len(self.terms) + np.arange(len(new), dtype=np.int32)
         self.terms = self.terms.with_more(hashes[new])
@@ -122,7 +122,10 @@ class GrowingVocabulary:
 
     def write_json(self, path: Path) -> None:
         """Writes {term: number} in the file format of bm25s, with one term in memory at a time."""
-        with open(self._texts, encoding="ascii") as texts, open(path, "w", encoding="ascii") as stream:
+        with (
+            open(self._texts, encoding="ascii") as texts,
+            open(path, "w", encoding="ascii", newline="\n") as stream,
+        ):
             stream.writelines(_entries(texts))
 
 

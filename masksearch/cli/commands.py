@@ -8,8 +8,10 @@ import json
 import sys
 from pathlib import Path
 
-from masksearch.cli.flags import given_values, settings_of
+from masksearch.cli.flags import command_settings, named_index
 from masksearch.errors import UsageError
+from masksearch.recipe.products import product_of
+from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
 from masksearch.runtime.progress import say
@@ -24,9 +26,7 @@ def export_command(arguments: argparse.Namespace) -> None:
     from masksearch.interop.export.command import export
     from masksearch.interop.export.settings import ExportSettings
 
-    settings = settings_of(
-        ExportSettings, given_values(arguments, ExportSettings), ("trajectories", "TRAJECTORIES")
-    )
+    settings = command_settings(ExportSettings, arguments, ("trajectories", "TRAJECTORIES"))
     output = Path(arguments.output)
     unlocked = arguments.output == "-" or not output.parent.is_dir()
     with (
@@ -41,7 +41,7 @@ def verl_command(arguments: argparse.Namespace) -> None:
     """`masksearch verl`: writes a configuration of verl that trains with our agent loop."""
     from masksearch.interop.verl.config import write_config
 
-    settings = settings_of(RlSettings, given_values(arguments, RlSettings))
+    settings = command_settings(RlSettings, arguments)
     folder = Path(arguments.output)
     write_config(
         settings,
@@ -62,7 +62,7 @@ def stats_command(arguments: argparse.Namespace) -> None:
 
     if arguments.examples < 0:
         raise UsageError(f"--examples {arguments.examples} is negative; ask for 0 or more.")
-    stats = describe(Path(arguments.tasks), arguments.examples)
+    stats = describe(Path(product_of("tasks", arguments.tasks)), arguments.examples)
     if arguments.json:
         print(json.dumps(stats, ensure_ascii=False, indent=1))
     else:
@@ -74,15 +74,16 @@ def search_command(arguments: argparse.Namespace) -> None:
     from masksearch.search import describe, open_searcher
     from masksearch.text.terms import highlight
 
-    settings = settings_of(AskSettings, given_values(arguments, AskSettings))
+    settings = command_settings(AskSettings, arguments)
     if arguments.k < 1:
         raise UsageError(f"-k {arguments.k} is too few; ask for at least 1 result.")
     if not arguments.query.strip():
         raise UsageError("The query is empty; write a few words to search for.")
+    index = named_index(arguments.index)
     with naming_extras("This search"):
-        searcher = open_searcher(arguments.index, settings.search)
+        searcher = open_searcher(index, settings.search)
         hits = searcher.search([arguments.query], arguments.k)[0]
-    known = describe(arguments.index)
+    known = describe(index)
     if arguments.json:
         rows = [
             {"id": hit.passage.id, "title": hit.passage.title, "text": hit.passage.text, "score": hit.score}
@@ -94,7 +95,7 @@ def search_command(arguments: argparse.Namespace) -> None:
     language = known.get("settings", {}).get("language", "en")
     for rank, hit in enumerate(hits, 1):
         text = printable(hit.passage.text)
-        if sys.stdout.isatty():
+        if colour.shows_colour(sys.stdout):
             text = highlight(text, arguments.query, language)
         print(f"{rank}. {printable(hit.passage.title)}  ({hit.score:.2f})\n   {text}")
     if not hits:
@@ -105,9 +106,10 @@ def serve_command(arguments: argparse.Namespace) -> None:
     """`masksearch serve`: over HTTP until a signal stops it, or with --mcp until standard input ends."""
     from masksearch.search import open_searcher
 
-    settings = settings_of(ServeSettings, given_values(arguments, ServeSettings))
+    settings = command_settings(ServeSettings, arguments)
+    index = named_index(arguments.index)
     with naming_extras("The server"):
-        searcher = open_searcher(arguments.index, settings.search)
+        searcher = open_searcher(index, settings.search)
         if arguments.mcp:
             from masksearch.serving.mcp import serve_mcp
 

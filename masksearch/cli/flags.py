@@ -7,14 +7,17 @@ The help of a flag is the text under its field.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from types import NoneType
-from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from masksearch.cli.parsing import listed, spelled
 from masksearch.errors import UsageError
 from masksearch.recipe import references
+from masksearch.recipe.overrides import merge, set_value
+from masksearch.recipe.products import product_of, with_products
 from masksearch.recipe.validate import Fault, dotted, validate
 from masksearch.runtime.nearest import no_path
 from masksearch.runtime.settings import Settings, field_text, reference_fields
@@ -23,18 +26,30 @@ S = TypeVar("S", bound=Settings)
 DEST = "settings:"
 SHORT_NAMES = {"extractors": "extractor"}
 """Fields whose flag is in the singular, because the user repeats the flag for each value."""
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse with one-sentence errors and without abbreviated flags (a mistyped flag must not match
-    another flag)."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{"allow_abbrev": False, **options})
-
-    def error(self, message: str) -> NoReturn:
-        """Ends the program with status 2."""
-        self.exit(2, f"masksearch: {message[:1].upper()}{message[1:]}; see {self.prog} --help.\n")
+TEXTS = {
+    "url": "URL",
+    "llm": "URL",
+    "host": "HOST",
+    "corpus": "PATH",
+    "store": "PATH",
+    "prompts": "PATH",
+    "cache": "PATH",
+    "record": "PATH",
+    "replay": "PATH",
+    "against": "PATH",
+    "masks": "INT[-INT]",
+    "stages": "INT[-INT]",
+    "title": "TEXT",
+    "query_prompt": "TEXT",
+    "passage_prompt": "TEXT",
+}
+"""Text fields -> kind of value in their help; the others are names."""
+REPEATED = {
+    "many": "Several values by space.",
+    "groups": "Repeat the flag for each name.",
+    "list": "Several values by comma.",
+}
+"""Shape of a field with several values -> how they are written."""
 
 
 def flag(name: str) -> str:
@@ -42,35 +57,91 @@ def flag(name: str) -> str:
     return SHORT_NAMES.get(name, name).replace("_", "-")
 
 
+def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], skip: tuple[str, ...] = ()) -> None:
+    """Adds the flags of `kind`, and `--set` for any of its settings, in groups: one for each nested table."""
+    group = parser.add_argument_group("settings")
+    group.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a setting by its key, such as --set seed=2. Repeat the flag for each key.",
+    )
+    add_flags(group, kind, skip, tables=parser)
+
+
 def add_flags(
-    parser: argparse._ActionsContainer, kind: type[Settings], skip: tuple[str, ...] = (), prefix: str = ""
+    container: argparse._ActionsContainer,
+    kind: type[Settings],
+    skip: tuple[str, ...] = (),
+    prefix: str = "",
+    basic: Collection[str] | None = None,
+    tables: argparse.ArgumentParser | None = None,
 ) -> None:
     """Adds a flag for every field of `kind` that is not in `skip`.
 
-    A flag that the user does not give sets no attribute of the parsed namespace.
+    A flag that the user does not give sets no attribute of the parsed namespace. `basic` are the flags in the
+    short help (`kind.basic` if it is not given). Each nested table gets a group of its own in `tables`.
     """
+    shown = kind.basic if basic is None else basic
+    inner: list[tuple[str, type[Settings]]] = []
     # The help lists required fields first. `model_fields` would list the fields of a base class first.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
         if name in skip:
             continue
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, Settings):
-            add_flags(parser, inner, prefix=f"{prefix}{name}.")
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
+            inner.append((name, field.annotation))
             continue
-        text = f"{field_text(kind, name)}{_default(field)}".strip().replace("%", "%%")
-        options: dict[str, Any] = {
-            "dest": f"{DEST}{prefix}{name}",
-            "default": argparse.SUPPRESS,
-            "help": text,
-        }
-        parser.add_argument(f"--{prefix}{flag(name)}", **options, **_shape(kind, name, field))
+        shape = _shape(kind, name, field)
+        action = container.add_argument(
+            f"--{prefix}{flag(name)}",
+            dest=f"{DEST}{prefix}{name}",
+            default=argparse.SUPPRESS,
+            help=_help(kind, name, field),
+            **shape,
+        )
+        place = f"{prefix}{name}"
+        action.basic = field.is_required() or place in shown  # type: ignore[attr-defined]
+        action.rank = list(shown).index(place) if place in shown else -1  # type: ignore[attr-defined]
+        action.values = [str(choice) for choice in _choices(field.annotation)]  # type: ignore[attr-defined]
+    for name, table in inner:
+        title = f"{prefix}{name}"
+        group = tables.add_argument_group(title, field_text(kind, name)) if tables else container
+        add_flags(group, table, (), f"{title}.", shown, tables)
+
+
+def required(kind: type[Settings], skip: Collection[str] = ()) -> dict[str, str]:
+    """Returns the fields that the user must give: name -> its flag with its value, as in
+    `--model PATH`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    add_flags(parser, kind)
+    return {
+        name: spelled(action)
+        for action in parser._actions
+        if (name := action.dest.removeprefix(DEST)) in kind.model_fields
+        and kind.model_fields[name].is_required()
+        and name not in skip
+    }
+
+
+def _help(kind: type[Settings], name: str, field: FieldInfo) -> str:
+    parts = [field_text(kind, name), REPEATED.get(_several(kind, name, field), ""), _default(field)]
+    return " ".join(part for part in parts if part).replace("%", "%%")
+
+
+def _several(kind: type[Settings], name: str, field: FieldInfo) -> str:
+    """Returns the key of REPEATED for a field with several values; empty for one value."""
+    shape = reference_fields(kind).get(name)
+    if shape in ("many", "groups"):
+        return shape
+    return "list" if isinstance(field.default, tuple) or _is_pairs(kind, name) else ""
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
-        return " (needed)"
+        return "(needed)"
     shown = ",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-    return f" (default: {shown})" if shown not in ("", None) and shown != {} else ""
+    return f"(default: {shown})" if shown not in ("", None) and shown != {} else ""
 
 
 def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
@@ -79,18 +150,28 @@ def _shape(kind: type[Settings], name: str, field: FieldInfo) -> dict[str, Any]:
     if shape == "one":
         return {"metavar": "PATH"}
     if shape == "many":
-        return {"nargs": "+", "action": "extend", "metavar": "FILE"}
+        return {"nargs": "+", "action": "extend", "metavar": "PATH"}
     if shape == "groups":
-        return {"action": "append", "metavar": "NAME=FILE,FILE"}
+        return {"action": "append", "metavar": "NAME=PATH[,PATH...]"}
     if field.annotation is bool:
         return {"action": argparse.BooleanOptionalAction}
     if _is_pairs(kind, name):
-        return {"action": "append", "metavar": "NAME=NUMBER[,...]"}
-    choices = [str(choice) for choice in _choices(field.annotation)]
-    metavar = "|".join(choices) if choices else name.rpartition("_")[2].upper()
+        return {"action": "append", "metavar": "NAME=FLOAT[,...]"}
+    metavar = value_name(name, field.annotation)
     if isinstance(field.default, tuple):
         return {"action": "append", "metavar": f"{metavar}[,...]"}
     return {"metavar": metavar}
+
+
+def value_name(name: str, annotation: Any) -> str:
+    """Returns the kind of a field's value for the help: FLOAT, INT, PATH, URL, NAME, ... or `{a,b}`."""
+    choices = [str(choice) for choice in _choices(annotation)]
+    if choices:
+        return "{" + ",".join(choices) + "}"
+    while get_args(annotation):
+        annotation = next(part for part in get_args(annotation) if part not in (NoneType, Ellipsis))
+    numbers = {int: "INT", float: "FLOAT"}
+    return numbers.get(annotation) or TEXTS.get(name, "NAME")
 
 
 def _is_pairs(kind: type[Settings], name: str) -> bool:
@@ -109,6 +190,14 @@ def _choices(annotation: Any) -> list[Any]:
     if getattr(annotation, "__origin__", None) is Literal:
         return inner
     return _choices(inner[0]) if inner else []
+
+
+def set_values(overrides: Sequence[str]) -> dict[str, Any]:
+    """Returns the settings given by `--set KEY=VALUE`, nested like the settings class."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        set_value(values, override)
+    return values
 
 
 def given_values(namespace: argparse.Namespace, kind: type[Settings]) -> dict[str, Any]:
@@ -159,22 +248,51 @@ def _group(text: str) -> tuple[str, list[str]]:
     return name, paths.split(",")
 
 
-def settings_of(kind: type[S], values: Mapping[str, Any], positional: tuple[str, str] | None = None) -> S:
-    """Validates `values` and returns them as settings of the class `kind`.
+def settings_of(
+    kind: type[S],
+    values: Mapping[str, Any],
+    positional: tuple[str, str] | None = None,
+    overridden: Sequence[str] = (),
+) -> S:
+    """Validates `values` and returns them as settings of the class `kind`, with products in place of stage
+    folders.
 
     Raises UsageError that names the wrong flag or the wrong positional argument. `positional` is the field of
-    the positional argument and the argument's name in messages.
+    the positional argument and the argument's name in messages, `overridden` the keys that `--set` gave.
     """
 
     def spell(key: tuple[str | int, ...]) -> str:
         names = [part for part in key if isinstance(part, str) and not part.startswith("[")]
+        if any(dotted(names).startswith(known) for known in overridden):
+            return f"--set {dotted(names)}"
         return positional[1] if positional and key[:1] == positional[:1] else "--" + dotted(names, flag)
 
     try:
-        settings = validate(kind, values, strict=False)
+        given = validate(kind, values, strict=False)
     except Fault as fault:
-        raise UsageError(f"{spell(fault.key)} {fault}") from None
+        raise UsageError(f"{listed(map(spell, (fault.key, *fault.others)))} {fault}") from None
+    try:
+        settings = with_products(given)
+    except Fault as fault:
+        raise UsageError(f"{spell(fault.key)}: {fault}") from None
     for field, value in references.inputs(settings):
         if not references.exists(field, value):
             raise UsageError(f"{spell((field,))}: there is no file or folder {value}{no_path(value)}")
     return settings
+
+
+def command_settings(
+    kind: type[S], arguments: argparse.Namespace, positional: tuple[str, str] | None = None
+) -> S:
+    """Returns the settings of a command that is not a stage: those of `--set`, then those of the flags."""
+    overridden = tuple(override.partition("=")[0].strip() for override in getattr(arguments, "set", ()))
+    values = merge(set_values(getattr(arguments, "set", ())), given_values(arguments, kind))
+    return settings_of(kind, values, positional, overridden)
+
+
+def named_index(value: str) -> str:
+    """Returns the index that the argument INDEX names: a stage or run that made one stands for it."""
+    try:
+        return product_of("index", value)
+    except UsageError as error:
+        raise UsageError(f"INDEX: {error}") from None

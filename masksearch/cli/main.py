@@ -16,7 +16,7 @@ from pathlib import Path
 
 from masksearch.cli.parser import build_parser
 from masksearch.errors import MaskSearchError, PreflightError
-from masksearch.runtime import process
+from masksearch.runtime import colour, process
 from masksearch.runtime.disk import disk_is_full
 
 
@@ -25,7 +25,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Without `argv` it also sets up this process (runtime/process.py).
     """
-    arguments = build_parser().parse_args(argv)
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return 0
     if argv is None:
         process.prepare(arguments.command)
     try:
@@ -52,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         if getattr(arguments, "debug", False):
             traceback.print_exc()
-        print(f"masksearch: {sentence(error)}", file=sys.stderr)
+        prefix = colour.red(colour.bold("masksearch:", sys.stderr), sys.stderr)
+        print(f"{prefix} {sentence(error)}", file=sys.stderr)
         return error.exit_status if isinstance(error, MaskSearchError) else 1
 
 

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from masksearch.cli.flags import given_values, settings_of
+from masksearch.cli.flags import command_settings
 from masksearch.errors import MaskSearchError, UsageError
 from masksearch.protocols import Searcher
 from masksearch.ramp.settings import MaskSettings
@@ -27,7 +27,7 @@ MASKS = (1, 2, 3)
 
 def rewards_command(arguments: argparse.Namespace) -> None:
     """Runs `masksearch rewards audit`. Raises MaskSearchError if an attack pays under the default reward."""
-    settings = settings_of(RewardAuditSettings, given_values(arguments, RewardAuditSettings))
+    settings = command_settings(RewardAuditSettings, arguments)
     rewards = chosen_rewards(settings)
     if settings.tasks and not settings.index:
         raise UsageError(

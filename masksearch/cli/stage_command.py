@@ -4,8 +4,9 @@ Outside a run, a stage writes its product to `-o`, and the files that it resumes
 `OUTPUT.work`. This folder is kept if it holds trajectories or logs. A command with the same output but other
 settings clears the folder first.
 
-If `-o` is the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), the command works in that stage's
-folder and writes the same marks as the run. `masksearch run` then counts the stage as done.
+If `-o` is the product of a stage inside a run (`RUN/stages/NAME/PRODUCT`), or `--out` names the run of a
+recipe's stage, the command works in that stage's folder and writes the same marks as the run. `masksearch
+run` then counts the stage as done.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from masksearch.cli.flags import given_values, settings_of
+from masksearch.cli.flags import given_values, set_values, settings_of
+from masksearch.cli.recipe_stage import recipe_stage
 from masksearch.errors import UsageError
 from masksearch.evaluation.compare.run_folder import comparisons
 from masksearch.evaluation.settings import CompareSettings
-from masksearch.recipe.load import Stage, load_recipe
 from masksearch.recipe.overrides import merge
 from masksearch.recipe.preflight.check import check_command
 from masksearch.recipe.run import done_record, outcome
@@ -38,25 +39,38 @@ from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
 from masksearch.runtime.progress import human_time, say
 from masksearch.runtime.resume import WorkFolder, settings_key
-from masksearch.runtime.settings import Settings, replace_references
+from masksearch.runtime.settings import Settings
 
 
 def stage_command(arguments: argparse.Namespace) -> None:
     """Runs a command such as `masksearch mask`, `sft` or `eval`."""
     spec = STAGES[arguments.kind]
-    values = given_values(arguments, spec.settings)
-    if arguments.recipe:
-        values = merge(_recipe_values(spec, arguments), values)
-    settings = settings_of(spec.settings, values, arguments.positional)
-    run_dir = Path(arguments.run_dir) if spec.takes_run else None
-    for name, chosen in _expanded(settings, arguments.output).items():
-        summary = _do(spec, chosen, arguments.output, run_dir)
+    flags = given_values(arguments, spec.settings)
+    known = recipe_stage(spec, arguments)
+    output, run_dir = arguments.output, getattr(arguments, "run_dir", None)
+    if known is None:
+        overridden = tuple(override.partition("=")[0].strip() for override in arguments.set)
+        settings = settings_of(
+            spec.settings, merge(set_values(arguments.set), flags), arguments.positional, overridden
+        )
+    else:
+        values = merge(known.values(), flags)
+        known.check_needs(values)
+        settings = settings_of(spec.settings, values, arguments.positional)
+        if known.inside:
+            output, run_dir = known.product, run_dir or str(known.run)
+    place = None
+    if known and known.inside and spec.takes_run:
+        folder = known.folder_of_whole_run(settings)
+        place = _Place(folder, known.run / ".lock", str(known.run), known.run)
+    for name, chosen in _expanded(settings, output).items():
+        summary = _do(spec, chosen, output, Path(run_dir) if run_dir else None, place)
         if not ranks.is_first():
             return
         if summary.get("table"):
             print(f"{name}\n\n{summary['table']}\n" if name else summary["table"])
-        elif arguments.output:
-            say(f"{arguments.output}{outcome(summary)}")
+        elif output:
+            say(f"{output}{outcome(summary)}")
 
 
 def _expanded(settings: Settings, output: str | None) -> dict[str, Settings]:
@@ -76,13 +90,19 @@ def _expanded(settings: Settings, output: str | None) -> dict[str, Settings]:
     return dict(found) if len(found) > 1 else dict.fromkeys([""], next(iter(found.values())))
 
 
-def _do(spec: StageKind, settings: Settings, output: str | None, run_dir: Path | None) -> dict[str, Any]:
+def _do(
+    spec: StageKind,
+    settings: Settings,
+    output: str | None,
+    run_dir: Path | None,
+    place: _Place | None = None,
+) -> dict[str, Any]:
     """Runs the stage and returns its summary.
 
     Without an output, or with `-`, the stage works in a temporary folder; `-` prints the product.
     """
     if output is not None and (output != "-" or spec.marker):
-        return _into(spec, settings, _checked(spec, Path(output)), run_dir)
+        return _into(spec, settings, _checked(spec, Path(output)), run_dir, place)
     with tempfile.TemporaryDirectory() as folder:
         check_command(spec, settings, Path(folder))
         product = Path(folder) / spec.product
@@ -115,14 +135,19 @@ def _place(spec: StageKind, settings: Settings, output: Path, run_dir: Path | No
     return _Place(folder, output.with_name(f".{output.name}.lock"), str(work), None)
 
 
-def _into(spec: StageKind, settings: Settings, output: Path, run_dir: Path | None) -> dict[str, Any]:
-    """Runs the stage with its product at `output`, locked against any other command with the same output."""
+def _into(
+    spec: StageKind, settings: Settings, output: Path, run_dir: Path | None, place: _Place | None
+) -> dict[str, Any]:
+    """Runs the stage with its product at `output`, locked against any other command with the same output.
+
+    `place` is found from the output if it is not given.
+    """
     if ranks.count() > 1 and spec.kind not in ranks.TRAINS:
         raise UsageError(
             f"`masksearch {spec.kind}` is one process; start it without a launcher. "
             f"A launcher may start several processes of: {', '.join(ranks.TRAINS)}."
         )
-    place = _place(spec, settings, output, run_dir)
+    place = place or _place(spec, settings, output, run_dir)
     # Every rank reads the marks itself. All ranks find the same marks, because rank 0 never changes the marks
     # of a finished stage.
     if place.run is not None and (done := place.work.complete()):
@@ -227,31 +252,3 @@ def _checked(spec: StageKind, output: Path) -> Path:
             f"-o {output} is a folder that holds other things than a {spec.product}; choose another name."
         )
     return output
-
-
-def _recipe_values(spec: StageKind, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Returns a stage's settings from a recipe.
-
-    The names of other stages are replaced by the paths of their products: in the run that contains `-o`,
-    otherwise in the folder runs/NAME.
-    """
-    recipe = load_recipe(arguments.recipe)
-    stage = recipe.stage(arguments.stage) if arguments.stage else _only(arguments.recipe, spec, recipe.stages)
-    if stage.spec.kind != spec.kind:
-        raise UsageError(f"--stage {stage.name} is of the kind '{stage.spec.kind}', not '{spec.kind}'.")
-    run = run_of(spec, Path(arguments.output)) if arguments.output else None
-    root = (run or Path("runs") / recipe.name) / STAGE_FOLDERS
-    products = {other.name: str(root / other.name / other.spec.product) for other in recipe.stages}
-    return replace_references(stage.settings, lambda field, value, many: [products.get(value, value)])
-
-
-def _only(recipe_path: str, spec: StageKind, stages: tuple[Stage, ...]) -> Stage:
-    found = [stage for stage in stages if stage.spec.kind == spec.kind]
-    if not found:
-        raise UsageError(f"{recipe_path} has no stage of the kind {spec.kind}.")
-    if len(found) > 1:
-        names = ", ".join(stage.name for stage in found)
-        raise UsageError(
-            f"{recipe_path} has several stages of the kind {spec.kind}; choose one with --stage: {names}."
-        )
-    return found[0]

@@ -12,5 +12,7 @@ DEFAULT_MODEL = "smollm2-135m"
 class ModelSettings(Settings):
     """Writes a model as a plain checkpoint folder."""
 
+    basic = ("source",)
+
     source: str = DEFAULT_MODEL
     """The model: `smollm2-135m` (packaged), a checkpoint folder, or its name on a model hub."""

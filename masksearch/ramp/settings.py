@@ -28,6 +28,21 @@ def mask_range(text: str) -> tuple[int, int]:
 class MaskSettings(Settings):
     """Turns a corpus into RAMP tasks."""
 
+    basic = (
+        "corpus",
+        "index",
+        "masks",
+        "limit",
+        "split",
+        "extractors",
+        "strategy",
+        "hide_source",
+        "exclude",
+        "language",
+        "workers",
+        "seed",
+    )
+
     corpus: str = ""
     """Corpus to mask. Empty: the corpus of `index`; without an index, wiki-summaries:en."""
     index: Ref = ""

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from masksearch.errors import RecipeError
+from masksearch.errors import RecipeError, UsageError
 from masksearch.recipe import references, shipped
 from masksearch.recipe.overrides import merge, set_value
+from masksearch.recipe.products import product_of
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, Registry, StageKind
 from masksearch.recipe.validate import Fault, dotted, validate
@@ -225,7 +226,11 @@ class _Loader:
 
         def exact(field: str, value: str, many: bool) -> list[str]:
             if value not in self.names:
-                return [references.locate(value, self.roots)]
+                located = references.locate(value, self.roots)
+                try:
+                    return [product_of(field, located)]
+                except UsageError as error:
+                    raise self._error(f"{key}.{field}", f"cannot be used: {error}") from None
             found = self.names[value]
             if instance.table.per_seed and len(found) and found != [value]:
                 return [f"{value}-s{instance.seed}"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,6 +33,10 @@ class Settings(BaseModel):
     its description."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    basic: ClassVar[tuple[str, ...]] = ()
+    """Settings that most people need: the short help of a command shows them and the required ones. A setting
+    of a nested table is written `agent.top_k`."""
 
 
 def field_text(kind: type[Settings], name: str) -> str:

@@ -106,6 +106,8 @@ class RewardAuditSettings(Settings):
     The agent loop rolls the attacks out, and they are scored as in training.
     """
 
+    basic = ("reward", "tasks", "index", "limit")
+
     reward: tuple[str, ...] = ()
     """Rewards to audit: default, em, f1, recall, recall-length, judge, first (F1 without gates, the first
     reward of this project). Empty: all, with judge only if `judge.url` is given."""

@@ -50,6 +50,8 @@ class DenseSettings(Settings):
 class IndexSettings(Settings):
     """Cuts a corpus into passages and indexes them."""
 
+    basic = ("corpus", "kind", "max_words", "limit", "language", "workers", "store")
+
     corpus: str = DEFAULT_CORPUS
     """Corpus to index: a file or folder of documents, - (JSON Lines from standard input), hf:OWNER/NAME,
     or the packaged wiki-summaries:en (also es, fr)."""
@@ -119,6 +121,8 @@ class SearchSettings(Settings):
 
 class AskSettings(Settings):
     """Searches an index, or a search service on the network."""
+
+    basic = ("search.rerank", "search.cache", "search.timeout")
 
     search: SearchSettings = SearchSettings()
     """Wrappers around the search back end."""

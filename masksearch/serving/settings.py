@@ -11,6 +11,8 @@ from masksearch.search.settings import SearchSettings
 class ServeSettings(Settings):
     """Answers the searches of other programs, over HTTP or over the Model Context Protocol."""
 
+    basic = ("host", "port", "default_k", "max_k")
+
     host: str = "127.0.0.1"
     """Address to listen on. By default only programs on this machine can connect; there is no
     authentication."""

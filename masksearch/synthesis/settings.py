@@ -67,6 +67,8 @@ class AgentsSettings(Settings):
 class SynthesizeSettings(Settings):
     """Turns tasks or questions into trajectories."""
 
+    basic = ("tasks", "index", "teacher", "oracle", "limit", "llm", "model", "concurrency", "seed")
+
     tasks: Ref
     """File of RAMP tasks or questions."""
     index: Ref

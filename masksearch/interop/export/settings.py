@@ -31,6 +31,8 @@ ENDINGS: dict[Target, tuple[str, ...]] = {
 class ExportSettings(Settings):
     """Writes trajectories as training data for TRL, LLaMA-Factory or verl; for verl also tasks for RL."""
 
+    basic = ("to", "shape", "model", "max_length", "all")
+
     trajectories: Refs = Field(min_length=1)
     """Files or folders of trajectories; with `to` = verl, tasks or questions are possible too."""
     to: Target

@@ -9,7 +9,8 @@ import tracemalloc
 import pytest
 from kit.export_fakes import EVIL, bad, good, lines, question, save, settings_for, trajectory
 
-from masksearch.cli.flags import DEST, Parser, add_flags, given_values, settings_of
+from masksearch.cli.flags import DEST, add_flags, given_values, settings_of
+from masksearch.cli.parsing import Parser
 from masksearch.errors import DataError, FormatError, MissingExtraError, UsageError
 from masksearch.interop.export.chat import has_special_token, neutralise_results
 from masksearch.interop.export.command import export
@@ -185,7 +186,7 @@ def test_flags(tmp_path):
     ):
         with pytest.raises(UsageError, match=message):
             read(*argv)
-    assert "rows that `sft` trains on" in " ".join(parser.format_help().split())
+    assert "rows that `sft` trains on" in " ".join(parser.format_help(everything=True).split())
 
 
 def test_without_the_packages(tmp_path, monkeypatch):

@@ -216,6 +216,7 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
     assert printable("a\x1b[31mb\nc") == "a [31mb c"
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(here: Path) -> None:
     main(["index", "docs.jsonl", "-o", "index", "-q"])
     reader, writer = os.pipe()
@@ -243,6 +244,7 @@ def test_interrupted_it_says_how_to_go_on(here: Path, number: int) -> None:
     assert not Path("index").exists()
 
 
+@pytest.mark.slow
 def test_run_starts_anew_once_with_the_allocator_set(here: Path) -> None:
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("MALLOC", "MASKSEARCH"))

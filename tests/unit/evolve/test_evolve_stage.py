@@ -24,6 +24,8 @@ from masksearch.runtime.records import read_records
 from masksearch.train.settings import SftSettings
 from masksearch.types import Trajectory
 
+pytestmark = pytest.mark.slow
+
 HERE = REPOSITORY / "tests"
 
 

@@ -18,8 +18,8 @@ from kit.waiting import wait_for
 
 from masksearch.errors import MaskSearchError, MissingExtraError, UsageError
 from masksearch.recipe.load import load_recipe
-from masksearch.recipe.run import run_recipe
 from masksearch.recipe.plan.timing import rough_time
+from masksearch.recipe.run import run_recipe
 from masksearch.runtime.lock import locked
 
 RECIPE = """
@@ -279,6 +279,7 @@ run_recipe(load_recipe("slow.toml", [], FAKES), sys.argv[1])
     ("number", "status"),
     [(signal.SIGKILL, "running"), (signal.SIGTERM, "interrupted"), (signal.SIGINT, "interrupted")],
 )
+@pytest.mark.slow
 def test_killed_in_the_middle_of_a_stage_it_ends_in_the_same_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, status: str
 ) -> None:

@@ -545,6 +545,7 @@ def test_control_characters_are_shown() -> None:
     assert visible_controls("Beyoncé, 北京, عربي 👩\u200d🚀") == "Beyoncé, 北京, عربي 👩\u200d🚀"
 
 
+@pytest.mark.slow
 def test_page_and_python_show_the_same_characters() -> None:
     script = (Path(masksearch.report.__file__).parent / "page" / "text.js").read_text()
     found = re.search(r"CONTROLS = /\[(.*?)\]\|\[(.*?)\]/gu", script)

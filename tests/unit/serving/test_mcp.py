@@ -52,6 +52,7 @@ def text_of(result: Any) -> str:
     return str(result.content[0].text)
 
 
+@pytest.mark.slow
 def test_an_agent_lists_the_tools_and_calls_them_over_standard_input_and_output() -> None:
     async def use(client: Client) -> None:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
@@ -156,6 +157,7 @@ def test_a_search_that_fails_is_an_error_of_the_tool() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_a_signal_ends_it_though_it_waits_for_input(number: signal.Signals) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -170,6 +172,7 @@ def test_a_signal_ends_it_though_it_waits_for_input(number: signal.Signals) -> N
         assert process.stdout.read() == b""
 
 
+@pytest.mark.slow
 def test_it_ends_where_standard_input_ends() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], input=b"no JSON\n", capture_output=True, timeout=LONG, check=False

@@ -253,6 +253,7 @@ def test_no_attack_becomes_a_special_token(tokenizer: Any) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_no_attack_becomes_a_special_token_of_the_real_model(smollm2: Any) -> None:
     check_tokens(smollm2, block)
     assert raw_tokens(smollm2) == added(smollm2)

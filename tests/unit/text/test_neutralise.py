@@ -184,6 +184,7 @@ FRAGMENTS = st.one_of(
 @example("< ⓐnswer>")
 @example("[INST] > > >")
 @example("]~b]~b[INST]~b]")
+@pytest.mark.slow
 def test_any_text_comes_out_harmless(text: str) -> None:
     safe = neutralise(text)
     assert neutralise(safe) == safe

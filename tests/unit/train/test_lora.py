@@ -46,6 +46,7 @@ def test_merged_weights_compute_what_the_adapted_model_does(tiny_model):
 
 
 @needs_peft
+@pytest.mark.slow
 def test_a_stage_leaves_a_plain_checkpoint(tmp_path, tiny_checkpoint):
     given = {
         "model": str(tiny_checkpoint),

@@ -148,6 +148,7 @@ def test_the_first_loss_is_the_mean_over_model_tokens(undisturbed, tiny_model, t
 
 
 @pytest.mark.parametrize("killed_at", [1, 5])
+@pytest.mark.slow
 def test_a_killed_run_ends_as_an_undisturbed_one(undisturbed, tmp_path, monkeypatch, killed_at):
     settings, folder, _ = undisturbed
     log = Recorder.on_log
@@ -266,6 +267,7 @@ def test_an_answer_is_right_where_all_its_tokens_are_the_likeliest():
     assert answers_right(top[:1], labelled[:1], [Encoded([0], [0])]) == [False]
 
 
+@pytest.mark.slow
 def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch, tiny_checkpoint):
     settings = sft_settings(
         model=str(tiny_checkpoint), trajectories=(write_masked(tmp_path / "t.jsonl", range(8)),),
@@ -298,6 +300,7 @@ def test_a_run_with_a_curriculum_goes_on_as_if_nothing_had_been(tmp_path, monkey
     assert farthest(weights(tmp_path / "out"), weights(tmp_path / "whole" / "out")) < 1e-6
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_with_the_last_good_state(undisturbed, tmp_path, monkeypatch):
     settings, _, _ = undisturbed
     original = SparseHeadTrainer.compute_loss

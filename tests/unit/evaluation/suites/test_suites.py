@@ -483,6 +483,7 @@ def test_sheets_round_trip(tmp_path_factory: pytest.TempPathFactory, pairs: list
     ),
     st.integers(0, 5),
 )
+@pytest.mark.slow
 def test_freshqa_round_trips_below_any_remarks(
     tmp_path_factory: pytest.TempPathFactory, facts: list[tuple[str, list[str], bool]], remarks: int
 ) -> None:
@@ -537,6 +538,7 @@ PARAGRAPHS = st.dictionaries(
 
 
 @given(PARAGRAPHS, WORDS, st.data())
+@pytest.mark.slow
 def test_multi_hop_rows_read_alike_in_each_shape(
     tmp_path_factory: pytest.TempPathFactory, texts: dict[str, list[str]], asked: str, data: st.DataObject
 ) -> None:

@@ -147,6 +147,7 @@ TEXTS = st.lists(st.from_regex(r"[a-z ]{0,6}", fullmatch=True), min_size=1, max_
 @given(
     st.lists(st.dictionaries(st.sampled_from("ABCDE"), TEXTS, min_size=1), min_size=1, max_size=4), st.data()
 )
+@pytest.mark.slow
 def test_every_passage_once_and_every_gold_id_in_the_corpus(
     tmp_path_factory: pytest.TempPathFactory, contexts: list[dict[str, list[str]]], data: st.DataObject
 ) -> None:

@@ -241,6 +241,7 @@ def test_special_tokens_in_model_turns(text, found):
     assert has_special_token(one) is found
 
 
+@pytest.mark.slow
 def test_memory_is_flat(tmp_path):
     def peak(count):
         path = tmp_path / f"{count}.jsonl"

@@ -78,6 +78,7 @@ def test_rows_of_tokens_are_the_rows_that_sft_trains_on(
     assert rows == [(row.input_ids, row.labels) for row in expected]
 
 
+@pytest.mark.slow
 def test_messages_carry_loss_where_rows_of_tokens_do(trained, tmp_path):
     kept, path = trained
     tokenizer = make_tiny_tokenizer(chat_template=GENERATION)

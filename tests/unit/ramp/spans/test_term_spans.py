@@ -75,6 +75,7 @@ def test_spanish_and_french(language, text, terms):
     assert found(text, language) == terms
 
 
+@pytest.mark.slow
 def test_chinese():
     pytest.importorskip("jieba")
     text = "光合作用是植物利用叶绿素将二氧化碳和水转化为葡萄糖的过程，政府与人民在北京。"

@@ -100,6 +100,7 @@ def test_the_tasks_are_what_they_should_be(cases: list[Case]) -> None:
         )
 
 
+@pytest.mark.slow
 def test_under_the_default_reward_no_attack_pays(found: Audit) -> None:
     assert found.failures("default") == []
     outcomes = found.outcomes["default"]
@@ -176,6 +177,7 @@ def judging() -> Iterator[Callable[..., JudgeSettings]]:
         endpoint.close()
 
 
+@pytest.mark.slow
 def test_a_fair_judge(cases: list[Case], searcher: Searcher, judging: Callable[..., JudgeSettings]) -> None:
     found = audited(cases, searcher, "judge", judge=judging(fair))
     assert found.failures("judge") == []
@@ -184,6 +186,7 @@ def test_a_fair_judge(cases: list[Case], searcher: Searcher, judging: Callable[.
     assert all(outcome.left_out == 0 for outcome in found.outcomes["judge"].values())
 
 
+@pytest.mark.slow
 def test_a_judge_that_repeats_what_it_is_told_gives_no_verdict(
     cases: list[Case], searcher: Searcher, judging: Callable[..., JudgeSettings]
 ) -> None:

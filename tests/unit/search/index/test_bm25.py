@@ -223,6 +223,7 @@ def test_document_frequency_is_that_of_the_rarest_term(searcher):
     st.integers(1, 50),
     st.data(),
 )
+@pytest.mark.slow
 def test_compiled_code_finds_the_same_rows_and_bits(texts, k, data):
     passages = [
         passage(f"p{(number * 7) % 40:02d}", "", " ".join(words)) for number, words in enumerate(texts)
@@ -272,6 +273,7 @@ print(json.dumps([compiled() is None, manifest["fingerprint"], ranked]))
 """
 
 
+@pytest.mark.slow
 def test_the_index_is_the_same_without_numba(tmp_path):
     pytest.importorskip("numba")
     (compiled, *expected), (missing, *found) = (

@@ -412,6 +412,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES)
+@pytest.mark.slow
 def test_any_json_is_parsed_or_rejected(payload: Any) -> None:
     for name in NAMES:
         provider = web_provider(name)

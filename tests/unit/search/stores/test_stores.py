@@ -50,6 +50,7 @@ def settings(request: pytest.FixtureRequest, node: Node) -> IndexSettings:
     )
 
 
+@pytest.mark.slow
 def test_finds_the_same_passages_as_the_local_index(tmp_path: Path, settings: IndexSettings) -> None:
     manifest = build_store(MORE, tmp_path / "index", settings)
     searcher = open_searcher(str(tmp_path / "index"))

@@ -52,6 +52,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return save_cross_encoder(tmp_path_factory.mktemp("cross") / "tiny")
 
 
+@pytest.mark.slow
 def test_threads_share_it_and_it_pickles(model: str) -> None:
     searcher = Reranked(PLAIN, *load_cross_encoder(model, batch=3), 10)
     expected = searcher.search(QUERIES, 5)

@@ -280,6 +280,7 @@ def _ask_all(folder: str, times: int) -> None:
         assert searcher.search([f"radium {number % 25}", "curie"], 5)[1] == PLAIN.search(["curie"], 5)[0]
 
 
+@pytest.mark.slow
 def test_processes_share_a_cache(tmp_path: Path) -> None:
     build(PASSAGES, tmp_path / "index", IndexSettings())
     context = multiprocessing.get_context("spawn")
@@ -294,6 +295,7 @@ def test_processes_share_a_cache(tmp_path: Path) -> None:
     assert inner.asked == []
 
 
+@pytest.mark.slow
 def test_cached_results_survive_a_kill(tmp_path: Path) -> None:
     build(PASSAGES, tmp_path / "index", IndexSettings())
     worker = multiprocessing.get_context("spawn").Process(target=_ask_all, args=(str(tmp_path), 10**6))
@@ -367,6 +369,7 @@ def test_a_record_belongs_to_one_searcher(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("kind", "expected"), [("drop", 0.3), ("distract", 0.3), ("fail", 0.3), ("shuffle", 0.3)]
 )
+@pytest.mark.slow
 def test_noise_occurs_at_its_rate(kind: str, expected: float) -> None:
     many = Bm25Searcher.in_memory(PASSAGES)
     noisy = Noisy(many, NoiseSettings(**{kind: expected}))
@@ -448,6 +451,7 @@ def test_results_are_ordered_by_the_scorer_and_ties_by_id() -> None:
     assert searcher.fingerprint != Reranked(PLAIN, scorer, "by length", 10).fingerprint
 
 
+@pytest.mark.slow
 def test_a_real_cross_encoder_orders_by_its_own_scores(tmp_path: Path) -> None:
     import torch
     from sentence_transformers import CrossEncoder

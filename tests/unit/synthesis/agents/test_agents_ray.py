@@ -17,6 +17,8 @@ from masksearch.synthesis.agents.stage import REJECTS, run_agents
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import MaskedTask, Passage, Question
 
+pytestmark = pytest.mark.slow
+
 ray = pytest.importorskip("ray", reason="ray is not installed: pip install ray[data]")
 pytest.importorskip("ray.data")
 

@@ -175,6 +175,7 @@ def test_weights_come_before_each_steps_rollouts_and_these_are_trained_on(
     assert all(len(record.ids) == len(record.mask) == len(record.logprobs) for record in records)
 
 
+@pytest.mark.slow
 def test_measuring_and_judging_the_last_weights_goes_by_the_same_weights(vllm, settings, tmp_path):
     heldout = tmp_path / "held.jsonl"
     heldout.write_text('{"id": "h", "question": "Who is Hal?", "answers": ["Hal"]}\n', encoding="utf-8")
@@ -196,6 +197,7 @@ def test_measuring_and_judging_the_last_weights_goes_by_the_same_weights(vllm, s
     assert len(loaded) == 4 * len(list(vllm.engine.tiny.model.parameters()))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_brings_the_weights_of_its_state(vllm, settings, tmp_path, monkeypatch):
     original = rl.Recorder.on_save
 
@@ -314,6 +316,7 @@ def test_what_trl_says_of_a_server_is_a_sentence(vllm, settings, tmp_path, monke
         run_rl(settings(rollouts="vllm-server"), tmp_path / "out", tmp_path / "work")
 
 
+@pytest.mark.slow
 def test_rollouts_that_vllm_broke_off_are_not_learnt_from(vllm, settings, tmp_path, monkeypatch):
     add, numbers = vllm.engine.add_request, iter(range(1000))
 

@@ -283,6 +283,7 @@ def test_rows_without_loss_are_not_computed(tiny_checkpoint):
 
 
 @pytest.mark.parametrize("moment", ["after step 1", "in step 2"])
+@pytest.mark.slow
 def test_a_killed_run_ends_as_an_undisturbed_one(ran, tmp_path, monkeypatch, moment, tiny_checkpoint):
     settings, folder, _, _, _ = ran
     method = "on_save" if moment == "after step 1" else "on_log"

@@ -24,6 +24,8 @@ from masksearch.train.rl.trainer import DapoTrainer
 from masksearch.train.settings import RlSettings
 from masksearch.types import MaskedTask
 
+pytestmark = pytest.mark.slow
+
 needs_peft = pytest.mark.skipif(
     importlib.util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)"
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import ArgumentParser
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -82,8 +82,7 @@ def makefile() -> str:
 
 @cache
 def parsers() -> dict[str, ArgumentParser]:
-    found = next(action for action in build_parser()._actions if isinstance(action, _SubParsersAction))
-    return dict(found.choices)
+    return {name: parser.filled() for name, parser in build_parser().commands.items()}
 
 
 @cache

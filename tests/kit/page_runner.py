@@ -108,6 +108,7 @@ class Runner:
             script.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m masksearch "$@"\n')
             script.chmod(0o755)
         environment = {**os.environ, **self._variables(), "MASKSEARCH_RESTARTED": "1"}
+        environment["HOME"] = str(self.folder)  # `~` of a page is no place of the developer
         environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
         environment["PYTHONPATH"] = str(REPOSITORY)
         done = subprocess.run(
@@ -246,6 +247,8 @@ class Runner:
 
     def python(self, words: list[str]) -> str:
         """Checks that a script exists and has the flags; verl's trainer needs its written configuration."""
+        if words[:2] == ["-m", "venv"]:
+            return ""
         if words[0] == "-m":
             if not _FOREIGN.search(words[1]):
                 raise PageError(f"python -m {words[1]} is not known here.")

@@ -211,7 +211,9 @@ def before_after(found: Conclusion) -> str:
 
 
 def headline(found: Conclusion, example: Example) -> str:
-    return next(one.text for one in found.headlines if one.suite == example.suite)
+    """Returns the first sentence of the headline of the example's suite."""
+    text = next(one.text for one in found.headlines if one.suite == example.suite)
+    return text.partition(". ")[0].rstrip(".") + "."
 
 
 def column(account: Account, width: float) -> Column:
@@ -223,8 +225,8 @@ def column(account: Account, width: float) -> Column:
         rows += part_rows(part, width)
     style = "good" if account.right else "bad"
     verdict = "right" if account.right else "wrong" if account.valid else "not in the asked form"
-    rows.append(("answer", account.answer or "(none)", style))
-    rows.append(("", verdict, style))
+    answer = f"{account.answer}  ({verdict})" if account.answer else f"({verdict})"
+    rows.append(("answer", answer, style))
     return Column(tuple(rows))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ TRIAL = "Say OK."
 """Message of the trial request."""
 TRIAL_TOKENS = 16
 """Tokens of the trial's answer; some servers refuse smaller limits."""
+LONGEST_HEADER = 100_000_000
+"""Longest header of a safetensors file, in bytes (a limit of the format)."""
 _BILLIONS = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([BM])(?![A-Za-z0-9])", re.IGNORECASE)
 
 
@@ -192,16 +195,14 @@ def _stored_parameters(path: Path) -> int:
     """Returns the number of values in a safetensors file, from its header."""
     try:
         with open(path, "rb") as stream:
-            header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+            size = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(size if size <= LONGEST_HEADER else 0))
     except (OSError, ValueError):
         return 0
     total = 0
     for name, tensor in header.items():
         if name != "__metadata__":
-            size = 1
-            for length in tensor["shape"]:
-                size *= length
-            total += size
+            total += math.prod(tensor["shape"])
     return total
 
 

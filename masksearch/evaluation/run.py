@@ -230,14 +230,17 @@ def roll_out_resumably(
         if row.get("model") == model and not is_failed(row, settings)
     }
     remote = settings.model.startswith(ENDPOINTS)
-    with Progress(f"eval {settings.method}", len(tasks), "tasks") as progress:
-        size = len(tasks) if remote else settings.chunk
+    size = len(tasks) if remote else settings.chunk
+    slots = settings.concurrency if remote else min(settings.decode_slots, settings.chunk)
+    with Progress(
+        f"eval {settings.method}", len(tasks), "tasks", parallel=slots, shared=not remote
+    ) as progress:
         for start in range(0, len(tasks), size):
             chunk = tasks[start : start + size]
             missing = [task for task in chunk if task.id not in done]
             if missing and not remote:
                 missing = list(chunk)
-            progress.step(len(chunk) - len(missing))
+            progress.skip(len(chunk) - len(missing))
             fresh = _run_chunk(missing, job, settings, log if remote else None, progress)
             if not remote:
                 append_json_lines(log, fresh)

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 
 from masksearch.runtime.ranks import is_first
+from masksearch.runtime.time_left import TimeLeft
 
 
 def human_time(seconds: float) -> str:
@@ -17,6 +18,15 @@ def human_time(seconds: float) -> str:
     if seconds < 3600:
         return f"{seconds // 60}m{seconds % 60:02d}s"
     return f"{seconds // 3600}h{seconds % 3600 // 60:02d}m"
+
+
+def rough_time(seconds: float) -> str:
+    """Formats seconds as an estimate with few digits: `8s`, `40s`, `6m`, `1h20m`."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))}s"
+    if seconds < 90:
+        return f"{round(seconds / 5) * 5}s"
+    return f"{round(seconds / 60)}m" if seconds < 3600 else human_time(seconds)
 
 
 def say(text: str) -> None:
@@ -42,12 +52,31 @@ class Progress:
     at the end.
     """
 
-    def __init__(self, label: str, total: int | None, unit: str = "", interval: float = 15.0) -> None:
+    def __init__(
+        self,
+        label: str,
+        total: int | None,
+        unit: str = "",
+        interval: float = 15.0,
+        parallel: int = 1,
+        shared: bool = True,
+    ) -> None:
+        """`parallel` is the number of steps in progress at a time; `shared` says whether they share this
+        machine. Both serve the estimate of the time left (runtime/time_left.py)."""
         self.label, self.total, self.unit, self.interval = label, total, unit, interval
         self.done, self.note = 0, ""
         self.terminal = sys.stderr.isatty()
         self.started = time.monotonic()
         self.printed = self.started if not self.terminal else 0.0
+        expected = _stage_ends - self.started
+        self.time_left = TimeLeft(
+            total or 0, self.started, parallel, expected if expected > 0 else None, shared
+        )
+
+    def skip(self, count: int) -> None:
+        """Counts steps that an earlier attempt has done."""
+        self.done += count
+        self.time_left.skip(count)
 
     def step(self, count: int = 1, note: str | None = None) -> None:
         """Counts `count` more steps; `note` is shown after the counts."""
@@ -55,6 +84,8 @@ class Progress:
         if note is not None:
             self.note = note
         now = time.monotonic()
+        if count:
+            self.time_left.step(count, now)
         if now - self.printed >= (0.2 if self.terminal else self.interval):
             self.printed = now
             self._show(end="\r" if self.terminal else "\n")
@@ -64,11 +95,12 @@ class Progress:
         total = f"/{self.total}" if self.total else ""
         unit = f" {self.unit}" if self.unit else ""
         parts = [f"  {self.label}: {self.done}{total}{unit}", human_time(elapsed)]
-        if self.total and 0 < self.done < self.total:
-            left = elapsed / self.done * (self.total - self.done)
-            parts.append(f"about {human_time(left)} left")
+        now = time.monotonic()
+        left = self.time_left.left(now) if self.total and 0 < self.done < self.total else None
+        if left is not None:
+            parts.append(f"about {rough_time(left)} left")
             if _after > 0:
-                parts[-1] += f" ({human_time(max(left, _stage_ends - time.monotonic()) + _after)} in all)"
+                parts[-1] += f" ({rough_time(max(left, _stage_ends - now) + _after)} in all)"
         if self.note:
             parts.append(self.note)
         return ", ".join(parts)

@@ -16,10 +16,10 @@ from masksearch.recipe.plan.differences import CHANGED, WILL_RUN
 from masksearch.recipe.plan.kept import REPLACED, human_size, kept_text, size
 from masksearch.recipe.plan.selection import Selection, check_needs, select
 from masksearch.recipe.plan.state import State, earlier_stages, examine, is_usable, spent_before
-from masksearch.recipe.plan.timing import Timing, rough_time
+from masksearch.recipe.plan.timing import Timing
 from masksearch.recipe.stage_folders import adopt_record, product_paths, stage_folders
 from masksearch.runtime import colour
-from masksearch.runtime.progress import human_time
+from masksearch.runtime.progress import human_time, rough_time
 from masksearch.runtime.resume import WorkFolder
 
 PHRASES = {

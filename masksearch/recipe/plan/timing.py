@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from masksearch.recipe.load import Stage
 from masksearch.runtime import progress
-from masksearch.runtime.progress import human_time
+from masksearch.runtime.progress import rough_time
 
 SCALE_LIMITS = (0.3, 5.0)
 """Smallest and largest factor by which we assume that this machine is slower than the machine on which
@@ -86,12 +86,3 @@ class Timing:
             return ""
         left = f"{'' if all_known else 'more than '}{rough_time(total)} left in all"
         return f" (about {rough_time(stage_seconds)}, {left})" if stage_seconds else f" ({left})"
-
-
-def rough_time(seconds: float) -> str:
-    """Formats seconds as an estimate with few digits: `8s`, `40s`, `6m`, `1h20m`."""
-    if seconds < 10:
-        return f"{max(1, round(seconds))}s"
-    if seconds < 90:
-        return f"{round(seconds / 5) * 5}s"
-    return f"{round(seconds / 60)}m" if seconds < 3600 else human_time(seconds)

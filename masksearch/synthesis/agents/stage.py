@@ -85,9 +85,9 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
     budget = Budget(settings.max_tokens, settings.max_cost, dict(log.spent))
     if budget.empty():
         return budget.limit_message()
-    with Progress("synthesize", len(tasks), "tasks") as progress:
+    with Progress("synthesize", len(tasks), "tasks", parallel=settings.concurrency, shared=False) as progress:
         before = len(log.places)
-        progress.step(before)
+        progress.skip(before)
 
         def on_done(row: Row) -> bool:
             log.add(row)

@@ -18,7 +18,6 @@ from kit.waiting import wait_for
 
 from masksearch.errors import MaskSearchError, MissingExtraError, UsageError
 from masksearch.recipe.load import load_recipe
-from masksearch.recipe.plan.timing import rough_time
 from masksearch.recipe.run import run_recipe
 from masksearch.runtime.lock import locked
 
@@ -307,14 +306,3 @@ def test_killed_in_the_middle_of_a_stage_it_ends_in_the_same_files(
     assert int(calls[2].split()[2]) == 3
     run_recipe(loaded, "whole")
     assert read("out/stages/sft/trained.json") == read("whole/stages/sft/trained.json")
-
-
-def test_rough_times() -> None:
-    assert [rough_time(seconds) for seconds in (0.2, 8.4, 43, 89, 351, 4800)] == [
-        "1s",
-        "8s",
-        "45s",
-        "90s",
-        "6m",
-        "1h20m",
-    ]

@@ -69,6 +69,7 @@ class Parser(argparse.ArgumentParser):
         self.alternative = ""
         """Another way of giving what is missing, as the end of a sentence."""
         self.add_argument("-h", "--help", action=_Help, help="show the flags that most people need")
+        self.add_argument("--help-all", action=_Help, everything=True, help="show every flag")
 
     def filled(self) -> Parser:
         """Returns the parser with its arguments."""
@@ -103,9 +104,9 @@ class Parser(argparse.ArgumentParser):
         """Ends the program with status 2."""
         text = _kind_words(message)
         text = text[:1].upper() + text[1:] if text[:1].isalpha() else text
-        end = text if text.endswith("?") else f"{text};"
+        end = f"{text} See" if text.endswith("?") else f"{text}; see"
         prefix = colour.red(colour.bold("masksearch:", sys.stderr), sys.stderr)
-        self.exit(2, f"{prefix} {end} see {self.prog} --help.\n")
+        self.exit(2, f"{prefix} {end} {self.prog} --help.\n")
 
     @property
     def commands(self) -> Mapping[str, Parser]:
@@ -133,15 +134,15 @@ class Parser(argparse.ArgumentParser):
             places = [action for action in self._actions if not action.option_strings]
             one = " of one word or in quotes" if any(a.metavar == "QUERY" for a in places) else ""
             takes = listed([str(action.metavar or action.dest) for action in places]) or "no argument"
-            return f"{self.prog} takes {takes}{one}; {listed(map(repr, extra))} is too much"
+            return f"`{self.prog}` takes {takes}{one}; {listed(map(repr, extra))} is too much"
         near = {flag: self._near_flag(flag) for flag in flags}
         known = [f"{flag} ('{close}'?)" for flag, close in near.items() if close]
         if len(flags) == 1 and near[flags[0]]:
-            return f"{self.prog} has no flag {flags[0]}; did you mean '{near[flags[0]]}'?"
+            return f"`{self.prog}` has no flag {flags[0]}; did you mean '{near[flags[0]]}'?"
         shown = listed(
             [next((text for text in known if text.startswith(f"{flag} ")), flag) for flag in flags]
         )
-        return f"{self.prog} has no flag{'s' if len(flags) > 1 else ''} {shown}"
+        return f"`{self.prog}` has no flag{'s' if len(flags) > 1 else ''} {shown}"
 
     def _near_flag(self, flag: str) -> str:
         """Returns the nearest flag: by its letters, its last part (`--top-k` for `--agent.top-k`), or the
@@ -155,7 +156,8 @@ class Parser(argparse.ArgumentParser):
             words = name.lstrip("-").rpartition(".")[2]
             if words == plain or "".join(word[:1] for word in words.split("-")) == plain:
                 return name
-        return close_name(wanted, names)
+        close = close_name(plain, [name.lstrip("-") for name in names], cutoff=0.65)
+        return f"--{close}" if close else ""
 
     # Help
 
@@ -265,11 +267,6 @@ class _Help(argparse.Action):
         assert isinstance(parser, Parser)
         parser.print_help(everything=self.everything)
         parser.exit()
-
-
-def add_help_all(parser: Parser) -> None:
-    """Adds `--help-all` to a command with many flags."""
-    parser.add_argument("--help-all", action=_Help, everything=True, help="show every flag")
 
 
 def missing(parser: Parser, namespace: argparse.Namespace) -> list[str]:

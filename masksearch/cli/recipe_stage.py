@@ -137,7 +137,9 @@ def _check_overrides(spec: StageKind, arguments: argparse.Namespace) -> None:
     for override in arguments.set:
         first, _, rest = override.partition("=")[0].strip().partition(".")
         if arguments.recipe and first not in RecipeFile.model_fields and first in spec.settings.model_fields:
-            stage = arguments.stage or "NAME"
+            stage = (
+                arguments.stage or _only(arguments.recipe, spec, load_recipe(arguments.recipe).stages).name
+            )
             raise UsageError(
                 f"--set {override}: with --recipe the keys are those of the recipe; write "
                 f"--set stages.{stage}.{override}."

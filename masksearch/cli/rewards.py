@@ -14,6 +14,7 @@ from masksearch.errors import MaskSearchError, UsageError
 from masksearch.protocols import Searcher
 from masksearch.ramp.settings import MaskSettings
 from masksearch.runtime.extras import naming_extras
+from masksearch.runtime.nearest import nearest
 from masksearch.runtime.records import read_tasks
 from masksearch.scoring.rewards.audit import audit, audit_table, make_cases, named_reward, reward_names
 from masksearch.scoring.settings import RewardAuditSettings, RewardSettings
@@ -23,10 +24,15 @@ from masksearch.types import MaskedTask, Question, Task
 DOCUMENTS = 600
 """Number of documents of the packaged text from which tasks are made, if the user names no task file."""
 MASKS = (1, 2, 3)
+AUDIT = "audit"
 
 
 def rewards_command(arguments: argparse.Namespace) -> None:
     """Runs `masksearch rewards audit`. Raises MaskSearchError if an attack pays under the default reward."""
+    if arguments.action != AUDIT:
+        raise UsageError(
+            f"There is no `masksearch rewards {arguments.action}`{nearest(arguments.action, [AUDIT])}"
+        )
     settings = command_settings(RewardAuditSettings, arguments)
     rewards = chosen_rewards(settings)
     if settings.tasks and not settings.index:

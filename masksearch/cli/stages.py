@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from masksearch.cli.flags import DEST, add_settings, required
-from masksearch.cli.parsing import Parser, add_help_all
+from masksearch.cli.parsing import Parser
 from masksearch.cli.stage_command import stage_command
 from masksearch.recipe.stages import STAGES
 
@@ -48,7 +48,6 @@ def add_stage(parser: Parser, kind: str) -> None:
     positional = POSITIONALS.get(kind)
     parser.description = " ".join((spec.settings.__doc__ or "").split())
     parser.examples = EXAMPLES.get(kind, ())
-    add_help_all(parser)
     if spec.takes_run:
         parser.add_argument(
             "run_dir", metavar="RUN_DIR", nargs="?", help="folder that `masksearch run` wrote to"

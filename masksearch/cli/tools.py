@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from masksearch.cli.flags import DEST, add_settings, required
-from masksearch.cli.parsing import Parser, add_help_all
+from masksearch.cli.parsing import Parser
 from masksearch.runtime.settings import Settings
 
 INDEX_HELP = "an index folder, a stage or run that made one, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE"
@@ -95,13 +95,14 @@ def add_export(parser: Parser) -> None:
 
 def add_rewards(parser: Parser) -> None:
     """`masksearch rewards audit`."""
-    from masksearch.cli.rewards import rewards_command
+    from masksearch.cli.rewards import AUDIT, rewards_command
     from masksearch.scoring.settings import RewardAuditSettings
 
     parser.add_argument(
         "action",
         metavar="audit",
-        choices=["audit"],
+        nargs="?",
+        default=AUDIT,
         help="roll out the attacks, and print their rewards",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -211,7 +212,6 @@ def _add_settings(
 ) -> None:
     """Adds the flags of the command's settings, and sets the command's function."""
     parser.description = " ".join((kind.__doc__ or "").split())
-    add_help_all(parser)
     add_settings(parser, kind, skip)
 
     def needs(arguments: argparse.Namespace) -> list[str]:

@@ -18,6 +18,8 @@ from masksearch.runtime.nearest import close_name, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
+NUMBERS = {"int_parsing": "a whole number", "float_parsing": "a number", "bool_parsing": "true or false"}
+"""Type of pydantic's error -> what the value should be."""
 
 
 class Fault(UsageError):
@@ -58,6 +60,8 @@ def _phrase(model: type[BaseModel], fault: Mapping[str, Any], also: list[str]) -
     if fault["type"] == "extra_forbidden":
         names = [*_names_at(model, location[:-1]), *(also if len(location) == 1 else [])]
         return "is not a known key" + nearest(str(location[-1]), names)
+    if fault["type"] in NUMBERS:
+        return f"has a wrong value ({fault['input']!r}): it should be {NUMBERS[fault['type']]}."
     message: str = fault["msg"].removeprefix("Value error, ").replace("Input should be", "it should be")
     given = fault["input"]
     shown = f" ({given!r})" if isinstance(given, str | int | float) and repr(given) not in message else ""

@@ -31,6 +31,12 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     return f"; valid here: {', '.join(names[:MOST_NAMES])}{rest}."
 
 
+def guess(name: str, valid: Iterable[str]) -> str:
+    """Returns ` (did you mean 'x'?)` for a message that lists the valid names; empty if none is near."""
+    close = close_name(name, valid)
+    return f" (did you mean '{close}'?)" if close else ""
+
+
 def close_path(path: str | Path) -> str:
     """Returns the existing path that is nearest to a path that does not exist; empty if none is near.
 

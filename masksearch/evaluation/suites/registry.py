@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from masksearch.errors import UsageError
+from masksearch.runtime.nearest import guess
 
 Scoring = Literal["exact", "list", "false-premise"]
 Corpus = Literal["in the release", "Wikipedia", "the web", "its own index"]
@@ -195,5 +196,7 @@ SUITES = {suite.name: suite for suite in _ALL}
 def find_suite(name: str) -> Suite:
     """Returns the suite with this name. Raises UsageError for an unknown name."""
     if name not in SUITES:
-        raise UsageError(f"There is no suite '{name}'; the suites are {', '.join(SUITES)}.")
+        raise UsageError(
+            f"There is no suite '{name}'{guess(name, SUITES)}; the suites are {', '.join(SUITES)}."
+        )
     return SUITES[name]

@@ -31,6 +31,7 @@ from masksearch.evaluation.settings import EvalSettings
 from masksearch.interop.inspect.model import InspectPolicy
 from masksearch.interop.inspect.tools import Log, search_tool, trajectory_of
 from masksearch.protocols import Searcher
+from masksearch.runtime.nearest import guess
 from masksearch.runtime.records import explain
 from masksearch.scoring.metrics import score_task
 from masksearch.types import MaskedTask, Method, Task, Trajectory, task_from_json, task_json
@@ -92,7 +93,9 @@ def masksearch_suite(
     Raises UsageError for invalid values, and the errors of loading the questions and the index.
     """
     if method not in METHODS:
-        raise UsageError(f"There is no method '{method}'; the methods are {', '.join(METHODS)}.")
+        raise UsageError(
+            f"There is no method '{method}'{guess(method, METHODS)}; the methods are {', '.join(METHODS)}."
+        )
     if method == TOOLS and max_opens:
         raise UsageError(
             "The method 'tools' only offers the search; leave max_opens at 0, or use the method "

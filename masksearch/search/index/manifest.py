@@ -90,6 +90,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             f"{directory} is not an index folder (there is no folder of this name){no_path(directory)} "
             "Build an index with: masksearch index CORPUS -o DIR."
         )
+    if directory.is_file():
+        raise SearchError(
+            f"{directory} is a file, not an index folder; build an index of it with: masksearch index "
+            f"{directory} -o DIR."
+        )
     if not path.is_file():
         raise SearchError(
             f"{directory} is not an index folder (it has no {MANIFEST}); build one with: "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masksearch.errors import UsageError
+from masksearch.runtime.nearest import guess
 from masksearch.search.remote.answers import (
     UnexpectedShape,
     member,
@@ -156,7 +157,9 @@ SERVICES = {"serper": SERPER, "serpapi": SERPAPI, "brave": BRAVE, "tavily": TAVI
 def web_provider(name: str, url: str = "") -> Provider:
     """Returns the provider with this name, at `url` if given. Raises UsageError if name or URL is wrong."""
     if name not in PROVIDERS:
-        raise UsageError(f"There is no web search '{name}'; choose one of {', '.join(PROVIDERS)}.")
+        raise UsageError(
+            f"There is no web search '{name}'{guess(name, PROVIDERS)}; choose one of {', '.join(PROVIDERS)}."
+        )
     service = SERVICES[name]
     return PROVIDERS[name](moved(service, base_url(url)) if url else service)
 

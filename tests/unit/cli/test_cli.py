@@ -97,7 +97,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         (
             "mask -o t.jsonl --recipe r.toml",
             2,
-            "Stage 'index' of runs/r is not done; run it with: masksearch index --recipe r.toml --stage index",
+            "Stage 'index' of runs/r is not done; run it with: masksearch index --recipe r.toml --stage",
         ),
         ("mask -o t.jsonl --recipe r.toml --stage mas", 2, "did you mean 'mask'?"),
         ("eval docs.jsonl --model folder -o r.json --agent.top-k 0", 2, "--agent.top-k has a wrong value"),

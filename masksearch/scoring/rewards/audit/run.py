@@ -14,6 +14,7 @@ from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.protocols import Searcher
+from masksearch.runtime.nearest import guess
 from masksearch.scoring.rewards import Ledger, ask_judge, awaits_verdict, open_judge, reward_trajectory
 from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Attack, Case
 from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSettings
@@ -77,7 +78,10 @@ def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
     Raises UsageError for an unknown name and for a judge without an endpoint.
     """
     if name not in reward_names():
-        raise UsageError(f"There is no reward '{name}'; the rewards are {', '.join(reward_names())}.")
+        raise UsageError(
+            f"There is no reward '{name}'{guess(name, reward_names())}; the rewards are "
+            f"{', '.join(reward_names())}."
+        )
     if name == "judge" and not (judge.url and judge.model):
         raise UsageError(
             "The reward 'judge' needs an endpoint and a model; set them with --judge.url and --judge.model."

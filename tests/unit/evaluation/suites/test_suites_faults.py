@@ -45,7 +45,8 @@ def test_no_such_file_and_empty_ones(tmp_path: Path) -> None:
 
 def test_an_unknown_suite(tmp_path: Path) -> None:
     message = error_of(UsageError, samples.write_list(tmp_path / "a.json", samples.HOTPOT), "hotpot")
-    assert message == f"There is no suite 'hotpot'; the suites are {', '.join(SUITES)}."
+    known = ", ".join(SUITES)
+    assert message == f"There is no suite 'hotpot' (did you mean 'hotpotqa'?); the suites are {known}."
     with pytest.raises(DataError, match="There is no file hotpot;"):
         load_questions("hotpot")
     with pytest.raises(UsageError, match="'frames' is the suite frames, but musique was asked for"):

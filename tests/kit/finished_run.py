@@ -119,6 +119,7 @@ class FinishedRun:
     def __init__(self, folder: Path, name: str = "demo") -> None:
         self.folder, self.name = folder, name
         self.rows: list[dict[str, Any]] = []
+        self.recipe: dict[str, Any] = {}
         self.stage("base", "model")
         self.stage("index", "index")
 
@@ -132,9 +133,15 @@ class FinishedRun:
         self.path(name).mkdir(parents=True, exist_ok=True)
         row = {"name": name, "kind": kind, "status": status, "seconds": 2.0}
         self.rows.append({**row, "summary": dict(summary or {"text": f"made {name}"})})
-        record = {"name": self.name, "recipe": {"stages": {}}, "stages": self.rows}
-        (self.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        self.recipe[name] = {"kind": kind, "settings": {}}
+        self._write()
         return self.path(name)
+
+    def _write(self) -> None:
+        recipe = {"stages": self.recipe}
+        record = {"name": self.name, "recipe": recipe, "stages": self.rows}
+        (self.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+        (self.folder / "recipe.json").write_text(json.dumps(recipe), encoding="utf-8")
 
     def evaluate(
         self,
@@ -188,13 +195,16 @@ class FinishedRun:
         def paths(stages: Sequence[str]) -> tuple[str, ...]:
             return tuple(str(self.path(name) / "results.json") for name in stages)
 
+        given = {"results": list(names), **settings}
         groups = {arm: paths(stages) for arm, stages in settings.pop("groups", {}).items()}
+        if settings.get("baseline"):
+            (settings["baseline"],) = paths([settings["baseline"]])
         folder = self.stage(stage, "compare")
         chosen = CompareSettings(results=paths(names), groups=groups, bootstrap=500, **settings)
         summary = run_compare(chosen, folder / "comparison.json", folder)
         self.rows[-1]["summary"] = summary
-        self.stage("unused", "model")  # rewrites run.json
-        self.rows.pop()
+        self.recipe[stage]["settings"] = given
+        self._write()
 
 
 def demo_run(folder: Path) -> FinishedRun:
@@ -207,18 +217,18 @@ def demo_run(folder: Path) -> FinishedRun:
     run.stage("rl", "rl", {"text": "3 DAPO steps", "steps": 3, "note": note})
     run.evaluate("before-ramp-1", "RAMP, one mask", one, {5, 6}, wrong="invalid", **unseen)
     prompted = {"method": "agent-prompted", **unseen}
-    run.evaluate("prompted-ramp-1", "RAMP, one mask", one, range(12), wrong="invalid", **prompted)
-    run.evaluate("rag-ramp-1", "RAMP, one mask", one, range(20, 51), method="rag", **unseen)
+    run.evaluate("prompted-ramp-1", "RAMP, one mask", one[:40], range(3), wrong="invalid", **prompted)
+    run.evaluate("rag-ramp-1", "RAMP, one mask", one[:40], range(20, 32), method="rag", **unseen)
     trained, further = {"maker": "sft", "model": "smollm2-135m+sft"}, {"maker": "rl"}
     further["model"] = "smollm2-135m+sft+rl"
     run.evaluate("sft-ramp-1", "RAMP, one mask", one, range(80), **trained, **unseen)
     run.evaluate("rl-ramp-1", "RAMP, one mask", one, range(79), grounded=range(2, 79), **further, **unseen)
     run.evaluate("sft-ramp-2", "RAMP, two masks", two, range(18), **trained, **unseen)
     run.evaluate("before-hotpot", "HotpotQA", asked, (), wrong="invalid")
-    run.evaluate("rag-hotpot", "HotpotQA", asked, range(3), method="rag")
+    run.evaluate("rag-hotpot", "HotpotQA", asked[:30], range(3), method="rag")
     run.evaluate("rl-hotpot", "HotpotQA", asked, range(4), **further)
-    run.compare(
-        "before-ramp-1", "prompted-ramp-1", "rag-ramp-1", "sft-ramp-1", "rl-ramp-1",
-        "sft-ramp-2", "before-hotpot", "rag-hotpot", "rl-hotpot",
-    )  # fmt: skip
+    run.compare("before-ramp-1", "sft-ramp-1", "rl-ramp-1", "sft-ramp-2", "before-hotpot", "rl-hotpot")
+    bare = ("prompted-ramp-1", "rag-ramp-1", "rl-ramp-1", "rag-hotpot", "rl-hotpot")
+    subset = {"stage": "prompted-comparison", "allow_different_questions": True}
+    run.compare(*bare, **subset, baseline="rl-ramp-1")
     return run

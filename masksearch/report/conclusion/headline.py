@@ -51,17 +51,19 @@ def headline(suite: Suite, tests: Tests) -> Headline:
         return Headline(suite.name, " ".join(_untrained(suite)), False)
     text = f"{_done(suite)} {count(after)} of {after.n} {_things(suite)} {_HOW[after.method]}"
     text += _over_seeds(after)
-    text += f"; before, {_with_reason(suite.before)}." if suite.before else "."
+    if suite.before:
+        text += f"; before, {_with_reason(suite.before, after.n)}"
+    text += "."
     test = tests.between(after, suite.before) if suite.before else None
     better = bool(test and test.shown and test.value > 0)
-    sentences = [text, _steps(suite), _bare(suite.bare), _shown(suite, after, tests)]
+    sentences = [text, _steps(suite), _bare(suite.bare, after.n), _shown(suite, after, tests)]
     return Headline(suite.name, " ".join(filter(None, sentences)), better)
 
 
 def _shown(suite: Suite, after: Side, tests: Tests) -> str:
     """Returns the gains that the tests show: over before, and over the best untrained model."""
     gains = []
-    best = max(suite.bare, key=lambda side: side.right, default=None)
+    best = max(suite.bare, key=lambda side: side.right / side.n, default=None)
     for side, name in ((suite.before, "before"), (best, "untrained, " + _HOW[best.method] if best else "")):
         test = tests.between(after, side) if side else None
         if test and test.shown and test.value > 0:
@@ -95,10 +97,10 @@ def _over_seeds(side: Side) -> str:
     return f" (mean of {len(side.results)} seeds)" if len(side.results) > 1 else ""
 
 
-def _with_reason(side: Side) -> str:
+def _with_reason(side: Side, n: int) -> str:
     """Returns `0, of which 98 were not in the asked form` for the model before training: its right answers,
     and the most frequent reason for the others."""
-    found = count(side)
+    found = count(side) + _of_first(side, n)
     if side.right >= side.n:
         return found
     failures = side.first.failures
@@ -118,7 +120,8 @@ def _steps(suite: Suite) -> str:
     for side in suite.steps:
         earlier = suite.after is not None and is_step(side, suite.after)
         name = side.maker or side.name
-        sentences.append(f"{f'After {name} alone' if earlier else f'Trained by {name}'}: {count(side)}.")
+        number = count(side) + _of_first(side, suite.after.n if suite.after else side.n)
+        sentences.append(f"{f'After {name} alone' if earlier else f'Trained by {name}'}: {number}.")
     return " ".join(sentences)
 
 
@@ -127,15 +130,17 @@ def is_step(earlier: Side, later: Side) -> bool:
     return later.first.model.startswith(f"{earlier.first.model}+")
 
 
-def _bare(sides: Sequence[Side]) -> str:
+def _bare(sides: Sequence[Side], n: int) -> str:
     """Returns the counts of the untrained model with other methods; each prompts it better than `before`."""
     if not sides:
         return ""
-    return f"The untrained model {_each(sides)}."
+    counts = [f"{_HOW[side.method]}: {count(side)}{_of_first(side, n)}" for side in sides]
+    return f"The untrained model {', '.join(counts)}."
 
 
-def _each(sides: Sequence[Side]) -> str:
-    return ", ".join(f"{_HOW[side.method]}: {count(side)}" for side in sides)
+def _of_first(side: Side, n: int) -> str:
+    """Returns ` of the first 40` for an evaluation on a part of the suite's `n` questions."""
+    return f" of the first {side.n}" if side.n < n else "" if side.n == n else f" of {side.n}"
 
 
 def _untrained(suite: Suite) -> list[str]:
@@ -143,7 +148,7 @@ def _untrained(suite: Suite) -> list[str]:
     verb = _done(suite).lower()
     sentences = []
     for side in suite.sides:
-        why = _with_reason(side).removeprefix(count(side))
+        why = _with_reason(side, side.n).removeprefix(count(side))
         name = side.first.settings.get("label") or side.first.model
         sentences.append(
             f"{name} {verb} {count(side)} of {side.n} {_things(suite)} {_HOW[side.method]}{why}."

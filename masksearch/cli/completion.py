@@ -8,7 +8,7 @@ import argparse
 from masksearch.cli.parser import build_parser
 from masksearch.cli.parsing import Parser
 from masksearch.errors import UsageError
-from masksearch.runtime.nearest import nearest
+from masksearch.text.nearest import nearest
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 FILES = (

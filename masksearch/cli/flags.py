@@ -19,8 +19,8 @@ from masksearch.recipe import references
 from masksearch.recipe.overrides import merge, set_value
 from masksearch.recipe.products import product_of, with_products
 from masksearch.recipe.validate import Fault, dotted, validate
-from masksearch.runtime.nearest import no_path
 from masksearch.runtime.settings import Settings, field_text, reference_fields
+from masksearch.text.nearest import no_path
 
 S = TypeVar("S", bound=Settings)
 DEST = "settings:"

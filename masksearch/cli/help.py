@@ -6,7 +6,7 @@ import argparse
 
 from masksearch.cli.parser import build_parser
 from masksearch.errors import UsageError
-from masksearch.runtime.nearest import nearest
+from masksearch.text.nearest import nearest
 
 
 def help_command(arguments: argparse.Namespace) -> None:

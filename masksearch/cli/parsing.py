@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, Any, NoReturn
 
 from masksearch.runtime import colour
-from masksearch.runtime.nearest import close_name
+from masksearch.text.nearest import close_name
 
 FEWEST_COLUMNS, MOST_COLUMNS = 60, 110
 """Limits of the width of help, whatever the terminal's."""

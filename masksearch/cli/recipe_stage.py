@@ -14,9 +14,9 @@ from masksearch.recipe.settings import RecipeFile
 from masksearch.recipe.stage_folders import STAGES as STAGE_FOLDERS
 from masksearch.recipe.stage_folders import run_of, stage_folders
 from masksearch.recipe.stages import StageKind
-from masksearch.runtime.nearest import nearest
 from masksearch.runtime.resume import COMMAND, WorkFolder
 from masksearch.runtime.settings import Settings, replace_references
+from masksearch.text.nearest import nearest
 
 
 @dataclass(frozen=True)

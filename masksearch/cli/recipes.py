@@ -8,8 +8,8 @@ from pathlib import Path
 
 from masksearch.errors import UsageError
 from masksearch.recipe import shipped
-from masksearch.runtime.nearest import nearest
 from masksearch.runtime.progress import say
+from masksearch.text.nearest import nearest
 
 
 def recipes_command(arguments: argparse.Namespace) -> None:

@@ -14,11 +14,11 @@ from masksearch.errors import MaskSearchError, UsageError
 from masksearch.protocols import Searcher
 from masksearch.ramp.settings import MaskSettings
 from masksearch.runtime.extras import naming_extras
-from masksearch.runtime.nearest import nearest
 from masksearch.runtime.records import read_tasks
 from masksearch.scoring.rewards.audit import audit, audit_table, make_cases, named_reward, reward_names
 from masksearch.scoring.settings import RewardAuditSettings, RewardSettings
 from masksearch.search.settings import IndexSettings
+from masksearch.text.nearest import nearest
 from masksearch.types import MaskedTask, Question, Task
 
 DOCUMENTS = 600

@@ -31,7 +31,7 @@ from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount
 from masksearch.corpus.textfiles import MARKDOWN, PLAIN, read_text_file
 from masksearch.errors import DataError, FormatError
 from masksearch.runtime.files import inner_name
-from masksearch.runtime.nearest import no_path
+from masksearch.text.nearest import no_path
 from masksearch.types import Document, Language, Link
 
 __all__ = ["SkipCount", "read_documents"]

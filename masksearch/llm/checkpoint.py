@@ -18,7 +18,7 @@ from typing import Any
 from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm.settings import DEFAULT_MODEL, ModelSettings
 from masksearch.runtime.files import atomic_path, write_json
-from masksearch.runtime.nearest import no_path
+from masksearch.text.nearest import no_path
 
 MARK = "masksearch.json"
 """File in a checkpoint folder that holds the checkpoint's name and its parent."""

@@ -9,8 +9,8 @@ from masksearch.recipe import references
 from masksearch.recipe.load import Recipe
 from masksearch.recipe.preflight.check import Finding, faults_of, report
 from masksearch.recipe.preflight.collect import collect
-from masksearch.runtime.nearest import nearest
 from masksearch.runtime.needs import Fault
+from masksearch.text.nearest import nearest
 
 
 def check_inputs(recipe: Recipe) -> None:

@@ -29,8 +29,8 @@ from masksearch.recipe.products import product_of
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES, Registry, StageKind
 from masksearch.recipe.validate import Fault, dotted, validate
-from masksearch.runtime.nearest import nearest
 from masksearch.runtime.settings import Settings, reference_values, replace_references
+from masksearch.text.nearest import nearest
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from masksearch.errors import RecipeError
-from masksearch.runtime.nearest import nearest
+from masksearch.text.nearest import nearest
 
 
 def set_value(data: dict[str, Any], override: str) -> str:

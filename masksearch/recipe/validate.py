@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from masksearch.errors import UsageError
-from masksearch.runtime.nearest import close_name, nearest
+from masksearch.text.nearest import close_name, nearest
 
 M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]

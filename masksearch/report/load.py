@@ -27,7 +27,7 @@ from masksearch.errors import DataError
 from masksearch.evaluation.compare.stage import COMPARISON_FORMAT
 from masksearch.evaluation.results import load_results
 from masksearch.runtime import files
-from masksearch.runtime.nearest import no_path
+from masksearch.text.nearest import no_path
 from masksearch.types import Results
 
 Row = dict[str, Any]

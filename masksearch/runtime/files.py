@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
-from masksearch.runtime.nearest import no_path
+from masksearch.text.nearest import no_path
 
 PACKED = (".gz", ".bz2", ".zst")
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from masksearch.errors import DataError, FormatError, MissingExtraError
 from masksearch.runtime.files import atomic_path, read_json_lines
-from masksearch.runtime.nearest import no_path
+from masksearch.text.nearest import no_path
 from masksearch.types import MaskedTask, Record, Task, task_from_json
 
 SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")

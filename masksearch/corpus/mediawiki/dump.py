@@ -36,8 +36,8 @@ from masksearch.corpus.mediawiki.stream import (
 )
 from masksearch.errors import DataError
 from masksearch.runtime.files import open_binary
-from masksearch.runtime.nearest import no_path
 from masksearch.runtime.workers import worker_pool
+from masksearch.text.nearest import no_path
 
 if TYPE_CHECKING:
     from masksearch.corpus.skipped import SkipCount

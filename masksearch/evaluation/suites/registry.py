@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from masksearch.errors import UsageError
-from masksearch.runtime.nearest import guess
+from masksearch.text.nearest import guess
 
 Scoring = Literal["exact", "list", "false-premise"]
 Corpus = Literal["in the release", "Wikipedia", "the web", "its own index"]

@@ -31,9 +31,9 @@ from masksearch.evaluation.settings import EvalSettings
 from masksearch.interop.inspect.model import InspectPolicy
 from masksearch.interop.inspect.tools import Log, search_tool, trajectory_of
 from masksearch.protocols import Searcher
-from masksearch.runtime.nearest import guess
 from masksearch.runtime.records import explain
 from masksearch.scoring.metrics import score_task
+from masksearch.text.nearest import guess
 from masksearch.types import MaskedTask, Method, Task, Trajectory, task_from_json, task_json
 
 TOOLS: Literal["tools"] = "tools"

@@ -12,8 +12,8 @@ from typing import Any, Final
 from masksearch.corpus.source_hash import source_hash
 from masksearch.errors import SearchError
 from masksearch.runtime.files import write_json
-from masksearch.runtime.nearest import no_path
 from masksearch.search.settings import IndexSettings
+from masksearch.text.nearest import no_path
 from masksearch.text.terms import TOKENISER
 
 INDEX_FORMAT: Final = "masksearch-index/3"

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from masksearch.errors import UsageError
-from masksearch.runtime.nearest import guess
 from masksearch.search.remote.answers import (
     UnexpectedShape,
     member,
@@ -25,6 +24,7 @@ from masksearch.search.remote.answers import (
 from masksearch.search.remote.base import Provider
 from masksearch.search.remote.client import user_agent
 from masksearch.search.remote.records import Key, ReportedError, Request, Service, base_url, moved
+from masksearch.text.nearest import guess
 from masksearch.types import Hit, Passage
 
 

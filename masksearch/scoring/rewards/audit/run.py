@@ -14,10 +14,10 @@ from masksearch.errors import UsageError
 from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.protocols import Searcher
-from masksearch.runtime.nearest import guess
 from masksearch.scoring.rewards import Ledger, ask_judge, awaits_verdict, open_judge, reward_trajectory
 from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Attack, Case
 from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSettings
+from masksearch.text.nearest import guess
 from masksearch.types import Question, Trajectory
 
 FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)

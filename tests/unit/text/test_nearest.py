@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from masksearch.runtime.nearest import close_name, close_path, nearest, no_path
+from masksearch.text.nearest import close_name, close_path, nearest, no_path
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ writes the printed output into the page wherever it differs from the page's; sho
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import inspect as python_inspect
 import io
 import itertools
 import os
@@ -276,13 +276,17 @@ class Runner:
 
     def inspect(self, words: list[str]) -> str:
         """Checks the task's parameters."""
-        from masksearch.interop.inspect.tasks import masksearch_suite
-
         if words[:2] != ["eval", "masksearch/suite"]:
             raise PageError("Our only task of Inspect is masksearch/suite.")
-        parameters = python_inspect.signature(masksearch_suite).parameters
+        tree = ast.parse((REPOSITORY / "masksearch/interop/inspect/tasks.py").read_text(encoding="utf-8"))
+        names = {
+            argument.arg
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and node.name == "masksearch_suite"
+            for argument in node.args.args
+        }
         for flag, value in itertools.pairwise(words):
-            if flag == "-T" and value.partition("=")[0] not in parameters:
+            if flag == "-T" and value.partition("=")[0] not in names:
                 raise PageError(f"masksearch/suite has no parameter {value.partition('=')[0]}.")
         return ""
 
@@ -349,7 +353,7 @@ def refresh(page: Path, folder: Path, tiny: Path, data: Path) -> None:
 def shortened(row: str) -> str:
     """Returns a row that fits a screen."""
     row = row.rstrip()
-    return row if len(row) <= WIDEST else row[: WIDEST - 4].rsplit(" ", 1)[0] + " ..."
+    return row if len(row) <= WIDEST else row[: WIDEST - 4].rsplit(" ", 1)[0].rstrip() + " ..."
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 A stage function is `(settings, output, work) -> summary`. It writes its product to `output` (under a
 temporary name, then renamed) and may keep files to resume from in the folder `work`. The summary holds JSON
-values: `summary["text"]` is shown when the stage is done; `summary["table"]` is printed by the stage's command,
-and at the end of a run only where `recipe/conclusion.py` has no short form of it. A stage function is imported
-only when it is called, so that a command loads torch only if it trains.
+values: `summary["text"]` is shown when the stage is done; `summary["table"]` is printed by the stage's
+command, and at the end of a run only where `recipe/conclusion.py` has no short form of it. A stage function
+is imported only when it is called, so that a command loads torch only if it trains.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ GLOSSARY = (
     ("valid", "share of answers in the asked form, in every turn"),
     ("evidence", "share of a question's gold passages that the searches returned"),
     ("interval", "95% bootstrap interval over the questions"),
-    ("p", "paired permutation test by question, after Holm's correction over all tests of the comparison"),
+    ("p", "paired permutation test by question, corrected for all tests of the comparison (Holm)"),
     ("SFT, DAPO", "supervised fine-tuning on trajectories; then reinforcement learning with live searches"),
 )
 """(term, meaning), in the order of reading."""

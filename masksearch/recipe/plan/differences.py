@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,23 +61,22 @@ def _stages_read(now: Basis) -> list[str]:
 def _settings(recorded: Mapping[str, Any], now: Basis) -> list[str]:
     before = flat(without_means(recorded.get("settings", {})))
     present = flat(now.settings)
-    same_content = _same_content(recorded.get("inputs") or {}, now.inputs)
-    return [
-        _change(name, before.get(name, _MISSING), present.get(name, _MISSING))
-        for name in dict.fromkeys([*present, *before])
-        if before.get(name, _MISSING) != present.get(name, _MISSING)
-        and name not in same_content
-        and name.partition(".")[0] not in same_content
-    ]
+    found = []
+    for name in dict.fromkeys([*present, *before]):
+        old, new = before.get(name, _MISSING), present.get(name, _MISSING)
+        # Another path with the same content is no difference.
+        same = _content(recorded.get("inputs") or {}, name, old) == _content(now.inputs, name, new)
+        if old != new and not same:
+            found.append(_change(name, old, new))
+    return found
 
 
-def _same_content(
-    before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]
-) -> Container[str]:
-    """Returns the fields that name other paths with the same content, which is no difference."""
-    return {
-        name for name, values in now.items() if list(before.get(name, {}).values()) == list(values.values())
-    }
+def _content(inputs: Mapping[str, Mapping[str, str]], name: str, value: Any) -> Any:
+    """Returns a setting with each stage and path in it replaced by its key or content hash."""
+    known = inputs.get(name) or inputs.get(name.partition(".")[0]) or {}
+    if isinstance(value, list):
+        return [known.get(item, item) if isinstance(item, str) else item for item in value]
+    return known.get(value, value) if isinstance(value, str) else value
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -67,12 +67,12 @@ def check_needs(selection: Selection, is_done: Callable[[str], bool]) -> None:
     first = " ".join(f"--only {name}" for name in missing[:3])
     more = "" if len(missing) <= 3 else " and so on"
     raise UsageError(
-        f"{_quoted(readers)} {verb} {_quoted(missing)}, {are} with the recipe's settings; "
+        f"The {_quoted(readers)} {verb} the {_quoted(missing)}, {are} with the recipe's settings; "
         f"run them first ({first}{more}), or everything up to there with --until {readers[-1]}."
     )
 
 
 def _quoted(names: Sequence[str]) -> str:
-    kind = "The stage" if len(names) == 1 else "The stages"
+    kind = "stage" if len(names) == 1 else "stages"
     shown = [f"'{name}'" for name in names[:6]] + ([f"{len(names) - 6} more"] if len(names) > 6 else [])
     return f"{kind} {', '.join(shown[:-1])} and {shown[-1]}" if len(shown) > 1 else f"{kind} {shown[0]}"

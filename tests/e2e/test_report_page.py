@@ -445,7 +445,7 @@ def test_two_evaluations_side_by_side(open_page: Any) -> None:
     assert page.locator("#detail table.figures th[scope=col]").count() >= 4
     assert "The same in both: " in page.inner_text("#detail")
     differences = page.locator("#detail table.figures tr:has-text('Difference') td").all_inner_texts()
-    assert {"+1", "−1"} & set(differences)
+    assert {"+100.0%", "−100.0%"} & set(differences)
     page.select_option("#pair", "there")
     assert page.inner_text("#list [role=option] >> nth=0 >> .signs").endswith("✓")
     again = open_page(page.evaluate("location.hash"))

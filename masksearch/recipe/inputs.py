@@ -10,7 +10,7 @@ from masksearch.recipe.load import Recipe
 from masksearch.recipe.preflight.check import Finding, faults_of, report
 from masksearch.recipe.preflight.collect import collect
 from masksearch.runtime.needs import Fault
-from masksearch.text.nearest import nearest
+from masksearch.text.nearest import nearest, no_path
 
 
 def check_inputs(recipe: Recipe) -> None:
@@ -36,7 +36,7 @@ def input_faults(recipe: Recipe) -> list[str]:
     for stage in recipe.stages:
         for field, value in references.inputs(stage.settings):
             if value not in made and not references.exists(field, value):
-                advice = nearest(value, sorted(made)) if Path(value).name == value else "; check the path."
+                advice = nearest(value, sorted(made)) if Path(value).name == value else no_path(value)
                 place = f"{recipe.path}: 'stages.{stage.name}.{field}'"
                 fault = f"'{value}', which is neither a stage of the recipe nor a path that exists"
                 found.append(f"{place} is {fault}{advice}")

@@ -1,6 +1,6 @@
 """Makes this process behave like Windows, as far as Linux can.
 
-    python -m kit.other_systems MODULE ARGUMENT ...
+    python -m kit.other_systems COMMAND ARGUMENT ... --then COMMAND ...
 
 - The modules that only POSIX systems have cannot be imported, and the functions that only POSIX has are gone.
 - A file that is open or mapped cannot be removed, renamed or replaced, nor can a folder with such a file.
@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import gc
 import importlib
 import io
 import os
 import pathlib
-import runpy
 import shutil
 import signal
 import sys
@@ -184,10 +184,23 @@ def import_everything() -> None:
     print(count)
 
 
+def commands(arguments: list[str]) -> int:
+    """Runs commands of masksearch in this process, one after the other; returns the first exit status other
+    than 0. `--then` separates the commands."""
+    from masksearch.cli.main import main
+
+    while arguments:
+        end = arguments.index("--then") if "--then" in arguments else len(arguments)
+        status = main(arguments[:end])
+        if status:
+            return status
+        arguments = arguments[end + 1 :]
+        gc.collect()  # as the end of a process would
+    return 0
+
+
 if __name__ == "__main__" and sys.argv[1:] == ["--import-everything"]:
     import_everything()
 elif __name__ == "__main__":
     become()
-    module, *arguments = sys.argv[1:]
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.exit(commands(sys.argv[1:]))

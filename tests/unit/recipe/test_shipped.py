@@ -169,6 +169,7 @@ for item in shipped.shipped():
 """
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_recipes_and_their_data(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", "77")
     source, elsewhere = tmp_path / "source", tmp_path / "elsewhere"

@@ -19,6 +19,7 @@ from kit import other_systems
 from kit.places import REPOSITORY
 from kit.waiting import LONG
 
+from masksearch.cli.main import main
 from masksearch.runtime import lock, memory
 
 PACKAGE = REPOSITORY / "masksearch"
@@ -72,36 +73,25 @@ def documents(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_every_module_is_imported_without_posix(tmp_path: Path) -> None:
     done = run("--import-everything", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout.split()[-1]) > 250
 
 
-def test_a_small_recipe_runs_and_gives_the_same_bytes(documents: Path) -> None:
-    there = run("masksearch", "run", "small.toml", "--out", "there", cwd=documents)
-    assert there.returncode == 0, there.stderr
-    # Again with other settings: earlier work is moved away, and other work takes its place.
-    again = run(
-        "masksearch",
-        "run",
-        "small.toml",
-        "--out",
-        "there",
-        "--set",
-        "stages.index.max_words=20",
-        cwd=documents,
+@pytest.mark.slow
+def test_a_small_recipe_runs_and_gives_the_same_bytes(
+    documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # With other settings earlier work is moved away; then it is put back.
+    command = ["run", "small.toml", "--out", "there"]
+    done = run(
+        *command, "--then", *command, "--set", "stages.index.max_words=20", "--then", *command, cwd=documents
     )
-    assert again.returncode == 0, again.stderr
-    back = run("masksearch", "run", "small.toml", "--out", "there", cwd=documents)
-    assert back.returncode == 0, back.stderr
-    here = subprocess.run(
-        [sys.executable, "-m", "masksearch", "run", "small.toml", "--out", "here"],
-        cwd=documents,
-        capture_output=True,
-        timeout=10 * LONG,
-    )
-    assert here.returncode == 0, here.stderr
+    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(documents)
+    assert main(["run", "small.toml", "--out", "here"]) == 0
     for name in ("tasks/tasks.jsonl", "trajectories/trajectories.jsonl", "index/index/passages.jsonl"):
         data = (documents / "here/stages" / name).read_bytes()
         assert (documents / "there/stages" / name).read_bytes() == data, name
@@ -109,41 +99,18 @@ def test_a_small_recipe_runs_and_gives_the_same_bytes(documents: Path) -> None:
     assert b"\r" not in (documents / "there/run.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_single_commands_replace_their_products(documents: Path) -> None:
-    for limit in ("10", "20"):
-        for arguments in (
-            ("index", "docs.jsonl", "-o", "index", "--limit", limit),
-            (
-                "mask",
-                "docs.jsonl",
-                "-o",
-                "tasks.jsonl",
-                "--extractor",
-                "dates",
-                "--masks",
-                "1",
-                "--limit",
-                limit,
-            ),
-            (
-                "mask",
-                "docs.jsonl",
-                "-o",
-                "folder",
-                "--extractor",
-                "numbers",
-                "--masks",
-                "1",
-                "--limit",
-                limit,
-            ),
-        ):
-            done = run("masksearch", *arguments, cwd=documents)
-            assert done.returncode == 0, done.stderr
+    commands = [
+        f"index docs.jsonl -o index --limit {limit}"
+        f" --then mask docs.jsonl -o tasks.jsonl --extractor dates --masks 1 --limit {limit}"
+        f" --then mask docs.jsonl -o folder --extractor numbers --masks 1 --limit {limit}"
+        for limit in (10, 20)
+    ]
+    done = run(*" --then ".join([*commands, "search index café -k 1"]).split(), cwd=documents)
+    assert done.returncode == 0, done.stderr
     assert len((documents / "tasks.jsonl").read_bytes().splitlines()) == 20
-    found = run("masksearch", "search", "index", "café", "-k", "1", cwd=documents)
-    assert found.returncode == 0, found.stderr
-    assert "Élan" in found.stdout
+    assert "Élan" in done.stdout
 
 
 def test_the_guard_sees_open_and_mapped_files(tmp_path: Path) -> None:

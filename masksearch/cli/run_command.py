@@ -10,6 +10,7 @@ from masksearch.errors import UsageError
 from masksearch.recipe.inputs import check_inputs
 from masksearch.recipe.load import load_recipe
 from masksearch.recipe.plan.dry_run import plan_run, render
+from masksearch.recipe.preflight.check import preflight, report
 from masksearch.recipe.run import run_recipe
 
 
@@ -24,6 +25,7 @@ def run_command(arguments: argparse.Namespace) -> None:
     plan = plan_run(recipe, out, arguments.until, arguments.only)
     print(render(plan))
     sys.stdout.flush()
+    report(preflight(recipe, plan.timing.waiting, plan.folders))
     if plan.refusals:
         raise UsageError(plan.refusals[0])
 

@@ -123,11 +123,11 @@ class _Run:
 
     def go(self) -> None:
         """Writes the recipe into the run's folder, runs the stages that are not done, and prints results."""
+        self._put_back(self.recipe.stages)
+        report(preflight(self.recipe, self._waiting(), self.folders))
         files.write_text(self.out / "recipe.toml", self.recipe.text)
         files.write_json(self.out / "recipe.json", self.recipe.resolved)
-        self._put_back(self.recipe.stages)
         self._record()
-        report(preflight(self.recipe, self._waiting(), self.folders))
         for number, stage in enumerate(self.recipe.stages, 1):
             if stage not in self.selection:
                 continue

@@ -163,7 +163,7 @@ def test_the_line_shows_the_time_left_once_there_is_a_basis(monkeypatch: pytest.
     bar = Progress("eval agent", 100, "tasks", parallel=48)
     clock[0] = 94.0
     bar.step()
-    assert "about 15m left (45m in all)" in bar._line()
+    assert "about 14m left (44m in all)" in bar._line()
     progress.plan(0, 0)
 
 

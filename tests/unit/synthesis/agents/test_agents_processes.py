@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from kit.endpoint import Endpoint, fail, say
+from kit.quick_workers import start_quickly
 from kit.roles import Roles, town_of
 from kit.waiting import LONG, wait_for
 
@@ -20,6 +21,8 @@ from masksearch.search.settings import IndexSettings
 from masksearch.synthesis.agents.stage import OUTCOMES, REJECTS, run_agents
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Passage, Question
+
+pytestmark = pytest.mark.slow
 
 TASKS = 24
 
@@ -42,6 +45,11 @@ def folder(tmp_path):
     ]
     write_json_lines(tmp_path / "tasks.jsonl", [question.to_json() for question in questions])
     return tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    start_quickly(monkeypatch)
 
 
 def run(folder, endpoint, output, workers=3, **given):
@@ -79,6 +87,7 @@ def test_as_in_one_process_and_never_more_in_flight(folder):
     assert [row["id"] for row in read_appended(folder / "three.work" / REJECTS)] == ["q2"]
 
 
+@pytest.mark.usefixtures("quick")
 def test_limits(folder):
     with Endpoint(Roles(), wait=0.02) as endpoint:
         # A task takes 40 tokens. Tasks still finish that run when the limit is reached, or that start
@@ -95,6 +104,7 @@ def test_limits(folder):
         assert len(endpoint.requests) < 4 * TASKS
 
 
+@pytest.mark.usefixtures("quick")
 def test_more_in_flight_than_pipes_hold(folder):
     """Hundreds of large tasks are dealt and requested at once: full pipes do not deadlock the two sides."""
     words = " ".join(f"word{place}" for place in range(400))
@@ -111,6 +121,7 @@ def test_more_in_flight_than_pipes_hold(folder):
         run(folder, endpoint, "many", workers=2, concurrency=400)
 
 
+@pytest.mark.usefixtures("quick")
 def test_an_outage_stops_all_and_what_was_finished_is_kept(folder):
     def some(body, number):
         return (
@@ -129,6 +140,7 @@ def test_an_outage_stops_all_and_what_was_finished_is_kept(folder):
         assert len(endpoint.requests) == 4 * (TASKS - 2)
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_refusal_ends_with_a_sentence(folder):
     with Endpoint([fail(401)]) as endpoint, pytest.raises(ModelError, match="answered 401"):
         run(folder, endpoint, "refused")

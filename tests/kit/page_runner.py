@@ -162,6 +162,8 @@ class Runner:
             return ["model", str(self.tiny), *words[1:]]
         if command == "run":
             return self._replaced_run(words)
+        if "--recipe" in words:
+            return [*words, *self._changes(words[words.index("--recipe") + 1], words)]
         more = [] if "--help" in words or "--help-all" in words else flags(command)
         if any(word.startswith("web:") for word in words):
             more += ["--search.url", self.web]
@@ -170,15 +172,18 @@ class Runner:
     def _replaced_run(self, words: list[str]) -> list[str]:
         if "--dry-run" in words or "--help" in words:
             return words
-        given = [value for flag, value in itertools.pairwise(words) if flag == "--set"]
-        recipe = load_recipe(words[1], given)
-        if recipe.name not in RUN:
+        if load_recipe(words[1]).name not in RUN:
             return [*words, "--dry-run"]
+        return [*words, *self._changes(words[1], words)]
+
+    def _changes(self, name: str, words: list[str]) -> list[str]:
+        """Returns the stand-ins for a run, or for a stage, of the recipe `name` as `--set` flags."""
+        given = [value for flag, value in itertools.pairwise(words) if flag == "--set"]
         fixed = {"model": self.tiny, "data": self.data}
         if not any(setting.startswith("corpus=") for setting in given):
             fixed["corpus"] = self.data / "hotpotqa" / "corpus.jsonl.gz"
         changes = [word for key, value in fixed.items() for word in ("--set", f"{key}={value}")]
-        return [*words, *overrides(recipe.stages), *changes]
+        return [*overrides(load_recipe(name, given).stages), *changes]
 
     def _serve(self, words: list[str]) -> str:
         """Starts the server of a page at a free port; it runs until the page ends."""

@@ -322,7 +322,7 @@ def coloured(text: str, stream: IO[str]) -> str:
             return colour.heading(part, stream)
         if part.startswith("usage: "):
             return colour.heading("usage:", stream) + part.removeprefix("usage:")
-        name = re.match(r"  ((?:-[^ ]+(?:, )?)+|[a-z]+(?=  ))", part)
+        name = re.match(r"  ((?:-[^ ,]+(?:, )?)+|[a-z]+(?=  ))", part)
         if name:
             return f"  {colour.cyan(name[1], stream)}{part[name.end() :]}"
         return part

@@ -173,6 +173,7 @@ def test_colour_is_for_terminals(capsys: pytest.CaptureFixture[str], monkeypatch
     shown = coloured(text, io.StringIO())
     assert "\x1b[1;34msettings:\x1b[0m" in shown
     assert "  \x1b[36m--model\x1b[0m PATH" in shown
+    assert "  \x1b[36m-o, --output\x1b[0m PATH" in shown
     assert refused(capsys, "evla").startswith("\x1b[31m\x1b[1mmasksearch:")
     assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == text
     monkeypatch.setenv("NO_COLOR", "1")

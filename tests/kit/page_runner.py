@@ -170,10 +170,10 @@ class Runner:
         return [*words, *more]
 
     def _replaced_run(self, words: list[str]) -> list[str]:
-        if "--dry-run" in words or "--help" in words:
+        if "--help" in words:
             return words
         if load_recipe(words[1]).name not in RUN:
-            return [*words, "--dry-run"]
+            return [*words, *([] if "--dry-run" in words else ["--dry-run"])]
         return [*words, *self._changes(words[1], words)]
 
     def _changes(self, name: str, words: list[str]) -> list[str]:

@@ -1,25 +1,95 @@
-"""Starts a command in two processes on the CPU, with `accelerate launch` as a user does."""
+"""Starts commands in two processes on the CPU, with `accelerate launch` as a user does.
 
+`launch` starts two processes for one command. A `Pair` is two processes that run one command after the other,
+for tests that are not about the start.
+"""
+
+from __future__ import annotations
+
+import json
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 from kit.places import REPOSITORY
-from kit.waiting import free_port
+from kit.waiting import free_port, wait_for
 
 TWO_PROCESSES = REPOSITORY / "recipes" / "accelerate" / "cpu-2.yaml"
 SECONDS = 600
+Done = subprocess.CompletedProcess[str]
 
 
-def launch(*arguments: object) -> "subprocess.CompletedProcess[str]":
-    """Runs `masksearch ARGUMENTS` in two processes and returns how it ended."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(REPOSITORY),
-        "OMP_NUM_THREADS": "1",
-        "MASKSEARCH_RESTARTED": "1",
-    }
+def launched(*program: object) -> list[str]:
+    """Returns the command that runs a program in two processes."""
     launcher = ["-m", "accelerate.commands.launch", "--config_file", str(TWO_PROCESSES)]
-    address = ["--main_process_port", str(free_port())]
-    command = [sys.executable, *launcher, *address, "-m", "masksearch", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=SECONDS)
+    return [sys.executable, *launcher, "--main_process_port", str(free_port()), *map(str, program)]
+
+
+def environment() -> dict[str, str]:
+    path = os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests")))
+    return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "MASKSEARCH_RESTARTED": "1"}
+
+
+def launch(*arguments: object) -> Done:
+    """Runs `masksearch ARGUMENTS` in two processes and returns how it ended."""
+    command = launched("-m", "masksearch", *arguments)
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=SECONDS)
+
+
+class Pair:
+    """Two processes that wait for commands in a folder, until `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        command = launched("-m", "kit.launch", folder)
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen(command, env=environment(), stdout=log, stderr=log)
+
+    def run(self, *arguments: object) -> Done:
+        """Runs `masksearch ARGUMENTS` in both processes and returns how it ended."""
+        place, self.count = self.folder / str(self.count), self.count + 1
+        _write(place.with_suffix(".json"), json.dumps(list(map(str, arguments))))
+        ends = [place.with_suffix(f".{rank}.status") for rank in range(2)]
+        wait_for(lambda: all(end.exists() for end in ends) or self.process.poll() is not None, SECONDS)
+        assert self.process.poll() is None, (self.folder / "log").read_text(errors="replace")
+        told = "".join(place.with_suffix(f".{rank}.stderr").read_text() for rank in range(2))
+        return Done(arguments, max(int(end.read_text()) for end in ends), "", told)
+
+    def close(self) -> None:
+        _write(self.folder / f"{self.count}.json", "null")
+        try:
+            self.process.wait(SECONDS)
+        finally:
+            self.process.kill()
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f"{path.name}.part")
+    part.write_text(text)
+    part.rename(path)
+
+
+def work(folder: Path, rank: int) -> None:
+    """Runs the commands of a folder; a rank's messages of each command go to a file of their own."""
+    from masksearch.cli.main import main
+
+    number = 0
+    while True:
+        place = folder / str(number)
+        while not place.with_suffix(".json").exists():
+            time.sleep(0.02)
+        arguments = json.loads(place.with_suffix(".json").read_text())
+        if arguments is None:
+            return
+        with open(place.with_suffix(f".{rank}.stderr"), "wb") as messages:
+            os.dup2(messages.fileno(), 2)
+        status = main(arguments)
+        sys.stderr.flush()
+        _write(place.with_suffix(f".{rank}.status"), str(status))
+        number += 1
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), int(os.environ["RANK"]))

@@ -18,7 +18,6 @@ LONGEST = (
     "test_distributed.py",
     "test_evolve_stage.py",
     "test_agents_ray.py",
-    "test_launched_stage.py",
     "test_rl_runs.py",
     "test_inspect_tasks.py",
     "test_run_recipe.py",

@@ -1,9 +1,10 @@
-"""Two processes on the CPU, started by `accelerate launch`: the same training as by one, written once."""
+"""Two processes on the CPU, started by `accelerate launch`: the same training as by one, written once, and
+done for `masksearch run`."""
 
 import json
 
 import pytest
-from kit.launch import launch
+from kit.launch import Pair, launch
 from kit.train_helpers import farthest, weights, write_index, write_questions, write_trajectories
 
 from masksearch.cli.main import main
@@ -11,6 +12,8 @@ from masksearch.errors import TrainingError, UsageError
 from masksearch.runtime import ranks
 from masksearch.runtime.files import read_appended
 from masksearch.train.distributed import share
+
+pytestmark = pytest.mark.slow
 
 RL = (
     "--steps", "2", "--prompts-per-step", "4", "--group-size", "2", "--micro-batch-size", "2",
@@ -22,6 +25,14 @@ RL = (
 
 def read_json(path):
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two processes that run the commands of these tests one after the other."""
+    started = Pair(tmp_path_factory.mktemp("pair"))
+    yield started
+    started.close()
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +69,9 @@ def test_sft_by_two_processes_is_that_by_one(folder, tiny_checkpoint):
     assert not (folder / "two.work" / "states").exists()
 
 
-def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(folder, tiny_checkpoint):
+def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(folder, tiny_checkpoint, pair):
     tasks, index = write_questions(folder / "q.jsonl"), write_index(folder / "index")
-    done = launch(
+    done = pair.run(
         "rl",
         "--model",
         tiny_checkpoint,
@@ -84,7 +95,7 @@ def test_rl_by_two_processes_rolls_out_other_tasks_in_each_and_is_written_once(f
     assert weights(folder / "rl")
 
 
-def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint):
+def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, pair):
     """Rows drawn by solve rate: each process trains on half of them, and both must draw the same next
     rows."""
     flags = (
@@ -109,7 +120,7 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint):
     )
     flags += ("--curriculum.solve-rate", "--curriculum.measure-steps", "2")
     assert main(["sft", *flags, "-o", str(folder / "drawn-one")]) == 0
-    done = launch("sft", *flags, "-o", folder / "drawn-two")
+    done = pair.run("sft", *flags, "-o", folder / "drawn-two")
     assert done.returncode == 0, done.stderr
     one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("drawn-one", "drawn-two"))
     assert ["heldout_loss" in row for row in two] == [True, False, True, False, True, False]
@@ -120,7 +131,7 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint):
     assert farthest(weights(folder / "drawn-one"), weights(folder / "drawn-two")) < 1e-4
 
 
-def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint):
+def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint, pair):
     tasks, index = write_questions(folder / "tasks.jsonl"), write_index(folder / "index-2")
     (folder / "held.jsonl").write_text(
         '{"id": "h", "question": "Who is Hal?", "answers": ["Hal"]}\n', encoding="utf-8"
@@ -135,7 +146,7 @@ def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_che
         "8",
     )
     flags += ("--alarms.stop-on", "entropy", "--alarms.entropy-share", "0.999999", "--alarms.window", "1")
-    done = launch(
+    done = pair.run(
         "rl",
         "--model",
         tiny_checkpoint,
@@ -177,3 +188,119 @@ def test_what_processes_cannot_share_is_refused(monkeypatch, tmp_path):
 
     with pytest.raises(UsageError, match="a launcher has started 3"):
         run_recipe(None, tmp_path / "out")
+
+
+# A stage that a launcher trained inside a run's folder is done for `masksearch run` as well --------
+
+RECIPE = """
+name = "launched"
+
+[stages.first]
+kind = "sft"
+model = "{model}"
+trajectories = ["{trajectories}"]
+batch_size = 4
+max_steps = 2
+dtype = "float32"
+trackers = ["none"]
+
+[stages.second]
+kind = "sft"
+model = "first"
+trajectories = ["{trajectories}"]
+batch_size = 4
+max_steps = 1
+dtype = "float32"
+trackers = ["none"]
+"""
+
+
+def same(one, other):
+    return set(one) == set(other) and all(one[name].equal(other[name]) for name in one)
+
+
+@pytest.fixture
+def recipe(tmp_path, tiny_checkpoint):
+    data = write_trajectories(tmp_path / "t.jsonl")
+    path = tmp_path / "launched.toml"
+    path.write_text(
+        RECIPE.replace("{model}", str(tiny_checkpoint)).replace("{trajectories}", str(data)),
+        encoding="utf-8",
+    )
+    return path
+
+
+def test_run_takes_a_stage_that_two_processes_trained_as_done(tmp_path, recipe, pair, capsys):
+    run = tmp_path / "run"
+    product = run / "stages" / "first" / "checkpoint"
+    ended = pair.run("sft", "--recipe", recipe, "--stage", "first", "--out", run)
+    assert ended.returncode == 0, ended.stderr
+    report = json.loads((product.parent / "sft-report.json").read_text(encoding="utf-8"))
+    assert report["processes"] == 2
+    assert not product.with_name("checkpoint.work").exists()
+    trained, made = weights(product), (product / "model.safetensors").stat().st_mtime_ns
+
+    assert main(["run", str(recipe), "--out", str(run)]) == 0
+    told = capsys.readouterr().err
+    assert "[1/2] first  — done already" in told
+    assert "[2/2] second  — " in told
+    assert "[2/2] second  — done already" not in told
+    assert (product / "model.safetensors").stat().st_mtime_ns == made
+    assert same(weights(product), trained)
+    rows = json.loads((run / "run.json").read_text(encoding="utf-8"))["stages"]
+    assert [row["status"] for row in rows] == ["done", "done"]
+
+    again = pair.run("sft", "--recipe", recipe, "--stage", "first", "-o", product)
+    assert again.returncode == 0, again.stderr
+    assert again.stderr.count("This stage is done already") == 1, "rank 0 alone prints"
+    assert (product / "model.safetensors").stat().st_mtime_ns == made
+
+
+def test_a_launched_stage_that_builds_on_another_is_done_too(tmp_path, recipe, capsys):
+    run = tmp_path / "run"
+    for name in ("first", "second"):
+        product = run / "stages" / name / "checkpoint"
+        assert main(["sft", "--recipe", str(recipe), "--stage", name, "-o", str(product)]) == 0
+    capsys.readouterr()
+    assert main(["run", str(recipe), "--out", str(run)]) == 0
+    assert capsys.readouterr().err.count("done already") == 2
+
+
+def test_run_does_not_delete_what_a_command_trained_with_other_settings(tmp_path, recipe, capsys):
+    run = tmp_path / "run"
+    product = run / "stages" / "first" / "checkpoint"
+    flags = ["--recipe", str(recipe), "--stage", "first", "--max-steps", "1"]
+    assert main(["sft", *flags, "-o", str(product)]) == 0
+    trained = weights(product)
+    capsys.readouterr()
+    assert main(["run", str(recipe), "--out", str(run)]) == 2
+    assert "holds the work of a single command with other settings" in capsys.readouterr().err
+    assert same(weights(product), trained)
+    # Given the same settings, the run takes it.
+    overrides = ["--set", "stages.first.max_steps=1"]
+    assert main(["run", str(recipe), "--out", str(run), *overrides]) == 0
+    assert "[1/2] first  — done already" in capsys.readouterr().err
+
+
+def test_a_stage_that_an_earlier_version_launched_is_taken_over(tmp_path, recipe, capsys):
+    """Earlier versions kept the marks of a launched stage in PRODUCT.work."""
+    elsewhere, run = tmp_path / "checkpoint", tmp_path / "run"
+    assert main(["sft", "--recipe", str(recipe), "--stage", "first", "-o", str(elsewhere)]) == 0
+    stage = run / "stages" / "first"
+    stage.mkdir(parents=True)
+    elsewhere.rename(stage / "checkpoint")
+    elsewhere.with_name("checkpoint.work").rename(stage / "checkpoint.work")
+    trained = weights(stage / "checkpoint")
+    capsys.readouterr()
+    assert main(["run", str(recipe), "--out", str(run)]) == 0
+    assert "[1/2] first  — done already" in capsys.readouterr().err
+    assert same(weights(stage / "checkpoint"), trained)
+
+
+def test_an_unfinished_launch_is_refused_and_kept(tmp_path, recipe, capsys):
+    run = tmp_path / "run"
+    states = run / "stages" / "first" / "checkpoint.work" / "states"
+    states.mkdir(parents=True)
+    assert main(["run", str(recipe), "--out", str(run)]) == 2
+    assert "holds other files; move it away, or choose another --out" in capsys.readouterr().err
+    assert states.exists()

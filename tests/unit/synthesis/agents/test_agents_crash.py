@@ -1,5 +1,7 @@
 """The teacher `agents` killed at random: the command resumes, repeats no task, and writes the same output."""
 
+import contextlib
+import io
 import json
 import random
 import shutil
@@ -12,8 +14,9 @@ from pathlib import Path
 import pytest
 from kit.endpoint import Endpoint, say
 from kit.roles import Roles, town_of
-from kit.waiting import LONG, wait_for
+from kit.waiting import wait_for
 
+from masksearch.cli.main import main
 from masksearch.errors import UsageError
 from masksearch.runtime.files import read_appended, write_json_lines
 from masksearch.search import build
@@ -69,7 +72,7 @@ class Some(Roles):
         )
 
 
-def start(folder, url, output):
+def command(folder, url, output):
     flags = [
         "--index",
         str(folder / "index"),
@@ -84,15 +87,19 @@ def start(folder, url, output):
         "-o",
         str(folder / output),
     ]
-    command = [sys.executable, "-m", "masksearch", "synthesize", str(folder / "tasks.jsonl"), *flags]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    return ["synthesize", str(folder / "tasks.jsonl"), *flags]
+
+
+def start(folder, url, output):
+    program = [sys.executable, "-m", "masksearch", *command(folder, url, output)]
+    return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def finish(folder, url, output):
-    process = start(folder, url, output)
-    stderr = process.communicate(timeout=LONG)[1].decode()
-    assert process.returncode == 0, stderr
-    return stderr
+    """Runs the command in this process and returns its messages."""
+    with contextlib.redirect_stderr(io.StringIO()) as messages:
+        assert main(command(folder, url, output)) == 0, messages.getvalue()
+    return messages.getvalue()
 
 
 def finished(folder):
@@ -106,6 +113,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.slow
 def test_random_kills(folder):
     rng = random.Random(7)
     with Endpoint(Some()) as calm:
@@ -126,7 +134,7 @@ def test_random_kills(folder):
             time.sleep(rng.random() * 0.05)
             assert process.poll() is None
             process.send_signal(signal.SIGKILL)
-            process.communicate()
+            process.wait()
             assert not asked_since(place) & known
             assert known < finished(folder)
         roles.admit(TASKS)
@@ -145,6 +153,7 @@ def test_random_kills(folder):
     assert not list(folder.glob(".*.tmp"))
 
 
+@pytest.mark.slow
 def test_a_finished_command_given_again_asks_nothing(folder):
     """A kill after the output is written costs nothing. Other settings or no work folder start from zero."""
     with Endpoint(Some()) as endpoint:

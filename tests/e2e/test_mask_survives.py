@@ -7,9 +7,13 @@ import random
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kit.waiting import wait_for
+from kit.zygote import Zygote
 
 from masksearch.corpus import read_documents
 from masksearch.runtime.files import write_json_lines
@@ -18,12 +22,23 @@ pytestmark = pytest.mark.e2e
 
 KILLS, MIDWAY = 20, 3
 """Fewest kills, and fewest kills after which some of the shards, but not all, were finished."""
-DOCUMENTS, SHARDS = 6000, 300
+DOCUMENTS, SHARDS = 4000, 200
 COMMON = ("--extractor", "dates,numbers", "--shard-size", "20", "--max-words", "40", "--masks", "1-3")
 
 
 def command(corpus: Path, output: Path, *more: str) -> list[str]:
-    return [sys.executable, "-m", "masksearch", "mask", str(corpus), "-o", str(output), *COMMON, *more]
+    return ["mask", str(corpus), "-o", str(output), *COMMON, *more]
+
+
+def run(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "masksearch", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
+    with Zygote(tmp_path_factory.mktemp("zygote")) as zygote:
+        yield zygote
 
 
 @pytest.fixture(scope="module")
@@ -38,58 +53,59 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The tasks file of an uninterrupted run."""
     output = tmp_path_factory.mktemp("whole") / "tasks.jsonl"
-    subprocess.run(command(corpus, output), check=True, capture_output=True)
+    run(command(corpus, output))
     return output.read_bytes()
 
 
 def test_killed_at_random_moments_it_ends_in_the_same_bytes(
-    corpus: Path, whole: bytes, tmp_path: Path
+    corpus: Path, whole: bytes, tmp_path: Path, zygote: Zygote
 ) -> None:
     """Kills the run at least 20 times. A run that ends before its kill is checked, and its output removed."""
     rng = random.Random(7)
     output, shards = tmp_path / "tasks.jsonl", tmp_path / "tasks.jsonl.work" / "shards"
-    kills, midway, longest = 0, 0, 6.0
-    # If masking is quick or the start is slow, few kills hit the writing of shards, so more are needed.
-    while kills < KILLS or (midway < MIDWAY and kills < 3 * KILLS):
-        before = {file.name for file in shards.glob("0*.jsonl")}
-        share = rng.choice((rng.uniform(0.02, 0.25), rng.uniform(0.25, 1.0)))
-        if run_for(share * longest, command(corpus, output, "--workers", "2")):
+    kills, midway = 0, 0
+    while kills < KILLS or midway < MIDWAY:
+        before = finished(shards)
+        process = zygote.start(*command(corpus, output, "--workers", "2"))
+        if rng.random() < 0.3:  # at its start
+            time.sleep(rng.uniform(0.02, 1.0))
+        else:  # while it writes shards, or after the last one
+            wanted = min(len(before) + rng.randrange(1, 25), SHARDS)
+            wait_for(lambda: process.poll() is not None or len(finished(shards)) >= wanted, 600)  # noqa: B023
+            time.sleep(rng.uniform(0.0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        _, stderr = process.communicate()
+        if process.returncode != -signal.SIGKILL:
+            assert process.returncode == 0, stderr
             assert output.read_bytes() == whole
             output.unlink()
             continue
         kills += 1
         assert not output.exists() or output.read_bytes() == whole
-        after = {file.name for file in shards.glob("0*.jsonl")}
+        after = finished(shards)
         assert before <= after or output.exists()  # no finished shard is lost
         midway += 0 < len(after) < SHARDS
-        if share > 0.5 and not after:
-            longest *= 2  # a slow machine, which did not reach the first shard
-    assert midway >= MIDWAY
-    assert run_for(600, command(corpus, output, "--workers", "2"))
+    run_to_its_end(zygote, command(corpus, output, "--workers", "2"))
     assert output.read_bytes() == whole
 
 
-def run_for(seconds: float, arguments: list[str]) -> bool:
-    """Runs a command and kills it after this time. Returns whether it ended before."""
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    try:
-        _, stderr = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        return False
+def finished(shards: Path) -> set[str]:
+    """Returns the names of the finished shards."""
+    return {file.name for file in shards.glob("0*.jsonl")}
+
+
+def run_to_its_end(zygote: Zygote, arguments: list[str]) -> None:
+    process = zygote.start(*arguments)
+    _, stderr = process.communicate(600)
     assert process.returncode == 0, stderr
-    return True
 
 
-def test_engines_and_numbers_of_workers_write_the_same(corpus: Path, whole: bytes, tmp_path: Path) -> None:
+def test_engines_and_numbers_of_workers_write_the_same(
+    corpus: Path, whole: bytes, tmp_path: Path, zygote: Zygote
+) -> None:
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     assert whole.count(b"\n") > 500
-    runs = {
-        "eight.jsonl": ("--workers", "8"),
-        "ray.jsonl": ("--engine", "ray", "--workers", "2"),
-    }
-    for name, more in runs.items():
-        done = subprocess.run(command(corpus, tmp_path / name, *more), capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+    run_to_its_end(zygote, command(corpus, tmp_path / "eight.jsonl", "--workers", "8"))
+    run(command(corpus, tmp_path / "ray.jsonl", "--engine", "ray", "--workers", "2"))
+    for name in ("eight.jsonl", "ray.jsonl"):
         assert sorted((tmp_path / name).read_bytes().splitlines()) == sorted(whole.splitlines()), name

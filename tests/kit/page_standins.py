@@ -38,7 +38,14 @@ _AGENT = {"max_tokens": 24, "turn_tokens": 12, "passage_words": 12, "max_length"
 SMALLER: dict[str, dict[str, Any]] = {
     "mask": {},
     "sft": {"max_steps": 2, "batch_size": 2, "max_length": 4096},
-    "rl": {"steps": 2, "prompts_per_step": 2, "group_size": 2, "max_refills": 0, "agent": _AGENT},
+    "rl": {
+        "steps": 2,
+        "prompts_per_step": 2,
+        "group_size": 2,
+        "micro_batch_size": 2,
+        "max_refills": 0,
+        "agent": _AGENT,
+    },
     "eval": {"limit": 3, "agent": _AGENT},
     "evolve": {
         "rounds": 1,

@@ -79,6 +79,8 @@ def overrides(stages: Sequence[Any]) -> list[str]:
         changes = dict(SMALLER.get(stage.spec.kind, {}))
         if stage.spec.kind == "mask":
             changes["limit"] = FEWER_TASKS
+        if stage.spec.kind in ("sft", "rl"):
+            changes["frozen_layers"] = 0  # the tiny model has two layers
         for name, value in changes.items():
             inner = value.items() if isinstance(value, dict) else [("", value)]
             for key, number in inner:

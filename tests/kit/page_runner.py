@@ -22,7 +22,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from kit.endpoint import Endpoint
@@ -55,6 +55,9 @@ class PageError(AssertionError):
 
 class Runner:
     """An empty folder with `data` and `recipes`, and the servers of a page."""
+
+    ran: ClassVar[set[str]] = set()
+    """Recipes that this process has run, for any page."""
 
     def __init__(self, folder: Path, tiny: Path, data: Path) -> None:
         self.folder, self.tiny, self.data = folder, tiny, data
@@ -172,7 +175,10 @@ class Runner:
     def _replaced_run(self, words: list[str]) -> list[str]:
         if "--help" in words:
             return words
-        if load_recipe(words[1]).name not in RUN:
+        recipe = load_recipe(words[1]).name
+        again = recipe == "demo" and recipe in self.ran  # no page reads what the demo of another page wrote
+        self.ran.add(recipe)
+        if recipe not in RUN or again:
             return [*words, *([] if "--dry-run" in words else ["--dry-run"])]
         return [*words, *self._changes(words[1], words)]
 

@@ -41,7 +41,7 @@ SHELL = ("gunzip", "head", "cut", "cat", "ls", "cp", "mkdir", "rm", "grep", "wc"
 """Other programs that pages may use, as they are."""
 SKIPPED = ("git", "cd", ".", "source")
 """Commands that fetch the repository or activate its environment."""
-_PROGRESS = re.compile(r"^  [A-Z][^:]*: \d[\d,]*(/[\d,]+)?( \w+)*, (\d+[hms])+.*\n?", re.MULTILINE)
+_PROGRESS = re.compile(r"^  [A-Za-z][^:]*: \d[\d,]*(/[\d,]+)?( \w+)*, (\d+[hms])+.*\n?", re.MULTILINE)
 _SYNTAX = re.compile(r"[|<>&;]")
 _FOREIGN = re.compile(r"\bverl\.trainer\.main_ppo\b")
 SECONDS = 120

@@ -44,7 +44,7 @@ def read_summaries(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def check_language(source: str) -> str:
-    """Returns the language of `wiki-summaries[:LANGUAGE]`. Raises UsageError for one that has no summaries."""
+    """Returns the language of `wiki-summaries[:LANGUAGE]`. Raises UsageError if it has no summaries."""
     language = source.partition(":")[2] or "en"
     if language not in _FILES:
         choices = ", ".join(f"{PREFIX}:{name}" for name in _FILES)

@@ -43,7 +43,7 @@ class Endpoint:
     """Environment variables of the key; the first that is set counts."""
 
     def faults(self) -> Sequence[Fault]:
-        """Connects, lists the endpoint's models and sends one short request."""
+        """Connects and sends one short request; lists the endpoint's models if that fails."""
         if not self.url.startswith(("http://", "https://")):
             message = (
                 f"{self.setting} needs the base URL of an OpenAI-compatible endpoint (such as "
@@ -68,11 +68,10 @@ class Endpoint:
         policy = EndpointPolicy(self.model, self.url, TRIAL_TIMEOUT, 0, self.setting, self.keys)
         messages: list[Message] = [{"role": "user", "content": TRIAL}]
         try:
-            names = await _listed(policy)
             try:
                 await policy.ask(request(messages, TRIAL_TOKENS, Sampling()))
             except EndpointError as error:
-                return (self._fault(error, names),)
+                return (self._fault(error, await _listed(policy)),)
             return ()
         finally:
             await policy.client.close()

@@ -31,6 +31,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path / "rates"
 
 
+@pytest.mark.slow
 def test_the_fastest_repetition_counts_and_the_formats_take_turns():
     product = Product((2760,))  # 4.88 GFLOP
     clock = Clock(float32=[9.0, 0.02, 0.015, 0.03], bfloat16=[7.0, 0.06, 0.03, 0.05])
@@ -40,6 +41,7 @@ def test_the_fastest_repetition_counts_and_the_formats_take_turns():
     assert clock.order == [torch.float32, torch.bfloat16] * 4
 
 
+@pytest.mark.slow
 def test_few_rows_are_multiplied_by_many_weights():
     found = measure_rates(Product((48, 192)), Clock([0.018], [0.009]))
     # 18 and 14 weight matrices of 576 x 1536 in a repetition
@@ -48,6 +50,7 @@ def test_few_rows_are_multiplied_by_many_weights():
     assert found.bfloat16 == pytest.approx(2 * found.float32, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_wide_models_are_cut_to_bounded_work():
     shapes = []
 

@@ -50,6 +50,7 @@ torch.ones(300, 300) @ torch.ones(300, 300)
 """
 
 
+@pytest.mark.slow
 def test_torch_reads_the_policy():
     """GNU's OpenMP prints what it uses; other libraries print another word for the same."""
     environment = {

@@ -92,6 +92,7 @@ def in_background(server: Server, *queries: str) -> tuple[threading.Thread, list
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.slow
 def test_a_server_that_is_told_to_stop_takes_nothing_new_finishes_what_it_has_and_returns(
     tmp_path: Path, number: signal.Signals
 ) -> None:

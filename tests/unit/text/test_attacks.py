@@ -243,6 +243,7 @@ def raw_tokens(tokenizer: Any) -> set[int]:
     return {token for text in texts for token in with_special(tokenizer, text)} & added(tokenizer)
 
 
+@pytest.mark.slow
 def test_no_attack_becomes_a_special_token(tokenizer: Any) -> None:
     # Without the block's own tags, which are tokens of one of the tokenizers.
     check_tokens(

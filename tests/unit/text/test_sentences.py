@@ -61,6 +61,7 @@ def test_sentences_cover_any_text_in_order(text, language):
 
 @pytest.mark.parametrize("language", ["en", "es", "fr", "zh"])
 @pytest.mark.parametrize("unit", [".", "?!", "...)", '".'])
+@pytest.mark.slow
 def test_long_runs_of_marks_are_looked_at_once(language, unit):
     """Two million marks take a second at most when each is matched once; a search per mark takes days."""
     text = "So it began" + unit * (2_000_000 // len(unit)) + "x"

@@ -160,6 +160,7 @@ run_recipe(load_recipe("r.toml", sys.argv[2:], FAKES), "out")
 
 
 @pytest.mark.parametrize("overrides", [("stages.sft.rate=0.3",), ()], ids=["set aside", "put back"])
+@pytest.mark.slow
 def test_a_kill_between_any_two_steps_loses_nothing(here: Path, overrides: tuple[str, ...]) -> None:
     """Kills the run before its first, second, ... rename or new folder, until it comes through."""
     Path("script.py").write_text(SCRIPT)

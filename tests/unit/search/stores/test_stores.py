@@ -86,6 +86,7 @@ def test_finds_the_same_passages_as_the_local_index(tmp_path: Path, settings: In
         "'; DROP TABLE passages",
     ],
 )
+@pytest.mark.slow
 def test_no_query_is_an_instruction(tmp_path_factory: pytest.TempPathFactory, node: Node, query: str) -> None:
     for kind in ("lancedb", "opensearch"):
         folder = tmp_path_factory.getbasetemp() / f"shared-{kind}"

@@ -164,6 +164,7 @@ def trainer_loss(algorithm, found, beta, micro):
 
 @pytest.mark.parametrize("beta", [0.0, BETA])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.slow
 def test_the_loss_is_the_papers(algorithm, beta):
     for seed in range(40):
         found = groups(seed)

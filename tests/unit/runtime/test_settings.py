@@ -58,7 +58,7 @@ def test_every_class_has_a_text() -> None:
 
 def test_the_help_of_a_flag_is_the_text_of_its_field(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["sft", "--help"])
+        main(["sft", "--help-all"])
     shown = " ".join(capsys.readouterr().out.split())
     # argparse wraps at hyphens too, so the text is compared without white space.
     text = field_text(STAGES["sft"].settings, "warmup_ratio")

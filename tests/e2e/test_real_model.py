@@ -31,11 +31,12 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
     run("model", "smollm2-135m", "-o", base)
     run("index", "wiki-summaries:en", "-o", index, "--limit", 800)
     common = ("wiki-summaries:en", "--index", index, "--masks", "1")
-    run("mask", *common, "--split", "train", "--limit", 48, "-o", tmp_path / "train.jsonl")
+    run("mask", *common, "--split", "train", "--limit", 24, "-o", tmp_path / "train.jsonl")
     run("mask", *common, "--split", "heldout", "--limit", 4, "-o", tmp_path / "heldout.jsonl")
     run("synthesize", tmp_path / "train.jsonl", "--index", index, "-o", tmp_path / "trajectories.jsonl")
     data = ("--trajectories", tmp_path / "trajectories.jsonl")
-    run("sft", "--model", base, *data, "--batch-size", 4, "-o", tmp_path / "sft")
+    upper = ("--frozen-layers", 15, "--learning-rate", 6e-4)  # as the demo
+    run("sft", "--model", base, *data, "--batch-size", 2, *upper, "-o", tmp_path / "sft")
     losses = [
         json.loads(line)["loss"]
         for line in (tmp_path / "sft.work" / "log.jsonl").read_text().splitlines()

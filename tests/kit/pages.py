@@ -19,7 +19,7 @@ from kit.places import REPOSITORY
 
 COMMANDS = ("sh", "console")
 PROGRAMS = ("masksearch", "make", "pip", "python", "accelerate", "vllm", "inspect")
-"""Programs whose commands may stand in blocks of COMMANDS only."""
+"""Programs whose commands are allowed only in blocks with a language of COMMANDS."""
 HISTORY = "log.md"
 """The dated log keeps old commands as they were."""
 _FENCE = re.compile(r"^( {0,3})(`{3,}|~{3,}) *(\S*)")

@@ -15,7 +15,7 @@ from masksearch.text.display import clipped, display_width, printable, wrapped
 WIDTH = 100
 """Number of terminal columns."""
 HEADLINES, SENTENCES, ROWS = 6, 8, 16
-"""Maximum numbers of headlines, of sentences on what is not shown, and of rows of the table."""
+"""Maximum numbers of headlines, of sentences under "Not shown", and of rows of the table."""
 EXAMPLE_LINES = 25
 """Maximum number of lines of the example."""
 _LABEL = 10

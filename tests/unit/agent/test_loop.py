@@ -55,7 +55,7 @@ class Failing:
 
 
 class Slow:
-    """A searcher whose queries with the word slow end only after so many others have ended."""
+    """A searcher that holds queries with the word slow until other queries have ended."""
 
     fingerprint = "slow"
 

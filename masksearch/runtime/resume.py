@@ -33,7 +33,7 @@ from typing import Any
 
 from masksearch.errors import DataError, UsageError
 from masksearch.runtime import files
-from masksearch.runtime.settings import Settings, replace_references
+from masksearch.runtime.settings import Settings, replace_references, without_added
 
 KEY_FORMAT = 3
 """Version of the cache key, increased when products of earlier versions must not be used again."""
@@ -104,7 +104,7 @@ class Basis:
 
 def key_basis(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> Basis:
     """Returns the cache key of a stage of this kind with what it is made from. The values `more` are hashed
-    too.
+    too; fields of `Settings.added` are left out while they have their default.
 
     `keys` maps the text of a reference to the key of the stage that it names. A reference without an entry is
     a path.
@@ -129,10 +129,12 @@ def key_basis(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any
             values[name] = content(name, values[name], {})
     for table, names in NESTED_PATHS.items():
         for name in names if table in values else ():
-            value = values[table][name]
+            value = values[table].get(name)
             values[table][name] = content(f"{table}.{name}", value, {}) if value else ""
+    values = without_added(type(settings), values)
     key = files.hash_json([KEY_FORMAT, kind, without_means(values), *more])
-    return Basis(key, kind, without_means(settings.model_dump(mode="json")), inputs, more)
+    shown = without_added(type(settings), settings.model_dump(mode="json"))
+    return Basis(key, kind, without_means(shown), inputs, more)
 
 
 def settings_key(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any) -> str:
@@ -294,7 +296,9 @@ def reported_summary(report: Path, settings: Settings) -> dict[str, Any]:
     """
     record = read_mark(report)
     summary = dict(record.get("summary", {}))
-    same = record.get("settings") == settings.model_dump(mode="json")
+    kind, recorded = type(settings), record.get("settings")
+    written = without_added(kind, settings.model_dump(mode="json"))
+    same = isinstance(recorded, Mapping) and without_added(kind, recorded) == written
     return summary if same and not summary.get("unfinished") else {}
 
 

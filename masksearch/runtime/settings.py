@@ -6,11 +6,12 @@ One settings class serves a recipe's table, a command's flags, and tests. The te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import to_jsonable_python
 
 
 class _Reference:
@@ -37,6 +38,9 @@ class Settings(BaseModel):
     basic: ClassVar[tuple[str, ...]] = ()
     """Settings that most people need: the short help of a command shows them and the required ones. A setting
     of a nested table is written `agent.top_k`."""
+    added: ClassVar[tuple[str, ...]] = ()
+    """Settings that were added after the first release. The cache key leaves such a setting out while it has
+    its default, so that finished stages of earlier versions stay valid."""
 
 
 def field_text(kind: type[Settings], name: str) -> str:
@@ -69,6 +73,34 @@ def reference_values(settings: Settings) -> Iterator[tuple[str, str]]:
         else:
             found = [item for group in value.values() for item in group]
         yield from ((field, item) for item in found if item)
+
+
+@cache
+def added_defaults(kind: type[Settings]) -> dict[str, Any]:
+    """Returns the `added` fields of a settings class and of its base classes, with their defaults as JSON
+    values."""
+    names = [name for base in kind.__mro__ for name in vars(base).get("added", ())]
+    fields = {name: kind.model_fields[name] for name in names if name in kind.model_fields}
+    return {
+        name: to_jsonable_python(field.get_default(call_default_factory=True))
+        for name, field in fields.items()
+    }
+
+
+def without_added(kind: type[Settings], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the settings, given as JSON values, without the `added` ones that have their default.
+
+    Nested tables are treated alike.
+    """
+    defaults, kept = added_defaults(kind), {}
+    for name, value in values.items():
+        if name in defaults and value == defaults[name]:
+            continue
+        nested = kind.model_fields[name].annotation if name in kind.model_fields else None
+        if isinstance(nested, type) and issubclass(nested, Settings) and isinstance(value, Mapping):
+            value = without_added(nested, value)
+        kept[name] = value
+    return kept
 
 
 def replace_references(settings: Settings, replace: Replace) -> dict[str, Any]:

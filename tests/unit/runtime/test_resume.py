@@ -15,10 +15,12 @@ from masksearch.runtime.resume import (
     WorkFolder,
     claim,
     is_whole,
+    key_basis,
     mark_whole,
     read_mark,
     settings_key,
 )
+from masksearch.runtime.settings import Settings
 from masksearch.search.settings import IndexSettings
 
 KEYS_OF_RELEASE_0_1: dict[str, tuple[dict[str, Any], str]] = {
@@ -69,6 +71,39 @@ def test_run_folders_of_the_first_release_stay_valid(kind: str) -> None:
 
 def test_every_kind_of_stage_has_a_recorded_key() -> None:
     assert set(KEYS_OF_RELEASE_0_1) == set(STAGES)
+
+
+class Nested(Settings):
+    added = ("new",)
+
+    old: int = 1
+    new: int = 2
+
+
+class Newer(Settings):
+    added = ("extra",)
+
+    old: int = 1
+    extra: bool = True
+    nested: Nested = Nested()
+
+
+class Before(Settings):
+    old: int = 1
+
+
+class Older(Settings):
+    old: int = 1
+    nested: Before = Before()
+
+
+def test_a_setting_of_a_later_version_counts_unless_it_has_its_default() -> None:
+    before = settings_key("kind", Older(), {})
+    assert settings_key("kind", Newer(), {}) == before
+    assert "extra" not in key_basis("kind", Newer(), {}).settings
+    others = [Newer(extra=False), Newer(nested=Nested(new=3)), Newer(nested=Nested(old=3))]
+    keys = {settings_key("kind", settings, {}) for settings in others}
+    assert len(keys | {before}) == 4
 
 
 def eval_key(**search: Any) -> str:

@@ -41,8 +41,8 @@ from masksearch.train import head
 from masksearch.train.lora import freeze_layers
 from masksearch.train.loss_mask import IGNORED, Encoded
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft import make_trainer
-from masksearch.train.sft_rows import arrange, encode_all
+from masksearch.train.sft.rows import arrange, encode_all
+from masksearch.train.sft.stage import make_trainer
 
 
 @dataclass(frozen=True)

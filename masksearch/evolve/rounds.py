@@ -154,7 +154,7 @@ class _Clock:
 def _train(number: int, before: Before, settings: EvolveSettings, work: Path) -> Path:
     """Trains the round's teacher, unless its checkpoint exists, and returns the checkpoint folder."""
     from masksearch.llm.checkpoint import MARK, checkpoint_name
-    from masksearch.train.sft import run_sft
+    from masksearch.train.sft.stage import run_sft
 
     folder = round_folder(work, number)
     checkpoint = folder / CHECKPOINT

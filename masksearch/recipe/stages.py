@@ -100,7 +100,7 @@ _ALL = (
     StageKind(
         "sft",
         SftSettings,
-        "masksearch.train.sft:run_sft",
+        "masksearch.train.sft.stage:run_sft",
         "checkpoint",
         "supervised fine-tuning on trajectories",
         "config.json",

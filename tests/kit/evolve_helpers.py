@@ -117,7 +117,7 @@ def make_taught_checkpoint(folder):
     from kit.tiny import TEXTS, make_tiny_model, make_tiny_tokenizer
 
     from masksearch.train.settings import SftSettings
-    from masksearch.train.sft import run_sft
+    from masksearch.train.sft.stage import run_sft
 
     tokenizer = make_tiny_tokenizer([*TEXTS, f"{' '.join(WORDS)} Who is number told of? look for it is so"])
     make_tiny_model(tokenizer, spread=0.05).save_pretrained(folder / "raw")

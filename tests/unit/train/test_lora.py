@@ -16,7 +16,7 @@ from masksearch.train.lora import adapt, plain_weights
 from masksearch.train.rl.decoders import copy_weights
 from masksearch.train.rl.stage import run_rl
 from masksearch.train.settings import RlSettings, SftSettings
-from masksearch.train.sft import run_sft
+from masksearch.train.sft.stage import run_sft
 
 needs_peft = pytest.mark.skipif(
     __import__("importlib.util").util.find_spec("peft") is None, reason="peft is not installed (extra `lora`)"

@@ -14,9 +14,9 @@ from masksearch.train import states
 from masksearch.train.loss_mask import Encoded
 from masksearch.train.recorder import Recorder
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft import LOGGED, run_sft
-from masksearch.train.sft_rows import arrange, arrange_stages, encode_all, make_curriculum
-from masksearch.train.sft_trainer import SparseHeadTrainer, answers_right
+from masksearch.train.sft.rows import arrange, arrange_stages, encode_all, make_curriculum
+from masksearch.train.sft.stage import LOGGED, run_sft
+from masksearch.train.sft.trainer import SparseHeadTrainer, answers_right
 
 
 def sft_settings(**given):

@@ -19,7 +19,7 @@ from masksearch.train.distributed import gather_lists, mean_over_ranks
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.loss_mask import Encoded
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft_rows import items_of
+from masksearch.train.sft.rows import items_of
 
 
 class BatchSchedule:

@@ -2,7 +2,7 @@
 
 A row is one trajectory as tokens. `arrange_stages` orders the rows before the training, stage by stage of
 the curriculum. If the order depends on measurements made during the training,
-`sft_trainer.BatchSchedule` draws the rows step by step instead.
+`trainer.BatchSchedule` draws the rows step by step instead.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ A state is saved every `save_steps` steps. A killed run resumes from the newest 
 same weights as an uninterrupted run.
 
 A curriculum orders the rows (train/curriculum.py). If the order does not depend on measurements, it is
-arranged before the training (train/sft_rows.py); otherwise the rows are drawn step by step
-(train/sft_trainer.py).
+arranged before the training (train/sft/rows.py); otherwise the rows are drawn step by step
+(train/sft/trainer.py).
 
 Run it with `masksearch sft --model MODEL --trajectories FILE -o OUTPUT`, or as a stage of a recipe.
 """
@@ -37,7 +37,7 @@ from masksearch.train.loss_mask import IGNORED, Encoded
 from masksearch.train.memory import explain_out_of_memory
 from masksearch.train.recorder import Recorder, remove_printer
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft_rows import (
+from masksearch.train.sft.rows import (
     arrange_stages,
     encode_all,
     items_of,
@@ -45,7 +45,7 @@ from masksearch.train.sft_rows import (
     read_heldout,
     step_count,
 )
-from masksearch.train.sft_trainer import BatchSchedule, SparseHeadTrainer
+from masksearch.train.sft.trainer import BatchSchedule, SparseHeadTrainer
 from masksearch.train.states import (
     resumable_state,
     seed_everything,

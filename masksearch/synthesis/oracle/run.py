@@ -11,6 +11,7 @@ from masksearch.agent.protocol import is_valid
 from masksearch.llm.base import Sampling
 from masksearch.protocols import Searcher
 from masksearch.runtime.progress import Progress
+from masksearch.scoring.grounding import ground
 from masksearch.scoring.metrics import score_task
 from masksearch.synthesis.oracle.hops import HopCounts
 from masksearch.synthesis.oracle.teacher import Oracle
@@ -84,4 +85,6 @@ def _fault(trajectory: Trajectory, gave_up: str) -> str:
         return trajectory.status
     if not is_valid(trajectory.turns, trajectory.tools):
         return "not in valid form"
-    return "" if trajectory.scores["f1"] == 1.0 else "answer not exact"
+    if trajectory.scores["f1"] != 1.0:
+        return "answer not exact"
+    return ground(trajectory).fault

@@ -28,6 +28,8 @@ class AgentsSettings(Settings):
     """The teacher `agents`: models behind endpoints as planner, rewriter, observer and judge. The defaults
     are the paper's numbers."""
 
+    added = ("grounded",)
+
     planner: RoleSettings = RoleSettings()
     """Model that plans the steps and the first query."""
     rewriter: RoleSettings = RoleSettings()
@@ -50,6 +52,10 @@ class AgentsSettings(Settings):
     observer may answer from its own knowledge. 0: it may do so from the start."""
     passage_words: int = Field(100, ge=1)
     """Number of words of each result that the roles read."""
+    grounded: bool = True
+    """Reject a task if the results that the observer cites do not hold the answer, or if it cites none; and
+    if the answer or a quote does not stand in what the trajectory shows. An answer from the observer's own
+    knowledge is then seldom kept. false: the judge alone decides, as in the paper."""
     merged_results: bool = False
     """Whether the trajectory shows the merged results of a round as one search, as in the paper, although no
     single search returns them. Otherwise each search of the trajectory shows its own results."""

@@ -21,7 +21,7 @@ from masksearch.evaluation.run import (
     with_number_format,
 )
 from masksearch.evaluation.settings import EvalSettings
-from masksearch.evaluation.statistics import paired_difference
+from masksearch.evaluation.statistics.resampling import paired_difference
 from masksearch.evolve.settings import EvolveSettings
 from masksearch.llm.base import Sampling
 from masksearch.runtime.resume import read_mark

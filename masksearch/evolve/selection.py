@@ -1,4 +1,4 @@
-"""Selects which correct rollouts to keep, so that the data stays diverse.
+"""Selects which correct rollouts to keep: grounded ones, and so that the data stays diverse.
 
 The paper names lost diversity as the weakness of self-evolved data. Selection drops near-copies, and caps
 the number of trajectories per task, document and query pattern. It considers the first correct sample of
@@ -18,6 +18,7 @@ from masksearch.evolve.acceptance import Outcome
 from masksearch.evolve.patterns import document, language, pattern, spoken
 from masksearch.evolve.settings import EvolveSettings
 from masksearch.ramp.checks.duplicates import find_duplicates
+from masksearch.scoring.grounding import ground
 from masksearch.types import Passage, Trajectory
 
 
@@ -44,11 +45,7 @@ def select(
     `data` are the seed data and the trajectories that earlier rounds kept.
     """
     correct = [place for place, outcome in enumerate(outcomes) if outcome.correct]
-    reasons = {
-        place: "too few searches"
-        for place in correct
-        if outcomes[place].trajectory.usage.searches < settings.min_searches
-    }
+    reasons = {place: reason for place in correct if (reason := _fault(outcomes[place].trajectory, settings))}
     candidates = _in_turns([place for place in correct if place not in reasons], outcomes)
     stays = without_copies(
         [*data, *(outcomes[place].trajectory for place in candidates)], settings.near_copies, work
@@ -61,6 +58,13 @@ def select(
     return [
         replace(outcome, reason=reasons.get(place, outcome.reason)) for place, outcome in enumerate(outcomes)
     ]
+
+
+def _fault(trajectory: Trajectory, settings: EvolveSettings) -> str:
+    """Returns the reason why a correct rollout must not be kept whatever else is kept; empty if it may be."""
+    if trajectory.usage.searches < settings.min_searches:
+        return "too few searches"
+    return ground(trajectory, settings.agent.answer_form).fault if settings.grounded else ""
 
 
 def _in_turns(places: Sequence[int], outcomes: Sequence[Outcome]) -> list[int]:

@@ -20,6 +20,7 @@ class EvolveSftSettings(SupervisedSettings):
 class EvolveSettings(Settings):
     """Self-evolution: each round trains a teacher, and its correct rollouts become training data."""
 
+    added = ("grounded",)
     basic = ("heldout", "rounds", "tasks_per_round", "samples", "accept", "metric", "seed")
 
     model: Ref
@@ -55,6 +56,9 @@ class EvolveSettings(Settings):
     min_searches: int = Field(1, ge=0)
     """Minimum number of searches of a kept trajectory. A correct guess without a search would not teach the
     model to search."""
+    grounded: bool = True
+    """Keep only trajectories whose answers stand in the search results (or are inferred from them) and whose
+    quotes stand in the results that they name. The manifest counts the others by reason."""
     keep_per_task: int = Field(2, ge=1)
     """Maximum number of trajectories kept per task and round."""
     near_copies: float = Field(0.8, gt=0, le=1)

@@ -142,7 +142,7 @@ def why_stop(manifests: Sequence[Manifest], settings: EvolveSettings) -> str:
     if not counts["kept"]:
         return (
             f"Stopped: none of the {counts['correct']} correct rollouts in round {number} passed the "
-            "selection for diversity."
+            "selection; its manifest counts the reasons."
         )
     idle = number - best_round(manifests, settings)
     if settings.heldout and settings.patience and idle >= settings.patience:

@@ -108,6 +108,7 @@ def evolve_settings(folder, model="m", **given):
         "agent": agent,
         "chunk": 2,
         "dtype": "float32",
+        "grounded": False,
     }
     return EvolveSettings.model_validate({**values, "pattern_share": 1.0, "near_copies": 0.9, **given})
 

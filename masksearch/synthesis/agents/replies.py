@@ -99,15 +99,26 @@ def read_observation(allowed: tuple[str, ...], results: int) -> Any:
             return f"the action '{action}' needs 'answer'"
         if action in ("next", "reflect") and not query:
             return f"the action '{action}' needs 'query'"
-        listed = value.get("evidence")
-        numbers = listed if isinstance(listed, list) else []
-        # JSON's true and false are excluded, because they count as integers in Python.
-        evidence = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+        evidence = _numbers(value.get("evidence"))
+        if evidence is None:
+            return "'evidence' must be a list of the numbers of results"
         if any(not 1 <= number <= results for number in evidence):
             return f"'evidence' names a result that there is not; they are numbered from 1 to {results}"
         return Observation(action, thought, tuple(dict.fromkeys(evidence)), answer, query)  # type: ignore[arg-type]
 
     return read
+
+
+def _numbers(listed: Any) -> list[int] | None:
+    """Returns the numbers of results in a list, or None if it is not a list of numbers.
+
+    "2" and "[2]" are numbers. A missing list is empty.
+    """
+    if listed is None:
+        return []
+    # JSON's true and false become "True" and "False", which are no numbers.
+    texts = [str(item).strip().strip("[]") for item in listed] if isinstance(listed, list) else ["none"]
+    return [int(text) for text in texts] if all(text.isdecimal() for text in texts) else None
 
 
 def _text(value: Mapping[str, Any], name: str) -> str:

@@ -1,7 +1,8 @@
 """Teaches many tasks at a time. Each outcome goes into the log at once, and a resumed run teaches the rest.
 
-    task -> the team works -> the judge judges -> the work is rewritten as one agent's trajectory
-         -> the trajectory is checked -> kept, or rejected with a reason
+    task -> the team works -> the judge judges -> the cited evidence is checked
+         -> the work is rewritten as one agent's trajectory -> the trajectory is checked
+         -> kept, or rejected with a reason
 
 If an endpoint does not answer, the task gets no outcome, and the next start of the run teaches it again. So
 every task gets exactly one outcome. If the judge's verdict cannot be read, the task is rejected.
@@ -20,10 +21,11 @@ from masksearch.errors import ModelError
 from masksearch.llm.cost import Budget, Spent, price
 from masksearch.llm.endpoint import EndpointError
 from masksearch.protocols import Searcher
+from masksearch.scoring.grounding import ground
 from masksearch.scoring.judge import Judge, item_of
 from masksearch.scoring.metrics import score_task
 from masksearch.synthesis.agents.roles import Roles, share
-from masksearch.synthesis.agents.single_agent import rewrite
+from masksearch.synthesis.agents.single_agent import evidence_fault, rewrite
 from masksearch.synthesis.agents.team import Team, Work
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Task, Trajectory
@@ -109,12 +111,16 @@ class Teacher:
 
     async def _trajectory(self, task: Task, work: Work) -> tuple[Trajectory | None, str]:
         """Returns the scored trajectory and an empty text, or None and the reason for rejecting it."""
+        if self.settings.agents.grounded and (fault := evidence_fault(task, work, self.settings)):
+            return None, fault
         episode = await rewrite(task, work, self.settings, self.fingerprint)
         if isinstance(episode, str):
             return None, episode
         trajectory = episode.trajectory
         if trajectory.status != "answered" or not is_valid(trajectory.turns, trajectory.tools):
             return None, f"not in valid form ({trajectory.error or trajectory.status})"
+        if self.settings.agents.grounded and (fault := ground(trajectory).fault):
+            return None, fault
         score = score_task(trajectory.answer, task, self.settings.agent.answer_form)
         return trajectory.model_copy(update={"scores": score.to_json()}), ""
 

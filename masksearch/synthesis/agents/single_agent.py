@@ -14,16 +14,18 @@ import re
 from collections.abc import Mapping, Sequence
 
 from masksearch.agent.loop import Episode, run_episode
+from masksearch.agent.prompts import render_information
 from masksearch.agent.protocol import CONTROL, MAX_QUERY
 from masksearch.agent.settings import AgentSettings
 from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
+from masksearch.scoring.grounding import ground_answer
 from masksearch.synthesis.agents.replies import Step
 from masksearch.synthesis.agents.team import Work, language_of
 from masksearch.synthesis.oracle.wording import turn
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.text.neutralise import neutralise
-from masksearch.types import Hit, Task
+from masksearch.types import Hit, Task, Turn
 
 NAME = "agents"
 """The model name on the trajectories."""
@@ -83,6 +85,23 @@ async def rewrite(task: Task, work: Work, settings: SynthesizeSettings, fingerpr
         _limits(settings),
         Sampling(),
     )
+
+
+def evidence_fault(task: Task, work: Work, settings: SynthesizeSettings) -> str:
+    """Returns the reason for rejecting the work if the results that the observer cited lack the answer.
+
+    The results of all rounds count, as the observer read them. Without cited results the work is rejected.
+    """
+    cited = [step.merged[number - 1] for step in work.steps for number in step.observation.evidence]
+    if not cited:
+        return "no evidence is cited"
+    information = render_information(cited, settings.agents.passage_words)
+    turns = (
+        Turn(role="tool", text=information),
+        Turn(role="model", text=turn(work.steps[-1].observation.thought, "answer", work.answer)),
+    )
+    grounding = ground_answer(work.answer, task, turns, settings.agent.answer_form)
+    return "" if grounding.grounded or grounding.declined else "the cited evidence does not hold the answer"
 
 
 def choose(step: Step, settings: SynthesizeSettings) -> list[tuple[str, Sequence[Hit]]] | str:

@@ -200,6 +200,6 @@ def test_when_to_stop_and_which_model_to_take(tmp_path):
     assert "none of the 9 rollouts in round 1 was accepted" in why_stop(
         [manifest(1, correct=0, kept=0)], settings
     )
-    assert "none of the 3 correct rollouts in round 1 passed the selection for diversity" in why_stop(
+    assert "none of the 3 correct rollouts in round 1 passed the selection; its manifest" in why_stop(
         [manifest(1, kept=0)], settings
     )

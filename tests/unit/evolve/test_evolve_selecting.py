@@ -6,6 +6,7 @@ from kit.evolve_helpers import evolve_settings, masked, question, trajectory
 from masksearch.evolve.acceptance import Outcome
 from masksearch.evolve.patterns import document, pattern, queries, spoken
 from masksearch.evolve.selection import select, without_copies
+from masksearch.evolve.settings import EvolveSettings
 from masksearch.types import MASK, MaskedTask, Question
 
 LONG = "the passage tells of {} and of much else besides that was said at length by the people of the town"
@@ -85,6 +86,41 @@ def test_near_copies_are_kept_once_also_of_the_data_there_are(tmp_path):
         "",
         "near-copy",
     ]
+
+
+def test_answers_that_were_not_shown_and_false_quotes_are_not_kept(tmp_path):
+    shown = "Iris: The iris has 310 species."
+    rollouts = [
+        trajectory(masked(1), "red sea", ("one two",), information=shown),
+        trajectory(masked(2), "old map", ("three four",)),
+        trajectory(masked(3), "1 in [1]: has [310] species", ("five six",), information=shown),
+    ]
+    last = rollouts[2].turns[-1]
+    quotes = {"right": "1 in [1]: has [310] species.", "wrong": "1 in [1]: with [310] species."}
+    turns = {
+        name: (
+            *rollouts[2].turns[:-1],
+            last.model_copy(update={"text": last.text.replace("it is so", quote)}),
+        )
+        for name, quote in quotes.items()
+    }
+    start = rollouts[2].turns[0].model_copy(update={"text": "<think>oak fig</think>\n<search>five</search>"})
+    quoting = {
+        name: rollouts[2].model_copy(update={"turns": (start, *found[1:])}) for name, found in turns.items()
+    }
+    found = outcomes(rollouts[0], rollouts[1], quoting["right"])
+    settings = evolve_settings(tmp_path, grounded=True, pattern_share=1.0, near_copies=1.0)
+    assert reasons(select(found, [], settings, tmp_path)) == ["", "answer not grounded", ""]
+    found = outcomes(quoting["wrong"], rollouts[2])
+    wrong = select(found, [], settings, tmp_path)
+    assert reasons(wrong) == ["quote not in its result"] * 2
+    assert all(outcome.correct for outcome in wrong)
+    off = evolve_settings(tmp_path, grounded=False, pattern_share=1.0, near_copies=1.0)
+    assert reasons(select(found, [], off, tmp_path)) == ["", ""]
+
+
+def test_only_grounded_trajectories_are_kept_unless_told_otherwise():
+    assert EvolveSettings.model_fields["grounded"].default is True
 
 
 def varied(number, task, **given):

@@ -1,6 +1,7 @@
 """The teacher `agents`: the team, its record, its trajectory, and its errors."""
 
 import json
+import re
 
 import pytest
 from kit.endpoint import Endpoint, cut_off, fail, say, too_many, verdict
@@ -156,7 +157,10 @@ def test_reflection_and_own_knowledge(tmp_path):
 
     with Endpoint(Knowing()) as endpoint:
         _, found = run(
-            tmp_path, endpoint, [Question(id="q", question="Which river is long?", answers=("Nile",))]
+            tmp_path,
+            endpoint,
+            [Question(id="q", question="Which river is long?", answers=("Nile",))],
+            agents={"grounded": False},
         )
         allowed = [
             body["messages"][0]["content"]
@@ -170,6 +174,53 @@ def test_reflection_and_own_knowledge(tmp_path):
     ]
     assert found[0].usage.searches == 3
     assert found[0].answer == "Nile"
+
+
+class Citing(Roles):
+    """Answers with `river`; cites the results that match `cited`, or the given `evidence`."""
+
+    def __init__(self, river="Flow1", cited="Town1 lies", evidence=None, thought="It is told."):
+        super().__init__()
+        self.river, self.cited, self.evidence, self.thought = river, cited, evidence, thought
+
+    def observer(self, prompt):
+        lines = re.findall(r"^\[(\d+)\] (.*)", prompt, re.MULTILINE)
+        found = [int(number) for number, text in lines if re.search(self.cited, text)]
+        evidence = found if self.evidence is None else self.evidence
+        return {
+            "thought": self.thought,
+            "evidence": evidence,
+            "action": "answer",
+            "query": "",
+            "answer": self.river,
+        }
+
+
+NOT_GROUNDED = {
+    "no evidence is cited": Citing(evidence=[]),
+    "observer: 'evidence' must be a list of the numbers of results": Citing(evidence=["none"]),
+    "the cited evidence does not hold the answer": Citing(cited=r"Town(?!1 )\d+ lies"),
+    "the cited evidence does not hold the answer ": Citing(river="Nile"),
+}
+
+
+@pytest.mark.parametrize("reason", NOT_GROUNDED)
+def test_what_the_cited_evidence_does_not_hold_is_rejected(tmp_path, reason):
+    with Endpoint(NOT_GROUNDED[reason]) as endpoint, pytest.raises(DataError, match="None of the 1 tasks"):
+        run(tmp_path, endpoint, [masked(1)])
+    assert rejects(tmp_path)[0]["reason"] == reason.strip()
+
+
+def test_the_judge_alone_decides_where_grounding_is_off(tmp_path):
+    with Endpoint(Citing(river="Nile", evidence=[])) as endpoint:
+        _, found = run(tmp_path, endpoint, [masked(1)], agents={"grounded": False})
+    assert found[0].answer == "Nile"
+
+
+def test_evidence_that_the_agent_does_not_see_is_no_evidence(tmp_path):
+    with Endpoint(Citing(river="a town")) as endpoint, pytest.raises(DataError):
+        run(tmp_path, endpoint, [masked(1)], agent={"passage_words": 6})
+    assert rejects(tmp_path)[0]["reason"] == "answer not grounded"
 
 
 def test_own_knowledge_too_early_is_refused(tmp_path):
@@ -410,9 +461,12 @@ def test_readers_take_what_models_write():
     assert read_queries(2)({"queries": ["a", 3, "  b  c ", ""]}) == ("a", "b c")
     assert read_queries(1)({"queries": "a"}) == "the object lacks the list 'queries'"
     reader = read_observation(("answer", "next"), 2)
-    assert reader(
-        {"action": "ANSWER", "thought": "t", "answer": 1987, "evidence": [2, 2, True, "x"]}
-    ).evidence == (2,)
+    said = {"action": "ANSWER", "thought": "t", "answer": 1987}
+    assert reader({**said, "evidence": [2, 2, "1", "[2]"]}).evidence == (2, 1)
+    assert reader({**said, "evidence": []}).evidence == reader(said).evidence == ()
+    for malformed in ([2, True], ["x"], [1.5], [None], "1", 1, {"1": 1}):
+        fault = reader({**said, "evidence": malformed})
+        assert fault == "'evidence' must be a list of the numbers of results"
     assert reader({"action": "answer", "thought": "t", "answer": ["a", "b"]}).answer == "1. a\n2. b"
     assert reader({"action": "answer", "thought": "t", "answer": ""}) == "the action 'answer' needs 'answer'"
     assert reader({"action": "next", "thought": "t"}) == "the action 'next' needs 'query'"

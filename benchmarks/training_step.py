@@ -41,7 +41,8 @@ from masksearch.train import head
 from masksearch.train.lora import freeze_layers
 from masksearch.train.loss_mask import IGNORED, Encoded
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft.rows import arrange, encode_all
+from masksearch.train.sft.rows import arrange
+from masksearch.train.sft.sources import encode_all
 from masksearch.train.sft.stage import make_trainer
 
 

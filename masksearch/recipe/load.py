@@ -245,7 +245,8 @@ class _Loader:
         values = replace_references(settings, exact)
         if isinstance(values.get("corpus"), str):
             values["corpus"] = references.locate(values["corpus"], self.roots)
-        return spec.settings.model_validate(values)
+        # A name that stands for a stage for each seed adds values, so the settings are checked again.
+        return self._validate(spec.settings, values, ("stages", instance.base))  # type: ignore[no-any-return]
 
     def _expand(self, value: Any, variables: Mapping[str, Any], key: str) -> Any:
         """Expands `{name}` in every text of `value`.

@@ -99,7 +99,7 @@ def item_of(task: Task) -> Item:
     return Item(task.id, task.masks if isinstance(task, MaskedTask) else 0)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def pass_order(seed: int | str, turn: int, count: int) -> tuple[int, ...]:
     """Returns the random order of the indices 0 to count - 1 in one pass over them; `turn` is the pass
     number."""
@@ -240,11 +240,21 @@ class Curriculum:
             if offset < size:
                 return pool[index_at(since * size + offset, len(pool), self.seed)]
             return pool[index_at(since * spare + offset - size, len(pool), f"{self.seed}:spare")]
+        return pool[int(self._weighted(step)[offset % len(pool)])]
+
+    def weighted(self, step: int) -> list[int]:
+        """Returns the indices of all items of the current stage, in the order in which the solve rates draw
+        them for this step."""
+        pool = self.pools[self.state.stage]
+        return [pool[int(place)] for place in self._weighted(step)]
+
+    def _weighted(self, step: int) -> npt.NDArray[np.int64]:
+        pool = self.pools[self.state.stage]
         if self._order is None or self._order[0] != (self.state.stage, step):
             rates = [self.state.rates.get(self.items[index].key) for index in pool]
             weights = [weight(rate, step, self.settings) for rate in rates]
             self._order = ((self.state.stage, step), weighted_order(weights, self.seed, step))
-        return pool[int(self._order[1][offset % len(pool)])]
+        return self._order[1]
 
     def record(self, step: int, counts: Mapping[str, tuple[int, int]]) -> None:
         """Adds the rollouts of a step to the solve rates; `counts` maps a task id to the numbers of

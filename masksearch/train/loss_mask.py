@@ -35,6 +35,8 @@ class Encoded:
     answer_tokens: int = 0
     """Number of tokens of the answer; 0 without an answer. The last of them is just before the
     end-of-message token."""
+    source: str = ""
+    """Name of the file that the trajectory comes from, or of the stage that wrote it."""
 
 
 def encode_turns(

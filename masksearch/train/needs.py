@@ -28,7 +28,7 @@ def sft_needs(settings: SftSettings, made: Made) -> Iterator[Need]:
     """Yields the needs of the stage `sft`."""
     yield from training_needs(settings, settings.model, made)
     yield from tracker_needs(settings.trackers)
-    for source in (*settings.trajectories, settings.heldout, settings.solve_rates):
+    for source in (*settings.trajectories, *settings.replay, settings.heldout, settings.solve_rates):
         if source and source not in made:
             yield from file_needs(source)
 

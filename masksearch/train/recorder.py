@@ -26,7 +26,7 @@ class Recorder(TrainerCallback):  # type: ignore[misc]
         log: Path,
         label: str,
         columns: dict[str, str],
-        extra: Callable[[], dict[str, float]] = dict,
+        extra: Callable[[], dict[str, Any]] = dict,
         observe: Callable[[dict[str, Any]], None] = lambda row: None,
         save: Callable[[Path], None] = lambda folder: None,
     ) -> None:

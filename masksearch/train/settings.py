@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Sequence
 from typing import Literal, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -170,6 +173,9 @@ class SftSettings(TrainingStageSettings, SupervisedSettings):
     """Supervised fine-tuning on trajectories."""
 
     basic = (
+        "shares",
+        "replay",
+        "replay_share",
         "heldout",
         "learning_rate",
         "batch_size",
@@ -181,9 +187,21 @@ class SftSettings(TrainingStageSettings, SupervisedSettings):
         "save_steps",
         "seed",
     )
+    added = ("shares", "replay", "replay_share")
 
     trajectories: Refs
-    """Trajectory files to train on."""
+    """Trajectory files to train on. Several files are mixed: in proportion to their sizes, or by `shares`."""
+    shares: tuple[float, ...] = ()
+    """Share of the training rows from each of the `trajectories`, in their order: numbers above 0, scaled to
+    the sum 1. Every batch has these shares, as nearly as whole rows allow. With shares an epoch ends when the
+    first of the `trajectories` has been seen once; the others are repeated, each time in a new order, or cut,
+    to fill their shares. Empty: all rows equally often."""
+    replay: Refs = ()
+    """Trajectory files of earlier trainings, to be repeated: `replay_share` of every batch comes from them,
+    and the `trajectories` divide the rest. The seed draws their rows, none a second time before all were
+    drawn; they do not count for an epoch and belong to no stage of the curriculum. Empty: no replay."""
+    replay_share: float = Field(0.3, gt=0, lt=1)
+    """Share of the rows of every batch that comes from `replay`, as nearly as whole rows allow."""
     heldout: Ref = ""
     """Held-out trajectories on which the loss is measured every `curriculum.measure_steps` steps; needed if
     a plateau ends the curriculum's stages. Empty, no loss is measured."""
@@ -191,6 +209,55 @@ class SftSettings(TrainingStageSettings, SupervisedSettings):
     """What happens when the loss or gradient is not finite. finish: the stage ends with the last good
     checkpoint and reports this. fail: the stage ends with an error. A stage without a checkpoint always
     fails."""
+
+    @field_validator("trajectories")
+    @classmethod
+    def _different(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if again := repeated(value):
+            raise ValueError(f"{again} is named twice; name it once, and give it a larger share in shares")
+        return value
+
+    @field_validator("shares")
+    @classmethod
+    def _share_of_each(cls, value: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        named = info.data.get("trajectories")
+        if any(not (0 < share < math.inf) for share in value):
+            raise ValueError(
+                "each share must be a number above 0; leave a file out of trajectories to train without it"
+            )
+        if named is not None and value and len(value) != len(named):
+            raise ValueError(
+                f"trajectories names {len(named)} ({', '.join(named)}), so give {len(named)} shares, "
+                f"not {len(value)}"
+            )
+        return value
+
+    @field_validator("replay")
+    @classmethod
+    def _other_files(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if again := repeated((*info.data.get("trajectories", ()), *value)):
+            raise ValueError(
+                f"{again} is named twice; name each file once, either in trajectories or in replay"
+            )
+        return value
+
+    @field_validator("replay_share")
+    @classmethod
+    def _has_replay(cls, value: float, info: ValidationInfo) -> float:
+        if value != cls.model_fields["replay_share"].default and not info.data.get("replay", True):
+            raise ValueError("it has no effect without replay; name trajectory files in replay")
+        return value
+
+
+def repeated(paths: Sequence[str]) -> str:
+    """Returns the first path that names the same file as an earlier one; empty if there is none."""
+    seen: set[str] = set()
+    for path in paths:
+        real = os.path.realpath(path)
+        if real in seen:
+            return path
+        seen.add(real)
+    return ""
 
 
 class VllmSettings(Settings):

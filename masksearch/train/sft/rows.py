@@ -1,7 +1,8 @@
-"""Rows of SFT: trajectories as tokens, in training order.
+"""The training order of the rows of SFT.
 
-A row is one trajectory as tokens. `arrange_stages` orders the rows before the training, stage by stage of
-the curriculum. If the order depends on measurements made during the training,
+A row is one trajectory as tokens (train/sft/sources.py). `arrange_stages` orders the rows before the
+training, stage by stage of the curriculum; sources with shares, and replay, are mixed by
+train/sft/mixture.py. If the order depends on measurements made during the training,
 `trainer.BatchSchedule` draws the rows step by step instead.
 """
 
@@ -10,51 +11,34 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from typing import Any
+from fractions import Fraction
+from itertools import accumulate, pairwise
 
-from masksearch.errors import TrainingError
-from masksearch.runtime.records import read_records
 from masksearch.train.curriculum import Curriculum, Item, read_rates
-from masksearch.train.loss_mask import IGNORED, Encoded, encode_trajectory
+from masksearch.train.loss_mask import Encoded
 from masksearch.train.settings import SftSettings
-from masksearch.types import Trajectory
+from masksearch.train.sft.mixture import Mixture, scaled
+from masksearch.train.sft.sources import OF_SOURCE, Source
 
 
-def encode_all(settings: SftSettings, tokenizer: Any) -> tuple[list[Encoded], int]:
-    """Returns all trajectories as tokens, and the number of trajectories left out as too long.
-
-    Raises TrainingError for a trajectory without a model token, for a trajectory made with another
-    prompt, and if no trajectory is short enough.
-    """
-    rows, too_long = [], 0
-    for path in settings.trajectories:
-        for trajectory in read_records(path, Trajectory):
-            try:
-                row = encode_trajectory(tokenizer, trajectory)
-            except TrainingError as error:
-                raise TrainingError(f"{path}: {error}") from None
-            if len(row.input_ids) > settings.max_length:
-                too_long += 1
-            elif all(label == IGNORED for label in row.labels):
-                raise TrainingError(
-                    f"{path}: trajectory '{trajectory.id}' has no model turn, so it cannot be trained on; "
-                    "remove it from the file."
-                )
-            else:
-                rows.append(row)
-    if not rows:
-        raise TrainingError(
-            f"No trajectory is short enough to train on ({too_long} are longer than "
-            f"max_length = {settings.max_length} tokens)."
-        )
-    return rows, too_long
-
-
-def read_heldout(settings: SftSettings, tokenizer: Any) -> list[Encoded]:
-    """Returns the held-out trajectories that are short enough; an empty list if `heldout` is empty."""
-    if not settings.heldout:
-        return []
-    return encode_all(settings.model_copy(update={"trajectories": (settings.heldout,)}), tokenizer)[0]
+def make_mixture(sources: Sequence[Source], settings: SftSettings) -> Mixture | None:
+    """Returns the mixture of the sources; None without `shares` and `replay`, because all rows then come
+    equally often, as `arrange` orders them."""
+    if not settings.shares and not settings.replay:
+        return None
+    own = [source for source in sources if not source.replay]
+    rows = [row for source in own for row in source.rows]
+    ends = [0, *accumulate(len(source.rows) for source in own)]
+    parts = [tuple(range(start, end)) for start, end in pairwise(ends)]
+    return Mixture(
+        rows,
+        tuple(parts) if settings.shares else (tuple(range(len(rows))),),
+        scaled(settings.shares or (1.0,)),
+        [row for source in sources if source.replay for row in source.rows],
+        Fraction(str(settings.replay_share)) if settings.replay else Fraction(0),
+        settings.batch_size,
+        settings.seed,
+    )
 
 
 def items_of(rows: Sequence[Encoded]) -> list[Item]:
@@ -64,12 +48,14 @@ def items_of(rows: Sequence[Encoded]) -> list[Item]:
 
 def make_curriculum(rows: Sequence[Encoded], steps: int, settings: SftSettings) -> Curriculum:
     """Builds the curriculum with one item per row. Rows of the same task share that task's solve rate."""
+    rates = read_rates(settings.solve_rates)
+    started = {row.task: rates[task] for row in rows if (task := row.task.split(OF_SOURCE)[-1]) in rates}
     return Curriculum(
         items_of(rows),
         settings.curriculum,
         steps,
         settings.seed,
-        read_rates(settings.solve_rates),
+        rates | started,
         by_size=True,
         measured=bool(settings.heldout),
     )

@@ -5,9 +5,10 @@ Only model tokens carry loss (train/loss_mask.py), and the head is applied only 
 A state is saved every `save_steps` steps. A killed run resumes from the newest state and ends with the
 same weights as an uninterrupted run.
 
-A curriculum orders the rows (train/curriculum.py). If the order does not depend on measurements, it is
-arranged before the training (train/sft/rows.py); otherwise the rows are drawn step by step
-(train/sft/trainer.py).
+Several files of trajectories are mixed, by shares where the settings give them, and rows of earlier trainings
+are replayed (train/sft/mixture.py). A curriculum orders the rows (train/curriculum.py). If the order does not
+depend on measurements, it is arranged before the training (train/sft/rows.py); otherwise the rows are drawn
+step by step (train/sft/trainer.py).
 
 Run it with `masksearch sft --model MODEL --trajectories FILE -o OUTPUT`, or as a stage of a recipe.
 """
@@ -16,7 +17,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from trl import SFTConfig
 from masksearch.errors import TrainingError
 from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
 from masksearch.llm.device import find_device, find_dtype
-from masksearch.runtime.files import remove, write_json
+from masksearch.runtime.files import read_appended, remove, write_json
 from masksearch.runtime.progress import say
 from masksearch.runtime.ranks import count
 from masksearch.train.alarms import Alarm, RunStopped, not_finite, train_until_alarm
@@ -37,14 +39,15 @@ from masksearch.train.loss_mask import IGNORED, Encoded
 from masksearch.train.memory import explain_out_of_memory
 from masksearch.train.recorder import Recorder, remove_printer
 from masksearch.train.settings import SftSettings
+from masksearch.train.sft.mixture import arrange_mixture, check_stages
 from masksearch.train.sft.rows import (
     arrange_stages,
-    encode_all,
     items_of,
     make_curriculum,
-    read_heldout,
+    make_mixture,
     step_count,
 )
+from masksearch.train.sft.sources import Source, read_heldout, read_sources
 from masksearch.train.sft.trainer import BatchSchedule, SparseHeadTrainer
 from masksearch.train.states import (
     resumable_state,
@@ -78,14 +81,22 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     model, tokenizer = load_checkpoint(settings.model, torch.float32)
     freeze_layers(model, settings.frozen_layers)
     adapt(model, settings)
-    rows, too_long = encode_all(settings, tokenizer)
-    steps = step_count(sum(len(pool) for pool in stage_pools(items_of(rows), settings.curriculum)), settings)
+    sources = read_sources(settings, tokenizer)
+    rows = [row for source in sources if not source.replay for row in source.rows]
+    mixture = make_mixture(sources, settings)
+    pools = stage_pools(items_of(rows), settings.curriculum)
+    steps = mixture.steps(pools, settings) if mixture else step_count(sum(map(len, pools)), settings)
     curriculum = make_curriculum(rows, steps, settings)
-    order = arrange_stages(rows, curriculum, settings)
+    if mixture:
+        check_stages(mixture, curriculum, settings.trajectories)
+        order = arrange_mixture(mixture, curriculum)
+    else:
+        order = arrange_stages(rows, curriculum, settings)
     schedule = None
-    if curriculum.moves or settings.heldout:
+    if curriculum.moves or settings.heldout or len(sources) > 1:
         heldout = read_heldout(settings, tokenizer)
-        schedule = BatchSchedule(rows, order, heldout, curriculum, settings)
+        names = [source.name for source in sources] if len(sources) > 1 else []
+        schedule = BatchSchedule(rows, order, heldout, curriculum, settings, mixture, names)
     with explain_out_of_memory(lambda: memory_remedy(settings)):
         trainer = make_trainer(settings, model, tokenizer, order, steps, work, schedule)
     state = resumable_state(work / "states")
@@ -101,11 +112,14 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     on_first_rank(lambda: remove(work / "states"))
     seconds = time.monotonic() - started
     loss = _last_loss(trainer)
+    used = describe(sources)
     summary = {
-        "text": f"{len(rows)} trajectories, {steps} steps, loss {loss:.3f}",
-        "trajectories": len(rows),
-        "left_out_too_long": too_long,
+        "text": f"{used}, {steps} steps, loss {loss:.3f}",
+        "trajectories": sum(len(source.rows) for source in sources),
+        "left_out_too_long": sum(source.too_long for source in sources),
+        "not_found": sum(source.not_found for source in sources),
         "steps": steps,
+        "by_source": by_source(sources, read_appended(work / "log.jsonl"), settings.batch_size),
         "dtype": number_format.name,
         "number_format": number_format.to_json(),
         "processes": count(),
@@ -117,7 +131,7 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
     if not curriculum.moves and stopped is None:
         tokens = sum(len(row.input_ids) for row in order)
         summary |= {
-            "text": f"{len(rows)} trajectories, {steps} steps, {tokens} tokens, loss {loss:.3f}",
+            "text": f"{used}, {steps} steps, {tokens} tokens, loss {loss:.3f}",
             "tokens": tokens,
             "loss_tokens": sum(label != IGNORED for row in order for label in row.labels),
             "tokens_per_second": round(tokens / seconds, 1),
@@ -127,6 +141,41 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         summary |= {"text": note, "note": note, "stopped": stopped.name, "checkpoint_step": taken}
     on_first_rank(lambda: write_json(work / "sft-report.json", summary))
     return summary
+
+
+def describe(sources: Sequence[Source]) -> str:
+    """Returns the number of trajectories in words: of each source if there are several, and how many of them
+    end without an answer."""
+    total = sum(len(source.rows) for source in sources)
+    parts = [
+        f"{source.name} {len(source.rows)}{' as replay' if source.replay else ''}"
+        for source in sources
+        if len(sources) > 1
+    ]
+    not_found = sum(source.not_found for source in sources)
+    parts += [f"{not_found} end with 'not found'"] if not_found else []
+    return f"{total} trajectories ({', '.join(parts)})" if parts else f"{total} trajectories"
+
+
+def by_source(
+    sources: Sequence[Source], log: Sequence[Mapping[str, Any]], batch_size: int
+) -> dict[str, dict[str, int]]:
+    """Returns the counts of each source; `rows` is the number of its rows in all batches of the log.
+
+    The log has the counts of each batch if there are several sources; a single source fills every batch.
+    """
+    drawn: Counter[str] = Counter()
+    for row in log:
+        drawn.update(row.get("sources", {sources[0].name: batch_size} if len(sources) == 1 else {}))
+    return {
+        source.name: {
+            "trajectories": len(source.rows),
+            "rows": drawn[source.name],
+            "left_out_too_long": source.too_long,
+            "not_found": source.not_found,
+        }
+        for source in sources
+    }
 
 
 def memory_remedy(settings: SftSettings) -> str:

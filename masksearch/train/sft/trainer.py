@@ -4,6 +4,7 @@ draw the batches."""
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
@@ -19,14 +20,15 @@ from masksearch.train.distributed import gather_lists, mean_over_ranks
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.loss_mask import Encoded
 from masksearch.train.settings import SftSettings
+from masksearch.train.sft.mixture import Mixture
 from masksearch.train.sft.rows import items_of
 
 
 class BatchSchedule:
     """Chooses the rows of each step, and measures the held-out rows when that is due.
 
-    If the curriculum's order depends on measurements, the curriculum draws the rows. Otherwise the rows
-    follow `order`.
+    If the curriculum's order depends on measurements, the curriculum draws the rows, with `mixture` by the
+    shares of their sources. Otherwise the rows follow `order`.
     """
 
     def __init__(
@@ -36,12 +38,18 @@ class BatchSchedule:
         heldout: Sequence[Encoded],
         curriculum: Curriculum,
         settings: SftSettings,
+        mixture: Mixture | None = None,
+        sources: Sequence[str] = (),
     ) -> None:
+        """`rows` are the rows that the curriculum orders, without replay. `sources` are the names of the
+        sources whose rows are counted in every batch."""
         self.rows, self.order, self.heldout = rows, order, heldout
         self.curriculum, self.settings = curriculum, settings
+        self.mixture, self.sources = mixture, sources
         self.batch: list[Encoded] = []
         self.solved: list[bool] = []
-        self.figures: dict[str, float] = {}
+        self.figures: dict[str, Any] = {}
+        self._ordered = {row.task for row in rows}
 
     def begin(self, step: int, trainer: SparseHeadTrainer) -> list[Encoded]:
         """Starts a step (counted from 0) and returns this rank's rows.
@@ -64,15 +72,27 @@ class BatchSchedule:
                 self.curriculum.measured(step, -self.figures["heldout_loss"])
         if len(self.curriculum.pools) > 1:
             self.figures["stage"] = self.curriculum.state.stage + 1
-        size = self.settings.batch_size
-        if self.curriculum.moves:
-            picked = [self.rows[self.curriculum.pick(step, offset, size)] for offset in range(size)]
-            # Sorted, so that rows of similar length share a micro-batch.
-            batch = sorted(picked, key=lambda row: len(row.input_ids))
-        else:
-            batch = list(self.order[step * size : (step + 1) * size])
+        batch = self._rows_of(step)
+        if self.sources:
+            counts = Counter(row.source for row in batch)
+            self.figures["sources"] = {name: counts[name] for name in self.sources}
         self.batch, self.solved = rank_rows(batch, trainer.args.per_device_train_batch_size), []
         return self.batch
+
+    def _rows_of(self, step: int) -> list[Encoded]:
+        """Returns the rows of a step, over all ranks."""
+        size, curriculum = self.settings.batch_size, self.curriculum
+        if not curriculum.moves:
+            return list(self.order[step * size : (step + 1) * size])
+        if self.mixture is not None:
+            stage, order = curriculum.state.stage, None
+            if self.settings.curriculum.solve_rate:
+                order = curriculum.weighted(step)
+            pool, start = curriculum.pools[stage], curriculum.state.stage_start
+            return self.mixture.draw(stage, pool, start, step, order).rows
+        picked = [self.rows[curriculum.pick(step, offset, size)] for offset in range(size)]
+        # Sorted, so that rows of similar length share a micro-batch.
+        return sorted(picked, key=lambda row: len(row.input_ids))
 
     def _heldout_of_stage(self) -> list[Encoded]:
         places = self.curriculum.of_stage(items_of(self.heldout))
@@ -87,12 +107,14 @@ class BatchSchedule:
         if self.settings.curriculum.solve_rate and len(self.solved) == len(self.batch):
             counts: dict[str, tuple[int, int]] = {}
             mine = [(row.task, right) for row, right in zip(self.batch, self.solved, strict=True)]
-            results = gather_lists(mine)
+            # Rows of replay have no solve rate, because the curriculum does not draw them.
+            results = [(task, right) for task, right in gather_lists(mine) if task in self._ordered]
             for task, right in results:
                 before = counts.get(task, (0, 0))
                 counts[task] = (before[0] + right, before[1] + 1)
             self.curriculum.record(step, counts)
-            self.figures["solved"] = round(fmean(right for _, right in results), 4)
+            if results:
+                self.figures["solved"] = round(fmean(right for _, right in results), 4)
 
 
 def rank_rows(rows: Sequence[Encoded], size: int) -> list[Encoded]:

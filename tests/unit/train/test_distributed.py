@@ -131,6 +131,23 @@ def test_what_is_measured_on_the_way_is_of_both(folder, tiny_checkpoint, pair):
     assert farthest(weights(folder / "drawn-one"), weights(folder / "drawn-two")) < 1e-4
 
 
+def test_a_mixture_gives_two_processes_the_batches_of_one(folder, tiny_checkpoint, pair):
+    flags = ("--model", str(tiny_checkpoint), "--trajectories", write_trajectories(folder / "new.jsonl"))
+    flags += (write_trajectories(folder / "few.jsonl", 3), "--shares", "2,1")
+    flags += ("--replay", write_trajectories(folder / "old.jsonl", 5), "--replay-share", "0.25")
+    flags += ("--batch-size", "4", "--micro-batch-size", "1", "--dtype", "float32", "--trackers", "none")
+    assert main(["sft", *flags, "-o", str(folder / "mixed-one")]) == 0
+    done = pair.run("sft", *flags, "-o", folder / "mixed-two")
+    assert done.returncode == 0, done.stderr
+    one, two = (read_appended(folder / f"{name}.work" / "log.jsonl") for name in ("mixed-one", "mixed-two"))
+    assert [row["sources"] for row in two] == [{"new": 2, "few": 1, "old": 1}] * 4
+    assert [row["sources"] for row in one] == [row["sources"] for row in two]
+    assert [row["loss"] for row in two] == pytest.approx([row["loss"] for row in one], abs=1e-4)
+    assert farthest(weights(folder / "mixed-one"), weights(folder / "mixed-two")) < 1e-5
+    report = read_json(folder / "mixed-two.work" / "sft-report.json")
+    assert (report["processes"], report["by_source"]["old"]["rows"]) == (2, 4)
+
+
 def test_an_alarm_stops_both_and_the_last_good_state_is_written(folder, tiny_checkpoint, pair):
     tasks, index = write_questions(folder / "tasks.jsonl"), write_index(folder / "index-2")
     (folder / "held.jsonl").write_text(

@@ -14,7 +14,7 @@ from masksearch.runtime.files import write_json_lines
 from masksearch.search import Bm25Searcher
 from masksearch.train.loss_mask import encode_trajectory
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft.rows import encode_all
+from masksearch.train.sft.sources import encode_all
 from masksearch.types import MaskedTask, Passage, Question, Trajectory
 
 SEARCHER = Bm25Searcher.in_memory([Passage(id="p", doc_id="d", title="Radium", text="Curie found radium.")])

@@ -14,7 +14,8 @@ from masksearch.train import states
 from masksearch.train.loss_mask import Encoded
 from masksearch.train.recorder import Recorder
 from masksearch.train.settings import SftSettings
-from masksearch.train.sft.rows import arrange, arrange_stages, encode_all, make_curriculum
+from masksearch.train.sft.rows import arrange, arrange_stages, make_curriculum
+from masksearch.train.sft.sources import encode_all
 from masksearch.train.sft.stage import LOGGED, run_sft
 from masksearch.train.sft.trainer import SparseHeadTrainer, answers_right
 

@@ -37,7 +37,16 @@ AVERAGED = (
     "seconds",
 )
 """Columns that are averaged over all rows; a column that some row lacks is left out."""
-WHERE_KNOWN = ("evidence_recall", "evidence", "judge_strict", "judge_relaxed", "parts_recall", "parts_all")
+WHERE_KNOWN = (
+    "evidence_recall",
+    "evidence",
+    "grounded",
+    "supported",
+    "judge_strict",
+    "judge_relaxed",
+    "parts_recall",
+    "parts_all",
+)
 """Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
 `n_NAME` is the number of these rows."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
@@ -152,7 +161,7 @@ def _shares(rows: Rows) -> dict[str, float]:
     `yes_no_share` is the share of predictions that are yes or no, `yes_no_gold_share` the share of questions
     whose gold answer is yes or no. If the first is much larger, the model answers yes or no too often.
     """
-    shares: dict[str, float] = {}
+    shares = _quotes(rows)
     count = len(rows)
     if all("guessable" in row for row in rows):
         shares["guessable_share"] = sum(row["guessable"] for row in rows) / count
@@ -173,6 +182,15 @@ def save(results: Results, path: str | Path) -> None:
 
 def load_results(path: str | Path) -> Results:
     """Reads a results file, or the file `results.json` if `path` is a folder.
+def _quotes(rows: Rows) -> dict[str, float]:
+    """Returns `false_quotes`, the share of all quotes that are false, and `n_quotes`; empty without quotes."""
+    total = sum(int(row["quotes"]) for row in rows if "false_quotes" in row)
+    if not total:
+        return {}
+    false = sum(row["false_quotes"] * row["quotes"] for row in rows if "false_quotes" in row)
+    return {"false_quotes": false / total, "n_quotes": float(total)}
+
+
 
     Raises DataError for a file that cannot be read. Raises FormatError for a file with invalid content; the
     message names the invalid field.

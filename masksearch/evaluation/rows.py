@@ -11,6 +11,7 @@ from masksearch.agent.protocol import CONTROL, is_valid
 from masksearch.evaluation.evidence import evidence_recall
 from masksearch.evaluation.failures import failure
 from masksearch.evaluation.settings import EvalSettings
+from masksearch.scoring.grounding import ground
 from masksearch.scoring.list_answers import list_scores
 from masksearch.scoring.metrics import CLOSED_ANSWERS, answer_tokens, covers_task, free_recall, normalise
 from masksearch.types import MaskedTask, Question, Trajectory, task_from_json
@@ -63,6 +64,7 @@ def row(
         **trajectory.usage.model_dump(),
         **({"seconds": round(seconds, 3)} if seconds is not None else {}),
         **_evidence(trajectory, task, settings),
+        **_grounding(trajectory, settings),
         **(_of_masks(task) if isinstance(task, MaskedTask) else _of_question(task, trajectory.answer)),
         **(judged or {}),
     }
@@ -90,6 +92,22 @@ def follows_protocol(trajectory: Trajectory) -> bool:
 def _evidence(trajectory: Trajectory, task: MaskedTask | Question, settings: EvalSettings) -> dict[str, Any]:
     share = evidence_recall(trajectory, task) if settings.method != "closed-book" else None
     return {} if share is None else {"evidence_recall": round(share, 6), "evidence": int(share >= 1)}
+
+
+def _grounding(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]:
+    """Returns whether an answer is grounded, the number of quotes, and the share of them that are false.
+
+    There are no columns without an answer, for an honest "not found", and for a method that sees no results.
+    `false_quotes` needs a quote.
+    """
+    agent = settings.agent
+    blind = settings.method in AGENTS and not (agent.max_searches or agent.max_opens)
+    if settings.method == "closed-book" or blind or not trajectory.answer.strip():
+        return {}
+    found = ground(trajectory, agent.answer_form)
+    share = {"false_quotes": round(found.false_quotes / found.quotes, 6)} if found.quotes else {}
+    verdict = {} if found.declined else {"grounded": int(found.grounded)}
+    return {**verdict, "quotes": found.quotes, **share}
 
 
 def _of_masks(task: MaskedTask) -> dict[str, Any]:

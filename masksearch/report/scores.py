@@ -33,6 +33,9 @@ _SEARCHING = (
     ("evidence", "All evidence", "%"),
     ("f1_given_evidence", "F1 given all evidence", "%"),
     ("n_given_evidence", "n given all evidence", ".0f"),
+    ("grounded", "Grounded", "%"),
+    ("supported", "Supported (judge)", "%"),
+    ("false_quotes", "False quotes", "%"),
     ("model_tokens", "Model tokens", ".0f"),
     ("tool_tokens", "Tool tokens", ".0f"),
     ("answer_tokens", "Answer tokens", ".1f"),
@@ -93,7 +96,7 @@ def _background(run: Run, caption: str, columns: tuple[tuple[str, str, str], ...
     rows = []
     for stage, results in found:
         metrics = results.metrics
-        figures = [_figure(metrics[key], digits) if key in metrics else "" for key, _, digits in shown]
+        figures = [_figure(metrics[key], digits) if key in metrics else "-" for key, _, digits in shown]
         rows.append([*_names(stage, results), *figures])
     return {
         "caption": caption,

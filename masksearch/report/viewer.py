@@ -28,6 +28,7 @@ _COSTS = (
     "model_tokens",
     "tool_tokens",
     "answer_tokens",
+    "quotes",
     "seconds",
 )
 _ELSEWHERE = ("masks", "guessable", "false_premise")

@@ -32,6 +32,9 @@ _COSTS = (
     "evidence_recall",
     "evidence",
     "f1_given_evidence",
+    "grounded",
+    "supported",
+    "false_quotes",
     "yes_no_share",
     "yes_no_gold_share",
 )

@@ -46,9 +46,13 @@ _NAMES = {
     "evidence_recall": "evidence recall",
     "evidence": "all evidence",
     "f1_given_evidence": "F1 given evidence",
+    "grounded": "grounded",
+    "supported": "supported (judge)",
+    "false_quotes": "false quotes",
     "yes_no_share": "yes/no answers",
     "yes_no_gold_share": "yes/no golds",
 }
+_LOWER_IS_BETTER = ("false_quotes",)
 WITH_INTERVALS = ("recall", "f1", "em", "valid", "judge_strict")
 """Scores that the tables of details, for results and for arms, show with their 95% interval."""
 _TESTS = {"permutation": "paired permutation test", "bootstrap": "paired bootstrap test"}
@@ -116,7 +120,8 @@ class Figures(NamedTuple):
         return f"* differs from {against}: p < {SIGNIFICANT} {how} ({_TESTS[self.settings.test]})."
 
     def best(self, column: list[Cell], metric: str) -> list[Cell]:
-        """Returns a column with its best cells marked, that is, all cells that show the highest value.
+        """Returns a column with its best cells marked, that is, all cells that show the highest value (of
+        false quotes, the lowest).
 
         Marks no cell if the measure is not a score or if all cells show the same value.
         """
@@ -135,6 +140,7 @@ class Figures(NamedTuple):
         if metric not in row["metrics"]:
             return NONE
         interval = row["intervals"].get(metric) if metric in WITH_INTERVALS else None
+        best = min(shown) if metric in _LOWER_IS_BETTER else max(shown)
         count = (
             f"(n {row['metrics']['n_given_evidence']:.0f})"
             if metric == "f1_given_evidence" and "n_given_evidence" in row["metrics"]

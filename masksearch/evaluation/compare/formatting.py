@@ -128,9 +128,10 @@ class Figures(NamedTuple):
         shown = [float(cell.text) for cell in column if cell is not NONE]
         if not is_score(metric) or len(set(shown)) < 2:
             return column
+        best = min(shown) if metric in _LOWER_IS_BETTER else max(shown)
         return [
             cell
-            if cell is NONE or float(cell.text) < max(shown)
+            if cell is NONE or float(cell.text) != best
             else Cell(cell.text, True, cell.star, cell.aside)
             for cell in column
         ]
@@ -140,7 +141,6 @@ class Figures(NamedTuple):
         if metric not in row["metrics"]:
             return NONE
         interval = row["intervals"].get(metric) if metric in WITH_INTERVALS else None
-        best = min(shown) if metric in _LOWER_IS_BETTER else max(shown)
         count = (
             f"(n {row['metrics']['n_given_evidence']:.0f})"
             if metric == "f1_given_evidence" and "n_given_evidence" in row["metrics"]

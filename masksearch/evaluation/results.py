@@ -175,13 +175,6 @@ def _shares(rows: Rows) -> dict[str, float]:
     return shares
 
 
-def save(results: Results, path: str | Path) -> None:
-    """Writes a results file atomically."""
-    files.write_json(path, results.to_json())
-
-
-def load_results(path: str | Path) -> Results:
-    """Reads a results file, or the file `results.json` if `path` is a folder.
 def _quotes(rows: Rows) -> dict[str, float]:
     """Returns `false_quotes`, the share of all quotes that are false, and `n_quotes`; empty without quotes."""
     total = sum(int(row["quotes"]) for row in rows if "false_quotes" in row)
@@ -191,6 +184,13 @@ def _quotes(rows: Rows) -> dict[str, float]:
     return {"false_quotes": false / total, "n_quotes": float(total)}
 
 
+def save(results: Results, path: str | Path) -> None:
+    """Writes a results file atomically."""
+    files.write_json(path, results.to_json())
+
+
+def load_results(path: str | Path) -> Results:
+    """Reads a results file, or the file `results.json` if `path` is a folder.
 
     Raises DataError for a file that cannot be read. Raises FormatError for a file with invalid content; the
     message names the invalid field.

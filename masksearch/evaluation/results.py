@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from masksearch.errors import DataError, FormatError
 from masksearch.evaluation.failures import count_failures
-from masksearch.evaluation.statistics import bootstrap_interval
+from masksearch.evaluation.statistics.resampling import score_interval
+from masksearch.evaluation.statistics.shares import is_constant, is_shares
 from masksearch.runtime import files, records
 from masksearch.types import RESULTS_FORMAT, Method, Results
 
@@ -50,7 +52,7 @@ WHERE_KNOWN = (
 """Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
 `n_NAME` is the number of these rows."""
 WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
-"""Columns whose means get a bootstrap interval. The scores of `_subset_scores` also get an interval."""
+"""Columns whose means get an interval. The scores of `_subset_scores` also get an interval."""
 BY_KIND = ("f1", "em")
 """Scores that are also averaged over the questions of each kind of answer."""
 KINDS = ("yes_no", "in_question", "open")
@@ -69,9 +71,10 @@ def summarise(
     seed: int,
     provenance: dict[str, Any] | None = None,
 ) -> Results:
-    """Returns the results of one evaluation: means over the rows, with 95% bootstrap intervals.
+    """Returns the results of one evaluation: means over the rows, with 95% intervals.
 
-    `bootstrap` is the number of resamples. A row has `id`, `prediction`, the columns of SCORES (`valid`
+    Shares have Wilson's interval, other scores a bootstrap interval (see `score_interval`), and `bootstrap`
+    is its number of resamples. A row has `id`, `prediction`, the columns of SCORES (`valid`
     is 0 or 1) and optional columns (see `rows.row`). The metrics are
 
     - the means of the columns AVERAGED and WHERE_KNOWN,
@@ -88,17 +91,10 @@ def summarise(
         missing = [key for key in ("id", *SCORES) if key not in row]
         if missing:
             raise ValueError(f"row {row.get('id')!r} lacks {', '.join(missing)}")
-    columns = {
-        name: [float(row[name]) for row in rows] for name in AVERAGED if all(name in row for row in rows)
-    }
-    if "model_tokens" in columns:
-        columns["total_tokens"] = [_total_tokens(row) for row in rows]
-    known = {name: [float(row[name]) for row in rows if name in row] for name in WHERE_KNOWN}
-    columns |= {name: values for name, values in known.items() if values} | _subset_scores(rows)
+    columns = _columns(rows)
     metrics = {name: sum(values) / len(values) for name, values in columns.items()}
-    metrics |= {
-        f"n_{name}": float(len(values)) for name, values in known.items() if 0 < len(values) < len(rows)
-    }
+    known = {name: len(columns[name]) for name in WHERE_KNOWN if name in columns}
+    metrics |= {f"n_{name}": float(count) for name, count in known.items() if count < len(rows)}
     with_interval = [
         name
         for name in columns
@@ -111,12 +107,23 @@ def summarise(
         retriever=retriever,
         n=len(rows),
         metrics=metrics | _shares(rows),
-        intervals={name: bootstrap_interval(columns[name], bootstrap, seed) for name in with_interval},
+        intervals={name: score_interval(columns[name], bootstrap, seed) for name in with_interval},
         per_question=tuple(rows),
         settings=settings,
         failures=count_failures(rows) if all("failure" in row for row in rows) else {},
         provenance=provenance or {},
     )
+
+
+def _columns(rows: Rows) -> dict[str, list[float]]:
+    """Returns the values of every averaged metric: of all rows, or of the rows that have it."""
+    columns = {
+        name: [float(row[name]) for row in rows] for name in AVERAGED if all(name in row for row in rows)
+    }
+    if "model_tokens" in columns:
+        columns["total_tokens"] = [_total_tokens(row) for row in rows]
+    known = {name: [float(row[name]) for row in rows if name in row] for name in WHERE_KNOWN}
+    return columns | {name: values for name, values in known.items() if values} | _subset_scores(rows)
 
 
 def _total_tokens(row: dict[str, Any]) -> float:
@@ -217,12 +224,30 @@ def load_results(path: str | Path) -> Results:
     except ValidationError as error:
         raise FormatError(f"{path} {records.explain(error)}.") from error
     _check_rows(results, path)
-    return results
+    return results.model_copy(update={"intervals": {**results.intervals, **_closed_intervals(results)}})
 
 
 def _reject_constant(constant: str) -> float:
     """Rejects NaN and infinities, which Python's JSON reader accepts but statistics cannot use."""
     raise ValueError(f"it holds {constant}, which is not a number")
+
+
+def _closed_intervals(results: Results) -> dict[str, tuple[float, float]]:
+    """Returns the intervals of shares and of equal scores, computed again from the rows.
+
+    Files of earlier versions have bootstrap intervals there, which have no width if all scores are equal.
+    """
+    try:
+        columns = _columns(results.per_question)
+    except (KeyError, TypeError, ValueError):
+        return {}  # rows of another version, whose intervals stay as they are
+    found = {}
+    for name in results.intervals:
+        values = np.array(columns.get(name, ()))  # (questions with the metric,)
+        same = values.size and abs(values.mean() - results.metrics.get(name, -1.0)) < 1e-9
+        if same and (is_shares(values) or is_constant(values)):
+            found[name] = score_interval(values, 1, 1)
+    return found
 
 
 def _check_rows(results: Results, path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from masksearch.agent.settings import AgentSettings
 from masksearch.runtime.settings import Ref, Refs, Settings
@@ -83,15 +85,54 @@ class EvalSettings(Settings):
     """Maximum share of questions that may fail because of the endpoint or a search. A failed question is
     scored with the answer it has, possibly none. Above this share the stage fails and writes no results."""
     bootstrap: int = Field(2000, ge=100)
-    """Number of bootstrap resamples for the 95% intervals."""
+    """Number of bootstrap resamples for the 95% intervals. Shares such as em and valid have Wilson's
+    interval, which needs no resamples."""
     seed: int = 1
     """Seed of the sampling and of the bootstrap."""
+
+
+class CurveSettings(Settings):
+    """A chart of measures against a number, with one line for each list of arms."""
+
+    x: str = Field(min_length=1)
+    """What the numbers count, such as `labelled questions`: the label of the x axis."""
+    lines: dict[str, dict[str, str]] = Field(min_length=1)
+    """Lines of the chart: name of the line -> number -> name of the arm in `groups` that has this number, as
+    in `lines.mixed = { 0 = "ramp", 160 = "mixed-160" }`. One arm may belong to several lines."""
+    title: str = ""
+    """Title of the chart. Empty: the measures and `x`."""
+    metrics: tuple[str, ...] = Field(("f1", "evidence_recall"), min_length=1)
+    """Measures to draw, a panel for each."""
+    suites: tuple[str, ...] = ()
+    """Suites to draw, a row of panels for each; `mean of suites` is one of them. Empty: the mean of suites,
+    or the only suite."""
+    scale: Literal["ratio", "linear"] = "ratio"
+    """Distances on the x axis. ratio: equal ratios are about equally far apart, and 0 has a place too;
+    linear: equal differences are."""
+
+    @field_validator("lines")
+    @classmethod
+    def _numbers(cls, value: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        for name, points in value.items():
+            try:
+                numbers = [float(number) for number in points]
+            except ValueError as error:
+                text = str(error).rpartition(": ")[2]
+                raise ValueError(
+                    f'the line {name} has {text}, which is not a number; write {{ 160 = "ARM" }}'
+                ) from None
+            if not numbers or not all(0 <= number < math.inf for number in numbers):
+                raise ValueError(f"the line {name} needs one point or more, with numbers of 0 or more")
+            if len(set(numbers)) < len(numbers):
+                raise ValueError(f"the line {name} has two points with the same number")
+        return value
 
 
 class CompareSettings(Settings):
     """Compares results files in tables, with paired tests."""
 
     basic = ("results", "baseline", "groups", "metric", "format")
+    added = ("curves",)
 
     results: Refs = ()
     """Results files to compare. Each becomes a row of the tables. A command may name the folder of a run
@@ -101,7 +142,10 @@ class CompareSettings(Settings):
     same suite."""
     groups: dict[str, Refs] = Field({})
     """Arms of an experiment: name -> results files of its training seeds. Each arm is averaged over its
-    seeds."""
+    seeds. Intervals and tests of arms with several seeds treat seeds and questions as crossed units."""
+    curves: dict[str, CurveSettings] = Field({})
+    """Charts of arms against a number: name -> chart. Each is drawn into the file OUTPUT-NAME.svg next to the
+    output, and into the report."""
     metric: tuple[str, ...] = Field(("recall",), min_length=1)
     """Measures to show, one main table for each: recall, f1, em, cover_em, judge_strict or any other measure
     in the results."""
@@ -119,8 +163,9 @@ class CompareSettings(Settings):
     digits: int = Field(1, ge=0, le=4)
     """Number of decimal places of scores in the tables, which show scores in percent."""
     test: Literal["permutation", "bootstrap"] = "permutation"
-    """Paired test over the questions: permutation (flips the signs of the differences at random) or bootstrap
-    (shifts the differences to mean 0 and resamples them)."""
+    """Paired test over the questions, for results and arms of one seed: permutation (flips the signs of the
+    differences at random) or bootstrap (shifts the differences to mean 0 and resamples them). Arms with
+    several seeds are compared by a t test over seeds and questions."""
     correction: Literal["holm", "benjamini-hochberg", "none"] = "holm"
     """Correction of the p values for multiple comparisons; all tests of one measure in this comparison are
     corrected together."""
@@ -130,6 +175,27 @@ class CompareSettings(Settings):
     """Compare results of one suite even if their questions differ. Only the questions that they share
     count."""
     bootstrap: int = Field(2000, ge=100)
-    """Number of resamples for the intervals and for the tests."""
+    """Number of resamples for the intervals and for the tests over questions."""
     seed: int = 1
     """Seed of the resampling."""
+
+    @field_validator("curves")
+    @classmethod
+    def _arms_of_curves(
+        cls, value: dict[str, CurveSettings], info: ValidationInfo
+    ) -> dict[str, CurveSettings]:
+        groups = info.data.get("groups", {})
+        for name, curve in value.items():
+            if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+                raise ValueError(
+                    f"'{name}' becomes a part of a file's name: use letters, digits, '-', '_' and '.'"
+                )
+            for line, points in curve.lines.items():
+                for arm in points.values():
+                    if arm not in groups:
+                        known = ", ".join(groups) or "none"
+                        raise ValueError(
+                            f"the line {line} of {name} names the arm {arm}, which is not in groups "
+                            f"(arms: {known})"
+                        )
+        return value

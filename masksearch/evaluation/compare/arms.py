@@ -1,9 +1,12 @@
 """Compares the arms of an experiment.
 
-An arm has results of several training seeds. The score of a question is averaged over the seeds, and then
-the arms are compared in pairs, question by question. Intervals and p values come from resampling questions,
-so they do not cover the variation between seeds. To show this variation, each arm also has the mean of every
+An arm has results of several training seeds, which answered the same questions. Its score is the mean over
+both, and the arms are compared in pairs over the questions that they share. Intervals and p values treat
+seeds and questions as crossed units (see `evaluation.crossed`). With one seed in each arm they come from
+resampling the questions, and do not cover the variation between seeds. Each arm also has the mean of every
 seed and the spread of these means.
+
+A question is a unit by its suite and its id: under two seeds it is still one question.
 
 With several suites there are two averages. In the `mean of suites` every suite has the same weight. In
 `all suites` every question has the same weight; this average is left out if all suites have the same size.
@@ -12,21 +15,20 @@ With several suites there are two averages. In the `mean of suites` every suite 
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
 
 from masksearch.errors import UsageError
-from masksearch.evaluation.compare.entries import value
+from masksearch.evaluation.compare.entries import Loaded, shared_ids, value
+from masksearch.evaluation.compare.formatting import is_score
 from masksearch.evaluation.compare.pairs import MACRO, as_json
+from masksearch.evaluation.compare.units import check_seeds, scores, unit
 from masksearch.evaluation.settings import CompareSettings
-from masksearch.evaluation.statistics import macro_interval, paired_macro_difference
+from masksearch.evaluation.statistics.crossed import Suite, crossed_difference, crossed_interval
 from masksearch.types import Results
 
 POOLED = "all suites"
-ByQuestion = dict[tuple[str, str], dict[str, float]]
-"""Values of one arm: (suite, question id) -> metric -> mean of the question's values over the seeds."""
 
 
 class _View(NamedTuple):
@@ -37,130 +39,168 @@ class _View(NamedTuple):
     """
 
     label: str
-    groups: tuple[frozenset[str], ...]
-    """Each group is a set of suites, whose questions are pooled."""
+    groups: tuple[tuple[str, ...], ...]
+    """Each group has the names of suites, whose questions are pooled."""
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites of all groups."""
+        return tuple(suite for group in self.groups for suite in group)
+
+
+class _Arm(NamedTuple):
+    """The results of an arm: suite -> one result for each seed, and the ids that all of them answered.
+
+    The i-th result of every suite is the same seed.
+    """
+
+    name: str
+    seeds: dict[str, list[Loaded]]
+    ids: dict[str, list[str]]
+
+    def covers(self, view: _View) -> bool:
+        """Whether the arm has questions in every group of a view."""
+        return all(any(self.ids.get(suite) for suite in group) for group in view.groups)
+
+    def results(self, suite: str) -> list[Results]:
+        """Returns the results of a suite, one for each seed."""
+        return [entry.results for entry in self.seeds.get(suite, [])]
+
+    def scores(self, suite: str, ids: Sequence[str], metric: str) -> Suite:
+        """Returns the values of a metric, (seeds, questions), in the order of `ids`."""
+        return scores(self.results(suite), metric, ids)
 
 
 def compare_arms(
-    arms: Mapping[str, Sequence[Results]], metrics: Sequence[str], settings: CompareSettings
+    arms: Mapping[str, Sequence[Loaded]], metrics: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any]:
     """Returns the entries of all arms and the paired tests between them.
 
     The form is `{"arms": [entry of one arm on one suite, ...], "arm_pairs": [tests of one pair of arms on one
     suite, ...]}`. With several suites, the averages over suites have entries and tests too. A difference is
     the later arm minus the earlier arm, so the control should be listed first. A metric is left out if any
-    row of any arm lacks it. Raises UsageError for an arm without results, or with two methods on one suite.
+    row of any arm lacks it. Raises UsageError for an arm without results, with two methods on one suite, or
+    with the same results as two seeds.
     """
-    rows = [row for results in arms.values() for result in results for row in result.per_question]
+    rows = [row for entries in arms.values() for entry in entries for row in entry.results.per_question]
     metrics = [name for name in metrics if all(value(row, name) is not None for row in rows)]
-    averaged = {name: _average(name, results, metrics) for name, results in arms.items()}
+    loaded = [_load(name, entries) for name, entries in arms.items()]
     entries, pairs = [], []
-    for view in _views(averaged.values()):
-        for name in arms:
-            entry = _arm(name, arms[name], averaged[name], view, metrics, settings)
-            if entry:
-                entries.append(entry)
-        for b, a in combinations(arms, 2):
-            pair = _pair((a, averaged[a]), (b, averaged[b]), view, metrics, settings)
+    for view in _views(loaded):
+        entries += [_entry(arm, view, metrics, settings) for arm in loaded if arm.covers(view)]
+        for b, a in combinations(loaded, 2):
+            pair = _pair(a, b, view, metrics, settings)
             if pair:
                 pairs.append(pair)
     return {"arms": entries, "arm_pairs": pairs}
 
 
-def _views(averaged: Collection[ByQuestion]) -> list[_View]:
+def _load(name: str, entries: Sequence[Loaded]) -> _Arm:
+    """Sorts an arm's results by suite and seed."""
+    if not entries:
+        raise UsageError(f"The arm '{name}' has no results; name at least one results file.")
+    seeds: dict[str, list[Loaded]] = {}
+    for entry in entries:
+        seeds.setdefault(entry.results.suite, []).append(entry)
+    for suite, members in seeds.items():
+        if len({entry.results.method for entry in members}) > 1:
+            raise UsageError(
+                f"The arm '{name}' has results of '{suite}' with different methods, "
+                "which cannot be averaged; make one arm for each method."
+            )
+        check_seeds(name, members)
+    seeds = _in_one_order(seeds)
+    ids = {suite: shared_ids([entry.results for entry in members]) for suite, members in seeds.items()}
+    return _Arm(name, seeds, ids)
+
+
+def _in_one_order(seeds: Mapping[str, list[Loaded]]) -> dict[str, list[Loaded]]:
+    """Sorts the seeds of every suite as those of the first suite, by their checkpoints.
+
+    If the suites do not have the same checkpoints, each only once, the order of the files stays: the i-th
+    file of every suite is then taken as the i-th seed.
+    """
+    models = {suite: [_model(entry) for entry in members] for suite, members in seeds.items()}
+    first = next(iter(models.values()))
+    if not all(len(set(found)) == len(found) and set(found) == set(first) for found in models.values()):
+        return dict(seeds)
+    return {suite: [seeds[suite][found.index(model)] for model in first] for suite, found in models.items()}
+
+
+def _model(entry: Loaded) -> str:
+    return str(entry.results.settings.get("model") or entry.results.model)
+
+
+def _views(arms: Collection[_Arm]) -> list[_View]:
     """Returns a view for each suite and, with several suites, for the pooled mean and the mean of suites.
 
     The pooled mean is omitted if all suites have the same number of questions, because it is then equal to
     the mean of suites.
     """
-    suites = list(dict.fromkeys(suite for questions in averaged for suite, _ in questions))
-    views = [_View(suite, (frozenset({suite}),)) for suite in suites]
+    suites = tuple(dict.fromkeys(suite for arm in arms for suite, ids in arm.ids.items() if ids))
+    views = [_View(suite, ((suite,),)) for suite in suites]
     if len(suites) < 2:
         return views
-    counts = [Counter(suite for suite, _ in questions) for questions in averaged]
-    if any(len({count[suite] for suite in suites}) > 1 for count in counts):
-        views.append(_View(POOLED, (frozenset(suites),)))
-    views.append(_View(MACRO, tuple(frozenset({suite}) for suite in suites)))
+    if any(len({len(arm.ids.get(suite, ())) for suite in suites}) > 1 for arm in arms):
+        views.append(_View(POOLED, (suites,)))
+    views.append(_View(MACRO, tuple((suite,) for suite in suites)))
     return views
 
 
-def _average(name: str, results: Sequence[Results], metrics: Sequence[str]) -> ByQuestion:
-    """Returns the means over the seeds, for each question that all seeds of the arm answered."""
-    if not results:
-        raise UsageError(f"The arm '{name}' has no results; name at least one results file.")
-    means: ByQuestion = {}
-    for suite in dict.fromkeys(result.suite for result in results):
-        seeds = [result for result in results if result.suite == suite]
-        if len({result.method for result in seeds}) > 1:
-            raise UsageError(
-                f"The arm '{name}' has results of '{suite}' with different methods, "
-                "which cannot be averaged; make one arm for each method."
-            )
-        tables = [{row["id"]: row for row in result.per_question} for result in seeds]
-        for key in (key for key in tables[0] if all(key in table for table in tables)):
-            means[suite, key] = {
-                metric: sum(float(table[key][metric]) for table in tables) / len(tables) for metric in metrics
-            }
-    return means
-
-
-def _arm(
-    name: str,
-    results: Sequence[Results],
-    questions: ByQuestion,
-    view: _View,
-    metrics: Sequence[str],
-    settings: CompareSettings,
-) -> dict[str, Any] | None:
-    groups = [
-        [values for (suite, _), values in questions.items() if suite in suites] for suites in view.groups
-    ]
-    if not all(groups):
-        # Without questions in one of the groups, the average of this view does not exist.
-        return None
-    # metric -> one list of values (questions of the group,) for each group
-    columns = {metric: [[values[metric] for values in group] for group in groups] for metric in metrics}
-    by_seed = _by_seed(results, view, metrics)
-    methods = [result.method for result in results if any(result.suite in suites for suites in view.groups)]
+def _entry(arm: _Arm, view: _View, metrics: Sequence[str], settings: CompareSettings) -> dict[str, Any]:
+    suites = [suite for suite in view.suites if arm.ids.get(suite)]
+    # metric -> the scores of each group
+    scores = {metric: _scores(arm, view, arm.ids, metric) for metric in metrics}
+    by_seed = _by_seed(arm, view, metrics)
+    n = sum(len(arm.ids[suite]) for suite in suites)
+    methods = [results.method for suite in suites for results in arm.results(suite)]
     return {
-        "arm": name,
+        "arm": arm.name,
         "suite": view.label,
         "seeds": len(by_seed),
-        "n": sum(map(len, groups)),
-        "metrics": {
-            metric: _mean([_mean(values) for values in groups]) for metric, groups in columns.items()
-        },
+        "n": n,
+        "unit": unit([_counts(arm, suites)], n, len(suites)),
+        "metrics": {metric: _macro(groups) for metric, groups in scores.items()},
         "intervals": {
-            metric: list(macro_interval(groups, settings.bootstrap, settings.seed))
-            for metric, groups in columns.items()
+            metric: list(crossed_interval(groups, settings.bootstrap, settings.seed, is_score(metric)))
+            for metric, groups in scores.items()
         },
         "by_seed": by_seed,
         "spread": {metric: _spread([seed[metric] for seed in by_seed]) for metric in metrics},
         "methods": list(dict.fromkeys(methods)),
+        "sources": [entry.source for suite in suites for entry in arm.seeds[suite]],
     }
 
 
-def _by_seed(results: Sequence[Results], view: _View, metrics: Sequence[str]) -> list[dict[str, float]]:
+def _scores(arm: _Arm, view: _View, ids: Mapping[str, Sequence[str]], metric: str) -> list[list[Suite]]:
+    """Returns an arm's scores for `ids` (suite -> ids), for each group of a view."""
+    return [
+        [arm.scores(suite, ids[suite], metric) for suite in group if ids.get(suite)] for group in view.groups
+    ]
+
+
+def _counts(arm: _Arm, suites: Sequence[str]) -> set[int]:
+    """Returns the numbers of seeds of the suites."""
+    return {len(arm.seeds[suite]) for suite in suites}
+
+
+def _macro(groups: Sequence[Sequence[Suite]]) -> float:
+    """Returns the mean over the groups of the mean of their questions, averaged over the seeds."""
+    means = [[float(mean) for suite in group for mean in suite.mean(axis=0)] for group in groups]
+    return _mean([_mean(group) for group in means])
+
+
+def _by_seed(arm: _Arm, view: _View, metrics: Sequence[str]) -> list[dict[str, float]]:
     """Returns the means of each seed: one object (metric -> mean) for each seed.
 
-    The i-th results file of every suite is taken as the i-th seed. If the suites have different numbers of
-    files, the number of seeds is the smallest of these numbers.
+    If the suites have different numbers of seeds, only as many seeds as the suite with the fewest are
+    averaged.
     """
-    by_suite: dict[str, list[Results]] = {}
-    for result in results:
-        if any(result.suite in suites for suites in view.groups):
-            by_suite.setdefault(result.suite, []).append(result)
+    present = [[arm.results(suite) for suite in group if arm.seeds.get(suite)] for group in view.groups]
+    fewest = min(len(results) for group in present for results in group)
     seeds = []
-    for number in range(min(map(len, by_suite.values()))):
-        groups = [
-            [
-                row
-                for suite in sorted(suites)
-                if suite in by_suite
-                for row in by_suite[suite][number].per_question
-            ]
-            for suites in view.groups
-        ]
+    for number in range(fewest):
+        groups = [[row for results in group for row in results[number].per_question] for group in present]
         seeds.append(
             {
                 metric: _mean([_mean([float(row[metric]) for row in group]) for group in groups])
@@ -189,31 +229,33 @@ def _spread(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _pair(
-    first: tuple[str, ByQuestion],
-    second: tuple[str, ByQuestion],
-    view: _View,
-    metrics: Sequence[str],
-    settings: CompareSettings,
+    a: _Arm, b: _Arm, view: _View, metrics: Sequence[str], settings: CompareSettings
 ) -> dict[str, Any] | None:
-    """Returns the paired tests of the differences: arm `first` minus arm `second`.
+    """Returns the paired tests of the differences: arm `a` minus arm `b`.
 
-    `first` and `second` have the arm's name and the values of its questions. Returns None if, in one group of
-    suites of `view`, the arms share no question.
+    Returns None if, in one group of suites of `view`, the arms share no question.
     """
-    (a, a_questions), (b, b_questions) = first, second
-    groups = [
-        [key for key in a_questions if key in b_questions and key[0] in suites] for suites in view.groups
-    ]
-    if not all(groups):
+    ids = {
+        suite: shared_ids([*a.results(suite), *b.results(suite)])
+        for suite in view.suites
+        if a.ids.get(suite) and b.ids.get(suite)
+    }
+    if not all(any(ids.get(suite) for suite in group) for group in view.groups):
         return None
-    n = sum(map(len, groups))
+    suites = [suite for suite in view.suites if ids.get(suite)]
+    n = sum(len(ids[suite]) for suite in suites)
+    counts = [_counts(arm, suites) for arm in (a, b)]
     differences = {}
     for metric in metrics:
-        # one pair for each group: the values of a and of b, both (shared questions of the group,)
-        columns = [
-            ([a_questions[key][metric] for key in keys], [b_questions[key][metric] for key in keys])
-            for keys in groups
-        ]
-        difference = paired_macro_difference(columns, settings.bootstrap, settings.seed, settings.test)
-        differences[metric] = as_json(difference, n)
-    return {"suite": view.label, "a": a, "b": b, "n": n, "metrics": differences}
+        first, second = (_scores(arm, view, ids, metric) for arm in (a, b))
+        found = crossed_difference(first, second, settings.bootstrap, settings.seed, settings.test)
+        differences[metric] = as_json(found, n)
+    return {
+        "suite": view.label,
+        "a": a.name,
+        "b": b.name,
+        "n": n,
+        "seeds": [max(count) for count in counts],
+        "unit": unit(counts, n, len(suites)),
+        "metrics": differences,
+    }

@@ -13,7 +13,7 @@ from typing import Any
 from masksearch.errors import UsageError
 from masksearch.evaluation.compare.entries import Loaded, same_question, shared_ids
 from masksearch.evaluation.settings import CompareSettings
-from masksearch.evaluation.statistics import least_adjusted_p
+from masksearch.evaluation.statistics.correction import least_adjusted_p
 from masksearch.types import Results
 
 _DEGRADED = re.compile(r"-(?:noisy-[0-9a-f]{8}|without-(?:[0-9a-f]{8}|gold))(?![0-9a-z])")
@@ -166,8 +166,13 @@ def _short(found: Any) -> str:
     return text if len(text) <= 24 else f"{text[:20]}..."
 
 
-def resample_warning(settings: CompareSettings, tests: Mapping[str, int]) -> list[str]:
-    """Returns a warning if a corrected p below 0.05 is impossible with the number of resamples."""
+def resample_warning(settings: CompareSettings, tests: Mapping[str, int], resampled: bool) -> list[str]:
+    """Returns a warning if a corrected p below 0.05 is impossible with the number of resamples.
+
+    `resampled`: whether a test resamples questions. Those over several seeds do not.
+    """
+    if not resampled:
+        return []
     most = max(tests.values(), default=0)
     least = least_adjusted_p(settings.bootstrap, most, settings.correction)
     if not most or least < 0.05:

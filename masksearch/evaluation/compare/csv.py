@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from masksearch.evaluation.compare.pairs import MACRO
+from masksearch.evaluation.compare.units import unit
 
 Values = Mapping[str, Any]
 FIELDS = (
@@ -35,8 +36,12 @@ FIELDS = (
     "p",
     "p_adjusted",
     "source",
+    "unit",
 )
 """Columns of the CSV text.
+
+The column `unit` has the units of the value, or of the difference if the line has no value, such as
+`3 seeds x 160 questions`.
 
 The column `kind` is the kind of a line. Lines of the kinds `result`, `average` (mean of suites), `pooled`
 (mean of all questions) and `arm` have a value and, except `pooled`, its test against the baseline. The other
@@ -77,6 +82,7 @@ def _results(found: Values) -> Iterator[dict[str, Any]]:
                 "metric": metric,
                 "value": value,
                 "source": row["source"],
+                "unit": unit([{1}], row["counted"].get(metric, row["n"])),
             }
             yield line | _bounds(row["intervals"].get(metric)) | _test(pair, metric)
 
@@ -98,6 +104,7 @@ def _averages(found: Values) -> Iterator[dict[str, Any]]:
                     "metric": table["metric"],
                     "n": cell["n"],
                     "value": cell["value"],
+                    "unit": unit([{1}], cell["n"], len(table["suites"])),
                     **_bounds(cell.get("interval")),
                 }
                 # The pooled mean is not tested.
@@ -118,6 +125,7 @@ def _arms(found: Values) -> Iterator[dict[str, Any]]:
                 "suite": arm["suite"],
                 "metric": metric,
                 "n": arm["n"],
+                "unit": arm["unit"],
             }
             yield line | {
                 "value": value,
@@ -138,11 +146,12 @@ def _pairs(found: Values) -> Iterator[dict[str, Any]]:
                 "method": pair["method"],
                 "suite": pair["suite"],
                 "source": pair["source"],
+                "unit": pair["unit"],
             }
             yield from (line | {"metric": metric} | _test(pair, metric) for metric in pair["metrics"])
     for pair in found["arm_pairs"]:
         if pair["b"] != control:
-            line = {"kind": "arm_pair", "model": pair["a"], "suite": pair["suite"]}
+            line = {"kind": "arm_pair", "model": pair["a"], "suite": pair["suite"], "unit": pair["unit"]}
             yield from (line | {"metric": metric} | _test(pair, metric) for metric in pair["metrics"])
 
 

@@ -56,6 +56,9 @@ _LOWER_IS_BETTER = ("false_quotes",)
 WITH_INTERVALS = ("recall", "f1", "em", "valid", "judge_strict")
 """Scores that the tables of details, for results and for arms, show with their 95% interval."""
 _TESTS = {"permutation": "paired permutation test", "bootstrap": "paired bootstrap test"}
+_CROSSED = "t test over seeds x questions"
+ONE_SEED = "one seed each: the variance between seeds is not included"
+"""Addition to the tests and intervals of results of single seeds."""
 _CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
@@ -103,10 +106,11 @@ class Figures(NamedTuple):
         name = metric_name(metric)
         return f"{name[:1].upper()}{name[1:]}{' (%)' if is_score(metric) else ''}"
 
-    def stars(self, metric: str, against: str) -> str:
+    def stars(self, metric: str, against: str, seeds: Sequence[Sequence[int]] = ((1, 1),)) -> str:
         """Returns the note below a table that explains its stars; empty without tests.
 
-        `against` names what the starred values were tested against.
+        `against` names what the starred values were tested against. `seeds` has the numbers of seeds of the
+        two sides of each test.
         """
         tests = self.tests.get(metric, 0)
         if not tests:
@@ -117,7 +121,15 @@ class Figures(NamedTuple):
             if name
             else "without correction for multiple tests"
         )
-        return f"* differs from {against}: p < {SIGNIFICANT} {how} ({_TESTS[self.settings.test]})."
+        return f"* differs from {against}: p < {SIGNIFICANT} {how} ({self.tests_of(seeds)})."
+
+    def tests_of(self, seeds: Sequence[Sequence[int]]) -> str:
+        """Returns the names of the tests for pairs with these numbers of seeds."""
+        resampled = f"{_TESTS[self.settings.test]} over questions; {ONE_SEED}"
+        names = [_CROSSED if max(pair) > 1 else resampled for pair in seeds]
+        if any(min(pair) == 1 < max(pair) for pair in seeds):
+            names.append("of an arm with one seed, the variance between seeds is not included")
+        return "; ".join(dict.fromkeys(names))
 
     def best(self, column: list[Cell], metric: str) -> list[Cell]:
         """Returns a column with its best cells marked, that is, all cells that show the highest value (of
@@ -130,9 +142,7 @@ class Figures(NamedTuple):
             return column
         best = min(shown) if metric in _LOWER_IS_BETTER else max(shown)
         return [
-            cell
-            if cell is NONE or float(cell.text) != best
-            else Cell(cell.text, True, cell.star, cell.aside)
+            cell if cell is NONE or float(cell.text) != best else Cell(cell.text, True, cell.star, cell.aside)
             for cell in column
         ]
 

@@ -5,8 +5,11 @@ A row is one model with one method, or one arm of an experiment; a column is one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from masksearch.evaluation.compare.formatting import (
     NONE,
+    ONE_SEED,
     WITH_INTERVALS,
     Figures,
     Values,
@@ -143,7 +146,9 @@ def _arms(found: Values, figures: Figures, metric: str) -> Table:
         if any(arm["seeds"] > 1 for arm in found["arms"])
         else ""
     )
-    note = " ".join(filter(None, [spread, figures.stars(metric, f"the arm {names[0]}") if tests else ""]))
+    seeds_of_tests = [pair["seeds"] for pair in found["arm_pairs"] if pair["b"] == names[0]]
+    stars = figures.stars(metric, f"the arm {names[0]}", seeds_of_tests) if tests else ""
+    note = " ".join(filter(None, [_units(found["arms"]), spread, stars]))
     headers = ("arm", "method", "seeds", *suites)
     return Table(
         f"{figures.title(metric)} of the arms, averaged over seeds",
@@ -186,5 +191,19 @@ def _arm_details(found: Values, figures: Figures) -> Table:
             )
         )
     headers = ("suite", "arm", "seeds", "n", *map(metric_name, scores), "F1 by seed", "sd of seeds")
-    caption = "Arms (%), averaged over seeds, with 95% intervals over the questions"
-    return Table(caption, headers, "llrr" + "r" * len(scores) + "lr", tuple(body))
+    several = any(arm["seeds"] > 1 for arm in arms)
+    over = "seeds and questions" if several else "the questions"
+    caption = f"Arms (%), averaged over seeds, with 95% intervals over {over}"
+    single = "of arms with one seed, the variance between seeds is not included" if several else ONE_SEED
+    some = any(arm["seeds"] == 1 for arm in arms)
+    note = f"{_units(arms)} Intervals: {single}." if some else _units(arms)
+    return Table(caption, headers, "llrr" + "r" * len(scores) + "lr", tuple(body), note)
+
+
+def _units(arms: Sequence[Values]) -> str:
+    """Returns `Units: hotpot 3 seeds x 160 questions.` with the units of the arms, for each suite."""
+    units: dict[str, list[str]] = {}
+    for arm in arms:
+        units.setdefault(arm["suite"], []).append(arm["unit"])
+    parts = [f"{suite} {' or '.join(dict.fromkeys(found))}" for suite, found in units.items()]
+    return f"Units: {'; '.join(parts)}."

@@ -11,10 +11,11 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.evaluation.compare.entries import Loaded, shared_ids, value, variant
+from masksearch.evaluation.compare.formatting import is_score
 from masksearch.evaluation.compare.pairs import MACRO, baseline_of
 from masksearch.evaluation.failures import is_right
 from masksearch.evaluation.settings import CompareSettings
-from masksearch.evaluation.statistics import bootstrap_interval, macro_interval
+from masksearch.evaluation.statistics.resampling import macro_interval, macro_score_interval
 
 Rows = dict[tuple[str, str], dict[str, Loaded]]
 """Rows of a main table: (row name, method) -> suite -> result."""
@@ -116,9 +117,9 @@ def _row(
         if all(values[suite] for suite in suites):
             groups = [values[suite] for suite in suites]
             everything = [number for group in groups for number in group]
-            average["interval"] = list(macro_interval(groups, settings.bootstrap, settings.seed))
+            average["interval"] = _interval(groups, metric, settings)
             pooled = {"value": sum(everything) / len(everything), "n": len(everything)}
-            pooled["interval"] = list(bootstrap_interval(everything, settings.bootstrap, settings.seed))
+            pooled["interval"] = _interval([everything], metric, settings)
         average |= _test(tests.get((*key, MACRO)), metric)
     return {"label": key[0], "method": key[1], "cells": found, "average": average, "pooled": pooled}
 
@@ -144,10 +145,9 @@ def _cell(
         # The interval in the results file is over all its questions, so it is reused only if all of them
         # count.
         interval = results.intervals.get(metric) if whole else None
-        found = list(interval or bootstrap_interval(values, settings.bootstrap, settings.seed))
         return {
             "value": sum(values) / len(values),
-            "interval": found,
+            "interval": list(interval) if interval else _interval([values], metric, settings),
             "n": len(values),
             "source": entry.source,
         }
@@ -160,6 +160,12 @@ def _cell(
             "source": entry.source,
         }
     return None
+
+
+def _interval(groups: Sequence[Sequence[float]], metric: str, settings: CompareSettings) -> list[float]:
+    """Returns the interval of the mean of the groups' means over their questions."""
+    interval = macro_score_interval if is_score(metric) else macro_interval
+    return list(interval(groups, settings.bootstrap, settings.seed))
 
 
 def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:

@@ -94,27 +94,35 @@ def contamination(found: Values, figures: Figures) -> list[Table]:
 def differences(found: Values, figures: Figures) -> list[Table]:
     """Returns tables of the paired tests: of results against results, and of arms against arms.
 
+    Arms have their unit instead of n, such as `3 seeds x 160 questions`.
+
     The p values, raw and adjusted, are shown for the first measure only.
     """
     metric = figures.settings.metric[0]
     tables = []
     if found["pairs"]:
         pairs = [*found["pairs"], *found["average_pairs"]]
-        names = [[pair["suite"], _model(pair), _model(pair, "baseline_")] for pair in pairs]
+        names = [[pair["suite"], _model(pair), _model(pair, "baseline_"), str(pair["n"])] for pair in pairs]
         tables.append(
             _differences(figures, "Paired differences by question (percentage points)", names, pairs, metric)
         )
     if found["arm_pairs"]:
         pairs = found["arm_pairs"]
-        names = [[pair["suite"], pair["a"], pair["b"]] for pair in pairs]
-        caption = "Paired differences between arms, by question (percentage points)"
-        tables.append(_differences(figures, caption, names, pairs, metric))
+        names = [[pair["suite"], pair["a"], pair["b"], pair["unit"]] for pair in pairs]
+        caption = "Paired differences between arms (percentage points)"
+        tables.append(_differences(figures, caption, names, pairs, metric, "unit"))
     return tables
 
 
 def _differences(
-    figures: Figures, caption: str, names: Sequence[Sequence[str]], pairs: Sequence[Values], metric: str
+    figures: Figures,
+    caption: str,
+    names: Sequence[Sequence[str]],
+    pairs: Sequence[Values],
+    metric: str,
+    unit: str = "n",
 ) -> Table:
+    """Returns one table. `names` has the first four cells of each row; `unit` is the header of the fourth."""
     metric = metric if any(metric in pair["metrics"] for pair in pairs) else "f1"
     order = dict.fromkeys((metric, *figures.settings.metric, "f1", "em", "recall", "valid", "judge_strict"))
     others = [name for name in order if name != metric and any(name in pair["metrics"] for pair in pairs)]
@@ -125,7 +133,7 @@ def _differences(
         p = [p_value(first["p"]), p_value(first["p_adjusted"])] if first else ["-", "-"]
         body.append(
             (
-                *cells((*name, str(pair["n"]))),
+                *cells(name),
                 _gain(figures, first, metric),
                 *cells(p),
                 *(_gain(figures, tests.get(other), other) for other in others),
@@ -136,7 +144,7 @@ def _differences(
         "suite",
         "model",
         "against",
-        "n",
+        unit,
         title,
         f"p ({title})",
         "adjusted p",
@@ -147,7 +155,7 @@ def _differences(
         headers,
         "lllr" + "r" * (3 + len(others)),
         tuple(body),
-        figures.stars(metric, "the result under 'against'"),
+        figures.stars(metric, "the result under 'against'", [pair.get("seeds", (1, 1)) for pair in pairs]),
     )
 
 

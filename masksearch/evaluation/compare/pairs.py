@@ -1,5 +1,8 @@
 """Paired tests over the same questions, and the correction of their p values for multiple comparisons.
 
+Each result is that of one training seed, so these tests do not cover the variation between seeds. The tests
+between arms of several seeds are in `arms`.
+
 The pairs are
 
 - a result and the baseline of its suite,
@@ -15,10 +18,11 @@ from itertools import pairwise
 from typing import Any
 
 from masksearch.evaluation.compare.entries import Loaded, shared_ids, value, variant
+from masksearch.evaluation.compare.units import unit
 from masksearch.evaluation.settings import CompareSettings
-from masksearch.evaluation.statistics import (
+from masksearch.evaluation.statistics.correction import adjust
+from masksearch.evaluation.statistics.resampling import (
     PairedDifference,
-    adjust,
     paired_difference,
     paired_macro_difference,
 )
@@ -68,8 +72,8 @@ def columns(a: Results, b: Results, metric: str, ids: Iterable[str]) -> tuple[li
 def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | None:
     """Returns the tests of a - b, one for each metric, over the questions that a and b share.
 
-    The form is `{"n", "metrics": {name: {difference, interval, p, n}}}`. Returns None if a and b share no
-    question.
+    The form is `{"n", "unit", "metrics": {name: {difference, interval, p, n}}}`. Returns None if a and b
+    share no question.
     """
     ids = shared_ids([a, b])
     if not ids:
@@ -81,7 +85,7 @@ def pair_metrics(a: Results, b: Results, settings: CompareSettings) -> Pair | No
             metrics[name] = as_json(
                 paired_difference(x, y, settings.bootstrap, settings.seed, settings.test), len(x)
             )
-    return {"n": len(ids), "metrics": metrics}
+    return {"n": len(ids), "unit": unit([{1}], len(ids)), "metrics": metrics}
 
 
 def baseline_pairs(
@@ -165,6 +169,7 @@ def macro_pairs(
             if all(x for x, _ in found):
                 difference = paired_macro_difference(found, settings.bootstrap, settings.seed, settings.test)
                 metrics[name] = as_json(difference, sum(len(x) for x, _ in found))
+        n = sum(map(len, shared.values()))
         names = {
             "label": key[0],
             "method": key[1],
@@ -178,7 +183,8 @@ def macro_pairs(
                     "suite": MACRO,
                     **names,
                     "suites": list(cells),
-                    "n": sum(map(len, shared.values())),
+                    "n": n,
+                    "unit": unit([{1}], n, len(cells)),
                     "metrics": metrics,
                 }
             )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import UsageError
+from masksearch.evaluation.curves.values import with_known_arms
 from masksearch.evaluation.settings import CompareSettings
 
 STAGES, RESULTS, COMPARISON = "stages", "results.json", "comparison.json"
@@ -90,8 +91,10 @@ def _known(values: Any) -> dict[str, Any]:
 
 
 def _present(run: Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the results, the baseline and the groups with paths instead of names of stages; results that
-    the run does not have yet are left out."""
+    """Returns the results, the baseline and the groups with paths instead of names of stages, and the curves.
+
+    Results that the run does not have yet are left out, and so are the arms and points that have no others.
+    """
 
     def paths(names: Any) -> list[str]:
         found = [run / STAGES / name / RESULTS for name in names or ()]
@@ -99,10 +102,12 @@ def _present(run: Path, values: Mapping[str, Any]) -> dict[str, Any]:
         return [path for path in named if Path(path).exists()]
 
     groups = {name: paths(group) for name, group in (values.get("groups") or {}).items()}
+    groups = {name: group for name, group in groups.items() if group}
     return {
         "results": paths(values.get("results") or ()),
         "baseline": next(iter(paths([values["baseline"]] if values.get("baseline") else [])), ""),
-        "groups": {name: group for name, group in groups.items() if group},
+        "groups": groups,
+        "curves": with_known_arms(values.get("curves") or {}, groups),
     }
 
 

@@ -4,12 +4,14 @@
 
 Results of one suite with different retrievers or different questions are not comparable and are rejected
 unless the settings allow them. The stage writes `comparison.json` (read by the report) and, next to it,
-the tables in the chosen format. The modules of this folder are
+the tables in the chosen format and an SVG file for each of the `curves` (evaluation/curves/). The modules of
+this folder are
 
     entries         results, the names of their rows, the variant of their search
     comparability   checks that results can be compared, and warnings
     pairs           paired tests and the correction of their p values
     arms            arms of an experiment, averaged over their training seeds
+    units           seeds and questions as the units of an arm, and the check that seeds differ
     main_table      values of the main and of the contamination table
     layout          tables from these values (main_layout, detail_layout, pair_layout, formatting)
     csv             the whole comparison as CSV; for text, Markdown and LaTeX see `evaluation.tables`
@@ -47,6 +49,8 @@ from masksearch.evaluation.compare.pairs import (
     tested_metrics,
     variant_pairs,
 )
+from masksearch.evaluation.curves.files import write_curves
+from masksearch.evaluation.curves.values import curve_values
 from masksearch.evaluation.failures import is_right
 from masksearch.evaluation.results import load_results
 from masksearch.evaluation.settings import CompareSettings
@@ -96,14 +100,18 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
             say(f"Note: {warning}")
     files.write_text(table_file, table + "\n")
     files.write_json(output, comparison)
+    charts = write_curves(comparison["curves"], output)
     pairs = len(comparison["pairs"]) + len(comparison["arm_pairs"]) + len(comparison["average_pairs"])
     text = f"{len(loaded)} results, {pairs} paired comparisons"
+    if charts:
+        text += f", {', '.join(chart.name for chart in charts)}"
     return {
         "text": text,
         "table": table,
         "results": len(comparison["rows"]),
         "pairs": len(comparison["pairs"]),
         "arms": len(settings.groups),
+        "curves": len(charts),
     }
 
 
@@ -119,7 +127,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
     if not settings.allow_different_questions:
         check_questions(entries)
     arms = compare_arms(
-        {name: [loaded[path].results for path in paths] for name, paths in settings.groups.items()},
+        {name: [loaded[path] for path in paths] for name, paths in settings.groups.items()},
         tested_metrics(settings),
         settings,
     )
@@ -133,6 +141,8 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
     averages = macro_pairs(rows, base, settings) if base else []
     degraded = variant_pairs(listed, names, settings)
     tests = correct([*pairs, *averages, *degraded, *arms["arm_pairs"]], settings)
+    resampled = [*pairs, *averages, *(pair for pair in degraded if pair["metrics"])]
+    resampled += [pair for pair in arms["arm_pairs"] if max(pair["seeds"]) == 1]
     return {
         "format": COMPARISON_FORMAT,
         "settings": settings.model_dump(
@@ -145,8 +155,9 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
         "robustness": degraded,
         "contamination": contamination(listed, names),
         **arms,
+        "curves": curve_values(arms["arms"], settings),
         "tests": tests,
-        "warnings": [*warnings(entries), *resample_warning(settings, tests)],
+        "warnings": [*warnings(entries), *resample_warning(settings, tests, bool(resampled))],
     }
 
 

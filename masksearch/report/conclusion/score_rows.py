@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from masksearch.report.conclusion.suites import Suite, label_of
+from masksearch.evaluation.compare.entries import shared_ids
+from masksearch.evaluation.compare.units import distinct, scores
+from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.statistics.crossed import crossed_interval
+from masksearch.report.conclusion.suites import Side, Suite, label_of
 from masksearch.report.load import Row, Run
 
 
@@ -27,7 +31,7 @@ class ScoreRow:
 def score_rows(run: Run, suites: Sequence[Suite]) -> list[ScoreRow]:
     """Returns the rows: the arms of the run's comparisons, averaged over seeds, or else its evaluations.
 
-    An arm has an interval over its seeds' mean scores, which the evaluations of single seeds lack.
+    The interval of a model with several seeds treats seeds and questions as crossed units.
     """
     arms = [
         _arm_row(arm)
@@ -67,10 +71,21 @@ def _side_rows(suite: Suite) -> list[ScoreRow]:
             n=side.n,
             seeds=len(side.results),
             f1=side.mean("f1"),
-            interval=side.first.intervals.get("f1") if len(side.results) == 1 else None,
+            interval=_interval(side),
             em=side.mean("em"),
             valid=side.mean("valid"),
             evidence=side.mean("evidence_recall"),
         )
         for name, side in zip(names, sides, strict=True)
     ]
+
+
+def _interval(side: Side) -> tuple[float, float] | None:
+    """Returns the interval of a side's F1: that of its evaluation, or one over seeds and questions."""
+    results = distinct(side.results)
+    if len(results) == 1:
+        return results[0].intervals.get("f1")
+    ids, defaults = shared_ids(results), CompareSettings()
+    if not ids:
+        return None
+    return crossed_interval([[scores(results, "f1", ids)]], defaults.bootstrap, defaults.seed)

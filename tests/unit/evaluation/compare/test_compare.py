@@ -222,9 +222,10 @@ def test_nothing_to_compare(tmp_path: Path) -> None:
 
 def test_arms_are_averaged_over_seeds_and_pooled_over_suites(tmp_path: Path) -> None:
     def arm(name: str, hotpot: list[dict[str, float]], wiki: list[dict[str, float]]) -> list[str]:
-        made = [make(tmp_path / f"{name}-h{seed}.json", scores) for seed, scores in enumerate(hotpot)]
-        return made + [
-            make(tmp_path / f"{name}-w{seed}.json", scores, suite="2wiki") for seed, scores in enumerate(wiki)
+        return [
+            make(tmp_path / f"{name}-{suite}{seed}.json", scores, suite=suite, name=f"{name}-s{seed}")
+            for suite, seeds in (("hotpot", hotpot), ("2wiki", wiki))
+            for seed, scores in enumerate(seeds)
         ]
 
     alone = arm("alone", [{"1": 0.0, "2": 0.5}, {"1": 0.5, "2": 0.5}], [{"1": 0.0}, {"1": 0.0}])
@@ -296,7 +297,7 @@ ramp   agent        75.0^*  100.0^  87.5^*
 
 ^ best of its column. Questions: big 40, small 2. avg: mean of the suites' means. \
 * differs from the baseline (base, closed-book): p < 0.05 after Holm's correction over 8 tests \
-(paired permutation test)."""
+(paired permutation test over questions; one seed each: the variance between seeds is not included)."""
 
 
 def three_rows(tmp_path: Path) -> list[str]:
@@ -349,7 +350,8 @@ def test_several_measures_intervals_and_decimals(tmp_path: Path) -> None:
     assert found["main"][0]["rows"][0]["cells"]["hotpot"]["n"] == 3  # one verdict could not be read
     assert found["rows"][0]["counted"]["judge_strict"] == 3
     assert found["pairs"][0]["metrics"]["judge_strict"]["n"] == 3
-    assert "y      agent   50.00^ [50.00, 50.00]" in summary["table"]
+    # Four equal scores: at most 49% of other questions (Wilson's bound of 0 of 4) have another score.
+    assert "y      agent   50.00^ [25.51, 74.49]" in summary["table"]
     with pytest.raises(UsageError, match="No result has the measure 'cover'; choose from em, "):
         compare(tmp_path, results=paths, metric=["cover"])
 

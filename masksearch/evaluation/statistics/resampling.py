@@ -1,9 +1,12 @@
 """Confidence intervals and paired tests over questions, computed by seeded resampling in numpy.
 
 Both describe how a score would vary with other questions of the same kind. They do not describe the
-variation between training seeds; to see it, train several seeds and use `compare`, which shows the spread.
-If all values are equal, the interval has width 0. With few questions this does not mean that the score is
-certain.
+variation between training seeds. For that, train several seeds: `crossed` has the intervals and tests for
+seeds and questions as crossed units.
+
+Resampling equal values gives an interval of width 0, although the score is not certain. `score_interval`,
+`macro_score_interval` and the intervals of paired differences therefore use closed intervals for equal
+values, and Wilson's interval for shares (see `shares`).
 
 The average of several suites is the mean of their means, so every suite has the same weight, whatever its
 number of questions. Resampling is stratified: each suite is resampled separately, with its own number of
@@ -18,9 +21,17 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from masksearch.evaluation.statistics.shares import (
+    Bounds,
+    Floats,
+    constant_interval,
+    is_constant,
+    is_shares,
+    mean_of_bounds,
+    wilson_interval,
+)
+
 Test = Literal["permutation", "bootstrap"]
-Correction = Literal["holm", "benjamini-hochberg", "none"]
 _CELLS = 4_000_000
 """Maximum number of random numbers drawn at a time (32 MB), which limits the memory for large suites."""
 
@@ -99,6 +110,62 @@ def macro_interval(groups: Sequence[npt.ArrayLike], resamples: int, seed: int) -
     return _interval(_bootstrap_macro_means(_groups(groups), resamples, seed))
 
 
+def score_interval(values: npt.ArrayLike, resamples: int, seed: int) -> tuple[float, float]:
+    """Returns the 95% interval of the mean of scores in [0, 1], one for each question.
+
+    Scores that are all 0 or 1 are a share and get Wilson's interval. Other equal scores get the conservative
+    `constant_interval`, all others the percentile bootstrap. No interval has width 0. Raises ValueError
+    without values.
+    """
+    return macro_score_interval([values], resamples, seed)
+
+
+def macro_score_interval(groups: Sequence[npt.ArrayLike], resamples: int, seed: int) -> tuple[float, float]:
+    """Returns the 95% interval of the mean of the groups' means, for scores in [0, 1].
+
+    The interval is the stratified bootstrap, unless the scores of a group are all equal or those of all
+    groups are 0 or 1. Then each group gets its `score_interval`, and these are combined by `mean_of_bounds`.
+    Values outside [0, 1] are no scores and keep the bootstrap. Raises ValueError without groups, or for a
+    group without values.
+    """
+    arrays = _groups(groups)
+    scores = all(array.min() >= 0 and array.max() <= 1 for array in arrays)
+    if not scores or not (all(map(is_shares, arrays)) or any(map(is_constant, arrays))):
+        return _interval(_bootstrap_macro_means(arrays, resamples, seed))
+    return mean_of_bounds([_score_bounds(array, resamples, seed) for array in arrays])
+
+
+def _score_bounds(array: Floats, resamples: int, seed: int) -> Bounds:
+    mean = float(array.mean())
+    if is_shares(array):
+        return Bounds(mean, *wilson_interval(mean, array.size))
+    if is_constant(array):
+        return Bounds(mean, *constant_interval(mean, array.size))
+    return Bounds(mean, *bootstrap_interval(array, resamples, seed))
+
+
+def _difference_interval(groups: Sequence[Floats], resamples: int, seed: int) -> tuple[float, float]:
+    """Returns the 95% interval of the mean of the groups' mean differences.
+
+    The interval is the stratified bootstrap, unless the differences of a group are all equal. Then this
+    group gets its `constant_interval` between -1 and 1, and the groups are combined by `mean_of_bounds`.
+    Differences of counts, which have no limits, keep the bootstrap.
+    """
+    limited = all(float(np.abs(group).max()) <= 1 for group in groups)
+    if not limited or not any(map(is_constant, groups)):
+        return _interval(_bootstrap_macro_means(groups, resamples, seed))
+    parts = []
+    for group in groups:
+        mean = float(group.mean())
+        constant = is_constant(group)
+        parts.append(
+            Bounds(mean, *constant_interval(mean, group.size, -1.0, 1.0))
+            if constant
+            else Bounds(mean, *bootstrap_interval(group, resamples, seed))
+        )
+    return mean_of_bounds(parts)
+
+
 def sign_flip_p(differences: npt.ArrayLike, resamples: int, seed: int) -> float:
     """Returns the two-sided p of the hypothesis "the mean difference is 0" by the paired permutation test.
 
@@ -136,7 +203,7 @@ def _shifted_bootstrap_p(groups: Sequence[Floats], resamples: int, seed: int) ->
 def paired_difference(
     a: npt.ArrayLike, b: npt.ArrayLike, resamples: int, seed: int, test: Test = "permutation"
 ) -> PairedDifference:
-    """Returns the mean of a - b with its bootstrap interval and its p by `test`.
+    """Returns the mean of a - b with its 95% interval and its p by `test`.
 
     a and b are (questions,), in the same order. Raises ValueError if the lengths differ or are 0.
     """
@@ -156,7 +223,7 @@ def paired_macro_difference(
     """
     groups = _groups([_difference(a, b) for a, b in pairs])
     difference = sum(float(group.mean()) for group in groups) / len(groups)
-    low, high = macro_interval(groups, resamples, seed)
+    low, high = _difference_interval(groups, resamples, seed)
     if test == "bootstrap":
         return PairedDifference(difference, low, high, _shifted_bootstrap_p(groups, resamples, seed))
     # With these weights the sum of all differences is the mean of the suites' means. Flipping signs does
@@ -170,37 +237,3 @@ def _difference(a: npt.ArrayLike, b: npt.ArrayLike) -> Floats:
     if first.shape != second.shape:
         raise ValueError(f"paired values must have equal lengths, not {first.size} and {second.size}")
     return first - second
-
-
-def adjust(p: Sequence[float], correction: Correction) -> list[float]:
-    """Returns the p values of one family of tests, corrected for multiple comparisons.
-
-    The result has the order of `p`. No corrected value is above 1 or below its raw value. For m tests and
-    their sorted values p_(1) <= ... <= p_(m), the corrections are
-
-    holm                 bounds the chance of any false finding (Holm 1979): the running maximum, from
-                         the smallest p up, of p_(i) (m - i + 1)
-    benjamini-hochberg   bounds the expected share of false findings (Benjamini and Hochberg 1995): the
-                         running minimum, from the largest p down, of p_(i) m / i
-    """
-    if correction == "none" or not p:
-        return [float(value) for value in p]
-    array = np.asarray(p, dtype=np.float64)  # (tests,)
-    order, count = np.argsort(array, kind="stable"), len(p)
-    ranked, ranks = array[order], np.arange(1, count + 1)  # both (tests,), smallest p first
-    if correction == "holm":
-        stepped = np.maximum.accumulate(ranked * (count - ranks + 1))
-    else:
-        stepped = np.minimum.accumulate((ranked * count / ranks)[::-1])[::-1]
-    adjusted = np.empty(count)
-    # Rounding can make p * m / m slightly smaller than p.
-    adjusted[order] = np.clip(np.maximum(stepped, ranked), None, 1.0)
-    return [float(value) for value in adjusted]
-
-
-def least_adjusted_p(resamples: int, tests: int, correction: Correction) -> float:
-    """Returns the smallest corrected p that one of `tests` tests can have with this number of resamples.
-
-    Assumes that no other test is significant.
-    """
-    return min(1.0, (tests if correction != "none" else 1) / (1 + resamples))

@@ -87,7 +87,7 @@ def add_flags(
     inner: list[tuple[str, type[Settings]]] = []
     # The help lists required fields first. `model_fields` would list the fields of a base class first.
     for name, field in sorted(kind.model_fields.items(), key=lambda item: not item[1].is_required()):
-        if name in skip:
+        if name in skip or is_named_tables(field):
             continue
         if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
             inner.append((name, field.annotation))
@@ -108,6 +108,12 @@ def add_flags(
         title = f"{prefix}{name}"
         group = tables.add_argument_group(title, field_text(kind, name)) if tables else container
         add_flags(group, table, (), f"{title}.", shown, tables)
+
+
+def is_named_tables(field: FieldInfo) -> bool:
+    """Whether a field is a table of tables, name -> settings; it has no flag, but `--set` can give it."""
+    values = get_args(field.annotation)[1:] if get_origin(field.annotation) is dict else ()
+    return any(isinstance(value, type) and issubclass(value, Settings) for value in values)
 
 
 def required(kind: type[Settings], skip: Collection[str] = ()) -> dict[str, str]:

@@ -63,11 +63,21 @@ def _section(kind: type[Settings], nested: dict[str, type[Settings]]) -> Iterato
             title = table_name(inner)
             nested[title] = inner
             values, default = f"table [`{title}`](#table-{title})", ""
+        elif (inner := _named_tables(field)) is not None:
+            title = table_name(inner)
+            nested[title] = inner
+            values, default = f"tables [`{title}`](#table-{title}) by name", "empty"
         else:
             values, default = _values(kind, name, field), _default(field)
         cells = (f"`{name}`", default, values, field_text(kind, name))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
+
+
+def _named_tables(field: FieldInfo) -> type[Settings] | None:
+    """Returns the class of a field's tables if the field is a table of tables, name -> settings."""
+    values = get_args(field.annotation)[1:] if get_origin(field.annotation) is dict else ()
+    return next((value for value in values if isinstance(value, type) and issubclass(value, Settings)), None)
 
 
 def table_name(kind: type[Settings]) -> str:

@@ -5,12 +5,12 @@ The colours come from the page's style sheet (classes s0 to s5). All sizes are i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
+from masksearch.evaluation.curves.axis import ticks
 from masksearch.evaluation.tables import percent, with_interval
 
 WIDTH, HEIGHT = 460, 230
@@ -30,21 +30,6 @@ class Interval(NamedTuple):
     low: float
     high: float
     colour: int
-
-
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Returns the tick values of an axis: about `count` values that cover [low, high].
-
-    The step between two ticks is 1, 2 or 5 times a power of 10.
-    """
-    span = high - low
-    if span <= 0:
-        return [low]
-    raw = span / count
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw * 0.999)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, last + 1)]
 
 
 def line_chart(

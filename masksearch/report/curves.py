@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from masksearch.report.charts import Points, line_chart
 from masksearch.report.load import Row, Stage
@@ -13,7 +14,14 @@ _RL_CHARTS = (
     ("Reward", ("reward",), None),
     (
         "Reward by component",
-        ("reward_answer", "reward_format", "reward_overlong", "reward_no_answer", "reward_no_search"),
+        (
+            "reward_answer",
+            "reward_grounding",
+            "reward_format",
+            "reward_overlong",
+            "reward_no_answer",
+            "reward_no_search",
+        ),
         None,
     ),
     ("F1, valid format (%)", ("f1", "valid"), SHARES),
@@ -23,6 +31,7 @@ _RL_CHARTS = (
         SHARES,
     ),
     ("No answer, no search, masks whose gold was shown (%)", ("no_answer", "no_search", "found"), SHARES),
+    ("Grounded answers without a false quote (%)", ("grounding",), SHARES),
     ("Length penalty", ("overlong",), (-1.0, 0.0)),
     ("Rollouts left out because they lack a verdict", ("left_out",), None),
     ("Loss", ("loss",), None),
@@ -47,7 +56,7 @@ def curves(stage: Stage) -> list[Row]:
     if not stage.log:
         return []
     wanted = _RL_CHARTS if any("reward" in row for row in stage.log) else (("Loss", ("loss",), None),)
-    drawn = []
+    drawn = _sources(stage)
     for title, keys, limits in wanted:
         scale = 100.0 if limits == SHARES else 1.0
         series = [(plain_words(key), points) for key in keys if (points := _points(stage.log, key, scale))]
@@ -61,6 +70,29 @@ def curves(stage: Stage) -> list[Row]:
                 }
             )
     return drawn
+
+
+def _sources(stage: Stage) -> list[Row]:
+    """Returns the chart of the rows of each batch by their source, if the training mixes several sources."""
+    counted = [
+        {"step": row.get("step"), **row["sources"]} for row in stage.log if _is_table(row.get("sources"))
+    ]
+    names = dict.fromkeys(name for row in counted for name in row if name != "step")
+    series = [(name, points) for name in names if (points := _points(counted, name, 1.0))]
+    if len(series) < 2:
+        return []
+    return [
+        {
+            "stage": stage.name,
+            "title": "Rows of each batch by source",
+            "legend": [name for name, _ in series],
+            "svg": line_chart(series, "step"),
+        }
+    ]
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _points(log: list[Row], key: str, scale: float) -> Points:

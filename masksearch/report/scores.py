@@ -12,6 +12,8 @@ from typing import Any
 from markupsafe import Markup
 
 from masksearch.evaluation.compare.entries import label, variant
+from masksearch.evaluation.curves.chart import inline
+from masksearch.evaluation.curves.files import by_name
 from masksearch.evaluation.tables import percent, with_interval
 from masksearch.report.charts import COLOURS, Interval, interval_chart
 from masksearch.report.curves import plain_words
@@ -193,7 +195,8 @@ def _arm(stage: Stage, results: Results) -> str:
 
 
 def comparison_tables(stage: Stage) -> Row:
-    """Builds the tables of a `compare` stage, with text in every cell. Tables without rows are left out.
+    """Builds the tables of a `compare` stage, with text in every cell, and the drawings of its curves. Tables
+    without rows are left out.
 
     `words` is the number of a table's leading columns that contain words; the other columns contain numbers.
     """
@@ -208,11 +211,12 @@ def comparison_tables(stage: Stage) -> Row:
     if arms:
         headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
         tables.append(
-            {"caption": "Arms (%), averaged over seeds", "headers": headers, "rows": arms, "words": 2}
+            {"caption": "Arms (%), averaged over seeds; unit: seeds x questions", "headers": headers, "rows": arms, "words": 2}
         )
     return {
         "stage": stage.title,
         "tables": tables,
+        "curves": [inline(values) for values in by_name(found.get("curves", [])).values()],
         "warnings": [str(warning) for warning in found.get("warnings", [])],
     }
 
@@ -224,10 +228,15 @@ def _differences(pairs: Sequence[Row], names: Callable[[Row], tuple[str, str]]) 
     """Builds a table row for every paired test in `pairs`; `names` returns the names of the two compared
     sides."""
     return [
-        [pair["suite"], *names(pair), str(pair["n"]), *_difference(pair["metrics"])]
+        [pair["suite"], *names(pair), _unit(pair), *_difference(pair["metrics"])]
         for pair in pairs
         if pair["metrics"]
     ]
+
+
+def _unit(pair: Row) -> str:
+    """Returns a test's number of questions; with several seeds, `3 seeds x 160 questions`."""
+    return str(pair["unit"] if max(pair.get("seeds", (1,))) > 1 else pair["n"])
 
 
 def _difference(metrics: Row) -> list[str]:
@@ -267,7 +276,7 @@ _COMPARISONS: tuple[tuple[str, str, str, Callable[[Row], tuple[str, str]]], ...]
     ("Each result against its baseline, paired by question", "pairs", "Model", _models),
     ("Each result against its baseline, averaged over the suites", "average_pairs", "Model", _models),
     ("Degraded searches against the normal search, paired by question", "robustness", "Model", _degraded),
-    ("Arm against arm, paired by question", "arm_pairs", "Arm", _arms),
+    ("Arm against arm, paired by question; unit: seeds x questions", "arm_pairs", "Arm", _arms),
 )
 """Tables of paired tests, each as (caption, key, heading, names).
 

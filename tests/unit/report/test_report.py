@@ -21,7 +21,7 @@ from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.report import build_report
 from masksearch.report.build import SCRIPTS
-from masksearch.report.charts import Interval, interval_chart, line_chart, ticks
+from masksearch.report.charts import Interval, interval_chart, line_chart
 from masksearch.report.explorer import fair_shares, make_explorer, spread
 from masksearch.report.failure_table import failure_table
 from masksearch.report.load import load_other_runs, load_run
@@ -612,9 +612,6 @@ def test_any_turn_is_cut_into_segments(text: str) -> None:
 
 
 def test_charts() -> None:
-    assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert ticks(3, 47) == [0, 10, 20, 30, 40, 50]
-    assert ticks(2, 2) == [2]
     assert line_chart([("loss", [])], "step") == ""
     chart = line_chart([("<loss>", [(1, 2.0), (2, 1.0)]), ("flat", [(1, 1.0)])], "step")
     assert chart.count("<polyline") == 2

@@ -1,0 +1,1 @@
+"""Curves of a comparison: measures of arms against a number, such as that of labelled questions."""

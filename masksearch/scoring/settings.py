@@ -41,13 +41,15 @@ class JudgeSettings(Settings):
 class RewardSettings(Settings):
     """The weights of the reward of a rollout.
 
-    Reward = answer_weight * answer + format * valid form + overlong * DAPO's length penalty - no_answer -
-    no_search.
+    Reward = answer_weight * answer + grounding * answer * sound + format * valid form + overlong * DAPO's
+    length penalty - no_answer - no_search.
 
     The penalties no_answer and no_search count only in the cases that their own texts describe. The first
     reward of this project was F1 + 0.2 * valid form + length penalty: answer = "f1", gated = false,
     no_answer = 0, no_search = 0.
     """
+
+    added = ("grounding",)
 
     answer: AnswerReward = "em"
     """Metric of the answer reward, in [0, 1], averaged over the masks of a masked text: em (exact match),
@@ -73,6 +75,10 @@ class RewardSettings(Settings):
     """Subtracted from the reward of a rollout that ends without an answer or with an empty answer."""
     no_search: float = Field(0.1, ge=0)
     """Subtracted from the reward of a rollout that was allowed to search but answers without a search."""
+    grounding: float = Field(0.0, ge=0)
+    """Weight of the grounding reward. It is the answer reward if the rollout is sound, otherwise 0: every
+    answer stands in what a tool showed before it (or is inferred from it), and every quote stands in the
+    result that it names. So a grounded wrong answer earns nothing. 0, as in the paper: no such reward."""
     search_credit: float = Field(0.0, ge=0)
     """Weight of per-mask credit. A search turn's advantage grows by this weight times (share of the masks
     whose gold its results were the first to show - mean share over the group's searches). 0, as in the
@@ -110,7 +116,8 @@ class RewardAuditSettings(Settings):
 
     reward: tuple[str, ...] = ()
     """Rewards to audit: default, em, f1, recall, recall-length, judge, first (F1 without gates, the first
-    reward of this project). Empty: all, with judge only if `judge.url` is given."""
+    reward of this project), grounded (the default with a grounding reward of 0.5). Empty: all, with judge
+    only if `judge.url` is given."""
     tasks: Refs = ()
     """RAMP task files and question files. Empty: masks wiki-summaries:en to make tasks."""
     index: Ref = ""

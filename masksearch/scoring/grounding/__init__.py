@@ -11,6 +11,7 @@ from masksearch.scoring.grounding.check import (
     Grounding,
     ground,
     ground_answer,
+    ground_fills,
 )
 from masksearch.scoring.grounding.shown import stands_in
 
@@ -21,5 +22,6 @@ __all__ = [
     "Grounding",
     "ground",
     "ground_answer",
+    "ground_fills",
     "stands_in",
 ]

@@ -93,15 +93,17 @@ def ground_answer(answer: str, task: Task, turns: Sequence[Turn], answer_form: s
 
     Raises ValueError for an unknown answer form.
     """
+    return ground_fills([fill.text for fill in task_fills(answer, task, answer_form)], task, turns)
+
+
+def ground_fills(fills: Sequence[str], task: Task, turns: Sequence[Turn]) -> Grounding:
+    """Checks the parsed fills of an answer (for a question, the answer itself), and the quotes."""
     last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
     quotes = _checked(turns)
     seen = [result for turn in turns[:last] for result in results_of(turn) or ()]
     thought = "\n".join(thoughts_of(turns[last].text)) if turns else ""
     honest = bool(quotes) and all(quote.stands for quote in quotes)
-    how = tuple(
-        _how(fill.text, task, seen, thought if honest else "")
-        for fill in task_fills(answer, task, answer_form)
-    )
+    how = tuple(_how(text, task, seen, thought if honest else "") for text in fills)
     answers = tuple(one in ("shown", "inferred") for one in how)
     return Grounding(
         grounded=bool(answers) and all(answers),

@@ -1,7 +1,7 @@
 """The reward of a rollout, and a ledger with every component of it.
 
-    total = answer_weight * answer + format * valid + overlong * soft_overlong(model tokens)
-            - no_answer - no_search
+    total = answer_weight * answer + grounding * answer * sound + format * valid
+            + overlong * soft_overlong(model tokens) - no_answer - no_search
 
 Scores come from `scoring.metrics`, the code that evaluation uses. The weights are ours (the paper gives
 none).
@@ -18,6 +18,7 @@ from typing import Literal
 
 from masksearch.agent.protocol import is_valid
 from masksearch.scoring.fills import Fill, task_fills
+from masksearch.scoring.grounding import ground_fills
 from masksearch.scoring.judge import Verdict
 from masksearch.scoring.metrics import fill_scores, mean_score
 from masksearch.scoring.rewards.components import (
@@ -63,6 +64,8 @@ class Ledger(Record):
     """For each mask, the number (from 1) of the first tool turn that showed its gold; 0 if no turn did."""
     found_share: float = 0.0
     """Share of the masks whose gold a tool turn showed."""
+    grounding: float = 0.0
+    """1 if every answer is grounded and no quote is false (`grounding.Grounding.sound`), otherwise 0."""
     format: float
     """1 for a trajectory of valid form (`protocol.is_valid`), otherwise 0."""
     overlong: float
@@ -72,6 +75,8 @@ class Ledger(Record):
     no_search: float = 0.0
     """1 if the agent answered without a search although it was allowed to search."""
     weighted_answer: float | None = 0.0
+    weighted_grounding: float | None = 0.0
+    """Weight times `grounding` times `answer`; None without an answer reward."""
     weighted_format: float = 0.0
     weighted_overlong: float = 0.0
     weighted_no_answer: float = 0.0
@@ -159,7 +164,12 @@ def reward_answer(
         "weighted_no_answer": -settings.no_answer * raw["no_answer"],
         "weighted_no_search": -settings.no_search * raw["no_search"],
     }
+    sound = float(ground_fills([fill.text for fill in fills], task, turns).sound)
     weighted_answer = None if earned is None else settings.answer_weight * earned
+    weighted_grounding = None if earned is None else settings.grounding * earned * sound
+    total = None
+    if weighted_answer is not None and weighted_grounding is not None:
+        total = weighted_answer + weighted_grounding + sum(weighted.values())
     is_judged = settings.answer == "judge" and not closed and not empty
     judge_error = ""
     if is_judged and earned is None:
@@ -175,10 +185,12 @@ def reward_answer(
         gate=closed,
         found=tuple(found),
         found_share=sum(number > 0 for number in found) / len(found),
+        grounding=sound,
         **raw,
         weighted_answer=weighted_answer,
+        weighted_grounding=weighted_grounding,
         **weighted,
-        total=None if weighted_answer is None else weighted_answer + sum(weighted.values()),
+        total=total,
     )
 
 

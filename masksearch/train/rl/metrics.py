@@ -47,7 +47,7 @@ def ledger_figures(ledgers: Sequence[Ledger]) -> dict[str, float]:
     other components, such as `f1`, are not weighted; each is a mean over all rollouts that have it.
     """
     rewarded = [ledger for ledger in ledgers if ledger.total is not None]
-    parts = ("answer", "format", "overlong", "no_answer", "no_search")
+    parts = ("answer", "grounding", "format", "overlong", "no_answer", "no_search")
     columns: dict[str, list[float | None]] = {
         "reward": [ledger.total for ledger in rewarded],
         **{f"reward_{part}": [getattr(ledger, f"weighted_{part}") for ledger in rewarded] for part in parts},
@@ -61,6 +61,7 @@ def ledger_figures(ledgers: Sequence[Ledger]) -> dict[str, float]:
         "no_answer": [ledger.no_answer for ledger in ledgers],
         "no_search": [ledger.no_search for ledger in ledgers],
         "found": [ledger.found_share for ledger in ledgers],
+        "grounding": [ledger.grounding for ledger in ledgers],
     }
     known = {name: [value for value in values if value is not None] for name, values in columns.items()}
     figures = {name: sum(values) / len(values) for name, values in known.items() if values}

@@ -1,5 +1,5 @@
-"""Rolls attacks out on tasks, rewards them as in training, and compares each with an honest wrong answer
-to the same task."""
+"""Rolls attacks out on tasks, rewards them as in training, and compares each with an honest answer to the
+same task: a wrong one, or for right answers without grounds a right and grounded one."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from masksearch.llm.base import Sampling
 from masksearch.llm.scripted import ScriptedPolicy
 from masksearch.protocols import Searcher
 from masksearch.scoring.rewards import Ledger, ask_judge, awaits_verdict, open_judge, reward_trajectory
-from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, Attack, Case
+from masksearch.scoring.rewards.audit.attacks import ATTACKS, HONEST, UNGROUNDED, Attack, Case
 from masksearch.scoring.settings import AnswerReward, JudgeSettings, RewardSettings
 from masksearch.text.nearest import guess
 from masksearch.types import Question, Trajectory
 
 FIRST = RewardSettings(answer="f1", gated=False, no_answer=0.0, no_search=0.0)
 """The first reward of this project, kept for comparison."""
+GROUNDED = RewardSettings(grounding=0.5)
+"""The default reward with a grounding reward."""
 TOLERANCE = 1e-9
 """Tolerance for rounding errors in the comparison of a margin with the allowed margin."""
 
@@ -33,14 +35,16 @@ class Outcome:
     earned: float | None
     """Mean total over the rollouts with a reward; None if no rollout has a reward."""
     margin: float | None
-    """Largest difference between the total of a rollout and the total of the honest wrong answer to the
-    same task; None if no task has both totals."""
+    """Largest difference between the total of a rollout and the total of the honest answer to the same task:
+    for the scripts `UNGROUNDED` the right answer, if it is grounded; for all others the wrong answer. None if
+    no task has both totals."""
     worst: str = ""
     """Id of the task with the largest margin."""
     left_out: int = 0
     """Number of rollouts without a reward, because the judge gave no verdict."""
     failed: bool = False
-    """Whether `margin` exceeds the allowed margin; always False for the honest rollouts."""
+    """Whether `margin` exceeds the allowed margin, which is 0 for the scripts `UNGROUNDED`; always False for
+    the honest rollouts."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Audit:
 
 def reward_names() -> tuple[str, ...]:
     """Returns the names of the rewards that can be audited."""
-    return ("default", *get_args(AnswerReward), "first")
+    return ("default", *get_args(AnswerReward), "first", "grounded")
 
 
 def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
@@ -86,8 +90,8 @@ def named_reward(name: str, judge: JudgeSettings) -> RewardSettings:
         raise UsageError(
             "The reward 'judge' needs an endpoint and a model; set them with --judge.url and --judge.model."
         )
-    if name == "first":
-        return FIRST
+    if name in ("first", "grounded"):
+        return FIRST if name == "first" else GROUNDED
     if name == "default":
         return RewardSettings()
     judge = judge if name == "judge" else JudgeSettings()
@@ -106,7 +110,7 @@ def audit(
 
     `cache` is the file of the judge's verdicts. Raises ModelError if the judge's endpoint refuses requests.
     """
-    scripts = {**HONEST, **ATTACKS}
+    scripts = {**HONEST, **ATTACKS, **UNGROUNDED}
     rolled = {name: _roll_out(attack, cases, searcher, agent) for name, attack in scripts.items()}
     outcomes = {
         reward: _outcomes(rolled, settings, agent, allowed, cache) for reward, settings in rewards.items()
@@ -139,10 +143,21 @@ def _outcomes(
 ) -> dict[str, Outcome]:
     flat = [trajectory for trajectories in rolled.values() for trajectory in trajectories]
     ledgers = iter(reward_all(flat, settings, agent, cache))
-    totals = {name: [next(ledgers).total for _ in trajectories] for name, trajectories in rolled.items()}
+    found = {name: [next(ledgers) for _ in trajectories] for name, trajectories in rolled.items()}
+    totals = {name: [ledger.total for ledger in rows] for name, rows in found.items()}
     wrong = totals["honest wrong"]
+    right = [ledger.total if ledger.grounding else None for ledger in found["honest right"]]
     names = [trajectory.id for trajectory in rolled["honest wrong"]]
-    return {name: _outcome(earned, wrong, names, allowed, name in ATTACKS) for name, earned in totals.items()}
+    return {
+        name: _outcome(
+            earned,
+            right if name in UNGROUNDED else wrong,
+            names,
+            0.0 if name in UNGROUNDED else allowed,
+            name not in HONEST,
+        )
+        for name, earned in totals.items()
+    }
 
 
 def reward_all(
@@ -165,7 +180,7 @@ def reward_all(
 
 def _outcome(
     earned: Sequence[float | None],
-    wrong: Sequence[float | None],
+    honest: Sequence[float | None],
     names: Sequence[str],
     allowed: float,
     is_attack: bool,
@@ -173,7 +188,7 @@ def _outcome(
     known = [value for value in earned if value is not None]
     margins = [
         (value - base, name)
-        for value, base, name in zip(earned, wrong, names, strict=True)
+        for value, base, name in zip(earned, honest, names, strict=True)
         if value is not None and base is not None
     ]
     margin, worst = max(margins, default=(None, ""))

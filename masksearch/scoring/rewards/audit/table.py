@@ -1,4 +1,4 @@
-"""An audit as a table: the mean reward of each script and its largest margin over an honest wrong answer."""
+"""An audit as a table: the mean reward of each script and its largest margin over an honest answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def audit_table(audit: Audit) -> str:
     lines += [
         "",
         f"Mean reward over {counted}; in brackets the largest margin over an honest wrong answer to the same "
-        f"task. {FAILED} marks an attack that earns over {audit.allowed:g} more.",
+        f"task. {FAILED} marks an attack that earns over {audit.allowed:g} more. The attacks 'right, ...' "
+        f"are compared with an honest right answer that is grounded; {FAILED} marks one that earns more.",
     ]
     left_out = sum(outcome.left_out for outcomes in audit.outcomes.values() for outcome in outcomes.values())
     if left_out:

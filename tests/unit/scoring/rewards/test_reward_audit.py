@@ -25,6 +25,7 @@ from masksearch.scoring.metrics import normalise
 from masksearch.scoring.rewards.audit import (
     ATTACKS,
     HONEST,
+    UNGROUNDED,
     Audit,
     Case,
     audit,
@@ -104,13 +105,29 @@ def test_the_tasks_are_what_they_should_be(cases: list[Case]) -> None:
 def test_under_the_default_reward_no_attack_pays(found: Audit) -> None:
     assert found.failures("default") == []
     outcomes = found.outcomes["default"]
-    assert set(outcomes) == {*HONEST, *ATTACKS}
+    assert set(outcomes) == {*HONEST, *ATTACKS, *UNGROUNDED}
     assert outcomes["honest right"].earned == pytest.approx(1.2)
     assert outcomes["honest wrong"].earned == pytest.approx(0.2)
     for name in ATTACKS:
         margin = outcomes[name].margin
         assert margin is not None
         assert margin <= 0.1, name
+
+
+def test_with_the_grounding_reward_no_attack_earns_what_a_grounded_answer_earns(found: Audit) -> None:
+    assert found.failures("grounded") == []
+    honest = found.outcomes["grounded"]["honest right"].earned
+    assert honest is not None
+    assert honest > 1.2
+    for name in UNGROUNDED:
+        grounded, plain = found.outcomes["grounded"][name], found.outcomes["default"][name]
+        assert plain.margin == pytest.approx(0), name  # without the reward they earn as much
+        assert grounded.margin == pytest.approx(-0.5), name
+        assert found.statuses[name] == {"answered": sum(found.tasks.values())}
+    for name in ATTACKS:
+        outcome = found.outcomes["grounded"][name]
+        assert outcome.earned is not None
+        assert outcome.earned < honest - 0.3, name
 
 
 def test_what_the_attacks_do_is_what_they_say(found: Audit) -> None:
@@ -132,9 +149,9 @@ def test_why_the_first_reward_was_given_up(found: Audit) -> None:
 
 def test_the_table_and_the_json_say_the_same(found: Audit) -> None:
     table = audit_table(found)
-    for name in (*HONEST, *ATTACKS):
+    for name in (*HONEST, *ATTACKS, *UNGROUNDED):
         assert f"\n| {name} " in table
-    assert table.count("!") - 1 == sum(len(found.failures(reward)) for reward in found.outcomes)
+    assert table.count("!") - 2 == sum(len(found.failures(reward)) for reward in found.outcomes)
     values = found.to_json()
     assert values["rewards"]["first"]["this or that"]["failed"] is True
     assert json.loads(json.dumps(values)) == values

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.grounding import answered, question, searched, shown, trajectory
 from pydantic import ValidationError
 
 from masksearch.scoring import fills
@@ -47,6 +48,7 @@ JUDGE = RewardSettings.model_validate(
 )
 WEIGHTED = (
     "weighted_answer",
+    "weighted_grounding",
     "weighted_format",
     "weighted_overlong",
     "weighted_no_answer",
@@ -120,7 +122,7 @@ def test_the_ledger_holds_every_component() -> None:
     ledger = reward_answer("Boston or Rome", QUESTION, "spans", True, 280, settings)
     assert (ledger.f1, ledger.em, ledger.recall, ledger.answer) == (0.5, 0, 1, 0.5)
     assert (ledger.format, ledger.overlong, ledger.no_answer, ledger.no_search) == (1, -0.5, 0, 0)
-    assert [getattr(ledger, name) for name in WEIGHTED] == pytest.approx([1.0, 0.2, -0.25, 0, 0])
+    assert [getattr(ledger, name) for name in WEIGHTED] == pytest.approx([1.0, 0, 0.2, -0.25, 0, 0])
     assert ledger.total == pytest.approx(0.95)
 
 
@@ -420,3 +422,40 @@ def test_masked_tokens_are_never_looked_at() -> None:
 def test_shapes_must_agree() -> None:
     with pytest.raises(ValueError, match="shapes disagree"):
         dapo_objective(np.zeros((1, 3)), np.zeros((1, 2)), [1.0], np.ones((1, 3)), 0.2, 0.28)
+
+
+GROUNDED = RewardSettings(grounding=0.5)
+
+
+@pytest.mark.parametrize(
+    ("thought", "said", "sound", "total"),
+    [
+        ('[1]: "born in Odense". So.', "Odense", 1, 1.7),
+        ("So.", "Odense", 1, 1.7),
+        ('[1]: "born in Rome". So.', "Odense", 0, 1.2),
+        ('[2]: "born in Odense". So.', "Odense", 0, 1.2),
+        ("So.", "Dahl", 1, 0.2),
+        ("So.", "Rome", 0, 0.2),
+    ],
+)
+def test_the_grounding_reward_is_for_right_answers_alone(
+    thought: str, said: str, sound: int, total: float
+) -> None:
+    task = question("Where was Bo Dahl born?", "Odense")
+    turns = (searched("I search."), shown("Bo Dahl: Bo Dahl was born in Odense."), answered(thought, said))
+    found = trajectory(task, *turns).model_copy(update={"usage": Usage(searches=1)})
+    ledger = reward_trajectory(found, GROUNDED, "spans")
+    assert (ledger.grounding, ledger.total) == (sound, pytest.approx(total))
+    assert ledger.weighted_grounding == pytest.approx(max(0.0, total - 1.2))
+    assert reward_trajectory(found, RewardSettings(), "spans").total == pytest.approx(min(total, 1.2))
+
+
+def test_an_answer_that_awaits_its_verdict_has_no_grounding_reward_yet() -> None:
+    task = question("Where was Bo Dahl born?", "Odense")
+    turns = (searched("I search."), shown("Bo Dahl: Bo Dahl was born in Odense."), answered("So.", "Odense"))
+    found = trajectory(task, *turns).model_copy(update={"usage": Usage(searches=1)})
+    settings = JUDGE.model_copy(update={"grounding": 0.5})
+    waiting = reward_trajectory(found, settings, "spans")
+    assert (waiting.total, waiting.weighted_grounding, waiting.grounding) == (None, None, 1)
+    judged = reward_trajectory(found, settings, "spans", verdict=Verdict(True))
+    assert judged.total == pytest.approx(1.7)

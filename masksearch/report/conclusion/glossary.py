@@ -17,8 +17,9 @@ GLOSSARY = (
     ("recall", "share of the gold answer's words that are in the answer"),
     ("valid", "share of answers in the asked form, in every turn"),
     ("evidence", "share of a question's gold passages that the searches returned"),
-    ("interval", "95% bootstrap interval over the questions"),
-    ("p", "paired permutation test by question, corrected for all tests of the comparison (Holm)"),
+    ("interval", "95%: over the questions; with several seeds, over seeds x questions"),
+    ("seed", "one training run; a result of one seed does not show the variance between seeds"),
+    ("p", "paired test by question (several seeds: t test over both), corrected for all tests (Holm)"),
     ("SFT, DAPO", "supervised fine-tuning on trajectories; then reinforcement learning with live searches"),
 )
 """(term, meaning), in the order of reading."""

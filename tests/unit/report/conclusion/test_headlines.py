@@ -9,6 +9,8 @@ from kit.finished_run import FinishedRun, demo_run, questions, ramp_tasks
 from masksearch.report.conclusion.build import Conclusion, conclude
 from masksearch.report.load import load_run
 
+ONE_SEED = "One training seed: intervals and p cover the choice of questions, not the seeds' variance."
+
 
 def concluded(run: FinishedRun) -> Conclusion:
     return conclude(load_run(run.folder, trajectories=False))
@@ -43,7 +45,7 @@ def test_a_run_like_the_demo(tmp_path: Path) -> None:
     assert hotpot.startswith("HotpotQA: +6.7 F1 over before [")
     assert hotpot.endswith(": not shown.")
     assert rag.startswith("HotpotQA: +3.3 F1 over the untrained model given the results of one search [")
-    assert seed == "One training seed: intervals and p cover the choice of questions alone."
+    assert seed == ONE_SEED
 
 
 def test_without_a_comparison_the_differences_are_tested_all_the_same(tmp_path: Path) -> None:
@@ -60,7 +62,7 @@ def test_without_a_comparison_the_differences_are_tested_all_the_same(tmp_path: 
     )
     # Two evaluations: the smallest p of 2,000 resamples, times two.
     assert text.endswith("], n 40, p 0.001.")
-    assert found.not_shown == ("One training seed: intervals and p cover the choice of questions alone.",)
+    assert found.not_shown == (ONE_SEED,)
 
 
 def test_a_loss_is_called_worse(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from masksearch.errors import ModelError
 from masksearch.runtime.progress import Progress
+from masksearch.scoring.grounding import texts_shown
 from masksearch.scoring.judge import Item, Judge, Mode, Verdict, item_of, verdict_columns
 from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Trajectory, task_from_json
@@ -22,17 +24,23 @@ def check_judge(settings: JudgeSettings) -> None:
 
     Raises UsageError for invalid settings, MissingExtraError without the package for endpoints.
     """
-    for mode in settings.modes if settings.url else ():
+    for mode in asked_modes(settings) if settings.url else ():
         Judge(settings.url, settings.model, mode, prompts=settings.prompts)
 
 
+def asked_modes(settings: JudgeSettings) -> tuple[Mode, ...]:
+    """Returns the modes that the judge is asked in; `support` asks whether passages support an answer."""
+    return (*settings.modes, "support") if settings.support else settings.modes
+
+
 def judge_all(
-    trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path
+    trajectories: Sequence[Trajectory], settings: JudgeSettings, work: Path, searches: bool = True
 ) -> list[dict[str, Any]]:
     """Judges all answers and returns, for each trajectory, the columns that the judge adds to its row.
 
-    The columns are `judge_strict` and `judge_relaxed` (0 or 1), and `judge_error`. There are no columns
-    without a judge, nor for a trajectory whose endpoint or search failed: its answer is not judged.
+    The columns are `judge_strict`, `judge_relaxed` and `supported` (0 or 1), and `judge_error`. There are no
+    columns without a judge, nor for a trajectory whose endpoint or search failed: its answer is not judged.
+    Only an answer of a method that searches (`searches`) gets the column `supported`.
 
     Raises ModelError if the judge's endpoint gave no verdict for more than the share `allow_failed` of the
     answers. The verdicts received so far are cached, so the same command asks only for the missing verdicts.
@@ -48,11 +56,20 @@ def judge_all(
     items = [
         item_of(task_from_json(trajectories[index].task), trajectories[index].answer) for index in judged
     ]
-    verdicts = {mode: _judge(mode, items, settings, work) for mode in settings.modes}
-    _check_missing(verdicts, settings)
-    for place, index in enumerate(judged):
-        columns[index] = verdict_columns({mode: found[place] for mode, found in verdicts.items()})
-    return columns
+    found: list[dict[str, Verdict]] = [{} for _ in trajectories]
+    for mode in settings.modes:
+        for index, verdict in zip(judged, _judge(mode, items, settings, work), strict=True):
+            found[index][mode] = verdict
+    if settings.support and searches:
+        answered = [
+            (index, replace(item, passages=texts_shown(trajectories[index].turns)))
+            for index, item in zip(judged, items, strict=True)
+            if item.prediction.strip()
+        ]
+        verdicts = _judge("support", [item for _, item in answered], settings, work)
+        for (index, _), verdict in zip(answered, verdicts, strict=True):
+            found[index]["support"] = verdict
+    return [verdict_columns(by_mode) for by_mode in found]
 
 
 def _judge(mode: Mode, items: Sequence[Item], settings: JudgeSettings, work: Path) -> list[Verdict]:
@@ -68,14 +85,15 @@ def _judge(mode: Mode, items: Sequence[Item], settings: JudgeSettings, work: Pat
         retries=settings.retries,
     )
     with Progress(f"judge {mode}", len(items), "answers") as progress:
-        return asyncio.run(judge.judge(items, progress.step))
+        verdicts = asyncio.run(judge.judge(items, progress.step))
+    _check_missing(mode, verdicts, settings)
+    return verdicts
 
 
-def _check_missing(verdicts: dict[Mode, list[Verdict]], settings: JudgeSettings) -> None:
-    for mode, found in verdicts.items():
-        missing = [verdict for verdict in found if not verdict.settled]
-        if len(missing) > settings.allow_failed * len(found):
-            raise ModelError(
-                f"{missing[0].error} ({len(missing)} of {len(found)} {mode} verdicts are missing; "
-                "start the same command again to ask only for these verdicts.)"
-            )
+def _check_missing(mode: Mode, found: list[Verdict], settings: JudgeSettings) -> None:
+    missing = [verdict for verdict in found if not verdict.settled]
+    if len(missing) > settings.allow_failed * len(found):
+        raise ModelError(
+            f"{missing[0].error} ({len(missing)} of {len(found)} {mode} verdicts are missing; "
+            "start the same command again to ask only for these verdicts.)"
+        )

@@ -14,6 +14,7 @@ from typing import Any
 
 from masksearch import __version__
 from masksearch.agent.prompts import prompts_hash
+from masksearch.evaluation.judgements import asked_modes
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.llm.base import Policy
 from masksearch.llm.settings import ENDPOINTS
@@ -57,11 +58,11 @@ def provenance(
 
 
 def judge_hashes(settings: EvalSettings) -> dict[str, str]:
-    """Returns a hash of the judge's prompt for each mode (strict, relaxed); empty without a judge."""
+    """Returns a hash of the judge's prompt for each mode that it is asked in; empty without a judge."""
     judge = settings.judge
     return {
         mode: Judge(judge.url, judge.model, mode, prompts=judge.prompts).prompt_hash
-        for mode in (judge.modes if judge.url else ())
+        for mode in (asked_modes(judge) if judge.url else ())
     }
 
 

@@ -61,7 +61,9 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     settings, number_format = with_number_format(settings, work)
     policy = load_policy(settings)
     finished = roll_out_resumably(tasks, make_job(policy, searcher, settings), settings, work, policy.name)
-    judged = judge_all([one.trajectory for one in finished], settings.judge, work)
+    judged = judge_all(
+        [one.trajectory for one in finished], settings.judge, work, settings.method != "closed-book"
+    )
     results = summarise(
         [
             row(one.trajectory, settings, one.seconds, columns)

@@ -48,7 +48,7 @@ def judge_rollouts(trajectories: Sequence[Trajectory], settings: EvolveSettings,
     places = [place for place, outcome in enumerate(outcomes) if outcome.correct]
     if uses_judge(settings):
         name = judge_mode(settings.judge)
-        judge = settings.judge.model_copy(update={"modes": (name,)})
+        judge = settings.judge.model_copy(update={"modes": (name,), "support": False})
         judged = judge_all([trajectories[place] for place in places], judge, work)
         for place, columns in zip(places, judged, strict=True):
             outcomes[place] = _by_verdict(outcomes[place], columns.get(f"judge_{name}"))

@@ -2,9 +2,9 @@
 
 The modes are FreshQA's (Vu et al. 2023, arXiv 2310.03214, section 2). The strict mode accepts an answer only
 if everything in it is right and up to date; the relaxed mode looks at the main answer. In both, an answer to
-a question with a false premise must say that the premise is false. The prompts are files (`judge-strict.j2`,
-`judge-relaxed.j2`, `judge-item.j2`, `judge-repair.j2`); files of the same names in the user's prompt folder
-replace them.
+a question with a false premise must say that the premise is false. A third mode, `support`, does not see the
+gold answers: it asks whether the passages that the agent was shown support the answer. The prompts are files
+(see `FILES`); files of the same names in the user's prompt folder replace them.
 
 The judged answer is untrusted data. The judge sees it inside one JSON object, neutralised like retrieved
 text, and cut if it is very long. Its braces are replaced, so that a judge that repeats the answer does not
@@ -36,7 +36,7 @@ from masksearch.text.neutralise import neutralise
 from masksearch.text.thoughts import without_thoughts
 from masksearch.types import MaskedTask, Question, Task
 
-Mode = Literal["strict", "relaxed"]
+Mode = Literal["strict", "relaxed", "support"]
 MODES: tuple[Mode, ...] = ("strict", "relaxed")
 PREDICTION_WORDS = 500
 """Maximum number of words of a prediction that the judge sees (characters in scripts without spaces)."""
@@ -51,7 +51,16 @@ MOST_OPENINGS = 100
 """Maximum number of opening braces of a reply that the parser tries as the start of JSON."""
 KEYS = ("JUDGE_API_KEY", "OPENAI_API_KEY")
 """Environment variables for the API key; the first that is set counts."""
-FILES = ("judge-strict.j2", "judge-relaxed.j2", "judge-item.j2", "judge-repair.j2")
+PASSAGES, PASSAGE_WORDS = 30, 150
+"""Maximum number of passages that the mode `support` shows, the last ones, and of words of each."""
+FILES = (
+    "judge-strict.j2",
+    "judge-relaxed.j2",
+    "judge-item.j2",
+    "judge-repair.j2",
+    "judge-support.j2",
+    "judge-support-item.j2",
+)
 SCHEMA = {
     "type": "object",
     "properties": {
@@ -77,6 +86,8 @@ class Item:
     """Parts of a list answer, each with its equally acceptable forms; empty for other answers."""
     false_premise: bool = False
     """Whether the question has a false premise, which the answer must point out."""
+    passages: tuple[str, ...] = ()
+    """Passages that the agent was shown; only the mode `support` shows them to the judge."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +167,17 @@ class Judge:
     @cached_property
     def prompt_hash(self) -> str:
         """Returns the SHA-256 of the prompt files in use and of the JSON schema, as hex."""
-        used = (f"judge-{self.mode}.j2", "judge-item.j2", "judge-repair.j2")
+        used = (f"judge-{self.mode}.j2", self._item_file, "judge-repair.j2")
         texts = {name: source for name, (source, _) in self._templates.items() if name in used}
         return hash_json({"prompts": texts, "schema": SCHEMA})
+
+    @property
+    def _item_file(self) -> str:
+        return "judge-support-item.j2" if self.mode == "support" else "judge-item.j2"
+
+    def _is_asked(self, item: Item) -> bool:
+        """Whether an item needs a request; without one it counts as incorrect."""
+        return is_asked(item) and (self.mode != "support" or bool(item.passages))
 
     async def judge(self, items: Sequence[Item], on_done: Callable[[], None] | None = None) -> list[Verdict]:
         """Judges the items and returns the verdicts in order; equal items are asked once.
@@ -193,7 +212,7 @@ class Judge:
     async def _settle(
         self, item: Item, known: Mapping[str, Verdict], asked: dict[str, asyncio.Task[Verdict]], work: _Work
     ) -> Verdict:
-        if not is_asked(item):
+        if not self._is_asked(item):
             return Verdict(False)
         messages = self.messages(item)
         key = self.key(messages)
@@ -205,20 +224,14 @@ class Judge:
 
     async def verdict(self, item: Item, policy: EndpointPolicy) -> Verdict:
         """Judges one item; neither reads nor writes the cache. Raises EndpointError."""
-        return await self._verdict(self.messages(item), policy) if is_asked(item) else Verdict(False)
+        return await self._verdict(self.messages(item), policy) if self._is_asked(item) else Verdict(False)
 
     def messages(self, item: Item) -> list[dict[str, Any]]:
         """Builds the chat that asks for a verdict."""
-        shown: dict[str, Any] = {
-            "question": _field(item.question),
-            "gold": [_field(answer) for answer in item.answers],
-        }
-        if item.parts:
-            shown["parts"] = [[_field(form) for form in part] for part in item.parts]
-        shown["prediction"] = shown_prediction(item.prediction)
+        shown = _shown_support(item) if self.mode == "support" else _shown(item)
         system = self._render(f"judge-{self.mode}.j2", false_premise=item.false_premise)
         user = self._render(
-            "judge-item.j2", item=json.dumps(shown, ensure_ascii=False), false_premise=item.false_premise
+            self._item_file, item=json.dumps(shown, ensure_ascii=False), false_premise=item.false_premise
         )
         return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
@@ -332,11 +345,11 @@ def is_asked(item: Item) -> bool:
 def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Returns the columns of a result row for verdicts by mode.
 
-    `judge_strict` and `judge_relaxed` are 0 or 1 if there is a verdict; `judge_error` names the missing
-    verdicts.
+    `judge_strict`, `judge_relaxed` and `supported` (of the mode `support`) are 0 or 1 if there is a verdict;
+    `judge_error` names the missing verdicts.
     """
     columns: dict[str, Any] = {
-        f"judge_{mode}": int(verdict.correct)
+        "supported" if mode == "support" else f"judge_{mode}": int(verdict.correct)
         for mode, verdict in verdicts.items()
         if verdict.correct is not None
     }
@@ -373,6 +386,25 @@ def _load(folder: str) -> dict[str, tuple[str, Any]]:
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"The prompt {path} cannot be read: {error}.") from error
     return templates
+
+
+def _shown(item: Item) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "question": _field(item.question),
+        "gold": [_field(answer) for answer in item.answers],
+    }
+    if item.parts:
+        shown["parts"] = [[_field(form) for form in part] for part in item.parts]
+    return {**shown, "prediction": shown_prediction(item.prediction)}
+
+
+def _shown_support(item: Item) -> dict[str, Any]:
+    passages = [beginning(text, PASSAGE_WORDS).translate(_BRACES) for text in item.passages[-PASSAGES:]]
+    return {
+        "question": _field(item.question),
+        "passages": passages,
+        "prediction": shown_prediction(item.prediction),
+    }
 
 
 def _field(text: str) -> str:

@@ -15,6 +15,8 @@ AnswerReward = Literal["em", "f1", "recall", "recall-length", "judge"]
 class JudgeSettings(Settings):
     """A language model that judges the answers; without a `url`, no judge is used."""
 
+    added = ("support",)
+
     url: str = ""
     """Base URL of an OpenAI-compatible endpoint; its API key is JUDGE_API_KEY or else OPENAI_API_KEY.
     Empty: no judge."""
@@ -23,9 +25,12 @@ class JudgeSettings(Settings):
     modes: tuple[Literal["strict", "relaxed"], ...] = Field(("strict", "relaxed"), min_length=1)
     """Judging modes. strict: everything in the answer must be right; relaxed: the main answer must be
     right. With several modes every answer is judged in each."""
+    support: bool = False
+    """Ask a second question in `eval`: do the passages that the agent was shown support the answer? Its
+    verdicts are the column `supported`, of the methods that search. They do not see the gold answers."""
     prompts: str = ""
     """Folder with prompt files that replace ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2,
-    judge-repair.j2). Empty: our prompts."""
+    judge-support.j2, judge-support-item.j2, judge-repair.j2). Empty: our prompts."""
     max_tokens: int = Field(512, ge=1)
     """Maximum number of tokens of a verdict."""
     concurrency: int = Field(8, ge=1)

@@ -13,7 +13,7 @@ from masksearch.scoring.grounding.check import (
     ground_answer,
     ground_fills,
 )
-from masksearch.scoring.grounding.shown import stands_in
+from masksearch.scoring.grounding.shown import stands_in, texts_shown
 
 __all__ = [
     "FALSE_QUOTE",
@@ -24,4 +24,5 @@ __all__ = [
     "ground_answer",
     "ground_fills",
     "stands_in",
+    "texts_shown",
 ]

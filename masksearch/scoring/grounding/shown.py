@@ -50,11 +50,24 @@ def results_of(turn: Turn) -> tuple[Result, ...] | None:
 
     Returns None for a turn of the model, even if it imitates an information block, and for a correction.
     """
+    lines = _lines(turn)
+    if lines is None:
+        return None
+    return tuple(Result(number, padded(words_of(text))) for number, text in lines)
+
+
+def texts_shown(turns: Iterable[Turn]) -> tuple[str, ...]:
+    """Returns the title and text of every result that the tools showed, in order; each once."""
+    return tuple(dict.fromkeys(text for turn in turns for _, text in _lines(turn) or ()))
+
+
+def _lines(turn: Turn) -> list[tuple[int, str]] | None:
+    """Returns number and text of each result in a tool's turn; None if it is no answer to a search."""
     match = _INFORMATION.fullmatch(turn.text) if turn.role == "tool" else None
     if match is None:
         return None
     lines = (_RESULT.fullmatch(line.strip()) for line in match[1].split("\n"))
-    return tuple(Result(int(line[1]), padded(words_of(line[2]))) for line in lines if line)
+    return [(int(line[1]), line[2]) for line in lines if line]
 
 
 def holds(results: Iterable[Result], words: Sequence[str]) -> bool:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from masksearch.cli.main import main
-from masksearch.errors import UsageError
+from masksearch.errors import RecipeError, UsageError
 from masksearch.evaluation.compare.stage import run_compare
 from masksearch.evaluation.curves.axis import positions, spread, ticks
 from masksearch.evaluation.curves.chart import LONGEST, inline, standalone
@@ -23,6 +23,7 @@ from masksearch.evaluation.curves.files import by_name
 from masksearch.evaluation.curves.values import with_known_arms
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.settings import CompareSettings
+from masksearch.recipe.load import load_recipe
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -230,3 +231,33 @@ def test_ticks_cover_the_range() -> None:
     assert ticks(0, 1) == [0, 0.2, 0.4, 0.6, 0.8, 1]
     assert ticks(3, 47) == [0, 10, 20, 30, 40, 50]
     assert ticks(2, 2) == [2]
+
+
+def test_a_recipe_says_curves_simply(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(
+        """
+        name = "x"
+        seeds = [1, 2]
+        [stages.down-32]
+        kind = "eval"
+        per_seed = true
+        questions = "q.jsonl"
+        model = "m"
+        [stages.comparison]
+        kind = "compare"
+        [stages.comparison.groups]
+        downstream-32 = ["down-32"]
+        [stages.comparison.curves.labels]
+        x = "labelled questions"
+        lines.downstream = { 32 = "downstream-32" }
+        """,
+        encoding="utf-8",
+    )
+    settings = load_recipe(tmp_path / "x.toml").stage("comparison").settings
+    assert isinstance(settings, CompareSettings)
+    assert settings.groups == {"downstream-32": ("down-32-s1", "down-32-s2")}
+    assert settings.curves["labels"].lines == {"downstream": {"32": "downstream-32"}}
+    text = (tmp_path / "x.toml").read_text(encoding="utf-8")
+    (tmp_path / "x.toml").write_text(text.replace('"downstream-32" }', '"down-32" }'), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"'stages\.comparison\.curves' .* names the arm down-32, which is"):
+        load_recipe(tmp_path / "x.toml")

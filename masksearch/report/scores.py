@@ -210,9 +210,8 @@ def comparison_tables(stage: Stage) -> Row:
     arms = [_arm_row(arm) for arm in found.get("arms", [])]
     if arms:
         headers = ["Arm", "Suite", "Seeds", "n", *(name for _, name in _SCORES), "F1 by seed"]
-        tables.append(
-            {"caption": "Arms (%), averaged over seeds; unit: seeds x questions", "headers": headers, "rows": arms, "words": 2}
-        )
+        caption = "Arms (%), averaged over seeds; unit: seeds x questions"
+        tables.append({"caption": caption, "headers": headers, "rows": arms, "words": 2})
     return {
         "stage": stage.title,
         "tables": tables,

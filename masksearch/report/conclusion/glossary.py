@@ -17,6 +17,8 @@ GLOSSARY = (
     ("recall", "share of the gold answer's words that are in the answer"),
     ("valid", "share of answers in the asked form, in every turn"),
     ("evidence", "share of a question's gold passages that the searches returned"),
+    ("grounded", "share of answers that stand in the shown results, or are inferred from them (yes/no, ...)"),
+    ("false quotes", "share of the quotes in the thoughts that do not stand in the result that they name"),
     ("interval", "95%: over the questions; with several seeds, over seeds x questions"),
     ("seed", "one training run; a result of one seed does not show the variance between seeds"),
     ("p", "paired test by question (several seeds: t test over both), corrected for all tests (Holm)"),

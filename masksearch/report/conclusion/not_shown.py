@@ -29,7 +29,9 @@ def not_shown(run: Run, suites: Sequence[Suite], tests: Tests) -> list[str]:
     sentences += _short_training(stages, sentences)
     trained = [side for suite in suites for side in suite.sides if side.trained]
     if trained and max(len(side.results) for side in trained) == 1:
-        sentences.append("One training seed: intervals and p cover the choice of questions, not the seeds' variance.")
+        sentences.append(
+            "One training seed: intervals and p cover the choice of questions, not the seeds' variance."
+        )
     return list(dict.fromkeys(sentences))
 
 

@@ -1,26 +1,25 @@
-"""Intervals, paired tests and corrections against approximations, definitions and published examples."""
+"""Intervals and paired tests over questions against approximations and definitions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from masksearch.evaluation.statistics.correction import adjust, least_adjusted_p
 from masksearch.evaluation.statistics.resampling import (
     bootstrap_interval,
     macro_interval,
+    macro_score_interval,
     paired_difference,
     paired_macro_difference,
+    score_interval,
     sign_flip_p,
 )
 
-PS = st.lists(st.floats(0, 1), min_size=1, max_size=6)
 SCORES = st.lists(st.floats(0, 1), min_size=1, max_size=20)
 
 
@@ -114,84 +113,37 @@ def test_one_suite_is_its_own_mean(values: list[float], test: str) -> None:
         assert twice.low < twice.high
 
 
-def test_corrections_worked_by_hand() -> None:
-    p = [0.01, 0.04, 0.03, 0.005]
-    # 0.005 x 4, 0.01 x 3, 0.03 x 2; the last, 0.04 x 1, is raised to the one before it
-    assert adjust(p, "holm") == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    # 0.04 x 4/4, 0.03 x 4/3, 0.01 x 4/2, 0.005 x 4/1
-    assert adjust(p, "benjamini-hochberg") == pytest.approx([0.02, 0.04, 0.04, 0.02])
-    assert adjust(p, "none") == p
-    assert adjust([], "holm") == []
-    assert adjust([0.9, 0.8], "holm") == [1, 1]
-    assert adjust([0.2], "benjamini-hochberg") == [0.2]
+def test_scores_never_have_an_interval_without_width() -> None:
+    assert score_interval([0.0] * 60, 100, 1) == pytest.approx((0.0, 0.0602), abs=1e-4)
+    assert score_interval([1.0] * 60, 100, 1) == pytest.approx((0.9398, 1.0), abs=1e-4)
+    # Shares have Wilson's interval: 8 of 10, an example of Newcombe's.
+    assert score_interval([1.0] * 8 + [0.0] * 2, 100, 1) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    # Graded scores keep the bootstrap, unless all are equal.
+    graded = [0.0, 0.2, 0.9, 1.0]
+    assert score_interval(graded, 500, 3) == bootstrap_interval(graded, 500, 3)
+    low, high = score_interval([0.5] * 60, 100, 1)
+    assert (low, high) == pytest.approx((0.5 - 0.0301, 0.5 + 0.0301), abs=1e-4)
+    # Counts are no scores.
+    assert score_interval([3.0, 3.0], 100, 1) == (3.0, 3.0)
 
 
-def test_the_example_of_benjamini_and_hochberg() -> None:
-    """Of the 15 p values in section 3.2 of their paper (1995), their procedure rejects four at 0.05.
-
-    Bonferroni's and Holm's procedures reject three.
-    """
-    p = [
-        0.0001,
-        0.0004,
-        0.0019,
-        0.0095,
-        0.0201,
-        0.0278,
-        0.0298,
-        0.0344,
-        0.0459,
-        0.3240,
-        0.4262,
-        0.5719,
-        0.6528,
-        0.7590,
-        1.0,
-    ]
-    assert sum(value <= 0.05 for value in adjust(p, "benjamini-hochberg")) == 4
-    assert sum(value <= 0.05 for value in adjust(p, "holm")) == 3
-    assert adjust(p, "holm")[3] == pytest.approx(0.0095 * 12)
-    assert adjust(p, "benjamini-hochberg")[3] == pytest.approx(0.0095 * 15 / 4)
+def test_the_mean_of_suites_with_equal_scores_has_a_width() -> None:
+    # MOVER of two Wilson intervals: half of the square root of the sum of squares.
+    low, high = macro_score_interval([[0.0] * 60, [0.0] * 60], 100, 1)
+    assert (low, high) == pytest.approx((0.0, 0.0602 * 2**0.5 / 2), abs=1e-4)
+    graded, zeros = [0.1, 0.5, 0.9, 0.3], [0.0] * 60
+    low, high = macro_score_interval([graded, zeros], 500, 1)
+    alone = bootstrap_interval(graded, 500, 1)
+    assert low == pytest.approx((0.45 - (0.45 - alone[0])) / 2)
+    assert high > alone[1] / 2
+    assert macro_score_interval([graded, [0.2, 0.7]], 500, 1) == macro_interval([graded, [0.2, 0.7]], 500, 1)
 
 
-@given(PS)
-def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
-    """By definition, a hypothesis has the largest Bonferroni p of all sets of hypotheses that contain
-    it."""
-    places = range(len(p))
-    sets = [chosen for size in places for chosen in combinations(places, size + 1)]
-    expected = [
-        max(min(1, len(chosen) * min(p[i] for i in chosen)) for chosen in sets if place in chosen)
-        for place in places
-    ]
-    assert adjust(p, "holm") == pytest.approx(expected)
-
-
-@given(PS)
-def test_benjamini_hochberg_is_the_least_level_at_which_the_procedure_rejects(p: list[float]) -> None:
-    count, order = len(p), sorted(p)
-
-    def rejected(value: float, level: float) -> bool:
-        largest = max(
-            (rank for rank in range(1, count + 1) if order[rank - 1] <= rank / count * level * (1 + 1e-12)),
-            default=0,
-        )
-        return largest > 0 and value <= order[largest - 1]
-
-    levels = sorted({1.0, *(min(1.0, value * count / rank) for rank, value in enumerate(order, 1))})
-    expected = [next(level for level in levels if rejected(value, level)) for value in p]
-    assert adjust(p, "benjamini-hochberg") == pytest.approx(expected)
-
-
-@given(PS, st.sampled_from(["holm", "benjamini-hochberg", "none"]))
-def test_corrections_keep_the_order_and_never_lower_a_p(p: list[float], correction: str) -> None:
-    adjusted = adjust(p, correction)  # type: ignore[arg-type]
-    assert all(raw <= new <= 1 for raw, new in zip(p, adjusted, strict=True))
-    pairs = sorted(zip(p, adjusted, strict=True))
-    assert all(first[1] <= second[1] for first, second in pairwise(pairs))
-
-
-def test_the_least_p_that_resampling_can_give() -> None:
-    assert least_adjusted_p(99, 3, "holm") == pytest.approx(0.03)
-    assert least_adjusted_p(99, 3, "none") == pytest.approx(0.01)
-    assert least_adjusted_p(99, 300, "benjamini-hochberg") == 1
+def test_equal_differences_have_a_width() -> None:
+    none = paired_difference([1.0] * 60, [1.0] * 60, 200, 1)
+    assert (none.difference, none.p) == (0, 1)
+    assert (none.low, none.high) == pytest.approx((-0.0602, 0.0602), abs=1e-4)
+    every = paired_difference([1.0] * 60, [0.0] * 60, 200, 1)
+    assert (every.low, every.high) == pytest.approx((1 - 2 * 0.0602, 1.0), abs=1e-4)
+    counts = paired_difference([5.0] * 10, [2.0] * 10, 200, 1)
+    assert (counts.low, counts.high) == (3.0, 3.0)

@@ -47,7 +47,15 @@ MEASURES = {
     "valid": "valid",
 }
 """Name of a measure in Inspect -> its field in a row of a results file."""
-SAMPLE_FIELDS = ("status", "failure", "searches", "failed_searches", "evidence_recall")
+SAMPLE_FIELDS = (
+    "status",
+    "failure",
+    "searches",
+    "failed_searches",
+    "evidence_recall",
+    "grounded",
+    "false_quotes",
+)
 """Fields of a results file's row that are copied into the sample's metadata."""
 STORED = "masksearch:trajectory"
 """Key of the trajectory in a sample's store."""

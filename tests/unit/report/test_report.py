@@ -26,8 +26,9 @@ from masksearch.report.explorer import fair_shares, make_explorer, spread
 from masksearch.report.failure_table import failure_table
 from masksearch.report.load import load_other_runs, load_run
 from masksearch.report.payload import blocks, packed, unpacked
+from masksearch.report.scores import background_tables
 from masksearch.report.settings import ReportSettings
-from masksearch.report.viewer import segments, verdict
+from masksearch.report.viewer import detail, segments, verdict
 from masksearch.text.display import visible_controls
 from masksearch.types import Results, Turn
 
@@ -476,6 +477,24 @@ def test_what_stands_behind_the_scores(tmp_path: Path) -> None:
         "versions: torch",
     ):
         assert wanted in page, wanted
+
+
+def test_results_of_earlier_versions_have_a_dash_for_their_grounding(tmp_path: Path) -> None:
+    scores = {"recall": 0.1, "f1": 0.2, "em": 0.3}
+    for name, more in (("new", {"grounded": 0.75, "false_quotes": 0.125}), ("old", {})):
+        folder = tmp_path / "run" / "stages" / name
+        evaluated(folder, [{"id": "1", **more}], [], metrics={**scores, **more})
+    [searches] = [
+        table for table in background_tables(load_run(tmp_path / "run")) if "Searches" in table["caption"]
+    ]
+    assert searches["headers"][-2:] == ["Grounded", "False quotes"]
+    assert {row[1]: row[-2:] for row in searches["rows"]} == {"new": ["75.0", "12.5"], "old": ["-", "-"]}
+
+
+def test_the_explorer_shows_the_grounding_of_an_answer() -> None:
+    found = detail(None, {"grounded": 1, "quotes": 2, "false_quotes": 0.5, "prediction": "x"}, {})
+    assert found["scores"] == {"grounded": 1, "false_quotes": 0.5}
+    assert found["cost"] == {"quotes": 2}
 
 
 def test_other_runs_stand_beside(run_dir: Path, tmp_path: Path) -> None:

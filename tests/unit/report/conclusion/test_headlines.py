@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from kit.finished_run import FinishedRun, demo_run, questions, ramp_tasks
 
 from masksearch.report.conclusion.build import Conclusion, conclude
@@ -120,6 +122,69 @@ def test_seeds_are_averaged_and_arms_compared(tmp_path: Path) -> None:
     assert found.not_shown[0].startswith("Q: staged +3.3 F1 over mixed [")
     assert [(row.model, row.seeds, row.n) for row in found.scores] == [("mixed", 2, 30), ("staged", 2, 30)]
     assert all(row.interval for row in found.scores)
+
+
+def seeded_run(folder: Path, right: list[int]) -> FinishedRun:
+    """A run of one trained model with several seeds, each evaluated on 60 questions, and an untrained one."""
+    run = FinishedRun(folder)
+    asked = questions(60)
+    run.evaluate("before", "Q", asked, range(10))
+    for seed, count in enumerate(right, 1):
+        run.stage(f"sft-s{seed}", "sft")
+        model = {"maker": f"sft-s{seed}", "model": "smollm2-135m+sft"}
+        run.evaluate(f"after-s{seed}", "Q", asked, range(count), **model)
+    return run
+
+
+def test_the_gain_of_several_seeds_is_not_that_of_the_first(tmp_path: Path) -> None:
+    """Its test has the seeds as units, also where a comparison tests each seed for itself."""
+    run = seeded_run(tmp_path / "run", [40, 12, 11])
+    run.compare("before", "after-s1", "after-s2", "after-s3")
+    found = concluded(run)
+    assert "mean of 3 seeds" in texts(found)["Q"]
+    assert "Gain" not in texts(found)["Q"]
+    assert not found.headlines[0].good
+    assert found.not_shown[0].startswith("Q: +18.3 F1 over before [")
+    assert "3 and 1 seeds x 60 questions" in found.not_shown[0]
+    assert ONE_SEED not in found.not_shown
+    after = next(row for row in found.scores if row.seeds == 3)
+    assert after.interval is not None
+    # The second and third seed alone have 20% and 18.3%: the interval reaches that far.
+    assert after.interval[0] < 0.2
+    assert after.f1 == pytest.approx(21 / 60)
+
+
+def test_seeds_that_agree_show_their_gain(tmp_path: Path) -> None:
+    run = seeded_run(tmp_path / "run", [40, 41, 39])
+    found = concluded(run)
+    assert found.headlines[0].good
+    assert "Gain over before +50.0 F1 [" in texts(found)["Q"]
+    assert "3 and 1 seeds x 60 questions, p " in texts(found)["Q"]
+
+
+def test_the_arms_of_a_comparison_are_the_tests_of_their_seeds(tmp_path: Path) -> None:
+    run = seeded_run(tmp_path / "run", [40, 41, 39])
+    run.compare(groups={"untrained": ["before"], "trained": ["after-s1", "after-s2", "after-s3"]})
+    found = concluded(run)
+    comparison = json.loads((run.path("comparison") / "comparison.json").read_text())
+    (pair,) = comparison["arm_pairs"]
+    low, high = (f"{100 * bound:+.1f}" for bound in pair["metrics"]["f1"]["interval"])
+    assert f"Gain over before +50.0 F1 [{low}, {high}], 3 and 1 seeds x 60 questions" in texts(found)["Q"]
+
+
+def test_one_model_evaluated_for_every_seed_is_one_seed(tmp_path: Path) -> None:
+    run = FinishedRun(tmp_path / "run")
+    asked = questions(40)
+    for seed in (1, 2):
+        run.evaluate(f"before-s{seed}", "Q", asked, range(10))
+    for seed, count in ((1, 12), (2, 14)):
+        run.stage(f"sft-s{seed}", "sft")
+        model = {"maker": f"sft-s{seed}", "model": "smollm2-135m+sft"}
+        run.evaluate(f"after-s{seed}", "Q", asked, range(count), **model)
+    found = concluded(run)
+    assert "2 and 1 seeds x 40 questions" in found.not_shown[0]
+    before = next(row for row in found.scores if row.f1 == 0.25)
+    assert before.interval is not None
 
 
 def test_rounds_of_self_evolution(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -81,7 +81,59 @@ class Span(Record):
     category: str
 
 
-class MaskedTask(Record):
+class ChainStep(Record):
+    """One step of a chained task: what is needed of which subject, and the passage that states it."""
+
+    subject: str
+    """The subject as it may be named when the step begins: "the film Heat", "Michael Mann". Empty if `need`
+    says all: "the film that was directed by Michael Mann"."""
+    need: str
+    """What is needed of the subject: "the director", "the date of birth"."""
+    title: str
+    """Title of the article that states it."""
+    passage_id: str
+    value: str
+    kind: str = ""
+    """Kind of the value: an entity label, DATE, YEAR, NUMBER, or NOUN."""
+
+
+class Chained(Record):
+    """Fields of tasks that were made by joining facts; JSON leaves them out where they are empty."""
+
+    optional: ClassVar[tuple[str, ...]] = (
+        "hops",
+        "shape",
+        "form",
+        "bridges",
+        "evidence",
+        "steps",
+        "verdict",
+    )
+    """Names of the fields that JSON leaves out where they are empty."""
+    hops: int = 0
+    """Number of facts that the answer depends on; 0 if unknown."""
+    shape: str = ""
+    """hop, chain, comparison, bridge-comparison, inference, or intersection."""
+    form: str = ""
+    """cloze or question."""
+    bridges: tuple[str, ...] = ()
+    """Names that the text withholds and that have to be found, in order."""
+    evidence: tuple[str, ...] = ()
+    """Ids of the passages that state the facts, in the order in which they have to be found."""
+    steps: tuple[ChainStep, ...] = ()
+    """What each step needs, in order. The planned teacher reads them; the model never does."""
+    verdict: str = ""
+    """How the answer follows from the values of the steps: before, after, more, fewer, same, grandparent,
+    fits; empty if it is the last value."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the record as plain JSON values, without the empty fields of chained tasks."""
+        data = super().to_json()
+        optional = {name: data.pop(name) for name in self.optional}
+        return data | {name: value for name, value in optional.items() if value}
+
+
+class MaskedTask(Chained):
     """A RAMP task: a text with masks, and the masked spans as answers (one per mask, in text order)."""
 
     id: str
@@ -116,7 +168,7 @@ class MaskedTask(Record):
         return self
 
 
-class Question(Record):
+class Question(Chained):
     """A question with its equally acceptable gold answers."""
 
     id: str
@@ -129,6 +181,9 @@ class Question(Record):
     """The items of a list answer, each with its equally acceptable forms."""
     false_premise: bool = False
     """Whether the question assumes something false; a right answer then says so."""
+    verdicts: dict[str, Any] = {}
+    """For a question made from a corpus: the verdict of each check, by the check's name."""
+    optional: ClassVar[tuple[str, ...]] = (*Chained.optional, "verdicts")
 
 
 Task = MaskedTask | Question

@@ -14,6 +14,20 @@ ExtractorName = Literal["ner", "links", "dates", "numbers", "terms", "llm"]
 CheckName = Literal["retrievable", "not-guessable", "unique", "not-inferable", "none"]
 
 
+ShapeName = Literal["hop", "chain", "comparison", "bridge-comparison", "inference", "intersection"]
+
+
+def hop_range(text: str) -> tuple[int, int]:
+    """Parses a range of hops: `"2-4"` -> (2, 4), `"1"` -> (1, 1). Raises ValueError outside 1 to 4."""
+    match = re.fullmatch(r"([1-4])(?:-([1-4]))?", text)
+    low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+    if low > high:
+        raise ValueError(
+            f"'{text}' is not a number of hops; write a number from 1 to 4, or a range such as 2-4"
+        )
+    return low, high
+
+
 def mask_range(text: str) -> tuple[int, int]:
     """Parses a range of mask counts: `"1-4"` -> (1, 4), `"2"` -> (2, 2). Raises ValueError outside 1 to 4."""
     match = re.fullmatch(r"([1-4])(?:-([1-4]))?", text)
@@ -32,6 +46,8 @@ class MaskSettings(Settings):
         "corpus",
         "index",
         "masks",
+        "hops",
+        "form",
         "limit",
         "split",
         "extractors",
@@ -42,6 +58,8 @@ class MaskSettings(Settings):
         "workers",
         "seed",
     )
+
+    added = ("hops", "shapes", "shape_weights", "form")
 
     corpus: str = ""
     """Corpus to mask. Empty: the corpus of `index`; without an index, wiki-summaries:en."""
@@ -57,6 +75,19 @@ class MaskSettings(Settings):
     `weights` is set."""
     weights: tuple[float, ...] = ()
     """Relative shares of the mask counts in `masks`, one per count. Empty: equal shares."""
+    hops: str = "1"
+    """Number of facts that an answer depends on: a number from 1 to 4, or a range. 1: masked passages, which
+    one search solves. From 2 on, and with the form `question`: chained tasks, made from facts that several
+    passages state (English)."""
+    shapes: tuple[ShapeName, ...] = ()
+    """Shapes of chained tasks: hop, chain, comparison, bridge-comparison, inference, intersection. Empty: all
+    that `hops` allows."""
+    shape_weights: dict[str, float] = Field({})
+    """Relative share of each shape of chained tasks when there is a `limit`; shapes without an entry weigh 1,
+    and a shape of which the corpus allows fewer leaves its share to the others."""
+    form: Literal["cloze", "question", "mixed"] = "cloze"
+    """Form of the tasks: cloze (a text with masks), question, or mixed (half of each). Comparisons are always
+    questions."""
     limit: int | None = Field(None, ge=1)
     """Number of tasks after which the stage stops. Without a value, it makes all tasks the corpus allows."""
     tasks_per_document: int = Field(1, ge=1)
@@ -128,6 +159,17 @@ class MaskSettings(Settings):
         if "none" in value and len(value) > 1:
             others = ", ".join(name for name in value if name != "none")
             raise ValueError(f"'none' cannot be combined with other checks, here {others}")
+        return value
+
+    @property
+    def chained(self) -> bool:
+        """Whether the tasks are made from facts instead of by masking passages."""
+        return self.hops != "1" or self.form != "cloze" or bool(self.shapes)
+
+    @field_validator("hops")
+    @classmethod
+    def _hops(cls, value: str) -> str:
+        hop_range(value)
         return value
 
     @field_validator("masks")

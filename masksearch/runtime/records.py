@@ -13,10 +13,12 @@ from pydantic import ValidationError
 from masksearch.errors import DataError, FormatError, MissingExtraError
 from masksearch.runtime.files import atomic_path, read_json_lines
 from masksearch.text.nearest import no_path
-from masksearch.types import MaskedTask, Record, Task, task_from_json
+from masksearch.types import Chained, MaskedTask, Record, Task, task_from_json
 
 SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
 """Endings of the files that are read from a folder of shards."""
+NESTED = frozenset({"verdicts", "steps"})
+"""Columns of a Parquet file that hold JSON in a string."""
 PARQUET_ROWS = 5000
 """Number of rows in one row group of a Parquet file."""
 R = TypeVar("R", bound=Record)
@@ -96,7 +98,7 @@ def read_tasks(path: str | Path) -> list[Task]:
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (place, row) of a Parquet file. The place is for error messages.
 
-    Columns without a value are left out of the row. The column `verdicts` holds JSON in a string.
+    Columns without a value are left out of the row. The columns `verdicts` and `steps` hold JSON in a string.
     """
     arrow = _pyarrow()
     if not path.exists():
@@ -109,8 +111,9 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     number += 1
                     place = f"{path}, row {number}"
                     value = {name: field for name, field in row.items() if field is not None}
-                    if isinstance(value.get("verdicts"), str):
-                        value["verdicts"] = _verdicts(value["verdicts"], place)
+                    for name in NESTED & value.keys():
+                        if isinstance(value[name], str):
+                            value[name] = _nested(name, value[name], place)
                     yield place, value
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
@@ -118,11 +121,27 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         ) from error
 
 
-def _verdicts(text: str, place: str) -> Any:
+def _nested(name: str, text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise FormatError(f"{place} has a column 'verdicts' that is not valid JSON ({error}).") from error
+        raise FormatError(f"{place} has a column '{name}' that is not valid JSON ({error}).") from error
+
+
+def _columns(first: dict[str, Any]) -> Iterable[str]:
+    """Returns the columns of a file of tasks, from its first task: fewer if no task is chained."""
+    plain = [name for name in MaskedTask.model_fields if name not in Chained.model_fields]
+    if "shape" not in first:
+        return plain
+    return dict.fromkeys(
+        [*plain, "question", "type", "supporting_titles", "supporting_passages", *Chained.optional]
+    )
+
+
+def _as_text(record: dict[str, Any]) -> dict[str, str]:
+    """Returns the nested fields of a task as JSON in strings."""
+    names = NESTED & record.keys() | {"verdicts"}
+    return {name: json.dumps(record.get(name, {}), ensure_ascii=False) for name in names}
 
 
 def _pyarrow() -> Any:
@@ -139,9 +158,10 @@ def check_parquet() -> None:
 
 
 def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> int:
-    """Writes RAMP tasks, as `MaskedTask.to_json` returns them, to one Parquet file and returns their number.
+    """Writes tasks, as `to_json` returns them, to one Parquet file and returns their number.
 
-    `verdicts` becomes JSON in a string.
+    `verdicts` and `steps` become JSON in a string. Chained tasks have the columns of masked texts and of
+    questions; a row leaves the columns of the other kind empty.
     """
     arrow = _pyarrow()
     text, texts = arrow.string(), arrow.list_(arrow.string())
@@ -151,18 +171,22 @@ def write_task_parquet(path: str | Path, records: Iterable[dict[str, Any]]) -> i
         "categories": texts,
         "ranks": arrow.list_(arrow.int32()),
         "source_hidden": arrow.bool_(),
+        "hops": arrow.int32(),
+        "bridges": texts,
+        "evidence": texts,
+        "supporting_titles": texts,
+        "supporting_passages": texts,
     }
-    schema = arrow.schema([(name, kinds.get(name, text)) for name in MaskedTask.model_fields])
     count, iterator = 0, iter(records)
+    first = next(iterator, {})
+    iterator = itertools.chain([first] if first else [], iterator)
+    schema = arrow.schema([(name, kinds.get(name, text)) for name in _columns(first)])
     with (
         atomic_path(path) as temporary,
         arrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         while block := list(itertools.islice(iterator, PARQUET_ROWS)):
-            rows = [
-                {**record, "verdicts": json.dumps(record.get("verdicts", {}), ensure_ascii=False)}
-                for record in block
-            ]
+            rows = [{**record, **_as_text(record)} for record in block]
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
             count += len(rows)
     return count

@@ -75,6 +75,8 @@ class SynthesizeSettings(Settings):
 
     basic = ("tasks", "index", "teacher", "oracle", "limit", "llm", "model", "concurrency", "seed")
 
+    added = ("not_found",)
+
     tasks: Ref
     """File of RAMP tasks or questions."""
     index: Ref
@@ -82,10 +84,14 @@ class SynthesizeSettings(Settings):
     teacher: Literal["oracle", "agents"] = "oracle"
     """Teacher: oracle (a script that knows the answers but must find the evidence) or agents (models
     behind `llm` that plan, search and observe, and a judge)."""
-    oracle: Literal["first", "second"] = "first"
-    """Version of the teacher `oracle`: first (quotes the answer in its context, and follows the supporting
-    passages in the gold data) or second (also quotes how a passage is linked to the task, and chooses the
-    next search from the visible text alone)."""
+    oracle: Literal["planned", "first", "second"] = "planned"
+    """Version of the teacher `oracle`. planned: says what it needs, searches one thing at a time, quotes and
+    states each fact, says comparisons out loud; texts in other languages than English as `first`. first:
+    quotes the answer in its context, and follows the supporting passages in the gold data. second: also
+    quotes how a passage is linked to the task, and chooses the next search from the visible text alone."""
+    not_found: float = Field(0.0, ge=0, lt=1)
+    """Share of chained tasks from which the evidence of a step is hidden. The planned teacher ends them with
+    the answer "not found"; their trajectories are marked and never count as right."""
     limit: int | None = Field(None, ge=1)
     """Number of kept trajectories after which the run stops. Unset, the run takes all tasks."""
     llm: str = ""

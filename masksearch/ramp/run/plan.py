@@ -127,12 +127,12 @@ def build_tools(plan: Plan) -> Tools:
         extractors=make_extractors(settings),
         strategy=make_strategy(settings),
         checks=_checks(settings, searcher),
-        excluded=_excluded(settings),
+        excluded=excluded_passages(settings),
         retriever=searcher.fingerprint if searcher else "",
     )
 
 
-def _excluded(settings: MaskSettings) -> Callable[[Passage], str]:
+def excluded_passages(settings: MaskSettings) -> Callable[[Passage], str]:
     """Returns a function from a passage to the reason for excluding it, or to an empty string."""
     if not (settings.exclude or settings.exclude_corpus):
         return lambda passage: ""

@@ -23,15 +23,18 @@ from masksearch.ramp.run.plan import COPIES, ORDER, Plan, build_tools
 from masksearch.ramp.run.shards import shard_folder
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Failure
-from masksearch.runtime.files import atomic_path, hash_json, remove, write_json
+from masksearch.runtime.files import atomic_path, hash_json, remove, write_json, write_text
 from masksearch.runtime.progress import Progress, say
 from masksearch.runtime.resume import claim
 from masksearch.search import build_index, load
 from masksearch.search.index.storage import write_passages
 from masksearch.search.settings import IndexSettings
 
+LINKED, FACTS, DRAFTS, CHECKED = "linked.key", "facts", "drafts", "checked"
+"""Of chained tasks: the mark of an order that follows links, the facts, the drafts, and the checked tasks."""
 REJECTS, SHARES, KEY = "rejects.jsonl", "shares.json", "settings.key"
-RESUMED: Final = ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES)
+CHAINS: Final = (LINKED, FACTS, DRAFTS, CHECKED)
+RESUMED: Final = ("shards", "corpus", "index", ORDER, COPIES, REJECTS, SHARES, *CHAINS)
 """Files and folders of the work folder that only serve to resume an interrupted run."""
 SAMPLE = 256
 """Number of passages to which the shares of the mask counts are fitted."""
@@ -155,6 +158,12 @@ def _draw_order(plan: Plan) -> None:
     if plan.settings.limit is not None and not (plan.work / ORDER).exists():
         seed = Random(f"{plan.settings.seed}:order").getrandbits(64)
         _save(plan.work / ORDER, np.random.default_rng(seed).permutation(len(plan.passages.document_starts)))
+
+
+def save_order(plan: Plan, order: Any) -> None:
+    """Replaces the order of a plan's documents, and marks that it is done."""
+    _save(plan.work / ORDER, order)
+    write_text(plan.work / LINKED, "")
 
 
 def _save(path: Path, array: Any) -> None:

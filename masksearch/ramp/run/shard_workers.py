@@ -6,7 +6,7 @@ All engines call the same `ShardWorker`, so all write the same files.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, Protocol
 
@@ -23,18 +23,24 @@ class Engine(Protocol):
         """Makes and writes the tasks of these shards; yields the number of each shard once it is written."""
 
 
-def open_engine(plan: Plan) -> AbstractContextManager[Engine]:
-    """Returns the engine that the settings name."""
+Worker = Callable[[int], int]
+"""Processes a shard, writes its file and returns its number."""
+MakeWorker = Callable[[Plan], Worker]
+"""Builds the worker of a process; a class at the top of a module, so that it can be pickled."""
+
+
+def open_engine(plan: Plan, make: MakeWorker = ShardWorker) -> AbstractContextManager[Engine]:
+    """Returns the engine that the settings name, with workers that `make` builds."""
     if plan.settings.engine == "ray":
-        return RayEngine(plan)
-    return InProcess(plan) if plan.settings.workers == 1 else Processes(plan)
+        return RayEngine(plan, make)
+    return InProcess(plan, make) if plan.settings.workers == 1 else Processes(plan, make)
 
 
 class InProcess(AbstractContextManager["InProcess"]):
     """Masks shards in this process."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._worker = ShardWorker(plan)
+    def __init__(self, plan: Plan, make: MakeWorker) -> None:
+        self._worker = make(plan)
 
     def run(self, shards: Sequence[int]) -> Iterator[int]:
         """Masks the shards one after the other."""
@@ -48,12 +54,12 @@ class InProcess(AbstractContextManager["InProcess"]):
 class Processes(AbstractContextManager["Processes"]):
     """Masks shards in several processes of this machine; each loads its own models and opens the index."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, make: MakeWorker) -> None:
+        self._plan, self._make = plan, make
         self._stack = ExitStack()
 
     def __enter__(self) -> Processes:
-        pool = worker_pool(self._plan.settings.workers, _load_worker, self._plan)
+        pool = worker_pool(self._plan.settings.workers, _load_worker, (self._make, self._plan))
         self._pool = self._stack.enter_context(pool)
         return self
 
@@ -68,12 +74,13 @@ class Processes(AbstractContextManager["Processes"]):
 
 
 # Set in each process of the pool by `_load_worker`, so that the tools are loaded only once per process.
-_worker: ShardWorker | None = None
+_worker: Worker | None = None
 
 
-def _load_worker(plan: Plan) -> None:
+def _load_worker(made: tuple[MakeWorker, Plan]) -> None:
     global _worker
-    _worker = ShardWorker(plan)
+    make, plan = made
+    _worker = make(plan)
 
 
 def _mask_shard(shard: int) -> int:
@@ -87,8 +94,8 @@ class RayEngine(AbstractContextManager["RayEngine"]):
     The work folder, and all files that the settings name, must be on storage that all nodes see.
     """
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self, plan: Plan, make: MakeWorker) -> None:
+        self._plan, self._make = plan, make
         self._stack = ExitStack()
 
     def __enter__(self) -> RayEngine:
@@ -98,7 +105,8 @@ class RayEngine(AbstractContextManager["RayEngine"]):
     def run(self, shards: Sequence[int]) -> Iterator[int]:
         """Yields shards in the order in which they are finished."""
         rows = [{"shard": shard} for shard in shards]
-        for row in map_rows(self._ray, rows, _RayWorker, (self._plan,), self._plan.settings.workers):
+        made = (self._plan, self._make)
+        for row in map_rows(self._ray, rows, _RayWorker, made, self._plan.settings.workers):
             yield int(row["shard"])
 
     def __exit__(self, *error: object) -> None:
@@ -106,10 +114,10 @@ class RayEngine(AbstractContextManager["RayEngine"]):
 
 
 class _RayWorker:
-    """A `ShardWorker` in a Ray actor, called by Ray Data with rows that hold a shard number."""
+    """A worker in a Ray actor, called by Ray Data with rows that hold a shard number."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._worker = ShardWorker(plan)
+    def __init__(self, plan: Plan, make: MakeWorker) -> None:
+        self._worker = make(plan)
 
     def __call__(self, row: dict[str, Any]) -> list[dict[str, Any]]:
         return [{"shard": self._worker(int(row["shard"]))}]

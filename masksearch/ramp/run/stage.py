@@ -7,6 +7,8 @@
        atomically.
     4. Joins the tasks of the shards, up to the limit.
 
+Chained tasks (`hops`, `form`, `shapes`) have a run of their own, ramp/chains/run/stage.py.
+
 prepare.py has steps 1 and 2. Each step stores its result in the work folder. A resumed run therefore writes
 the same bytes as an uninterrupted one.
 
@@ -15,30 +17,25 @@ the same bytes as an uninterrupted one.
 
 from __future__ import annotations
 
-import gc
 import tempfile
-import time
 from collections.abc import Iterator
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from masksearch.errors import DataError, MaskSearchError
+from masksearch.errors import MaskSearchError
+from masksearch.ramp.chains.run.stage import ChainRun
 from masksearch.ramp.masking.mask_counts import Selection, wanted_shares
+from masksearch.ramp.run.base import REPORT, Run
 from masksearch.ramp.run.check_settings import check_same_text, check_settings
-from masksearch.ramp.run.prepare import REJECTS, forget_other_work, prepare, tidy, with_corpus
-from masksearch.ramp.run.product import check_output, is_folder_product, write_folder, write_tasks
+from masksearch.ramp.run.prepare import forget_other_work, prepare, tidy
+from masksearch.ramp.run.product import check_output
 from masksearch.ramp.run.shard_workers import Engine, open_engine
 from masksearch.ramp.run.shards import ShardFile, shard_folder
-from masksearch.ramp.run.tally import MaskStats, survival_table
 from masksearch.ramp.settings import MaskSettings
-from masksearch.runtime.files import write_json, write_json_lines
-from masksearch.runtime.progress import Progress, say
+from masksearch.runtime.progress import Progress
 from masksearch.runtime.resume import reported_summary
-from masksearch.search import load
 
-REPORT = "mask-report.json"
 OUTAGE = 20
 """Number of documents set aside in a row, without a processed one between them, that ends the run."""
 _PLACE = 1 << 24
@@ -56,55 +53,41 @@ def run_mask(settings: MaskSettings, output: Path, work: Path | None = None) -> 
     check_output(Path(output))
     if work is None:
         with tempfile.TemporaryDirectory() as folder:
-            return _Run(settings, Path(output), Path(folder)).go()
+            return _run(settings, Path(output), Path(folder))
     work.mkdir(parents=True, exist_ok=True)
-    return _Run(settings, Path(output), work).go()
+    return _run(settings, Path(output), work)
 
 
-class _Run:
-    """One run of the stage `mask`, with the counts and the selected tasks so far."""
+def _run(settings: MaskSettings, output: Path, work: Path) -> dict[str, Any]:
+    """Runs all steps, or none if an earlier attempt was interrupted after writing its output."""
+    run = ChainRun(settings, output, work) if settings.chained else _MaskRun(settings, output, work)
+    if output.exists() and (summary := reported_summary(work / REPORT, run.settings)):
+        tidy(work)
+        return summary
+    check_settings(run.settings, output)
+    if settings.corpus and settings.index:
+        check_same_text(run.settings)
+    forget_other_work(run.settings, work)
+    return run.go()
+
+
+class _MaskRun(Run):
+    """A run that masks passages, with the tasks selected so far."""
 
     def __init__(self, settings: MaskSettings, output: Path, work: Path) -> None:
-        self.settings, self.output, self.work = with_corpus(settings), output, work
-        self.check_text = bool(settings.corpus and settings.index)
+        super().__init__(settings, output, work)
         self.wanted = wanted_shares(settings)
         self.selection = Selection(self.wanted, settings.limit)
-        self.stats = MaskStats()
-        self.rejects: dict[str, str] = {}
         self.failed = 0
         """Number of documents set aside in a row. A shard with a processed document resets it to 0."""
-        self.started = time.monotonic()
 
     def go(self) -> dict[str, Any]:
-        """Runs all steps, or none if an earlier attempt was interrupted after writing its output."""
-        if self.output.exists() and (summary := reported_summary(self.work / REPORT, self.settings)):
-            tidy(self.work)
-            return summary
-        check_settings(self.settings, self.output)
-        if self.check_text:
-            check_same_text(self.settings)
-        forget_other_work(self.settings, self.work)
+        """Makes and writes the tasks; returns the summary."""
         self.plan = prepare(self.settings, self.wanted, self.work)
         with open_engine(self.plan) as engine:
-            self._write(engine)
+            self.write(self._tasks(engine))
         del engine  # and with it the index that it has open
-        return self._conclude()
-
-    def _write(self, engine: Engine) -> None:
-        """Writes the output. If no task was made, raises DataError and creates no output."""
-        tasks = self._tasks(engine)
-        first = next(tasks, None)
-        if first is None:
-            raise DataError(f"No task could be made from {self.settings.corpus}: {self._why_no_task()}.")
-
-        def all_tasks() -> Iterator[dict[str, Any]]:
-            yield first
-            yield from tasks
-
-        if is_folder_product(self.output):
-            write_folder(self.output, all_tasks(), self.settings.format, self._report)
-        else:
-            write_tasks(self.output, all_tasks())
+        return self.conclude()
 
     def _tasks(self, engine: Engine) -> Iterator[dict[str, Any]]:
         """Yields the selected tasks in the order of the shards; processes only as many shards as needed."""
@@ -129,7 +112,7 @@ class _Run:
                 chosen = {place % _PLACE for place in places}
                 for number, task in enumerate(ShardFile(self._shards, shard).tasks()):
                     if number in chosen:
-                        yield self._count(task)
+                        yield self.count(task)
 
     def _window(self, done: int) -> int:
         """Returns the number of shards to process next: all, or an estimate of how many the limit needs.
@@ -170,71 +153,4 @@ class _Run:
         self.rejects |= rejects
         for number, task in enumerate(file.tasks()):
             if self.selection.wants(task["masks"], shard * _PLACE + number):
-                yield self._count(task)
-
-    def _count(self, task: dict[str, Any]) -> dict[str, Any]:
-        self.stats.add_task(task)
-        return task
-
-    def _report(self) -> dict[str, Any]:
-        """Returns the report of the run: settings, versions and counts."""
-        summary = self.stats.summary()
-        if self.plan.searches:
-            summary["retriever"] = load(self.plan.store).fingerprint
-        return {
-            "settings": self.settings.model_dump(mode="json"),
-            "shares_drawn_with": dict(self.plan.shares),
-            "versions": {"masksearch": version("masksearch")},
-            **summary,
-        }
-
-    def _conclude(self) -> dict[str, Any]:
-        """Writes the report and the rejects, removes intermediate results, and returns the summary."""
-        report = self._report()
-        text = (
-            f"{self.stats.kept} tasks from {self.stats.passages} passages tried; "
-            f"dropped: {self._drop_counts() or 'none'}"
-        )
-        summary = {
-            "text": text,
-            **self.stats.summary(),
-            "passages": len(self.plan.passages),
-            "retriever": report.get("retriever", ""),
-        }
-        summary["seconds"] = round(time.monotonic() - self.started, 2)
-        if self.rejects:
-            summary["unfinished"] = len(self.rejects)
-        write_json(
-            self.work / REPORT, {**report, "text": text, "seconds": summary["seconds"], "summary": summary}
-        )
-        if self.stats.survival:
-            say(survival_table(self.stats.survival))
-        if self.settings.limit is not None and self.stats.kept < self.settings.limit:
-            say(f"  The corpus allows fewer tasks than the limit of {self.settings.limit}.")
-        if self.rejects:
-            write_json_lines(
-                self.work / REJECTS,
-                ({"doc_id": name, "reason": reason} for name, reason in self.rejects.items()),
-            )
-            rejects = self.work / REJECTS
-            say(f"  {self._set_aside()}; {rejects} lists them. Run the command again to retry them.")
-        else:
-            # Windows cannot remove mapped files. The engine's index is in a reference cycle, so only
-            # `gc.collect` closes it.
-            self.plan.close()
-            gc.collect()
-            tidy(self.work)
-        return summary
-
-    def _drop_counts(self) -> str:
-        return ", ".join(f"{count} {reason}" for reason, count in self.stats.dropped.most_common())
-
-    def _set_aside(self) -> str:
-        return f"{len(self.rejects)} documents were set aside ({next(iter(self.rejects.values()))})"
-
-    def _why_no_task(self) -> str:
-        if self.rejects:
-            return self._set_aside()
-        if not self.stats.passages:
-            return "none of its documents is on the chosen side of the split"
-        return f"of {self.stats.passages} passages tried, none gave a task ({self._drop_counts()})"
+                yield self.count(task)

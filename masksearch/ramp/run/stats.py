@@ -113,7 +113,7 @@ def _report_of(path: Path) -> dict[str, Any]:
 
     Returns an empty dictionary if the report is missing.
     """
-    from masksearch.ramp.run.stage import REPORT
+    from masksearch.ramp.run.base import REPORT
 
     path = path.resolve()
     for place in (path / MANIFEST, path.with_name(path.name + ".work") / REPORT, path.with_name(REPORT)):

@@ -45,13 +45,28 @@ class MaskStats:
     survival: Counter[str] = field(default_factory=_counter)
     """`CATEGORY: step` -> number of masks of this category that passed this step of the check `elsewhere`."""
 
+    shapes: Counter[str] = field(default_factory=_counter)
+    """Shape -> number of kept chained tasks."""
+    hops: Counter[str] = field(default_factory=_counter)
+    """Number of hops -> number of kept chained tasks."""
+    forms: Counter[str] = field(default_factory=_counter)
+    """Form -> number of kept chained tasks."""
+    needs: Counter[str] = field(default_factory=_counter)
+    """What the last step needs -> number of kept chained tasks."""
+
     def add_task(self, task: Mapping[str, Any]) -> None:
         """Counts a task, given as JSON."""
         self.kept += 1
-        self.masks[str(task["masks"])] += 1
-        self.categories.update(task["categories"])
-        self.languages[task["language"] or "not named"] += 1
-        self.ranks.update(str(rank) for rank in task["ranks"])
+        if "masks" in task:
+            self.masks[str(task["masks"])] += 1
+        self.categories.update(task.get("categories", ()))
+        self.languages[task.get("language") or ("en" if "shape" in task else "not named")] += 1
+        self.ranks.update(str(rank) for rank in task.get("ranks", ()))
+        if "shape" in task:
+            self.shapes[task["shape"]] += 1
+            self.hops[str(task["hops"])] += 1
+            self.forms[task["form"]] += 1
+            self.needs[task["steps"][-1]["need"]] += 1
 
     def without_tasks(self) -> MaskStats:
         """Returns the counts without those of tasks.
@@ -85,6 +100,17 @@ class MaskStats:
             setattr(stats, item.name, Counter(count or {}) if is_counter else int(count))
         return stats
 
+    def _chained(self) -> dict[str, Any]:
+        """Returns the counts of chained tasks; empty if there are none."""
+        if not self.shapes:
+            return {}
+        return {
+            "shapes": _top(self.shapes),
+            "hops": _plain(self.hops),
+            "forms": _plain(self.forms),
+            "needs": _top(self.needs),
+        }
+
     def summary(self) -> dict[str, Any]:
         """Returns the counts for the report, most frequent first."""
         lost = self.dropped.total()
@@ -103,7 +129,12 @@ class MaskStats:
             "languages": dict(self.languages.most_common()),
             "evidence_ranks": {rank: self.ranks[rank] for rank in sorted(self.ranks, key=int)},
             "survival": _plain(self.survival),
+            **self._chained(),
         }
+
+
+def _top(counter: Counter[str]) -> dict[str, int]:
+    return dict(counter.most_common())
 
 
 def survival_table(survival: Mapping[str, int]) -> str:

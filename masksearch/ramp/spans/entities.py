@@ -209,6 +209,35 @@ def _load(name: str) -> Any:
     return nlp
 
 
+def load_parser(name: str = "") -> Any:
+    """Loads an English pipeline whole: tagger, parser, lemmatizer and entity recogniser.
+
+    `name` is a pipeline's name or folder; empty for an installed one. Raises MissingExtraError without spaCy
+    or without a pipeline, UsageError for a pipeline that has no parser.
+    """
+    if importlib.util.find_spec("spacy") is None:
+        raise MissingExtraError("spacy", "ner", "The parser of chained tasks")
+    import spacy
+
+    chosen = name or next((one for one in PIPELINES["en"] if importlib.util.find_spec(one)), "")
+    if not chosen:
+        raise MissingExtraError(*EXTRAS["en"], "The parser of chained tasks")
+    try:
+        nlp = spacy.load(Path(chosen) if Path(chosen).is_dir() else chosen)
+    except (OSError, ImportError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise UsageError(
+            f"--ner-model: spaCy cannot load '{chosen}' ({reason}); name an installed pipeline or its folder."
+        ) from error
+    lacking = [pipe for pipe in ("parser", "ner") if pipe not in nlp.pipe_names]
+    if lacking:
+        raise UsageError(
+            f"--ner-model: the spaCy pipeline '{chosen}' has no component '{lacking[0]}'; chained tasks need "
+            "a pipeline with a parser and an entity recogniser, such as en_core_web_sm."
+        )
+    return nlp
+
+
 def _need_spacy() -> None:
     """Raises MissingExtraError if spaCy is not installed."""
     if importlib.util.find_spec("spacy") is None:

@@ -13,7 +13,9 @@ from masksearch.protocols import Searcher
 from masksearch.runtime.progress import Progress
 from masksearch.scoring.grounding import ground
 from masksearch.scoring.metrics import score_task
+from masksearch.search.wrappers.hiding import HiddenSource
 from masksearch.synthesis.oracle.hops import HopCounts
+from masksearch.synthesis.oracle.planned.sayings import NOT_FOUND
 from masksearch.synthesis.oracle.teacher import Oracle
 from masksearch.synthesis.oracle.versions import make_oracle
 from masksearch.synthesis.settings import SynthesizeSettings
@@ -64,14 +66,20 @@ def _teach(
     tasks: Sequence[Task], settings: SynthesizeSettings, searcher: Searcher
 ) -> list[tuple[Trajectory, Oracle]]:
     teachers = [make_oracle(task, settings.agent, settings.oracle) for task in tasks]
+    searchers = [_without_evidence(task, settings, searcher) for task in tasks]
+    for teacher, own in zip(teachers, searchers, strict=True):
+        teacher.hidden = own is not searcher
     episodes = run_all(
-        run_episode(task, teacher, searcher, settings.agent, Sampling())
-        for task, teacher in zip(tasks, teachers, strict=True)
+        run_episode(task, teacher, own, settings.agent, Sampling())
+        for task, teacher, own in zip(tasks, teachers, searchers, strict=True)
     )
     scored = []
     for task, teacher, episode in zip(tasks, teachers, episodes, strict=True):
         score = score_task(episode.trajectory.answer, task, settings.agent.answer_form)
-        scored.append((episode.trajectory.model_copy(update={"scores": score.to_json()}), teacher))
+        scores = score.to_json()
+        if teacher.hidden:
+            scores["not_found"] = float(episode.trajectory.answer == NOT_FOUND)
+        scored.append((episode.trajectory.model_copy(update={"scores": scores}), teacher))
     return scored
 
 
@@ -85,6 +93,18 @@ def _fault(trajectory: Trajectory, gave_up: str) -> str:
         return trajectory.status
     if not is_valid(trajectory.turns, trajectory.tools):
         return "not in valid form"
+    if trajectory.scores.get("not_found"):
+        return ""
     if trajectory.scores["f1"] != 1.0:
         return "answer not exact"
     return ground(trajectory).fault
+
+
+def _without_evidence(task: Task, settings: SynthesizeSettings, searcher: Searcher) -> Searcher:
+    """Returns the search of a task: for the share `not_found`, one that hides a step's article."""
+    if not (settings.not_found and settings.oracle == "planned" and task.steps):
+        return searcher
+    draw = random.Random(f"{settings.seed}:not-found:{task.id}")
+    if draw.random() >= settings.not_found:
+        return searcher
+    return HiddenSource(searcher, [draw.choice(task.steps).title])

@@ -38,6 +38,8 @@ class Oracle:
         """Results of the last search."""
         self.gave_up = ""
         """Reason why the teacher gave up. Always empty in the first version, which has only one reason."""
+        self.hidden = False
+        """Whether the searches hide evidence of the task on purpose (see `SynthesizeSettings.not_found`)."""
         self.unlinked = False
         """Whether any result was known evidence but had no link to the task."""
         self.hops: list[bool] = []

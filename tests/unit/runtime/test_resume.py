@@ -35,7 +35,10 @@ KEYS_OF_RELEASE_0_1: dict[str, tuple[dict[str, Any], str]] = {
         },
         "7f6ed161a957a302",
     ),
-    "synthesize": ({"tasks": "tasks", "index": "index", "max_tokens": 7}, "09d6a30ffb1f4362"),
+    "synthesize": (
+        {"tasks": "tasks", "index": "index", "oracle": "first", "max_tokens": 7},
+        "09d6a30ffb1f4362",
+    ),
     "evolve": (
         {
             "model": "base",

@@ -1,4 +1,4 @@
-"""The scripted teacher: its queries use visible words, its answers have evidence; other tasks are dropped."""
+"""The first version of the scripted teacher: its queries use visible words, its answers have evidence; other tasks are dropped."""
 
 import json
 import random
@@ -76,7 +76,9 @@ class Hiding:
 
 def teach(tasks, searcher=SEARCHER, limit=None, **agent):
     dropped = Counter()
-    given = SynthesizeSettings(tasks="t", index="i", limit=limit, agent=AgentSettings(**agent))
+    given = SynthesizeSettings(
+        tasks="t", index="i", oracle="first", limit=limit, agent=AgentSettings(**agent)
+    )
     return list(synthesize(tasks, given, dropped, searcher)), dropped
 
 
@@ -287,7 +289,9 @@ def test_a_hostile_title_stays_in_the_thought():
 def test_the_stage(tmp_path):
     build([passage for passage, _ in PEOPLE], tmp_path / "index", IndexSettings(corpus="x"))
     write_json_lines(tmp_path / "tasks.jsonl", [mask(number, (0,)).to_json() for number in range(4)])
-    given = SynthesizeSettings(tasks=str(tmp_path / "tasks.jsonl"), index=str(tmp_path / "index"))
+    given = SynthesizeSettings(
+        tasks=str(tmp_path / "tasks.jsonl"), index=str(tmp_path / "index"), oracle="first"
+    )
     summary = run_synthesize(given, tmp_path / "out.jsonl", tmp_path)
     assert (summary["kept"], summary["tried"], summary["share_dropped"]) == (4, 4, 0.0)
     assert {row["retriever"] for row in read_appended(tmp_path / "out.jsonl")} == {SEARCHER.fingerprint}

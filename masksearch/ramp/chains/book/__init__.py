@@ -1,0 +1,1 @@
+"""The articles of a corpus with their facts, and the names that mean one article alone."""

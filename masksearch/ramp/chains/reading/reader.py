@@ -1,0 +1,155 @@
+"""Reads the facts that the first passages of an article state about its subject.
+
+A sentence counts if its subject is the article's: by name, by "the film" of a film, or by a pronoun whose
+last named subject was the article's. In a text whose title names nothing (a file name, no title at all),
+the subject of each sentence is its own: a named entity, whose name takes the place of the title.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from masksearch.ramp.chains.reading.life import life_dates
+from masksearch.ramp.chains.reading.patterns import Stated, stated, subject_of
+from masksearch.ramp.chains.reading.values import NAMES, Value
+from masksearch.ramp.chains.records import Fact, Relation
+from masksearch.types import Passage
+
+PASSAGES = 3
+"""Number of passages of a document that are read. Facts about the subject stand at its beginning."""
+SENTENCES = 5
+"""Number of sentences of a passage that are read."""
+CHARACTERS = 1500
+"""Length after which a passage is cut before it is parsed."""
+PRONOUNS = frozenset(["he", "she", "it", "they"])
+_BRACKETS = re.compile(r"\s*\(.*\)$")
+_NO_ARTICLE = re.compile(r"(?:List|Lists|Index|Outline|Timeline|Glossary) of\b|\(disambiguation\)$|\([^()]*$")
+
+
+def read_documents(documents: Sequence[Sequence[Passage]], nlp: Any) -> list[list[Fact]]:
+    """Returns the facts of each document. `documents` holds the passages of each document, in order.
+
+    `nlp` is a spaCy pipeline with a tagger, a parser, a lemmatizer and an entity recogniser.
+    """
+    rows = [passage for passages in documents for passage in passages[:PASSAGES]]
+    parsed = iter(nlp.pipe([passage.text[:CHARACTERS] for passage in rows], batch_size=64))
+    return [
+        _distinct(_Reader(passages[0].title if passages else "").read(passages[:PASSAGES], parsed))
+        for passages in documents
+    ]
+
+
+def _distinct(facts: Iterable[Fact]) -> list[Fact]:
+    found: dict[tuple[Any, ...], Fact] = {}
+    for fact in facts:
+        found.setdefault((fact.title, fact.relation.key, fact.value), fact)
+    return list(found.values())
+
+
+class _Reader:
+    """Reads one document, and remembers whose pronouns its sentences use."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.words = set(re.findall(r"\w+", _BRACKETS.sub("", title).lower()))
+        self.noun = ""
+        """Noun of "X is a NOUN": "the film" means the article's subject too."""
+        self.current = ""
+        """Name of the subject that a pronoun means; empty after a sentence about something else."""
+        self.named = False
+        """Whether the text's own sentences name the title, so that the title is a subject."""
+
+    def read(self, passages: Sequence[Passage], parsed: Iterator[Any]) -> Iterator[Fact]:
+        docs = [next(parsed) for _ in passages]
+        if _NO_ARTICLE.search(self.title) or not docs:
+            return
+        first = next(docs[0].sents, None)
+        subject = subject_of(first) if first is not None else None
+        self.named = subject is not None and bool(self.words & _phrase(subject))
+        for number, (passage, doc) in enumerate(zip(passages, docs, strict=True)):
+            for place, sentence in enumerate(doc.sents):
+                if place < SENTENCES:
+                    yield from self._sentence(passage, sentence, number == place == 0)
+
+    def _sentence(self, passage: Passage, sentence: Any, first: bool) -> Iterator[Fact]:
+        subject = subject_of(sentence)
+        title = self._subject(subject, first) if subject is not None else ""
+        self.current = title
+        if not title:
+            return
+        if subject is not None and subject.text.lower() not in PRONOUNS:
+            label = next((token.ent_type_ for token in subject.subtree if token.ent_type_ in NAMES), "")
+            if label:
+                yield self._fact(passage, title, Relation("name", ""), subject.doc, Value(0, 0, label))
+        if first:
+            yield from self._life(passage, title, sentence)
+        for relation, value in _usable(stated(sentence)):
+            if relation.form == "isa" and not self.noun:
+                self.noun = relation.word
+            yield self._fact(passage, title, relation, sentence.doc, value)
+
+    def _subject(self, token: Any, first: bool) -> str:
+        """Returns the name of the subject that a grammatical subject means; empty if unknown."""
+        if token.text.lower() in PRONOUNS:
+            return "" if first else self.current
+        if self.named:
+            if token.pos_ == "PROPN" or first:
+                return self.title if self.words & _phrase(token) else ""
+            the = any(child.text.lower() == "the" for child in token.children)
+            return self.title if the and self.noun and token.lemma_.lower() == self.noun else ""
+        entity = next((entity for entity in token.doc.ents if entity.root == token), None)
+        return entity.text if entity is not None and entity.label_ in NAMES - {"NORP"} else ""
+
+    def _life(self, passage: Passage, title: str, sentence: Any) -> Iterator[Fact]:
+        """Yields the dates of birth and death in brackets, and the place of birth after them."""
+        for found in life_dates(sentence.text):
+            start, end = sentence.start_char + found.start, sentence.start_char + found.end
+            text = sentence.doc.text[start:end]
+            relation = Relation(found.form, found.form, "on", "past")
+            yield _place(passage, title, relation, text, start, end, "DATE")
+            place = _place_after(sentence.doc, end) if found.form == "born" else None
+            if place is not None:
+                born = Relation("passive", "bear", "in", "past", "born")
+                yield self._fact(passage, title, born, sentence.doc, Value(place.start, place.end, "GPE"))
+
+    def _fact(self, passage: Passage, title: str, relation: Relation, doc: Any, value: Value) -> Fact:
+        span = doc[value.start : value.end]
+        start, end = (span.start_char, span.end_char) if len(span) else (0, 0)
+        return _place(passage, title, relation, span.text, start, end, value.kind, value.noun)
+
+
+def _place(
+    passage: Passage,
+    title: str,
+    relation: Relation,
+    value: str,
+    start: int,
+    end: int,
+    kind: str,
+    noun: str = "",
+) -> Fact:
+    over = (name for low, high, name in passage.links if low <= start < end <= high)
+    return Fact(title, passage.doc_id, passage.id, relation, value, start, end, kind, noun, next(over, ""))
+
+
+def _place_after(doc: Any, end: int) -> Any:
+    """Returns the place in "(born 3 May 1960 in Vienna)" after the date; None if there is none."""
+    for entity in doc.ents:
+        if entity.label_ == "GPE" and 0 < entity.start_char - end < 6 and doc[entity.start - 1].text == "in":
+            return entity
+    return None
+
+
+def _phrase(token: Any) -> set[str]:
+    """Returns the words of a subject's own phrase, without its clauses."""
+    near = ("compound", "det", "amod", "nummod", "flat", "nmod", "poss")
+    return {part.text.lower() for part in token.subtree if part == token or part.dep_ in near}
+
+
+def _usable(facts: Iterable[Stated]) -> Iterator[Stated]:
+    """Leaves out values that say nothing by themselves: an ordinal, "today", a duration."""
+    for relation, value in facts:
+        if value.kind not in ("ORDINAL", "TIME", "PERCENT", "MONEY", "LANGUAGE", "LAW", "QUANTITY"):
+            yield relation, value

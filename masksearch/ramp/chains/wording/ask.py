@@ -1,0 +1,155 @@
+"""Questions for the value of a fact: several wordings, of which a draft takes one at random.
+
+The plain rule turns the statement round: "The film Heat was directed by [gap]" -> "The film Heat was directed
+by whom?". The others put the question word first: "Who directed the film Heat?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from masksearch.ramp.chains.records import Fact
+from masksearch.ramp.chains.wording.frames import be, do, frame, is_asked
+from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PAST, PLACES, RELATIVES
+
+LONG = 5
+"""Number of words of a subject after which a noun's question is always the statement turned round."""
+TURNED = 0.2
+"""Share of questions that are the statement turned round."""
+
+
+def ask(fact: Fact, subject: str, noun: str, person: bool, rng: Random) -> str:
+    """Returns a question for a fact's value; empty if no pattern fits.
+
+    `subject` names or describes the subject; `noun` is what the value is ("band"), if known; `person` tells
+    whether the subject is a person.
+    """
+    stated = frame(fact, subject, person)
+    if stated is None:
+        return ""
+    direct = list(_ASK[fact.relation.form](fact, subject, noun or _noun_of(fact)))
+    turned = _gap_word(fact, noun) if fact.relation.form in ("by", "passive", "active", "noun") else ""
+    long = len(subject.split()) > LONG and fact.relation.form == "noun"
+    if turned and (not direct or long or rng.random() < TURNED):
+        return f"{stated.filled(turned)}?"
+    return _upper(direct[rng.randrange(len(direct))]) if direct else ""
+
+
+def _noun_of(fact: Fact) -> str:
+    return NOUNS.get(fact.kind, "")
+
+
+def _gap_word(fact: Fact, noun: str) -> str:
+    if fact.kind == "PERSON":
+        return "whom" if fact.relation.form == "by" else ""
+    if fact.kind in NOUNS:
+        return f"which {noun or NOUNS[fact.kind]}"
+    return {"YEAR": "which year", "DATE": "what date"}.get(fact.kind, "")
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+Wordings = list[str]
+
+
+def _born(fact: Fact, subject: str, noun: str) -> Wordings:
+    return [f"when was {subject} born?", f"what is the date of birth of {subject}?"]
+
+
+def _died(fact: Fact, subject: str, noun: str) -> Wordings:
+    return [f"when did {subject} die?", f"what is the date of death of {subject}?"]
+
+
+def _nationality(fact: Fact, subject: str, noun: str) -> Wordings:
+    return [f"what nationality {be(fact)} {subject}?", f"what is the nationality of {subject}?"]
+
+
+def _isa(fact: Fact, subject: str, noun: str) -> Wordings:
+    return [f"what {be(fact)} the occupation of {subject}?", f"what is the profession of {subject}?"]
+
+
+def _number(fact: Fact, subject: str, noun: str) -> Wordings:
+    verb, counted = fact.relation.word.split(" ", 1)
+    return [f"how many {counted} {do(fact)} {subject} {verb}?"]
+
+
+def _by(fact: Fact, subject: str, noun: str) -> Wordings:
+    relation = fact.relation
+    shown, past = relation.shown, PAST.get(relation.shown, "")
+    if shown.endswith("ed"):
+        past = shown
+    agent = AGENTS.get(relation.word, "")
+    who = "who" if fact.kind == "PERSON" else f"which {noun}"
+    rows = [f"{who} {past} {subject}?"] if past else [f"by {_whom(fact, noun)} was {subject} {shown}?"]
+    if fact.kind == "PERSON" and fact.noun:
+        rows += [f"which {fact.noun} {past} {subject}?"] if past else []
+    if agent and fact.kind == "PERSON":
+        rows.append(f"who {be(fact)} the {agent} of {subject}?")
+    return rows
+
+
+def _whom(fact: Fact, noun: str) -> str:
+    return "whom" if fact.kind == "PERSON" else f"which {noun}"
+
+
+def _when(fact: Fact) -> Wordings:
+    return ["in which year", "in what year"] if fact.kind == "YEAR" else ["when"]
+
+
+def _passive(fact: Fact, subject: str, noun: str) -> Wordings:
+    relation, shown = fact.relation, fact.relation.shown
+    if fact.kind in ("DATE", "YEAR"):
+        return [f"{when} was {subject} {shown}?" for when in _when(fact)]
+    if relation.prep == "in" and fact.kind in PLACES:
+        rows = [f"where {be(fact)} {subject} {shown}?"]
+        if noun != "place":
+            rows.append(f"in which {noun} {be(fact)} {subject} {shown}?")
+        if relation.word == "bear":
+            rows.append(f"what is the place of birth of {subject}?")
+        return rows
+    if fact.kind == "PERSON":
+        return [f"who {be(fact)} {subject} {shown} {relation.prep}?"]
+    return [f"which {noun} {be(fact)} {subject} {shown} {relation.prep}?"]
+
+
+def _active(fact: Fact, subject: str, noun: str) -> Wordings:
+    relation = fact.relation
+    if fact.kind in ("DATE", "YEAR"):
+        return [f"{when} did {subject} {relation.word}?" for when in _when(fact)]
+    if fact.kind == "PERSON":
+        return [f"who {do(fact)} {subject} {relation.word} {relation.prep}?"]
+    if relation.prep == "in" and fact.kind in PLACES and noun == "place":
+        return [f"where {do(fact)} {subject} {relation.word}?"]
+    return [f"which {noun} {do(fact)} {subject} {relation.word} {relation.prep}?"]
+
+
+def _object(fact: Fact, subject: str, noun: str) -> Wordings:
+    what = "who" if fact.kind == "PERSON" else f"which {noun}"
+    return [f"{what} {do(fact)} {subject} {fact.relation.word}?"] if is_asked(fact) else []
+
+
+def _noun(fact: Fact, subject: str, noun: str) -> Wordings:
+    relation = fact.relation
+    if fact.kind == "PERSON":
+        if relation.prep == "of" and relation.word in RELATIVES:
+            return [f"whose {relation.word} {be(fact)} {subject}?"]
+        maker = MAKERS.get(relation.word)
+        return [f"who is the {maker} of {subject}?"] if maker else []
+    return [f"which {noun} {be(fact)} {subject} {relation.shown} {relation.prep}?"]
+
+
+_ASK: dict[str, Callable[[Fact, str, str], Wordings]] = {
+    "born": _born,
+    "died": _died,
+    "nationality": _nationality,
+    "isa": _isa,
+    "number": _number,
+    "by": _by,
+    "passive": _passive,
+    "object": _object,
+    "active": _active,
+    "noun": _noun,
+}

@@ -1,0 +1,54 @@
+"""What a step needs, in words for the teacher: "the director", "the date of birth"."""
+
+from __future__ import annotations
+
+from masksearch.ramp.chains.records import Fact
+from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PLACES, RELATIVES
+
+_FIXED = {
+    "born": "the date of birth",
+    "died": "the date of death",
+    "nationality": "the nationality",
+    "isa": "the occupation",
+}
+_PLACES = {
+    "locate": "the location", "base": "the base", "headquarter": "the headquarters",
+    "bear": "the place of birth", "hold": "the place", "set": "the setting", "situate": "the location",
+    "bury": "the place of burial", "film": "the place of filming", "educate": "the school",
+}  # fmt: skip
+_DATES = {
+    "release": "release", "found": "foundation", "form": "formation", "establish": "establishment",
+    "publish": "publication", "open": "opening", "build": "construction", "air": "airing", "die": "death",
+    "premiere": "premiere", "broadcast": "broadcast", "hold": "the event", "create": "creation",
+    "launch": "launch", "record": "recording", "bear": "birth", "complete": "completion",
+}  # fmt: skip
+_PARENTS = {"son": "parent", "daughter": "parent"}
+
+
+def need_of(fact: Fact, noun: str) -> str:
+    """Returns what a fact tells, as a noun phrase; `noun` is what its value is ("band"), if known."""
+    relation, kind = fact.relation, fact.kind
+    if relation.form in _FIXED:
+        return _FIXED[relation.form]
+    if relation.form == "number":
+        return f"the number of {relation.word.split(' ', 1)[1]}"
+    if kind in ("DATE", "YEAR"):
+        event = _DATES.get(relation.word, "")
+        period = "year" if kind == "YEAR" else "date"
+        return f"the {period} of {event}" if event else f"the {period}"
+    return f"the {_named(fact, noun)}"
+
+
+def _named(fact: Fact, noun: str) -> str:
+    relation, kind = fact.relation, fact.kind
+    if relation.form == "by" and relation.word in AGENTS:
+        return AGENTS[relation.word]
+    if relation.form == "noun" and relation.prep == "by" and relation.word in MAKERS:
+        return MAKERS[relation.word]
+    if relation.form == "noun" and relation.prep == "of" and relation.word in RELATIVES:
+        return _PARENTS.get(relation.word, "relative")
+    if relation.form == "passive" and relation.prep == "in" and kind in PLACES and relation.word in _PLACES:
+        return _PLACES[relation.word].removeprefix("the ")
+    if relation.form == "object" and relation.word == "marry":
+        return "spouse"
+    return noun or ("person" if kind == "PERSON" else NOUNS.get(kind, "name"))

@@ -1,0 +1,76 @@
+"""Sentences of the planned teacher."""
+
+from __future__ import annotations
+
+import re
+
+from masksearch.types import ChainStep, Task
+
+NOT_FOUND = "not found"
+"""The answer to a task whose evidence no search finds."""
+_ORDERED = {
+    "before": ("is before", "is after"),
+    "after": ("is after", "is before"),
+    "more": ("is more than", "is less than"),
+    "fewer": ("is less than", "is more than"),
+}
+_KINDS = {
+    "PERSON": "person", "GPE": "place", "LOC": "place", "FAC": "place", "DATE": "date", "YEAR": "year",
+    "NUMBER": "number", "ORG": "organization", "WORK_OF_ART": "work", "EVENT": "event",
+    "NORP": "nationality", "PRODUCT": "product",
+}  # fmt: skip
+_VERBS = "is|was|are|were|did|does|do|has|have"
+_WHICH = re.compile(
+    rf"\b(?:which|what) (?!(?:{_VERBS}|the)\b)([\w' -]+?) "
+    rf"(?:{_VERBS}|had|in|of|that|from|on|for|by|with|who)\b",
+    re.IGNORECASE,
+)
+
+
+def needed(step: ChainStep) -> str:
+    """Returns what a step needs: "the director of the film Heat"."""
+    return f"{step.need} of {step.subject}" if step.subject else step.need
+
+
+def so(step: ChainStep, value: str) -> str:
+    """Returns what a step found, as a sentence."""
+    if step.need == "the kind":
+        return f"So {step.subject} is {a_kind(value)}."
+    return f"So {needed(step)} is {value}."
+
+
+def a_kind(noun: str) -> str:
+    """Returns a noun with its article: "a person", "an organization", "the other film"."""
+    if noun.startswith("the "):
+        return noun
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def kind_of(task: Task) -> str:
+    """Returns the kind of answer that a task asks for: what its last step needs, or the kind of its value."""
+    step = task.steps[-1]
+    if task.verdict == "fits":
+        return _KINDS.get(task.steps[0].kind, "name")
+    if not step.subject:
+        return step.kind
+    need = step.need.removeprefix("the ").removeprefix("other ")
+    return need if need else _KINDS.get(step.kind, "name")
+
+
+def asked_kind(question: str) -> str:
+    """Returns the kind of answer that the words of a question ask for; empty if they do not say."""
+    text = question.strip().lower()
+    if match := _WHICH.search(question):
+        return match[1].strip().lower()
+    for words, kind in (("who", "person"), ("when", "date"), ("where", "place"), ("how many", "number")):
+        if re.search(rf"\b{words}\b", text):
+            return kind
+    return ""
+
+
+def compared(verdict: str, a: str, b: str, answer: str, first: bool) -> str:
+    """Returns a comparison of two values as a sentence. `first` tells whether the first one's name is the
+    answer."""
+    if verdict == "same":
+        return f"{a[:1].upper()}{a[1:]} and {b} are {'' if answer == 'yes' else 'not '}the same."
+    return f"{a} {_ORDERED[verdict][0 if first else 1]} {b}."

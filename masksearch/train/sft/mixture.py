@@ -39,13 +39,16 @@ def divide(shares: Sequence[Fraction], sizes: Sequence[int]) -> list[tuple[int, 
     The shares add up to 1. A row goes to the part that lacks most rows at the end of its batch; of equal
     parts the first one gets it.
     """
+    # Whole numbers, because fractions are slow: a share is its weight / scale.
+    scale = math.lcm(*(share.denominator for share in shares))
+    weights = [int(share * scale) for share in shares]
     total, given = 0, [0] * len(shares)
     batches = []
     for size in sizes:
         total += size
         before = list(given)
         for _ in range(size):
-            lacking = [share * total - count for share, count in zip(shares, given, strict=True)]
+            lacking = [weight * total - scale * count for weight, count in zip(weights, given, strict=True)]
             given[lacking.index(max(lacking))] += 1
         batches.append(tuple(now - then for now, then in zip(given, before, strict=True)))
     return batches

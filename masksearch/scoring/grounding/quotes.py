@@ -22,6 +22,8 @@ _NEXT_MARKER = re.compile(r"\s\[\d{1,3}\](?:\s?[:：]|\s)")
 # What stands before the number where a scripted teacher quotes without quotation marks: "1 in [2]: ...".
 _REST_OF_LINE = re.compile(r"(?:^|\s)(?:\d+ |Next |Sigue |Ensuite )(?:in|en|dans) $|(?:\d|接着查)\s?见?$")
 _GAP = re.compile(r"\.\.\.+|…+")
+_CLOSERS = '".,;:!?)]'
+"""What stands after a closing quotation mark, besides white space."""
 _PAIRS = {"“": "”", "„": "“", "«": "»", "「": "」"}
 _CLAIM = re.compile(r"[A-Z\d\u00c0-\u024f\u3040-\u9fff]")
 
@@ -88,10 +90,12 @@ def _ends(text: str) -> list[int]:
     """Returns where a run in straight quotation marks may end: one place if its marks pair."""
     depth, closing = 1, []
     limit = _NEXT_MARKER.search(text)
-    for match in re.finditer('"', text[1 : limit.start() if limit else len(text)]):
-        place = match.start() + 1
+    places = [place for place in range(1, limit.start() if limit else len(text)) if text[place] == '"']
+    for place in places:
         before, after = text[place - 1], text[place + 1 : place + 2]
-        if (before.isspace() or before in '"([') and after and not (after.isspace() or after in '".,;:!?)]'):
+        opens = (before.isspace() or before in '"([') and after and not (after.isspace() or after in _CLOSERS)
+        # A mark right after the first belongs to the text, unless it is the last: '"" Coco" is a film".'
+        if opens or (place == 1 and place != places[-1]):
             depth += 1
             continue
         depth -= 1

@@ -267,6 +267,14 @@ def test_quotation_marks_inside_a_quote_are_paired(thought: str, expected: list[
     assert quoted(thought, NESTED) == expected
 
 
+def test_a_quote_may_start_with_a_quotation_mark_of_the_text() -> None:
+    text = '" End of the World" was director Abel Gance\'s first sound film.'
+    page = f"End of the World (1931 film): {text}"
+    assert quoted('[1] End of the World: "" End of the World" was director Abel". So.', page) == [True]
+    assert quoted('[1] End of the World: "" End of the World" was director Eve". So.', page) == [False]
+    assert quoted('[1]: "". So the film "End of the World" is next.', page) == [False]
+
+
 def test_a_number_names_a_result_of_the_latest_search() -> None:
     task = question("Who is older, Ann Bell or Bo Dahl?")
     turns = (searched("I search."), shown(SWEDE), searched('[1]: "a Swedish actor". Next.'), shown(DANE))

@@ -283,6 +283,12 @@ class Results(Record):
     package versions."""
 
 
+def source_titles(task: Task) -> frozenset[str]:
+    """Returns the titles of the articles that a task was made from; empty for a question by people."""
+    titles = {step.title for step in task.steps}
+    return frozenset(titles | {task.title}) if isinstance(task, MaskedTask) else frozenset(titles)
+
+
 def task_json(task: Task) -> dict[str, Any]:
     """Returns a task as JSON with its kind, in the form that trajectories hold."""
     return {"kind": "ramp" if isinstance(task, MaskedTask) else "question", **task.to_json()}

@@ -183,7 +183,7 @@ def _shares(rows: Rows) -> dict[str, float]:
 
 
 def _quotes(rows: Rows) -> dict[str, float]:
-    """Returns `false_quotes`, the share of all quotes that are false, and `n_quotes`; empty without quotes."""
+    """Returns `false_quotes`, the share of quotes that are false, and `n_quotes`; empty without quotes."""
     total = sum(int(row["quotes"]) for row in rows if "false_quotes" in row)
     if not total:
         return {}

@@ -40,7 +40,7 @@ from masksearch.runtime.progress import Progress
 from masksearch.runtime.records import read_tasks
 from masksearch.scoring.metrics import score_task
 from masksearch.search.wrappers.hiding import WithoutGold
-from masksearch.types import MaskedTask, Question, Task, Trajectory
+from masksearch.types import MaskedTask, Question, Task, Trajectory, source_titles
 
 EPISODES = "episodes.jsonl"
 """Name of the log of finished trajectories in the stage's folder; deleted when the results are written."""
@@ -111,14 +111,14 @@ def with_number_format(settings: EvalSettings, work: Path) -> tuple[EvalSettings
 
 
 def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
-    """Raises DataError if a RAMP task's article also occurs in one of the training files."""
+    """Raises DataError if an article of a task made from a corpus is also in a training file."""
     for path in training:
-        titles = {task.title for task in read_tasks(path) if isinstance(task, MaskedTask)}
-        both = [task for task in tasks if isinstance(task, MaskedTask) and task.title in titles]
+        titles = frozenset[str]().union(*map(source_titles, read_tasks(path)))
+        both = [shared for task in tasks if (shared := source_titles(task) & titles)]
         if both:
             raise DataError(
                 f"{len(both)} of the {len(tasks)} tasks to evaluate on are about articles that the training "
-                f"file {path} uses too (such as '{both[0].title}'); evaluate on other articles."
+                f"file {path} uses too (such as '{min(both[0])}'); evaluate on other articles."
             )
 
 

@@ -16,7 +16,7 @@ from masksearch.evolve.settings import EvolveSettings
 from masksearch.runtime.records import read_records, read_tasks
 from masksearch.scoring.judge import Judge, Mode
 from masksearch.scoring.settings import JudgeSettings
-from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
+from masksearch.types import MaskedTask, Task, Trajectory, source_titles, task_from_json
 
 
 @dataclass(frozen=True)
@@ -99,12 +99,8 @@ def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -
     With such an overlap a gain on the held-out tasks could come from memorised tasks.
     """
     prompts = {_prompt(task) for task in others}
-    titles = {task.title for task in others if isinstance(task, MaskedTask)}
-    shared = [
-        task
-        for task in heldout
-        if _prompt(task) in prompts or (isinstance(task, MaskedTask) and task.title in titles)
-    ]
+    titles = frozenset[str]().union(*map(source_titles, others))
+    shared = [task for task in heldout if _prompt(task) in prompts or source_titles(task) & titles]
     if shared:
         name = shared[0].title if isinstance(shared[0], MaskedTask) else shared[0].id
         raise DataError(

@@ -51,7 +51,6 @@ class MaskSettings(Settings):
         "limit",
         "split",
         "extractors",
-        "strategy",
         "hide_source",
         "exclude",
         "language",

@@ -16,8 +16,10 @@ from masksearch.errors import DataError, FormatError
 from masksearch.ramp.run.product import MANIFEST
 from masksearch.ramp.run.tally import survival_table
 from masksearch.runtime.records import explain, read_rows
-from masksearch.types import MaskedTask
+from masksearch.types import MaskedTask, Question, Task
 
+MOST_ROWS = 25
+"""Maximum number of rows of a table."""
 LARGEST_SAMPLE = 100_000
 """Maximum number of lengths that are kept to compute quantiles, so that memory stays constant."""
 
@@ -27,6 +29,20 @@ DROPPED = (
     ("spans_dropped", "rejected spans, by reason"),
 )
 """(key of the counts in the report, title of their table)."""
+
+
+CHAINED = ("shapes", "hops", "forms", "needs")
+"""Counts that only chained tasks have."""
+
+
+def _text(task: Task) -> str:
+    return task.text if isinstance(task, MaskedTask) else task.question
+
+
+def _title(task: Task) -> str:
+    if isinstance(task, MaskedTask):
+        return task.title
+    return ", ".join(task.supporting_titles)
 
 
 class _Sample:
@@ -59,19 +75,39 @@ def describe(path: Path, examples: int = 3) -> dict[str, Any]:
     Raises DataError without tasks, FormatError for a record that is not a RAMP task.
     """
     counts: dict[str, Counter[str]] = {
-        name: Counter() for name in ("masks", "categories", "languages", "strategies", "checks")
+        name: Counter()
+        for name in (
+            "masks",
+            "shapes",
+            "hops",
+            "forms",
+            "needs",
+            "categories",
+            "languages",
+            "strategies",
+            "checks",
+        )
     }
     words, answers = _Sample("text"), _Sample("answer")
-    shown: list[MaskedTask] = []
+    shown: list[Task] = []
     rng, total = Random("examples"), 0
     for task in _tasks(path):
         total += 1
-        counts["masks"][str(task.masks)] += 1
-        counts["categories"].update(task.categories or ["not named"])
-        counts["languages"][task.language or "not named"] += 1
-        counts["strategies"][task.strategy or "not named"] += 1
+        if isinstance(task, MaskedTask):
+            counts["masks"][str(task.masks)] += 1
+            counts["categories"].update(task.categories or ["not named"])
+            counts["languages"][task.language or "not named"] += 1
+            if not task.shape:
+                counts["strategies"][task.strategy or "not named"] += 1
+        if task.shape:
+            counts["shapes"][task.shape] += 1
+            counts["hops"][str(task.hops)] += 1
+            counts["forms"][task.form] += 1
+            counts["needs"][
+                task.steps[-1].need if task.steps and task.steps[-1].subject else "the article"
+            ] += 1
         counts["checks"].update(list(task.verdicts))
-        words.add(len(task.text.split()))
+        words.add(len(_text(task).split()))
         for answer in task.answers:
             answers.add(len(answer.split()))
         if len(shown) < examples:
@@ -83,24 +119,26 @@ def describe(path: Path, examples: int = 3) -> dict[str, Any]:
     return {
         "tasks": total,
         **{
-            name: dict(sorted(count.items()) if name == "masks" else count.most_common())
+            name: dict(sorted(count.items()) if name in ("masks", "hops") else count.most_common())
             for name, count in counts.items()
+            if count or name not in CHAINED
         },
         "words_of_text": words.summary(),
         "words_of_answer": answers.summary(),
         **{name: report[name] for name in report_keys if report.get(name)},
         "examples": [
-            {"id": task.id, "title": task.title, "text": task.text, "answers": list(task.answers)}
+            {"id": task.id, "title": _title(task), "text": _text(task), "answers": list(task.answers)}
             for task in shown
         ],
     }
 
 
-def _tasks(path: Path) -> Iterator[MaskedTask]:
+def _tasks(path: Path) -> Iterator[Task]:
     empty = True
     for place, value in read_rows(path):
+        kind = Question if value.get("shape") and "masks" not in value else MaskedTask
         try:
-            yield MaskedTask.model_validate(value)
+            yield kind.model_validate(value)
         except ValidationError as error:
             raise FormatError(f"{place} is not a RAMP task: it {explain(error)}.") from error
         empty = False
@@ -132,21 +170,31 @@ def _lines(stats: Mapping[str, Any]) -> Iterator[str]:
     yield f"{stats['tasks']} tasks"
     for name, title in (
         ("masks", "masks"),
+        ("shapes", "shape"),
+        ("hops", "hops"),
+        ("forms", "form"),
+        ("needs", "asked for"),
         ("categories", "category"),
         ("languages", "language"),
         ("strategies", "strategy"),
         ("checks", "passed the check"),
     ):
-        total = stats["tasks"] if name == "checks" else sum(stats[name].values())
-        yield from _table(title, stats[name].items(), total)
+        counted = stats.get(name, {})
+        total = stats["tasks"] if name == "checks" else sum(counted.values())
+        rows = list(counted.items())
+        yield from _table(title, rows[:MOST_ROWS], total)
+        if len(rows) > MOST_ROWS:
+            yield f"and {len(rows) - MOST_ROWS} more"
     for name, title in (("words_of_text", "words of a text"), ("words_of_answer", "words of an answer")):
         yield f"\n{title}: " + ", ".join(f"{key} {value:g}" for key, value in stats[name].items())
     if "passages_seen" in stats:
-        yield f"\n{stats['passages_seen']} passages tried"
+        tried = "drafts checked" if stats.get("shapes") else "passages tried"
+        yield f"\n{stats['passages_seen']} {tried}"
     for name, title in DROPPED:
         if name in stats:
             total = stats["passages_seen"] if name == "dropped" else sum(stats[name].values())
-            yield from _table(title, stats[name].items(), total)
+            shown = title.replace("passages", "drafts") if stats.get("shapes") else title
+            yield from _table(shown, stats[name].items(), total)
     if stats.get("survival"):
         yield f"\n{survival_table(stats['survival'])}"
     if stats.get("set_aside"):

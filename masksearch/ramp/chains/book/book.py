@@ -74,7 +74,8 @@ class Book:
             return None
         if fact.kind == "PERSON" and not (found.person or found.is_group):
             return None
-        if found.person and fact.kind != "PERSON" and not fact.target:
+        # A full name is a person's, whatever the entity recogniser took it for; a single word may be a place.
+        if found.person and fact.kind != "PERSON" and not fact.target and " " not in fact.value:
             return None
         if fact.kind in _THINGS and found.is_work:
             return None

@@ -10,6 +10,7 @@ X has 300 members                       a number with its noun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ _LASTING = frozenset(
 )
 """Verbs whose participle states the present: "is a company based in ..."."""
 _PREPOSITIONS = ("of", "by", "in", "from", "on", "at", "for")
+_VOWEL = re.compile(r"(?!uni|use|usu|eu|one|once)[aeiou]|ho(?:ur|nest|nou?r)|heir", re.IGNORECASE)
 Stated = tuple[Relation, Value]
 
 
@@ -146,7 +148,7 @@ def _arguments(verb: _Verb) -> Iterator[Stated]:
     has_object = any(child.dep_ in ("dobj", "oprd", "ccomp", "xcomp", "acomp") for child in token.children)
     particle = any(child.dep_ == "prt" for child in token.children)
     for child in () if particle else token.children:
-        if verb.passive and (child.dep_ == "agent" or (child.dep_ == "prep" and child.text == "by")):
+        if verb.passive and _is_agent(child):
             shared = [token, *joined] if joined and joined[-1].i < child.i else [token]
             for value in of_preposition(child):
                 for each in shared:
@@ -157,8 +159,17 @@ def _arguments(verb: _Verb) -> Iterator[Stated]:
             yield from ((relation, value) for value in of_preposition(child))
         elif child.dep_ == "dobj" and not verb.passive:
             yield from _object(verb, child)
+    if verb.passive and joined and not any(map(_is_agent, token.children)):
+        # "written and directed by X": the parse gives the agent to the last verb alone.
+        agents = [child for child in joined[-1].children if _is_agent(child)]
+        for value in (value for agent in agents for value in of_preposition(agent)):
+            yield Relation("by", token.lemma_, "by", verb.tense, shown), value
     for other in joined:
         yield from _arguments(_Verb(other, verb.passive, verb.tense))
+
+
+def _is_agent(token: Any) -> bool:
+    return bool(token.dep_ == "agent" or (token.dep_ == "prep" and token.text == "by"))
 
 
 def _finite(verb: Any) -> str:
@@ -186,5 +197,5 @@ def noun_phrase(noun: Any) -> str:
     words.append(noun.text if noun.text.isupper() else noun.text.lower())
     article = next((token.text.lower() for token in noun.children if token.dep_ == "det"), "")
     if article in ("a", "an"):
-        article = "an" if words[0][0].lower() in "aeiou" else "a"
+        article = "an" if _VOWEL.match(words[0]) else "a"
     return " ".join(filter(None, [article, *words]))

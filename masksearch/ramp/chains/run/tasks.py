@@ -34,6 +34,7 @@ def make_task(draft: Draft, settings: MaskSettings, retriever: str, verdicts: di
             type=draft.shape,
             supporting_titles=titles,
             supporting_passages=evidence,
+            verdicts=verdicts,
             **common,
         )
     last = draft.steps[-1]

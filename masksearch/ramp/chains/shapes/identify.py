@@ -36,11 +36,14 @@ def identified(book: Book, seed: int) -> Iterator[Draft]:
 
 
 def _tells(article: Article, fact: Fact) -> bool:
-    return fact.relation.form in _FORMS and frame(fact, "X", article.person) is not None
+    relation = fact.relation
+    if relation.form not in _FORMS or relation.word == article.noun:
+        return False
+    return frame(fact, "X", article.person) is not None
 
 
 def _draft(article: Article, one: Fact, two: Fact) -> Draft | None:
-    if one.relation.key == two.relation.key or shows(one.value + " " + two.value, article.name):
+    if one.relation.word == two.relation.word or shows(one.value + " " + two.value, article.name):
         return None
     clauses = [_clause(article, fact) for fact in (one, two)]
     noun = article.occupation.relation.word if article.occupation is not None else article.phrase

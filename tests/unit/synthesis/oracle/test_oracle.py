@@ -1,4 +1,4 @@
-"""The first version of the scripted teacher: its queries use visible words, its answers have evidence; other tasks are dropped."""
+"""The first version of the scripted teacher: queries use visible words, answers have evidence."""
 
 import json
 import random

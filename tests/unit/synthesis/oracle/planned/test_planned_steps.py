@@ -91,7 +91,8 @@ def test_a_chain_names_the_bridge_before_it_goes_on():
     assert "So the director of the drama film The Silver Lantern is Maria Holt." in second
     assert second.endswith("Next I need the date of birth of Maria Holt.")
     assert last.endswith(
-        "So the date of birth of Maria Holt is 12 March 1931. The question asks for a date of birth: 12 March 1931."
+        "So the date of birth of Maria Holt is 12 March 1931. "
+        "The question asks for a date of birth: 12 March 1931."
     )
 
 

@@ -101,8 +101,10 @@ class _Loader:
         self.overridden = [set_value(data, override) for override in overrides]
         self.file = self._validate(RecipeFile, data)
         self.roots = (Path(), path.resolve().parent.parent, shipped.root())
+        self.size = self._size()
         self.names: dict[str, list[str]] = {}
-        """Name of a table in the file -> names of its stages: a single stage, or a stage for each seed."""
+        """Name of a table in the file -> names of its stages: a single stage, or a stage for each seed; none
+        for a stage of another size."""
 
     def load(self) -> Recipe:
         name = self.file.name or self.path.stem
@@ -159,12 +161,28 @@ class _Loader:
             keys = [dotted((*prefix, *key)) for key in (fault.key, *fault.others)]
             raise self._error("' and '".join(keys), str(fault)) from None
 
+    def _size(self) -> str:
+        """Returns the size of the experiment; empty for a recipe without sizes."""
+        chosen = self.file.size or next(iter(self.file.sizes), "")
+        if chosen and chosen not in self.file.sizes:
+            known = ", ".join(self.file.sizes) or "none"
+            raise self._error("size", f"is '{chosen}', which is not under [sizes]; its sizes: {known}.")
+        return chosen
+
     def _variables(self) -> dict[str, Any]:
         variables: dict[str, Any] = {"data": self.file.data}
-        for key, value in self.file.vars.items():
+        places = {f"vars.{key}": value for key, value in self.file.vars.items()}
+        sized = self.file.sizes.get(self.size, {})
+        for key, value in sized.items():
+            if key not in self.file.vars:
+                raise self._error(
+                    f"sizes.{self.size}.{key}", f"is not under [vars]{nearest(key, self.file.vars)}"
+                )
+            places[f"vars.{key}"] = value
+        for place, value in places.items():
             if isinstance(value, bool) or not isinstance(value, str | int | float):
-                raise self._error(f"vars.{key}", "has a wrong value: it should be text or a number.")
-            variables[key] = self._expand(value, variables, f"vars.{key}")
+                raise self._error(place, "has a wrong value: it should be text or a number.")
+            variables[place.removeprefix("vars.")] = self._expand(value, variables, place)
         return variables
 
     def _instances(self, base: str, table: dict[str, Any]) -> list[_Instance]:
@@ -182,6 +200,12 @@ class _Loader:
             )
         values = {key: value for key, value in table.items() if key not in common}
         spec = self.registry[stage.kind]
+        unknown = [size for size in stage.sizes if size not in self.file.sizes]
+        if unknown:
+            raise self._error(f"stages.{base}.sizes", f"names '{unknown[0]}', which is not under [sizes].")
+        if stage.sizes and self.size not in stage.sizes:
+            self.names[base] = []
+            return []
         if not stage.per_seed:
             self.names[base] = [base]
             return [_Instance(base, self.file.seed, spec, stage, values)]
@@ -232,6 +256,12 @@ class _Loader:
                 except UsageError as error:
                     raise self._error(f"{key}.{field}", f"cannot be used: {error}") from None
             found = self.names[value]
+            if not found and not many:
+                raise self._error(
+                    f"{key}.{field}",
+                    f"names the stage '{value}', which does not run at the size '{self.size}'; give both the "
+                    "same sizes.",
+                )
             if instance.table.per_seed and len(found) and found != [value]:
                 return [f"{value}-s{instance.seed}"]
             if len(found) > 1 and not many:

@@ -29,6 +29,11 @@ class RecipeFile(Settings):
     """Folder of the question sets; other values write it as `{data}`."""
     vars: dict[str, Any] = Field({})
     """Names that other values write as `{name}`, with their texts or numbers."""
+    size: str = ""
+    """Size of the experiment: the name of a table under `sizes`. Empty: the first of them."""
+    sizes: dict[str, dict[str, Any]] = Field({})
+    """Sizes of the experiment by name, as tables of variables that replace those of `vars`: one recipe then
+    serves a laptop and a GPU (`--set size=full`)."""
     agent: AgentSettings = AgentSettings()
     """Settings of the agent in all stages that use it; a stage's own table `agent` overrides them key by
     key."""
@@ -43,6 +48,8 @@ class StageTable(Settings):
     """Kind of the stage: model, index, mask, synthesize, evolve, sft, rl, eval, compare or report."""
     per_seed: bool = False
     """Run the stage once for each of the recipe's `seeds`, as NAME-s1, NAME-s2 and so on."""
+    sizes: tuple[str, ...] = ()
+    """Sizes of the experiment in which the stage runs (see `size`). Empty: all."""
     expect_seconds: float | None = Field(None, ge=0)
     """Seconds that the stage takes on two cores; only the estimate of the time left uses them."""
     description: str = ""

@@ -263,3 +263,54 @@ def test_the_resolved_recipe_holds_every_default(tmp_path: Path) -> None:
     assert resolved["stages"]["sft"]["settings"]["agent"]["max_searches"] == 4
     assert resolved["stages"]["sft"]["needs"] == ["base"]
     assert (resolved["name"], resolved["seed"], resolved["agent"]["top_k"]) == ("small", 7, 2)
+
+
+SIZED = """
+name = "sized"
+size = "small"
+[vars]
+rate = 0.5
+[sizes.small]
+[sizes.full]
+rate = 2.0
+[stages.base]
+kind = "make"
+[stages.extra]
+kind = "make"
+sizes = ["full"]
+[stages.sft]
+kind = "train"
+model = "base"
+rate = "{rate}"
+"""
+
+
+def test_a_size_chooses_variables_and_stages(tmp_path: Path) -> None:
+    small = recipe(tmp_path, SIZED)
+    assert [stage.name for stage in small.stages] == ["base", "sft"]
+    assert settings(small, "sft").rate == 0.5
+    full = recipe(tmp_path, SIZED, "size=full")
+    assert [stage.name for stage in full.stages] == ["base", "extra", "sft"]
+    assert settings(full, "sft").rate == 2.0
+
+
+def test_without_a_size_the_first_one_counts(tmp_path: Path) -> None:
+    loaded = recipe(tmp_path, SIZED.replace('size = "small"\n', ""))
+    assert [stage.name for stage in loaded.stages] == ["base", "sft"]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (('size = "small"', 'size = "huge"'), ["'size'", "is 'huge'", "its sizes: small, full"]),
+        (("rate = 2.0", "rat = 2.0"), ["'sizes.full.rat'", "is not under [vars]", "rate"]),
+        (('sizes = ["full"]', 'sizes = ["big"]'), ["'stages.extra.sizes'", "names 'big'"]),
+        (('model = "base"', 'model = "extra"'), ["'stages.sft.model'", "does not run at the size 'small'"]),
+    ],
+)
+def test_sizes_that_do_not_fit(tmp_path: Path, change: tuple[str, str], told: list[str]) -> None:
+    override = ["size=full"] if "rat" in change[1] and "size" not in change[1] else []
+    with pytest.raises(RecipeError) as error:
+        recipe(tmp_path, SIZED.replace(*change), *override)
+    for words in told:
+        assert words in str(error.value)

@@ -29,7 +29,7 @@ def test_training_tasks_are_decontaminated_against_all_that_is_evaluated_on(path
         assert evaluated <= set(stage.settings.exclude), stage.name
         # Gold passages are compared by their words wherever the recipe has the corpus they stand in.
         corpora = {str(Path(name).parent) for name in evaluated if name not in stages}
-        assert {str(Path(name).parent) for name in stage.settings.exclude_corpus} == corpora, stage.name
+        assert {str(Path(name).parent) for name in stage.settings.exclude_corpus} >= corpora, stage.name
 
 
 def test_all_models_and_combinations_of_the_paper_are_there():

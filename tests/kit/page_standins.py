@@ -37,6 +37,8 @@ MODEL, SEARCH = "http://127.0.0.1:8001/v1", "http://127.0.0.1:8000"
 _AGENT = {"max_tokens": 24, "turn_tokens": 12, "passage_words": 12, "max_length": 2048}
 SMALLER: dict[str, dict[str, Any]] = {
     "mask": {},
+    # The scripted roles cite whatever they are shown.
+    "synthesize": {"agents": {"grounded": False}},
     "sft": {"max_steps": 2, "batch_size": 2, "max_length": 4096},
     "rl": {
         "steps": 2,
@@ -68,7 +70,7 @@ def flags(kind: str) -> list[str]:
     for name, value in SMALLER.get(kind, {}).items():
         inner = value.items() if isinstance(value, dict) else [("", value)]
         for key, number in inner:
-            made += ["--" + f"{name}.{key}".rstrip(".").replace("_", "-"), str(number)]
+            made += ["--set", f"{name}.{key}".rstrip(".") + f"={str(number).lower()}"]
     return made
 
 
@@ -84,7 +86,7 @@ def overrides(stages: Sequence[Any]) -> list[str]:
         for name, value in changes.items():
             inner = value.items() if isinstance(value, dict) else [("", value)]
             for key, number in inner:
-                made += ["--set", f"stages.{stage.name}.{name}.{key}".rstrip(".") + f"={number}"]
+                made += ["--set", f"stages.{stage.name}.{name}.{key}".rstrip(".") + f"={str(number).lower()}"]
     return made
 
 

@@ -234,8 +234,8 @@ class _Loader:
         spec = instance.spec
         own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)
         defaults = {
-            "corpus": self.file.corpus,
-            "source": self.file.model,
+            "corpus": self._expand(self.file.corpus, variables, "corpus"),
+            "source": self._expand(self.file.model, variables, "model"),
             "seed": instance.seed,
             "agent": self.file.agent.model_dump(exclude_unset=True),
         }

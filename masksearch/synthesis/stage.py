@@ -14,12 +14,17 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from masksearch.errors import DataError
+from masksearch.errors import DataError, UsageError
 from masksearch.synthesis.settings import SynthesizeSettings
 
 
 def run_synthesize(settings: SynthesizeSettings, output: Path, work: Path) -> dict[str, Any]:
     """Writes the trajectories for a file of tasks; returns the summary. Raises DataError if none is kept."""
+    if settings.not_found and (settings.teacher != "oracle" or settings.oracle != "planned"):
+        raise UsageError(
+            "not_found has no effect without the teacher oracle in its version planned; leave it out, or set "
+            'oracle = "planned".'
+        )
     if settings.teacher == "agents":
         from masksearch.synthesis.agents.stage import run_agents
 

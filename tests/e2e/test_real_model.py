@@ -33,8 +33,10 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
     common = ("wiki-summaries:en", "--index", index, "--masks", "1")
     run("mask", *common, "--split", "train", "--limit", 24, "-o", tmp_path / "train.jsonl")
     run("mask", *common, "--split", "heldout", "--limit", 4, "-o", tmp_path / "heldout.jsonl")
-    run("synthesize", tmp_path / "train.jsonl", "--index", index, "-o", tmp_path / "trajectories.jsonl")
-    data = ("--trajectories", tmp_path / "trajectories.jsonl")
+    short = ("--agent.top-k", 2, "--agent.passage-words", 45)
+    tasks, trajectories = tmp_path / "train.jsonl", tmp_path / "trajectories.jsonl"
+    run("synthesize", tasks, "--index", index, *short, "-o", trajectories)
+    data = ("--trajectories", trajectories)
     upper = ("--frozen-layers", 15, "--learning-rate", 6e-4)  # as the demo
     run("sft", "--model", base, *data, "--batch-size", 2, *upper, "-o", tmp_path / "sft")
     losses = [
@@ -45,13 +47,13 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
     assert len(losses) == 12
     assert sum(losses[:3]) / 3 > 1.2, "the model does not know the form before training"
     assert sum(losses[-3:]) / 3 < 0.6 * sum(losses[:3]) / 3
-    model = ("--index", index, "--model", tmp_path / "sft")
+    model = ("--index", index, "--model", tmp_path / "sft", *short)
     run("eval", tmp_path / "heldout.jsonl", *model, "-o", tmp_path / "after.json")
     after = json.loads((tmp_path / "after.json").read_text())
     assert after["n"] == 4
     assert after["metrics"]["searches"] > 0, "after 12 steps the model should at least search"
     sizes = ("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 0)
     steps = ("--steps", 1, *sizes, "--no-dynamic-sampling")
-    run("rl", *model, "--tasks", tmp_path / "train.jsonl", *steps, "-o", tmp_path / "rl")
+    run("rl", *model, "--tasks", tasks, *upper[:2], *steps, "-o", tmp_path / "rl")
     step = json.loads((tmp_path / "rl.work" / "log.jsonl").read_text().splitlines()[0])
     assert step["logprob_gap"] < 0.1, "decoder and trainer must agree within the precision of bfloat16"

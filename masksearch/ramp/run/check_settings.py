@@ -7,6 +7,7 @@ from pathlib import Path
 from masksearch.corpus import corpus_hash, cut_all, read_documents
 from masksearch.corpus.source_hash import source_hash
 from masksearch.errors import SearchError, UsageError
+from masksearch.ramp.chains.run.stage import check_chained
 from masksearch.ramp.checks.contamination import Decontaminator
 from masksearch.ramp.checks.guessable import make_guesser
 from masksearch.ramp.masking.strategies import make_strategy
@@ -23,6 +24,8 @@ def check_settings(settings: MaskSettings, output: Path) -> None:
 
     Builds everything that is cheap to build, and discards the result: the parts raise the errors.
     """
+    if settings.chained:
+        check_chained(settings)
     check_effect(settings)
     make_extractors(settings)
     make_strategy(settings)

@@ -247,6 +247,9 @@ def test_the_settings_of_training_are_those_of_sft():
         "solve_rates",
         "on_nan",
         "trackers",
+        "shares",
+        "replay",
+        "replay_share",
     }
     assert all(
         ours[name].default == theirs[name].default and ours[name].annotation == theirs[name].annotation

@@ -265,6 +265,13 @@ def test_the_resolved_recipe_holds_every_default(tmp_path: Path) -> None:
     assert (resolved["name"], resolved["seed"], resolved["agent"]["top_k"]) == ("small", 7, 2)
 
 
+def test_the_recipes_corpus_may_name_the_data(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "docs.jsonl").write_text("", encoding="utf-8")
+    loaded = recipe(tmp_path, 'corpus = "{data}/docs.jsonl"\n' + BASE)
+    assert settings(loaded, "base").corpus == str(tmp_path / "data" / "docs.jsonl")
+
+
 SIZED = """
 name = "sized"
 size = "small"

@@ -42,6 +42,17 @@ from masksearch.ramp.run.shard_workers import MakeWorker, open_engine
 from masksearch.ramp.settings import MaskSettings, hop_range
 from masksearch.runtime.progress import Progress
 
+MASKING = (
+    "masks",
+    "weights",
+    "tasks_per_document",
+    "extractors",
+    "strategy",
+    "category_weights",
+    "ppl_model",
+)
+"""Settings of masked passages that chained tasks do not have."""
+
 
 class ChainRun(Run):
     """A run that makes chained tasks."""
@@ -50,7 +61,6 @@ class ChainRun(Run):
 
     def go(self) -> dict[str, Any]:
         """Makes and writes the tasks; returns the summary."""
-        check_chained(self.settings)
         self.plan = self._ordered(prepare(self.settings, {1: 1.0}, self.work))
         self._process(FactWorker, self._missing_facts(), "Reading facts", "shards")
         self.read = read_counts(self.work, self.plan.shards)
@@ -230,6 +240,12 @@ def check_chained(settings: MaskSettings) -> None:
             "hide_source has no effect on chained tasks: every step needs its own article. Leave it out, or "
             "leave out hops, form and shapes."
         )
+    for name in MASKING:
+        if getattr(settings, name) != MaskSettings.model_fields[name].get_default(call_default_factory=True):
+            raise UsageError(
+                f"{name} has no effect on chained tasks, which mask no passages; leave it out, or leave out "
+                "hops, form and shapes."
+            )
     unknown = [name for name in settings.shape_weights if name not in SHAPES]
     if unknown or any(weight < 0 for weight in settings.shape_weights.values()):
         raise UsageError(

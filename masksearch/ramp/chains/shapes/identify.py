@@ -13,6 +13,8 @@ from masksearch.ramp.chains.shapes.base import seeded, shows
 from masksearch.ramp.chains.wording.frames import frame
 from masksearch.types import ChainStep
 
+_BIRTH = {"bear": "born"}
+"""A place of birth and a date of birth make one clause, not two."""
 _FORMS = ("by", "passive", "active", "object", "noun", "born", "died")
 Key = tuple[str, frozenset[tuple[str, str, str, str]]]
 
@@ -43,7 +45,8 @@ def _tells(article: Article, fact: Fact) -> bool:
 
 
 def _draft(article: Article, one: Fact, two: Fact) -> Draft | None:
-    if one.relation.word == two.relation.word or shows(one.value + " " + two.value, article.name):
+    words = {_BIRTH.get(fact.relation.word, fact.relation.word) for fact in (one, two)}
+    if len(words) < 2 or shows(one.value + " " + two.value, article.name):
         return None
     clauses = [_clause(article, fact) for fact in (one, two)]
     noun = article.occupation.relation.word if article.occupation is not None else article.phrase

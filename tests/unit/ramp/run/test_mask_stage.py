@@ -219,7 +219,7 @@ def test_without_a_corpus_the_text_is_that_of_the_index(tmp_path, corpus):
 def test_work_of_other_settings_is_not_taken_up(tmp_path, corpus):
     work = tmp_path / "work"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("masksearch.ramp.run.stage.write_tasks", None)  # interrupts the run after the shards
+        patch.setattr("masksearch.ramp.run.base.write_tasks", None)  # interrupts the run after the shards
         with pytest.raises(TypeError):
             run_mask(settings(corpus=corpus, masks="1"), tmp_path / "a.jsonl", work)
     assert list((work / "shards").iterdir())

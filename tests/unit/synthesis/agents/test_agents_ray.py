@@ -159,7 +159,9 @@ def test_an_outage_stops_and_what_was_finished_is_kept(folder):
     with Endpoint(Roles()) as endpoint:
         summary = run(folder, endpoint, 12, "out", "local")
         assert len(endpoint.requests) >= 40
-    assert summary["kept"] == 12
+    # No passage is about the town of the masked text, so its accepted answer cites no evidence.
+    assert summary["kept"] == 11
+    assert "unfinished" not in summary
 
 
 def test_a_refusal_ends_with_a_sentence(folder):

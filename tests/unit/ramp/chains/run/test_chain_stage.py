@@ -176,6 +176,8 @@ def test_a_corpus_without_chains_says_what_it_looked_for(tmp_path):
             {"shapes": ("comparison",), "form": "cloze"},
             "'comparison' tasks have 2 hops and the form question",
         ),
+        ({"masks": "2"}, "masks has no effect on chained tasks"),
+        ({"strategy": "ppl"}, "strategy has no effect on chained tasks"),
         ({"shape_weights": {"ring": 1.0}}, "there is no shape 'ring'"),
         ({"shape_weights": {"hop": -1.0}}, "weights of 0 or more"),
     ],

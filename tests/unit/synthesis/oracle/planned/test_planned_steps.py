@@ -8,6 +8,7 @@ from kit.chain_texts import drafts, passages, searcher
 from masksearch.agent.prompts import task_prompt
 from masksearch.agent.protocol import Search, parse_turn
 from masksearch.agent.settings import AgentSettings
+from masksearch.errors import UsageError
 from masksearch.ramp.chains.run.tasks import make_task
 from masksearch.ramp.settings import MaskSettings
 from masksearch.scoring.grounding import ground
@@ -15,6 +16,7 @@ from masksearch.search import Bm25Searcher
 from masksearch.synthesis.oracle.run import synthesize
 from masksearch.synthesis.oracle.wording import leaks
 from masksearch.synthesis.settings import SynthesizeSettings
+from masksearch.synthesis.stage import run_synthesize
 from masksearch.types import task_from_json
 
 pytest.importorskip("spacy")
@@ -141,6 +143,12 @@ def test_hidden_evidence_ends_in_an_honest_answer():
         assert trajectory.scores["f1"] == trajectory.scores["em"] == 0.0
         assert thoughts(trajectory)[-1].endswith("The answer is not in the results.")
     assert all("not_found" not in one.scores for one in found if one not in honest)
+
+
+def test_hidden_evidence_needs_the_planned_teacher(tmp_path):
+    given = SynthesizeSettings(tasks="t", index="i", oracle="first", not_found=0.1)
+    with pytest.raises(UsageError, match="not_found has no effect without the teacher oracle"):
+        run_synthesize(given, tmp_path / "out.jsonl", tmp_path)
 
 
 def test_evidence_that_is_missing_for_no_reason_drops_the_task():

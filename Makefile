@@ -12,8 +12,9 @@ PIP_FLAGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
-# Two workers of pytest; a file's tests stay together and share its fixtures (see tests/kit/order.py).
-PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
+# Three workers of pytest for two cores, because many tests wait for servers and processes; a file's tests stay
+# together and share its fixtures (see tests/kit/order.py).
+PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo docs test test-fast test-verl check install install-dev clean
 

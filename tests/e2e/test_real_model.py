@@ -44,14 +44,14 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
         for line in (tmp_path / "sft.work" / "log.jsonl").read_text().splitlines()
         if '"loss"' in line
     ]
-    assert len(losses) == 12
+    assert len(losses) >= 10
     assert sum(losses[:3]) / 3 > 1.2, "the model does not know the form before training"
     assert sum(losses[-3:]) / 3 < 0.6 * sum(losses[:3]) / 3
     model = ("--index", index, "--model", tmp_path / "sft", *short)
     run("eval", tmp_path / "heldout.jsonl", *model, "-o", tmp_path / "after.json")
     after = json.loads((tmp_path / "after.json").read_text())
     assert after["n"] == 4
-    assert after["metrics"]["searches"] > 0, "after 12 steps the model should at least search"
+    assert after["metrics"]["searches"] > 0, "after these steps the model should at least search"
     sizes = ("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 0)
     steps = ("--steps", 1, *sizes, "--no-dynamic-sampling")
     run("rl", *model, "--tasks", tasks, *upper[:2], *steps, "-o", tmp_path / "rl")

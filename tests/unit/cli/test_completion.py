@@ -11,6 +11,8 @@ import pytest
 from masksearch.cli.completion import SHELLS, script
 from masksearch.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 ASK = """
 source "$1"; shift
 COMP_WORDS=("$@"); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}

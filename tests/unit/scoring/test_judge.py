@@ -36,6 +36,8 @@ from masksearch.scoring.judge import (
 )
 from masksearch.types import MaskedTask, Question
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("openai")
 KEY = "sk-very-secret-4711"
 ITEM = Item("Who discovered radium?", ("Marie Curie", "Curie"), "It was Marie Curie.")

@@ -17,6 +17,8 @@ from masksearch.protocols import Searcher
 from masksearch.serving import guard
 from masksearch.serving.settings import ServeSettings
 
+pytestmark = pytest.mark.slow
+
 QUESTION = json.dumps({"queries": ["radium"], "topk": 1}).encode()
 
 

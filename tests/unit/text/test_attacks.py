@@ -36,6 +36,8 @@ from masksearch.text.neutralise import neutralise
 from masksearch.train.loss_mask import IGNORED, encode_trajectory
 from masksearch.types import Hit, MaskedTask, Page, Passage, Question, Turn
 
+pytestmark = pytest.mark.slow
+
 FILE = REPOSITORY / "tests" / "data" / "attacks.jsonl"
 ATTACKS: dict[str, dict[str, str]] = {
     attack["id"]: attack for attack in map(json.loads, FILE.read_text(encoding="ascii").splitlines())

@@ -17,6 +17,7 @@ from masksearch.corpus.mediawiki.dump import find_index, is_dump, read_dump, rea
 from masksearch.corpus.mediawiki.page import read_pages
 from masksearch.errors import DataError
 
+pytestmark = pytest.mark.slow
 REAL = SHARED_DATA / "wiki"
 HEAD = (
     '<mediawiki xmlns="http://www.mediawiki.org/xml/export-{version}/" version="{version}"'

@@ -19,6 +19,8 @@ from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Failure
 from masksearch.types import MASK, MaskedTask
 
+pytestmark = pytest.mark.slow
+
 KNOWN = "Marie Curie discovered radium in Paris in 1898."
 
 

@@ -19,6 +19,8 @@ from masksearch.search import build_index
 from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask
 
+pytestmark = pytest.mark.slow
+
 
 def settings(**values):
     return MaskSettings(**{"extractors": ("dates",), "max_words": 0, **values})

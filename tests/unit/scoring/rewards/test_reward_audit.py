@@ -39,6 +39,8 @@ from masksearch.search import build_index, open_searcher
 from masksearch.search.settings import IndexSettings
 from masksearch.types import MaskedTask, Question
 
+pytestmark = pytest.mark.slow
+
 HOTPOTQA = DATA / "hotpotqa"
 PAYING = {"enumeration of candidates", "this or that", "stuffed with stop words", "gold-like span repeated"}
 """Attacks that pay under every metric with partial credit."""

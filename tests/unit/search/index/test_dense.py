@@ -19,6 +19,8 @@ from masksearch.search.index.hybrid import fuse
 from masksearch.search.settings import DenseSettings, IndexSettings
 from masksearch.types import Passage
 
+pytestmark = pytest.mark.slow
+
 TEXTS = {
     "z": ("Marie Curie", "marie curie discovered radium in paris"),
     "b": ("Radium", "radium is a chemical element"),

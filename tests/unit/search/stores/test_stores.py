@@ -20,6 +20,8 @@ from masksearch.search.settings import IndexSettings
 from masksearch.search.stores.table import build_store, open_store
 from masksearch.types import Passage
 
+pytestmark = pytest.mark.slow
+
 MORE = [
     *PASSAGES,
     Passage(id="t2", doc_id="t2", title="Twin", text="Exactly the same words."),

@@ -19,6 +19,8 @@ from masksearch.synthesis.agents.team import merge
 from masksearch.synthesis.settings import SynthesizeSettings
 from masksearch.types import Hit, MaskedTask, Passage, Question, Trajectory
 
+pytestmark = pytest.mark.slow
+
 PASSAGES = [
     Passage(
         id=f"p{number}",

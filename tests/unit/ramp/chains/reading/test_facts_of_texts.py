@@ -3,6 +3,8 @@
 import pytest
 from kit.chain_texts import facts_of, stated
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("spacy")
 
 

@@ -17,6 +17,8 @@ from masksearch.runtime.files import write_json_lines
 from masksearch.runtime.records import read_tasks
 from masksearch.types import MASK, MaskedTask, Question
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("spacy")
 
 

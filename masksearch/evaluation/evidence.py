@@ -30,6 +30,11 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
     output are no evidence.
     """
     shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
+    if task.evidence:  # a chained task: its answer alone may stand anywhere
+        found = {name for names in trajectory.retrieved for name in names}
+        share = by_document(task.evidence, found)
+        titles = list(dict.fromkeys(step.title for step in task.steps))
+        return share if share or _same_corpus(task.evidence, found) else by_title(titles, shown)
     if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
         found = {name for names in trajectory.retrieved for name in names}
         share = by_document(task.supporting_passages, found)

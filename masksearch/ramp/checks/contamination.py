@@ -153,6 +153,7 @@ class _Draft:
         return draft
 
     def _add_task(self, record: dict[str, Any]) -> None:
+        self._add_steps(record)
         title = normal_title(str(record.get("title", "")))
         if title:
             self.titles.add(title)
@@ -160,11 +161,19 @@ class _Draft:
             self.doc_ids.add(str(record.get("doc_id", "")))
         self.add_text(str(record.get("original") or record.get("text", "")))
 
+    def _add_steps(self, record: dict[str, Any]) -> None:
+        """Adds the articles of a chained task: each of its steps has its own."""
+        titles = (normal_title(str(step.get("title", ""))) for step in record.get("steps") or ())
+        self.titles.update(filter(None, titles))
+
     def _add_question(self, record: dict[str, Any]) -> None:
+        self._add_steps(record)
         self.titles.update(
             filter(None, (normal_title(str(title)) for title in record.get("supporting_titles") or ()))
         )
-        self.gold.update(str(name) for name in record.get("supporting_passages") or ())
+        names = [str(name) for name in record.get("supporting_passages") or ()]
+        # A chained task names passages: ID#2 is the second passage of the document ID.
+        self.gold.update(names, (name.rpartition("#")[0] for name in names if "#" in name))
         for text in (record["question"], *(record.get("answers") or ())):
             self.add_text(str(text))
 

@@ -26,6 +26,7 @@ from masksearch.ramp.spans.extract import Failure
 from masksearch.runtime.files import atomic_path, hash_json, remove, write_json, write_text
 from masksearch.runtime.progress import Progress, say
 from masksearch.runtime.resume import claim
+from masksearch.runtime.settings import without_added
 from masksearch.search import build_index, load
 from masksearch.search.index.storage import write_passages
 from masksearch.search.settings import IndexSettings
@@ -55,7 +56,8 @@ def forget_other_work(settings: MaskSettings, work: Path) -> None:
 
     Settings that do not affect the tasks (`workers`, `engine`, `concurrency`) may differ.
     """
-    key = hash_json(settings.model_dump(mode="json", exclude={"workers", "engine", "concurrency"}))
+    values = settings.model_dump(mode="json", exclude={"workers", "engine", "concurrency"})
+    key = hash_json(without_added(MaskSettings, values))
     claim(work / KEY, key, lambda: _clear(work, RESUMED))
 
 

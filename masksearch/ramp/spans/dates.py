@@ -32,7 +32,7 @@ class Dates:
 
 
 _YEAR = r"(?:1\d{3}|20\d{2})(?!\d)"
-_EN_MONTHS = [
+EN_MONTHS = [
     "January",
     "February",
     "March",
@@ -79,7 +79,7 @@ _ROMAN = r"[IVX]+"
 
 
 def _english() -> Dates:
-    month = rf"(?:{'|'.join(_EN_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?)"
+    month = rf"(?:{'|'.join(EN_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.?)"
     era = r"\s?(?:BCE|CE|BC|AD|B\.C\.E\.|B\.C\.|A\.D\.|C\.E\.)(?!\w)"
     ordinals = (
         r"(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|(?:thir"
@@ -98,19 +98,19 @@ def _english() -> Dates:
             rf"|(?<=\byear\s)\d{{1,4}}(?!\d)|{_YEAR}"
         ),
         at_word=re.compile(
-            rf"(?:{'|'.join(_EN_MONTHS)}|Jan\.|Feb\.|Mar\.|Apr\.|Jun\.|Jul\.|Aug\.|Sept\.|Sep\.|Oct\."
+            rf"(?:{'|'.join(EN_MONTHS)}|Jan\.|Feb\.|Mar\.|Apr\.|Jun\.|Jul\.|Aug\.|Sept\.|Sep\.|Oct\."
             rf"|Nov\.|Dec\.)"
             r"\s(?:\d{1,2}(?:st|nd|rd|th)?,\s\d{4}(?!\d)|(?:of\s)?\d{3,4}(?!\d)|\d{1,2}(?:st|nd|rd"
             r"|th)?(?!,?\s?\d))"
             rf"|AD\s\d{{1,4}}(?!\d)|A\.D\.\s\d{{1,4}}(?!\d)|{ordinals}{age}"
         ),
         words=(
-            *_EN_MONTHS,
+            *EN_MONTHS,
             "AD ",
             "A.D.",
             "centur",
             "millenni",
-            *(f"{name[:3]}." for name in _EN_MONTHS),
+            *(f"{name[:3]}." for name in EN_MONTHS),
             "Sept.",
         ),
         qualifiers=("early ", "mid ", "late ", "early-", "mid-", "late-", "mid-to-late "),

@@ -15,7 +15,7 @@ from collections.abc import Collection, Sequence
 
 from masksearch.protocols import PageReader, Searcher
 from masksearch.search.index.storage import page_key
-from masksearch.types import Hit, MaskedTask, Page, Passage, Task
+from masksearch.types import Hit, MaskedTask, Page, Passage, Task, source_titles
 
 EXTRA_RESULTS = 8
 """Number of results requested beyond k at first. If fewer than k of the results are visible, the search is
@@ -130,7 +130,7 @@ def search_for_task(task: Task, searcher: Searcher) -> Searcher:
     """
     if isinstance(searcher, WithoutGold):
         if isinstance(task, MaskedTask):
-            return HiddenSource(searcher.searcher, [task.title], [task.doc_id])
+            return HiddenSource(searcher.searcher, source_titles(task), [task.doc_id])
         return HiddenSource(searcher.searcher, task.supporting_titles, task.supporting_passages)
     if isinstance(task, MaskedTask) and task.source_hidden:
         return HiddenSource(searcher, [task.title], [task.doc_id])

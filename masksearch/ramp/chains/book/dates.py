@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from masksearch.ramp.chains.reading.life import MONTHS
+from masksearch.ramp.spans.dates import EN_MONTHS
 
 Sortable = tuple[int, ...]
-_MONTH = "|".join(MONTHS)
+_MONTH = "|".join(EN_MONTHS)
 _FORMS = (
     re.compile(rf"(?P<day>\d{{1,2}}) (?P<month>{_MONTH}),? (?P<year>\d{{3,4}})"),
     re.compile(rf"(?P<month>{_MONTH}) (?P<day>\d{{1,2}}),? (?P<year>\d{{3,4}})"),
@@ -23,7 +23,7 @@ def sortable(text: str) -> Sortable | None:
             parts = match.groupdict()
             numbers = [
                 int(parts["year"]),
-                MONTHS.index(parts["month"]) + 1 if parts.get("month") else None,
+                EN_MONTHS.index(parts["month"]) + 1 if parts.get("month") else None,
                 int(parts["day"]) if parts.get("day") else None,
             ]
             return tuple(number for number in numbers if number is not None)

@@ -6,21 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
-_MONTH = "|".join(MONTHS)
+from masksearch.ramp.spans.dates import EN_MONTHS
+
+_MONTH = "|".join(EN_MONTHS)
 DATE_PATTERN = rf"(?:\d{{1,2}} (?:{_MONTH}),? \d{{4}}|(?:{_MONTH}) \d{{1,2}},? \d{{4}})"
 """Pattern of a whole date, as regular expression: "3 May 1960" or "May 3, 1960"."""
 _OPEN = r"\(\s?(?:[^()]{0,80}?[;,] )?"

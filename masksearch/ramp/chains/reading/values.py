@@ -15,26 +15,7 @@ LONGEST = 8
 """Maximum number of words of a value."""
 _YEAR = re.compile(r"(?:1[0-9]|20)\d\d")
 _PARTICLES = frozenset(
-    [
-        "de",
-        "da",
-        "do",
-        "dos",
-        "del",
-        "della",
-        "di",
-        "du",
-        "van",
-        "von",
-        "der",
-        "den",
-        "al",
-        "el",
-        "bin",
-        "ibn",
-        "la",
-        "le",
-    ]
+    """de da do dos del della di du van von der den al el bin ibn la le""".split()  # noqa: SIM905
 )
 _WHOLE = re.compile(r"[\w$€£].*[\w.)]|\w", re.DOTALL)
 

@@ -40,8 +40,8 @@ def make_task(draft: Draft, settings: MaskSettings, retriever: str, verdicts: di
     last = draft.steps[-1]
     ranks = verdicts.get("retrievable", {}).get("ranks", ())
     return MaskedTask(
-        doc_id=last.title,
-        title=draft.named[0],
+        doc_id=last.passage_id.rpartition("#")[0] or last.passage_id,
+        title=last.title,
         text=draft.statement,
         masks=1,
         original=draft.statement.replace(MASK, draft.answer),

@@ -36,7 +36,8 @@ _NEEDS = (
 )
 _DATED = ("date of birth", "date of death", "year of foundation", "year of release")
 _ADJECTIVE = re.compile(
-    r"\b(?:an?|the|former|retired|late)\s+((?:[A-Z][a-z]+-)?[A-Z][a-z]+(?:ish|ese|ian|ean|an|ic|ench|utch|elsh|reek|wiss|hai))\b"
+    r"\b(?:an?|the|former|retired|late)\s+"
+    r"((?:[A-Z][a-z]+-)?[A-Z][a-z]+(?:ish|ese|ian|ean|an|ic|ench|utch|elsh|reek|wiss|hai))\b"
 )
 _NO_NATIONALITY = frozenset(["Jewish", "Catholic", "Christian", "Persian", "Italian-language"])
 _YEAR = re.compile(r"\b(?:1[0-9]|20)\d\d\b")

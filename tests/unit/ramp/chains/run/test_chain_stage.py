@@ -15,7 +15,7 @@ from masksearch.ramp.run.stats import describe, render
 from masksearch.ramp.settings import MaskSettings
 from masksearch.runtime.files import write_json_lines
 from masksearch.runtime.records import read_tasks
-from masksearch.types import MASK, MaskedTask, Question
+from masksearch.types import MASK, MaskedTask, Question, source_titles
 
 pytestmark = pytest.mark.slow
 
@@ -125,6 +125,15 @@ def test_excluded_articles_give_no_step(corpus, tmp_path):
     )
     _, tasks = made(corpus, tmp_path, verify=("none",), exclude=(str(questions),))
     assert "Maria Holt" not in {step.title for task in tasks for step in task.steps}
+
+
+@pytest.mark.parametrize("form", ["cloze", "question"])
+def test_held_out_chains_keep_all_their_articles_out(corpus, tmp_path, form):
+    chosen = {"verify": ("none",), "hops": "2", "shapes": ("chain",), "form": form}
+    _, heldout = made(corpus, tmp_path / "heldout", limit=1, **chosen)
+    exclude = (str(tmp_path / "heldout" / "tasks.jsonl"),)
+    _, tasks = made(corpus, tmp_path / "train", exclude=exclude, **chosen)
+    assert not source_titles(heldout[0]) & {step.title for task in tasks for step in task.steps}
 
 
 def test_the_sides_of_the_split_share_no_article(corpus, tmp_path):

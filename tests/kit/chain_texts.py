@@ -62,11 +62,12 @@ def facts_of(title: str, text: str) -> list[Fact]:
 
 
 def stated(title: str, text: str) -> set[tuple[str, str, str, str]]:
-    """Returns the relations of an article as (form, word, preposition, value), without names and nouns."""
+    """Returns the relations of an article as (form, word, preposition, value), without names, pronouns and
+    nouns."""
     return {
         (*fact.relation.key, fact.value)
         for fact in facts_of(title, text)
-        if fact.relation.form not in ("name", "isa")
+        if fact.relation.form not in ("name", "pronoun", "isa")
     }
 
 

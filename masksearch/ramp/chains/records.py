@@ -15,7 +15,9 @@ class Relation:
     `form` is the pattern of the dependency parse: `by` (passive verb with its agent), `passive` (passive verb
     with a preposition), `object` (active verb with its object), `active` (active verb with a preposition),
     `noun` (the noun of "is a NOUN of VALUE"), `isa` (that noun itself), `nationality`, `number`, `born`,
-    `died`. The form `name` states no relation: its kind is the entity label of the subject's own name.
+    `died`, `relative` (the word is what the value is to the subject: "father"). The forms `name` and
+    `pronoun` state no relation: the kind of `name` is the entity label of the subject's own name, the word of
+    `pronoun` is "he" or "she".
     """
 
     form: str

@@ -91,7 +91,7 @@ class Article:
 
 def make_article(title: str, facts: Sequence[Fact]) -> Article:
     """Builds an article from all facts of its title."""
-    stated = tuple(fact for fact in facts if fact.relation.form != "name")
+    stated = tuple(fact for fact in facts if fact.relation.form not in ("name", "pronoun"))
     heads = [fact.relation for fact in stated if fact.relation.form == "isa"]
     labels = [fact.kind for fact in facts if fact.relation.form == "name"]
     noun = heads[0].word if heads else ""

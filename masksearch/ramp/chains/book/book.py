@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from masksearch.ramp.chains.book.articles import Article, make_article, plain_title
+from masksearch.ramp.chains.book.family import resolved
 from masksearch.ramp.chains.book.nouns import MAKES, NOT_OCCUPATION
 from masksearch.ramp.chains.records import Fact
 
@@ -48,6 +49,8 @@ class Book:
             named[plain_title(title).casefold()].add(title)
         self._shared = frozenset(name for name, known in named.items() if len(known) > 1)
         self._named = {name: next(iter(known)) for name, known in named.items() if len(known) == 1}
+        for title, rows in resolved(by_title, self.target).items():
+            self.articles[title] = make_article(title, rows)
         self._inverse: dict[str, list[Fact]] = defaultdict(list)
         for article in self.articles.values():
             for fact in article.facts:

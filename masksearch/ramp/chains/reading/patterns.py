@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from masksearch.ramp.chains.reading.family import ROLES
 from masksearch.ramp.chains.reading.values import Value, nouns_before, of_phrase, of_preposition
 from masksearch.ramp.chains.records import Relation
 
@@ -104,10 +105,15 @@ def _attribute(noun: Any, tense: str) -> Iterator[Stated]:
         elif child.dep_ == "relcl" and _is_relative(child):
             passive = any(token.dep_ == "auxpass" for token in child.children)
             yield from _arguments(_Verb(child, passive, _tense(child)))
-        elif child.dep_ == "prep" and child.text.lower() in _PREPOSITIONS:
+        elif child.dep_ == "prep" and child.text.lower() in _PREPOSITIONS and not _is_family(noun, child):
             relation = Relation("noun", noun.lemma_.lower(), child.text.lower(), tense, noun_phrase(noun))
             yield from ((relation, value) for value in of_preposition(child))
     yield from _year(noun)
+
+
+def _is_family(noun: Any, prep: Any) -> bool:
+    """Whether "NOUN of" names a relative, which reading/family.py reads."""
+    return noun.lemma_.lower() in ROLES and prep.text.lower() == "of"
 
 
 def _lasting(verb: Any, tense: str) -> str:
@@ -157,7 +163,7 @@ def _arguments(verb: _Verb) -> Iterator[Stated]:
             form = "passive" if verb.passive else "active"
             relation = Relation(form, token.lemma_, child.text.lower(), verb.tense, shown)
             yield from ((relation, value) for value in of_preposition(child))
-        elif child.dep_ == "dobj" and not verb.passive:
+        elif child.dep_ == "dobj" and not verb.passive and token.lemma_ != "marry":
             yield from _object(verb, child)
     if verb.passive and joined and not any(map(_is_agent, token.children)):
         # "written and directed by X": the parse gives the agent to the last verb alone.

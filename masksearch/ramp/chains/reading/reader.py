@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from masksearch.ramp.chains.reading.family import of_owned_subject, relatives
 from masksearch.ramp.chains.reading.life import life_dates
 from masksearch.ramp.chains.reading.patterns import Stated, stated, subject_of
 from masksearch.ramp.chains.reading.values import NAMES, Value
@@ -75,6 +76,9 @@ class _Reader:
 
     def _sentence(self, passage: Passage, sentence: Any, first: bool) -> Iterator[Fact]:
         subject = subject_of(sentence)
+        if subject is not None and self.current:
+            for relation, value in of_owned_subject(subject):
+                yield self._fact(passage, self.current, relation, subject.doc, value)
         title = self._subject(subject, first) if subject is not None else ""
         self.current = title
         if not title:
@@ -83,6 +87,12 @@ class _Reader:
             label = next((token.ent_type_ for token in subject.subtree if token.ent_type_ in NAMES), "")
             if label:
                 yield self._fact(passage, title, Relation("name", ""), subject.doc, Value(0, 0, label))
+        if subject is not None:
+            if (pronoun := subject.text.lower()) in ("he", "she"):
+                relation = Relation("pronoun", pronoun)
+                yield self._fact(passage, title, relation, subject.doc, Value(0, 0, ""))
+            for relation, value in relatives(sentence, subject):
+                yield self._fact(passage, title, relation, subject.doc, value)
         if first:
             yield from self._life(passage, title, sentence)
         for relation, value in _usable(stated(sentence)):

@@ -5,61 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from masksearch.ramp.chains.book.book import Book
+from masksearch.ramp.chains.book.family import WORDS, role_of
 from masksearch.ramp.chains.records import Draft, Fact
-from masksearch.ramp.chains.shapes.base import shows, step_of
+from masksearch.ramp.chains.shapes.base import seeded, shows, step_of
+from masksearch.ramp.chains.wording.lexicon import possessive
 
-_TO = {
-    **dict.fromkeys(("son", "daughter"), "parent"),
-    **dict.fromkeys(("brother", "sister"), "sibling"),
-    **dict.fromkeys(("wife", "husband", "widow"), "spouse"),
-    **dict.fromkeys(("father", "mother"), "child"),
+_NAMES = {
+    ("parent", "sibling"): ("uncle", "aunt"),
+    ("spouse", "parent"): ("father-in-law", "mother-in-law"),
+    ("child", "child"): ("grandson", "granddaughter"),
+    ("child", "spouse"): ("son-in-law", "daughter-in-law"),
+    ("spouse", "sibling"): ("brother-in-law", "sister-in-law"),
+    ("sibling", "spouse"): ("brother-in-law", "sister-in-law"),
+    ("sibling", "child"): ("nephew", "niece"),
 }
-"""Noun of "A is the NOUN of B" -> what B is to A."""
-INFERRED = {
-    ("parent", "parent"): "grandparent",
-    ("parent", "sibling"): "uncle or aunt",
-    ("spouse", "parent"): "parent-in-law",
-    ("child", "child"): "grandchild",
-    ("spouse", "sibling"): "brother-in-law or sister-in-law",
-    ("sibling", "child"): "nephew or niece",
-}
-"""(what B is to A, what C is to B) -> what C is to A."""
+"""(what B is to A, what C is to B) -> what C is to A, as a man and as a woman."""
+
+
+def inferred(first: str, last: str) -> str:
+    """Returns what C is to A, if B is A's `first` and C is B's `last`; empty if there is no word for it."""
+    roles = (role_of(first), role_of(last))
+    if roles == ("parent", "parent"):
+        side = {"father": "paternal ", "mother": "maternal "}.get(first, "")
+        return f"{side}grand{last}"
+    words = _NAMES.get(roles)
+    if words is None:
+        return ""
+    man, woman = WORDS[roles[1]]
+    return {man: words[0], woman: words[1]}.get(last, "grandchild" if roles == ("child", "child") else "")
 
 
 def inferences(book: Book, seed: int, most: int) -> Iterator[Draft]:
     """Yields questions for a relative of a relative."""
     for article in book.usable():
         for fact in article.facts:
-            first, found = _relative(fact), book.target(fact)
-            if not first or found is None or not found.person or not article.is_single(fact):
+            found = book.target(fact)
+            if fact.relation.form != "relative" or found is None or not article.is_single(fact):
                 continue
             for last in found.facts:
-                name = INFERRED.get((first, _relative(last)))
-                if name is None or last.value == article.name or not found.is_single(last):
-                    continue
-                question = f"Who is the {name} of {article.name}?"
-                if not shows(question, last.value):
-                    steps = (
-                        step_of(book, fact, article.name, f"the {first}"),
-                        step_of(book, last, found.name, f"the {_relative(last)}"),
-                    )
-                    yield Draft(
-                        "inference",
-                        2,
-                        question,
-                        last.value,
-                        steps,
-                        (fact.value,),
-                        name,
-                        category=last.kind,
-                        named=(article.name,),
-                    )
+                name = inferred(fact.relation.word, last.relation.word) if found.is_single(last) else ""
+                if name and last.relation.form == "relative" and last.value != article.name:
+                    question = _question(seed, article.name, name, last)
+                    if not shows(question, last.value):
+                        steps = (step_of(book, fact, article.name), step_of(book, last, found.name))
+                        yield Draft(
+                            "inference",
+                            2,
+                            question,
+                            last.value,
+                            steps,
+                            (fact.value,),
+                            name,
+                            category=last.kind,
+                            named=(article.name,),
+                        )
 
 
-def _relative(fact: Fact) -> str:
-    relation = fact.relation
-    if fact.kind == "PERSON" and relation.form == "noun" and relation.prep == "of":
-        return _TO.get(relation.word, "")
-    if fact.kind == "PERSON" and relation.form == "object" and relation.word == "marry":
-        return "spouse"
-    return ""
+def _question(seed: int, subject: str, name: str, last: Fact) -> str:
+    rows = [f"Who is the {name} of {subject}?", f"Who was the {name} of {subject}?"]
+    if whose := possessive(subject):
+        rows += [f"Who is {whose} {name}?", f"Who was {whose} {name}?"]
+    return rows[seeded(seed, "inference", subject, name, last.value).randrange(len(rows))]

@@ -11,7 +11,7 @@ from random import Random
 
 from masksearch.ramp.chains.records import Fact
 from masksearch.ramp.chains.wording.frames import be, do, frame, is_asked
-from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PAST, PLACES, RELATIVES
+from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PAST, PLACES, RELATIVES, possessive
 
 LONG = 5
 """Number of words of a subject after which a noun's question is always the statement turned round."""
@@ -55,8 +55,14 @@ def _upper(text: str) -> str:
 Wordings = list[str]
 
 
+def _or_whose(rows: Wordings, subject: str, noun: str) -> Wordings:
+    whose = possessive(subject)
+    return [*rows, f"what is {whose} {noun}?"] if whose else rows
+
+
 def _born(fact: Fact, subject: str, noun: str) -> Wordings:
-    return [f"when was {subject} born?", f"what is the date of birth of {subject}?"]
+    rows = [f"when was {subject} born?", f"what is the date of birth of {subject}?"]
+    return _or_whose(rows, subject, "date of birth")
 
 
 def _died(fact: Fact, subject: str, noun: str) -> Wordings:
@@ -64,7 +70,8 @@ def _died(fact: Fact, subject: str, noun: str) -> Wordings:
 
 
 def _nationality(fact: Fact, subject: str, noun: str) -> Wordings:
-    return [f"what nationality {be(fact)} {subject}?", f"what is the nationality of {subject}?"]
+    rows = [f"what nationality {be(fact)} {subject}?", f"what is the nationality of {subject}?"]
+    return _or_whose(rows, subject, "nationality")
 
 
 def _isa(fact: Fact, subject: str, noun: str) -> Wordings:
@@ -88,7 +95,15 @@ def _by(fact: Fact, subject: str, noun: str) -> Wordings:
         rows += [f"which {fact.noun} {past} {subject}?"] if past else []
     if agent and fact.kind == "PERSON":
         rows.append(f"who {be(fact)} the {agent} of {subject}?")
+        if whose := possessive(subject):
+            rows.append(f"who {be(fact)} {whose} {agent}?")
     return rows
+
+
+def _relative(fact: Fact, subject: str, noun: str) -> Wordings:
+    word, whose = fact.relation.word, possessive(subject)
+    rows = [f"who is the {word} of {subject}?", f"who was the {word} of {subject}?"]
+    return [*rows, f"who is {whose} {word}?", f"who was {whose} {word}?"] if whose else rows
 
 
 def _whom(fact: Fact, noun: str) -> str:
@@ -147,6 +162,7 @@ _ASK: dict[str, Callable[[Fact, str, str], Wordings]] = {
     "nationality": _nationality,
     "isa": _isa,
     "number": _number,
+    "relative": _relative,
     "by": _by,
     "passive": _passive,
     "object": _object,

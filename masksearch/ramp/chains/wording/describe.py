@@ -6,7 +6,7 @@ from random import Random
 
 from masksearch.ramp.chains.records import Fact
 from masksearch.ramp.chains.wording.frames import be, frame
-from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PAST, PLACES, RELATIVES
+from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PAST, PLACES, RELATIVES, possessive
 
 
 def describe(fact: Fact, subject: str, noun: str, person: bool, rng: Random) -> str:
@@ -28,8 +28,14 @@ def _phrases(fact: Fact, subject: str, thing: str) -> list[str]:
             past = verb if verb.endswith("ed") else PAST.get(verb, "")
             agent = AGENTS.get(relation.word)
             rows = [f"the {agent} of {subject}"] * 2 if agent else []
+            if agent and (whose := possessive(subject)):
+                rows.append(f"{whose} {agent}")
             who = "who" if fact.kind == "PERSON" else "that"
             return [*rows, f"the {thing} {who} {past} {subject}"] if past else rows
+        case "relative":
+            whose = possessive(subject)
+            rows = [f"the {relation.word} of {subject}"]
+            return [*rows, f"{whose} {relation.word}"] if whose else rows
         case "passive" if relation.prep == "in" and fact.kind in PLACES:
             return [f"the {thing} where {subject} {be(fact)} {verb}"]
         case "passive" | "active":

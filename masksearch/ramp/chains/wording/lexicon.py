@@ -57,9 +57,9 @@ NOUNS = {
 }  # fmt: skip
 """Entity label -> noun for a value of which no more is known."""
 RELATIVES = frozenset(
-    """son daughter brother sister wife husband nephew niece cousin grandson granddaughter widow
-    father mother""".split()  # noqa: SIM905
+    """nephew niece cousin grandson granddaughter""".split()  # noqa: SIM905
 )
+"""Nouns of "X is the NOUN of Y" that are asked for by what X is. Nearer relatives are facts of their own."""
 PLACE_PREPOSITIONS = ("in", "at", "on", "near")
 PREPOSITIONS = ("for", "at", "in", "with", "on", "from", "by", "to", "of", "under", "near")
 """Prepositions whose facts are asked for with a name."""
@@ -68,3 +68,10 @@ PREPOSITIONS = ("for", "at", "in", "with", "on", "from", "by", "to", "of", "unde
 def is_light(word: str, prep: str) -> bool:
     """Whether a verb with a preposition says too little to be asked for."""
     return word in LIGHT and (word, prep) not in LIGHT_BUT
+
+
+def possessive(name: str) -> str:
+    """Returns "Maria's", "Hodges'"; empty for a description, or a name too long to be read so."""
+    if len(name.split()) > 5 or any(word in name.split() for word in ("of", "that", "who", "whose", "which")):
+        return ""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"

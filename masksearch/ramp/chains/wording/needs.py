@@ -22,7 +22,6 @@ _DATES = {
     "premiere": "premiere", "broadcast": "broadcast", "hold": "the event", "create": "creation",
     "launch": "launch", "record": "recording", "bear": "birth", "complete": "completion",
 }  # fmt: skip
-_PARENTS = {"son": "parent", "daughter": "parent"}
 
 
 def need_of(fact: Fact, noun: str) -> str:
@@ -46,9 +45,9 @@ def _named(fact: Fact, noun: str) -> str:
     if relation.form == "noun" and relation.prep == "by" and relation.word in MAKERS:
         return MAKERS[relation.word]
     if relation.form == "noun" and relation.prep == "of" and relation.word in RELATIVES:
-        return _PARENTS.get(relation.word, "relative")
+        return "relative"
+    if relation.form == "relative":
+        return relation.word
     if relation.form == "passive" and relation.prep == "in" and kind in PLACES and relation.word in _PLACES:
         return _PLACES[relation.word].removeprefix("the ")
-    if relation.form == "object" and relation.word == "marry":
-        return "spouse"
     return noun or ("person" if kind == "PERSON" else NOUNS.get(kind, "name"))

@@ -22,6 +22,9 @@ SEAT = fact("noun", "seat", "Knox County", "of", "GPE", "the county seat", "pres
 MEMBERS = fact("number", "have members", "12", kind="NUMBER", tense="present")
 
 
+FATHER = fact("relative", "father", prep="of", shown="father")
+
+
 def questions(one, subject, noun="", person=False):
     return {ask(one, subject, noun, person, random.Random(seed)) for seed in range(200)}
 
@@ -42,8 +45,12 @@ def questions(one, subject, noun="", person=False):
         (LOCATED, "Vinton", "county", False, "In which county is Vinton located?"),
         (SEAT, "Edina", "", False, "Edina is the county seat of which place?"),
         (MEMBERS, "the band X", "", False, "How many members does the band X have?"),
-        (fact("noun", "daughter", prep="of", shown="the daughter", tense="present"), "Ada Ray", "", True,
-         "Whose daughter is Ada Ray?"),
+        (fact("noun", "niece", prep="of", shown="the niece", tense="present"), "Ada Ray", "", True,
+         "Whose niece is Ada Ray?"),
+        (FATHER, "Ada Ray", "", True, "Who is Ada Ray's father?"),
+        (FATHER, "Ada Ray", "", True, "Who was the father of Ada Ray?"),
+        (FATHER, "the director of Heat", "", True, "Who is the father of the director of Heat?"),
+        (DIRECTED, "Heat", "", False, "Who was Heat's director?"),
     ],
 )  # fmt: skip
 def test_questions_read_like_a_persons(one, subject, noun, person, expected):
@@ -83,14 +90,21 @@ def test_statements_have_the_mask_in_the_values_place(one, subject, statement):
             DIRECTED,
             "the film Heat",
             "",
-            {"the director of the film Heat", "the person who directed the film Heat"},
+            {
+                "the director of the film Heat",
+                "the film Heat's director",
+                "the person who directed the film Heat",
+            },
         ),
+        (FATHER, "Ada Ray", "", {"the father of Ada Ray", "Ada Ray's father"}),
+        (FATHER, "the director of Heat", "", {"the father of the director of Heat"}),
         (LOCATED, "Vinton", "county", {"the county where Vinton is located"}),
         (SEAT, "Edina", "county", {"the county of which Edina is the county seat"}),
     ],
 )
 def test_descriptions_do_not_name_their_value(one, subject, noun, expected):
-    found = {describe(one, subject, noun, False, random.Random(seed)) for seed in range(100)}
+    person = one.relation.form == "relative"
+    found = {describe(one, subject, noun, person, random.Random(seed)) for seed in range(100)}
     assert found == expected
 
 
@@ -103,7 +117,8 @@ def test_descriptions_do_not_name_their_value(one, subject, noun, expected):
         (fact("passive", "bear", "Ohio", "in", "GPE", "born"), "", "the place of birth"),
         (fact("object", "attend", "MIT", kind="ORG", shown="attended"), "university", "the university"),
         (MEMBERS, "", "the number of members"),
-        (fact("noun", "son", prep="of", shown="the son"), "", "the parent"),
+        (FATHER, "", "the father"),
+        (fact("noun", "niece", prep="of", shown="the niece"), "", "the relative"),
     ],
 )
 def test_what_a_step_needs(one, noun, need):

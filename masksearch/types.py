@@ -140,7 +140,7 @@ class MaskedTask(Chained):
     doc_id: str
     title: str
     text: str
-    answers: tuple[str, ...] = Field(min_length=1)
+    answers: tuple[str, ...]
     masks: int
     original: str
     passage_id: str = ""
@@ -173,7 +173,7 @@ class Question(Chained):
 
     id: str
     question: str = Field(min_length=1)
-    answers: tuple[str, ...] = Field(min_length=1)
+    answers: tuple[str, ...]
     type: str = ""
     supporting_titles: tuple[str, ...] = ()
     supporting_passages: tuple[str, ...] = ()

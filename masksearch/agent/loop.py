@@ -27,8 +27,9 @@ from masksearch.agent.prompts import (
 )
 from masksearch.agent.protocol import Action, Answer, Invalid, Open, Search, parse_turn, stops
 from masksearch.agent.settings import AgentSettings
+from masksearch.agent.watch import Asked, Showed, Watch, Wrote, ignore
 from masksearch.errors import ModelError, SearchError, UsageError
-from masksearch.llm.base import Policy, Sampling, Session, TokenRecord
+from masksearch.llm.base import Policy, Sampling, Session, StreamingSession, TokenRecord
 from masksearch.llm.native_tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
 from masksearch.search.wrappers.hiding import search_for_task
@@ -63,7 +64,8 @@ class Episode:
 class _Run:
     """The state of one episode."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = ignore) -> None:
+        self.watch = watch
         self.started = time.monotonic()
         self.turns: list[Turn] = []
         self.searches = self.opens = self.corrections = self.model_tokens = self.tool_tokens = 0
@@ -100,6 +102,7 @@ async def run_episode(
     sampling: Sampling,
     episode_id: str = "",
     style: Style = "agent",
+    watch: Watch = ignore,
 ) -> Episode:
     """Runs one episode of a task and returns its trajectory.
 
@@ -108,9 +111,10 @@ async def run_episode(
 
     If the task has `source_hidden`, its searches leave out the task's source article. The trajectory records
     the fingerprint of the searcher without this filter, because the record of the task already says that the
-    source was hidden. `style` is the style of the system prompt.
+    source was hidden. `style` is the style of the system prompt. `watch` is called with each event while
+    the episode runs; a cancelled episode frees its session.
     """
-    run = _Run()
+    run = _Run(watch)
     session: Session | None = None
     try:
         prompt = method_prompt(settings.tools, style)
@@ -141,10 +145,15 @@ async def _converse(
     session: Session, searcher: Searcher, settings: AgentSettings, run: _Run, language: str, style: Style
 ) -> Status:
     """Alternates model turns and tool texts until the episode ends; returns its status."""
+    streams = run.watch is not ignore and isinstance(session, StreamingSession)
+    if isinstance(session, StreamingSession) and streams:
+        session.on_text = lambda text: run.watch(Wrote(text))
     while True:
         budget = min(settings.turn_tokens, settings.max_tokens - run.model_tokens)
         generation = await session.generate(stops(settings.tools), budget)
         run.add("model", generation.text, generation.tokens)
+        if not streams:
+            run.watch(Wrote(generation.text))
         if isinstance(generation, FaultyGeneration):
             # The text of a FaultyGeneration has no valid action and is not parsed; its `fault` says why.
             action: Action = Invalid(generation.fault)
@@ -167,6 +176,7 @@ async def _converse(
             return "too_many_searches"
         else:
             text, hits = await _use(action, searcher, settings, run, language)
+        run.watch(Showed(text, tuple(hits)))
         run.add("tool", text, await session.append(text, hits))
         if run.model_tokens >= settings.max_tokens:
             return "too_long"
@@ -188,7 +198,9 @@ async def _use(
     """
     try:
         if isinstance(action, Open):
+            run.watch(Asked("open", action.title))
             return await _open(action.title, searcher, settings, run, language), []
+        run.watch(Asked("search", action.query))
         run.searches += 1
         hits = await searcher.asearch(action.query, settings.top_k)
         run.retrieved.append(tuple(hit.passage.id for hit in hits))

@@ -15,7 +15,7 @@ from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
 from masksearch.runtime.progress import say
-from masksearch.search.settings import AskSettings
+from masksearch.search.settings import QuerySettings
 from masksearch.serving.settings import ServeSettings
 from masksearch.text.display import printable, printable_lines
 from masksearch.train.settings import RlSettings
@@ -74,7 +74,7 @@ def search_command(arguments: argparse.Namespace) -> None:
     from masksearch.search import describe, open_searcher
     from masksearch.text.terms import highlight
 
-    settings = command_settings(AskSettings, arguments)
+    settings = command_settings(QuerySettings, arguments)
     if arguments.k < 1:
         raise UsageError(f"-k {arguments.k} is too few; ask for at least 1 result.")
     if not arguments.query.strip():

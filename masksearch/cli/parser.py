@@ -33,6 +33,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "rewards": "measure the rewards that attacks earn",
     },
     "search": {
+        "ask": "ask a model a question, and watch it search",
         "search": "query an index, or a search over the network",
         "serve": "answer searches over HTTP as Search-R1's server does, or as an MCP server",
     },
@@ -54,6 +55,7 @@ EXAMPLES = (
     "masksearch run demo                      the whole pipeline on two cores",
     "masksearch index docs/ -o index          an index of your documents",
     'masksearch search index "a few words"    what the model would read',
+    'masksearch ask runs/demo "a question"    the model searches and answers',
 )
 
 

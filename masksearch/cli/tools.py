@@ -15,7 +15,7 @@ INDEX_HELP = "an index folder, a stage or run that made one, http://HOST:PORT, w
 def add_search(parser: Parser) -> None:
     """`masksearch search`."""
     from masksearch.cli.commands import search_command
-    from masksearch.search.settings import AskSettings
+    from masksearch.search.settings import QuerySettings
 
     parser.add_argument("index", metavar="INDEX", help=INDEX_HELP)
     parser.add_argument("query", metavar="QUERY", help="words to search for, in quotes")
@@ -26,7 +26,23 @@ def add_search(parser: Parser) -> None:
         help="print one JSON object, with everything that the ranking depends on",
     )
     parser.examples = ('masksearch search runs/demo/stages/index "capital of Italy" -k 3',)
-    _add_settings(parser, AskSettings, search_command)
+    _add_settings(parser, QuerySettings, search_command)
+
+
+def add_ask(parser: Parser) -> None:
+    """`masksearch ask`."""
+    from masksearch.asking.settings import AskSettings
+    from masksearch.cli.ask import ask_command
+
+    parser.add_argument("index", metavar="INDEX", help=INDEX_HELP)
+    parser.add_argument(
+        "question", metavar="QUESTION", nargs="?", help="the question, in quotes; without one, type them"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object: answer, sources, trajectory"
+    )
+    parser.examples = ('masksearch ask runs/demo "Who directed the film Heat?"',)
+    _add_settings(parser, AskSettings, ask_command)
 
 
 def add_serve(parser: Parser) -> None:

@@ -152,23 +152,11 @@ def load_searcher(settings: EvalSettings, tasks: Sequence[Task]) -> Searcher | N
 
 def load_policy(settings: EvalSettings) -> Policy:
     """Opens the model: an endpoint, or a checkpoint in this process."""
-    if settings.model.startswith(ENDPOINTS):
-        name = settings.model.partition(":")[2]
-        if style(settings) == "agent-tools":
-            from masksearch.llm.native_tools import ToolsPolicy
+    from masksearch.llm.opening import open_policy
 
-            return ToolsPolicy(name, settings.llm)
-        from masksearch.llm.endpoint import EndpointPolicy
-
-        return EndpointPolicy(name, settings.llm)
-    from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
-    from masksearch.llm.decoder.local_policy import LocalPolicy
-    from masksearch.llm.device import find_dtype
-
-    model, tokenizer = load_checkpoint(settings.model, find_dtype(settings.dtype))
-    return LocalPolicy(
-        model, tokenizer, checkpoint_name(settings.model), settings.decode_slots, settings.agent.max_length
-    )
+    native = style(settings) == "agent-tools"
+    model = settings.model if native else settings.model.replace("openai-tools:", "openai:", 1)
+    return open_policy(model, settings.llm, settings.dtype, settings.decode_slots, settings.agent.max_length)
 
 
 def make_job(policy: Policy, searcher: Searcher | None, settings: EvalSettings) -> Job:

@@ -9,9 +9,9 @@ scripted teacher.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, TypedDict
+from typing import Literal, Protocol, TypedDict, runtime_checkable
 
 from masksearch.types import Hit
 
@@ -79,6 +79,14 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Frees the resources of the session."""
+
+
+@runtime_checkable
+class StreamingSession(Session, Protocol):
+    """A session that can show its text while it writes it."""
+
+    on_text: Callable[[str], None] | None
+    """Called with each piece of a stretch, in order; the pieces together are the stretch's text."""
 
 
 class Policy(Protocol):

@@ -73,6 +73,22 @@ def product_of(field: str, value: str) -> str:
     return value
 
 
+def model_beside(index: str) -> str:
+    """Returns the model that the run of an index trained last; without a trained one, the run's model.
+
+    Raises UsageError if the index belongs to no run, or to a run without a finished model.
+    """
+    for run in Path(index).absolute().parents:
+        if (run / "run.json").is_file() and (run / STAGES_FOLDER).is_dir():
+            fitting = _fitting("model", run)
+            trained = [folder for folder in fitting if _kind(folder) != "model"]
+            if not fitting:
+                raise UsageError(f"No stage of the run {run} has made a model yet; name one with --model.")
+            chosen = (trained or fitting)[-1]
+            return str(_product(chosen, _kind(chosen)))
+    raise UsageError(f"{index} belongs to no run, so name the model that answers with --model.")
+
+
 def with_products(settings: S) -> S:
     """Returns the settings with `product_of` of every reference and of a model's source.
 

@@ -16,7 +16,7 @@ from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES
 from masksearch.runtime.settings import Settings, field_text, reference_fields
 from masksearch.scoring.settings import RewardAuditSettings
-from masksearch.search.settings import AskSettings
+from masksearch.search.settings import QuerySettings
 from masksearch.serving.settings import ServeSettings
 
 HEAD = """# Settings
@@ -27,7 +27,7 @@ settings of a nested table are written `agent.top_k` and `--agent.top-k`. `masks
 schema of recipes for editors.
 """
 OTHERS: dict[str, type[Settings]] = {
-    "search": AskSettings,
+    "search": QuerySettings,
     "serve": ServeSettings,
     "export": ExportSettings,
     "rewards audit": RewardAuditSettings,

@@ -119,7 +119,7 @@ class SearchSettings(Settings):
     used."""
 
 
-class AskSettings(Settings):
+class QuerySettings(Settings):
     """Searches an index, or a search service on the network."""
 
     basic = ("search.rerank", "search.cache", "search.timeout")

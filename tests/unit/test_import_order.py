@@ -26,6 +26,7 @@ ROOMS = [
     "train",
     "evaluation",
     "evolve",
+    "asking",
     "report",
     "serving",
     "interop",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from masksearch.llm.base import Message, Sampling
 from masksearch.llm.decoder.engine import Engine, Stream
-from masksearch.llm.token_session import Ending, TokenPolicy, TokenSession, Written, encode_prompt, end_tokens
+from masksearch.llm.token_session import (
+    Ending,
+    TokenPolicy,
+    TokenSession,
+    Written,
+    decode,
+    encode_prompt,
+    end_tokens,
+)
 from masksearch.types import Hit
 
 
@@ -28,6 +36,24 @@ class LocalPolicy(TokenPolicy):
         return LocalSession(self, stream, prompt, sampling)
 
 
+class Pieces:
+    """Passes on the text of a growing list of tokens piece by piece.
+
+    A character may take several tokens, so a piece that ends in the middle of one waits for the next token.
+    """
+
+    def __init__(self, tokenizer: Any, show: Callable[[str], None]) -> None:
+        self._tokenizer, self._show = tokenizer, show
+        self._shown = ""
+
+    def show(self, ids: Sequence[int], whole: bool = False) -> None:
+        """Passes on what is new; with `whole`, also the half of a character."""
+        text = decode(self._tokenizer, ids)
+        if (whole or not text.endswith("\ufffd")) and len(text) > len(self._shown):
+            self._show(text[len(self._shown) :])
+            self._shown = text
+
+
 class LocalSession(TokenSession):
     """A session whose keys and values are in one slot of the engine."""
 
@@ -36,21 +62,27 @@ class LocalSession(TokenSession):
     def __init__(self, policy: LocalPolicy, stream: Stream, prompt: list[int], sampling: Sampling) -> None:
         super().__init__(policy, prompt, sampling)
         self.stream = stream
+        self.on_text: Callable[[str], None] | None = None
 
     async def write(self, limit: int, stop: Sequence[str]) -> Written:
         """Samples tokens one by one. After each token, tests whether the text ends there
         (`TokenPolicy.ended`)."""
         ids: list[int] = []
         finish: Ending | None = None
+        pieces = Pieces(self.policy.tokenizer, self.on_text) if self.on_text is not None else None
 
         def accept(token: int) -> bool:
             nonlocal finish
             ids.append(token)
             finish = self.policy.ended(ids, stop)
+            if pieces is not None:
+                pieces.show(ids, finish is not None)
             return finish is not None
 
         # written, logprobs: (tokens,) each
         written, logprobs = await self.policy.engine.generate(self.stream, limit, accept)
+        if pieces is not None:
+            pieces.show(written, whole=True)
         return written, logprobs, finish
 
     async def append(self, text: str, hits: Sequence[Hit] = ()) -> int:

@@ -1,0 +1,33 @@
+"""Opens a model by its name: a checkpoint in this process, or a model at an endpoint."""
+
+from __future__ import annotations
+
+from masksearch.llm.base import Policy
+from masksearch.llm.settings import ENDPOINTS
+
+
+def open_policy(
+    model: str, url: str = "", dtype: str = "auto", slots: int = 48, max_length: int = 1024
+) -> Policy:
+    """Opens a model.
+
+    `model` is a checkpoint folder, `openai:NAME` for a model at the endpoint `url`, or `openai-tools:NAME`
+    for such a model with native tool calls. `dtype`, `slots` (sequences decoded at the same time) and
+    `max_length` (tokens of an episode) hold for a checkpoint alone. Raises ModelError, UsageError and
+    MissingExtraError.
+    """
+    if model.startswith(ENDPOINTS):
+        name = model.partition(":")[2]
+        if model.startswith("openai-tools:"):
+            from masksearch.llm.native_tools import ToolsPolicy
+
+            return ToolsPolicy(name, url)
+        from masksearch.llm.endpoint import EndpointPolicy
+
+        return EndpointPolicy(name, url)
+    from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
+    from masksearch.llm.decoder.local_policy import LocalPolicy
+    from masksearch.llm.device import find_dtype
+
+    loaded, tokenizer = load_checkpoint(model, find_dtype(dtype))
+    return LocalPolicy(loaded, tokenizer, checkpoint_name(model), slots, max_length)

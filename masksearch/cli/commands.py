@@ -1,4 +1,4 @@
-"""Commands that are not stages: search, serve, export, stats, verl, schema."""
+"""Commands that are not stages: ask, search, serve, export, stats, verl, schema."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import json
 import sys
 from pathlib import Path
 
+from masksearch.asking.settings import AskSettings
 from masksearch.cli.flags import command_settings, named_index
 from masksearch.errors import UsageError
-from masksearch.recipe.products import product_of
+from masksearch.recipe.products import model_beside, product_of
 from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
@@ -67,6 +68,25 @@ def stats_command(arguments: argparse.Namespace) -> None:
         print(json.dumps(stats, ensure_ascii=False, indent=1))
     else:
         print(printable_lines(render(stats)))
+
+
+def ask_command(arguments: argparse.Namespace) -> None:
+    """`masksearch ask`: asks the question of the command line; without one, those that are typed."""
+    settings = command_settings(AskSettings, arguments)
+    index = named_index(arguments.index)
+    if not settings.model:
+        settings = settings.model_copy(update={"model": model_beside(index)})
+    if arguments.json and arguments.question is None:
+        raise UsageError("--json prints the answer to one question, so it needs the question.")
+    with naming_extras("This command"):
+        from masksearch.asking import open_agent
+        from masksearch.asking.command import ask_at_prompt, ask_once
+
+        agent = open_agent(index, settings)
+        if arguments.question is None:
+            ask_at_prompt(agent)
+        else:
+            ask_once(agent, arguments.question, arguments.json)
 
 
 def search_command(arguments: argparse.Namespace) -> None:

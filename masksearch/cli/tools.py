@@ -32,7 +32,7 @@ def add_search(parser: Parser) -> None:
 def add_ask(parser: Parser) -> None:
     """`masksearch ask`."""
     from masksearch.asking.settings import AskSettings
-    from masksearch.cli.ask import ask_command
+    from masksearch.cli.commands import ask_command
 
     parser.add_argument("index", metavar="INDEX", help=INDEX_HELP)
     parser.add_argument(

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from masksearch.asking.settings import AskSettings
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES
@@ -27,6 +28,7 @@ settings of a nested table are written `agent.top_k` and `--agent.top-k`. `masks
 schema of recipes for editors.
 """
 OTHERS: dict[str, type[Settings]] = {
+    "ask": AskSettings,
     "search": QuerySettings,
     "serve": ServeSettings,
     "export": ExportSettings,

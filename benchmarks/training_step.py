@@ -10,7 +10,7 @@ rows, the logging, and everything else that the trainer does. The first step is 
 after which the trainer saves its state. Processor time is that of all threads; beside other work it is the
 fairer measure, with OMP_WAIT_POLICY=PASSIVE, so that waiting threads take none.
 
-The trainer computes the tokens that all rows of a batch start with only once (llm/shared_prefix.py); with
+The trainer computes the tokens that all rows of a batch start with only once (train/shared_prefix.py); with
 `--whole` it computes them for each row, as the loop does.
 
 `--parts` also shows where the seconds of the trainer's step go. `--operators` adds torch's profile of one

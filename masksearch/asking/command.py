@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 
@@ -10,16 +9,17 @@ from masksearch.asking.agent import Agent
 from masksearch.asking.history import lines_typed
 from masksearch.asking.show import Printer
 from masksearch.errors import UsageError
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.progress import say
 
 
 def ask_once(agent: Agent, question: str, as_json: bool = False) -> None:
     """Prints the episode of a question as it happens, then the answer; or one JSON object at its end."""
     if as_json:
-        print(json.dumps(asyncio.run(agent.ask(question)).to_json(), ensure_ascii=False))
+        print(json.dumps(run_coroutine(agent.ask(question)).to_json(), ensure_ascii=False))
         return
     printer = Printer()
-    printer.reply(asyncio.run(agent.ask(question, printer)))
+    printer.reply(run_coroutine(agent.ask(question, printer)))
 
 
 def ask_at_prompt(agent: Agent) -> None:

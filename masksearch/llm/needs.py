@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import json
 import math
@@ -14,6 +13,7 @@ from typing import Any
 
 from masksearch.llm.base import Message, Sampling
 from masksearch.llm.settings import DEFAULT_MODEL, ENDPOINTS, ModelSettings
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.needs import Broken, Fault, Made, Need
 from masksearch.runtime.needs.hub import HubName, cached
 from masksearch.runtime.needs.network import TRIAL_TIMEOUT, unreachable
@@ -60,7 +60,7 @@ class Endpoint:
             )
         if not installed("openai"):
             return ()  # a need of its own reports the package
-        return asyncio.run(self._tried())
+        return run_coroutine(self._tried())
 
     async def _tried(self) -> Sequence[Fault]:
         from masksearch.llm.endpoint import EndpointError, EndpointPolicy, request

@@ -16,7 +16,7 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
-from masksearch.llm.shared_prefix import SHORTEST, can_share, hidden_states, shared_length
+from masksearch.train.shared_prefix import SHORTEST, can_share, hidden_states, shared_length
 
 CHUNK = 1024
 """Maximum number of positions whose logits are in memory at a time."""
@@ -66,7 +66,7 @@ def score_all(
 def last_hidden(model: Any, args: Any, kwargs: dict[str, Any], labels: torch.Tensor) -> torch.Tensor:
     """Returns the last hidden states (batch, length, width) of a base model.
 
-    They are 0 at the start that all rows share, if it is computed only once (llm/shared_prefix.py).
+    They are 0 at the start that all rows share, if it is computed only once (train/shared_prefix.py).
     """
     if not args and can_share(model, kwargs):
         shared = shared_length(kwargs["input_ids"], kwargs["attention_mask"], labels)

@@ -124,7 +124,7 @@ class DapoTrainer(GRPOTrainer):  # type: ignore[misc]
 
         TRL pads prompts at the left and completions at the right. Here the rows move to the left.
         This saves columns of padding, and all rows then start with the same system message, which a CPU
-        computes once (llm/shared_prefix.py).
+        computes once (train/shared_prefix.py).
         """
         (rows, width), kept = input_ids.shape, wanted.shape[1]
         labels = torch.full_like(input_ids, -100)  # (rows, P + T)

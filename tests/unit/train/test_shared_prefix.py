@@ -5,7 +5,7 @@ import types
 import pytest
 import torch
 
-from masksearch.llm.shared_prefix import can_share, shared_length
+from masksearch.train.shared_prefix import can_share, shared_length
 
 
 def lengths(ids, attention=None, labels=None):

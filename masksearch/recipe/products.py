@@ -180,9 +180,18 @@ def _of_run(field: str, value: str, run: Path) -> str:
     wanted = WORDS.get(field, "a checkpoint")
     if not fitting:
         raise UsageError(f"{value} is a run, in which no finished stage makes {wanted}.")
+    if field == "index" and len(fitting) > 1:
+        fitting = [folder for folder in fitting if folder.name in _indexes_of_tasks(run)] or fitting
     if len(fitting) > 1:
         raise UsageError(f"{value} is a run with several stages that make {wanted}; take {_choice(fitting)}.")
     return str(_product(fitting[0], _kind(fitting[0])))
+
+
+def _indexes_of_tasks(run: Path) -> set[str]:
+    """Returns the names of the index stages from which a run made its tasks; the others serve evaluations."""
+    stages = read_mark(run / "recipe.json").get("stages")
+    rows = stages.values() if isinstance(stages, dict) else ()
+    return {str(row.get("index")) for row in rows if isinstance(row, dict) and row.get("kind") == "mask"}
 
 
 def _choice(folders: Sequence[Path]) -> str:

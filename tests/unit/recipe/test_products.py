@@ -10,7 +10,7 @@ import pytest
 from masksearch.errors import UsageError
 from masksearch.evaluation.settings import CompareSettings, EvalSettings
 from masksearch.llm.settings import ModelSettings
-from masksearch.recipe.products import product_of, with_products
+from masksearch.recipe.products import model_beside, product_of, with_products
 from masksearch.recipe.stages import STAGES
 from masksearch.recipe.validate import Fault
 
@@ -125,3 +125,32 @@ def test_settings_of_every_shape(run: Path) -> None:
     with pytest.raises(Fault) as caught:
         with_products(EvalSettings(questions="q", model="runs/demo/stages/index"))
     assert caught.value.key == ("model",)
+
+
+def test_of_several_indexes_a_run_stands_for_that_of_its_tasks(run: Path) -> None:
+    make(run, "hotpot-index", "index")
+    with pytest.raises(UsageError, match="several stages that make an index"):
+        product_of("index", "runs/demo")
+    stages = {
+        "tasks": {"kind": "mask", "index": "index"},
+        "before": {"kind": "eval", "index": "hotpot-index"},
+    }
+    (run / "recipe.json").write_text(json.dumps({"stages": stages}))
+    assert product_of("index", "runs/demo") == "runs/demo/stages/index/index"
+
+
+def test_the_model_beside_an_index_is_the_one_trained_last(run: Path) -> None:
+    index = "runs/demo/stages/index/index"
+    assert Path(model_beside(index)).relative_to(Path.cwd()) == Path("runs/demo/stages/sft/checkpoint")
+    make(run, "rl-2", "rl")
+    assert Path(model_beside(index)).parent.name == "rl-2"
+
+
+def test_without_a_trained_model_the_base_answers(run: Path) -> None:
+    (run / "stages" / "sft" / "done.json").unlink()
+    assert Path(model_beside("runs/demo/stages/index/index")).parent.name == "base"
+
+
+def test_an_index_of_no_run_needs_a_model(run: Path) -> None:
+    with pytest.raises(UsageError, match="--model"):
+        model_beside("elsewhere/index")

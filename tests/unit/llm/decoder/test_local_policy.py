@@ -204,3 +204,45 @@ def test_prompts_with_and_without_a_chat_template(tiny_tokenizer):
     assert set(with_template) & set(tiny_tokenizer.all_special_ids)
     plain = make_tiny_tokenizer(chat_template=None)
     assert plain.decode(encode_prompt(plain, MESSAGES)) == "You find things out.\n\nWho?\n\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think>a > b</think>\n<search>radium</search>", "<think>café, naïve, 東京</think><answer>é</answer>"],
+)
+def test_pieces_of_a_stretch_make_its_text(policy, text):
+    dictate(policy, ids_of(policy, text) + ids_of(policy, " and more"))
+    pieces = []
+
+    async def work(session):
+        session.on_text = pieces.append
+        return await session.generate(STOPS, 200)
+
+    _, generation = talk(policy, work)
+    assert "".join(pieces) == generation.text == text
+    assert len(pieces) > 3
+    assert "\ufffd" not in "".join(pieces)
+
+
+def test_a_cancelled_episode_frees_its_slot(policy):
+    async def run():
+        sessions = [await policy.open(MESSAGES, Sampling(seed=number)) for number in range(4)]
+
+        async def one(session):
+            try:
+                return await session.generate((), 400)
+            finally:
+                session.close()
+
+        jobs = [asyncio.create_task(one(session)) for session in sessions]
+        waiting = asyncio.create_task(policy.open(MESSAGES, Sampling()))
+        await asyncio.sleep(0.05)
+        jobs[0].cancel()
+        late = await asyncio.wait_for(waiting, 60)
+        for job in jobs[1:]:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        late.close()
+        return policy.engine.running
+
+    assert asyncio.run(run()) == {}

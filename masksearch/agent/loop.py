@@ -32,6 +32,7 @@ from masksearch.errors import ModelError, SearchError, UsageError
 from masksearch.llm.base import Policy, Sampling, Session, StreamingSession, TokenRecord
 from masksearch.llm.native_tools import FaultyGeneration
 from masksearch.protocols import PageReader, Searcher
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.text.thoughts import without_thoughts
 from masksearch.types import (
@@ -347,7 +348,7 @@ def run_all(
 
         return list(await asyncio.gather(*map(one, list(jobs))))
 
-    return asyncio.run(gather())
+    return run_coroutine(gather())
 
 
 def roll_out(

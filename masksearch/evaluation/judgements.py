@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from masksearch.errors import ModelError
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.progress import Progress
 from masksearch.scoring.grounding import texts_shown
 from masksearch.scoring.judge import Item, Judge, Mode, Verdict, item_of, verdict_columns
@@ -85,7 +85,7 @@ def _judge(mode: Mode, items: Sequence[Item], settings: JudgeSettings, work: Pat
         retries=settings.retries,
     )
     with Progress(f"judge {mode}", len(items), "answers") as progress:
-        verdicts = asyncio.run(judge.judge(items, progress.step))
+        verdicts = run_coroutine(judge.judge(items, progress.step))
     _check_missing(mode, verdicts, settings)
     return verdicts
 

@@ -35,6 +35,7 @@ from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.masking.strategies import load_likelihood, titled
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Failure
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.scoring.fills import paragraph_fills, parse_fills
 from masksearch.scoring.metrics import normalise, score_answer
 from masksearch.text.words import has_sequence
@@ -143,7 +144,7 @@ class EndpointGuesser:
 
     def check(self, tasks: Sequence[MaskedTask]) -> list[Verdict | Failure]:
         """Checks tasks (see `Guesser.check`)."""
-        return asyncio.run(self._check(tasks)) if tasks else []
+        return run_coroutine(self._check(tasks)) if tasks else []
 
     def _policy(self) -> EndpointPolicy:
         from masksearch.llm.endpoint import EndpointPolicy

@@ -5,10 +5,10 @@ An answer whose verdict is missing stays open, so a later call asks for it again
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.scoring.judge import Judge, Verdict, item_of
 from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Trajectory, task_from_json
@@ -42,4 +42,4 @@ def ask_judge(judge: Judge, trajectories: Sequence[Trajectory]) -> list[Verdict]
     Raises ModelError if the endpoint refuses the key or does not know the model.
     """
     items = [item_of(task_from_json(trajectory.task), trajectory.answer) for trajectory in trajectories]
-    return asyncio.run(judge.judge(items)) if items else []
+    return run_coroutine(judge.judge(items)) if items else []

@@ -22,6 +22,7 @@ from typing import Any
 
 from masksearch.errors import MaskSearchError
 from masksearch.llm.cost import Budget
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.workers import connected_workers, worker_died
 from masksearch.synthesis.agents.scheduler import Outcome, Row, at_a_time, opened, spent_of, teach_all
 from masksearch.synthesis.settings import SynthesizeSettings
@@ -191,8 +192,7 @@ def _run_fast(main: Callable[[], Coroutine[Any, Any, str]]) -> str:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     loop = importlib.import_module("uvloop").new_event_loop if importlib.util.find_spec("uvloop") else None
-    with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(main())
+    return run_coroutine(main(), loop)
 
 
 def _work(connection: Connection, settings: SynthesizeSettings) -> None:

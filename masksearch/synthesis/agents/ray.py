@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import ceil
@@ -10,6 +9,7 @@ from typing import Any
 
 from masksearch.errors import MaskSearchError, ModelError
 from masksearch.llm.cost import Budget, Spent
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.ray_cluster import import_ray, map_rows, ray_cluster
 from masksearch.synthesis.agents.roles import share
 from masksearch.synthesis.agents.scheduler import OUTAGE, Outcome, Row, opened, spent_of, teach_all
@@ -107,7 +107,7 @@ class _Worker:
         if not import_ray().get(self.meter.goes_on.remote()):
             return []
         tasks = [task_from_json(value) for value in _unpacked(row["batch"])["tasks"]]
-        return [{"outcome": _packed(outcome)} for outcome in asyncio.run(self._teach(tasks))]
+        return [{"outcome": _packed(outcome)} for outcome in run_coroutine(self._teach(tasks))]
 
     async def _teach(self, tasks: Sequence[Task]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = []

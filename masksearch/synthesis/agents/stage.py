@@ -7,7 +7,6 @@ WORK/rejects.jsonl    the rejected tasks, each with its reason and all requests 
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 from masksearch.errors import DataError
 from masksearch.llm.cost import Budget
 from masksearch.protocols import Searcher
+from masksearch.runtime.coroutines import run_coroutine
 from masksearch.runtime.files import write_json, write_json_lines
 from masksearch.runtime.progress import Progress, say
 from masksearch.runtime.records import read_tasks
@@ -106,7 +106,7 @@ def _work(tasks: Sequence[Task], settings: SynthesizeSettings, log: Log, searche
         elif settings.workers > 1:
             stopped = teach_in_processes(left, settings, budget, on_done)
         else:
-            stopped = asyncio.run(_locally(left, settings, budget, on_done, searcher))
+            stopped = run_coroutine(_locally(left, settings, budget, on_done, searcher))
     if stopped:
         say(f"Tasks are left: {stopped}")
     return stopped

@@ -140,7 +140,7 @@ class MaskedTask(Chained):
     doc_id: str
     title: str
     text: str
-    answers: tuple[str, ...]
+    answers: tuple[str, ...] = Field(min_length=1)
     masks: int
     original: str
     passage_id: str = ""
@@ -174,6 +174,8 @@ class Question(Chained):
     id: str
     question: str = Field(min_length=1)
     answers: tuple[str, ...]
+    """Gold answers. Empty for a question that is only asked: `ask`, and `eval` without scores. Files that are
+    trained or scored on must have them."""
     type: str = ""
     supporting_titles: tuple[str, ...] = ()
     supporting_passages: tuple[str, ...] = ()
@@ -281,6 +283,15 @@ class Results(Record):
     provenance: dict[str, Any] = {}
     """Everything needed to repeat the evaluation: hashes of prompts, questions and checkpoint, decoding,
     package versions."""
+    scored: bool = True
+    """Whether the questions have gold answers. Without them there are no scores."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the results as plain JSON values; `scored` is left out where it is true."""
+        data = super().to_json()
+        if self.scored:
+            del data["scored"]
+        return data
 
 
 def source_titles(task: Task) -> frozenset[str]:

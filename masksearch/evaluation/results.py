@@ -27,8 +27,11 @@ REQUIRED = ("recall", "f1", "em")
 """Metrics that every results file must have, overall and for each question."""
 SCORES = ("recall", "precision", "f1", "em", "valid")
 """Columns that every row of a question must have, so that `summarise` can average them."""
+UNSCORED = ("valid", "answered")
+"""Columns that every row of a question without gold answers must have, in place of SCORES."""
 AVERAGED = (
     *SCORES,
+    "answered",
     "cover_em",
     "free_recall",
     "answer_tokens",
@@ -51,7 +54,7 @@ WHERE_KNOWN = (
 )
 """Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
 `n_NAME` is the number of these rows."""
-WITH_INTERVALS = (*SCORES, "cover_em", *WHERE_KNOWN)
+WITH_INTERVALS = (*SCORES, "answered", "cover_em", *WHERE_KNOWN)
 """Columns whose means get an interval. The scores of `_subset_scores` also get an interval."""
 BY_KIND = ("f1", "em")
 """Scores that are also averaged over the questions of each kind of answer."""
@@ -70,6 +73,7 @@ def summarise(
     bootstrap: int,
     seed: int,
     provenance: dict[str, Any] | None = None,
+    scored: bool = True,
 ) -> Results:
     """Returns the results of one evaluation: means over the rows, with 95% intervals.
 
@@ -81,6 +85,8 @@ def summarise(
     - `total_tokens`, the mean of prompt (where counted) + model + tool tokens,
     - the scores of `_subset_scores` and the shares of `_shares`, if the rows have the columns for them.
 
+    `scored` is false for questions without gold answers: their results have UNSCORED in place of SCORES.
+
     Raises DataError without rows, ValueError if a row lacks a score.
     """
     if not rows:
@@ -88,7 +94,7 @@ def summarise(
             f"No question of the suite '{suite}' was evaluated, so there is nothing to summarise."
         )
     for row in rows:
-        missing = [key for key in ("id", *SCORES) if key not in row]
+        missing = [key for key in ("id", *(SCORES if scored else UNSCORED)) if key not in row]
         if missing:
             raise ValueError(f"row {row.get('id')!r} lacks {', '.join(missing)}")
     columns = _columns(rows)
@@ -112,6 +118,7 @@ def summarise(
         settings=settings,
         failures=count_failures(rows) if all("failure" in row for row in rows) else {},
         provenance=provenance or {},
+        scored=scored,
     )
 
 
@@ -256,6 +263,8 @@ def _check_rows(results: Results, path: Path) -> None:
         raise FormatError(f"{path} has n = {results.n}, but holds {len(ids)} questions.")
     if None in ids or len(set(ids)) != len(ids):
         raise FormatError(f"{path} holds a question without an id, or two with the same id.")
+    if not results.scored:
+        return
     absent = [name for name in REQUIRED if name not in results.metrics]
     if absent:
         raise FormatError(f"{path} lacks the metric '{absent[0]}'.")

@@ -44,20 +44,26 @@ def row(
     `seconds` is the episode's wall time; `judged` has the judge's columns from `judgements.judge_all`. The
     column `free_recall` is the recall of the gold answer in everything that the model wrote, inside and
     outside tags. If the other scores are 0, a high `free_recall` shows that the model knew the answer but
-    did not write it in the required form.
+    did not write it in the required form. The row of a question without gold answers has no scores and no
+    column that is computed from a gold answer.
     """
     task = task_from_json(trajectory.task)
     form = settings.agent.answer_form
     # Tags become spaces, because normalising drops only their brackets ("<answer>Paris" -> "answerparis").
     written = CONTROL.sub(" ", " ".join(turn.text for turn in trajectory.turns if turn.role == "model"))
+    gold: dict[str, Any] = {}
+    if task.answers:
+        gold = {
+            "answers": list(task.answers),
+            **trajectory.scores,
+            "cover_em": int(covers_task(trajectory.answer, task, form)),
+            "free_recall": free_recall(written, task),
+        }
     found: dict[str, Any] = {
         "id": trajectory.id,
         "prediction": trajectory.answer,
-        "answers": list(task.answers),
-        **trajectory.scores,
-        "cover_em": int(covers_task(trajectory.answer, task, form)),
+        **gold,
         "valid": int(_is_valid(trajectory, settings)),
-        "free_recall": free_recall(written, task),
         "answer_tokens": answer_tokens(trajectory.answer, task, form),
         "status": trajectory.status,
         "failed_searches": len(trajectory.search_errors),
@@ -68,6 +74,8 @@ def row(
         **(_of_masks(task) if isinstance(task, MaskedTask) else _of_question(task, trajectory.answer)),
         **(judged or {}),
     }
+    if not task.answers:
+        return found
     return {**found, "failure": failure(found, trajectory, task, settings.search.noise.fail > 0)}
 
 
@@ -115,6 +123,8 @@ def _of_masks(task: MaskedTask) -> dict[str, Any]:
 
 
 def _of_question(task: Question, prediction: str) -> dict[str, Any]:
+    if not task.answers:
+        return {"type": task.type, "answered": int(prediction.strip() != "")}
     kind = answer_kind(task)
     values: dict[str, Any] = {"type": task.type, "answer_kind": kind, "guessable": int(kind != "open")}
     values["said_yes_no"] = int(normalise(prediction) in CLOSED_ANSWERS)

@@ -2,7 +2,7 @@
 
     masksearch eval questions.jsonl --index index --model rl -o results.json
 
-The methods are
+Questions without gold answers are asked too: the results file then has costs and no scores. The methods are
 
     agent            the agent loop, with the prompt of training
     agent-prompted   the agent loop, with the protocol explained in the prompt
@@ -40,7 +40,7 @@ from masksearch.runtime.progress import Progress
 from masksearch.runtime.records import read_tasks
 from masksearch.scoring.metrics import score_task
 from masksearch.search.wrappers.hiding import WithoutGold
-from masksearch.types import MaskedTask, Question, Task, Trajectory, source_titles
+from masksearch.types import MaskedTask, Question, Results, Task, Trajectory, source_titles
 
 EPISODES = "episodes.jsonl"
 """Name of the log of finished trajectories in the stage's folder; deleted when the results are written."""
@@ -54,7 +54,10 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     Raises DataError if an article of the tasks also occurs in a training file, UsageError for inconsistent
     settings, ModelError or SearchError if more than the share `allow_failed` of the questions failed.
     """
-    suite, tasks = load_tasks(settings)
+    suite, tasks = load_tasks(settings, unanswered=True)
+    answered = has_answers(tasks)
+    if not answered:
+        check_unanswered(settings)
     check_not_trained_on(tasks, settings.not_trained_on)
     check_judge(settings.judge)
     searcher = load_searcher(settings, tasks)
@@ -77,23 +80,47 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         bootstrap=settings.bootstrap,
         seed=settings.seed,
         provenance=provenance(settings, tasks, number_format, policy),
+        scored=answered,
     )
     save(results, output)
     (work / EPISODES).unlink(missing_ok=True)
+    return {"text": summary_text(results), "n": results.n, "metrics": results.metrics}
+
+
+def summary_text(results: Results) -> str:
+    """Returns the line that is printed at the end of an evaluation."""
     metrics = results.metrics
-    return {
-        "text": f"{suite}, {settings.method}: F1 {with_interval(metrics['f1'], results.intervals['f1'])}, "
+    if not results.scored:
+        return (
+            f"{results.suite}, {results.method}: no scores, because the questions have no answers; "
+            f"{percent(metrics['answered'])}% answered, {metrics['searches']:.1f} searches and "
+            f"{metrics['total_tokens']:,.0f} tokens a question, n = {results.n}"
+        )
+    return (
+        f"{results.suite}, {results.method}: F1 {with_interval(metrics['f1'], results.intervals['f1'])}, "
         f"EM {percent(metrics['em'])}, recall {percent(metrics['recall'])}, "
-        f"valid {percent(metrics['valid'])} (%), n = {results.n}",
-        "n": results.n,
-        "metrics": metrics,
-    }
+        f"valid {percent(metrics['valid'])} (%), n = {results.n}"
+    )
 
 
-def load_tasks(settings: EvalSettings) -> tuple[str, list[Task]]:
+def load_tasks(settings: EvalSettings, unanswered: bool = False) -> tuple[str, list[Task]]:
     """Returns the suite's name in tables, and the first `limit` tasks (see `tasks.load_tasks`)."""
-    name, tasks = load_suite(settings.questions, settings.suite)
+    name, tasks = load_suite(settings.questions, settings.suite, unanswered)
     return name, tasks[: settings.limit]
+
+
+def has_answers(tasks: Sequence[Task]) -> bool:
+    """Whether the tasks have gold answers. A file has them for all of its tasks or for none."""
+    return all(task.answers for task in tasks)
+
+
+def check_unanswered(settings: EvalSettings) -> None:
+    """Raises UsageError for a setting that needs gold answers."""
+    if settings.judge.url:
+        raise UsageError(
+            f"The questions of {settings.questions} have no answers that a judge could compare with; "
+            "leave judge.url out, or add the answers."
+        )
 
 
 def with_number_format(settings: EvalSettings, work: Path) -> tuple[EvalSettings, dict[str, Any]]:
@@ -282,10 +309,12 @@ def is_failed(row: dict[str, Any], settings: EvalSettings) -> bool:
 
 
 def scored(episode: Episode, task: Task, settings: EvalSettings) -> dict[str, Any]:
-    """Returns an episode's trajectory as a JSON object, with its scores and its wall time in seconds."""
+    """Returns an episode's trajectory as a JSON object, with its scores and its wall time in seconds.
+
+    Without gold answers there are no scores."""
     trajectory = episode.trajectory
-    score = score_task(trajectory.answer, task, settings.agent.answer_form)
+    scores = score_task(trajectory.answer, task, settings.agent.answer_form).to_json() if task.answers else {}
     return {
-        **trajectory.model_copy(update={"scores": score.to_json()}).to_json(),
+        **trajectory.model_copy(update={"scores": scores}).to_json(),
         "seconds": round(episode.seconds, 3),
     }

@@ -35,7 +35,8 @@ class EvalSettings(Settings):
     questions: Ref
     """Tasks to evaluate: a file of RAMP tasks; a question file, in our format or as a suite's authors publish
     it; or the name of a suite, whose questions are read from the Hugging Face hub (see
-    `masksearch suites`)."""
+    `masksearch suites`). Questions without answers (`id`, `question`) give trajectories and costs, no
+    scores."""
     model: Ref
     """Model to evaluate: a checkpoint folder; `openai:NAME` for a model at the endpoint `llm`; or
     `openai-tools:NAME` for such a model with native tool calls."""

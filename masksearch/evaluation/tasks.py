@@ -11,19 +11,19 @@ from masksearch.runtime.records import read_rows, read_tasks
 from masksearch.types import Task
 
 
-def load_tasks(source: str, suite: str = "") -> tuple[str, list[Task]]:
+def load_tasks(source: str, suite: str = "", unanswered: bool = False) -> tuple[str, list[Task]]:
     """Returns the suite's name in tables, and the tasks.
 
     `source` is a file of RAMP tasks, a question file (in our format, or as a suite's authors publish it), or
     another source that `suites.load_questions` accepts. `suite` is the name of a suite, or any other name to
-    show in tables; if it is empty, the name comes from the source. Raises the errors of `load_questions` and
-    `read_tasks`.
+    show in tables; if it is empty, the name comes from the source. With `unanswered`, all questions of
+    a file in our format may lack gold answers. Raises the errors of `load_questions` and `read_tasks`.
     """
     # The format of standard input cannot be detected first, because it can be read only once; so standard
     # input must be tasks or questions in our format.
     if source == "-" or is_ramp(source):
-        return suite or inner_name(source).split(".")[0], read_tasks(source)
-    name, questions = load_questions(source, known(suite))
+        return suite or inner_name(source).split(".")[0], read_tasks(source, unanswered)
+    name, questions = load_questions(source, known(suite), unanswered)
     return suite or name, list(questions)
 
 

@@ -191,7 +191,11 @@ def _read_results(path: Path, notes: list[str]) -> Results | None:
     if not path.is_file():
         return None
     try:
-        return load_results(path)
+        results = load_results(path)
+        if results.scored:
+            return results
+        notes.append(f"{_place(path)} has no scores, because its questions have no answers; it was left out.")
+        return None
     except DataError:
         notes.append(f"{_place(path)} is not a valid results file and was left out.")
         return None

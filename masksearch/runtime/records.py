@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,19 +73,52 @@ def read_records(path: str | Path, kind: type[R]) -> list[R]:
     return records
 
 
-def read_tasks(path: str | Path) -> list[Task]:
+def check_answers(place: str, answers: Sequence[str]) -> None:
+    """Raises FormatError for a task or question with an empty list of gold answers."""
+    if not answers:
+        raise FormatError(
+            f"{place} has a bad field 'answers': Tuple should have at least 1 item after validation, not 0."
+        )
+
+
+def check_same(place: str, answered: bool, before: bool | None) -> None:
+    """Raises FormatError for a question with gold answers after questions without them, or the reverse.
+
+    `before` is whether the questions before it have answers; None for the first question.
+    """
+    if before is not None and answered != before:
+        raise FormatError(
+            f"{place} has answers, but the questions before it have none; "
+            "give answers to all questions of the file, or to none."
+            if answered
+            else f"{place} has no answers, but the questions before it have some; "
+            "give answers to all questions of the file, or to none."
+        )
+
+
+def read_tasks(path: str | Path, unanswered: bool = False) -> list[Task]:
     """Reads all RAMP tasks or questions of a JSON Lines file, a Parquet file, or a folder of such shards.
+
+    With `unanswered`, all questions may lack gold answers.
 
     Raises FormatError that names file and line of an invalid record or a repeated id; DataError if there is
     no task.
     """
+    before: bool | None = None
     tasks: list[Task] = []
     seen: set[str] = set()
     for place, value in read_rows(path):
+        if unanswered and "question" in value and not value.get("answers"):
+            value = {**value, "answers": ()}
         try:
             task = task_from_json(value)
         except ValidationError as error:
             raise FormatError(f"{place} {explain(error)}.") from error
+        if unanswered:
+            check_same(place, bool(task.answers), before)
+            before = bool(task.answers)
+        else:
+            check_answers(place, task.answers)
         if task.id in seen:
             raise FormatError(f"{place} repeats the id '{task.id}'; ids must be unique.")
         seen.add(task.id)

@@ -30,6 +30,16 @@ _AGENT_SETTINGS = {
 """Method -> names of the agent settings that affect the results of the method."""
 
 
+def check_scored(entries: Sequence[Loaded]) -> None:
+    """Raises UsageError for results without scores, whose questions have no gold answers."""
+    for entry in entries:
+        if not entry.results.scored:
+            raise UsageError(
+                f"{entry.source} has no scores, because its questions have no answers; leave it out of the "
+                "comparison, or add the answers and evaluate again."
+            )
+
+
 def check_retrievers(entries: Iterable[Loaded]) -> None:
     """Raises UsageError if two results of one suite used different retrievers.
 

@@ -29,6 +29,7 @@ from masksearch.evaluation.compare.arms import compare_arms
 from masksearch.evaluation.compare.comparability import (
     check_questions,
     check_retrievers,
+    check_scored,
     resample_warning,
     warnings,
 )
@@ -122,6 +123,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
     Raises UsageError for results that must not be compared, or if no result has one of the measures.
     """
     entries = list(loaded.values())
+    check_scored(entries)
     if not settings.allow_different_retrievers:
         check_retrievers(entries)
     if not settings.allow_different_questions:

@@ -17,7 +17,7 @@ from masksearch.evaluation.suites.multihop import read_hotpot, read_musique
 from masksearch.evaluation.suites.registry import SUITES
 from masksearch.evaluation.suites.rows import Item, Row
 from masksearch.evaluation.suites.sheets import read_bamboogle, read_frames, read_freshqa
-from masksearch.runtime.records import explain
+from masksearch.runtime.records import check_answers, check_same, explain
 from masksearch.types import Question
 
 Reader = Callable[[Row], Item]
@@ -59,11 +59,12 @@ LAYOUTS: Mapping[str, Layout] = {
 }
 
 
-def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> str:
+def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, unanswered: bool = False) -> str:
     """Returns the layout of a file's first row: the name of a suite, or OWN.
 
     `trusted` means that the rows are known to be of `suite`, because they come from the suite's own copy on
     the hub. Then the row must have the required fields, but it may also have fields that the layout excludes.
+    `unanswered` means that questions in our format may lack gold answers.
 
     Raises FormatError for an unknown layout, or for the layout of another suite than `suite`. Raises
     UsageError if several layouts fit and `suite` is empty, or if the file holds RAMP tasks.
@@ -77,6 +78,8 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
     found = [name for name, layout in LAYOUTS.items() if layout.fits(fields)]
     if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
         return OWN
+    if unanswered and not found and not suite and is_unanswered(fields):
+        return OWN
     if trusted and suite and LAYOUTS[suite].needed <= fields:
         found = [suite]
     _check_found(found, row, source, suite)
@@ -88,6 +91,16 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False) -> 
             "use the development set."
         )
     return name
+
+
+def is_unanswered(fields: frozenset[str]) -> bool:
+    """Whether a row is a question in our format without gold answers.
+
+    A field such as `answer` or `gold` is no field of our format, so its row is refused instead of being asked
+    without scores.
+    """
+    golds = [name for name in fields if name.casefold().startswith(("answer", "gold"))]
+    return {"id", "question"} <= fields and not golds
 
 
 def _check_found(found: list[str], row: Row, source: str, suite: str) -> None:
@@ -123,7 +136,23 @@ def _either(names: list[str]) -> str:
     return " or ".join(SUITES[name].title for name in names)
 
 
-def read_own(row: Row) -> Item:
+def own_reader(unanswered: bool) -> Reader:
+    """Returns the function that reads the rows of a file in our format. With `unanswered`, all questions may
+    lack gold answers; a file with both sorts of questions is refused."""
+    before: list[bool] = []
+
+    def read(row: Row) -> Item:
+        item = read_own(row, unanswered)
+        answered = bool(item.question.answers)
+        if unanswered:
+            check_same(row.place, answered, before[0] if before else None)
+            before[:] = [answered]
+        return item
+
+    return read
+
+
+def read_own(row: Row, unanswered: bool = False) -> Item:
     """Reads a question in our format. Raises FormatError for an invalid question.
 
     If the question has no `parts`, the parts are made from its field `answer_raw` or `answer_parts`.
@@ -132,10 +161,14 @@ def read_own(row: Row) -> Item:
     if "parts" not in values:
         raw = values.get("answer_raw", values.get("answer_parts"))
         values["parts"] = answer_parts(row, raw) if raw is not None else ()
+    if unanswered:
+        values.setdefault("answers", ())
     try:
         question = Question.model_validate(values)
     except ValidationError as error:
         raise row.fault(explain(error)) from error
+    if not unanswered:
+        check_answers(row.place, question.answers)
     if not question.question.strip():
         raise row.fault("has an empty field 'question'")
     if not all(answer.strip() for answer in question.answers):

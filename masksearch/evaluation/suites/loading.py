@@ -12,7 +12,7 @@ from masksearch.corpus.hub import PREFIX
 from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.evaluation.suites.containers import read_file
 from masksearch.evaluation.suites.hub import named_source, read_hub
-from masksearch.evaluation.suites.layouts import LAYOUTS, OWN, Reader, read_own, recognise
+from masksearch.evaluation.suites.layouts import LAYOUTS, OWN, Reader, own_reader, recognise
 from masksearch.evaluation.suites.multihop import ALIASES, find_aliases, read_aliases, read_hotpot
 from masksearch.evaluation.suites.registry import SUITES, find_suite
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row
@@ -31,7 +31,7 @@ class Release:
     """Reason -> number of rows that were skipped for this reason."""
 
 
-def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
+def load_questions(source: str, suite: str = "", unanswered: bool = False) -> tuple[str, list[Question]]:
     """Returns the suite's name, and its questions in the order of the source.
 
     `source` is one of
@@ -44,20 +44,20 @@ def load_questions(source: str, suite: str = "") -> tuple[str, list[Question]]:
     file in our format, `suite` is the name that is returned. Rows that are not questions to ask (MuSiQue's
     unanswerable questions, FreshQA's DEV split) are skipped; their number is printed on standard error. Only
     questions from files in our format have `supporting_passages`, because these are ids in a corpus that
-    `write_suite` wrote.
+    `write_suite` wrote. With `unanswered`, all questions of a file in our format may lack gold answers.
 
     Raises UsageError for an unknown suite, or if several layouts fit and `suite` is empty; DataError for a
     source without readable questions; FormatError for a row that is invalid, repeats an id or has no answer
     (the message names the file and the line or record); MissingExtraError without the package that a format
     needs.
     """
-    release = read_release(source, suite)
+    release = read_release(source, suite, unanswered)
     for reason, count in release.left_out.items():
         say(f"{source}: left out {count} {'question' if count == 1 else 'questions'} {reason}.")
     return release.suite, [item.question for item in release.items]
 
 
-def read_release(source: str, suite: str = "") -> Release:
+def read_release(source: str, suite: str = "", unanswered: bool = False) -> Release:
     """Reads the questions of a source with their paragraphs (see `load_questions`).
 
     Does not print the number of skipped rows.
@@ -76,21 +76,21 @@ def read_release(source: str, suite: str = "") -> Release:
     first = next(rows, None)
     if first is None:
         raise DataError(f"{source} holds no questions.")
-    layout = recognise(first, source, suite, trusted=is_suite)
-    items, left_out = _items(itertools.chain([first], rows), _reader(layout, source, first))
+    layout = recognise(first, source, suite, trusted=is_suite, unanswered=unanswered)
+    items, left_out = _items(itertools.chain([first], rows), _reader(layout, source, first, unanswered))
     if not items:
         reasons = "; ".join(f"{count} are {reason}" for reason, count in left_out.items())
         raise DataError(f"{source} holds no question to ask: {reasons}.")
     return Release(suite or (_name_of(source) if layout == OWN else layout), tuple(items), left_out)
 
 
-def _reader(layout: str, source: str, first: Row) -> Reader:
+def _reader(layout: str, source: str, first: Row, unanswered: bool) -> Reader:
     """Returns the function that reads the rows of a layout.
 
     For 2WikiMultiHopQA, the function also uses the alias file next to `source`, if there is one.
     """
     if layout == OWN:
-        return read_own
+        return own_reader(unanswered)
     if layout != "2wikimultihopqa" or "answer_id" not in first.values:
         return LAYOUTS[layout].read
     path = find_aliases(source) if not source.startswith(PREFIX) and source != "-" else None

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from masksearch.agent.protocol import is_valid
 from masksearch.errors import DataError, FormatError
-from masksearch.runtime.records import explain, read_rows
+from masksearch.runtime.records import check_answers, explain, read_rows
 from masksearch.types import Task, Trajectory, task_from_json
 
 Rows = Iterable[tuple[str, dict[str, Any]]]
@@ -51,9 +51,11 @@ def as_trajectory(place: str, value: dict[str, Any]) -> tuple[Trajectory, Task]:
     except ValidationError as error:
         raise FormatError(f"{place} {explain(error)}.") from error
     try:
-        return trajectory, task_from_json(trajectory.task)
+        task = task_from_json(trajectory.task)
     except ValidationError as error:
         raise FormatError(f"{place}: the task of trajectory '{trajectory.id}' {explain(error)}.") from error
+    check_answers(f"{place}: the task of trajectory '{trajectory.id}'", task.answers)
+    return trajectory, task
 
 
 def as_task(place: str, value: dict[str, Any]) -> Task:
@@ -61,9 +63,11 @@ def as_task(place: str, value: dict[str, Any]) -> Task:
     if is_trajectory(value):
         raise FormatError(f"{place} is a trajectory among tasks; export tasks and trajectories separately.")
     try:
-        return task_from_json(value)
+        task = task_from_json(value)
     except ValidationError as error:
         raise FormatError(f"{place} {explain(error)}.") from error
+    check_answers(place, task.answers)
+    return task
 
 
 def fault(trajectory: Trajectory) -> str:

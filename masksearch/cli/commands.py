@@ -140,6 +140,14 @@ def serve_command(arguments: argparse.Namespace) -> None:
             serve(searcher, settings)
 
 
+def init_command(arguments: argparse.Namespace) -> None:
+    """`masksearch init`: says what the documents hold, and writes a recipe."""
+    from masksearch.recipe.start.command import init
+    from masksearch.recipe.start.settings import InitSettings
+
+    init(arguments.source, arguments.output, command_settings(InitSettings, arguments))
+
+
 def schema_command(arguments: argparse.Namespace) -> None:
     """`masksearch schema`: prints the JSON schema of recipes, or a page of all settings."""
     from masksearch.recipe.schema import recipe_schema

@@ -13,6 +13,7 @@ from masksearch.cli.parsing import Parser
 
 GROUPS: dict[str, dict[str, str]] = {
     "a whole run": {
+        "init": "look at your documents, and write a recipe for them",
         "run": "run a recipe, or a part of it: every stage, resumable",
         "recipes": "list the recipes that come with MaskSearch, or copy one for editing",
         "report": "write one HTML page of a run",

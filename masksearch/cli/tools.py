@@ -183,6 +183,19 @@ def add_recipes(parser: Parser) -> None:
     parser.set_defaults(function=recipes_command)
 
 
+def add_init(parser: Parser) -> None:
+    """`masksearch init`."""
+    from masksearch.cli.commands import init_command
+    from masksearch.recipe.start.settings import InitSettings
+
+    parser.add_argument("source", metavar="DOCUMENTS", help="a folder or file of documents, or hf:OWNER/NAME")
+    parser.add_argument(
+        "-o", "--output", metavar="PATH", default="", help="recipe to write (default: the folder's name.toml)"
+    )
+    parser.examples = ("masksearch init docs/", "masksearch init docs/ --questions questions.jsonl")
+    _add_settings(parser, InitSettings, init_command)
+
+
 def add_schema(parser: Parser) -> None:
     """`masksearch schema`."""
     from masksearch.cli.commands import schema_command

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.errors import DataError
+from masksearch.recipe import shipped
 from masksearch.recipe.load import Recipe, Stage
 from masksearch.report.conclusion.build import Conclusion, conclude
 from masksearch.report.conclusion.terminal import WIDTH, lines
@@ -19,8 +20,10 @@ from masksearch.report.load import load_run
 from masksearch.runtime import colour
 from masksearch.text.display import printable
 
-COMMANDS = 3
+COMMANDS = 4
 """Maximum number of commands to type next."""
+TRAINED = ("sft", "rl", "evolve")
+"""Kinds of stages that train a model."""
 Rows = Mapping[str, Mapping[str, Any]]
 """Name of a stage -> its row in run.json."""
 
@@ -82,8 +85,13 @@ def _commands(
         indexes.insert(0, found.example.index)
     if indexes:
         yield f"masksearch search {shlex.quote(indexes[0])} {query}", "the agent's search"
-    if name != "my-corpus":
-        yield "masksearch run my-corpus --set corpus=docs.jsonl", "the same on your documents"
+    trained = [stage for stage in done if stage.spec.kind in TRAINED]
+    if trained and indexes:
+        model = shlex.quote(str(Path(products[trained[-1].name]).parent))
+        index = shlex.quote(str(Path(indexes[0]).parent))
+        yield f"masksearch serve {index} --model {model}", "a page to ask it on"
+    if name != "my-corpus" and shipped.find(name) is not None:
+        yield "masksearch init docs/", "a recipe for your documents"
     for stage in done:
         if stage.spec.kind == "mask":
             yield f"masksearch stats {shlex.quote(products[stage.name])}", "counts and examples of the tasks"

@@ -15,6 +15,7 @@ from masksearch.asking.settings import AskSettings
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES
+from masksearch.recipe.start.settings import InitSettings
 from masksearch.runtime.settings import Settings, field_text, reference_fields
 from masksearch.scoring.settings import RewardAuditSettings
 from masksearch.search.settings import QuerySettings
@@ -29,6 +30,7 @@ schema of recipes for editors.
 """
 OTHERS: dict[str, type[Settings]] = {
     "ask": AskSettings,
+    "init": InitSettings,
     "search": QuerySettings,
     "serve": ServeSettings,
     "export": ExportSettings,

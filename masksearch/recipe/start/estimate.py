@@ -1,0 +1,78 @@
+"""How long training takes on this machine, and how much memory."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from masksearch.llm.product_rates import Product, Rates
+
+PARAMETERS, HEAD = 106e6, 28e6
+"""Parameters of SmolLM2-135M without its embedding, and of its head."""
+FROZEN = 0.5
+"""Share of the layers that the recipe does not train."""
+LOSS_SHARE = 0.3
+"""Share of a trajectory's tokens that the model wrote; the head is applied to these alone."""
+EFFICIENCY = 0.72
+"""Share of the rate of bare matrix products that a training step reaches (docs/log.md, 2026-11-30)."""
+TOKENS = 330
+"""Tokens of a trajectory: the prompt, one to four searches with their results, the answer."""
+BATCH = 8
+OTHER_SECONDS = 300
+"""Seconds of the stages before and after training, on cores that multiply at `USUAL` GFLOP/s."""
+USUAL = 250.0
+BYTES_PER_PARAMETER = 10
+"""Bytes that weights, gradients of half of the layers and their moments take for each parameter."""
+ACTIVATIONS = 6e9
+"""Bytes of activations of a step of 8 long trajectories."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The speed of training on this machine."""
+
+    gflops: float
+    measured: bool
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Seconds of a step of `BATCH` trajectories."""
+        forward = 2 * PARAMETERS
+        backward = 4 * PARAMETERS * (1 - FROZEN)
+        head = 6 * HEAD * LOSS_SHARE
+        operations = (forward + backward + head) * TOKENS * BATCH
+        return operations / (self.gflops * 1e9 * EFFICIENCY)
+
+    def trajectories(self, minutes: int) -> int:
+        """Returns the number of trajectories that one pass trains on in so many minutes, at least 80."""
+        steps = minutes * 60 / self.seconds_per_step
+        return max(80, int(steps) * BATCH)
+
+    @property
+    def other_minutes(self) -> float:
+        """Minutes of all stages but the training."""
+        return OTHER_SECONDS * USUAL / self.gflops / 60
+
+
+def speed_here(measure: Callable[[Product], Rates] | None = None) -> Speed:
+    """Measures the products of the model; without torch, the usual rate of two cores is assumed.
+
+    The measurement is not kept, because other work may slow the machine down just now.
+    """
+    if importlib.util.find_spec("torch") is None:
+        return Speed(USUAL, False)
+    from masksearch.llm.device import choose_format
+    from masksearch.llm.product_rates import ROWS, Product, measure_rates, seconds_of
+
+    product = Product(ROWS["training"])
+    found = measure(product) if measure else measure_rates(product, seconds_of)
+    name = choose_format(rates=lambda product: found).name
+    return Speed(found.bfloat16 if name == "bfloat16" else found.float32, True)
+
+
+def memory_gigabytes() -> float:
+    """Returns the memory that training takes, in gigabytes."""
+    return (BYTES_PER_PARAMETER * (PARAMETERS + HEAD) + ACTIVATIONS) / 1e9

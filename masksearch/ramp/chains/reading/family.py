@@ -29,6 +29,10 @@ OWN = {
     **dict.fromkeys(("son", "daughter"), "child"),
 }
 """Noun of "his NOUN was Y" -> what Y is to him."""
+PARTNERS = {"wife": "mother", "husband": "father"}
+"""What the other parent is called beside the first one -> what it is to the child."""
+NEAR = 25
+"""Number of tokens after "son of" in which the other parent may be named."""
 _BESIDE = ("attr", "appos", "oprd", "npadvmod", "advcl", "acl", "conj", "dep", "relcl")
 """Dependencies by which a noun that says what a subject is hangs on the rest of its sentence."""
 _RANKS = frozenset(
@@ -50,10 +54,24 @@ def relatives(sentence: Any, subject: Any) -> Iterator[Stated]:
         if noun in ROLES and _says_what(token, subject):
             of = (child for child in token.children if child.dep_ == "prep" and child.text.lower() == "of")
             for prep in of:
-                yield from _persons(ROLES[noun], "of", noun, of_preposition(prep), token.doc)
+                other = list(_other_parent(prep, sentence)) if ROLES[noun] == "parent" else []
+                known = {value.start for _, value in other}
+                values = (value for value in of_preposition(prep) if value.start not in known)
+                yield from _persons(ROLES[noun], "of", noun, values, token.doc)
+                yield from other
         if noun in OWN and _is_owned(token) and _is_met(token) and _is_clear(token, subject):
             yield from _persons(OWN[noun], "poss", noun, _named(token), token.doc)
     yield from _of_verb(sentence.root)
+
+
+def _other_parent(prep: Any, sentence: Any) -> Iterator[Stated]:
+    """Yields Z of "the son of Y and his wife Z", wherever the parse hangs the wife."""
+    for token in prep.doc[prep.i + 1 : min(prep.i + NEAR, sentence.end)]:
+        if token.pos_ in ("VERB", "AUX"):
+            return
+        if token.lemma_.lower() in PARTNERS and _is_owned(token):
+            called = PARTNERS[token.lemma_.lower()]
+            yield from _persons("parent", "poss", called, _named(token), token.doc)
 
 
 def _of_verb(verb: Any) -> Iterator[Stated]:

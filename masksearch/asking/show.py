@@ -6,18 +6,15 @@ colour the text is the same, so that a pipe can read it.
 
 from __future__ import annotations
 
-import re
 import sys
 from typing import IO
 
-from masksearch.agent.protocol import CONTROL
 from masksearch.agent.watch import Asked, Event, Showed, Wrote
 from masksearch.asking.agent import Reply
+from masksearch.asking.thoughts import Thought
 from masksearch.runtime import colour
 from masksearch.text.display import clipped, printable, printable_lines
 
-_PARTIAL = re.compile(r"<[^<>]{0,12}$")
-_BODY = re.compile(r"<(search|open|answer)>.*", re.DOTALL)
 TITLES = 5
 """Number of results of a search that are named."""
 
@@ -27,13 +24,12 @@ class Printer:
 
     def __init__(self, stream: IO[str] | None = None) -> None:
         self.stream = sys.stdout if stream is None else stream
-        self._turn, self._shown = "", ""
+        self._thought = Thought()
 
     def __call__(self, event: Event) -> None:
         """Prints an event."""
         if isinstance(event, Wrote):
-            self._turn += event.text
-            self._thought()
+            self._write(self._thought.add(event.text))
         elif isinstance(event, Asked):
             self._end_turn()
             sign = "search" if event.tool == "search" else "open"
@@ -60,18 +56,16 @@ class Printer:
             if source.sentence:
                 self._line(f"    {printable(source.sentence)}")
 
-    def _thought(self) -> None:
-        """Prints what is new of the turn's thought. The end of a text that may become a tag waits."""
-        text = CONTROL.sub("", _BODY.sub("", _PARTIAL.sub("", self._turn))).lstrip()
-        if len(text) > len(self._shown):
-            self.stream.write(colour.dim(printable_lines(text[len(self._shown) :]), self.stream))
+    def _write(self, text: str) -> None:
+        """Prints what is new of the turn's thought."""
+        if text:
+            self.stream.write(colour.dim(printable_lines(text), self.stream))
             self.stream.flush()
-            self._shown = text
 
     def _end_turn(self) -> None:
-        if self._shown and not self._shown.endswith("\n"):
+        if self._thought.text and not self._thought.text.endswith("\n"):
             self.stream.write("\n")
-        self._turn = self._shown = ""
+        self._thought = Thought()
 
     def _line(self, text: str) -> None:
         self.stream.write(f"{text}\n")

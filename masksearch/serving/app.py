@@ -15,27 +15,43 @@ from masksearch import __version__
 from masksearch.errors import MissingExtraError, SearchError
 from masksearch.protocols import Searcher
 from masksearch.serving import wire
+from masksearch.serving.access import Rules, restricted
+from masksearch.serving.agent.answers import Answers
+from masksearch.serving.agent.host import Host
+from masksearch.serving.agent.openai_wire import error_body
+from masksearch.serving.agent.routes import add_routes
 from masksearch.serving.body import Receive
+from masksearch.serving.mcp_http import McpOverHttp
 from masksearch.serving.metrics import Metrics
 from masksearch.serving.service import Service, refusal
 from masksearch.serving.settings import ServeSettings
+from masksearch.serving.wire import Refused
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 JSON = "application/json"
-PATHS = frozenset({"/", "/retrieve", "/open", "/health", "/metrics", "/docs", "/openapi.json"})
+PATHS = frozenset(
+    {"/", "/retrieve", "/open", "/health", "/ready", "/metrics", "/docs", "/openapi.json", "/ask", "/mcp"}
+    | {"/v1/chat/completions", "/v1/models"}
+)
 """Paths that the metrics count by name; all others count together as "other"."""
+FOLDERS = ("/answers/", "/v1/models/")
+"""Starts of paths that the metrics count under this name, without what follows."""
 
 
-def create_app(searcher: Searcher, settings: ServeSettings) -> App:
-    """Returns an ASGI application that serves `searcher`. One process may hold several applications.
+def create_app(
+    searcher: Searcher, settings: ServeSettings, host: Host | None = None, rules: Rules | None = None
+) -> App:
+    """Returns an ASGI application that serves `searcher`, and the agent of `host` if there is one.
+
+    `rules` are who may use it; without them, everybody. One process may hold several applications.
 
     Raises MissingExtraError, and the errors of `searcher.fingerprint`.
     """
     try:
-        from fastapi import Request, Response
+        from fastapi import HTTPException, Request, Response
         from fastapi.responses import RedirectResponse
         from fastapi.routing import APIRoute
         from fastapi_offline import FastAPIOffline
@@ -50,11 +66,14 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
             return self.endpoint
 
     service = Service(searcher, settings)
+    agent = Answers(host, settings, service.metrics) if host is not None else None
+    mcp = McpOverHttp(searcher, settings, agent) if settings.mcp_http else None
     app = FastAPIOffline(
         title="MaskSearch",
         version=__version__,
         redoc_url=None,
         description=f"Searches `{searcher.fingerprint}`.",
+        lifespan=mcp.lifespan if mcp else None,
     )
     app.router.route_class = Direct
 
@@ -89,20 +108,38 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
         text, media_type = service.metrics.text()
         return Response(text, media_type=media_type)
 
-    @app.get("/", include_in_schema=False)
-    async def root(request: Request) -> Response:
-        return RedirectResponse("docs")
+    @app.get("/ready", summary="Ask whether the server can answer questions", include_in_schema=bool(host))
+    async def ready(request: Request) -> Response:
+        if host is not None and not host.ready:
+            raise Refused(503, "The model is loading; try again in a few seconds.", {"retry-after": "3"})
+        return Response(to_json({"status": "ready"}), media_type=JSON)
+
+    if agent is not None:
+        add_routes(app, agent, refusal, _describe)
+    else:
+
+        @app.get("/", include_in_schema=False)
+        async def root(request: Request) -> Response:
+            return RedirectResponse("docs")
 
     async def failed(request: Request, error: Exception) -> Response:
         if isinstance(error, SearchError):
             service.metrics.failure()
-        elif not isinstance(error, wire.Refused):
+        elif not isinstance(error, Refused):
             logging.getLogger(__name__).error("A request failed.", exc_info=error)
         answer = refusal(error)
-        return Response(to_json(wire.Problem(detail=answer.detail)), answer.status, answer.headers, JSON)
+        body = problem(request.url.path, answer.status, answer.detail)
+        return Response(to_json(body), answer.status, answer.headers, JSON)
 
-    for kind in (wire.Refused, SearchError, Exception):
+    async def unknown(request: Request, error: Any) -> Response:
+        """Answers requests for which there is no route."""
+        body = problem(request.url.path, error.status_code, str(error.detail))
+        return Response(to_json(body), error.status_code, error.headers, JSON)
+
+    for kind in (Refused, SearchError, Exception):
         app.add_exception_handler(kind, failed)
+    if agent is not None:
+        app.add_exception_handler(HTTPException, unknown)
 
     async def short_cut(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Calls `app`, but answers POST /retrieve without its routing, because thousands may come in a
@@ -117,7 +154,20 @@ def create_app(searcher: Searcher, settings: ServeSettings) -> App:
             response = await failed(request, error)
         await response(scope, receive, send)
 
-    return counted(short_cut, service.metrics)
+    inner: App = mcp.around(short_cut) if mcp else short_cut
+    return counted(restricted(inner, rules, problem) if rules else inner, service.metrics)
+
+
+def problem(path: str, status: int, sentence: str) -> dict[str, Any]:
+    """Returns the JSON of an error, in the form of the protocol that the path belongs to."""
+    return error_body(status, sentence) if path.startswith("/v1/") else {"detail": sentence}
+
+
+def counted_path(path: str) -> str:
+    """Returns the name under which the metrics count a path."""
+    if path in PATHS:
+        return path
+    return next((folder for folder in FOLDERS if path.startswith(folder)), "other")
 
 
 def counted(app: App, metrics: Metrics) -> App:
@@ -138,8 +188,7 @@ def counted(app: App, metrics: Metrics) -> App:
         try:
             await app(scope, receive, watched)
         finally:
-            path = scope["path"]
-            metrics.request(path if path in PATHS else "other", status, time.perf_counter() - started)
+            metrics.request(counted_path(scope["path"]), status, time.perf_counter() - started)
 
     return call
 
@@ -152,3 +201,11 @@ def _takes(model: type[BaseModel]) -> dict[str, Any]:
 def _answers(model: type[BaseModel], *problems: int) -> dict[int | str, dict[str, Any]]:
     """Returns the OpenAPI entry for the answers of a route: `model`, or a problem with its status."""
     return {200: {"model": model}, **{status: {"model": wire.Problem} for status in problems}}
+
+
+def _describe(model: type[BaseModel]) -> dict[str, Any]:
+    """Returns the OpenAPI entries of a route that reads a question."""
+    problems = {
+        status: {"description": "An error, as a sentence."} for status in (400, 401, 413, 422, 503, 504)
+    }
+    return {"openapi_extra": _takes(model), "responses": problems}

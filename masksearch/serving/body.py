@@ -40,5 +40,5 @@ async def read_body(receive: Receive, headers: Mapping[str, str], longest: int, 
 
 def _too_long(longest: int) -> Refused:
     return Refused(
-        413, f"The body of the request has more than {longest:,} bytes; send fewer queries at a time.", CLOSE
+        413, f"The body of the request has more than {longest:,} bytes; send a shorter one.", CLOSE
     )

@@ -1,4 +1,4 @@
-"""Serves a search as tools of the Model Context Protocol (MCP), on standard input and output."""
+"""Serves a search, and a model that answers questions, as tools of the Model Context Protocol (MCP)."""
 
 # This module does not import `annotations` from `__future__`: the SDK evaluates the annotations of the tools,
 # whose names are local to `mcp_server`.
@@ -11,6 +11,10 @@ from pydantic import BaseModel, Field
 from masksearch import __version__
 from masksearch.errors import MissingExtraError, SearchError
 from masksearch.protocols import PageReader, Searcher
+from masksearch.runtime.progress import say
+from masksearch.serving.agent.answers import Answers
+from masksearch.serving.agent.mcp_tool import add_ask
+from masksearch.serving.agent.opening import open_host
 from masksearch.serving.service import opened
 from masksearch.serving.settings import ServeSettings
 from masksearch.serving.wire import Open, Part, Refused
@@ -34,11 +38,15 @@ class Results(BaseModel):
 
 
 def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
-    """Serves until standard input ends. Must run in the main thread. Raises MissingExtraError.
+    """Serves on standard input and output until the input ends. Must run in the main thread.
 
-    Standard output carries the protocol only; text that a searcher prints does not reach it.
+    Standard output carries the protocol only; text that a searcher prints does not reach it. A model loads
+    while the server already answers. Raises MissingExtraError.
     """
-    server = mcp_server(searcher, settings)
+    host = open_host(searcher, settings, lambda error: say(str(error))) if settings.model else None
+    server = mcp_server(searcher, settings, Answers(host, settings) if host else None)
+    if host is not None:
+        host.start()
     # A signal ends the process at once. An exception would have to wait for the thread that reads
     # standard input.
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -49,8 +57,9 @@ def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
             signal.signal(number, handler)
 
 
-def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
-    """Returns the SDK's server with the tool `search`, and `open` if the searcher is a PageReader.
+def mcp_server(searcher: Searcher, settings: ServeSettings, answers: Answers | None = None) -> Any:
+    """Returns the SDK's server with the tool `search`, with `open` if the searcher is a PageReader, and with
+    `ask` if there is a model.
 
     Raises MissingExtraError.
     """
@@ -88,6 +97,8 @@ def mcp_server(searcher: Searcher, settings: ServeSettings) -> Any:
             Results(results=found),
         )
 
+    if answers is not None:
+        add_ask(server, answers)
     if not isinstance(searcher, PageReader):
         return server
     reader = searcher

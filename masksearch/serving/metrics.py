@@ -7,8 +7,10 @@ from collections.abc import Callable
 
 from masksearch.errors import MissingExtraError
 
-# Upper bounds of the histograms' buckets: seconds per request, queries per batch.
+# Upper bounds of the histograms' buckets: seconds per request and per question, queries per
+# batch.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+QUESTION_SECONDS = (0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600)
 SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -61,6 +63,33 @@ class Metrics:
     def failure(self) -> None:
         """Counts a request whose search failed."""
         self._failures.inc()
+
+    def watch_questions(self, waiting: Callable[[], int], running: Callable[[], int]) -> None:
+        """Adds the metrics of a server with a model. The functions return numbers of questions; they are
+        called on the event loop that answers GET /metrics."""
+        from prometheus_client import Counter, Gauge, Histogram
+
+        registry = self._registry
+        self._questions = Counter(
+            "masksearch_questions", "Questions by the way they ended.", ["outcome"], registry=registry
+        )
+        self._question_seconds = Histogram(
+            "masksearch_question_duration_seconds",
+            "Time from a question to its answer, waiting included.",
+            buckets=QUESTION_SECONDS,
+            registry=registry,
+        )
+        for name, text, count in (
+            ("waiting", "Questions that wait for their turn.", waiting),
+            ("running", "Questions that are answered now.", running),
+        ):
+            Gauge(f"masksearch_{name}_questions", text, registry=registry).set_function(count)
+
+    def question(self, outcome: str, seconds: float) -> None:
+        """Counts a question: `outcome` is the status of its trajectory, or `gone` (the client went away),
+        `timeout`, `refused` or `error`."""
+        self._questions.labels(outcome).inc()
+        self._question_seconds.observe(seconds)
 
     def text(self) -> tuple[bytes, str]:
         """Returns all metrics in Prometheus' text format, and its content type."""

@@ -14,6 +14,8 @@ from typing import Any
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.protocols import Searcher
 from masksearch.runtime.progress import say
+from masksearch.serving.access import VARIABLE, Rules, token_from_environment
+from masksearch.serving.agent.opening import open_host
 from masksearch.serving.app import App, create_app
 from masksearch.serving.guard import guarded
 from masksearch.serving.settings import ServeSettings
@@ -27,23 +29,61 @@ def serve(searcher: Searcher, settings: ServeSettings) -> None:
 
     If the running requests take longer than `settings.drain` seconds, or if a second SIGINT comes, the
     process ends at once with status 1. There is no other way to stop searches in threads. Raises UsageError
-    if the address is not available, MissingExtraError, and the errors of `searcher.fingerprint`.
+    if the address is not available, or if it needs a token; the errors of a model that cannot be loaded;
+    MissingExtraError, and the errors of `searcher.fingerprint`.
     """
-    app = create_app(searcher, settings)
+    failures: list[BaseException] = []
+    stopping: list[Any] = []
+
+    def stop(error: BaseException) -> None:
+        failures.append(error)
+        for server in stopping:
+            server.should_exit = True
+
+    host = open_host(searcher, settings, stop) if settings.model else None
     listener = listen(settings.host, settings.port)
-    host, port = listener.getsockname()[:2]
-    if not ipaddress.ip_address(host).is_loopback:
-        say(f"Warning: every program that can reach {host} can search here; there is no authentication.")
-    say(
-        f"Serving {searcher.fingerprint} at {url(host, port)}; documentation: {url(host, port)}/docs. "
-        "Ctrl-C stops the server."
-    )
+    address, port = listener.getsockname()[:2]
+    token = token_from_environment()
+    local = ipaddress.ip_address(address).is_loopback
+    if host is not None and not local and not token:
+        listener.close()
+        raise UsageError(
+            f"A server with a model that listens on {address} needs a token: set the environment variable "
+            f"{VARIABLE} to a secret that the clients know, or leave --host at 127.0.0.1."
+        )
+    browsers = host is not None or settings.mcp_http
+    rules = Rules(token, settings.hosts, local and not token, browsers) if token or browsers else None
+    app = create_app(searcher, settings, host, rules)
+    if not local and not token:
+        say(f"Warning: every program that can reach {address} can search here; there is no authentication.")
+    say(_greeting(searcher, settings, url(address, port)))
     server = make_server(app, settings)
+    stopping.append(server)
+    if host is not None:
+        host.start()
     server.run([listener])
+    if host is not None:
+        host.close()
+    if failures:
+        raise failures[0]
     if server.given_up:
         say(f"The server ended after {settings.drain} seconds; unanswered requests: {server.given_up}.")
         sys.stdout.flush()
         os._exit(1)
+
+
+def _greeting(searcher: Searcher, settings: ServeSettings, address: str) -> str:
+    """Returns the lines that say where the server is."""
+    if not settings.model:
+        return (
+            f"Serving {searcher.fingerprint} at {address}; documentation: {address}/docs. "
+            "Ctrl-C stops the server."
+        )
+    mcp = f", MCP: {address}/mcp" if settings.mcp_http else ""
+    return (
+        f"Serving {searcher.fingerprint} at {address}; ask there, in a browser. OpenAI's protocol: "
+        f"{address}/v1{mcp}, documentation: {address}/docs. The model is loading. Ctrl-C stops the server."
+    )
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -102,7 +142,7 @@ def make_server(app: App, settings: ServeSettings) -> Any:
         app,
         http=guarded(settings),
         ws="none",
-        lifespan="off",
+        lifespan="on" if settings.mcp_http else "off",
         log_config=None,
         log_level="critical",
         access_log=False,

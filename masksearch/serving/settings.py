@@ -1,21 +1,36 @@
-"""Settings of the search server."""
+"""Settings of the server: of the search, and of the model that answers questions."""
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from masksearch.runtime.settings import Settings
-from masksearch.search.settings import SearchSettings
+from masksearch.asking.settings import AskSettings
+from masksearch.runtime.settings import Ref
+
+FOR_A_MODEL = (
+    *(name for name in AskSettings.model_fields if name not in ("model", "search")),
+    "max_questions",
+    "question_timeout",
+    "kept_answers",
+    "page_title",
+)
+"""Settings that have no effect without a model."""
 
 
-class ServeSettings(Settings):
-    """Answers the searches of other programs, over HTTP or over the Model Context Protocol."""
+class ServeSettings(AskSettings):
+    """Answers the searches of other programs, over HTTP or over the Model Context Protocol. With a model it
+    also answers questions: on a page, over OpenAI's protocol, and as an MCP tool."""
 
-    basic = ("host", "port", "default_k", "max_k")
+    basic = ("model", "host", "port", "default_k", "max_k", "llm", "page_title")  # type: ignore[assignment]
 
+    model: Ref = ""
+    """Model that answers questions: a checkpoint folder, or the stage or run that made one; `openai:NAME` for
+    a model at the endpoint `llm`; or `openai-tools:NAME` for such a model with native tool calls. Empty: the
+    server only searches."""
     host: str = "127.0.0.1"
-    """Address to listen on. By default only programs on this machine can connect; there is no
-    authentication."""
+    """Address to listen on. By default only programs on this machine can connect. If the environment variable
+    MASKSEARCH_TOKEN is set, clients must send it as a bearer token; a server with a model needs it to listen
+    on other addresses."""
     port: int = Field(8000, ge=0, le=65535)
     """Port to listen on. 0 takes any free port."""
     default_k: int = Field(3, ge=1)
@@ -35,6 +50,23 @@ class ServeSettings(Settings):
     max_waiting: int = Field(10_000, ge=1)
     """Maximum number of queries that may wait; the server answers further requests with 503 (try again
     later)."""
+    max_questions: int = Field(64, ge=0)
+    """Maximum number of questions that may wait while `decode_slots` questions are answered; the server
+    answers further questions with 503 (try again later)."""
+    question_timeout: float = Field(300.0, gt=0)
+    """Seconds that the model has for one question, without the time in which the question waits. Then the
+    server ends the episode."""
+    kept_answers: int = Field(200, ge=0)
+    """Number of answers that the server keeps in memory, with their searches, for links to them. 0: links
+    work only in the browser that asked."""
+    page_title: str = Field("Ask the documents", max_length=100)
+    """Title of the page on which people ask questions."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which browsers reach the server, such as the name of a reverse proxy. A server that
+    listens on this machine alone, without a token, refuses questions that a browser sends under other names,
+    because a web page of somebody else could send them."""
+    mcp_http: bool = False
+    """Also serves the Model Context Protocol over streamable HTTP, at /mcp. Needs the extra `mcp`."""
     connections: int = Field(900, ge=1)
     """Maximum number of open connections.
 
@@ -46,8 +78,6 @@ class ServeSettings(Settings):
     """Seconds that running requests have to finish after the server got the signal to stop."""
     open_words: int = Field(120, ge=1)
     """Number of words in one part of an opened page."""
-    search: SearchSettings = SearchSettings()
-    """Settings of the search."""
 
     @field_validator("max_k")
     @classmethod
@@ -55,3 +85,12 @@ class ServeSettings(Settings):
         if value < info.data.get("default_k", 1):
             raise ValueError(f"it should be at least default_k, which is {info.data['default_k']}")
         return value
+
+    @model_validator(mode="after")
+    def _needs_a_model(self) -> ServeSettings:
+        given = [name for name in FOR_A_MODEL if name in self.model_fields_set]
+        if given and not self.model:
+            raise ValueError(
+                f"{', '.join(given)} would have no effect without a model; name one with --model"
+            )
+        return self

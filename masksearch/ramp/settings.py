@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from masksearch.runtime.own import OrOwn
 from masksearch.runtime.settings import Ref, Refs, Settings
 from masksearch.types import Language
 
@@ -95,8 +96,13 @@ class MaskSettings(Settings):
     """Articles to use: those for training, the held-out ones, or all."""
     heldout_share: float = Field(0.2, gt=0, lt=1)
     """Share of articles that are held out, chosen by a hash of the title."""
-    extractors: tuple[ExtractorName, ...] = ("ner", "dates", "numbers")
-    """Span extractors: ner (names, by spaCy), links (of the corpus), dates, numbers, terms, llm (a model)."""
+    extractors: tuple[Annotated[ExtractorName, OrOwn()], ...] = (
+        "ner",
+        "dates",
+        "numbers",
+    )
+    """Span extractors: ner (names, by spaCy), links (of the corpus), dates, numbers, terms, llm (a model),
+    or your own function: FILE.py:NAME, called with a text, returns (start, end, category) of its spans."""
     ner_model: str = ""
     """spaCy pipeline of the extractor `ner`: its name or folder. Empty: an installed one for the language."""
     strategy: Literal["uniform", "weighted", "ppl"] = "uniform"

@@ -9,6 +9,7 @@ from pathlib import Path
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.evaluation.suites.registry import SUITES
 from masksearch.llm.settings import ENDPOINTS
+from masksearch.runtime.own import is_own
 from masksearch.runtime.settings import Settings, reference_values
 from masksearch.search.remote import is_remote
 
@@ -51,7 +52,7 @@ def exists(field: str, value: str) -> bool:
     if Path(value).exists():
         return True
     if field in SEARCHED:
-        return is_remote(value)
+        return is_remote(value) or is_own(value)
     if field in QUESTIONS:
         return value.startswith(HUB) or value.partition("@")[0] in SUITES
     if field not in MODELS:

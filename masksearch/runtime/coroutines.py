@@ -30,7 +30,8 @@ def run_coroutine(coroutine: Coroutine[Any, Any, T], loop_factory: LoopFactory |
             return runner.run(coroutine)
     thread = _LoopThread(coroutine, loop_factory)
     thread.start()
-    return thread.result()
+    result: T = thread.result()
+    return result
 
 
 def _in_running_loop() -> bool:

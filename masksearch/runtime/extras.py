@@ -41,8 +41,11 @@ EXTRAS: dict[str, str] = {
     "mcp": "mcp",
     "inspect_ai": "inspect",
     "peft": "lora",
+    "huggingface_hub": "hub",
+    "sentencepiece": "gguf",
     "verl": "verl",
     "vllm": "vllm",
+    "pandas": "pandas",
 }
 """Third-party module -> the extra of this package that installs it."""
 

@@ -19,6 +19,9 @@ SHARDS = (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet")
 """Endings of the files that are read from a folder of shards."""
 NESTED = frozenset({"verdicts", "steps"})
 """Columns of a Parquet file that hold JSON in a string."""
+OBJECTS = frozenset({"task", "scores"})
+"""Columns of published trajectories that hold a JSON object in a string. In other files they may hold
+text."""
 PARQUET_ROWS = 5000
 """Number of rows in one row group of a Parquet file."""
 R = TypeVar("R", bound=Record)
@@ -131,7 +134,7 @@ def read_tasks(path: str | Path, unanswered: bool = False) -> list[Task]:
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields (place, row) of a Parquet file. The place is for error messages.
 
-    Columns without a value are left out of the row. The columns `verdicts` and `steps` hold JSON in a string.
+    Columns without a value are left out of the row. The columns NESTED and OBJECTS hold JSON in a string.
     """
     arrow = _pyarrow()
     if not path.exists():
@@ -146,6 +149,9 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                     value = {name: field for name, field in row.items() if field is not None}
                     for name in NESTED & value.keys():
                         if isinstance(value[name], str):
+                            value[name] = _nested(name, value[name], place)
+                    for name in OBJECTS & value.keys():
+                        if isinstance(value[name], str) and value[name].startswith("{"):
                             value[name] = _nested(name, value[name], place)
                     yield place, value
     except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:

@@ -33,6 +33,7 @@ from typing import Any
 
 from masksearch.errors import DataError, UsageError
 from masksearch.runtime import files
+from masksearch.runtime.own import own_key
 from masksearch.runtime.settings import Settings, replace_references, without_added
 
 KEY_FORMAT = 3
@@ -131,7 +132,7 @@ def key_basis(kind: str, settings: Settings, keys: Mapping[str, str], *more: Any
         for name in names if table in values else ():
             value = values[table].get(name)
             values[table][name] = content(f"{table}.{name}", value, {}) if value else ""
-    values = without_added(type(settings), values)
+    values = own_key(without_added(type(settings), values))
     key = files.hash_json([KEY_FORMAT, kind, without_means(values), *more])
     shown = without_added(type(settings), settings.model_dump(mode="json"))
     return Basis(key, kind, without_means(shown), inputs, more)

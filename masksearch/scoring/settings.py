@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from masksearch.agent.settings import AgentSettings
+from masksearch.runtime.own import OrOwn
 from masksearch.runtime.settings import Ref, Refs, Settings
 
 AnswerReward = Literal["em", "f1", "recall", "recall-length", "judge"]
@@ -56,10 +57,11 @@ class RewardSettings(Settings):
 
     added = ("grounding",)
 
-    answer: AnswerReward = "em"
+    answer: Annotated[AnswerReward, OrOwn()] = "em"
     """Metric of the answer reward, in [0, 1], averaged over the masks of a masked text: em (exact match),
     f1, recall (of the gold's tokens), recall-length (recall, reduced for long answers), judge (the
-    verdict of a model at `judge.url`)."""
+    verdict of a model at `judge.url`), or your own function: FILE.py:NAME, called with an answer and its
+    golds, returns its reward in [0, 1]."""
     answer_weight: float = Field(1.0, ge=0)
     """Weight of the answer reward."""
     gated: bool = True

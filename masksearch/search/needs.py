@@ -15,6 +15,7 @@ from masksearch.runtime.needs.hub import HubName
 from masksearch.runtime.needs.network import Server, unreachable
 from masksearch.runtime.needs.packages import Package
 from masksearch.runtime.needs.sizes import DiskSpace
+from masksearch.runtime.own import is_own
 from masksearch.search.index.manifest import read_manifest
 from masksearch.search.remote import is_remote, open_remote
 from masksearch.search.settings import DEFAULT_ENCODER, DenseSettings, IndexSettings, SearchSettings
@@ -115,7 +116,10 @@ def search_needs(spec: str, settings: SearchSettings, made: Made) -> Iterator[Ne
         return  # the record answers in place of the back end
     if not spec or spec in made:
         return
-    if is_remote(spec):
+    if is_own(spec):
+        if settings.retries:
+            yield Package("tenacity", "Retrying searches")
+    elif is_remote(spec):
         yield Package("httpx", "A search over the network")
         if settings.retries:
             yield Package("tenacity", "Retrying searches")

@@ -4,6 +4,7 @@ DIR                      an index built by `masksearch index`, of any kind
 http://HOST:PORT         a server of Search-R1's retrieval protocol, such as `masksearch serve`
 web:NAME                 a web search provider: serper, serpapi, brave, tavily
 wikipedia:LANGUAGE       the live Wikipedia
+FILE.py:NAME             your own function `search(query, k)` (search/own.py)
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from typing import Any
 
 from masksearch.errors import SearchError, UsageError
 from masksearch.protocols import Searcher
+from masksearch.runtime.own import is_own
 from masksearch.search.index.base import LocalSearcher, mapped
 from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.search.index.build import ORDER
 from masksearch.search.index.manifest import MANIFEST, check_files, read_manifest
 from masksearch.search.index.storage import StoredPassages
+from masksearch.search.own import OwnSearcher
 from masksearch.search.settings import SearchSettings
 from masksearch.search.stores import ENGINES
 
@@ -108,6 +111,8 @@ def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher
         # The record replaces the back end, so cache, limits and retries are not needed.
         kept = settings.model_copy(update={"replay": "", "cache": "", "rate": 0.0, "concurrency": 0})
         return wrapped(Replay(Path(settings.replay)), kept, network=False)
+    if is_own(spec):
+        return wrapped(OwnSearcher(spec), settings, network=True)
     remote = is_remote(spec)
     searcher = open_remote(spec, settings.timeout, settings.url) if remote else _folder(spec)
     return wrapped(searcher, settings, remote)

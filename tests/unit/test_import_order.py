@@ -31,6 +31,7 @@ ROOMS = [
     "serving",
     "interop",
     "recipe",
+    "api",
     "cli",
 ]
 ORDER = [*ROOT, *ROOMS]

@@ -9,13 +9,16 @@ passage depend on that passage alone, never on the rest of the batch.
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings
+from masksearch.runtime.own import is_own, load_own
 from masksearch.text.words import SURFACE, at_boundaries
 from masksearch.types import Passage, Span
 
@@ -87,6 +90,8 @@ def make_extractors(settings: MaskSettings) -> list[Extractor]:
 
 def extractor(name: str, settings: MaskSettings) -> Extractor:
     """Builds the extractor of this name. Raises UsageError for an unknown name."""
+    if is_own(name):
+        return own_extractor(load_own(name), settings)
     if name not in EXTRACTORS:
         raise UsageError(f"There is no extractor '{name}'; choose from {', '.join(EXTRACTORS)}.")
     extract: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
@@ -106,6 +111,25 @@ def by_text(find: Callable[[str, str], list[Span]], settings: MaskSettings) -> E
             yield find(passage.text, language_of(passage, settings))
 
     return extract
+
+
+def own_extractor(find: Callable[..., Iterable[Span | Sequence[Any]]], settings: MaskSettings) -> Extractor:
+    """Builds an extractor from the user's own function `find(text)` or `find(text, language)`.
+
+    The function returns spans, as Span or as (start, end, category).
+    """
+    both = len(inspect.signature(find).parameters) > 1
+
+    def spans(text: str, language: str) -> list[Span]:
+        found = find(text, language) if both else find(text)
+        return [one if isinstance(one, Span) else _as_span(one) for one in found]
+
+    return by_text(spans, settings)
+
+
+def _as_span(values: Sequence[Any]) -> Span:
+    start, end, *category = values
+    return Span(start=start, end=end, category=str(category[0]) if category else "OTHER")
 
 
 def extract_spans(

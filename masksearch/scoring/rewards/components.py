@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from masksearch.errors import UsageError
+from masksearch.runtime.own import is_own, load_own
 from masksearch.scoring.fills import Fill
 from masksearch.scoring.metrics import CLOSED_ANSWERS, covers, normalise, score_answer
 from masksearch.scoring.settings import AnswerReward
@@ -50,11 +52,22 @@ def fill_rewards(fills: Sequence[Fill], kind: AnswerReward, length_factor: float
 
 
 def _fill_reward(fill: Fill, kind: AnswerReward, length_factor: float) -> float:
+    if is_own(kind):
+        return own_reward(kind, fill)
     if kind == "recall-length":
         return max(_recall_length(fill, gold, length_factor) for gold in fill.golds)
     score = score_answer(fill.text, fill.golds, fill.language)
     by_metric: dict[str, float] = {"em": score.em, "f1": score.f1, "recall": score.recall}
     return by_metric[kind]  # an unknown `kind` raises KeyError
+
+
+def own_reward(name: str, fill: Fill) -> float:
+    """Returns the reward of a fill by the user's own function. Raises UsageError for a value that is not in
+    [0, 1]."""
+    value = load_own(name)(fill.text, fill.golds)
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise UsageError(f"The reward {name} returned {value!r}; it should be a number from 0 to 1.")
+    return float(value)
 
 
 def _recall_length(fill: Fill, gold: str, factor: float) -> float:

@@ -51,10 +51,11 @@ def create_app(
     Raises MissingExtraError, and the errors of `searcher.fingerprint`.
     """
     try:
-        from fastapi import HTTPException, Request, Response
+        from fastapi import Request, Response
         from fastapi.responses import RedirectResponse
         from fastapi.routing import APIRoute
         from fastapi_offline import FastAPIOffline
+        from starlette.exceptions import HTTPException
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "fastapi", "serve", "The server") from error
 

@@ -56,11 +56,11 @@ class Answers:
         def started() -> None:
             show({"step": "started"})
 
-        if self.host.ready and self.host.in_flight >= self.settings.decode_slots:
-            show({"step": "waiting", "ahead": self.host.waiting + 1})
-
         outcome = "gone"
         try:
+            self.host.check()
+            if self.host.in_flight >= self.settings.decode_slots:
+                show({"step": "waiting", "ahead": self.host.waiting})
             reply = await self.host.ask(question, turn, started, changed)
             outcome = reply.trajectory.status
         except Refused as error:

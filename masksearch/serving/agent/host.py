@@ -66,6 +66,15 @@ class Host:
         """Waits until the model is loaded. Raises the error of a model that cannot be loaded."""
         await asyncio.shield(asyncio.wrap_future(self._loaded))
 
+    def check(self) -> None:
+        """Raises Refused (503) while the model loads, and if too many questions wait."""
+        if self.agent is None:
+            raise Refused(503, "The model is loading; try again in a few seconds.", {"retry-after": "3"})
+        if self.waiting >= self.settings.max_questions and self.in_flight >= self.settings.decode_slots:
+            raise Refused(
+                503, f"{self.waiting:,} questions are waiting; try again later.", {"retry-after": "5"}
+            )
+
     async def ask(
         self,
         question: str,
@@ -80,12 +89,7 @@ class Host:
         coroutine ends the episode and frees its slot. Raises Refused: 503 while the model loads or if too
         many questions wait, 504 if the model does not answer in time.
         """
-        if self.agent is None:
-            raise Refused(503, "The model is loading; try again in a few seconds.", {"retry-after": "3"})
-        if self.waiting >= self.settings.max_questions and self.in_flight >= self.settings.decode_slots:
-            raise Refused(
-                503, f"{self.waiting:,} questions are waiting; try again later.", {"retry-after": "5"}
-            )
+        self.check()
         caller = asyncio.get_running_loop()
         deadline = asyncio.timeout(None)
 

@@ -25,7 +25,7 @@ async function ask(question) {
   try {
     const record = await askServer(question, mine.signal, (step) => {
       if (mine !== running) return;
-      if (step.step === "waiting") say(`The model answers others; ${count(step.ahead, "question has", "questions have")} to wait with yours.`, "busy");
+      if (step.step === "waiting") say(`The model answers others; ${count(step.ahead, "question waits", "questions wait")} before yours.`, "busy");
       else if (step.step === "started") say("The model reads the question.", "busy");
       else view.add(step);
     });

@@ -70,10 +70,10 @@ class Host:
         """Raises Refused (503) while the model loads, and if too many questions wait."""
         if self.agent is None:
             raise Refused(503, "The model is loading; try again in a few seconds.", {"retry-after": "3"})
-        if self.waiting >= self.settings.max_questions and self.in_flight >= self.settings.decode_slots:
-            raise Refused(
-                503, f"{self.waiting:,} questions are waiting; try again later.", {"retry-after": "5"}
-            )
+        most = self.settings.decode_slots + self.settings.max_questions
+        if self.in_flight >= most:
+            sentence = f"The server has {self.in_flight:,} of at most {most:,} questions; try again later."
+            raise Refused(503, sentence, {"retry-after": "5"})
 
     async def ask(
         self,

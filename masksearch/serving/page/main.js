@@ -44,7 +44,7 @@ async function ask(question) {
 function announce(record) {
   const sources = record.sources.length ? `, ${count(record.sources.length, "source", "sources")}` : "";
   if (record.fault) say(record.fault, "fault");
-  else say(`Answer: ${record.answer}. ${verdict(record)[0]}${sources}.`);
+  else say(`Answer: ${record.answer}. ${verdict(record)[0]}${sources}.`, "heard");
 }
 
 function failed(error, again) {

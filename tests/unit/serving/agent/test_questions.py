@@ -135,7 +135,7 @@ def test_slots_are_shared_further_questions_wait_and_the_rest_come_again() -> No
         assert slow.opened == 2
         refused = httpx.post(f"{server.url}/ask", json={"question": "Who?"}, timeout=LONG)
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
-        assert "1 questions are waiting" in refused.json()["detail"]
+        assert "3 of at most 3 questions" in refused.json()["detail"]
         # Searches do not wait for the model.
         assert server.retrieve("radium").status_code == 200
         slow.gate.set()

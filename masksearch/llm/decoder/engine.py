@@ -115,7 +115,13 @@ class Engine:
         while len(self.running) >= self.slots:
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self.waiting.append(turn)
-            await turn
+            try:
+                await turn
+            except asyncio.CancelledError:
+                # The slot may have come together with the end of this session: the next one gets it.
+                if turn.done() and not turn.cancelled():
+                    self._wake()
+                raise
         slot = next(slot for slot in range(self.slots) if slot not in self.running)
         sequence = Stream(slot, temperature, random.Random(seed))
         self.running[slot] = sequence
@@ -130,17 +136,23 @@ class Engine:
         if self.running.get(sequence.slot) is not sequence:
             return
         del self.running[sequence.slot]
-        while self.waiting:
-            turn = self.waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
+        if self._wake():
+            return
         last = max(self.running, default=-1)
         if last > sequence.slot:
             moved = self.running.pop(last)
             self.cache.copy(last, sequence.slot, moved.cached)
             moved.slot = sequence.slot
             self.running[sequence.slot] = moved
+
+    def _wake(self) -> bool:
+        """Lets the next waiting session take a free slot; returns whether one waits."""
+        while self.waiting:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return True
+        return False
 
     async def generate(self, sequence: Stream, max_tokens: int, accept: Any) -> tuple[list[int], list[float]]:
         """Generates until `accept` returns True or `max_tokens` tokens are written.

@@ -243,6 +243,21 @@ def test_an_error_in_the_forward_pass_reaches_every_session(tiny_model):
     assert all(isinstance(result, list) for result in asyncio.run(run()))
 
 
+def test_a_session_that_is_cancelled_with_its_turn_passes_the_slot_on(tiny_model):
+    async def scenario():
+        engine = Engine(tiny_model, slots=1, max_length=64)
+        first = await engine.admit(0.0, 0)
+        second, third = (asyncio.ensure_future(engine.admit(0.0, 0)) for _ in range(2))
+        await asyncio.sleep(0)
+        engine.release(first)
+        second.cancel()
+        stream = await asyncio.wait_for(third, 60)
+        assert second.cancelled()
+        assert engine.running == {0: stream}
+
+    asyncio.run(scenario())
+
+
 def test_a_cancelled_session_gives_its_slot_back(tiny_model):
     engine = Engine(tiny_model, 1, 64)
 

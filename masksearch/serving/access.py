@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 
 from pydantic_core import to_json
 
+from masksearch.search.remote.retrieve import TOKEN_VARIABLE
 from masksearch.serving.body import Receive
 
-VARIABLE = "MASKSEARCH_TOKEN"
+VARIABLE = TOKEN_VARIABLE
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/docs", "/openapi.json"})
 OPEN_FOLDER = "/static-offline-docs/"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})

@@ -16,7 +16,7 @@ from masksearch.serving.agent.answers import Answers
 from masksearch.serving.agent.mcp_tool import add_ask
 from masksearch.serving.agent.opening import open_host
 from masksearch.serving.service import opened
-from masksearch.serving.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings, check_model_given
 from masksearch.serving.wire import Open, Part, Refused
 from masksearch.text.neutralise import neutralise
 from masksearch.types import Hit
@@ -43,6 +43,7 @@ def serve_mcp(searcher: Searcher, settings: ServeSettings) -> None:
     Standard output carries the protocol only; text that a searcher prints does not reach it. A model loads
     while the server already answers. Raises MissingExtraError.
     """
+    check_model_given(settings)
     host = open_host(searcher, settings, lambda error: say(str(error))) if settings.model else None
     server = mcp_server(searcher, settings, Answers(host, settings) if host else None)
     if host is not None:

@@ -18,7 +18,7 @@ from masksearch.serving.access import VARIABLE, Rules, token_from_environment
 from masksearch.serving.agent.opening import open_host
 from masksearch.serving.app import App, create_app
 from masksearch.serving.guard import guarded
-from masksearch.serving.settings import ServeSettings
+from masksearch.serving.settings import ServeSettings, check_model_given
 
 KEEP_ALIVE = 30
 """Seconds that a connection may be idle between two requests."""
@@ -32,6 +32,7 @@ def serve(searcher: Searcher, settings: ServeSettings) -> None:
     if the address is not available, or if it needs a token; the errors of a model that cannot be loaded;
     MissingExtraError, and the errors of `searcher.fingerprint`.
     """
+    check_model_given(settings)
     failures: list[BaseException] = []
     stopping: list[Any] = []
 

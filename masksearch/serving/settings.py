@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from masksearch.asking.settings import AskSettings
+from masksearch.errors import UsageError
 from masksearch.runtime.settings import Ref
 
 FOR_A_MODEL = (
@@ -86,11 +87,10 @@ class ServeSettings(AskSettings):
             raise ValueError(f"it should be at least default_k, which is {info.data['default_k']}")
         return value
 
-    @model_validator(mode="after")
-    def _needs_a_model(self) -> ServeSettings:
-        given = [name for name in FOR_A_MODEL if name in self.model_fields_set]
-        if given and not self.model:
-            raise ValueError(
-                f"{', '.join(given)} would have no effect without a model; name one with --model"
-            )
-        return self
+
+def check_model_given(settings: ServeSettings) -> None:
+    """Raises UsageError if a setting was given that has no effect without a model, and there is no model."""
+    given = [name for name in FOR_A_MODEL if name in settings.model_fields_set]
+    if given and not settings.model:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"Without a model {flags} would have no effect; name the model with --model.")

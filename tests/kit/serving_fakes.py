@@ -14,6 +14,7 @@ from kit.waiting import LONG
 from masksearch.errors import SearchError, SearchUnavailableError
 from masksearch.protocols import Searcher
 from masksearch.search import Bm25Searcher
+from masksearch.serving.access import Rules
 from masksearch.serving.app import create_app
 from masksearch.serving.run import listen, make_server
 from masksearch.serving.settings import ServeSettings
@@ -105,11 +106,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(searcher: Searcher, settings: ServeSettings | None = None) -> Iterator[Server]:
+def running(
+    searcher: Searcher, settings: ServeSettings | None = None, rules: Rules | None = None
+) -> Iterator[Server]:
     settings = settings or ServeSettings(drain=0)
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
-    server = make_server(create_app(searcher, settings), settings)
+    server = make_server(create_app(searcher, settings, rules=rules), settings)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     try:

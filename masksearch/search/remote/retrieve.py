@@ -6,6 +6,7 @@ POST /retrieve  {"queries": [..], "topk": k, "return_scores": true}
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,9 @@ MAX_BYTES = 64_000_000
 """Longest answer that is read, in bytes. This is room for 256 queries with whole passages."""
 HEALTH_TIMEOUT = 3.0
 """Timeout in seconds of the request for the server's fingerprint."""
-REMEDY = "it asks for credentials, which this protocol does not support"
+TOKEN_VARIABLE = "MASKSEARCH_TOKEN"
+"""Environment variable with the token that `masksearch serve` demands if it is set there."""
+REMEDY = f"it asks for credentials; set {TOKEN_VARIABLE} to the server's token"
 
 
 class RetrieveSearcher:
@@ -39,6 +42,8 @@ class RetrieveSearcher:
     def __init__(self, url: str, timeout: float = 30.0, max_bytes: int = MAX_BYTES) -> None:
         self.url = base_url(url).removesuffix("/retrieve").rstrip("/")
         headers = {"User-Agent": user_agent(), "Accept": "application/json"}
+        if token := os.environ.get(TOKEN_VARIABLE, "").strip():
+            headers["Authorization"] = f"Bearer {token}"
         self.client = JsonClient(Service("http", self.url, REMEDY, headers=headers), timeout, max_bytes)
         self._lock = threading.Lock()
         self._fingerprint = ""

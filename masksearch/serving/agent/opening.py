@@ -8,6 +8,7 @@ from masksearch.agent.loop import check_tools
 from masksearch.asking.agent import Agent
 from masksearch.llm.opening import open_policy
 from masksearch.protocols import Searcher
+from masksearch.runtime.progress import say
 from masksearch.serving.agent.host import Host
 from masksearch.serving.settings import ServeSettings
 
@@ -26,6 +27,8 @@ def open_host(
         policy = open_policy(
             settings.model, settings.llm, settings.dtype, settings.decode_slots, settings.agent.max_length
         )
-        return Agent(policy, searcher, settings)
+        agent = Agent(policy, searcher, settings)
+        say(f"The model {policy.name} is loaded.")
+        return agent
 
     return Host(load, settings, on_failure)

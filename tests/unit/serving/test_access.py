@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 import pytest
 from kit.agent_server import TURNS, asking, events, scripted, settings
-from kit.serving_fakes import Server, index
+from kit.serving_fakes import Server, index, running
 from kit.waiting import LONG
 
-from masksearch.errors import UsageError
+from masksearch.errors import SearchError, UsageError
+from masksearch.search.remote.retrieve import RetrieveSearcher
 from masksearch.serving.access import VARIABLE, Rules, foreign, token_from_environment
 from masksearch.serving.run import serve
 
@@ -70,6 +71,14 @@ def test_with_the_token_everything_answers(server: Server) -> None:
     assert httpx.post(f"{server.url}/retrieve", json=query, headers=KEY, timeout=LONG).status_code == 200
     lower = {"authorization": f"bearer {TOKEN}".encode()}
     assert httpx.get(f"{server.url}/metrics", headers=lower, timeout=LONG).status_code == 200
+
+
+def test_our_own_client_sends_the_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(index(), rules=Rules("a-token")) as server:
+        with pytest.raises(SearchError, match=f"set {VARIABLE} to the server's token"):
+            RetrieveSearcher(server.url).search(["radium"], 1)
+        monkeypatch.setenv(VARIABLE, "a-token")
+        assert RetrieveSearcher(server.url).search(["radium"], 1)[0][0].passage.title == "Radium"
 
 
 def heads(origin: str = "", host: str = "127.0.0.1:8000") -> dict[bytes, bytes]:

@@ -11,10 +11,11 @@ import pytest
 from kit.agent_server import ANSWER, SEARCH, TURNS, Slow, asking, events, scripted, settings
 from kit.serving_fakes import Broken, Server, index, running
 from kit.waiting import LONG, wait_for
-from pydantic import ValidationError
 
+from masksearch.errors import UsageError
 from masksearch.llm.base import Policy
-from masksearch.serving.settings import ServeSettings
+from masksearch.serving.run import serve
+from masksearch.serving.settings import ServeSettings, check_model_given
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +207,7 @@ def test_the_new_routes_are_documented(server: Server) -> None:
 
 
 def test_settings_of_a_model_are_refused_without_one() -> None:
-    with pytest.raises(ValidationError, match="page_title would have no effect without a model"):
-        ServeSettings(page_title="Ask us")
-    assert ServeSettings(model="m", page_title="Ask us").page_title == "Ask us"
+    with pytest.raises(UsageError, match="--llm, --page-title would have no effect"):
+        serve(index(), ServeSettings(page_title="Ask us", llm="http://x/v1", port=0))
+    check_model_given(ServeSettings(model="m", page_title="Ask us"))
+    check_model_given(ServeSettings(port=0, search={"cache": "x"}))

@@ -50,7 +50,7 @@ class Trajectory {
       ? [make("p", "answer", record.fault)]
       : [make("p", "answer", record.answer), make("span", `mark ${kind}`, mark)];
     if (record.sources.length) {
-      parts.push(make("h3", "", "Sources"), ...record.sources.map(source));
+      parts.push(make("h3", "", record.grounded ? "Sources" : "Passages that it quotes"), ...record.sources.map(source));
     }
     parts.push(foot(record));
     this.head.replaceChildren(...parts);

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from kit.agent_server import TURNS, Slow, asking, scripted, settings
+from kit.endpoint import Endpoint, say
+from kit.places import REPOSITORY
 from kit.serving_fakes import index, running
 from kit.waiting import LONG, wait_for
-from mcp import Client
+from mcp import Client, StdioServerParameters
 
 from masksearch.asking.agent import Agent
 from masksearch.errors import ModelError
@@ -18,6 +21,17 @@ from masksearch.serving.agent.answers import Answers
 from masksearch.serving.agent.host import Host
 from masksearch.serving.mcp import mcp_server
 from masksearch.serving.settings import ServeSettings
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {helpers!r})
+from kit.serving_fakes import index
+from masksearch.serving.mcp import serve_mcp
+from masksearch.serving.settings import ServeSettings
+
+serve_mcp(index(), ServeSettings(model="openai:m", llm={url!r}))
+"""
 
 
 def use(server: Any, act: Callable[[Client], Awaitable[None]]) -> None:
@@ -65,6 +79,14 @@ async def check(client: Client) -> None:
 def test_a_client_asks_and_sees_the_searches() -> None:
     chosen = settings()
     with_tool(lambda: Agent(scripted(*TURNS), index(), chosen), check)
+
+
+@pytest.mark.slow
+def test_over_standard_input_and_output_it_is_the_same() -> None:
+    turns = [say(turn.replace("</search>", "").replace("</answer>", "")) for turn in TURNS]
+    with Endpoint(turns) as endpoint:
+        code = SCRIPT.format(helpers=str(REPOSITORY / "tests"), url=endpoint.url)
+        use(StdioServerParameters(command=sys.executable, args=["-c", code]), check)
 
 
 def test_a_model_that_cannot_be_loaded_is_an_error_of_the_tool() -> None:

@@ -22,7 +22,6 @@ from masksearch.serving.agent.host import Host
 from masksearch.serving.mcp import mcp_server
 from masksearch.serving.settings import ServeSettings
 
-
 SCRIPT = """
 import sys
 sys.path.insert(0, {helpers!r})

@@ -1,4 +1,4 @@
-"""Commands that are not stages: ask, search, serve, export, stats, verl, schema."""
+"""Commands that are not stages: ask, search, serve, export, publish, stats, verl, schema."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from masksearch.asking.settings import AskSettings
 from masksearch.cli.flags import command_settings, named_index
 from masksearch.errors import UsageError
-from masksearch.recipe.products import model_beside, product_of
+from masksearch.recipe.products import model_beside, product_of, product_to_publish
 from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
@@ -36,6 +36,15 @@ def export_command(arguments: argparse.Namespace) -> None:
         else locked(output.with_name(f".{output.name}.lock"), str(output), "choose another -o")
     ):
         say(export(settings, arguments.output)["text"])
+
+
+def publish_command(arguments: argparse.Namespace) -> None:
+    """`masksearch publish`: writes a model or data as a folder with a card, and uploads it on demand."""
+    from masksearch.interop.publish.command import publish
+    from masksearch.interop.publish.settings import PublishSettings
+
+    settings = command_settings(PublishSettings, arguments)
+    say(publish(product_to_publish(arguments.source), arguments.output, settings)["text"])
 
 
 def verl_command(arguments: argparse.Namespace) -> None:

@@ -36,10 +36,11 @@ GROUPS: dict[str, dict[str, str]] = {
     "search": {
         "ask": "ask a model a question, and watch it search",
         "search": "query an index, or a search over the network",
-        "serve": "answer searches over HTTP as Search-R1's server does, or as an MCP server",
+        "serve": "answer searches and questions: over HTTP, on a page, or as an MCP server",
     },
     "data for other programs": {
         "stats": "count and show the tasks of a file or folder",
+        "publish": "write a model, tasks or trajectories as a folder with a card, and upload it",
         "export": "write trajectories as training data for TRL, LLaMA-Factory or verl",
         "verl": "write a configuration of verl that trains with this agent loop",
     },

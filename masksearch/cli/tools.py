@@ -56,7 +56,10 @@ def add_serve(parser: Parser) -> None:
         action="store_true",
         help="speak the Model Context Protocol on standard input and output instead of HTTP",
     )
-    parser.examples = ("masksearch serve runs/demo/stages/index --port 8000",)
+    parser.examples = (
+        "masksearch serve runs/demo/stages/index --port 8000",
+        "masksearch serve runs/demo/stages/index --model runs/demo/stages/rl",
+    )
     _add_settings(parser, ServeSettings, serve_command)
 
 
@@ -107,6 +110,26 @@ def add_export(parser: Parser) -> None:
     )
     parser.examples = ("masksearch export trajectories.jsonl --to trl --model base -o train.jsonl",)
     _add_settings(parser, ExportSettings, export_command, skip=("trajectories",))
+
+
+def add_publish(parser: Parser) -> None:
+    """`masksearch publish`."""
+    from masksearch.cli.commands import publish_command
+    from masksearch.interop.publish.settings import PublishSettings
+
+    parser.add_argument(
+        "source",
+        metavar="CHECKPOINT|TASKS|TRAJECTORIES",
+        help="a checkpoint folder, a file or folder of tasks or trajectories, a stage that made one, or a "
+        "run (the model that it trained last)",
+    )
+    parser.add_argument("-o", "--output", metavar="DIR", required=True, help="folder to write")
+    parser.examples = (
+        "masksearch publish runs/demo -o my-model",
+        "masksearch publish runs/demo/stages/sft -o my-model --gguf",
+        "masksearch publish runs/demo/stages/trajectories -o my-data --push OWNER/NAME",
+    )
+    _add_settings(parser, PublishSettings, publish_command)
 
 
 def add_rewards(parser: Parser) -> None:

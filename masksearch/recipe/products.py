@@ -80,13 +80,37 @@ def model_beside(index: str) -> str:
     """
     for run in Path(index).absolute().parents:
         if (run / "run.json").is_file() and (run / STAGES_FOLDER).is_dir():
-            fitting = _fitting("model", run)
-            trained = [folder for folder in fitting if _kind(folder) != "model"]
-            if not fitting:
+            found = _last_model(run)
+            if not found:
                 raise UsageError(f"No stage of the run {run} has made a model yet; name one with --model.")
-            chosen = (trained or fitting)[-1]
-            return str(_product(chosen, _kind(chosen)))
+            return found
     raise UsageError(f"{index} belongs to no run, so name the model that answers with --model.")
+
+
+def product_to_publish(value: str) -> str:
+    """Returns the model, tasks or trajectories of a stage, or the model that a run trained last; any other
+    value unchanged.
+
+    Raises UsageError for a stage that is not done or makes something else, and for a run without a model.
+    """
+    folder = Path(value)
+    if folder.is_dir() and _is_stage(folder):
+        fields = {"mask": "tasks", "synthesize": "trajectories"}
+        return _of_stage(fields.get(_kind(folder), "model"), value, folder)
+    if (folder / "run.json").is_file() and (folder / STAGES_FOLDER).is_dir():
+        found = _last_model(folder)
+        if not found:
+            raise UsageError(f"{value} is a run, in which no stage has made a model yet.")
+        return found
+    return value
+
+
+def _last_model(run: Path) -> str:
+    """Returns the model that a run trained last; without a trained one, its model; empty without any."""
+    fitting = _fitting("model", run)
+    trained = [folder for folder in fitting if _kind(folder) != "model"]
+    chosen = (trained or fitting)[-1:]
+    return str(_product(chosen[0], _kind(chosen[0]))) if chosen else ""
 
 
 def with_products(settings: S) -> S:

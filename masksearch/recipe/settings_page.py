@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from masksearch.asking.settings import AskSettings
 from masksearch.interop.export.settings import ExportSettings
+from masksearch.interop.publish.settings import PublishSettings
 from masksearch.recipe.settings import RecipeFile, StageTable
 from masksearch.recipe.stages import STAGES
 from masksearch.recipe.start.settings import InitSettings
@@ -34,6 +35,7 @@ OTHERS: dict[str, type[Settings]] = {
     "search": QuerySettings,
     "serve": ServeSettings,
     "export": ExportSettings,
+    "publish": PublishSettings,
     "rewards audit": RewardAuditSettings,
 }
 """Command that is not a stage of a recipe -> class of its settings."""

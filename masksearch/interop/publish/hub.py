@@ -86,10 +86,10 @@ def _reason(error: Exception) -> str:
     if status:
         return f"the hub answered with status {status}"
     kind, text = type(error).__name__, (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    if "Offline" in kind:  # also a ConnectionError
+        return "HF_HUB_OFFLINE is set, which forbids uploads"
     if "Connect" in kind or "Timeout" in kind or isinstance(error, ConnectionError):
         return "the hub cannot be reached; check the network and HF_ENDPOINT"
-    if "Offline" in kind:
-        return "HF_HUB_OFFLINE is set, which forbids uploads"
     return f"{kind}: {text}" if text else kind
 
 

@@ -101,6 +101,7 @@ def model_card(
         hub_name=hub_name(base),
         base_licence=model_licence(base),
         licence="" if licence == NOT_RECORDED else licence,
+        licence_given=bool(settings.licence),
         text_licence=settings.text_licence or text_licence(origin.corpora),
         corpora=[shown_path(corpus) for corpus in origin.corpora],
         languages=_languages(origin),

@@ -40,7 +40,6 @@ TEXTS = {
     "masks": "INT[-INT]",
     "stages": "INT[-INT]",
     "title": "TEXT",
-    "push": "OWNER/NAME",
     "converter": "PATH",
     "query_prompt": "TEXT",
     "passage_prompt": "TEXT",

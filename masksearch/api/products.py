@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from masksearch.api.records import frame, is_rows, written
 from masksearch.errors import UsageError
 from masksearch.runtime.files import read_appended
+from masksearch.runtime.own import own_name
 from masksearch.runtime.progress import say
 from masksearch.runtime.records import read_records, read_tasks
 from masksearch.types import Document, Results, Task, Trajectory
@@ -141,7 +142,8 @@ class Trajectories(_Records[Trajectory]):
 
 
 class Index(Product):
-    """A search: an index folder, or a service on the network (`wikipedia:en`, `web:NAME`, a URL)."""
+    """A search: an index folder, a service on the network (`wikipedia:en`, `web:NAME`, a URL), or your own
+    function, as `FILE.py:NAME`."""
 
     def __init__(
         self, path: Source, summary: Mapping[str, Any] | None = None, folder: Path | None = None
@@ -276,9 +278,12 @@ def as_corpus(corpus: Any, folder: Source | None = None) -> Corpus:
 
 
 def as_index(index: Any) -> Index:
-    """Returns an Index, made from the value if it is none. Raises UsageError for a list of documents."""
+    """Returns an Index, made from the value if it is none: a path, the name of a service, or a function
+    `search(query, k)`. Raises UsageError for a list of documents."""
     if isinstance(index, Index):
         return index
+    if callable(index):
+        return Index(own_name(index))
     if isinstance(index, Corpus) or is_rows(index):
         raise UsageError("An index is needed here, not a corpus; build one with Index.build(corpus).")
     return Index(index)

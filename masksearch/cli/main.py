@@ -17,7 +17,7 @@ from pathlib import Path
 from masksearch.cli.parser import build_parser
 from masksearch.errors import MaskSearchError, PreflightError
 from masksearch.runtime import colour, process
-from masksearch.runtime.disk import disk_is_full
+from masksearch.runtime.needs.disk import disk_is_full
 
 
 def main(argv: Sequence[str] | None = None) -> int:

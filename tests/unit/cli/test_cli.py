@@ -125,7 +125,7 @@ def fails(arguments: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
             2,
             "--max-k has a wrong value ('1'): it should be at least default_k, which is 3",
         ),
-        ("dance", 2, "There is no command 'dance'; the commands are: run, recipes,"),
+        ("dance", 2, "There is no command 'dance'; the commands are: init, run, recipes,"),
     ],
 )
 def test_wrong_use_is_one_sentence_and_a_status(

@@ -117,7 +117,7 @@ def test_help_of_a_command_in_both_ways(capsys: pytest.CaptureFixture[str]) -> N
         ("evla", "There is no command 'evla'; did you mean 'eval'? See masksearch --help."),
         ("EVAL x", "did you mean 'eval'?"),
         ("train", "There is no command 'train'; did you mean 'sft' or 'rl'?"),
-        ("-q dance", "There is no command 'dance'; the commands are: run, recipes,"),
+        ("-q dance", "There is no command 'dance'; the commands are: init, run, recipes,"),
         ("sft --modle base", "`masksearch sft` has no flag --modle; did you mean '--model'?"),
         ("sft --learning_rate 1", "did you mean '--learning-rate'?"),
         ("sft --lr 1", "did you mean '--learning-rate'?"),

@@ -20,7 +20,8 @@ from kit.places import REPOSITORY
 from kit.waiting import LONG
 
 from masksearch.cli.main import main
-from masksearch.runtime import lock, memory
+from masksearch.runtime import lock
+from masksearch.runtime.needs import memory
 
 PACKAGE = REPOSITORY / "masksearch"
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from masksearch.api.asking import ask, open_agent
+    from masksearch.api.index import Index
     from masksearch.api.products import (
         Checkpoint,
         Comparison,
         Corpus,
         Evaluation,
-        Index,
         Tasks,
         Trajectories,
     )
@@ -76,12 +76,12 @@ __all__ = [
 ]
 _MODULES = {
     "masksearch.api.asking": ("ask", "open_agent"),
+    "masksearch.api.index": ("Index",),
     "masksearch.api.products": (
         "Checkpoint",
         "Comparison",
         "Corpus",
         "Evaluation",
-        "Index",
         "Tasks",
         "Trajectories",
     ),

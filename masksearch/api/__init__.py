@@ -13,6 +13,7 @@ its stage as keyword arguments (docs/settings.md). Its product has a path, so th
 use it. It works inside a running event loop. The modules are
 
     products    what the functions return
+    index       Index: built, opened, searched
     records     lists of dicts as files, files as data frames
     workspace   the folder of the products, and the stage in it that a call runs or has run before
     signature   signatures and help texts from the settings

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.agent.watch import Event, Watch, ignore
-from masksearch.api.products import Checkpoint, Index, Source, as_index
+from masksearch.api.index import Index, as_index
+from masksearch.api.products import Checkpoint, Source
 from masksearch.api.signature import with_settings
 from masksearch.api.workspace import settings_of
 from masksearch.asking.agent import Agent, Reply

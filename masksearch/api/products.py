@@ -10,18 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from masksearch.api.records import frame, is_rows, written
-from masksearch.errors import UsageError
 from masksearch.runtime.files import read_appended
-from masksearch.runtime.own import own_name
 from masksearch.runtime.progress import say
 from masksearch.runtime.records import read_records, read_tasks
 from masksearch.types import Document, Results, Task, Trajectory
 
 if TYPE_CHECKING:
     import pandas
-
-    from masksearch.protocols import Searcher
-    from masksearch.types import Hit
 
 R = TypeVar("R")
 Source = str | os.PathLike[str]
@@ -141,53 +136,6 @@ class Trajectories(_Records[Trajectory]):
         return read_records(self.path, Trajectory)
 
 
-class Index(Product):
-    """A search: an index folder, a service on the network (`wikipedia:en`, `web:NAME`, a URL), or your own
-    function, as `FILE.py:NAME`."""
-
-    def __init__(
-        self, path: Source, summary: Mapping[str, Any] | None = None, folder: Path | None = None
-    ) -> None:
-        """Opens an index at its first search."""
-        super().__init__(path, summary, folder)
-        self.source = os.fspath(path)
-        """The index as commands and settings name it."""
-
-    def __fspath__(self) -> str:
-        return self.source
-
-    @classmethod
-    def build(
-        cls, corpus: Any, *, folder: Source | None = None, name: str | None = None, **settings: Any
-    ) -> Index:
-        """Cuts a corpus into passages and indexes them. Returns at once if the same index exists.
-
-        `corpus` is a Corpus, or anything from which a Corpus is made. Further settings are those of
-        `masksearch index`; `help(masksearch.build_index)` lists them.
-        """
-        from masksearch.api.stages import build_index
-
-        return build_index(corpus, folder=folder, name=name, **settings)
-
-    @cached_property
-    def searcher(self) -> Searcher:
-        """The opened search."""
-        from masksearch.search import open_searcher
-
-        return open_searcher(self.source)
-
-    def search(self, query: str, k: int = 5) -> list[Hit]:
-        """Returns the `k` best passages for a query, best first."""
-        return self.searcher.search([query], k)[0]
-
-    def __len__(self) -> int:
-        """Number of passages of an index folder."""
-        return len(self.searcher.passages)  # type: ignore[attr-defined]
-
-    def __bool__(self) -> bool:
-        return True
-
-
 class Checkpoint(Product):
     """A model's folder, with the log of its training."""
 
@@ -275,15 +223,3 @@ class Comparison(Product):
 def as_corpus(corpus: Any, folder: Source | None = None) -> Corpus:
     """Returns a Corpus, made from the value if it is none."""
     return corpus if isinstance(corpus, Corpus) else Corpus(corpus, folder=folder)
-
-
-def as_index(index: Any) -> Index:
-    """Returns an Index, made from the value if it is none: a path, the name of a service, or a function
-    `search(query, k)`. Raises UsageError for a list of documents."""
-    if isinstance(index, Index):
-        return index
-    if callable(index):
-        return Index(own_name(index))
-    if isinstance(index, Corpus) or is_rows(index):
-        raise UsageError("An index is needed here, not a corpus; build one with Index.build(corpus).")
-    return Index(index)

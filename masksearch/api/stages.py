@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from masksearch.api.index import Index, as_index
 from masksearch.api.products import (
     Checkpoint,
     Comparison,
     Corpus,
     Evaluation,
-    Index,
     Product,
     Source,
     Tasks,
     Trajectories,
     as_corpus,
-    as_index,
 )
 from masksearch.api.signature import with_settings
 from masksearch.api.workspace import folder_of, run, settings_of
@@ -41,15 +40,11 @@ from masksearch.train.settings import RlSettings, SftSettings
 def build_index(
     corpus: Corpus | Any, *, folder: Source | None = None, name: str | None = None, **settings: Any
 ) -> Index:
-    """Cuts a corpus into passages and indexes them (`masksearch index`).
+    """Cuts a corpus into passages and indexes them (`masksearch index`); the same as `Index.build`.
 
     `corpus` is a Corpus, or a list of dicts, a list of texts, a data frame, a path, `wiki-summaries:en`.
     """
-    given = as_corpus(corpus, folder)
-    if given.language:
-        settings.setdefault("language", given.language)
-    made = run("index", "build_index", {"corpus": given, **settings}, folder_of(folder, given), name)
-    return Index(made.path, made.summary, made.folder)
+    return build_index(corpus, folder=folder, name=name, **settings)
 
 
 @with_settings(MaskSettings)

@@ -31,8 +31,8 @@ from masksearch.recipe.preflight.check import preflight, report
 from masksearch.recipe.stage_folders import adopt, bound_settings, product_paths, stage_folders
 from masksearch.recipe.stages import run_stage
 from masksearch.runtime import colour, files, progress, ranks
-from masksearch.runtime.needs.disk import disk_is_full
 from masksearch.runtime.lock import locked
+from masksearch.runtime.needs.disk import disk_is_full
 from masksearch.runtime.needs.memory import peak_memory_mb
 from masksearch.runtime.progress import human_time, say
 from masksearch.runtime.resume import WorkFolder

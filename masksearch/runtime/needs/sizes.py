@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from masksearch.runtime.needs.memory import available_memory
 from masksearch.runtime.needs import Fault
+from masksearch.runtime.needs.memory import available_memory
 from masksearch.runtime.needs.packages import installed
 
 

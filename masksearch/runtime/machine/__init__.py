@@ -1,0 +1,1 @@
+"""What this machine has: free disk, free memory, and what this process has used of them."""

@@ -8,7 +8,7 @@ Any server of OpenAI's protocol will do: vLLM, Ollama, llama.cpp.
 
 import sys
 
-from masksearch import Corpus, compare, evaluate
+from masksearch import Corpus, Index, compare, evaluate
 
 QUESTIONS = [
     {"question": "Who discovered radium?", "answers": ["Marie and Pierre Curie", "Marie Curie"]},

@@ -10,7 +10,7 @@ On the command line and in recipes, the setting names the function by its file:
 import re
 import sys
 
-from masksearch import Corpus, mask, rl
+from masksearch import Corpus, Index, mask, rl
 
 
 def near(answer: str, golds: tuple[str, ...]) -> float:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from masksearch import Corpus, mask
+from masksearch import Corpus, Index, mask
 
 SYMBOL = re.compile(r"(?<=symbol )[A-Z][a-z]?\b")
 

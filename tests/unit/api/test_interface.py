@@ -14,7 +14,7 @@ from contextlib import redirect_stdout
 import pytest
 
 import masksearch
-from masksearch import Corpus, MaskSearchError, Tasks, ask, compare, evaluate, mask, sft, synthesize
+from masksearch import Corpus, Index, MaskSearchError, Tasks, ask, compare, evaluate, mask, sft, synthesize
 from masksearch.api import products, workspace
 from masksearch.errors import DataError, MissingExtraError, UsageError
 from masksearch.recipe.stages import STAGES

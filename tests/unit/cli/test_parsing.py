@@ -71,7 +71,7 @@ def test_the_kinds_of_values() -> None:
 def test_help_says_how_lists_are_written() -> None:
     commands = build_parser().commands
     mask = " ".join(commands["mask"].format_help(everything=True).split())
-    assert "llm (a model). Several values by comma. (default: ner,dates,numbers)" in mask
+    assert "of its spans. Several values by comma. (default: ner,dates,numbers)" in mask
     assert "--exclude PATH [PATH ...]" in mask
     assert "Several values by space." in mask
     compare = " ".join(commands["compare"].format_help(everything=True).split())

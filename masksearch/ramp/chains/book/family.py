@@ -37,7 +37,7 @@ def resolved(facts: Facts, target: Callable[[Fact], Article | None]) -> dict[str
     `target` returns the article that a fact's value names. The word stays neutral ("parent") if the texts do
     not tell. Of two parents one of whom is known the other one is taken for the other.
     """
-    women = {title: known for title, rows in facts.items() if (known := _is_woman(rows)) is not None}
+    women = {title: told for title, rows in facts.items() if (told := _is_woman(rows)) is not None}
     found = {}
     for title, rows in facts.items():
         if any(fact.relation.form == "relative" for fact in rows):

@@ -123,7 +123,9 @@ def _is_met(token: Any) -> bool:
     """Whether the sentence's own verb has the relative as its object: "he married his cousin Y", "he lives
     with his wife, Y". In "son of Z by his wife Y" it does not."""
     head = token.head
-    return bool(head.dep_ == "ROOT" or (head.dep_ == "prep" and head.text == "with" and head.head.dep_ == "ROOT"))
+    return bool(
+        head.dep_ == "ROOT" or (head.dep_ == "prep" and head.text == "with" and head.head.dep_ == "ROOT")
+    )
 
 
 def _is_owned(token: Any) -> bool:

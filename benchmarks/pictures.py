@@ -135,10 +135,12 @@ ROOMS = (
     "train",
     "evaluation",
     "evolve",
+    "asking",
     "report",
     "serving",
     "interop",
     "recipe",
+    "api",
     "cli",
 )
 
@@ -146,17 +148,18 @@ ROOMS = (
 def rooms() -> str:
     """The rooms of the package in import order, in rows of six."""
     body, width = [], 120
+    rows = -(-len(ROOMS) // 6)
     for number, name in enumerate(ROOMS):
         row, column = divmod(number, 6)
         x, y = 20 + 144 * column, 20 + 62 * row
         lines = [name] if number else ["types, errors"]
         body += labelled(x, y, width, lines)
-        if column < 5:
+        if column < 5 and number < len(ROOMS) - 1:
             body.append(arrow((x + width, y + 17), (x + 142, y + 17)))
-        elif row < 2:
+        elif number < len(ROOMS) - 1:
             turn = y + 48
             body.append(arrow((x + 60, y + 34), (x + 60, turn), (80, turn), (80, y + 60)))
-    return svg(20 + 144 * 6, 204, "The rooms of the package in import order", body)
+    return svg(20 + 144 * 6, 18 + 62 * rows, "The rooms of the package in import order", body)
 
 
 # -- one question before and after training ------------------------------------------------------------------

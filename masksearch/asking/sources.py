@@ -27,14 +27,14 @@ class Source(Record):
 
 
 class Found(Record):
-    """The sources of an answer, and whether it stands in them."""
+    """The sources of an answer, and whether they hold it."""
 
     grounded: bool
-    """Whether the answer stands in what was read, or is inferred from it."""
+    """Whether the results hold the answer, or the model inferred it from them (scoring/grounding)."""
     declined: bool
     """Whether the answer says that nothing was found."""
     false_quotes: int
-    """Number of quotes that do not stand in the result that they name."""
+    """Number of quotes whose words the named result does not hold."""
     sources: tuple[Source, ...]
     """Passages that hold the answer or a quote, those of the answer first."""
 

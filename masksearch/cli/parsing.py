@@ -92,6 +92,7 @@ class Parser(argparse.ArgumentParser):
         if self.groups:
             self._check_command(given)
         parsed, extra = super().parse_known_args(given, namespace)
+        extra = self._placed_after_flags(parsed, extra)
         if extra:
             self.error(self._too_many(extra))
         absent = missing(self, parsed)
@@ -125,6 +126,20 @@ class Parser(argparse.ArgumentParser):
         if near[0]:
             self.error(f"there is no command '{word}'; did you mean {listed(map(repr, near), 'or')}?")
         self.error(f"there is no command '{word}'; the commands are: {', '.join(self.commands)}")
+
+    def _placed_after_flags(self, parsed: argparse.Namespace, extra: list[str]) -> list[str]:
+        """Gives words after flags to optional arguments, and returns the words that are left over.
+
+        argparse decides on an optional argument where the first word stands: in `ask INDEX --model M QUESTION`
+        it takes QUESTION for one word too many.
+        """
+        rest = list(extra)
+        for action in self._get_positional_actions():
+            if action.nargs == "?" and getattr(parsed, action.dest, None) == action.default:
+                if not rest or rest[0].startswith("-"):
+                    break
+                setattr(parsed, action.dest, self._get_value(action, rest.pop(0)))
+        return rest
 
     def _too_many(self, extra: Sequence[str]) -> str:
         flags = list(

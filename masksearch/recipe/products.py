@@ -215,7 +215,8 @@ def _indexes_of_tasks(run: Path) -> set[str]:
     """Returns the names of the index stages from which a run made its tasks; the others serve evaluations."""
     stages = read_mark(run / "recipe.json").get("stages")
     rows = stages.values() if isinstance(stages, dict) else ()
-    return {str(row.get("index")) for row in rows if isinstance(row, dict) and row.get("kind") == "mask"}
+    made = [row for row in rows if isinstance(row, dict) and row.get("kind") == "mask"]
+    return {str(row["settings"].get("index")) for row in made if isinstance(row.get("settings"), dict)}
 
 
 def _choice(folders: Sequence[Path]) -> str:

@@ -47,7 +47,7 @@ class Speed:
         return operations / (self.gflops * 1e9 * EFFICIENCY)
 
     def trajectories(self, minutes: int) -> int:
-        """Returns the number of trajectories that one pass trains on in so many minutes, at least 80."""
+        """Returns the number of trajectories of a training of `minutes` minutes; at least 80."""
         steps = minutes * 60 / self.seconds_per_step
         return max(80, int(steps) * BATCH)
 

@@ -24,7 +24,7 @@ class Source(BaseModel):
 
 
 class Answered(BaseModel):
-    """An answer. `grounded`: it stands in what was read. `fault` says why there is no answer."""
+    """An answer. `grounded`: the search results hold it. `fault` says why there is no answer."""
 
     answer: str
     grounded: bool

@@ -197,3 +197,23 @@ def test_help_imports_no_settings() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ask", "index", "Who?", "--model", "m"],
+        ["ask", "index", "--model", "m", "Who?"],
+        ["ask", "--model", "m", "index", "Who?"],
+        ["ask", "--model", "m", "index", "--json", "Who?"],
+    ],
+)
+def test_an_optional_argument_may_stand_after_flags(words):
+    arguments = build_parser().parse_args(words)
+    assert (arguments.index, arguments.question) == ("index", "Who?")
+
+
+def test_one_word_too_many_is_still_refused(capsys):
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["ask", "index", "--model", "m", "Who?", "Where?"])
+    assert "'Where?' is too much" in capsys.readouterr().err

@@ -10,9 +10,11 @@ import pytest
 from masksearch.errors import UsageError
 from masksearch.evaluation.settings import CompareSettings, EvalSettings
 from masksearch.llm.settings import ModelSettings
+from masksearch.recipe.load import load_recipe
 from masksearch.recipe.products import model_beside, product_of, with_products
 from masksearch.recipe.stages import STAGES
 from masksearch.recipe.validate import Fault
+from masksearch.runtime.files import write_json
 
 
 def make(run: Path, name: str, kind: str, done: bool = True) -> Path:
@@ -131,11 +133,27 @@ def test_of_several_indexes_a_run_stands_for_that_of_its_tasks(run: Path) -> Non
     make(run, "hotpot-index", "index")
     with pytest.raises(UsageError, match="several stages that make an index"):
         product_of("index", "runs/demo")
-    stages = {
-        "tasks": {"kind": "mask", "index": "index"},
-        "before": {"kind": "eval", "index": "hotpot-index"},
-    }
-    (run / "recipe.json").write_text(json.dumps({"stages": stages}))
+    text = """
+        name = "demo"
+        corpus = "wiki-summaries:en"
+        model = "smollm2-135m"
+        [stages.base]
+        kind = "model"
+        [stages.index]
+        kind = "index"
+        [stages.hotpot-index]
+        kind = "index"
+        [stages.tasks]
+        kind = "mask"
+        index = "index"
+        [stages.before]
+        kind = "eval"
+        questions = "tasks"
+        model = "base"
+        index = "hotpot-index"
+    """
+    (run / "recipe.toml").write_text(text)
+    write_json(run / "recipe.json", load_recipe(run / "recipe.toml").resolved)
     assert product_of("index", "runs/demo") == "runs/demo/stages/index/index"
 
 

@@ -1,4 +1,4 @@
-"""The card of a model: made from the run, honest about what is not shown and not recorded."""
+"""The card of a model: its figures come from the run, and it names what is not shown and not recorded."""
 
 from __future__ import annotations
 

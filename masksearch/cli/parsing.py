@@ -130,8 +130,8 @@ class Parser(argparse.ArgumentParser):
     def _placed_after_flags(self, parsed: argparse.Namespace, extra: list[str]) -> list[str]:
         """Gives words after flags to optional arguments, and returns the words that are left over.
 
-        argparse decides on an optional argument where the first word stands: in `ask INDEX --model M QUESTION`
-        it takes QUESTION for one word too many.
+        argparse decides on an optional argument where the first word stands: in `ask INDEX --model M
+        QUESTION` it takes QUESTION for one word too many.
         """
         rest = list(extra)
         for action in self._get_positional_actions():

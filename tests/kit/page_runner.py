@@ -15,6 +15,7 @@ import itertools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -56,8 +57,8 @@ class PageError(AssertionError):
 class Runner:
     """An empty folder with `data` and `recipes`, and the servers of a page."""
 
-    ran: ClassVar[set[str]] = set()
-    """Recipes that this process has run, for any page."""
+    ran: ClassVar[dict[str, Path]] = {}
+    """Recipe that this process has run for a page -> the page's folder. Other pages get a copy of the run."""
 
     def __init__(self, folder: Path, tiny: Path, data: Path) -> None:
         self.folder, self.tiny, self.data = folder, tiny, data
@@ -176,8 +177,9 @@ class Runner:
         if "--help" in words:
             return words
         recipe = load_recipe(words[1]).name
-        again = recipe == "demo" and recipe in self.ran  # no page reads what the demo of another page wrote
-        self.ran.add(recipe)
+        again = recipe == "demo" and (self.ran.setdefault(recipe, self.folder) / "runs" / recipe).is_dir()
+        if again and not (run := self.folder / "runs" / recipe).exists():
+            shutil.copytree(self.ran[recipe] / "runs" / recipe, run, symlinks=True)
         if recipe not in RUN or again:
             return [*words, *([] if "--dry-run" in words else ["--dry-run"])]
         return [*words, *self._changes(words[1], words)]

@@ -5,7 +5,7 @@
 | SmolLM2-135M (`masksearch model`, `model` of a recipe) | a tiny random Llama |
 | `data/` | its first 1,000 passages and 20 questions of each set, with their gold passages |
 | full training and evaluation | SMALLER: the same commands with fewer steps, questions and tokens |
-| `masksearch run demo`, `make demo` (RUN) | the same with SMALLER; the demo once, then `--dry-run` |
+| `masksearch run demo`, `make demo` (RUN) | the same with SMALLER; the demo once, then a copy of its run |
 | other recipes | `masksearch run RECIPE --dry-run` |
 | a model at 127.0.0.1:8001 | an endpoint on loopback that plays every role from a script |
 | `masksearch serve INDEX` at 127.0.0.1:8000 | the same server at a free port |

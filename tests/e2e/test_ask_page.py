@@ -8,31 +8,23 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kit.agent_server import TURNS, Slow, asking, scripted, settings
+from kit.browser import MARKS, NO_DRIVER, BrowserView, chromium
 from kit.places import REPOSITORY
 from kit.serving_fakes import PASSAGES, Server
-from kit.waiting import LONG, wait_for
+from kit.waiting import wait_for
 
 from masksearch.search import Bm25Searcher
 from masksearch.serving.access import Rules
 from masksearch.types import Hit, Passage
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser's driver is not installed: pip install playwright"
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
-]
+pytest.importorskip("playwright.sync_api", reason=NO_DRIVER)
+pytestmark = MARKS
 SCREENSHOTS = os.environ.get("MASKSEARCH_SCREENSHOTS", "")
 """A folder for the screenshots; if it is empty, they go to the test's temporary folder."""
 ATTACKS = [
@@ -68,12 +60,8 @@ class Hostile:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+    with chromium() as found:
         yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -82,27 +70,13 @@ def server() -> Iterator[Server]:
         yield server
 
 
-class View:
-    """An open page. Records its console messages, script errors and requests."""
+class View(BrowserView):
+    """An open page."""
 
     def __init__(self, browser: Any, server: Server, address: str = "/", **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1100, "height": 900}, **options})
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.troubles: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.troubles.append(message.text))
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(server.url + address)
-        self.page.wait_for_selector("html[data-ready]")
-
-    def until(self, condition: str) -> None:
-        """Waits until an expression is true. Playwright's own wait needs `eval`, which the policy forbids."""
-        end = time.monotonic() + LONG
-        while not self.page.evaluate(condition):
-            assert time.monotonic() < end, condition
-            time.sleep(0.02)
+        super().__init__(
+            browser, server.url + address, **{"viewport": {"width": 1100, "height": 900}, **options}
+        )
 
     def ask(self, question: str = QUESTION) -> None:
         self.page.fill("#question", question)

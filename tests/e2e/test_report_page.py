@@ -10,13 +10,13 @@ import gzip
 import json
 import os
 import random
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kit.browser import MARKS, NO_DRIVER, BrowserView, chromium
 from kit.places import DATA
 
 from masksearch.evaluation.results import save
@@ -24,15 +24,8 @@ from masksearch.report import build_report
 from masksearch.report.settings import ReportSettings
 from masksearch.types import Results
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser's driver is not installed: pip install playwright"
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium"),
-]
+pytest.importorskip("playwright.sync_api", reason=NO_DRIVER)
+pytestmark = MARKS
 
 
 EVALUATIONS = (
@@ -280,38 +273,17 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else []
-        )
+    with chromium() as found:
         yield found
-        found.close()
 
 
-class PageView:
-    """An open page. Records its console messages, its script errors and its requests."""
+class PageView(BrowserView):
+    """An open page."""
 
     def __init__(self, browser: Any, path: Path, address: str = "", **options: Any) -> None:
-        self.context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(60_000)
-        self.troubles: list[str] = []
-        self.requests: list[str] = []
-        self.page.on("console", lambda message: self.troubles.append(message.text))
-        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri() + address)
-        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
-
-    def until(self, condition: str) -> None:
-        """Waits until an expression is true, for at most a minute.
-
-        Playwright's own wait needs `eval` in the page, which the page's security policy forbids.
-        """
-        end = time.monotonic() + 60
-        while not self.page.evaluate(condition):
-            assert time.monotonic() < end, condition
-            time.sleep(0.02)
+        super().__init__(
+            browser, path.as_uri() + address, **{"viewport": {"width": 1280, "height": 900}, **options}
+        )
 
     def until_count(self, start: str) -> None:
         """Waits until the count of trajectories starts with `start`."""

@@ -8,6 +8,7 @@ import contextvars
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,15 @@ def test_the_loop_is_that_of_the_factory() -> None:
     assert all(loop.is_closed() for loop in made)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Restores Python's handler of SIGINT, which a shell sets to "ignore" for a job in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("running", [False, True])
 def test_an_interrupt_cancels_the_coroutine_and_waits_for_its_end(running: bool) -> None:
     events: list[str] = []

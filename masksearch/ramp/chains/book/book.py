@@ -9,6 +9,7 @@ from dataclasses import replace
 from masksearch.ramp.chains.book.articles import Article, make_article, plain_title
 from masksearch.ramp.chains.book.family import resolved
 from masksearch.ramp.chains.book.nouns import MAKES, NOT_OCCUPATION
+from masksearch.ramp.chains.reading.family import RANKS
 from masksearch.ramp.chains.records import Fact
 
 _THINGS = ("ORG", "GPE", "LOC", "FAC")
@@ -71,7 +72,7 @@ class Book:
         None if no article has the name, if several have it, or if the article is another kind of thing than
         the value. A link of the corpus decides before the name does.
         """
-        title = fact.target if fact.target in self.articles else self._named.get(fact.value.casefold())
+        title = fact.target if fact.target in self.articles else self._title_of(fact.value)
         found = self.articles.get(title or "")
         if found is None or found.title == fact.title or found.name.casefold() in self._shared:
             return None
@@ -85,6 +86,16 @@ class Book:
         if found.person and not fact.target and not _may_have_made(found, fact):
             return None
         return found
+
+    def _title_of(self, name: str) -> str | None:
+        """Returns the title that a name means alone: also without the rank before it ("King Rupert of
+        Germany"), and without a space after a hyphen."""
+        plain = name.casefold().replace("- ", "-")
+        rest = plain.split(" ", 1)
+        while len(rest) == 2 and rest[0] in RANKS and plain not in self._named:
+            plain = rest[1]
+            rest = plain.split(" ", 1)
+        return self._named.get(plain)
 
     def inverse(self, article: Article) -> list[tuple[str, Fact]]:
         """Returns the facts of other articles whose verb has this article as its object: (title, fact)."""

@@ -35,7 +35,7 @@ NEAR = 25
 """Number of tokens after "son of" in which the other parent may be named."""
 _BESIDE = ("attr", "appos", "oprd", "npadvmod", "advcl", "acl", "conj", "dep", "relcl")
 """Dependencies by which a noun that says what a subject is hangs on the rest of its sentence."""
-_RANKS = frozenset(
+RANKS = frozenset(
     """king queen emperor empress duke duchess count countess prince princess earl lord margrave
     landgrave elector baron marquess archduke viscount tsar sultan grand""".split()  # noqa: SIM905
 )
@@ -154,7 +154,7 @@ def _whole_name(doc: Any, value: Value) -> Value | None:
     texts = [token.text for token in doc[end : end + 3]] + ["", "", ""]
     if _NUMERAL.fullmatch(texts[0]):
         return None
-    ranked = 2 if texts[1].lower() in _RANKS else 3 if texts[2].lower() in _RANKS else 0
+    ranked = 2 if texts[1].lower() in RANKS else 3 if texts[2].lower() in RANKS else 0
     if texts[0] == "," and ranked:
         end += ranked
     elif texts[0] == "," and _NUMERAL.fullmatch(doc[end - 1].text) and texts[1][:1].isupper():
@@ -166,7 +166,7 @@ def _whole_name(doc: Any, value: Value) -> Value | None:
 
 
 def _is_rank(token: Any) -> bool:
-    return token.text.lower() in _RANKS or token.text.lower().rstrip(".") in ("sir", "lady", "dr", "general")
+    return token.text.lower() in RANKS or token.text.lower().rstrip(".") in ("sir", "lady", "dr", "general")
 
 
 def _land(doc: Any, end: int) -> int:

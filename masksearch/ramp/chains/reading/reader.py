@@ -13,7 +13,8 @@ from typing import Any
 
 from masksearch.ramp.chains.reading.family import of_owned_subject, relatives
 from masksearch.ramp.chains.reading.life import life_dates
-from masksearch.ramp.chains.reading.patterns import Stated, stated, subject_of
+from masksearch.ramp.chains.reading.patterns import WORKS, Stated, stated, subject_of
+from masksearch.ramp.chains.reading.phrases import of_person, of_work
 from masksearch.ramp.chains.reading.values import NAMES, Value
 from masksearch.ramp.chains.records import Fact, Relation
 from masksearch.types import Passage
@@ -25,6 +26,8 @@ SENTENCES = 5
 CHARACTERS = 1500
 """Length after which a passage is cut before it is parsed."""
 PRONOUNS = frozenset(["he", "she", "it", "they"])
+_PARTS = frozenset(["music", "score", "soundtrack", "song"])
+"""Parts of a work whose sentences state who made them."""
 _BRACKETS = re.compile(r"\s*\(.*\)$")
 _NO_ARTICLE = re.compile(r"(?:List|Lists|Index|Outline|Timeline|Glossary) of\b|\(disambiguation\)$|\([^()]*$")
 
@@ -82,23 +85,38 @@ class _Reader:
         title = self._subject(subject, first) if subject is not None else ""
         self.current = title
         if not title:
+            if self.named and self.noun in WORKS and subject is not None and subject.lemma_ in _PARTS:
+                yield from self._phrases(passage, self.title, sentence)
             return
         if subject is not None and subject.text.lower() not in PRONOUNS:
             label = next((token.ent_type_ for token in subject.subtree if token.ent_type_ in NAMES), "")
             if label:
                 yield self._fact(passage, title, Relation("name", ""), subject.doc, Value(0, 0, label))
-        if subject is not None:
-            if (pronoun := subject.text.lower()) in ("he", "she"):
-                relation = Relation("pronoun", pronoun)
-                yield self._fact(passage, title, relation, subject.doc, Value(0, 0, ""))
-            for relation, value in relatives(sentence, subject):
-                yield self._fact(passage, title, relation, subject.doc, value)
+        if subject is not None and (pronoun := subject.text.lower()) in ("he", "she"):
+            yield self._fact(passage, title, Relation("pronoun", pronoun), subject.doc, Value(0, 0, ""))
         if first:
             yield from self._life(passage, title, sentence)
+        parsed = [self._fact(passage, title, *stated_fact) for stated_fact in self._parsed(sentence, subject)]
+        read = list(self._phrases(passage, title, sentence))
+        yield from _merged(parsed, read)
+
+    def _parsed(self, sentence: Any, subject: Any) -> Iterator[tuple[Relation, Any, Value]]:
+        """Yields what the parse of a sentence states, and notes what its subject is."""
+        if subject is not None:
+            for relation, value in relatives(sentence, subject):
+                yield relation, subject.doc, value
         for relation, value in _usable(stated(sentence)):
             if relation.form == "isa" and not self.noun:
                 self.noun = relation.word
-            yield self._fact(passage, title, relation, sentence.doc, value)
+            yield relation, sentence.doc, value
+
+    def _phrases(self, passage: Passage, title: str, sentence: Any) -> Iterator[Fact]:
+        """Yields what the words of a sentence state."""
+        found = of_work if self.noun in WORKS else of_person
+        for phrase in found(sentence.text):
+            start, end = sentence.start_char + phrase.start, sentence.start_char + phrase.end
+            text = sentence.doc.text[start:end]
+            yield _place(passage, title, phrase.relation, text, start, end, phrase.kind)
 
     def _subject(self, token: Any, first: bool) -> str:
         """Returns the name of the subject that a grammatical subject means; empty if unknown."""
@@ -128,6 +146,19 @@ class _Reader:
         span = doc[value.start : value.end]
         start, end = (span.start_char, span.end_char) if len(span) else (0, 0)
         return _place(passage, title, relation, span.text, start, end, value.kind, value.noun)
+
+
+def _merged(parsed: Sequence[Fact], read: Sequence[Fact]) -> Iterator[Fact]:
+    """Yields the facts of a sentence once: of a relative as the words give it, whose name is whole; of other
+    things as the parse gives it, which knows more kinds."""
+    family = {fact.relation.word for fact in read if fact.relation.form == "relative"}
+    taken = {fact.start for fact in parsed if fact.relation.form != "relative"}
+    yield from (
+        fact for fact in parsed if fact.relation.form != "relative" or fact.relation.word not in family
+    )
+    for fact in read:
+        if fact.relation.form == "relative" or fact.start not in taken:
+            yield fact
 
 
 def _place(

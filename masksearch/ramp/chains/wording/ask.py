@@ -71,11 +71,17 @@ def _died(fact: Fact, subject: str, noun: str) -> Wordings:
 
 def _nationality(fact: Fact, subject: str, noun: str) -> Wordings:
     rows = [f"what nationality {be(fact)} {subject}?", f"what is the nationality of {subject}?"]
+    rows.append(f"which country {be(fact)} {subject} from?")
     return _or_whose(rows, subject, "nationality")
 
 
 def _isa(fact: Fact, subject: str, noun: str) -> Wordings:
     return [f"what {be(fact)} the occupation of {subject}?", f"what is the profession of {subject}?"]
+
+
+def _cause(fact: Fact, subject: str, noun: str) -> Wordings:
+    rows = [f"why did {subject} die?", f"what is the cause of death of {subject}?"]
+    return _or_whose(rows, subject, "cause of death")
 
 
 def _number(fact: Fact, subject: str, noun: str) -> Wordings:
@@ -114,16 +120,26 @@ def _when(fact: Fact) -> Wordings:
     return ["in which year", "in what year"] if fact.kind == "YEAR" else ["when"]
 
 
+_SCHOOL = (
+    ("where was", "educated"), ("where did", "study"), ("where did", "graduate from"),
+    ("which school did", "attend"),
+)  # fmt: skip
+
+
 def _passive(fact: Fact, subject: str, noun: str) -> Wordings:
     relation, shown = fact.relation, fact.relation.shown
     if fact.kind in ("DATE", "YEAR"):
         return [f"{when} was {subject} {shown}?" for when in _when(fact)]
+    if (relation.word, relation.prep) == ("educate", "at"):
+        return [f"{words} {subject} {verb}?" for words, verb in _SCHOOL]
+    if relation.word == "bury":
+        return [f"where was {subject} buried?", f"what is the place of burial of {subject}?"]
     if relation.prep == "in" and fact.kind in PLACES:
         rows = [f"where {be(fact)} {subject} {shown}?"]
         if noun != "place":
             rows.append(f"in which {noun} {be(fact)} {subject} {shown}?")
         if relation.word == "bear":
-            rows.append(f"what is the place of birth of {subject}?")
+            rows += [f"what is the place of birth of {subject}?", f"where was {subject} born?"]
         return rows
     if fact.kind == "PERSON":
         return [f"who {be(fact)} {subject} {shown} {relation.prep}?"]
@@ -136,6 +152,11 @@ def _active(fact: Fact, subject: str, noun: str) -> Wordings:
         return [f"{when} did {subject} {relation.word}?" for when in _when(fact)]
     if fact.kind == "PERSON":
         return [f"who {do(fact)} {subject} {relation.word} {relation.prep}?"]
+    if relation.word == "die" and fact.kind in PLACES:
+        rows = [f"where did {subject} die?", f"where was the place of death of {subject}?"]
+        return _or_whose([*rows, f"what is the place of death of {subject}?"], subject, "place of death")
+    if (relation.word, relation.prep) == ("work", "at"):
+        return [f"where {do(fact)} {subject} work?", f"which {noun} {do(fact)} {subject} work at?"]
     if relation.prep == "in" and fact.kind in PLACES and noun == "place":
         return [f"where {do(fact)} {subject} {relation.word}?"]
     return [f"which {noun} {do(fact)} {subject} {relation.word} {relation.prep}?"]
@@ -143,6 +164,8 @@ def _active(fact: Fact, subject: str, noun: str) -> Wordings:
 
 def _object(fact: Fact, subject: str, noun: str) -> Wordings:
     what = "who" if fact.kind == "PERSON" else f"which {noun}"
+    if fact.kind == "AWARD":
+        return [f"which award did {subject} {verb}?" for verb in ("win", "receive")]
     return [f"{what} {do(fact)} {subject} {fact.relation.word}?"] if is_asked(fact) else []
 
 
@@ -163,6 +186,7 @@ _ASK: dict[str, Callable[[Fact, str, str], Wordings]] = {
     "isa": _isa,
     "number": _number,
     "relative": _relative,
+    "cause": _cause,
     "by": _by,
     "passive": _passive,
     "object": _object,

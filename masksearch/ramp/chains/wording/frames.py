@@ -93,6 +93,7 @@ _FRAMES: dict[str, Callable[[Fact, str, bool], Frame | None]] = {
         Frame(f"the nationality of {subject} {be(fact)}") if person else None
     ),
     "isa": lambda fact, subject, person: Frame(f"the occupation of {subject} {be(fact)}") if person else None,
+    "cause": lambda fact, subject, person: Frame(f"the cause of death of {subject} was") if person else None,
     "relative": lambda fact, subject, person: (
         Frame(f"the {fact.relation.word} of {subject} {be(fact)}") if person else None
     ),

@@ -53,7 +53,7 @@ LIGHT_BUT = {
 PLACES = ("GPE", "LOC", "FAC")
 NOUNS = {
     "ORG": "organization", "GPE": "place", "LOC": "place", "FAC": "place", "WORK_OF_ART": "work",
-    "EVENT": "event", "PRODUCT": "product",
+    "EVENT": "event", "PRODUCT": "product", "AWARD": "award",
 }  # fmt: skip
 """Entity label -> noun for a value of which no more is known."""
 RELATIVES = frozenset(

@@ -10,6 +10,7 @@ _FIXED = {
     "died": "the date of death",
     "nationality": "the nationality",
     "isa": "the occupation",
+    "cause": "the cause of death",
 }
 _PLACES = {
     "locate": "the location", "base": "the base", "headquarter": "the headquarters",
@@ -22,6 +23,13 @@ _DATES = {
     "premiere": "premiere", "broadcast": "broadcast", "hold": "the event", "create": "creation",
     "launch": "launch", "record": "recording", "bear": "birth", "complete": "completion",
 }  # fmt: skip
+
+
+_VERBS = {
+    ("die", "in"): "place of death", ("bury", "in"): "place of burial", ("bury", "at"): "place of burial",
+    ("educate", "at"): "school", ("work", "at"): "employer",
+}  # fmt: skip
+"""(verb, preposition) -> what a place or an organization is to the subject."""
 
 
 def need_of(fact: Fact, noun: str) -> str:
@@ -50,4 +58,8 @@ def _named(fact: Fact, noun: str) -> str:
         return relation.word
     if relation.form == "passive" and relation.prep == "in" and kind in PLACES and relation.word in _PLACES:
         return _PLACES[relation.word].removeprefix("the ")
+    if relation.form in ("passive", "active") and kind in (*PLACES, "ORG"):
+        known = _VERBS.get((relation.word, relation.prep))
+        if known:
+            return known
     return noun or ("person" if kind == "PERSON" else NOUNS.get(kind, "name"))

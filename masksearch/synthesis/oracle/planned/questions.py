@@ -14,7 +14,7 @@ from masksearch.ramp.chains.book.dates import sortable
 from masksearch.ramp.chains.reading.life import DATE_PATTERN
 from masksearch.synthesis.oracle.linking import Shown
 from masksearch.synthesis.oracle.planned.quoting import Found, definition_of, find_value, quoted
-from masksearch.synthesis.oracle.planned.sayings import a_kind, asked_kind, compared
+from masksearch.synthesis.oracle.planned.sayings import a_kind, asked_kind, compared, side_by_side
 from masksearch.synthesis.oracle.teacher import Oracle
 from masksearch.synthesis.oracle.wording import content_words, find_span, turn
 from masksearch.text.neutralise import neutralise
@@ -134,7 +134,7 @@ class _Lookup:
         name = _plain(result.title)
         if self.need and (found := _needed_value(self.need, result)):
             self.values[name] = found.value
-            return f"{found.line} So the {self.need} of {name} is {found.value}."
+            return f"The {self.need} of {name}? {found.line} So {found.value}."
         for value in (*self.question.answers[:1], *self._further()):
             if found := find_value([result], value, lambda _: True):
                 return found.line
@@ -170,7 +170,8 @@ class _Lookup:
         a, b = (self.values[name] for name in self.named[:2])
         if answer.lower() in ("yes", "no"):
             agrees = (a.casefold() == b.casefold()) == (answer.lower() == "yes")
-            return compared("same", a, b, answer.lower(), True) if agrees else ""
+            said = compared("same", a, b, answer.lower(), True)
+            return f"{self._side_by_side()} {said}" if agrees else ""
         x, y = sortable(a), sortable(b)
         if self.need not in _DATED or not x or not y:
             return ""
@@ -181,7 +182,12 @@ class _Lookup:
         shared = min(len(x), len(y))
         if x[:shared] == y[:shared] or ((x[:shared] < y[:shared]) != later) != first:
             return ""
-        return compared("after" if later else "before", a, b, answer, first)
+        said = compared("after" if later else "before", a, b, answer, first)
+        return f"{self._side_by_side()} {said}"
+
+    def _side_by_side(self) -> str:
+        one, two = self.named[:2]
+        return side_by_side(one, self.values[one], two, self.values[two])
 
 
 def _need(question: Question) -> str:

@@ -32,11 +32,24 @@ def needed(step: ChainStep) -> str:
     return f"{step.need} of {step.subject}" if step.subject else step.need
 
 
-def so(step: ChainStep, value: str) -> str:
-    """Returns what a step found, as a sentence."""
-    if step.need == "the kind":
-        return f"So {step.subject} is {a_kind(value)}."
-    return f"So {needed(step)} is {value}."
+def read(step: ChainStep, line: str, value: str) -> str:
+    """Returns what a step found: what was needed, the quote, and the value.
+
+    The need stands right before the quote: a small model that begins to quote without it copies the words
+    that catch its eye, such as a date in brackets.
+    """
+    need = needed(step)
+    found = a_kind(value) if step.need == "the kind" else value
+    return f"{_upper(need)}? {line} So {found}."
+
+
+def _upper(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def side_by_side(a: str, first: str, b: str, second: str) -> str:
+    """Returns two names with what was found of each, which the comparison needs next to each other."""
+    return f"{_upper(a)}: {first}. {_upper(b)}: {second}."
 
 
 def a_kind(noun: str) -> str:

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from masksearch.ramp.chains.queries import step_queries
 from masksearch.synthesis.oracle.planned.quoting import Found, find_value
-from masksearch.synthesis.oracle.planned.sayings import NOT_FOUND, a_kind, compared, kind_of, needed, so
+from masksearch.synthesis.oracle.planned.sayings import (
+    NOT_FOUND,
+    a_kind,
+    compared,
+    kind_of,
+    needed,
+    read,
+    side_by_side,
+)
 from masksearch.synthesis.oracle.teacher import Oracle
 from masksearch.synthesis.oracle.wording import turn
 from masksearch.types import ChainStep, MaskedTask, Task
@@ -68,7 +76,8 @@ def plan(task: Task) -> str:
     first = needed(steps[0])
     if task.shape in ("chain", "inference"):
         later = ", then ".join(step.need for step in steps[1:])
-        return f"I need {first} first, then {later}."
+        rule = f"{_rule(task)} " if task.shape == "inference" else ""
+        return f"{rule}I need {first} first, then {later}."
     if task.shape == "intersection":
         return f"I need {first} first, then {steps[-1].need} of each."
     if task.shape == "bridge-comparison":
@@ -85,7 +94,7 @@ def _stated(task: Task, place: int, found: Found) -> str:
     last = place == len(steps) - 1
     if task.shape == "intersection":
         return _stated_of_list(task, place, found)
-    said = f"{found.line} {so(step, found.value)}"
+    said = read(step, found.line, found.value)
     if last:
         return said
     following = steps[place + 1]
@@ -98,7 +107,7 @@ def _stated_of_list(task: Task, place: int, found: Found) -> str:
     steps, wanted = task.steps, task.steps[-1].value
     if place == 0:
         return f"{found.line} So {found.value} is one of {needed(steps[0])}. I look up {steps[1].subject}."
-    said = f"{found.line} {so(steps[place], found.value)}"
+    said = read(steps[place], found.line, found.value)
     if place == len(steps) - 1:
         return said
     return (
@@ -111,14 +120,21 @@ def conclusion(task: Task, values: Sequence[str]) -> str:
     answer = task.answers[0]
     if task.verdict in ("same", "before", "after", "more", "fewer"):
         a, b = values if task.shape == "comparison" else values[1::2]
+        one, two = task.steps[0].subject, task.steps[len(task.steps) // 2].subject
         first = not isinstance(task, MaskedTask) and _named_first(task.question, answer)
-        return f"{compared(task.verdict, a, b, answer, first)} So the answer is {answer}."
+        said = f"{side_by_side(one, a, two, b)} {compared(task.verdict, a, b, answer, first)}"
+        return f"{said} So the answer is {answer}."
     if task.verdict == "fits":
         return f"That fits. The question asks for {a_kind(kind_of(task))}: {answer}."
-    if task.verdict:
-        one, two = (step.need.removeprefix("the ") for step in task.steps[:2])
-        return f"The {two} of a {one} is {a_kind(task.verdict)}. So the answer is {answer}."
-    return f"The question asks for {a_kind(kind_of(task))}: {answer}."
+    kind = task.verdict or kind_of(task)
+    return f"The question asks for {a_kind(kind)}: {answer}."
+
+
+def _rule(task: Task) -> str:
+    """Returns what a relative is: "A paternal grandfather is the father of a father."."""
+    one, two = (step.need.removeprefix("the ") for step in task.steps[:2])
+    kind = a_kind(task.verdict)
+    return f"{kind[:1].upper()}{kind[1:]} is the {two} of {a_kind(one)}."
 
 
 def _named_first(question: str, answer: str) -> bool:

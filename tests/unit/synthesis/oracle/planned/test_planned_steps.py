@@ -90,12 +90,13 @@ def one(shape, answer, text=""):
 def test_a_chain_names_the_bridge_before_it_goes_on():
     first, second, last = thoughts(one("chain", "12 March 1931"))
     assert first == "I need the director of the drama film The Silver Lantern first, then the date of birth."
-    assert "So the director of the drama film The Silver Lantern is Maria Holt." in second
-    assert second.endswith("Next I need the date of birth of Maria Holt.")
-    assert last.endswith(
-        "So the date of birth of Maria Holt is 12 March 1931. "
-        "The question asks for a date of birth: 12 March 1931."
+    assert second.startswith(
+        'The director of the drama film The Silver Lantern? [1]: "film directed by Maria Holt. It was". '
+        "So Maria Holt."
     )
+    assert second.endswith("Next I need the date of birth of Maria Holt.")
+    assert last.startswith("The date of birth of Maria Holt? [")
+    assert last.endswith("So 12 March 1931. The question asks for a date of birth: 12 March 1931.")
 
 
 def test_a_comparison_is_said_out_loud():
@@ -106,14 +107,17 @@ def test_a_comparison_is_said_out_loud():
 def test_dates_are_compared_out_loud():
     trajectory = one("bridge-comparison", "The Silver Lantern", "born")
     said = thoughts(trajectory)[-1]
-    assert "is before" in said or "is after" in said
+    assert re.search(
+        r"The \w[\w ]*: [\w ,]+\. The \w[\w ]*: [\w ,]+\. [\w ,]+ is (?:before|after) [\w ,]+\.", said
+    ), said
     assert said.endswith("So the answer is The Silver Lantern.")
     assert trajectory.usage.searches == 4
 
 
 def test_an_inference_is_declared():
-    said = "The parent of a mother is a maternal grandparent."
-    assert said in thoughts(one("inference", "Edwin Marsh"))[-1]
+    said = thoughts(one("inference", "Edwin Marsh"))
+    assert said[0].startswith("A maternal grandparent is the parent of a mother. I need the mother of ")
+    assert said[-1].endswith("The question asks for a maternal grandparent: Edwin Marsh.")
 
 
 def test_an_intersection_says_what_does_not_fit():

@@ -34,7 +34,14 @@ class Showed:
     """The results of a search. Their text is the corpus's own and not neutralised."""
 
 
-Event = Wrote | Asked | Showed
+@dataclass(frozen=True)
+class Noted:
+    """A sentence for the user about this question. The model does not read it."""
+
+    text: str
+
+
+Event = Wrote | Asked | Showed | Noted
 Watch = Callable[[Event], None]
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from masksearch.agent.loop import check_tools, run_episode
 from masksearch.agent.prompts import Style
-from masksearch.agent.watch import Event, Watch, ignore
+from masksearch.agent.watch import Event, Noted, Watch, ignore
+from masksearch.asking.notes import index_note, nothing_note, words_note
+from masksearch.asking.patience import PatientPolicy
 from masksearch.asking.settings import AskSettings
 from masksearch.asking.sources import Found, Source, sources_of
 from masksearch.errors import UsageError
 from masksearch.llm.base import Policy, Sampling
-from masksearch.llm.settings import ENDPOINTS
+from masksearch.llm.checkpoint import check_source
+from masksearch.llm.settings import ENDPOINTS, check_url
 from masksearch.protocols import Searcher
 from masksearch.types import Question, Trajectory
 
@@ -29,6 +32,10 @@ class Reply:
     found: Found
     """What the answer rests on."""
     seconds: float
+    notes: tuple[str, ...] = ()
+    """Sentences about a question, a search and a model that may not fit each other."""
+    timed_out: bool = False
+    """Whether the model behind an endpoint did not answer in time."""
 
     @property
     def answer(self) -> str:
@@ -50,6 +57,7 @@ class Reply:
         return {
             "answer": self.answer,
             "fault": self.fault,
+            "notes": list(self.notes),
             **self.found.to_json(),
             "seconds": round(self.seconds, 3),
             "trajectory": self.trajectory.to_json(),
@@ -64,30 +72,49 @@ class Agent:
         check_tools(searcher, settings.agent)
         self.policy, self.searcher, self.settings = policy, searcher, settings
         self.style: Style = prompt_style(settings)
+        self.remote = settings.model.startswith(ENDPOINTS)
+        self.index_note = index_note(settings.model, searcher)
+        """A sentence if the model was trained with another index; empty otherwise."""
 
     async def ask(self, question: str, watch: Watch = ignore) -> Reply:
-        """Answers a question. `watch` is called with each event as it happens (see agent/watch.py).
+        """Answers a question. `watch` is called with each event as it happens (see agent/watch.py), first
+        with notes on the question.
 
         Raises UsageError for an empty or too long question. A failed model or search raises nothing: the
         reply's trajectory records it. Cancelling the coroutine stops the episode and frees its slot.
         """
         task = Question(id=question_id(question), question=checked(question), answers=())
         events: list[Event] = []
+        notes: list[str] = []
 
         def both(event: Event) -> None:
             events.append(event)
             watch(event)
 
+        def note(text: str) -> None:
+            if text:
+                notes.append(text)
+                watch(Noted(text))
+
+        note(self.index_note)
+        unknown = words_note(task.question, self.searcher)
+        note(unknown)
+        policy = PatientPolicy(self.policy, self.settings.llm_timeout) if self.remote else self.policy
         episode = await run_episode(
             task,
-            self.policy,
+            policy,
             self.searcher,
             self.settings.agent,
             Sampling(self.settings.temperature, self.settings.seed),
             style=self.style,
             watch=both,
         )
-        return Reply(episode.trajectory, sources_of(episode.trajectory, events), episode.seconds)
+        trajectory = episode.trajectory
+        if not unknown:
+            note(nothing_note(trajectory, events))
+        expired = isinstance(policy, PatientPolicy) and policy.expired
+        found = sources_of(trajectory, events)
+        return Reply(trajectory, found, episode.seconds, tuple(notes), expired)
 
 
 def open_agent(index: str, settings: AskSettings) -> Agent:
@@ -95,16 +122,35 @@ def open_agent(index: str, settings: AskSettings) -> Agent:
 
     Raises UsageError, ModelError, SearchError and MissingExtraError.
     """
-    from masksearch.llm.opening import open_policy
     from masksearch.search import open_searcher
 
     if not settings.model:
         raise UsageError("A model is needed; name a checkpoint folder with --model.")
+    check_model(settings)
     searcher = open_searcher(index, settings.search)
-    policy = open_policy(
-        settings.model, settings.llm, settings.dtype, settings.decode_slots, settings.agent.max_length
+    return Agent(open_model(settings), searcher, settings)
+
+
+def open_model(settings: AskSettings) -> Policy:
+    """Opens the model that the settings name. Raises UsageError, ModelError and MissingExtraError."""
+    from masksearch.llm.opening import open_policy
+
+    return open_policy(
+        settings.model,
+        settings.llm,
+        settings.dtype,
+        settings.decode_slots,
+        settings.agent.max_length,
+        settings.llm_timeout,
     )
-    return Agent(policy, searcher, settings)
+
+
+def check_model(settings: AskSettings) -> None:
+    """Raises UsageError or ModelError if the settings cannot name a model. Loads none, so it is quick."""
+    if settings.model.startswith(ENDPOINTS):
+        check_url(settings.llm)
+    else:
+        check_source(settings.model)
 
 
 def prompt_style(settings: AskSettings) -> Style:
@@ -133,6 +179,8 @@ def checked(question: str) -> str:
 
 def fault_of(trajectory: Trajectory) -> str:
     """Returns why a trajectory has no answer, as a sentence."""
+    if trajectory.status == "model_failed" and trajectory.error:
+        return trajectory.error
     searches = trajectory.usage.searches
     sentences = {
         "no_answer": "The model wrote neither a search nor an answer that can be read.",
@@ -141,5 +189,4 @@ def fault_of(trajectory: Trajectory) -> str:
         "model_failed": "The model failed.",
         "search_failed": "The search failed.",
     }
-    said = sentences.get(trajectory.status, f"The episode ended: {trajectory.status}.")
-    return f"{said} {trajectory.error}".strip() if trajectory.status == "model_failed" else said
+    return sentences.get(trajectory.status, f"The episode ended: {trajectory.status}.")

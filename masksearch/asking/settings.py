@@ -23,6 +23,9 @@ class AskSettings(Settings):
     llm: str = ""
     """Base URL of the OpenAI-compatible endpoint for `openai:` models; the key is read from the environment
     variable OPENAI_API_KEY."""
+    llm_timeout: float = Field(120.0, gt=0)
+    """Seconds that the endpoint has for one turn of the model, retries included. Then the question ends with
+    a sentence."""
     prompt: Literal["auto", "agent", "agent-prompted"] = "auto"
     """System prompt: that of training (agent), or the protocol explained with an example, for models that
     were not trained on it (agent-prompted). auto: agent for a checkpoint, agent-prompted for an endpoint."""

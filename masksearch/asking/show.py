@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from typing import IO
 
-from masksearch.agent.watch import Asked, Event, Showed, Wrote
+from masksearch.agent.watch import Asked, Event, Noted, Showed, Wrote
 from masksearch.asking.agent import Reply
 from masksearch.asking.thoughts import Thought
 from masksearch.runtime import colour
@@ -22,8 +22,10 @@ TITLES = 5
 class Printer:
     """Prints the events of one episode to a stream."""
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(self, stream: IO[str] | None = None, noted: set[str] | None = None) -> None:
+        """`noted` has the notes that earlier episodes have shown; they are not repeated."""
         self.stream = sys.stdout if stream is None else stream
+        self._noted = set() if noted is None else noted
         self._thought = Thought()
 
     def __call__(self, event: Event) -> None:
@@ -34,6 +36,8 @@ class Printer:
             self._end_turn()
             sign = "search" if event.tool == "search" else "open"
             self._line(f"{colour.cyan(sign, self.stream)}  {printable(event.argument)}")
+        elif isinstance(event, Noted):
+            self._note(event.text)
         elif isinstance(event, Showed):
             self._end_turn()
             for hit in event.hits[:TITLES]:
@@ -61,6 +65,12 @@ class Printer:
         if text:
             self.stream.write(colour.dim(printable_lines(text), self.stream))
             self.stream.flush()
+
+    def _note(self, text: str) -> None:
+        if text not in self._noted:
+            self._noted.add(text)
+            self._end_turn()
+            self._line(colour.yellow(f"Note: {printable(text)}", self.stream))
 
     def _end_turn(self) -> None:
         if self._thought.text and not self._thought.text.endswith("\n"):

@@ -153,7 +153,7 @@ class _Clock:
 
 def _train(number: int, before: Before, settings: EvolveSettings, work: Path) -> Path:
     """Trains the round's teacher, unless its checkpoint exists, and returns the checkpoint folder."""
-    from masksearch.llm.checkpoint import MARK, checkpoint_name
+    from masksearch.llm.checkpoint import MARK, checkpoint_name, checkpoint_retrievers, make_mark
     from masksearch.train.sft.stage import run_sft
 
     folder = round_folder(work, number)
@@ -180,10 +180,8 @@ def _train(number: int, before: Before, settings: EvolveSettings, work: Path) ->
     remove(folder / "sft" / "states")  # A killed start of the run may have left this folder.
     # SFT appends "+sft" to the model's name in every round. The name is therefore written again: the
     # initial model's name, "+evolve" and the round's number.
-    write_json(
-        checkpoint / MARK,
-        {"name": f"{checkpoint_name(settings.model)}+evolve{number}", "parent": start, "stage": "evolve"},
-    )
+    name = f"{checkpoint_name(settings.model)}+evolve{number}"
+    write_json(checkpoint / MARK, make_mark(name, start, "evolve", checkpoint_retrievers(checkpoint)))
     return checkpoint
 
 

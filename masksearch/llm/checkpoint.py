@@ -12,6 +12,7 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from masksearch.runtime.files import atomic_path, write_json
 from masksearch.text.nearest import no_path
 
 MARK = "masksearch.json"
-"""File in a checkpoint folder that holds the checkpoint's name and its parent."""
+"""File in a checkpoint folder: the checkpoint's name, its parent, and the searches that it learnt with."""
+
+WEIGHTS = (".safetensors", ".bin")
+"""Endings of the files that hold weights."""
 
 
 def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, Any]:
@@ -33,7 +37,8 @@ def run_model(settings: ModelSettings, output: Path, work: Path) -> dict[str, An
         model, tokenizer = _packaged()
     else:
         model, tokenizer = load_checkpoint(settings.source, torch.float32)
-    save_checkpoint(model, tokenizer, output, {"name": settings.source, "parent": ""})
+    mark = make_mark(settings.source, retrievers=checkpoint_retrievers(settings.source))
+    save_checkpoint(model, tokenizer, output, mark)
     parameters = sum(weight.numel() for weight in model.parameters())
     return {
         "text": f"{settings.source}, {parameters / 1e6:.0f} million parameters",
@@ -71,8 +76,7 @@ def save_checkpoint(
 ) -> None:
     """Writes a checkpoint folder; a failed save leaves the previous folder in place.
 
-    `mark` holds the name and the parent of the checkpoint; trajectories record the name. If `state` is given,
-    these weights are saved in place of the model's own.
+    `mark` is from `make_mark`. If `state` is given, these weights are saved in place of the model's own.
     """
     with atomic_path(output) as temporary, quiet():
         model.save_pretrained(temporary, state_dict=state)
@@ -80,13 +84,39 @@ def save_checkpoint(
         write_json(temporary / MARK, mark)
 
 
+def make_mark(name: str, parent: str = "", stage: str = "", retrievers: Iterable[str] = ()) -> dict[str, Any]:
+    """Returns the content of the file `MARK` of a new checkpoint.
+
+    `name` is what trajectories record; `parent` the model that the stage started from; `retrievers` are the
+    fingerprints of the searches that the model learnt with. The parent's own are added.
+    """
+    known = {*retrievers, *checkpoint_retrievers(parent)} - {""}
+    return {
+        "name": name,
+        "parent": parent,
+        **({"stage": stage} if stage else {}),
+        **({"retrievers": sorted(known)} if known else {}),
+    }
+
+
 def checkpoint_name(path: str | Path) -> str:
     """Returns the name that trajectories and scores record for a checkpoint. The file `MARK` holds this name.
     Without that file, the path is the name."""
+    return str(_mark(path).get("name", path))
+
+
+def checkpoint_retrievers(path: str | Path) -> tuple[str, ...]:
+    """Returns the fingerprints of the searches that a checkpoint learnt with; empty if they are not known."""
+    found = _mark(path).get("retrievers") if str(path) else None
+    return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _mark(path: str | Path) -> dict[str, Any]:
     try:
-        return str(json.loads((Path(path) / MARK).read_text(encoding="utf-8"))["name"])
-    except (OSError, ValueError, KeyError):
-        return str(path)
+        mark = json.loads((Path(path) / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
 
 
 def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
@@ -94,23 +124,11 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
 
     Moves the model to the device of `llm.device.find_device`. Raises ModelError.
     """
+    check_source(source)
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from masksearch.llm.device import find_device
 
-    folder = Path(source)
-    if folder.is_dir() and not (folder / "config.json").exists():
-        raise ModelError(
-            f"{source} is not a model: the folder has no config.json. "
-            "Name a checkpoint folder, or make one with: masksearch model -o DIR."
-        )
-    if folder.is_file():
-        raise ModelError(f"{source} is a file, but a model is a folder with config.json and weights.")
-    if not folder.exists() and (str(source).startswith((".", "/")) or str(source).count("/") != 1):
-        raise ModelError(
-            f"There is no model {source}{no_path(source)} Name a checkpoint folder (make one with: "
-            "masksearch model -o DIR) or the OWNER/NAME of a model hub."
-        )
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(source))
@@ -121,6 +139,29 @@ def load_checkpoint(source: str | Path, dtype: Any) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model.to(find_device()), tokenizer
+
+
+def check_source(source: str | Path) -> None:
+    """Raises ModelError if the name or the folder cannot be a model. Reads no weights, and imports no library
+    of models."""
+    folder = Path(source)
+    if folder.is_dir() and not (folder / "config.json").exists():
+        raise ModelError(
+            f"{source} is not a model: the folder has no config.json. "
+            "Name a checkpoint folder, or make one with: masksearch model -o DIR."
+        )
+    if folder.is_dir() and not any(path.suffix in WEIGHTS for path in folder.iterdir()):
+        raise ModelError(
+            f"The model {source} cannot be loaded: the folder has no weights (a file such as "
+            "model.safetensors). Name a checkpoint folder, or make one with: masksearch model -o DIR."
+        )
+    if folder.is_file():
+        raise ModelError(f"{source} is a file, but a model is a folder with config.json and weights.")
+    if not folder.exists() and (str(source).startswith((".", "/")) or str(source).count("/") != 1):
+        raise ModelError(
+            f"There is no model {source}{no_path(source)} Name a checkpoint folder (make one with: "
+            "masksearch model -o DIR) or the OWNER/NAME of a model hub."
+        )
 
 
 class quiet:

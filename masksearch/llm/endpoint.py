@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from masksearch.errors import MissingExtraError, ModelError, UsageError
+from masksearch.errors import MissingExtraError, ModelError
 from masksearch.llm.base import Generation, Message, Sampling, TokenRecord
+from masksearch.llm.settings import check_url
 from masksearch.text.neutralise import CONTROL_TAGS
 from masksearch.types import Hit
 
@@ -83,11 +84,7 @@ class EndpointPolicy:
         `connections` is a pool from `open_connections` for many concurrent requests; the caller closes it.
         Raises UsageError for a wrong URL, MissingExtraError without openai.
         """
-        if not url.startswith(("http://", "https://")):
-            raise UsageError(
-                f"{flag} needs the base URL of an OpenAI-compatible endpoint "
-                f"(such as http://127.0.0.1:8000/v1), not '{url}'."
-            )
+        check_url(url, flag)
         try:
             import openai
         except ModuleNotFoundError as error:

@@ -7,13 +7,19 @@ from masksearch.llm.settings import ENDPOINTS
 
 
 def open_policy(
-    model: str, url: str = "", dtype: str = "auto", slots: int = 48, max_length: int = 1024
+    model: str,
+    url: str = "",
+    dtype: str = "auto",
+    slots: int = 48,
+    max_length: int = 1024,
+    timeout: float = 120.0,
 ) -> Policy:
     """Opens a model.
 
     `model` is a checkpoint folder, `openai:NAME` for a model at the endpoint `url`, or `openai-tools:NAME`
     for such a model with native tool calls. `dtype`, `slots` (sequences decoded at the same time) and
-    `max_length` (tokens of an episode) hold for a checkpoint alone. Raises ModelError, UsageError and
+    `max_length` (tokens of an episode) hold for a checkpoint alone, `timeout` (seconds of one try of a
+    request) for an endpoint alone. Raises ModelError, UsageError and
     MissingExtraError.
     """
     if model.startswith(ENDPOINTS):
@@ -21,10 +27,10 @@ def open_policy(
         if model.startswith("openai-tools:"):
             from masksearch.llm.native_tools import ToolsPolicy
 
-            return ToolsPolicy(name, url)
+            return ToolsPolicy(name, url, timeout)
         from masksearch.llm.endpoint import EndpointPolicy
 
-        return EndpointPolicy(name, url)
+        return EndpointPolicy(name, url, timeout)
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
     from masksearch.llm.decoder.local_policy import LocalPolicy
     from masksearch.llm.device import find_dtype

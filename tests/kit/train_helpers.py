@@ -12,6 +12,7 @@ from masksearch.train.curriculum import index_at
 from masksearch.types import Passage, Question, Trajectory, Turn, task_json
 
 PEOPLE = ["Ada", "Bob", "Cid", "Dora", "Eve", "Fay", "Gus", "Hal"]
+RETRIEVER = "bm25-0123456789ab"
 
 
 class ShuffledTasks:
@@ -36,7 +37,14 @@ def make_trajectory(number, words=1):
         Turn(role="tool", text="\n<information>\n[1] " + f"{name} lives. " * words + "\n</information>\n"),
         Turn(role="model", text=f"<think>{name}</think>\n<answer>{name}</answer>"),
     )
-    return Trajectory(id=f"q{number}", task=task_json(task), turns=turns, answer=name, status="answered")
+    return Trajectory(
+        id=f"q{number}",
+        task=task_json(task),
+        turns=turns,
+        answer=name,
+        status="answered",
+        retriever=RETRIEVER,
+    )
 
 
 def write_trajectories(path, count=8):

@@ -20,7 +20,14 @@ from masksearch.agent.protocol import stops
 from masksearch.agent.settings import AgentSettings
 from masksearch.errors import ModelError
 from masksearch.interop.publish.chat import ChatForm, find_form, jinja_template, same_prompts
-from masksearch.llm.checkpoint import MARK, checkpoint_name, load_checkpoint, quiet
+from masksearch.llm.checkpoint import (
+    MARK,
+    checkpoint_name,
+    checkpoint_retrievers,
+    load_checkpoint,
+    make_mark,
+    quiet,
+)
 from masksearch.runtime.files import write_json, write_text
 from masksearch.train.loss_mask import message_end
 from masksearch.types import Question
@@ -78,7 +85,7 @@ def write_checkpoint(source: Path, folder: Path, name: str, agent: AgentSettings
     _write_configurations(folder, tokenizer, config, ends, agent)
     write_text(folder / SYSTEM_PROMPT, system + "\n")
     write_json(folder / PROTOCOL, protocol(agent, system))
-    write_json(folder / MARK, {"name": name, "parent": ""})
+    write_json(folder / MARK, make_mark(name, retrievers=checkpoint_retrievers(source)))
     shutil.copyfile(FILES / "agent.py.txt", folder / AGENT)
     return Published(
         name,

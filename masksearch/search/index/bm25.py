@@ -128,6 +128,12 @@ class Bm25Searcher(LocalSearcher):
             return 0
         return min(int(self._columns[term + 1] - self._columns[term]) for term in known)
 
+    def knows(self, text: str) -> bool:
+        """Whether a term of the text is in any passage. True for a text without terms, such as one of stop
+        words alone."""
+        terms = set(self._tokeniser.terms(text))
+        return not terms or bool(self._vocabulary.known(terms))
+
     def rank(self, queries: Sequence[str], k: int) -> list[Ranked]:
         """Returns the best `k` rows of each query with a score above 0.
 

@@ -44,6 +44,10 @@ class HybridSearcher(LocalSearcher):
     def _batcher(self) -> Batcher:
         return Batcher(self, self.settings.dense.batch)
 
+    def knows(self, text: str) -> bool:
+        """Whether a term of the text is in any passage (see `Bm25Searcher.knows`)."""
+        return self.words.knows(text)
+
     def document_frequency(self, text: str) -> int:
         """Returns the number of passages with the rarest term (see `Bm25Searcher.document_frequency`)."""
         return self.words.document_frequency(text)

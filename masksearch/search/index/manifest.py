@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from masksearch.corpus.source_hash import source_hash
 from masksearch.errors import SearchError
@@ -20,6 +21,8 @@ INDEX_FORMAT: Final = "masksearch-index/3"
 MANIFEST = "masksearch.json"
 NEEDED = ("kind", "fingerprint", "passages", "settings", "files")
 """Required entries of a manifest."""
+_KINDS = "|".join(get_args(IndexSettings.model_fields["kind"].annotation))
+_INDEX = re.compile(rf"(?:http-)*((?:{_KINDS})-[0-9a-f]{{12}})(?:-|$)")
 
 
 class Manifested:
@@ -66,6 +69,13 @@ def make_manifest(
         "settings": settings.model_dump(mode="json"),
         "versions": {name: version(name) for name in packages},
     }
+
+
+def index_part(fingerprint: str) -> str:
+    """Returns the part of a searcher's fingerprint that names an index: without the prefix of a server, and
+    without the suffixes of rerankers, noise and hidden passages. Empty for a search without an index."""
+    found = _INDEX.match(fingerprint)
+    return found[1] if found else ""
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def record_of(question: str, steps: list[Step], reply: Reply) -> Record:
         "answer": encodable(reply.answer),
         "status": trajectory.status,
         "fault": encodable(reply.fault),
+        "timed_out": reply.timed_out,
+        "notes": [encodable(note) for note in reply.notes],
         "grounded": found.grounded,
         "declined": found.declined,
         "false_quotes": found.false_quotes,

@@ -24,11 +24,13 @@ class Source(BaseModel):
 
 
 class Answered(BaseModel):
-    """An answer. `grounded`: the search results hold it. `fault` says why there is no answer."""
+    """An answer. `grounded`: the search results hold it. `fault` says why there is no answer; `notes` are
+    sentences about an index that may not fit the question or the model."""
 
     answer: str
     grounded: bool
     fault: str
+    notes: list[str]
     searches: list[str]
     sources: list[Source]
 
@@ -75,6 +77,7 @@ def _answered(record: Record, searches: list[str]) -> Answered:
         answer=record["answer"],
         grounded=record["grounded"],
         fault=record["fault"],
+        notes=record["notes"],
         searches=searches,
         sources=[Source(**{name: row[name] for name in Source.model_fields}) for row in record["sources"]],
     )
@@ -82,9 +85,10 @@ def _answered(record: Record, searches: list[str]) -> Answered:
 
 def _text(found: Answered) -> str:
     """Returns an answer as text for a model that reads it."""
+    notes = [f"Note: {note}" for note in found.notes]
     if found.fault:
-        return found.fault
+        return "\n".join([found.fault, *notes])
     mark = "grounded" if found.grounded else "not found in what was read"
     lines = [f"{found.answer} ({mark})"]
     lines += [f"- {row.title}: {row.sentence}" if row.sentence else f"- {row.title}" for row in found.sources]
-    return "\n".join(lines)
+    return "\n".join([*lines, *notes])

@@ -25,6 +25,7 @@ EXTENSION = (
     "id",
     "status",
     "fault",
+    "notes",
     "grounded",
     "declined",
     "false_quotes",
@@ -135,6 +136,8 @@ def reasoning(step: Step) -> str:
         return str(step["text"])
     if kind == "search":
         return f"\n\nSearch: {step['query']}\n"
+    if kind == "note":
+        return f"Note: {step['text']}\n\n"
     if kind == "open":
         return f"\n\nOpen: {step['title']}\n"
     if kind == "results":
@@ -143,9 +146,11 @@ def reasoning(step: Step) -> str:
     return ""
 
 
-def failed(record: Record) -> bool:
-    """Whether the model failed, which is an error of the server and no answer."""
-    return bool(record["status"] == "model_failed")
+def check_model_answered(record: Record) -> None:
+    """Raises Refused if the model failed, which is an error of the server and no answer: 504 if it did not
+    answer in time, 502 otherwise."""
+    if record["status"] == "model_failed":
+        raise Refused(504 if record["timed_out"] else 502, record["fault"])
 
 
 def content_of(record: Record) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from masksearch.agent.loop import check_tools
-from masksearch.asking.agent import Agent
-from masksearch.llm.opening import open_policy
+from masksearch.asking.agent import Agent, check_model, open_model
 from masksearch.protocols import Searcher
 from masksearch.runtime.progress import say
 from masksearch.serving.agent.host import Host
@@ -18,17 +17,17 @@ def open_host(
 ) -> Host:
     """Returns the host of the server's model. It searches with the server's searcher; the caller starts it.
 
-    `on_failure` is called with the error of a model that cannot be loaded. Raises UsageError if the settings
-    offer a tool that the search does not have.
+    `on_failure` is called with the error of a model that cannot be loaded. Raises UsageError or ModelError if
+    the settings cannot name a model, and UsageError if they offer a tool that the search does not have.
     """
+    check_model(settings)
     check_tools(searcher, settings.agent)
 
     def load() -> Agent:
-        policy = open_policy(
-            settings.model, settings.llm, settings.dtype, settings.decode_slots, settings.agent.max_length
-        )
-        agent = Agent(policy, searcher, settings)
-        say(f"The model {policy.name} is loaded.")
+        agent = Agent(open_model(settings), searcher, settings)
+        say(f"The model {agent.policy.name} is loaded.")
+        if agent.index_note:
+            say(f"Note: {agent.index_note}")
         return agent
 
     return Host(load, settings, on_failure)

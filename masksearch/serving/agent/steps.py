@@ -6,6 +6,7 @@ A step is a JSON object; the page shows it and OpenAI's protocol carries it as r
     {"step": "search", "query": "..."}
     {"step": "open", "title": "..."}
     {"step": "results", "hits": [{"id": "...", "title": "...", "text": "..."}], "text": ""}
+    {"step": "note", "text": "..."}          a sentence for the reader; the model does not see it
 
 `text` of results is what the model read where it is no list of hits: a page, a failure, a correction.
 """
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from masksearch.agent.protocol import CONTROL
-from masksearch.agent.watch import Asked, Event, Showed, Wrote
+from masksearch.agent.watch import Asked, Event, Noted, Showed, Wrote
 from masksearch.asking.thoughts import Thought
 from masksearch.text.display import encodable
 from masksearch.text.neutralise import neutralise
@@ -44,6 +45,8 @@ class Steps:
         if isinstance(event, Asked):
             name = "query" if event.tool == "search" else "title"
             self._show({"step": event.tool, name: encodable(event.argument)})
+        elif isinstance(event, Noted):
+            self._show({"step": "note", "text": encodable(event.text)})
         elif isinstance(event, Showed):
             text = "" if event.hits else CONTROL.sub("", event.text).strip()
             self._show(

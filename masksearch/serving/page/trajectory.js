@@ -19,7 +19,8 @@ class Trajectory {
     }
     this.thought = null;
     this.thoughts = "";
-    if (step.step === "search") this.call("Search", step.query);
+    if (step.step === "note") this.line("note", `Note: ${step.text}`);
+    else if (step.step === "search") this.call("Search", step.query);
     else if (step.step === "open") this.call("Open", step.title);
     else if (step.step === "results") this.results(step);
   }
@@ -49,6 +50,7 @@ class Trajectory {
     const parts = record.fault
       ? [make("p", "answer", record.fault)]
       : [make("p", "answer", record.answer), make("span", `mark ${kind}`, mark)];
+    for (const step of record.steps) if (step.step === "note") parts.push(make("p", "note", `Note: ${step.text}`));
     if (record.sources.length) {
       parts.push(make("h3", "", record.grounded ? "Sources" : "Passages that it quotes"), ...record.sources.map(source));
     }

@@ -25,7 +25,7 @@ from trl import GRPOConfig
 from masksearch.agent.loop import check_tools
 from masksearch.agent.prompts import task_prompt
 from masksearch.errors import TrainingError
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, make_mark, quiet
 from masksearch.llm.device import find_device, find_dtype
 from masksearch.runtime.files import read_appended, remove, write_json
 from masksearch.runtime.progress import say
@@ -107,7 +107,8 @@ def run_rl(settings: RlSettings, output: Path, work: Path) -> dict[str, Any]:
     with quiet(), explain_out_of_memory(lambda: memory_remedy(settings, worker.phase)):
         stopped = train_until_alarm(trainer, state)
         taken = load_product(trainer, stopped, work)
-    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "rl"})
+    mark = make_mark(name, settings.model, "rl", [searcher.fingerprint])
+    save_trained(trainer, tokenizer, output, mark)
     for folder in ("states", KEPT):
         on_first_rank(partial(remove, work / folder))
     summary = _summary(read_appended(work / "log.jsonl"), settings.steps, time.monotonic() - started)

@@ -38,6 +38,8 @@ class Source:
     """Number of rows that end with the honest answer that the evidence was not found."""
     prompts: frozenset[tuple[str, str, str]]
     """Kinds of prompts: (kind of task, tools, answer form)."""
+    retrievers: frozenset[str] = frozenset()
+    """Fingerprints of the searches that the rows were made with."""
 
 
 def read_sources(settings: SftSettings, tokenizer: Any) -> list[Source]:
@@ -75,7 +77,7 @@ def read_sources(settings: SftSettings, tokenizer: Any) -> list[Source]:
 
 def read_source(path: str, name: str, replay: bool, settings: SftSettings, tokenizer: Any) -> Source:
     """Reads one file of trajectories as tokens; `name` becomes the source of its rows."""
-    rows, prompts, too_long, not_found = [], set(), 0, 0
+    rows, prompts, retrievers, too_long, not_found = [], set(), set(), 0, 0
     for trajectory in read_records(path, Trajectory):
         try:
             row = encode_trajectory(tokenizer, trajectory)
@@ -91,8 +93,10 @@ def read_source(path: str, name: str, replay: bool, settings: SftSettings, token
                 "remove it from the file."
             )
         rows.append(replace(row, source=name))
+        retrievers.add(trajectory.retriever)
         not_found += trajectory.scores.get("not_found", 0.0) > 0
-    return Source(name, path, replay, tuple(rows), too_long, not_found, frozenset(prompts))
+    kinds, searches = frozenset(prompts), frozenset(retrievers)
+    return Source(name, path, replay, tuple(rows), too_long, not_found, kinds, searches)
 
 
 def source_names(paths: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ import torch
 from trl import SFTConfig
 
 from masksearch.errors import TrainingError
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, quiet
+from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, make_mark, quiet
 from masksearch.llm.device import find_device, find_dtype
 from masksearch.runtime.files import read_appended, remove, write_json
 from masksearch.runtime.progress import say
@@ -108,7 +108,8 @@ def run_sft(settings: SftSettings, output: Path, work: Path) -> dict[str, Any]:
         stopped = train_until_alarm(trainer, state)
         taken = load_last_good(trainer, stopped, settings, work)
     name = f"{checkpoint_name(settings.model)}+sft"
-    save_trained(trainer, tokenizer, output, {"name": name, "parent": settings.model, "stage": "sft"})
+    retrievers = {retriever for source in sources for retriever in source.retrievers}
+    save_trained(trainer, tokenizer, output, make_mark(name, settings.model, "sft", retrievers))
     on_first_rank(lambda: remove(work / "states"))
     seconds = time.monotonic() - started
     loss = _last_loss(trainer)

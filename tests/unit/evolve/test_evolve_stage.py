@@ -21,6 +21,7 @@ from masksearch.evolve.stage import run_evolve
 from masksearch.llm.checkpoint import checkpoint_name
 from masksearch.runtime.files import remove
 from masksearch.runtime.records import read_records
+from masksearch.search import load
 from masksearch.train.settings import SftSettings
 from masksearch.types import Trajectory
 
@@ -232,6 +233,7 @@ def test_going_on_from_the_teacher_before_and_clearing_models_away(finished, tmp
     mark = json.loads((tmp_path / "out" / "masksearch.json").read_text())
     assert mark["parent"].endswith("round-0001/checkpoint")
     assert mark["name"] == f"{checkpoint_name(settings.model)}+evolve2"
+    assert mark["retrievers"] == [load(settings.index).fingerprint]
     assert not (tmp_path / "work" / "round-0001" / "checkpoint").exists()
     assert "heldout" not in manifests(tmp_path / "out")[0]
 

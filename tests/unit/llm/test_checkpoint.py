@@ -8,7 +8,14 @@ import torch
 from kit.tiny import make_tiny_model
 
 from masksearch.errors import ModelError
-from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint, run_model, save_checkpoint
+from masksearch.llm.checkpoint import (
+    checkpoint_name,
+    checkpoint_retrievers,
+    load_checkpoint,
+    make_mark,
+    run_model,
+    save_checkpoint,
+)
 from masksearch.llm.settings import ModelSettings
 
 
@@ -88,3 +95,29 @@ def test_the_stage_copies_a_folder(tmp_path, tiny_checkpoint):
         "name": str(tiny_checkpoint),
         "parent": "",
     }
+
+
+def test_a_mark_has_the_searches_of_the_parent_too(tmp_path):
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    assert make_mark("m", str(parent), "sft", [""]) == {"name": "m", "parent": str(parent), "stage": "sft"}
+    (parent / "masksearch.json").write_text(json.dumps(make_mark("m", retrievers=["b"])))
+    assert checkpoint_retrievers(parent) == ("b",)
+    assert make_mark("n", str(parent), "rl", ["c", "a", "b", ""])["retrievers"] == ["a", "b", "c"]
+    assert make_mark("n", retrievers=()) == {"name": "n", "parent": ""}
+
+
+def test_a_mark_of_an_earlier_version_records_no_searches(tmp_path):
+    for text in ('{"name": "m", "parent": ""}', "[]", "{", '{"retrievers": "b"}'):
+        (tmp_path / "masksearch.json").write_text(text)
+        assert checkpoint_retrievers(tmp_path) == ()
+    assert checkpoint_retrievers(tmp_path / "none") == checkpoint_retrievers("") == ()
+    assert checkpoint_name(tmp_path) == str(tmp_path)
+
+
+def test_the_stage_keeps_the_searches_of_a_folder(tmp_path, tiny_checkpoint):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_checkpoint, folder)
+    (folder / "masksearch.json").write_text(json.dumps(make_mark("m", retrievers=["bm25-0"])))
+    run_model(ModelSettings(source=str(folder)), tmp_path / "out", tmp_path)
+    assert checkpoint_retrievers(tmp_path / "out") == ("bm25-0",)

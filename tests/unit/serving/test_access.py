@@ -11,9 +11,10 @@ from kit.agent_server import TURNS, asking, events, scripted, settings
 from kit.serving_fakes import Server, index, running
 from kit.waiting import LONG
 
-from masksearch.errors import SearchError, UsageError
+from masksearch.errors import MaskSearchError, ModelError, SearchError, UsageError
 from masksearch.search.remote.retrieve import RetrieveSearcher
 from masksearch.serving.access import VARIABLE, Rules, foreign, token_from_environment
+from masksearch.serving.mcp import serve_mcp
 from masksearch.serving.run import serve
 
 TOKEN = "s3cret-tökén"
@@ -126,7 +127,7 @@ def test_a_foreign_browser_gets_403_and_no_answer() -> None:
 def test_a_model_beyond_this_machine_needs_a_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)
     with pytest.raises(UsageError, match=rf"0\.0\.0\.0 needs a token.*{VARIABLE}.*127\.0\.0\.1"):
-        serve(index(), settings(host="0.0.0.0", port=0))
+        serve(index(), settings(model="openai:m", llm="http://x/v1", host="0.0.0.0", port=0))
 
 
 def test_a_token_of_spaces_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,6 +135,35 @@ def test_a_token_of_spaces_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert token_from_environment() == ""
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("{folder}", r"is not a model: the folder has no config\.json"),
+        ("{folder}/none", "There is no model"),
+        ("openai:m", "--llm needs the base URL"),
+    ],
+)
+def test_a_wrong_model_is_refused_before_the_greeting(
+    model: str, words: str, tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = settings(model=model.format(folder=tmp_path), port=0)
+    for start in (serve, serve_mcp):
+        with pytest.raises(MaskSearchError, match=words):
+            start(index(), wanted)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_folder_without_weights_is_refused_before_the_greeting(
+    tmp_path: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"cannot be loaded: the folder has no weights"):
+        serve(index(), settings(model=str(tmp_path), port=0))
+    assert capsys.readouterr().err == ""
+
+
 def test_a_model_that_cannot_be_loaded_ends_the_server_with_its_sentence(tmp_path: Any) -> None:
-    with pytest.raises(Exception, match=r"is not a model: the folder has no config\.json"):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"junk")
+    with pytest.raises(ModelError, match="cannot be loaded"):
         serve(index(), settings(model=str(tmp_path), port=0))

@@ -19,8 +19,9 @@ from masksearch.agent.settings import AgentSettings
 from masksearch.cli.main import main
 from masksearch.errors import ModelError
 from masksearch.interop.publish.checkpoint import check_checkpoint, write_checkpoint
-from masksearch.llm.checkpoint import load_checkpoint
+from masksearch.llm.checkpoint import MARK, load_checkpoint, make_mark
 from masksearch.llm.token_session import encode_prompt
+from masksearch.runtime.files import write_json
 from masksearch.train.loss_mask import message_end
 from masksearch.types import Question
 
@@ -62,6 +63,14 @@ def test_generation_ends_at_the_token_that_was_learnt(tmp_path: Path) -> None:
     generation = json.loads((tmp_path / "out" / "generation_config.json").read_text())
     assert generation["eos_token_id"] == [0, 2]
     assert json.loads((tmp_path / "out" / "config.json").read_text())["eos_token_id"] == 0
+
+
+def test_the_searches_of_the_training_stay_recorded(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_checkpoint, tmp_path / "model")
+    write_json(tmp_path / "model" / MARK, make_mark("m+rl", "runs/mine/sft", "rl", ["bm25-0123456789ab"]))
+    write_checkpoint(tmp_path / "model", tmp_path / "out", "m", AgentSettings())
+    mark = json.loads((tmp_path / "out" / MARK).read_text())
+    assert mark == {"name": "m", "parent": "", "retrievers": ["bm25-0123456789ab"]}
 
 
 def test_a_model_that_never_ends_stops_after_a_turn(tiny_checkpoint: Path, tmp_path: Path) -> None:

@@ -67,6 +67,11 @@ async def check(client: Client) -> None:
     found = result.structured_content
     assert (found["answer"], found["grounded"], found["fault"]) == ("Marie Curie", True, "")
     assert found["searches"] == ["who discovered radium"]
+    assert found["notes"] == []
+    noted = await client.call_tool("ask", {"question": "Кто открыл радий?"})
+    (note,) = noted.structured_content["notes"]
+    assert note.startswith("The index has no word of this question")
+    assert text_of(noted).endswith(f"\nNote: {note}")
     assert found["sources"][0]["title"] == "Marie Curie"
     assert text_of(result).startswith("Marie Curie (grounded)\n- Marie Curie: Marie Curie discovered")
     assert reports == ["Search: who discovered radium"]

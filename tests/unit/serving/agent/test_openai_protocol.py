@@ -51,6 +51,18 @@ def test_the_official_client_gets_answer_reasoning_sources_and_usage(server: Ser
     assert httpx.get(f"{server.url}/answers/{answer.masksearch['id']}", timeout=LONG).status_code == 200
 
 
+def test_a_note_is_reasoning_and_in_the_extension(server: Server) -> None:
+    asked = [{"role": "user", "content": "Кто открыл радий?"}]
+    answer = client(server).chat.completions.create(model="masksearch", messages=asked)
+    (note,) = answer.masksearch["notes"]
+    assert note.startswith("The index has no word of this question")
+    assert answer.choices[0].message.reasoning_content.startswith(f"Note: {note}\n\nI look it up.")
+    assert answer.choices[0].message.content == "Marie Curie"
+    stream = client(server).chat.completions.create(model="masksearch", messages=asked, stream=True)
+    pieces = [getattr(chunk.choices[0].delta, "reasoning_content", "") or "" for chunk in stream]
+    assert "".join(pieces).startswith(f"Note: {note}\n\n")
+
+
 def test_the_official_client_streams_it(server: Server) -> None:
     stream = client(server).chat.completions.create(
         model="masksearch", messages=QUESTION, stream=True, stream_options={"include_usage": True}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -96,6 +98,29 @@ def test_a_model_that_never_answers_is_a_fault_after_the_first_event() -> None:
     assert found[0] == ("step", {"step": "started"})
     assert found[-1][0] == "fault"
     assert "did not answer within 0.2 seconds" in found[-1][1]["detail"]
+
+
+def test_a_note_is_a_step_and_in_the_record(server: Server) -> None:
+    found = events(server, "Кто открыл радий?")
+    steps = [data for name, data in found if name == "step"]
+    record = found[-1][1]
+    (note,) = record["notes"]
+    assert note.startswith("The index has no word of this question (its language is 'en')")
+    assert steps[1] == {"step": "note", "text": note}
+    assert record["steps"] == steps[1:]
+    assert (record["answer"], record["fault"]) == ("Marie Curie", "")
+    assert events(server, "Who discovered radium?")[-1][1]["notes"] == []
+
+
+def test_an_index_of_another_corpus_is_a_note_of_every_answer(tmp_path: Path) -> None:
+    mark = {"name": "mine", "parent": "", "retrievers": ["bm25-0123456789ab"]}
+    (tmp_path / "masksearch.json").write_text(json.dumps(mark), encoding="utf-8")
+    with asking(scripted(*TURNS), settings(model=str(tmp_path))) as server:
+        (note,) = events(server, "Who discovered radium?")[-1][1]["notes"]
+        changed = {"messages": [{"role": "user", "content": "Who?"}], "temperature": 1}
+        answer = httpx.post(f"{server.url}/v1/chat/completions", json=changed, timeout=LONG).json()
+    assert note.startswith("The model was trained with the index bm25-0123456789ab, but this index is bm25-")
+    assert answer["masksearch"]["notes"] == [note]
 
 
 def test_a_bug_is_a_fault_without_its_words() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kit.places import REPOSITORY
 
-from masksearch.agent.watch import Asked, Showed, Wrote
+from masksearch.agent.watch import Asked, Noted, Showed, Wrote
 from masksearch.serving.agent.openai_wire import reasoning
 from masksearch.serving.agent.steps import LONGEST_TEXT, Step, Steps
 from masksearch.serving.agent.stream import event
@@ -48,6 +48,13 @@ def test_a_model_with_half_characters_and_long_passages_is_still_json() -> None:
     assert json.dumps(steps, ensure_ascii=False).encode()
     assert len(steps[2]["hits"][0]["text"]) <= LONGEST_TEXT + 1
     assert steps[2]["hits"][0]["title"] == "x"
+
+
+def test_a_note_between_two_thoughts_does_not_end_the_thought() -> None:
+    steps = steps_of(Noted("A sentence."), Wrote("<think>I "), Wrote("look</think>"))
+    assert steps[0] == {"step": "note", "text": "A sentence."}
+    assert reasoning(steps[0]) == "Note: A sentence.\n\n"
+    assert [step["text"] for step in steps[1:]] == ["I ", "look"]
 
 
 def test_an_opened_page_and_a_failure_are_shown_as_what_was_read() -> None:

@@ -2,6 +2,7 @@
 resume."""
 
 import contextlib
+import json
 import random
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ from kit.train_helpers import Killed, farthest, weights, write_index, write_ques
 from masksearch.errors import TrainingError, UsageError
 from masksearch.runtime.files import read_appended
 from masksearch.scoring.rewards import Ledger, dapo_objective, group_advantages
+from masksearch.search import load
 from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.train.head import apply_head_where_loss
 from masksearch.train.recorder import Recorder
@@ -109,6 +111,13 @@ def _search_once():
         return Search("Ada Bob Cid") if random.Random(text).random() < 0.6 else Invalid("nothing")
 
     return parse
+
+
+def test_the_checkpoint_records_its_search(ran):
+    settings, folder, *_ = ran
+    mark = json.loads((folder / "out" / "masksearch.json").read_text())
+    assert mark["stage"] == "rl"
+    assert mark["retrievers"] == [load(settings.index).fingerprint]
 
 
 def test_logs_are_complete(ran):

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 
 import pytest
-from kit.train_helpers import Killed, farthest, make_trajectory, weights, write_trajectories
+from kit.train_helpers import RETRIEVER, Killed, farthest, make_trajectory, weights, write_trajectories
 
 from masksearch.errors import DataError, TrainingError
 from masksearch.llm.device import NumberFormat
@@ -125,7 +125,8 @@ def test_a_run_lowers_the_loss(undisturbed, tiny_checkpoint):
     assert summary["final_loss"] == pytest.approx(log[-1]["loss"], abs=1e-3)
     assert (summary["trajectories"], summary["left_out_too_long"], summary["steps"]) == (8, 0, 7)
     assert json.loads((folder / "work" / "sft-report.json").read_text()) == summary
-    assert json.loads((folder / "out" / "masksearch.json").read_text())["stage"] == "sft"
+    mark = json.loads((folder / "out" / "masksearch.json").read_text())
+    assert (mark["stage"], mark["retrievers"]) == ("sft", [RETRIEVER])
     assert not (folder / "work" / "states").exists()
     assert farthest(weights(folder / "out"), weights(tiny_checkpoint)) > 1e-3
 

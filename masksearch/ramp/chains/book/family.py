@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from masksearch.ramp.chains.book.articles import Article
+from masksearch.ramp.chains.reading.family import RANKS
 from masksearch.ramp.chains.records import Fact, Relation
 
 WORDS = {
@@ -23,6 +25,8 @@ _WOMEN = frozenset(
     """she daughter sister wife widow mother queen princess duchess countess empress lady
     actress infanta""".split()  # noqa: SIM905
 )
+COMMON, CLEAR = 3, 0.95
+"""A first name tells a woman from a man if this many articles have it, and this share of them agree."""
 Facts = Mapping[str, Sequence[Fact]]
 
 
@@ -38,10 +42,11 @@ def resolved(facts: Facts, target: Callable[[Fact], Article | None]) -> dict[str
     not tell. Of two parents one of whom is known the other one is taken for the other.
     """
     women = {title: told for title, rows in facts.items() if (told := _is_woman(rows)) is not None}
+    names = _first_names(women)
     found = {}
     for title, rows in facts.items():
         if any(fact.relation.form == "relative" for fact in rows):
-            known = [_known(fact, target, women) for fact in rows]
+            known = [_known(fact, target, women, names) for fact in rows]
             parents = [place for place, fact in enumerate(rows) if _is_parent(fact)]
             if len(parents) == 2 and sum(known[place] is None for place in parents) == 1:
                 one, other = sorted(parents, key=lambda place: known[place] is None)
@@ -63,7 +68,32 @@ def _is_woman(rows: Sequence[Fact]) -> bool | None:
     return None
 
 
-def _known(fact: Fact, target: Callable[[Fact], Article | None], women: Mapping[str, bool]) -> bool | None:
+def first_name(name: str) -> str:
+    """Returns the first name of a person, without the rank before it: "King Eric XIV" -> "Eric"."""
+    words = name.split()
+    while len(words) > 1 and words[0].lower() in RANKS | {"sir", "lady", "crown"}:
+        words = words[1:]
+    return words[0] if words else ""
+
+
+def _first_names(women: Mapping[str, bool]) -> dict[str, bool]:
+    """Returns the first names that the corpus gives to men alone (False), or to women alone (True)."""
+    found: dict[str, Counter[bool]] = defaultdict(Counter)
+    for title, woman in women.items():
+        found[first_name(title)][woman] += 1
+    return {
+        name: counts[True] > counts[False]
+        for name, counts in found.items()
+        if max(counts.values()) >= COMMON and max(counts.values()) >= CLEAR * counts.total()
+    }
+
+
+def _known(
+    fact: Fact,
+    target: Callable[[Fact], Article | None],
+    women: Mapping[str, bool],
+    names: Mapping[str, bool],
+) -> bool | None:
     """Whether the value of a relative's fact is a woman; None if unknown."""
     if fact.relation.form != "relative":
         return None
@@ -73,7 +103,8 @@ def _known(fact: Fact, target: Callable[[Fact], Article | None], women: Mapping[
     if first in _WOMEN or first in _MEN:
         return first in _WOMEN
     article = target(fact)
-    return women.get(article.title) if article is not None else None
+    known = women.get(article.title) if article is not None else None
+    return names.get(first_name(fact.value)) if known is None else known
 
 
 def _is_parent(fact: Fact) -> bool:

@@ -67,7 +67,7 @@ _AWARD = (
 )
 _CAUSE = (
     r"(?P<name>(?!his|her|the|natural|unknown|wounds|injuries|an? unknown)"
-    r"(?:an? )?(?:[a-z-]+ ){0,3}[a-z]{4,})(?= (?:in|at|on|after|while|during)\b|[,.;])"
+    r"(?:an? )?(?:[a-z-]+ ){0,3}?[a-z]{4,})(?= (?:in|at|on|after|while|during)\b|[,.;])"
 )
 _OTHERS = re.compile(
     r"\b(?:married|wife|husband|consort|widow|widower|mother|father|parents?|brother|sister|sibling|son|daughter|"
@@ -83,7 +83,9 @@ _STATED = re.compile(
 )
 """What stands before the noun of a relative that is the subject's own."""
 _PERSON_BETWEEN = re.compile(r"\b(?:of|to|with|by|for|on) (?:the )?[A-ZÀ-Þ]")
-_CUT = frozenset(["St", "St.", "Mt.", "Fort", "Dr.", "Mr.", "Mrs.", "Sir", "Lord", "Lady", "Saint"])
+_CUT = frozenset(
+    ["St", "St.", "Mt.", "Fort", "Dr.", "Mr.", "Mrs.", "Sir", "Lord", "Lady", "Saint", "Upper", "Lower"]
+)
 """Words that no name ends with: the rest of it was cut off."""
 LONGEST = 10
 """Maximum number of words of a name."""

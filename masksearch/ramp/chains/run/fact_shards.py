@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from masksearch.corpus import side_of
+from masksearch.corpus import document_side
 from masksearch.ramp.chains.reading.reader import PASSAGES, read_documents
 from masksearch.ramp.chains.records import Fact
 from masksearch.ramp.generate import Source
@@ -19,6 +19,7 @@ from masksearch.ramp.run.plan import Plan, excluded_passages
 from masksearch.ramp.run.prepare import FACTS
 from masksearch.ramp.spans.entities import load_parser
 from masksearch.runtime.files import write_json_lines
+from masksearch.search.index.storage import common_titles
 from masksearch.types import Passage
 
 
@@ -52,13 +53,15 @@ class FactWorker:
         self._plan = plan
         self._parser: Any = None
         self._excluded: Callable[[Passage], str] | None = None
+        self._common: frozenset[str] = frozenset()
 
     def __call__(self, shard: int) -> int:
         """Reads and writes the facts of a shard; returns its number."""
         settings = self._plan.settings
         if self._excluded is None:
             self._parser = load_parser(settings.ner_model)
-            self._excluded = excluded_passages(settings)
+            self._common = common_titles(self._plan.store)
+            self._excluded = excluded_passages(settings, self._common)
         counts: Counter[str] = Counter()
         documents = []
         for source in self._plan.sources(shard):
@@ -77,7 +80,8 @@ class FactWorker:
         passages = list(source.passages[:PASSAGES])
         if not passages:
             return []
-        if settings.split not in ("all", side_of(passages[0].title, settings.heldout_share)):
+        side = document_side(source.id, passages[0].title, settings.heldout_share, self._common)
+        if settings.split not in ("all", side):
             counts["on the other side of the split"] += 1
             return []
         if (passages[0].language or settings.language) != "en":

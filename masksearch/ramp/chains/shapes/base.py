@@ -9,6 +9,7 @@ from random import Random
 
 from masksearch.ramp.chains.book.articles import Article
 from masksearch.ramp.chains.book.book import Book
+from masksearch.ramp.chains.book.family import first_name
 from masksearch.ramp.chains.records import Fact
 from masksearch.ramp.chains.wording.describe import describe
 from masksearch.ramp.chains.wording.needs import need_of
@@ -41,6 +42,14 @@ def shows(text: str, value: str) -> bool:
     parts = re.findall(r"\w+", value.casefold())
     long = [part for part in parts if len(part) > 3]
     return set(parts) <= words or any(part in words for part in long if not part.isdigit())
+
+
+def gives_away(text: str, fact: Fact) -> bool:
+    """Whether a text shows a fact's value. Relatives share a surname and a land: of their names the first
+    one counts."""
+    if fact.relation.form != "relative":
+        return shows(text, fact.value)
+    return shows(text, first_name(fact.value)) or fact.value.casefold() in text.casefold()
 
 
 @dataclass(frozen=True)
@@ -89,7 +98,8 @@ def _links_from(
             continue
         rng = seeded(seed, "describe", fact.doc_id, *fact.relation.key, fact.value)
         text = describe(book.with_kind(fact), phrase, book.noun(fact), article.person, rng)
-        if text and not shows(text, found.name):
+        hidden = first_name(found.name) if fact.relation.form == "relative" else found.name
+        if text and not shows(text, hidden):
             yield Described(text, found, (*facts, fact), (*steps, step_of(book, fact, subject)))
 
 

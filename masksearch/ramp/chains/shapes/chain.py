@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from masksearch.ramp.chains.book.book import Book
 from masksearch.ramp.chains.records import Draft, Fact
-from masksearch.ramp.chains.shapes.base import Described, links, longer, seeded, shows, step_of
+from masksearch.ramp.chains.shapes.base import Described, gives_away, links, longer, seeded, step_of
 from masksearch.ramp.chains.shapes.reverse import reversed_chains
 from masksearch.ramp.chains.wording.ask import ask
 from masksearch.ramp.chains.wording.frames import frame
@@ -36,7 +36,7 @@ def _draft(book: Book, seed: int, known: Described, fact: Fact) -> Draft | None:
     rng = seeded(seed, "chain", known.phrase, *fact.relation.key, fact.value)
     question = ask(book.with_kind(fact), known.phrase, book.noun(fact), article.person, rng)
     stated = frame(fact, known.phrase, article.person)
-    if not question or stated is None or shows(question, fact.value) or fact.value in known.bridges:
+    if not question or stated is None or gives_away(question, fact) or fact.value in known.bridges:
         return None
     steps = (*known.steps, step_of(book, fact, article.name))
     first = book.articles[known.facts[0].title]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from masksearch.ramp.chains.book.articles import Article
 from masksearch.ramp.chains.book.book import Book
 from masksearch.ramp.chains.records import Draft, Fact
-from masksearch.ramp.chains.shapes.base import seeded, shows, step_of
+from masksearch.ramp.chains.shapes.base import gives_away, seeded, step_of
 from masksearch.ramp.chains.shapes.identify import identified
 from masksearch.ramp.chains.wording.ask import ask
 from masksearch.ramp.chains.wording.frames import be, frame
@@ -36,7 +36,7 @@ def _draft(book: Book, seed: int, article: Article, fact: Fact) -> Draft | None:
     echoed = _echo(book, article, fact)
     question = echoed or ask(book.with_kind(fact), subject, book.noun(fact), article.person, rng)
     stated = frame(fact, subject, article.person)
-    if not question or stated is None or shows(question, fact.value):
+    if not question or stated is None or gives_away(question, fact):
         return None
     return Draft(
         "hop",

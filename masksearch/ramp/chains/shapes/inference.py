@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from masksearch.ramp.chains.book.book import Book
 from masksearch.ramp.chains.book.family import WORDS, role_of
 from masksearch.ramp.chains.records import Draft, Fact
-from masksearch.ramp.chains.shapes.base import seeded, shows, step_of
+from masksearch.ramp.chains.shapes.base import gives_away, seeded, step_of
 from masksearch.ramp.chains.wording.lexicon import possessive
 
 _NAMES = {
@@ -46,7 +46,7 @@ def inferences(book: Book, seed: int, most: int) -> Iterator[Draft]:
                 name = inferred(fact.relation.word, last.relation.word) if found.is_single(last) else ""
                 if name and last.relation.form == "relative" and last.value != article.name:
                     question = _question(seed, article.name, name, last)
-                    if not shows(question, last.value):
+                    if not gives_away(question, last):
                         steps = (step_of(book, fact, article.name), step_of(book, last, found.name))
                         yield Draft(
                             "inference",

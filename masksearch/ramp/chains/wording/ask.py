@@ -152,6 +152,8 @@ def _active(fact: Fact, subject: str, noun: str) -> Wordings:
         return [f"{when} did {subject} {relation.word}?" for when in _when(fact)]
     if fact.kind == "PERSON":
         return [f"who {do(fact)} {subject} {relation.word} {relation.prep}?"]
+    if (relation.word, relation.prep) == ("educate", "at"):
+        return [f"{words} {subject} {verb}?" for words, verb in _SCHOOL]
     if relation.word == "die" and fact.kind in PLACES:
         rows = [f"where did {subject} die?", f"where was the place of death of {subject}?"]
         return _or_whose([*rows, f"what is the place of death of {subject}?"], subject, "place of death")

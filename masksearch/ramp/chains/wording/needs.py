@@ -15,7 +15,7 @@ _FIXED = {
 _PLACES = {
     "locate": "the location", "base": "the base", "headquarter": "the headquarters",
     "bear": "the place of birth", "hold": "the place", "set": "the setting", "situate": "the location",
-    "bury": "the place of burial", "film": "the place of filming", "educate": "the school",
+    "bury": "the place of burial", "film": "the place of filming", "educate": "the place of education",
 }  # fmt: skip
 _DATES = {
     "release": "release", "found": "foundation", "form": "formation", "establish": "establishment",

@@ -25,7 +25,13 @@ from masksearch.ramp.masking.rules import RULES, mask_passage, most_masks, too_s
 from masksearch.ramp.masking.strategies import Strategy
 from masksearch.ramp.run.tally import MaskStats
 from masksearch.ramp.settings import MaskSettings
-from masksearch.ramp.spans.extract import Extractor, Failure, dropped_spans, extract_spans
+from masksearch.ramp.spans.extract import (
+    Extractor,
+    Failure,
+    dropped_spans,
+    extract_spans,
+    filled_passages,
+)
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
 
@@ -122,7 +128,7 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
     """
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
-    before = dropped_spans(tools.extractors)
+    before, filled = dropped_spans(tools.extractors), filled_passages(tools.extractors)
     while batch := [(document, passage) for document in documents for passage in document.take()]:
         _make(batch, tools)
     done = Worked()
@@ -134,6 +140,7 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
         done.tasks += document.tasks
         done.stats.merge(document.stats)
     done.stats.spans_dropped.update(dropped_spans(tools.extractors) - before)
+    done.stats.filled = filled_passages(tools.extractors) - filled
     return done
 
 
@@ -145,7 +152,7 @@ def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failu
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
     passages = [taken[0] for document in documents if (taken := document.take())]
-    found = extract_spans(passages, tools.extractors, settings.language)
+    found = extract_spans(passages, tools.extractors, settings.language, settings.code)
     for passage, spans in zip(passages, found, strict=True):
         if isinstance(spans, Failure):
             yield spans
@@ -210,7 +217,7 @@ def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
     """
     drawn: list[_Drawn] = []
     passages = [passage for _, passage in items]
-    found = extract_spans(passages, tools.extractors, tools.settings.language)
+    found = extract_spans(passages, tools.extractors, tools.settings.language, tools.settings.code)
     for (document, passage), spans in zip(items, found, strict=True):
         if isinstance(spans, Failure):
             document.fault = document.fault or spans.reason

@@ -59,7 +59,7 @@ class MaskSettings(Settings):
         "seed",
     )
 
-    added = ("hops", "shapes", "shape_weights", "form")
+    added = ("hops", "shapes", "shape_weights", "form", "terms_where_few", "rarity", "code")
 
     corpus: str = ""
     """Corpus to mask. Empty: the corpus of `index`; without an index, wiki-summaries:en."""
@@ -103,6 +103,14 @@ class MaskSettings(Settings):
     )
     """Span extractors: ner (names, by spaCy), links (of the corpus), dates, numbers, terms, llm (a model),
     or your own function: FILE.py:NAME, called with a text, returns (start, end, category) of its spans."""
+    terms_where_few: int = Field(1, ge=0)
+    """Where `ner` finds fewer names than this in a passage, and in technical prose, `terms` adds its spans if
+    the package wordfreq is installed. 0: never."""
+    rarity: float = Field(3.75, ge=0, le=8)
+    """Highest frequency of the rarest word of a term or of a link without a capital letter, on the Zipf scale
+    (3: once in a million words). 0: only names are links; 8: every link."""
+    code: bool = False
+    """Also masks spans inside code: between backticks, in identifiers, options and paths."""
     ner_model: str = ""
     """spaCy pipeline of the extractor `ner`: its name or folder. Empty: an installed one for the language."""
     strategy: Literal["uniform", "weighted", "ppl"] = "uniform"

@@ -120,7 +120,9 @@ def refusal(shown: ShownText, start: int, end: int, checks: Collection[str] = RU
         return "its words stand elsewhere in the text"
     if NOT_INFERABLE in checks and _has_other_form_beside(text, start, end, language):
         return "stands beside itself in another form"
-    return ""
+    if NOT_INFERABLE in checks and shown.has_other_form(start, end):
+        return "stands elsewhere in another form"
+    return "" if shown.asks_something(first, last) else "leaves nothing to ask"
 
 
 def most_masks(passage: Passage, spans: Sequence[Span]) -> int:
@@ -169,9 +171,28 @@ def _has_other_form_beside(text: str, start: int, end: int, language: str) -> bo
             text, start, end, _CONVERSION_AFTER_ZH, _CONVERSION_BEFORE_ZH
         )
     return (
-        _is_acronym(text, start, end)
+        _has_translation_beside(text, start, end)
+        or _is_acronym(text, start, end)
         or _is_spelled_out(text, start, end, language)
         or _is_converted(text, start, end)
+    )
+
+
+# Letters other than Latin ones.
+_OTHER_SCRIPT = r"[^\W\d_A-Za-z\u00aa-\u024f\u1e00-\u1eff]"
+_TRANSLATION_AFTER = re.compile(
+    rf"[\"”’»]?\s\((?:[^()]{{0,60}}?{_OTHER_SCRIPT}{{2}}|(?:[a-z]+\s)?[A-Z]\w+(?:\s\w+)?:\s|lit\.|or\s[A-Z])"
+)
+_TRANSLATION_BEFORE = re.compile(r"\((?:[^()]{0,60}[;,]\s)?(?:(?:in\s)?[A-Z]\w+(?:\s\w+)?:\s)[\"“‘]?$")
+
+
+def _has_translation_beside(text: str, start: int, end: int) -> bool:
+    """Whether text[start:end] is a name with its form in another script or language in parentheses after it,
+    or is this form: "Moscow (Russian: Москва)", "Kyoto (京都)", "Vienna (German: Wien)"."""
+    return bool(
+        _TRANSLATION_AFTER.match(text, end)
+        or _TRANSLATION_BEFORE.search(text, max(0, start - 100), start)
+        or (text.endswith("(", 0, start) and re.match(_OTHER_SCRIPT, text[start:]))
     )
 
 
@@ -197,6 +218,8 @@ def _is_spelled_out(text: str, start: int, end: int, language: str) -> bool:
     if not follow:
         return False
     words = re.findall(r"[^\W_]+", text[start:end])
+    if len(words) > 1 and follow[1].isupper() and text.startswith(")", follow.end()):
+        return True  # "International System of Units (SI)"
     forms = {"".join(word[0] for word in words if word[0].isupper())}
     if language in ("es", "fr"):  # "Organisation des Nations unies (ONU)"
         forms.add("".join(word[0] for word in words if word.casefold() not in stop_words(language)))

@@ -9,21 +9,34 @@ from __future__ import annotations
 import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
+from masksearch.ramp.masking.acronyms import acronym_letters, acronyms_in, initials_of, spells_out
+from masksearch.ramp.masking.numerals import Number, number_words, numbers_in, same
+from masksearch.ramp.masking.peoples import peoples
 from masksearch.text.words import STEM, akin, base_title, demonyms, located_words, loose_words, stop_words
 
 # Chinese characters for year, month and day. They follow any figure, so they give no figure away.
 _COUNTERS = frozenset("年月日")
 _ROMAN = re.compile("[ivx]{2,}e?|[ivx]e")
+LEAST_LEFT = 3
+"""Fewest words of a sentence that are not masked: "[mask]." asks nothing."""
+_BREAK = re.compile(r"[.!?;…]['\"”’»)\]]*\s|[。！？；]|[.!?]$")
+_VARIANTS = [
+    ("ae", "a"), ("oe", "o"), ("ue", "u"), ("ph", "f"), ("sch", "sh"), ("ts", "c"), ("y", "i"), ("w", "v"),
+    ("k", "c"),
+]  # fmt: skip
+_DOUBLED = re.compile(r"(.)\1")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 
 class ShownText:
     """The shown text of a task and its title, in loose words (see `text.words.loose_words`)."""
 
     def __init__(self, text: str, title: str, language: str = "") -> None:
-        self.text, self.language = text, language
+        self.text, self.title, self.language = text, title, language
         self._title = loose_words(title, language)
         self._titled, self._name = frozenset(self._title), frozenset(loose_words(base_title(title), language))
         self.words, self._starts, self._ends = located_words(text, language)
@@ -57,6 +70,26 @@ class ShownText:
             return False
         return not (len(words) == 1 and len(words[0]) == 1 and not words[0].isdigit())
 
+    def asks_something(self, first: int, last: int) -> bool:
+        """Whether the sentence of the span [first, last) has at least `LEAST_LEFT` other words."""
+        if last >= len(self.words) and first < 1:
+            return False
+        need = 2 * LEAST_LEFT if self.language == "zh" else LEAST_LEFT
+        found = 0
+        place = first
+        while place > 0 and found < need and not self._is_broken(place - 1):
+            place -= 1
+            found += 1
+        place = last
+        while place < len(self.words) and found < need and not self._is_broken(place - 1):
+            place += 1
+            found += 1
+        return found >= need
+
+    def _is_broken(self, place: int) -> bool:
+        """Whether a sentence ends between the word at `place` and the next."""
+        return bool(_BREAK.search(self.text, self._ends[place], self._starts[place + 1]))
+
     def overlaps_title(self, words: Sequence[str]) -> bool:
         """Whether the title contains all the words, or they contain the title without its parenthesis."""
         return self._titled.issuperset(words) or bool(self._name and self._name.issubset(words))
@@ -71,6 +104,12 @@ class ShownText:
             len(words) == 1
             and not words[0].isdigit()
             and any(other.startswith(words[0]) for other in self._title)
+        ):
+            return True
+        if (
+            self.language != "zh"
+            and self._groups_of_title
+            and self._shares_people(words, self._groups_of_title)
         ):
             return True
         if self.language == "zh":
@@ -109,6 +148,106 @@ class ShownText:
         known = [self._has_akin(word, first, last) for word in words if self._is_content(word)]
         return bool(known) and all(known)
 
+    def has_other_form(self, start: int, end: int) -> bool:
+        """Whether the span text[start:end] occurs elsewhere, or in the title, in another form.
+
+        Other forms are an acronym or its long form, the same number in other dress, and a people or language
+        of a country.
+        """
+        if self.language == "zh":
+            return False
+        first, last = self.within(start, end)
+        words = self.words[first:last]
+        return (
+            self._has_same_number(start, end, words)
+            or self._has_acronym(start, end, words)
+            or self._has_people(words, first, last)
+        )
+
+    @cached_property
+    def _numbers(self) -> list[Number]:
+        """The numbers of the text and the title; those of the title have negative offsets."""
+        size = len(self.title) + 1
+        titled = (
+            Number(number.start - size, number.end - size, number.value, number.kind, number.short)
+            for number in numbers_in(self.title, self.language)
+        )
+        return [*numbers_in(self.text, self.language), *titled]
+
+    def _has_same_number(self, start: int, end: int, words: Sequence[str]) -> bool:
+        """Whether a number of the span occurs elsewhere in other dress."""
+        digits = any(char.isdigit() for char in self.text[start:end])
+        if not digits and number_words(self.language).isdisjoint(words):
+            return False
+        inside = [number for number in self._numbers if start < number.end and number.start < end]
+        return bool(inside) and any(
+            same(number, other)
+            for other in self._numbers
+            if other.end <= start or other.start >= end
+            for number in inside
+        )
+
+    @cached_property
+    def _acronyms(self) -> list[tuple[int, int, str]]:
+        """The acronyms of the text and the title; those of the title have offsets of -1."""
+        return [*acronyms_in(self.text), *((-1, -1, letters) for *_, letters in acronyms_in(self.title))]
+
+    def _has_acronym(self, start: int, end: int, words: Sequence[str]) -> bool:
+        """Whether the acronym or the long form of the span is in the text or the title."""
+        piece = self.text[start:end]
+        if letters := acronym_letters(piece):
+            pieces = (self.text[:start], self.text[end:], self.title)
+            return any(spells_out(_LETTERS.findall(one), letters) for one in pieces)
+        if len(words) < 2 or not self._acronyms:
+            return False
+        elsewhere = {letters for low, high, letters in self._acronyms if high <= start or low >= end}
+        return not elsewhere.isdisjoint(initials_of(_LETTERS.findall(piece)))
+
+    @cached_property
+    def _written(self) -> list[str]:
+        """The words of the text with their capitals."""
+        return [self.text[start:end] for start, end in zip(self._starts, self._ends, strict=True)]
+
+    @cached_property
+    def _mentions(self) -> list[tuple[int, int, frozenset[int]]]:
+        """The countries and peoples in the text, as (first word, last word, groups)."""
+        return peoples(self.language).mentions(self.words, self._written)
+
+    @cached_property
+    def _groups_of_title(self) -> frozenset[int]:
+        """The groups of the countries and peoples in the title."""
+        if peoples(self.language).starts.keys().isdisjoint(self._title):
+            return frozenset()
+        written = [word.upper() if word.upper() in self.title else word for word in self._title]
+        found = peoples(self.language).mentions(self._title, written)
+        return frozenset().union(*(groups for *_, groups in found))
+
+    @cached_property
+    def _spellings(self) -> Counter[str]:
+        """How often each spelling occurs among the long words of the text and the title."""
+        return Counter(spelling(word) for word in (*self.words, *self._title) if len(word) > STEM)
+
+    def _spelled_within(self, word: str, first: int, last: int) -> int:
+        """How many of the words [first, last) have the spelling of this word."""
+        mine = spelling(word)
+        return sum(spelling(other) == mine for other in self.words[first:last] if len(other) > STEM)
+
+    def _has_people(self, words: Sequence[str], first: int, last: int) -> bool:
+        """Whether the country, people or language of the span [first, last) is elsewhere in the text."""
+        if peoples(self.language).starts.keys().isdisjoint(words):
+            return False
+        elsewhere = [groups for low, high, groups in self._mentions if high <= first or low >= last]
+        return bool(elsewhere) and self._shares_people(words, frozenset().union(*elsewhere))
+
+    def _shares_people(self, words: Sequence[str], groups: frozenset[int]) -> bool:
+        """Whether the words are a name of one of these groups, apart from stop words."""
+        known = peoples(self.language)
+        if known.starts.keys().isdisjoint(words):
+            return False
+        found = known.mentions(words, [word.upper() for word in words])
+        covered = sum(high - low for low, high, mine in found if mine & groups)
+        return 0 < covered >= sum(word not in self._stop for word in words)
+
     def _known_content(self, words: Sequence[str], others: Sequence[str]) -> list[bool]:
         """Returns, for each content word of a Chinese span, whether the words in `others` give it away."""
         pairs = zip(words, _occur_paired(words, others), strict=True)
@@ -137,6 +276,8 @@ class ShownText:
             len(word) >= STEM and _outside(self._stems.get(word[:STEM], ()), first, last)
         ):
             return True
+        if len(word) > STEM and self._spellings[spelling(word)] > self._spelled_within(word, first, last):
+            return True
         people = self._demonyms.get(word)
         if people and any(other.startswith(people) for other in self._elsewhere(first, last)):
             return True
@@ -145,6 +286,13 @@ class ShownText:
             for place in self._countries
             if not first <= place < last
         )
+
+
+def spelling(word: str) -> str:
+    """Returns a word in a rough spelling that its variants share: "muenchen" and "munchen"."""
+    for variant, plain in _VARIANTS:
+        word = word.replace(variant, plain)
+    return _DOUBLED.sub(r"\1", word)
 
 
 def _outside(places: Iterable[int], first: int, last: int) -> bool:

@@ -28,6 +28,8 @@ class MaskStats:
     """Number of documents that failed because of an endpoint; a later run retries them."""
     kept: int = 0
     """Number of tasks that the run kept."""
+    filled: int = 0
+    """Number of passages with few names to which the extractor `terms` added spans."""
     dropped: Counter[str] = field(default_factory=_counter)
     """Reason -> number of passages dropped for this reason."""
     masks: Counter[str] = field(default_factory=_counter)
@@ -129,6 +131,7 @@ class MaskStats:
             "languages": dict(self.languages.most_common()),
             "evidence_ranks": {rank: self.ranks[rank] for rank in sorted(self.ranks, key=int)},
             "survival": _plain(self.survival),
+            **({"terms_added": self.filled} if self.filled else {}),
             **self._chained(),
         }
 

@@ -93,6 +93,7 @@ def _english() -> Dates:
             rf"\d{{1,2}}(?:st|nd|rd|th)?\s(?:of\s)?{month}(?:,?\s\d{{3,4}}(?!\d)(?:{era})?)?(?!\w)"
             rf"|\d{{1,2}}(?:st|nd|rd|th){age}"  # 19th century
             r"|(?:1\d{3}|20\d{2})s(?!\w)"  # 1960s
+            r"|(?:1\d{3}|20\d{2})[–-]\d{2}(?![\w–-])"  # 1942–43
             rf"|\d{{1,3}}(?:,\d{{3}}|\d)?{era}"  # 146 BC, 10,000 BCE
             rf"|\d{{1,4}}(?=\s?(?:[–-]|to|and|or)\s?(?:c\.\s)?\d{{1,4}}{era})"  # the first of 51 to 30 BC
             rf"|(?<=\byear\s)\d{{1,4}}(?!\d)|{_YEAR}"
@@ -100,7 +101,7 @@ def _english() -> Dates:
         at_word=re.compile(
             rf"(?:{'|'.join(EN_MONTHS)}|Jan\.|Feb\.|Mar\.|Apr\.|Jun\.|Jul\.|Aug\.|Sept\.|Sep\.|Oct\."
             rf"|Nov\.|Dec\.)"
-            r"\s(?:\d{1,2}(?:st|nd|rd|th)?,\s\d{4}(?!\d)|(?:of\s)?\d{3,4}(?!\d)|\d{1,2}(?:st|nd|rd"
+            r"\s(?:\d{1,2}(?:st|nd|rd|th)?(?:\s?[–-]\s?\d{1,2}(?:st|nd|rd|th)?)?,\s\d{4}(?!\d)|(?:of\s)?\d{3,4}(?!\d)|\d{1,2}(?:st|nd|rd"
             r"|th)?(?!,?\s?\d))"
             rf"|AD\s\d{{1,4}}(?!\d)|A\.D\.\s\d{{1,4}}(?!\d)|{ordinals}{age}"
         ),
@@ -182,6 +183,11 @@ def _chinese() -> Dates:
 
 DATES = {"en": _english(), "es": _spanish(), "fr": _french(), "zh": _chinese()}
 _FIGURE = re.compile(r"\d\d*")  # faster than `\d+`: Python's matcher skips to a single first character
+_MONTH, _DAY = r"(?:0?[1-9]|1[0-2])", r"(?:0?[1-9]|[12]\d|3[01])"
+_IN_FIGURES = re.compile(
+    rf"(?<![\w./-])(?:[12]\d{{3}}([-/]){_MONTH}\1{_DAY}(?:T\d\d:\d\d(?::\d\d)?Z?)?"
+    rf"|{_DAY}([-/.]){_DAY}\2[12]\d{{3}}|{_DAY}/{_DAY}/\d\d)(?![\w]|[-/]\w|\.\d)"
+)
 _CURRENCY_BEFORE = re.compile(r"[$£€¥]\s?$")
 # A figure before one of these nouns is a quantity, not a year ("1500 people"); spans/numbers.py has the
 # units of measure.
@@ -212,7 +218,7 @@ def find(text: str, language: str) -> list[Span]:
     for figure in _FIGURE.finditer(text):
         if figure.start() < last:
             continue
-        match = dates.at_figure.match(text, figure.start())
+        match = _in_figures(text, figure) or dates.at_figure.match(text, figure.start())
         if match and not (match[0].isdigit() and _is_quantity(text, *match.span(), language)):
             places.append(match.span())
             last = match.end()
@@ -227,6 +233,13 @@ def find(text: str, language: str) -> list[Span]:
             start -= len(qualifier)
         spans.append(Span(start=start, end=end, category="DATE"))
     return spans
+
+
+def _in_figures(text: str, figure: re.Match[str]) -> re.Match[str] | None:
+    """Returns a date that consists of figures only and starts with `figure`: 2024-05-17, 17/05/2024."""
+    if text[figure.end() : figure.end() + 1] in ("-", "/", "."):
+        return _IN_FIGURES.match(text, figure.start())
+    return None
 
 
 def _is_quantity(text: str, start: int, end: int, language: str) -> bool:

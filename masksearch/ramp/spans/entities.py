@@ -25,7 +25,10 @@ from typing import Any
 
 from masksearch.errors import MissingExtraError, UsageError
 from masksearch.ramp.settings import MaskSettings
-from masksearch.ramp.spans.extract import Extractor, language_of
+from masksearch.ramp.spans.code import is_technical
+from masksearch.ramp.spans.edges import opens_sentence
+from masksearch.ramp.spans.extract import Extractor, has_frequencies, language_of
+from masksearch.ramp.spans.terms import frequency, is_verb
 from masksearch.types import Passage, Span
 
 PIPELINES = {
@@ -56,11 +59,11 @@ _NAMELIKE = re.compile(r"[^\W\d_a-zß-öø-ÿ]|\d")
 _ORIGIN = re.compile(
     r"(?:\w+[\s-])?(?:[A-Z]\w+(?:ish|ese|ians?|eans?|ic|cans?)|French|Dutch|Greek|Welsh|Swiss|Arab"
     r"|Muslims?|Christians?|Jews?|Latin|Germans?|Romans?|Thai|Turks?"
-    r"|Eastern|Western|Northern|Southern|Biblical|Medieval)"
+    r"|Eastern|Western|Northern|Southern|Biblical|Medieval)s?"
 )
 _COMMON = {
     "en": "earth sun moon god bible web internet state university republic west east north south bc ad "
-    "bce ce",
+    "bce ce phd",
     "es": "tierra sol luna dios biblia internet estado universidad república oeste este norte sur",
     "fr": "terre soleil lune dieu bible internet état université république ouest est nord sud",
     "zh": "",
@@ -93,6 +96,12 @@ _NATIONS = re.compile(
 )
 # The four-label pipelines label centuries MISC. They are left to spans/dates.py.
 _CENTURY = re.compile(r"(?:siglos?\s)?[IVXL]+(?:ᵉʳ|ᵉ|er|e|ème)?(?:\ssiècles?)?")
+_PLACES = frozenset({"GPE", "LOC"})
+_COMMON_OPENER = 4.8
+"""Frequency (Zipf scale) from which a single word at the start of a sentence is no name, unless a place."""
+_SHORT_ACRONYM = re.compile(r"[A-Z]{1,4}s?")
+_RUNNING_BEFORE = re.compile(r"(?:^|[\s(])[a-z]{2,},?\s[\"“‘]?$")
+_RUNNING_AFTER = re.compile(r"['’]s\b|[\"”’]?(?:\s\(?[a-z]{2,}|[,.;)](?:\s|$)|$)")
 _PARTICLE = re.compile(r"(?:de|d['’]|del|von|van|der|da|di|du|al|el|bin|ibn)\b")
 
 
@@ -115,10 +124,17 @@ def make(settings: MaskSettings) -> Extractor:
         for passage in passages:
             language = language_of(passage, settings)
             four_labels = language in _FUNCTION_WORDS
+            technical = is_technical(passage.text)
             spans = []
             for entity in next(streams[language]).ents:
                 category = CATEGORIES.get(entity.label_)
                 if category is None or not is_name(entity.text, language, category):
+                    continue
+                if category not in _PLACES and _is_common_opener(
+                    passage.text, entity.start_char, entity.text
+                ):
+                    continue
+                if technical and not _is_running(passage.text, entity.start_char, entity.end_char):
                     continue
                 if four_labels and _opens_sentence(passage.text, entity.start_char, entity.text):
                     continue
@@ -141,6 +157,33 @@ def is_name(text: str, language: str, category: str = "") -> bool:
         return False
     # "président de la République" is not a person's name, but "de Gaulle" is.
     return category != "PERSON" or not text[0].islower() or bool(_PARTICLE.match(text))
+
+
+def _is_common_opener(text: str, start: int, name: str) -> bool:
+    """Whether an entity is a common word with the capital letter of a sentence's start: "Time is about"."""
+    if not name.isalpha() or name != name.capitalize() or not opens_sentence(text, start):
+        return False
+    return has_frequencies() and frequency(name.lower()) >= _COMMON_OPENER
+
+
+def _is_running(text: str, start: int, end: int) -> bool:
+    """Whether an entity of technical prose is a name inside a sentence, and not a heading or a label.
+
+    The small pipelines take the capitalised words of headings, buttons and tables for organisations ("Boolean
+    Save", "Description Verify"). A name of technical prose is preceded and followed by running text, none of
+    its words occurs in small letters in the same text, and none is a verb.
+    """
+    if _SHORT_ACRONYM.fullmatch(text, start, end):
+        return False
+    if opens_sentence(text, start) or not _RUNNING_BEFORE.search(text, max(0, start - 24), start):
+        return False
+    if not _RUNNING_AFTER.match(text, end):
+        return False
+    words = re.findall(r"[^\W\d_]+", text[start:end])
+    small = set(re.findall(r"(?<![^\W_])[a-z]+", text))
+    if any(word.lower() in small for word in words):
+        return False
+    return not (len(words) > 1 and has_frequencies() and any(is_verb(word.lower()) for word in words))
 
 
 def _opens_sentence(text: str, start: int, name: str) -> bool:

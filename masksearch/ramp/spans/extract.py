@@ -1,4 +1,4 @@
-"""Runs span extractors and cleans the spans they find: trims them, drops bad spans, resolves overlaps.
+"""Runs span extractors and cleans the spans they find: trims them, drops halves, resolves overlaps.
 
 `EXTRACTORS` maps the name of an extractor to its module, which is imported at its first use. Each module
 defines `make(settings) -> Extractor`. An extractor takes passages (with their language and links) and
@@ -9,6 +9,7 @@ passage depend on that passage alone, never on the rest of the batch.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import re
 from collections import Counter
@@ -18,6 +19,8 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.code import code_places, is_technical
+from masksearch.ramp.spans.edges import Place, whole
 from masksearch.runtime.own import is_own, load_own
 from masksearch.text.words import SURFACE, at_boundaries
 from masksearch.types import Passage, Span
@@ -49,6 +52,8 @@ EXTRACTORS = {
 """Name of an extractor -> its module."""
 MOST_WORDS = 6
 """Maximum number of words of a span, except in Chinese."""
+RARITY_OF_PROSE = 3.0
+"""`rarity` of the terms that are added to passages other than technical prose."""
 MOST_CHARACTERS = 60
 """Maximum number of characters of a span."""
 MOST_HAN = 20
@@ -62,7 +67,8 @@ _ARTICLES = {
     "fr": r"(?:le|la|les|un|une|des|du|aux?|son|sa|ses|leurs?)\s+(?=\S)|[ldLD]['’](?=\S)",
     "zh": r"(?!)",
 }
-_MARKS = r"""[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?()（），。、；：！？\[\]–—-]"""
+# The dash before a figure is its sign.
+_MARKS = r"""(?:[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?()（），。、；：！？\[\]—]|[–-](?!\d))"""
 _LEADING = {language: re.compile(rf"(?:{_MARKS}+|{article})+") for language, article in _ARTICLES.items()}
 _TRAILING = re.compile(r"""(?:['’]s\b|[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?(（，。、；：！？\[\]–—-])+$""")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -78,6 +84,10 @@ _JOINING_WORDS = {language: frozenset(words.split()) for language, words in _JOI
 # date or figure, then the rest.
 _RANKS = {"DATE": 1, "NUMBER": 2, "TERM": 3, "LINK": 4, "OTHER": 5}
 _FIGURE = re.compile(r"[\d.,\s]+")
+# Categories of spans that are names; a span inside a name is no span.
+_UNNAMED = frozenset({"DATE", "NUMBER", "OTHER"})
+_LATIN_LANGUAGES = frozenset({"en", "es", "fr"})
+_LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 
 
 def make_extractors(settings: MaskSettings) -> list[Extractor]:
@@ -85,7 +95,12 @@ def make_extractors(settings: MaskSettings) -> list[Extractor]:
 
     Raises UsageError for an unusable setting, and MissingExtraError without a package that is needed.
     """
-    return [extractor(name, settings) for name in dict.fromkeys(settings.extractors)]
+    names = list(dict.fromkeys(settings.extractors))
+    made = [extractor(name, settings) for name in names]
+    if "ner" in names and "terms" not in names and settings.terms_where_few and has_frequencies():
+        place = names.index("ner")
+        made[place] = FilledExtractor(made[place], settings)
+    return made
 
 
 def extractor(name: str, settings: MaskSettings) -> Extractor:
@@ -96,6 +111,45 @@ def extractor(name: str, settings: MaskSettings) -> Extractor:
         raise UsageError(f"There is no extractor '{name}'; choose from {', '.join(EXTRACTORS)}.")
     extract: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
     return extract
+
+
+def has_frequencies() -> bool:
+    """Whether the package with the frequencies of words is installed."""
+    return importlib.util.find_spec("wordfreq") is not None
+
+
+class FilledExtractor:
+    """The extractor `ner`, to whose spans `terms` adds its own where a passage has few names."""
+
+    def __init__(self, extract: Extractor, settings: MaskSettings) -> None:
+        self._extract, self._settings = extract, settings
+        rare = settings.model_copy(update={"rarity": min(settings.rarity, RARITY_OF_PROSE)})
+        self._terms = extractor("terms", settings)
+        self._rare_terms = extractor("terms", rare)
+        self.filled = 0
+        """Number of passages so far that `terms` has added spans to."""
+
+    def __call__(self, passages: Sequence[Passage]) -> Iterator[list[Span] | Failure]:
+        for passage, found in zip(passages, self._extract(passages), strict=True):
+            if isinstance(found, Failure) or not self._has_few(passage, found):
+                yield found
+                continue
+            (terms,) = (self._terms if is_technical(passage.text) else self._rare_terms)([passage])
+            added = [] if isinstance(terms, Failure) else terms
+            self.filled += bool(added)
+            yield [*found, *added]
+
+    def _has_few(self, passage: Passage, found: Sequence[Span]) -> bool:
+        """Whether a passage has few usable names, or is technical prose, in which most names are labels."""
+        if not found or is_technical(passage.text):
+            return True
+        names = resolve(passage.text, found, language_of(passage, self._settings))
+        return len(names) < self._settings.terms_where_few
+
+
+def filled_passages(extractors: Iterable[Extractor]) -> int:
+    """Returns the number of passages so far to which `terms` has added spans."""
+    return sum(one.filled for one in extractors if isinstance(one, FilledExtractor))
 
 
 def language_of(passage: Passage, settings: MaskSettings) -> str:
@@ -133,11 +187,14 @@ def _as_span(values: Sequence[Any]) -> Span:
 
 
 def extract_spans(
-    passages: Sequence[Passage], extractors: Sequence[Extractor], default_language: str = "en"
+    passages: Sequence[Passage],
+    extractors: Sequence[Extractor],
+    default_language: str = "en",
+    code: bool = False,
 ) -> Iterator[list[Span] | Failure]:
     """Yields per passage its spans, in text order and without overlaps, or the first extractor's Failure.
 
-    `default_language` applies to passages that do not name their language.
+    `default_language` applies to passages that do not name their language. `code`: keeps spans inside code.
     """
     if not extractors:
         yield from ([] for _ in passages)
@@ -150,7 +207,16 @@ def extract_spans(
                 failure = failure or found
             else:
                 spans += found
+        if spans and not code:
+            spans = _outside(spans, code_places(passage.text))
         yield failure or resolve(passage.text, spans, passage.language or default_language)
+
+
+def _outside(spans: list[Span], places: Sequence[Place]) -> list[Span]:
+    """Returns the spans that overlap none of the places."""
+    if not places:
+        return spans
+    return [span for span in spans if not any(span.start < end and start < span.end for start, end in places)]
 
 
 def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
@@ -162,36 +228,56 @@ def dropped_spans(extractors: Iterable[Extractor]) -> Counter[str]:
 
 
 def resolve(text: str, spans: Iterable[Span], language: str = "en") -> list[Span]:
-    """Trims spans, drops unusable spans, and of overlapping spans keeps the shortest.
+    """Trims spans, drops unusable spans and halves (see `edges.whole`), and resolves overlaps.
 
-    There is one exception: a bare figure inside a longer span is dropped, and the longer span is kept. The
-    11 of "Apollo 11" and the 1776 of "4 July 1776" are parts of a name or a date, not quantities.
+    A span inside a longer name is dropped, even if the name itself is unusable: the Michigan of "University
+    of Michigan" is only a part of a name. The same holds for a figure inside a date, and for a bare figure
+    inside any longer span ("Apollo 11"). Of other overlapping spans the shortest is kept.
     """
-    found: dict[tuple[int, int], Span] = {}
+    found: dict[Place, Span] = {}
+    covers: set[Place] = set()
     for span in spans:
         start, end = _trim(text, span.start, span.end, language)
+        if start >= end:
+            continue
+        if _covers_parts(text, start, end, span.category):
+            covers.add((start, end))
         if not _is_usable(text, start, end, language):
             continue
-        other = found.get((start, end))
+        place = whole(text, start, end, span.category, language)
+        if place is None or (place != (start, end) and not _is_usable(text, *place, language)):
+            continue
+        other = found.get(place)
         if other is None or _rank(span) < _rank(other):
-            unchanged = (start, end) == (span.start, span.end)
-            found[start, end] = span if unchanged else Span(start=start, end=end, category=span.category)
-    if len(found) < 2:
+            unchanged = place == (span.start, span.end)
+            found[place] = span if unchanged else Span(start=place[0], end=place[1], category=span.category)
+    if not found or (len(found) == 1 and len(covers) < 2):
         return list(found.values())
     kept: list[Span] = []
     # The shortest spans come first, so that a longer span that overlaps one of them is dropped.
     places = sorted(found, key=lambda place: (place[1] - place[0], place))
     for start, end in places:
-        if any(span.start < end and start < span.end for span in kept):
-            continue
         span = found[start, end]
+        if _is_part(start, end, covers):
+            continue
+        if any(other.start < end and start < other.end for other in kept):
+            continue
         if span.category == "NUMBER" and _FIGURE.fullmatch(text, start, end) and _is_part(start, end, places):
             continue
         kept.append(span)
     return sorted(kept, key=lambda span: span.start)
 
 
-def _is_part(start: int, end: int, places: Iterable[tuple[int, int]]) -> bool:
+def _covers_parts(text: str, start: int, end: int, category: str) -> bool:
+    """Whether spans inside text[start:end] are only parts of it: it is a name or a date of several words."""
+    if category == "DATE":
+        return True
+    if category in _UNNAMED or text.find(" ", start, end) < 0:
+        return False
+    return category != "LINK" or text[start].isupper() or text[start].isdigit()
+
+
+def _is_part(start: int, end: int, places: Iterable[Place]) -> bool:
     """Whether any of the spans at `places` (offsets) contains [start, end) and is longer."""
     return any(first <= start and end <= last and last - first > end - start for first, last in places)
 
@@ -229,9 +315,9 @@ def _keeps_full_stop(piece: str) -> bool:
 def _is_usable(text: str, start: int, end: int, language: str) -> bool:
     """Whether text[start:end] can be a span.
 
-    A span has 1 to 6 words and at most 60 characters (in Chinese: at most 20). Its parentheses and quotes are
-    balanced. It contains no square bracket (and so no mask), does not start or end with a joining word, and
-    does not cut a word.
+    A span is in the script of its language. It has 1 to 6 words and at most 60 characters (in Chinese: at
+    most 20). Its parentheses and quotes are balanced. It contains no square bracket (and so no mask), does
+    not start or end with a joining word, and does not cut a word.
     """
     piece = text[start:end]
     if not 0 < len(piece) <= MOST_CHARACTERS or piece[0].isspace() or piece[-1].isspace():
@@ -242,6 +328,8 @@ def _is_usable(text: str, start: int, end: int, language: str) -> bool:
         return False
     if language == "zh" and len(_HAN.findall(piece)) > MOST_HAN:
         return False
+    if language in _LATIN_LANGUAGES and not piece.isascii() and _is_foreign_script(piece):
+        return False
     words = SURFACE.findall(piece)
     joining = _JOINING_WORDS.get(language, _JOINING_WORDS["en"])
     if not words or words[0] in joining or words[-1] in joining:
@@ -249,3 +337,9 @@ def _is_usable(text: str, start: int, end: int, language: str) -> bool:
     if language != "zh" and len(words) > MOST_WORDS:
         return False
     return at_boundaries(text, start, end, language)
+
+
+def _is_foreign_script(piece: str) -> bool:
+    """Whether most letters of a piece are not Latin: a verb in Hebrew is no name in an English text."""
+    letters = sum(map(str.isalpha, piece))
+    return 2 * len(_LATIN.findall(piece)) < letters

@@ -2,8 +2,9 @@
 
 Examples: `$1.5 billion`, `44.62 square kilometers`, `150 977`, `29,9 %`, `1.4亿`, `三千公里`. Languages
 differ: Spanish and French have a decimal comma and separate thousands by points or spaces; Chinese has 万
-and 亿. A bare figure below 20 ("3 of them") is too unspecific to search for and is not a span. A
-figure in words ("三千") is a span only in Chinese, and only with a unit.
+and 亿. A figure in words ("三千") is a span only in Chinese, and only with a unit. Some bare figures are
+no spans: below 20 ("3 of them"), in technical prose, in phone numbers, and angles ("361°"), since nobody can
+search for them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from dataclasses import dataclass
 
 from masksearch.ramp.settings import MaskSettings
+from masksearch.ramp.spans.code import is_technical
 from masksearch.ramp.spans.extract import Extractor, by_text
 from masksearch.types import Span
 
@@ -31,7 +33,10 @@ class Figures:
     """Table for `str.translate` that turns the language's notation into Python's."""
 
 
-_SYMBOLS = r"%|°[CF]?|km/h|m/s|km2|km²|m2|m²|m3|m³|km|cm|mm|m|kg|mg|g|mi|ft|lb|ha|[kMG]?Hz|[kMG]?W|[KMGT]B|eV"
+_SYMBOLS = (
+    r"%|°[CF]|km/h|m/s|km2|km²|m2|m²|m3|m³|km|cm|mm|m|kg|mg|g|mi|ft|lb|ha|[kMG]?Hz|[kMG]?Wh?|[KMGT]i?B"
+    r"|[kMG]?eV|ML|mL|kN|[kMh]?Pa|[kM]J|kV|mA|dB|rpm|mph|kn|nmi|yd|oz|psi|kcal|ms|s|min|hp|bhp|kt"
+)
 _AFTER_SYMBOL = r"(?![^\W_])"
 _CURRENCY = r"(?:US|A|C|NZ|HK|R)?[$£€¥]"
 _CURRENCY_BEFORE = re.compile(rf"{_CURRENCY}\s?$")
@@ -39,8 +44,8 @@ _CURRENCY_BEFORE = re.compile(rf"{_CURRENCY}\s?$")
 _UNITS = {
     "en": r"per\s?cent|percent|degrees(?:\s(?:Celsius|Fahrenheit))?|(?:square|cubic)\s(?:kilomet(?:er"
     r"|re)s|met(?:er|re)s|miles|feet)|kilomet(?:er|re)s"
-    r"|met(?:er|re)s|centimet(?:er|re)s|millimet(?:er|re)s|nautical\smiles|miles|feet|inches|acres"
-    r"|hectares|tonnes|tons|kilograms|grams|pounds|lit(?:er|re)s"
+    r"|met(?:er|re)s|centimet(?:er|re)s|millimet(?:er|re)s|nautical\smiles?|miles?|foot|feet|inch(?:es)?|acres?|yards?|knots|bytes|bits|tokens|horsepower|decibels|volts|watts|amperes|light-years?|stor(?:ey|ie)s|pixels"
+    r"|hectares?|tonnes?|tons?|kilograms?|grams?|pounds|lit(?:er|re)s"
     r"|gallons|sq\s(?:mi|km|ft|m)|hours|minutes|seconds|days|weeks|months|years|euros|dollars",
     "es": r"por\sciento|grados(?:\s(?:Celsius|centígrados))?|(?:kilómetros|metros|millas"
     r"|pies)(?:\s(?:cuadrad[oa]s|cúbicos))?|centímetros|milímetros|pulgadas"
@@ -81,9 +86,12 @@ def _tail(language: str) -> re.Pattern[str]:
 
 # Each pattern starts with a single `\d`, so that Python's matcher skips to the next digit. This is three
 # times as fast.
-_COMMAS = re.compile(r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d*(?:\.\d+)?)")
+_COMMAS = re.compile(
+    r"\d(?:\d{0,2}(?:,\d{3})+(?:\.\d+)?|\d{0,2}(?:[ \u00a0\u2009\u202f]\d{3})+(?![,.]?\d)(?:\.\d+)?"
+    r"|\d*(?:\.\d+)?)"
+)
 _POINTS = re.compile(r"\d(?:\d{0,2}(?:[. \u00a0\u2009\u202f]\d{3})+(?!\d)(?:,\d+)?|\d*(?:[.,]\d+)?)")
-_PLAIN: dict[int, str | None] = {ord(","): None}
+_PLAIN: dict[int, str | None] = dict.fromkeys(map(ord, ", \u00a0\u2009\u202f"))
 _LATIN: dict[int, str | None] = {**dict.fromkeys(map(ord, ". \u00a0\u2009\u202f")), ord(","): "."}
 FIGURES = {
     "en": Figures(_COMMAS, _tail("en"), _PLAIN),
@@ -99,6 +107,13 @@ _HAN_QUANTITY = re.compile(
 # A bare figure is not a quantity if it is part of a name or a reference ("Boeing 747", "Article 50", "RFC
 # 2616"), an ordinal ("24.º") or a Chinese date ("26年").
 _NAME_BEFORE = re.compile(r"[^\s.!?:;。]\s[A-ZÀ-ÖØ-Þ][\w.]*\s$")
+_RANGE = re.compile(r"[–—-](?=\d)|\s(?:[–—]|to|or|a|à|ou|o)\s(?=\d)")
+_YEAR = re.compile(r"1\d{3}|20\d{2}")
+_PHONE_BEFORE = re.compile(r"[+(]?(?:\d[\d().\s-]*|(?<=\+))$")
+_PHONE_AFTER = re.compile(r"(?:[).\s-]{1,2}\d+)+")
+_PHONE_WORD = re.compile(
+    r"(?i:\b(?:tel|phone|telephone|fax|call|dial|mobile|téléphone|teléfono)\b[.:]?\s*(?:at\s|on\s)?)$"
+)
 _NO_COUNT_AFTER = re.compile(r"\.?[ºª°]|\s?(?:年|月|日|世纪|号|届)")
 
 
@@ -113,18 +128,25 @@ def find(text: str, language: str) -> list[Span]:
     if figures is None:
         return []
     spans = []
+    last = 0
     for match in figures.figure.finditer(text):
         start, end = match.span()
+        if start < last:
+            continue
+        upper = _upper_figure(text, match, figures)
+        if upper:
+            end = upper.end()
         tail = figures.tail.match(text, end)
         if tail:
             end = tail.end()
+        last = end
         currency = _CURRENCY_BEFORE.search(text, max(0, start - 4), start)
         if currency:
             start = currency.start()
-        is_bare = not currency and end == match.end()
-        if is_bare and float(match[0].translate(figures.separators)) < LEAST:
+        is_bare = not currency and end == (upper or match).end()
+        if is_bare and (_value(match, figures) < LEAST or _is_label(text, start, end)):
             continue
-        if is_bare and _is_label(text, start, end):
+        if is_bare and (_is_phone_number(text, start, end) or is_technical(text)):
             continue
         spans.append(Span(start=start, end=end, category="NUMBER"))
     if language == "zh":
@@ -135,6 +157,53 @@ def find(text: str, language: str) -> list[Span]:
             if not any(start < match.end() and match.start() < end for start, end in taken)
         ]
     return spans
+
+
+def _value(match: re.Match[str], figures: Figures) -> float:
+    """Returns the value of a figure."""
+    return float(match[0].translate(figures.separators))
+
+
+def _upper_figure(text: str, match: re.Match[str], figures: Figures) -> re.Match[str] | None:
+    """Returns the second figure of a range ("10–40 m"), or None.
+
+    A range ascends. Two years ("1914–1918") are two dates, and bare figures around a hyphen ("21-24") may be
+    a score.
+    """
+    dash = _RANGE.match(text, match.end())
+    upper = dash and figures.figure.match(text, dash.end())
+    if not dash or not upper or _value(upper, figures) <= _value(match, figures):
+        return None
+    bare = figures.tail.match(text, upper.end())
+    if bare and bare.end() > upper.end():
+        return upper
+    years = _YEAR.fullmatch(match[0]) and _YEAR.fullmatch(upper[0])
+    return upper if dash[0].strip() in ("–", "—") and not years else None
+
+
+def _is_phone_number(text: str, start: int, end: int) -> bool:
+    """Whether the bare figure text[start:end] is part of a phone number or of another run of digit groups."""
+    if text[start] == "0" and end - start > 1 and text[start:end].isdigit():
+        return True
+    before = _PHONE_BEFORE.search(text, max(0, start - 20), start)
+    after = _PHONE_AFTER.match(text, end)
+    first = before.start() if before else start
+    if _PHONE_WORD.search(text, max(0, first - 14), first):
+        return True
+    if not before and not after:
+        return False
+    run = text[first : after.end() if after else end]
+    groups = re.findall(r"\d+", run)
+    return (
+        sum(map(len, groups)) >= 7
+        and len(groups) > 1
+        and (
+            run.lstrip()[:1] in ("+", "(", "0")
+            or "-" in run
+            or ") " in run
+            or (len(groups) > 2 and "," not in run)
+        )
+    )
 
 
 def _is_label(text: str, start: int, end: int) -> bool:

@@ -70,6 +70,8 @@ class Grammar:
     """Minimum number of letters of the rarest word of a term."""
 
 
+LEAST_RARITY = 4.0
+"""Every grammar's limits, and those of Chinese terms, are at most this frequent (Zipf scale)."""
 _COMMON_MODIFIER = 4.3
 """Highest frequency (Zipf scale) of a modifier that still belongs to a term."""
 _COMMON_HEAD = 5.6
@@ -174,14 +176,66 @@ def make(settings: MaskSettings) -> Extractor:
 
     def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
         for passage in passages:
-            places = find(passage.text, language_of(passage, settings))
+            places = find(passage.text, language_of(passage, settings), settings.rarity)
             yield [Span(start=start, end=end, category="TERM") for start, end in places]
 
     return extract
 
 
-def find(text: str, language: str) -> list[Place]:
-    """Returns the offsets of the terms of a text."""
+def find(text: str, language: str, rarity: float = 8) -> list[Place]:
+    """Returns the offsets of the terms of a text.
+
+    The rarest word of a term is at most as frequent as `rarity` (Zipf scale) and as the grammar's limits.
+    """
+    places = _find(text, language)
+    if rarity >= LEAST_RARITY or not places:
+        return places
+    if language == "zh":
+        rarity += _HAN_RARE - GRAMMARS["en"].learned_rare
+    zipf = _frequencies(language)
+    return [
+        (start, end)
+        for start, end in places
+        if min(map(zipf, _WORD.findall(text[start:end].lower())), default=0.0) <= rarity
+    ]
+
+
+def is_rare(piece: str, language: str, rarity: float) -> bool:
+    """Whether an anchor without a capital letter is salient: a noun with a rare word.
+
+    A single word without a learned ending must be rarer than others, as with terms, and must not be a verb
+    ("preens"). In a language without frequencies every anchor is salient.
+    """
+    if language == "zh":
+        return _frequencies("zh")(piece) <= rarity
+    if language not in GRAMMARS:
+        return True
+    grammar, zipf = GRAMMARS[language], _frequencies(language)
+    words = _WORD.findall(piece.lower())
+    if not words:
+        return False
+    if len(words) == 1 and not _ends(grammar.learned, words[0]):
+        rarity = min(rarity, rarity - grammar.learned_rare + grammar.rare)
+    if min(map(zipf, words)) > rarity or len(max(words, key=len)) < grammar.shortest:
+        return False
+    if len(words) > 1:
+        return True
+    if language == "en" and _is_verb(words[0], zipf):
+        return False
+    return _ends(grammar.learned, words[0]) or not grammar.no_noun.fullmatch(words[0])
+
+
+def frequency(word: str, language: str = "en") -> float:
+    """Returns the frequency of a word on the Zipf scale; 0 for an unknown word."""
+    return _frequencies(language)(word)
+
+
+def is_verb(word: str) -> bool:
+    """Whether an English word is mainly a verb: "verify", "save"."""
+    return _is_verb(word, _frequencies("en"))
+
+
+def _find(text: str, language: str) -> list[Place]:
     if language == "zh":
         return _chinese(text)
     if language not in GRAMMARS:

@@ -46,7 +46,7 @@ def found(text, name, language):
             ["146 BC", "AD 79", "51", "30 BC", "10,000 BCE"],
         ),
         ("en", "It has 1500 people and cost $1900; a 2000-seat hall, page 12345, 1800 km.", []),
-        ("en", "The 1998-99 season of March.", []),
+        ("en", "The 1998-99 season of March, from 1942–43 on.", ["1998-99", "1942–43"]),
         (
             "es",
             "Nació el 7 de abril de 1953 y murió en enero de 1879.",

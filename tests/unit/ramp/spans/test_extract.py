@@ -1,4 +1,4 @@
-"""Clean spans: trimmed, at word boundaries, the shortest of each overlap; and the registry of extractors."""
+"""Clean spans: trimmed, at word boundaries, one of each overlap; and the registry of extractors."""
 
 import itertools
 
@@ -71,9 +71,9 @@ def test_trimming_by_language(language, text, span, left):
 
 
 def test_lengths():
-    words = "Alpha Beta Gamma Delta Epsilon Zeta Eta"
+    words = "alpha beta gamma delta epsilon zeta eta"
     assert one(words, 0, len(words)) == []
-    assert one(words, 0, words.index(" Eta")) == [words[:-4]]
+    assert one(words, 0, words.index(" eta")) == [words[:-4]]
     assert one("国" * 30, 2, 27, language="zh") == []
     assert one("国" * 30, 2, 22, language="zh") == ["国" * 20]
 
@@ -84,7 +84,7 @@ def test_never_inside_a_word():
     assert one(text, 0, 16) == ["Spanish-American"]
 
 
-def test_overlaps_go_to_the_finest_grained():
+def test_overlaps_go_to_the_whole_name():
     text = "the University of Michigan and the 1936 Summer Olympics in late July 1969 then"
 
     def span(piece, category):
@@ -99,7 +99,11 @@ def test_overlaps_go_to_the_finest_grained():
         span("July 1969", "DATE"),
         span("July 1969 then", "OTHER"),
     ]
-    expected = [span("Michigan", "GPE"), span("1936", "DATE"), span("July 1969", "DATE")]
+    expected = [
+        span("University of Michigan", "ORG"),
+        span("1936 Summer Olympics", "LINK"),
+        span("July 1969", "DATE"),
+    ]
     for order in itertools.islice(itertools.permutations(spans), 0, None, 50):
         assert resolve(text, order) == expected
 
@@ -112,7 +116,7 @@ def test_a_bare_figure_is_part_of_the_name_or_date_around_it():
         Span(start=place, end=place + size, category="NUMBER") for place, size in ((19, 2), (50, 3), (64, 4))
     ]
     assert resolve(text, [*figures, apollo, jet, day, distance]) == [apollo, distance, jet, day]
-    assert resolve(text, figures) == figures  # without a longer span around them
+    assert resolve(text, figures[:2]) == []  # half a name, without a longer span around it
     # A quantity with its unit is a span everywhere.
     assert resolve(text, [distance, Span(start=27, end=68, category="OTHER")]) == [distance]
 
@@ -142,6 +146,51 @@ def test_links():
     assert found(text, "links") == []
 
 
+def linked(text, *pieces, rarity=3.75, language="en"):
+    """Returns the links of a text that become spans; each piece is a link."""
+    links = tuple((text.index(piece), text.index(piece) + len(piece), "X") for piece in pieces)
+    settings = MaskSettings(extractors=("links",), rarity=rarity)
+    (spans,) = extract_spans([passage(text, language, links)], make_extractors(settings))
+    return [text[span.start : span.end] for span in spans]
+
+
+def test_links_to_common_words_are_no_spans():
+    pytest.importorskip("wordfreq")
+    text = (
+        "The bird preens in a vacuum; mathematics of 361° shows photosynthesis in Paris, and Mercury in 1898."
+    )
+    pieces = ("preens", "vacuum", "mathematics", "361°", "photosynthesis", "Paris", "Mercury", "1898")
+    salient = ["photosynthesis", "Paris", "Mercury", "1898"]
+    assert linked(text, *pieces) == salient
+    assert linked(text, *pieces, rarity=0) == ["Paris", "Mercury", "1898"]
+    assert linked(text, *pieces, rarity=8) == ["preens", "vacuum", "mathematics", *salient]
+    assert linked("Mathematics is old. Euclid knew it.", "Mathematics", "Euclid") == ["Euclid"]
+
+
+def test_links_without_frequencies_are_names(monkeypatch):
+    monkeypatch.setattr("masksearch.ramp.spans.links.has_frequencies", lambda: False)
+    assert linked("He saw photosynthesis in Paris.", "photosynthesis", "Paris") == ["Paris"]
+    assert linked("阿尔伯特出生于乌尔姆。", "乌尔姆", language="zh") == ["乌尔姆"]
+
+
+def test_code_is_no_span_unless_asked_for():
+    text = "Set `Paris` or --city=London_Town with city_name in Berlin, see docs/Rome.md there."
+    spans = [
+        Span(start=text.index(piece), end=text.index(piece) + len(piece), category="GPE")
+        for piece in ("Paris", "Berlin", "Rome")
+    ]
+
+    def cities(passages):
+        yield from ([*spans] for _ in passages)
+
+    def kept(code):
+        (found,) = extract_spans([passage(text)], [cities], code=code)
+        return [text[span.start : span.end] for span in found]
+
+    assert kept(code=False) == ["Berlin"]
+    assert kept(code=True)[:2] == ["Paris", "Berlin"]
+
+
 def test_several_extractors_make_one_list():
     text = "It opened in Paris in July 1898 and cost $1.5 million."
     assert found(text, "numbers", "links", "dates", links=((13, 18, "Paris"), (22, 31, "1898"))) == [
@@ -153,11 +202,11 @@ def test_several_extractors_make_one_list():
 
 
 def test_the_records_own_language_wins_over_the_setting():
-    text = "Tiene 150 977 habitantes desde el siglo XX."
+    text = "Tiene 1.234.567 habitantes desde el siglo XX."
     extractors = make_extractors(MaskSettings(extractors=("dates", "numbers"), language="es"))
     spanish, english = extract_spans([passage(text), passage(text, "en")], extractors, "es")
-    assert [text[span.start : span.end] for span in spanish] == ["150 977", "siglo XX"]
-    assert [text[span.start : span.end] for span in english] == ["150", "977"]
+    assert [text[span.start : span.end] for span in spanish] == ["1.234.567", "siglo XX"]
+    assert [text[span.start : span.end] for span in english] == []
 
 
 def test_a_failure_takes_the_passage_not_its_neighbours():

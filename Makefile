@@ -51,7 +51,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -e '.[dev,docs,lora,browser,notebook,inspect,readers,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp,hub,gguf,llamacpp]'
+	$(PIP) -e '.[dev,docs,lora,browser,notebook,inspect,readers,documents,terms,ray,ner-fr,dense,lancedb,opensearch,web,serve,mcp,hub,gguf,llamacpp]'
 	@touch $@
 
 $(VENV)-verl/.installed: pyproject.toml constraints-verl.txt

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from masksearch.corpus.passages import corpus_hash, cut, cut_all
 from masksearch.corpus.readers import SkipCount, read_documents
-from masksearch.corpus.split import Side, normal_title, side_of
+from masksearch.corpus.split import Side, document_side, names_article, side_of
+from masksearch.corpus.titles import normal_title
 
 __all__ = [
     "Side",
@@ -18,6 +19,8 @@ __all__ = [
     "corpus_hash",
     "cut",
     "cut_all",
+    "document_side",
+    "names_article",
     "normal_title",
     "read_documents",
     "side_of",

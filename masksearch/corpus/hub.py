@@ -1,17 +1,18 @@
 """Streams data sets of the Hugging Face hub (or a folder of data files): `hf:OWNER/NAME[:CONFIG][@SPLIT]`.
 
-The data set must have the columns of a Parquet corpus (see `parquet.py`). A row without an id gets the id
-NAME#ROW. The data set is streamed, not downloaded as a whole. A lost connection raises DataError instead of
-ending the corpus early, because a shorter corpus would give other tasks.
+The data set must have columns of a known layout (layouts/fields.py), or such that the user names. A row
+without an id gets the id NAME#ROW. The data set is streamed, not downloaded as a whole. A lost connection
+raises DataError instead of ending the corpus early, because a shorter corpus would give other tasks.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from masksearch.corpus.parquet import COLUMNS
+from masksearch.corpus.layouts import MADE
+from masksearch.corpus.layouts.fields import columns, text_columns
 from masksearch.errors import DataError, MissingExtraError, UsageError
 
 PREFIX = "hf:"
@@ -49,8 +50,9 @@ def phrase(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def read_hub(source: str, fields: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yields the rows of a data set with their places; the split is `train` unless the source names another.
+    `fields` are the names of columns that the user gives.
 
     Raises UsageError for an invalid name, DataError if the data set cannot be reached or read, and
     MissingExtraError if the library is not installed.
@@ -60,12 +62,15 @@ def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         rows = load_dataset(name, config, split=split or "train", streaming=True)
         if rows.column_names is not None:
-            rows = rows.select_columns([column for column in COLUMNS if column in rows.column_names])
+            wanted = columns(fields)
+            chosen = [column for column in rows.column_names if column in wanted]
+            if not text_columns(fields).isdisjoint(chosen):
+                rows = rows.select_columns(chosen)
         for number, row in enumerate(rows, 1):
             if number == 1:
-                _check_columns(source, row)
+                _check_columns(source, row, fields)
             if row.get("id") is None:
-                row = {**row, "id": f"{name}#{number}"}
+                row = {**row, MADE: f"{name}#{number}"}
             yield f"{source}, row {number}", row
     except DataError:
         raise
@@ -77,10 +82,10 @@ def read_hub(source: str) -> Iterator[tuple[str, dict[str, Any]]]:
         ) from error
 
 
-def _check_columns(source: str, row: dict[str, Any]) -> None:
-    for column in ("title", "text"):
-        if column not in row:
-            present = ", ".join(set(row) & set(COLUMNS)) or "none"
-            raise DataError(
-                f"The data set {source} has no column '{column}' (of title and text, it has: {present})."
-            )
+def _check_columns(source: str, row: dict[str, Any], fields: Mapping[str, str]) -> None:
+    if text_columns(fields).isdisjoint(row):
+        present = ", ".join(row) or "none"
+        raise DataError(
+            f"The data set {source} has no column '{fields.get('text', 'text')}' (it has: {present}); name "
+            "its columns with --fields, such as --fields text=body,title=headline."
+        )

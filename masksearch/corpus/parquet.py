@@ -1,9 +1,9 @@
 """Reads Parquet files.
 
-The columns are id, title, text, and optionally language and links (structs of start, end, target). The
-columns of `wikimedia/wikipedia` (id, url, title, text) work unchanged. Row groups are decoded one at a
-time, and only these columns are decoded. A row without an id gets FILE#ROW. A damaged row group is counted,
-and reading continues with the next.
+The columns are those of layouts/fields.py, and optionally links (structs of start, end, target). The columns
+of `wikimedia/wikipedia` (id, url, title, text) work unchanged. Row groups are decoded one at a time, and only
+these columns are decoded. A row without an id gets FILE#ROW. A damaged row group is counted, and reading
+continues with the next.
 """
 
 from __future__ import annotations
@@ -11,22 +11,26 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from masksearch.corpus.jsonl import damage_reason
+from masksearch.corpus.layouts import MADE
+from masksearch.corpus.layouts.fields import columns, text_columns
 from masksearch.corpus.skipped import SkipCount
 from masksearch.errors import DataError, MissingExtraError
 from masksearch.runtime.files import PACKED, open_binary
 
-COLUMNS = ("id", "title", "text", "language", "links")
 BATCH = 64
 """Number of rows decoded at a time."""
 
 
-def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yields the rows of a file with their places; `label` is the file's name in ids.
+def read_parquet(
+    path: str, label: str, skipped: SkipCount, fields: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields the rows of a file with their places; `label` is the file's name in ids, `fields` the names of
+    columns that the user gives.
 
     Raises MissingExtraError if pyarrow is not installed.
     """
@@ -45,15 +49,17 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
                 stream, buffer_size=1 << 20, pre_buffer=False, page_checksum_verification=True
             ) as file,
         ):
-            if missing := [name for name in ("title", "text") if name not in file.schema_arrow.names]:
-                skipped.add(f"a Parquet file without the column '{missing[0]}'", path)
+            names = file.schema_arrow.names
+            if text_columns(fields).isdisjoint(names):
+                skipped.add(f"a Parquet file without the column '{fields.get('text', 'text')}'", path)
                 return
-            columns = [name for name in COLUMNS if name in file.schema_arrow.names]
+            wanted = columns(fields)
+            chosen = [name for name in names if name in wanted]
             for group in range(file.num_row_groups):
                 first = number
                 number += file.metadata.row_group(group).num_rows
                 try:
-                    yield from _group_rows(file, group, columns, first, path, label, skipped)
+                    yield from _group_rows(file, group, chosen, first, path, label, skipped)
                 except (pyarrow.ArrowException, OSError) as error:
                     skipped.add(f"a damaged row group ({_phrase(error)})", f"{path}, row group {group + 1}")
     except DataError as error:
@@ -63,9 +69,9 @@ def read_parquet(path: str, label: str, skipped: SkipCount) -> Iterator[tuple[st
 
 
 def _group_rows(
-    file: Any, group: int, columns: list[str], row: int, path: str, label: str, skipped: SkipCount
+    file: Any, group: int, chosen: list[str], row: int, path: str, label: str, skipped: SkipCount
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns, use_threads=False):
+    for batch in file.iter_batches(batch_size=BATCH, row_groups=[group], columns=chosen, use_threads=False):
         for value in _values(batch):
             row += 1
             place = f"{path}, row {row}"
@@ -73,7 +79,7 @@ def _group_rows(
                 skipped.add("not UTF-8 text", place)
                 continue
             if value.get("id") is None:
-                value["id"] = f"{label}#{row}"
+                value[MADE] = f"{label}#{row}"
             yield place, value
 
 

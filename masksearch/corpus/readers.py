@@ -1,55 +1,47 @@
 """Reads documents from files, folders, standard input, a hub data set, or the packaged Wikipedia summaries.
 
-    JSON Lines     .jsonl .json .ndjson      id, title, text; optionally language and links
-    Parquet        .parquet                  the same columns
-    MediaWiki      .xml                      a dump's articles, with their links
-    plain text     .txt .text .md .markdown  one document per file
-
-Each file may be compressed (.gz, .bz2, .zst). A bad record or a damaged file does not stop the reading of a
-large corpus: it is skipped and counted, with the first example of each reason. A source without a single
-good record raises an error that names the file and the line.
+`walk.py` lists the kinds of files, `layouts/` the layouts of records. A bad record or a damaged file does not
+stop the reading of a large corpus: it is skipped and counted, with the first example of each reason, and the
+files of a folder are counted by ending. A source without a single good record raises an error that names the
+file and the line.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from masksearch.corpus.distinct import SeenIds
+from masksearch.corpus.documents import read_document
+from masksearch.corpus.encodings import NOT_UTF8
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.corpus.hub import read_hub
 from masksearch.corpus.jsonl import read_json_objects
+from masksearch.corpus.layouts.fields import plain_record
+from masksearch.corpus.layouts.tables import read_table
+from masksearch.corpus.layouts.wikiextractor import read_extracted
+from masksearch.corpus.layouts.wikimedia import cirrus_records
 from masksearch.corpus.packaged import PREFIX as PACKAGED
 from masksearch.corpus.packaged import read_summaries
 from masksearch.corpus.parquet import read_parquet
-from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount, path_text
-from masksearch.corpus.textfiles import MARKDOWN, PLAIN, read_text_file
+from masksearch.corpus.skipped import MAX_RECORD, TOO_LONG, BadRecord, SkipCount
+from masksearch.corpus.textfiles import read_text_file
+from masksearch.corpus.titles import TitleCount
+from masksearch.corpus.walk import SourceFile, ending_of, source_files
 from masksearch.errors import DataError, FormatError
-from masksearch.runtime.files import inner_name
-from masksearch.text.nearest import no_path
 from masksearch.types import Document, Language, Link
 
 __all__ = ["SkipCount", "read_documents"]
 
-JSON_LINES = (".jsonl", ".json", ".ndjson")
-PARQUET = ".parquet"
-_KNOWN = ", ".join((*JSON_LINES, PARQUET, ".xml", *PLAIN, *MARKDOWN))
-# Files with these suffixes cannot be read and are rejected at once. A single file with any other unknown
-# suffix is read as JSON Lines.
-_UNREADABLE = frozenset(
-    """.zip .tar .tgz .7z .xz .lz4 .rar .csv .tsv .pdf .doc .docx .odt .rtf .epub .html .htm .xml .xls .xlsx
-    .npy .npz .arrow""".split()  # noqa: SIM905
-)
 LANGUAGES = get_args(Language)
 
 Records = Iterator[tuple[str, dict[str, Any]]]
 """Pairs of a record's place, such as "docs.jsonl, line 7", and the record."""
-Kind = Literal["json lines", "parquet", "dump", "text"]
+NO_FIELDS: Mapping[str, str] = {}
 
 
 def read_documents(
@@ -58,35 +50,40 @@ def read_documents(
     skipped: SkipCount | None = None,
     language: str = "",
     workers: int = 1,
+    fields: Mapping[str, str] = NO_FIELDS,
 ) -> Iterator[Document]:
     """Yields the documents of a source, at most `limit`.
 
-    A source is a file of a kind listed above, a folder of such files and folders (read in the order of their
-    names), `-` for JSON Lines from standard input, `hf:OWNER/NAME[:CONFIG][@SPLIT]`, or `wiki-summaries`
-    (`:en`, `:es`, `:fr`).
+    A source is a file of a kind that walk.py lists, a folder of such files and folders (read in the order of
+    their names), `-` for JSON Lines from standard input, `hf:OWNER/NAME[:CONFIG][@SPLIT]`, or
+    `wiki-summaries` (`:en`, `:es`, `:fr`).
 
     `language` is the language of documents that do not name their own language. `workers` processes parse a
-    dump; the documents and their order do not depend on the number of workers. Raises DataError if the
-    source is missing, unreadable or empty, FormatError if it has no valid record, and MissingExtraError if
-    a required package is not installed.
+    dump; the documents and their order do not depend on the number of workers. `fields` maps id, title, text
+    and language to the names that the records have for them; without it, known names are found. Raises
+    DataError if the source is missing, unreadable or empty, FormatError if it has no valid record, and
+    MissingExtraError if a required package is not installed.
     """
     skipped = SkipCount() if skipped is None else skipped
     before = skipped.total
-    seen = SeenIds()
+    seen, titles = SeenIds(), TitleCount()
     if limit is not None and limit < 1:
         return
-    with contextlib.closing(_records(source, skipped, language, workers)) as records:
+    with contextlib.closing(_records(source, skipped, language, workers, fields)) as records:
         for where, value in records:
             try:
-                document = _document(value, language, seen, where, skipped)
+                document = _document(plain_record(value, fields), language, seen, where, skipped)
             except BadRecord as fault:
                 skipped.add(str(fault), where)
                 continue
+            titles.add(document.title)
             yield document
             if len(seen) == limit:
-                return
+                break
     if not len(seen):
         raise _no_documents(source, skipped, skipped.total - before)
+    for warning in titles.warnings():
+        skipped.warn(warning)
 
 
 def _no_documents(source: str, skipped: SkipCount, count: int) -> DataError:
@@ -95,16 +92,23 @@ def _no_documents(source: str, skipped: SkipCount, count: int) -> DataError:
     if not count:
         return DataError(f"{name} is empty: it holds no documents.")
     reason, where = next(iter(skipped.examples.items()))
-    if list(skipped.counts) == ["not UTF-8 text"]:
-        return DataError(f"{name} is not UTF-8 text ({where}); convert it, for example with iconv.")
+    if all(reason.startswith(NOT_UTF8) for reason in skipped.counts):
+        more = reason.removeprefix(NOT_UTF8)
+        return DataError(f"{name} is not UTF-8 text ({where}); convert it, for example with iconv{more}.")
     if reason.startswith("a file that"):
         return DataError(f"{name} could not be read: {'it' if where == name else where} is {reason}.")
-    remedy = (
-        "; each record must have the fields id, title and text"
-        if reason.startswith(("a record", "not ", "a Parquet"))
-        else ""
-    )
-    return FormatError(f"{name} holds no valid document: {where} is {reason}{remedy}.")
+    return FormatError(f"{name} holds no valid document: {where} is {reason}{_remedy(reason, name)}.")
+
+
+def _remedy(reason: str, name: str) -> str:
+    """Returns what to do about a source whose records are skipped for a reason, as the end of a sentence."""
+    if reason == "not valid JSON" and ending_of(name) not in (".json", ".jsonl", ".ndjson"):
+        return "; a file of plain text must be named .txt or .md, records of another form must be converted"
+    if reason.startswith(("not ", "a record of")):
+        return "; each record must be an object of JSON on one line, with the fields title and text"
+    if reason.startswith(("a record that lacks", "a Parquet")):
+        return "; name its fields with --fields, such as --fields text=body,title=headline"
+    return "; each record must have the fields id, title and text" if reason.startswith("a record") else ""
 
 
 def _document(
@@ -183,89 +187,43 @@ def _links(value: object, text: object) -> tuple[Link, ...]:
 
 
 def _records(
-    source: str, skipped: SkipCount, language: str, workers: int
+    source: str, skipped: SkipCount, language: str, workers: int, fields: Mapping[str, str]
 ) -> Generator[tuple[str, dict[str, Any]], None, None]:
     if source.startswith(HUB):
-        yield from read_hub(source)
+        yield from read_hub(source, fields)
     elif source == "-":
-        yield from read_json_objects(source, skipped)
+        yield from cirrus_records(read_json_objects(source, skipped), skipped)
     elif source.partition(":")[0] == PACKAGED:
         yield from read_summaries(source)
     else:
-        for path, label, kind in _files(Path(source), skipped):
-            yield from _file_records(path, label, kind, skipped, language, workers)
+        folder = Path(source).is_dir()
+        for file in source_files(Path(source), skipped):
+            found = False
+            try:
+                for record in _file_records(file, skipped, language, workers, fields):
+                    found = True
+                    yield record
+            finally:
+                if folder:
+                    skipped.file(file.ending, found)
 
 
 def _file_records(
-    path: str, label: str, kind: Kind, skipped: SkipCount, language: str, workers: int
+    file: SourceFile, skipped: SkipCount, language: str, workers: int, fields: Mapping[str, str]
 ) -> Records:
-    if kind == "parquet":
-        return read_parquet(path, label, skipped)
-    if kind == "text":
+    path, label = file.path, file.label
+    if file.kind == "parquet":
+        return read_parquet(path, label, skipped, fields)
+    if file.kind == "text":
         return read_text_file(path, label, skipped)
-    if kind == "dump":
+    if file.kind == "document":
+        return read_document(path, label, file.ending, skipped)
+    if file.kind == "table":
+        return read_table(path, label, skipped, file.ending, fields)
+    if file.kind == "extracted":
+        return read_extracted(path, skipped)
+    if file.kind == "dump":
         from masksearch.corpus.mediawiki.dump import read_dump
 
         return read_dump(path, skipped, language, workers)
-    return read_json_objects(path, skipped)
-
-
-def _files(source: Path, skipped: SkipCount) -> Iterable[tuple[str, str, Kind]]:
-    """Returns the files of a source: path, name within the source, kind.
-
-    Raises DataError if the source has no readable file.
-    """
-    if not source.exists():
-        raise DataError(
-            f"There is no file or folder {source}{no_path(source)} The packaged Wikipedia summaries are "
-            f"{PACKAGED}:en."
-        )
-    if source.is_dir():
-        return _folder_files(source, skipped)
-    kind = _kind(source)
-    if kind is None and Path(inner_name(source)).suffix.lower() in _UNREADABLE:
-        raise DataError(
-            f"{source} is of a kind that cannot be read; convert it to JSON Lines with the fields id, title "
-            "and text (.jsonl, .jsonl.gz)."
-        )
-    return [(str(source), path_text(source.name), kind or "json lines")]
-
-
-def _folder_files(source: Path, skipped: SkipCount) -> Iterator[tuple[str, str, Kind]]:
-    """Yields the readable files of a folder, then of its subfolders, in the order of their names.
-
-    Skips hidden files and folders.
-    """
-    found = False
-    for folder, folders, names in os.walk(
-        source, onerror=lambda error: skipped.add("a folder that cannot be read", str(error.filename))
-    ):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if not name.startswith(".") and (kind := _kind(path)) is not None:
-                found = True
-                yield str(path), path_text(path.relative_to(source).as_posix()), kind
-    if not found:
-        raise DataError(
-            f"The folder {source} holds no file that can be read ({_KNOWN}; plain, .gz, .bz2 or .zst)."
-        )
-
-
-def _kind(path: Path) -> Kind | None:
-    """Returns the kind of a file by its name.
-
-    A dump (`enwiki-articles1.xml-p10p30302.bz2`) must also start with the right element.
-    """
-    inner = Path(inner_name(path))
-    suffix = inner.suffix.lower()
-    if ".xml" in inner.name.lower():
-        from masksearch.corpus.mediawiki.dump import is_dump
-
-        return "dump" if path.is_file() and is_dump(str(path)) else None
-    if suffix in JSON_LINES:
-        return "json lines"
-    if suffix == PARQUET:
-        return "parquet"
-    # A multistream dump comes with an index, a .txt file that is not prose.
-    return "text" if suffix in (*PLAIN, *MARKDOWN) and "multistream-index" not in inner.name else None
+    return cirrus_records(read_json_objects(path, skipped, label), skipped)

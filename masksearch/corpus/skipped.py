@@ -35,6 +35,14 @@ class SkipCount:
     repaired: dict[str, int] = field(default_factory=dict)
     """Reason -> number of records of which a part could not be used, such as links. These records are used
     without this part, so `total` does not count them."""
+    noted: dict[str, int] = field(default_factory=dict)
+    """What users should know of files that were read, such as an encoding -> number of files."""
+    read: dict[str, int] = field(default_factory=dict)
+    """Ending of a file's name -> number of files of a folder that were read."""
+    unread: dict[str, int] = field(default_factory=dict)
+    """Ending of a file's name -> number of files of a folder that were not read."""
+    warnings: list[str] = field(default_factory=list)
+    """Sentences about the corpus as a whole."""
 
     def add(self, reason: str, where: str, count: int = 1) -> None:
         """Counts `count` skipped records; `where` is kept for the first record of each reason."""
@@ -45,6 +53,21 @@ class SkipCount:
         """Counts one record that is used in part."""
         self.repaired[reason] = self.repaired.get(reason, 0) + 1
         self.examples.setdefault(reason, path_text(where))
+
+    def note(self, what: str, where: str) -> None:
+        """Counts one file or source that was read, but of which users should know something."""
+        self.noted[what] = self.noted.get(what, 0) + 1
+        self.examples.setdefault(what, path_text(where))
+
+    def warn(self, sentence: str) -> None:
+        """Adds a sentence about the corpus as a whole, once."""
+        if sentence not in self.warnings:
+            self.warnings.append(sentence)
+
+    def file(self, ending: str, was_read: bool) -> None:
+        """Counts one file of a folder."""
+        counts = self.read if was_read else self.unread
+        counts[ending] = counts.get(ending, 0) + 1
 
     @property
     def total(self) -> int:
@@ -68,16 +91,35 @@ class SkipCount:
     def table(self) -> str:
         """Returns the counts as aligned lines, the most frequent reason first: reason, count, first place.
 
-        Empty if no record was skipped or used in part.
+        Files of a folder that were not read follow. Empty if everything was read.
         """
         rows: list[tuple[str, str, str]] = []
-        for counts, head in ((self.counts, "skipped"), (self.repaired, "used in part")):
+        heads = ((self.counts, "skipped"), (self.repaired, "used in part"), (self.noted, "noted"))
+        for counts, head in heads:
             if counts:
-                rows.append((head, "records", "first"))
+                rows.append((head, "files" if counts is self.noted else "records", "first"))
                 rows += [
                     (reason, str(count), self.examples[reason])
                     for reason, count in sorted(counts.items(), key=lambda item: -item[1])
                 ]
         wide = max((len(reason) for reason, _, _ in rows), default=0)
         digits = max((len(count) for _, count, _ in rows), default=0)
-        return "\n".join(f"{reason:<{wide}}  {count:>{digits}}  {first}" for reason, count, first in rows)
+        lines = [f"{reason:<{wide}}  {count:>{digits}}  {first}" for reason, count, first in rows]
+        return "\n".join([*lines, *self.file_table(), *(f"{warning}." for warning in self.warnings)])
+
+    def file_table(self) -> list[str]:
+        """Returns what was read of a folder by the endings of its files, as aligned lines.
+
+        Empty if every file was read.
+        """
+        if not self.unread:
+            return []
+        endings = sorted({*self.read, *self.unread}, key=lambda ending: (ending not in self.read, ending))
+        wide = max(5, *map(len, endings))
+        return [
+            f"{'files':<{wide}}  {'read':>8}  {'not read':>8}",
+            *(
+                f"{ending:<{wide}}  {self.read.get(ending, 0):>8,}  {self.unread.get(ending, 0):>8,}"
+                for ending in endings
+            ),
+        ]

@@ -17,13 +17,14 @@ from this log.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, run_single_turn
 from masksearch.agent.prompts import Style
+from masksearch.corpus.split import source_articles
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
 from masksearch.evaluation.judgements import check_judge, judge_all
 from masksearch.evaluation.provenance import provenance
@@ -39,8 +40,9 @@ from masksearch.runtime.files import append_json_lines, read_appended, write_jso
 from masksearch.runtime.progress import Progress
 from masksearch.runtime.records import read_tasks
 from masksearch.scoring.metrics import score_task
+from masksearch.search.index.storage import common_titles
 from masksearch.search.wrappers.hiding import WithoutGold
-from masksearch.types import MaskedTask, Question, Results, Task, Trajectory, source_titles
+from masksearch.types import MaskedTask, Question, Results, Task, Trajectory
 
 EPISODES = "episodes.jsonl"
 """Name of the log of finished trajectories in the stage's folder; deleted when the results are written."""
@@ -58,7 +60,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
     answered = has_answers(tasks)
     if not answered:
         check_unanswered(settings)
-    check_not_trained_on(tasks, settings.not_trained_on)
+    check_not_trained_on(tasks, settings.not_trained_on, common_titles(settings.index))
     check_judge(settings.judge)
     searcher = load_searcher(settings, tasks)
     settings, number_format = with_number_format(settings, work)
@@ -137,11 +139,16 @@ def with_number_format(settings: EvalSettings, work: Path) -> tuple[EvalSettings
     return settings.model_copy(update={"dtype": chosen.name}), chosen.to_json()
 
 
-def check_not_trained_on(tasks: Sequence[Task], training: Sequence[str]) -> None:
-    """Raises DataError if an article of a task made from a corpus is also in a training file."""
+def check_not_trained_on(
+    tasks: Sequence[Task], training: Sequence[str], common: Collection[str] = ()
+) -> None:
+    """Raises DataError if an article of a task made from a corpus is also in a training file.
+
+    `common` holds the titles of the corpus that name no article; documents with these go by their ids.
+    """
     for path in training:
-        titles = frozenset[str]().union(*map(source_titles, read_tasks(path)))
-        both = [shared for task in tasks if (shared := source_titles(task) & titles)]
+        known = frozenset[str]().union(*(source_articles(task, common) for task in read_tasks(path)))
+        both = [shared for task in tasks if (shared := source_articles(task, common) & known)]
         if both:
             raise DataError(
                 f"{len(both)} of the {len(tasks)} tasks to evaluate on are about articles that the training "

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from masksearch.corpus.split import source_articles
 from masksearch.errors import DataError, UsageError
 from masksearch.evaluation.tasks import load_tasks
 from masksearch.evolve.settings import EvolveSettings
 from masksearch.runtime.records import read_records, read_tasks
 from masksearch.scoring.judge import Judge, Mode
 from masksearch.scoring.settings import JudgeSettings
-from masksearch.types import MaskedTask, Task, Trajectory, source_titles, task_from_json
+from masksearch.search.index.storage import common_titles
+from masksearch.types import MaskedTask, Task, Trajectory, task_from_json
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,9 @@ def read_inputs(settings: EvolveSettings) -> Inputs:
     tasks = _all_tasks(settings.tasks)
     heldout = load_tasks(settings.heldout)[1][: settings.heldout_limit] if settings.heldout else []
     seeded = [task_from_json(trajectory.task) for trajectory in seed_data]
-    _check_apart(heldout, tasks, ", ".join(settings.tasks))
-    _check_apart(heldout, seeded, ", ".join(settings.trajectories))
+    common = common_titles(settings.index)
+    _check_apart(heldout, tasks, ", ".join(settings.tasks), common)
+    _check_apart(heldout, seeded, ", ".join(settings.trajectories), common)
     return Inputs(tuple(seed_data), tuple(_fresh(tasks, seeded, settings)), tuple(heldout))
 
 
@@ -93,14 +96,18 @@ def _prompt(task: Task) -> str:
     return task.text if isinstance(task, MaskedTask) else task.question
 
 
-def _check_apart(heldout: Sequence[Task], others: Sequence[Task], source: str) -> None:
+def _check_apart(
+    heldout: Sequence[Task], others: Sequence[Task], source: str, common: Collection[str]
+) -> None:
     """Raises DataError if a held-out task, or its article, is among `others`.
+
+    `common` holds the titles of the corpus that name no article.
 
     With such an overlap a gain on the held-out tasks could come from memorised tasks.
     """
     prompts = {_prompt(task) for task in others}
-    titles = frozenset[str]().union(*map(source_titles, others))
-    shared = [task for task in heldout if _prompt(task) in prompts or source_titles(task) & titles]
+    known = frozenset[str]().union(*(source_articles(task, common) for task in others))
+    shared = [task for task in heldout if _prompt(task) in prompts or source_articles(task, common) & known]
     if shared:
         name = shared[0].title if isinstance(shared[0], MaskedTask) else shared[0].id
         raise DataError(

@@ -12,12 +12,12 @@ For each passage of a document, in a seeded order, until the document has `tasks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
-from masksearch.corpus import side_of
+from masksearch.corpus import document_side
 from masksearch.ramp.checks.verdict import Verdict
 from masksearch.ramp.masking.draw import Preference
 from masksearch.ramp.masking.mask_counts import Shares, draw_count
@@ -72,6 +72,8 @@ class Tools:
     """(name, check) in the order in which they run, cheap checks first."""
     excluded: Callable[[Passage], str] = lambda passage: ""
     """Returns the reason why a passage must not be used, or an empty string."""
+    common: Collection[str] = ()
+    """Titles of the corpus that name no article, because many documents have them."""
     retriever: str = ""
     """Fingerprint of the search that verifies the tasks; empty without a search."""
 
@@ -127,7 +129,7 @@ def work(sources: Sequence[Source], tools: Tools) -> Worked:
     The tasks of a document depend on this document and the settings only, except for what endpoints reply.
     """
     settings = tools.settings
-    documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
+    documents = [_Document(source, settings) for source in sources if _on_side(source, tools)]
     before, filled = dropped_spans(tools.extractors), filled_passages(tools.extractors)
     while batch := [(document, passage) for document in documents for passage in document.take()]:
         _make(batch, tools)
@@ -150,7 +152,7 @@ def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failu
     `mask_counts.tilted` uses these numbers to choose the shares with which mask counts are drawn.
     """
     settings = tools.settings
-    documents = [_Document(source, settings) for source in sources if _on_side(source, settings)]
+    documents = [_Document(source, settings) for source in sources if _on_side(source, tools)]
     passages = [taken[0] for document in documents if (taken := document.take())]
     found = extract_spans(passages, tools.extractors, settings.language, settings.code)
     for passage, spans in zip(passages, found, strict=True):
@@ -160,11 +162,13 @@ def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failu
             yield most_masks(passage, usable_spans(passage, spans, checks=tools.rules))
 
 
-def _on_side(source: Source, settings: MaskSettings) -> bool:
+def _on_side(source: Source, tools: Tools) -> bool:
     """Whether a document has passages and belongs to `settings.split` (train, heldout or all)."""
+    settings = tools.settings
     if not source.passages:
         return False
-    side = side_of(source.passages[0].title, settings.heldout_share)
+    first = source.passages[0]
+    side = document_side(first.doc_id, first.title, settings.heldout_share, tools.common)
     return settings.split in ("all", side)
 
 

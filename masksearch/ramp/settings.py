@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.runtime.own import OrOwn
 from masksearch.runtime.settings import Ref, Refs, Settings
 from masksearch.types import Language
@@ -59,10 +60,13 @@ class MaskSettings(Settings):
         "seed",
     )
 
-    added = ("hops", "shapes", "shape_weights", "form", "terms_where_few", "rarity", "code")
+    added = ("fields", "hops", "shapes", "shape_weights", "form", "terms_where_few", "rarity", "code")
 
     corpus: str = ""
     """Corpus to mask. Empty: the corpus of `index`; without an index, wiki-summaries:en."""
+    fields: tuple[str, ...] = ()
+    """Names of the corpus' fields: id=NAME, title=NAME, text=NAME, language=NAME. Known ones need no
+    names. Used only without `index`."""
     index: Ref = ""
     """Index that verifies the tasks, built from the same corpus. Empty: the stage builds one."""
     max_words: int = Field(60, ge=0)
@@ -95,7 +99,8 @@ class MaskSettings(Settings):
     split: Literal["train", "heldout", "all"] = "all"
     """Articles to use: those for training, the held-out ones, or all."""
     heldout_share: float = Field(0.2, gt=0, lt=1)
-    """Share of articles that are held out, chosen by a hash of the title."""
+    """Share of articles that are held out, chosen by a hash of the title, or of the
+    id where the title names no article."""
     extractors: tuple[Annotated[ExtractorName, OrOwn()], ...] = (
         "ner",
         "dates",
@@ -165,6 +170,12 @@ class MaskSettings(Settings):
     """File format of the shards when the output is a folder."""
     seed: int = 1
     """Seed of every random choice."""
+
+    @field_validator("fields")
+    @classmethod
+    def _fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_fields(value)
+        return value
 
     @field_validator("verify")
     @classmethod

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.packaged import DEFAULT_CORPUS
 from masksearch.runtime.settings import Settings
 from masksearch.types import Language
@@ -50,11 +51,16 @@ class DenseSettings(Settings):
 class IndexSettings(Settings):
     """Cuts a corpus into passages and indexes them."""
 
-    basic = ("corpus", "kind", "max_words", "limit", "language", "workers", "store")
+    basic = ("corpus", "fields", "kind", "max_words", "limit", "language", "workers", "store")
+    added = ("fields",)
 
     corpus: str = DEFAULT_CORPUS
     """Corpus to index: a file or folder of documents, - (JSON Lines from standard input), hf:OWNER/NAME,
     or the packaged wiki-summaries:en (also es, fr)."""
+    fields: tuple[str, ...] = ()
+    """Names of the corpus' fields: id=NAME, title=NAME, text=NAME, language=NAME. A name may be inside
+    another field (metadata.title), several of a text (abstract+body), or the number of a column. Known ones
+    need no names."""
     kind: Literal["bm25", "dense", "hybrid", "lancedb", "opensearch"] = "bm25"
     """Kind of index: bm25 (words), dense (vectors), hybrid (both), or an engine that stores the passages:
     lancedb (in a folder or a bucket), opensearch (on a server)."""
@@ -71,6 +77,12 @@ class IndexSettings(Settings):
     """Language of the stemmer and the stop words, and of documents that do not name their own language."""
     workers: int = Field(1, ge=1)
     """Number of processes that parse a dump. The index is the same for any number."""
+
+    @field_validator("fields")
+    @classmethod
+    def _fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_fields(value)
+        return value
 
 
 class NoiseSettings(Settings):

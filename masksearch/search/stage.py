@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from masksearch.corpus import SkipCount, cut, read_documents
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.errors import UsageError
 from masksearch.runtime.progress import Progress, say
 from masksearch.search.index.build import build
@@ -22,18 +23,23 @@ from masksearch.types import Passage
 def read_passages(settings: IndexSettings, skipped: SkipCount | None = None) -> Iterator[Passage]:
     """Yields the passages for an index with these settings.
 
-    Reads the corpus one document at a time and shows progress. Records that cannot be read are counted in
-    `skipped` and reported at the end.
+    Reads the corpus one document at a time and shows progress. Records and files that cannot be read are
+    counted in `skipped` and reported at the end.
     """
     skipped = SkipCount() if skipped is None else skipped
     with Progress("Reading the corpus", settings.limit, "documents") as progress:
         for document in read_documents(
-            settings.corpus, settings.limit, skipped, settings.language, settings.workers
+            settings.corpus,
+            settings.limit,
+            skipped,
+            settings.language,
+            settings.workers,
+            parse_fields(settings.fields),
         ):
             yield from cut(document, settings.max_words)
             progress.step()
-    if skipped.total:
-        say(skipped.table())
+    if table := skipped.table():
+        say(table)
 
 
 def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, Any]:
@@ -69,6 +75,7 @@ def build_index(settings: IndexSettings, output: Path, work: Path) -> dict[str, 
         "passages": manifest["passages"],
         "words_per_passage": round(words / manifest["passages"], 1),
         "skipped": skipped.counts,
+        **({"unread_files": skipped.unread} if skipped.unread else {}),
         "fingerprint": manifest["fingerprint"],
         "seconds": round(time.monotonic() - started, 2),
     }

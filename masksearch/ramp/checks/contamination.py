@@ -3,7 +3,8 @@
 A passage is not used in two cases:
 
     same title       Its title is that of an evaluation task, or of a supporting (gold) article of a question
-                     (compared by `normal_title`).
+                     (compared by `normal_title`). A title that names no article, because many documents have
+                     it, is not compared; the documents' ids are.
     shared run       It shares 13 words in a row (`exclude_ngram`) with a task's text, a question, an answer
                      or a gold passage.
 
@@ -16,7 +17,7 @@ as 64-bit hashes: a million hashes take 8 MB and can be pickled to a worker proc
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from masksearch.corpus import normal_title, read_documents
+from masksearch.corpus import names_article, normal_title, read_documents
 from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.runtime.records import read_rows
 from masksearch.text.words import loose_words
@@ -49,8 +50,8 @@ class Decontaminator:
     titles: dict[str, int]
     """Normalised title -> index in `names` of the file with this title."""
     doc_ids: dict[str, int]
-    """Document id -> index in `names`, only for tasks without a title. Where a task has a title, the title is
-    compared, because another corpus may use the same id for another article."""
+    """Document id -> index in `names`, only for tasks whose title names no article. Where it names
+    one, the title is compared, because another corpus may use the same id for another article."""
     lengths: tuple[int, ...]
     """The different lengths, in words, of the excluded runs, longest first."""
     runs: Hashes
@@ -61,9 +62,15 @@ class Decontaminator:
 
     @classmethod
     def from_files(
-        cls, exclude: Sequence[str], exclude_corpus: Sequence[str] = (), ngram: int = 13
+        cls,
+        exclude: Sequence[str],
+        exclude_corpus: Sequence[str] = (),
+        ngram: int = 13,
+        common: Collection[str] = (),
     ) -> Decontaminator:
         """Reads task and question files, and the gold passages of the questions from `exclude_corpus`.
+
+        `common` holds the titles of the masked corpus that name no article.
 
         Raises FormatError for a record that is neither a task nor a question, DataError for an empty file
         or a corpus without any of the gold passages, and UsageError for `exclude_corpus` without `exclude`.
@@ -73,7 +80,7 @@ class Decontaminator:
                 "'exclude_corpus' provides the gold passages of the question files in 'exclude', "
                 "but 'exclude' is empty; name the question files there."
             )
-        drafts = [_Draft.read(file, ngram) for file in exclude]
+        drafts = [_Draft.read(file, ngram, common) for file in exclude]
         for corpus in exclude_corpus:
             _add_gold(corpus, drafts)
         hashes = [np.frombuffer(draft.runs, dtype=np.uint64) for draft in drafts]
@@ -123,6 +130,7 @@ class _Draft:
 
     path: str
     ngram: int
+    common: Collection[str] = ()
     titles: set[str] = field(default_factory=set)
     doc_ids: set[str] = field(default_factory=set)
     gold: set[str] = field(default_factory=set)
@@ -131,12 +139,12 @@ class _Draft:
     runs: array[int] = field(default_factory=lambda: array("Q"))
 
     @classmethod
-    def read(cls, path: str, ngram: int) -> _Draft:
+    def read(cls, path: str, ngram: int, common: Collection[str]) -> _Draft:
         """Reads all tasks and questions of a file.
 
         Raises FormatError for a record that is neither, and DataError for a file without records.
         """
-        draft = cls(path, ngram)
+        draft = cls(path, ngram, common)
         place = ""
         for place, record in read_rows(path):
             if "masks" in record:
@@ -154,17 +162,21 @@ class _Draft:
 
     def _add_task(self, record: dict[str, Any]) -> None:
         self._add_steps(record)
-        title = normal_title(str(record.get("title", "")))
-        if title:
-            self.titles.add(title)
-        else:
-            self.doc_ids.add(str(record.get("doc_id", "")))
+        self._add_article(str(record.get("title", "")), str(record.get("doc_id", "")))
         self.add_text(str(record.get("original") or record.get("text", "")))
 
     def _add_steps(self, record: dict[str, Any]) -> None:
         """Adds the articles of a chained task: each of its steps has its own."""
-        titles = (normal_title(str(step.get("title", ""))) for step in record.get("steps") or ())
-        self.titles.update(filter(None, titles))
+        for step in record.get("steps") or ():
+            passage = str(step.get("passage_id", ""))
+            self._add_article(str(step.get("title", "")), passage.rpartition("#")[0] or passage)
+
+    def _add_article(self, title: str, doc_id: str) -> None:
+        """Adds an article by its title, or by its document's id if the title names none."""
+        if names_article(title, self.common):
+            self.titles.add(normal_title(title))
+        elif doc_id:
+            self.doc_ids.add(doc_id)
 
     def _add_question(self, record: dict[str, Any]) -> None:
         self._add_steps(record)

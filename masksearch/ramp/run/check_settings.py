@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from masksearch.corpus import corpus_hash, cut_all, read_documents
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.source_hash import source_hash
 from masksearch.errors import SearchError, UsageError
 from masksearch.ramp.chains.run.stage import check_chained
@@ -65,7 +66,8 @@ def check_same_text(settings: MaskSettings) -> None:
         return
     # Compares the passages instead of the files, because different files may hold the same text.
     wanted = searcher.settings.model_copy(update={"corpus": settings.corpus})
-    documents = read_documents(wanted.corpus, wanted.limit, None, wanted.language)
+    fields = parse_fields(wanted.fields)
+    documents = read_documents(wanted.corpus, wanted.limit, None, wanted.language, fields=fields)
     if corpus_hash(cut_all(documents, wanted.max_words)) != searcher.manifest["corpus_hash"]:
         raise SearchError(
             f"The index {settings.index} was built from another corpus ({searcher.manifest['corpus']}) than "

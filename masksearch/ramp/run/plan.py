@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,7 +23,7 @@ from masksearch.ramp.masking.strategies import make_strategy
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Failure, make_extractors
 from masksearch.search import LocalSearcher, load
-from masksearch.search.index.storage import StoredPassages
+from masksearch.search.index.storage import StoredPassages, common_titles
 
 if TYPE_CHECKING:
     from masksearch.types import Passage
@@ -127,16 +127,22 @@ def build_tools(plan: Plan) -> Tools:
         extractors=make_extractors(settings),
         strategy=make_strategy(settings),
         checks=_checks(settings, searcher),
-        excluded=excluded_passages(settings),
+        excluded=excluded_passages(settings, common_titles(plan.store)),
+        common=common_titles(plan.store),
         retriever=searcher.fingerprint if searcher else "",
     )
 
 
-def excluded_passages(settings: MaskSettings) -> Callable[[Passage], str]:
-    """Returns a function from a passage to the reason for excluding it, or to an empty string."""
+def excluded_passages(settings: MaskSettings, common: Collection[str]) -> Callable[[Passage], str]:
+    """Returns a function from a passage to the reason for excluding it, or to an empty string.
+
+    `common` holds the titles of the corpus that name no article.
+    """
     if not (settings.exclude or settings.exclude_corpus):
         return lambda passage: ""
-    return Decontaminator.from_files(settings.exclude, settings.exclude_corpus, settings.exclude_ngram)
+    return Decontaminator.from_files(
+        settings.exclude, settings.exclude_corpus, settings.exclude_ngram, common
+    )
 
 
 def _checks(settings: MaskSettings, searcher: LocalSearcher | None) -> list[tuple[str, Check]]:

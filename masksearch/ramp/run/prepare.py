@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from masksearch.corpus import SkipCount, cut_all, read_documents
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.packaged import DEFAULT_CORPUS
 from masksearch.errors import MaskSearchError
 from masksearch.ramp.generate import sample_most
@@ -96,6 +97,7 @@ def _store(settings: MaskSettings, work: Path) -> tuple[Path, bool]:
         max_words=settings.max_words,
         language=settings.language,
         workers=settings.workers,
+        fields=settings.fields,
     )
     if folder.exists():
         return folder, searches
@@ -115,14 +117,19 @@ def _store_passages(settings: IndexSettings, folder: Path) -> None:
 
             def counted() -> Iterator[Any]:
                 for document in read_documents(
-                    settings.corpus, None, skipped, settings.language, settings.workers
+                    settings.corpus,
+                    None,
+                    skipped,
+                    settings.language,
+                    settings.workers,
+                    parse_fields(settings.fields),
                 ):
                     bar.step()
                     yield document
 
             write_passages(temporary, cut_all(counted(), settings.max_words))
-    if skipped.total:
-        say(skipped.table())
+    if table := skipped.table():
+        say(table)
 
 
 def tidy(work: Path) -> None:

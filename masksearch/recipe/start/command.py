@@ -33,7 +33,7 @@ def init(source: str, output: str, settings: InitSettings) -> Path:
         raise UsageError(f"{path} exists; move it away, or choose another file with -o.")
     if settings.questions and not Path(settings.questions).is_file():
         raise UsageError(f"There is no file {settings.questions} for --questions.")
-    found, first = survey(source, settings.sample)
+    found, first = survey(source, settings.sample, settings.fields)
     for line in described(found):
         say(f"  {line}")
     if found.documents < FEW:

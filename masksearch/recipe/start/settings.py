@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.llm.settings import DEFAULT_MODEL
 from masksearch.runtime.settings import Settings
 from masksearch.types import Language
@@ -12,10 +13,13 @@ from masksearch.types import Language
 class InitSettings(Settings):
     """Looks at your documents, and writes a recipe that trains a model to search them."""
 
-    basic = ("model", "questions", "minutes", "language")
+    basic = ("model", "fields", "questions", "minutes", "language")
 
     model: str = DEFAULT_MODEL
     """Model to train: `smollm2-135m` (packaged), a checkpoint folder, or a model of the hub."""
+    fields: tuple[str, ...] = ()
+    """Names of the documents' fields: id=NAME, title=NAME, text=NAME, language=NAME. Known ones need no
+    names."""
     questions: str = ""
     """Questions of your own with answers, to measure with beside the held-out passages: a file of
     {"id", "question", "answers"}."""
@@ -28,3 +32,9 @@ class InitSettings(Settings):
     """Number of documents that are parsed to see whether questions of several steps can be made."""
     seed: int = 1
     """Seed of the recipe."""
+
+    @field_validator("fields")
+    @classmethod
+    def _fields(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_fields(value)
+        return value

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import get_args
 
+from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.readers import read_documents
 from masksearch.corpus.skipped import SkipCount
-from masksearch.corpus.split import side_of
+from masksearch.corpus.split import document_side, names_article, side_of
+from masksearch.corpus.titles import TitleCount
 from masksearch.runtime.files import inner_name
 from masksearch.text.sentences import UNSPACED
 from masksearch.text.words import stop_words
@@ -59,8 +61,9 @@ class Survey:
         return max(known, key=lambda name: known[name]) if known else "en"
 
 
-def survey(source: str, sample: int) -> tuple[Survey, list[Document]]:
-    """Reads a source once; returns what it holds, and its first `sample` documents.
+def survey(source: str, sample: int, fields: Iterable[str] = ()) -> tuple[Survey, list[Document]]:
+    """Reads a source once; returns what it holds, and its first `sample` documents. `fields` are the names of
+    the documents' fields, as a user gives them.
 
     Raises DataError and FormatError as `read_documents` does.
     """
@@ -69,14 +72,17 @@ def survey(source: str, sample: int) -> tuple[Survey, list[Document]]:
     titles: Counter[str] = Counter()
     languages: Counter[str] = Counter()
     texts: set[int] = set()
-    copies = linked = heldout = 0
+    by_id: Counter[str] = Counter()
+    count = TitleCount()
+    copies = linked = 0
     first: list[Document] = []
-    for document in read_documents(source, skipped=skipped):
+    for document in read_documents(source, skipped=skipped, fields=parse_fields(fields)):
         lengths.append(len(document.text.split()))
         titles[document.title] += 1
         languages[document.language or language_of(document.text)] += 1
         linked += bool(document.links)
-        heldout += side_of(document.title, HELDOUT_SHARE) == "heldout"
+        count.add(document.title)
+        by_id[document.title] += document_side(document.id, "", HELDOUT_SHARE) == "heldout"
         key = hash(" ".join(document.text.split()))
         copies += key in texts
         texts.add(key)
@@ -90,11 +96,23 @@ def survey(source: str, sample: int) -> tuple[Survey, list[Document]]:
         titled=sum(1 for title, count in titles.items() if count == 1 and title.strip()),
         linked=linked,
         copies=copies,
-        heldout=heldout,
+        heldout=_heldout(titles, by_id, count.common()),
         languages=dict(languages),
         skipped=skipped,
         formats=_formats(Path(source)),
     ), first
+
+
+def _heldout(titles: Mapping[str, int], by_id: Mapping[str, int], common: Mapping[str, int]) -> int:
+    """Returns the number of documents that the split holds out; `by_id` counts for each title those that it
+    would hold out by their ids."""
+    total = 0
+    for title, count in titles.items():
+        if not names_article(title, common):
+            total += by_id[title]
+        elif side_of(title, HELDOUT_SHARE) == "heldout":
+            total += count
+    return total
 
 
 def language_of(text: str) -> str:
@@ -140,4 +158,6 @@ def described(found: Survey) -> Sequence[str]:
         lines.append(f"copies: {found.copies:,} documents have the text of an earlier one")
     if summary := found.skipped.summary():
         lines.append(summary)
+    lines += [f"{count:,} files: {what}" for what, count in found.skipped.noted.items()]
+    lines += [*found.skipped.file_table(), *found.skipped.warnings]
     return lines

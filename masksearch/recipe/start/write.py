@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from masksearch.recipe.start.sample import Tried
@@ -67,11 +68,12 @@ max_searches = 5
 max_tokens = 512
 max_length = 1536
 """
-    parts = [head, _data(sizes, language), _training(sizes), _measures(sizes, settings.questions), _REPORT]
-    return "\n".join(parts)
+    data = _data(sizes, language, settings.fields)
+    return "\n".join([head, data, _training(sizes), _measures(sizes, settings.questions), _REPORT])
 
 
-def _data(sizes: Plan, language: str) -> str:
+def _data(sizes: Plan, language: str, fields: Sequence[str]) -> str:
+    named = f"\nfields = {json.dumps(list(fields), ensure_ascii=False)}" if fields else ""
     text = f"""\
 [stages.base]
 kind = "model"
@@ -79,7 +81,7 @@ kind = "model"
 [stages.index]
 kind = "index"
 max_words = {MAX_WORDS}
-language = "{language}"
+language = "{language}"{named}
 
 [stages.heldout]
 kind = "mask"

@@ -7,6 +7,7 @@ than opening an index of ten.
 
 from __future__ import annotations
 
+import json
 import mmap
 from array import array
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,9 @@ import numpy.typing as npt
 from pydantic import ValidationError
 
 from masksearch.corpus import normal_title
+from masksearch.corpus.titles import TitleCount
 from masksearch.errors import SearchError
+from masksearch.runtime.files import write_json
 from masksearch.search.index.vocabulary import Vocabulary, term_hashes
 from masksearch.text.neutralise import neutralise
 from masksearch.types import Page, Passage
@@ -29,6 +32,8 @@ OFFSETS = "passages.offsets.npy"
 DOCUMENTS = "documents.npy"
 TITLES = "titles"
 """Base name of the two files that map titles to documents."""
+COMMON = "common-titles.json"
+"""File with the titles that name no article, because many documents have them; without such titles, none."""
 KEPT = 8192
 """Number of parsed passages kept in memory. The rollouts of a group send similar queries, so they mostly
 find passages that are already in memory."""
@@ -42,7 +47,7 @@ def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
     Offsets: int64 (passages + 1,), in bytes. Documents: int64 (documents,), the first row of each
     document. Titles: the hash of each title and the number of its document (a `Vocabulary`).
     """
-    offsets, starts, titles = array("q", [0]), array("q"), array("Q")
+    offsets, starts, titles, count = array("q", [0]), array("q"), array("Q"), TitleCount()
     document = None
     with open(directory / TEXTS, "wb") as stream:
         for row, passage in enumerate(passages):
@@ -50,12 +55,24 @@ def write_passages(directory: Path, passages: Iterable[Passage]) -> None:
                 document = passage.doc_id
                 starts.append(row)
                 titles.append(int(_title_hash(passage.title)))
+                count.add(passage.title)
             # Defaults are left out to save space: most passages have no links, and many have no language.
             line = passage.model_dump_json(exclude_defaults=True).encode() + b"\n"
             offsets.append(offsets[-1] + stream.write(line))
     np.save(directory / OFFSETS, np.frombuffer(offsets, dtype=np.int64))
     np.save(directory / DOCUMENTS, np.array(starts, dtype=np.int64))
     Vocabulary.of_hashes(np.array(titles, dtype=np.uint64)).save(directory, TITLES)
+    if common := sorted(count.common()):
+        write_json(directory / COMMON, common)
+
+
+def common_titles(directory: str | Path) -> frozenset[str]:
+    """Returns the titles of an index folder that name no article, as `normal_title` returns them.
+
+    Empty for an index of an earlier version, and for a search that is no folder.
+    """
+    path = Path(directory) / COMMON
+    return frozenset(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else frozenset()
 
 
 def page_key(title: str) -> str:

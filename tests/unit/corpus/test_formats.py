@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from masksearch.corpus import SkipCount, read_documents, textfiles
-from masksearch.corpus import skipped as skipping
 from masksearch.corpus.textfiles import plain_markdown
 from masksearch.errors import DataError, FormatError, UsageError
 
@@ -118,7 +117,7 @@ def test_unusable_parquet_is_one_sentence(tmp_path):
     path.write_bytes(b"PAR1")
     with pytest.raises(DataError, match="could not be read: it is a file that is not Parquet"):
         list(read_documents(str(path)))
-    write(path, [{"body": "x", "title": "T"}])
+    write(path, [{"words": "x", "title": "T"}])
     with pytest.raises(FormatError, match="a Parquet file without the column 'text'"):
         list(read_documents(str(path)))
     write(tmp_path / "b.parquet", ROWS[:2])
@@ -190,7 +189,7 @@ make all
 
 def test_markdown_leaves_its_running_text():
     title, text = plain_markdown(MARKDOWN)
-    assert title == "Setting things up"
+    assert title == "of the front matter"
     assert text.split("\n\n") == [
         "Before the first heading.",
         "A link and code, old newtext, \non two lines.",
@@ -203,7 +202,7 @@ def test_markdown_leaves_its_running_text():
         plain_markdown("---\n\nA rule, not front matter.\n\n---\n\nAnd more.")[1]
         == "A rule, not front matter.\n\nAnd more."
     )
-    assert plain_markdown("+++\r\ntitle = 'x'\r\n+++\r\nText.") == ("", "Text.")
+    assert plain_markdown("+++\r\ntitle = 'x'\r\n+++\r\nText.") == ("x", "Text.")
 
 
 def test_a_folder_of_texts(tmp_path):
@@ -211,14 +210,14 @@ def test_a_folder_of_texts(tmp_path):
     (tmp_path / "guide" / "set-up.md").write_text(MARKDOWN)
     (tmp_path / "guide" / "plain.markdown.gz").write_bytes(gzip.compress(b"No heading."))
     (tmp_path / "b.txt").write_bytes("\ufeffOne # text.\n\nTwo.".encode())
-    (tmp_path / "bad.txt").write_bytes(b"caf\xe9")
+    (tmp_path / "bad.txt").write_bytes(b"caf\xe9\0")
     (tmp_path / "cut.txt.gz").write_bytes(gzip.compress(b"x" * 999)[:-9])
     skipped = SkipCount()
     documents = {document.id: document for document in read_documents(str(tmp_path), skipped=skipped)}
     assert {name: document.title for name, document in documents.items()} == {
         "b.txt": "b",
-        "guide/plain.markdown.gz": "plain",
-        "guide/set-up.md": "Setting things up",
+        "guide/plain.markdown.gz": "guide/plain",
+        "guide/set-up.md": "of the front matter",
     }
     assert documents["b.txt"].text == "One # text.\n\nTwo."
     assert skipped.counts["not UTF-8 text"] == 1
@@ -236,13 +235,22 @@ def test_a_file_name_that_is_no_text(tmp_path):
     assert (document.id, document.title) == ("caf?.txt", "caf?")
 
 
-def test_an_overlong_text_is_passed_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(textfiles, "MAX_RECORD", 100)
-    (tmp_path / "a.txt").write_text("x" * 101)
-    (tmp_path / "b.txt").write_text("x" * 100)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "gb18030"])
+def test_an_overlong_text_is_read_in_parts(tmp_path, monkeypatch, encoding):
+    monkeypatch.setattr(textfiles, "MAX_RECORD", 800)
+    monkeypatch.setattr(textfiles, "PART", 300)
+    paragraphs = [f"第{number}段：北京是中华人民共和国的首都，位于华北平原的北部。" for number in range(40)]
+    (tmp_path / "a.txt").write_bytes("\r\n\r\n".join(paragraphs).encode(encoding))
+    (tmp_path / "b.txt").write_text("x" * 800)
     skipped = SkipCount()
-    assert [document.id for document in read_documents(str(tmp_path), skipped=skipped)] == ["b.txt"]
-    assert skipped.counts == {skipping.TOO_LONG: 1}
+    *parts, last = read_documents(str(tmp_path), skipped=skipped)
+    assert [part.id for part in parts] == [f"a.txt#{number}" for number in range(1, len(parts) + 1)]
+    assert [part.title for part in parts][:2] == ["a, part 1", "a, part 2"]
+    assert "".join(part.text for part in parts) == "\n\n".join(paragraphs)
+    assert all(part.text.startswith("第") and len(part.text) <= 300 for part in parts)
+    assert (last.id, last.title) == ("b.txt", "b")
+    assert skipped.total == 0
+    assert any("read in parts" in what for what in skipped.noted)
 
 
 def test_data_sets_by_name(tmp_path, monkeypatch):
@@ -261,6 +269,6 @@ def test_data_sets_by_name(tmp_path, monkeypatch):
         list(read_documents("hf:nobody/nothing"))
     with pytest.raises(UsageError, match="hf:OWNER/NAME"):
         list(read_documents("hf:a:b:c"))
-    (folder / "train.jsonl").write_text('{"body": "x", "title": "T"}\n')
-    with pytest.raises(DataError, match=r"has no column 'text' \(of title and text, it has: title\)"):
+    (folder / "train.jsonl").write_text('{"words": "x", "title": "T"}\n')
+    with pytest.raises(DataError, match=r"has no column 'text' \(it has: words, title\); name its columns"):
         list(read_documents(f"hf:{folder}"))

@@ -77,14 +77,14 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
     bad = [
         "{",
         "[1]",
-        {"title": "T", "text": "x"},
+        {"id": "x", "title": "T", "words": "x"},
         {"id": "x", "title": "T", "text": " "},
         {"id": "a", "title": "again", "text": "x"},
         {"id": "y", "title": 3, "text": "x"},
     ]
     path.write_bytes(
         lines(GOOD[0], *bad, r'{"id": "s", "title": "T", "text": "\ud800"}')
-        + b'{"id": "l", "title": "caf\xe9", "text": "x"}\n'
+        + b'{"id": "l", "title": "caf\xe9\0", "text": "x"}\n'
         + b"[" * 100_000
         + b"\n"
     )
@@ -93,7 +93,7 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
     assert skipped.total == 9
     assert skipped.counts["not valid JSON"] == 2
     assert skipped.examples["not valid JSON"] == f"{path}, line 2"
-    assert skipped.examples["a record that lacks the field 'id'"] == f"{path}, line 4"
+    assert skipped.examples["a record that lacks the field 'text'"] == f"{path}, line 4"
     assert skipped.examples["not UTF-8 text"] == f"{path}, line 9"
     assert {
         "not a JSON object",
@@ -112,12 +112,11 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
         ("c.jsonl", b"\n \n", DataError, "is empty"),
         (
             "c.jsonl",
-            lines({"title": "T", "text": "x"}),
+            lines({"id": "1", "title": "T", "words": "x"}),
             FormatError,
-            "line 1 is a record that lacks the field 'id'",
+            "line 1 is a record that lacks the field 'text'; name its fields with --fields",
         ),
         ("c.jsonl", "ÄÖÜ\n".encode("latin-1"), DataError, "is not UTF-8 text"),
-        ("c.jsonl", "\n".join(map(json.dumps, GOOD)).encode("utf-16"), DataError, "is not UTF-8 text"),
         ("c.jsonl.gz", b"no gzip", DataError, "could not be read"),
         (
             "c.jsonl.bz2",
@@ -127,8 +126,12 @@ def test_bad_records_are_counted_with_their_first_place(tmp_path):
         ),
         ("c.jsonl.zst", b"no zstandard", DataError, "could not be read"),
         ("c.jsonl.gz", gzip.compress(lines(*GOOD), mtime=0)[:12], DataError, "could not be read"),
-        ("c.pdf", b"%PDF", DataError, "convert it to JSON Lines"),
-        ("c.tar.gz", gzip.compress(b"", mtime=0), DataError, "convert it to JSON Lines"),
+        ("c.pdf", b"%PDF", FormatError, "is a damaged PDF"),
+        ("c.tar.gz", gzip.compress(b"", mtime=0), DataError, "unpack it"),
+        ("c.xlsx", b"PK", DataError, "save it as .csv"),
+        ("c.doc", b"\xd0\xcf", DataError, "save it as .docx"),
+        ("c.npy", b"\x93NUMPY", DataError, "convert it to JSON Lines"),
+        ("notes", b"A note without an ending.\n", FormatError, "must be named .txt or .md"),
         (
             "c.jsonl",
             lines({**GOOD[0], "language": "de"}),

@@ -62,6 +62,13 @@ def damage_reason(error: DataError) -> str:
     return f"a file that is truncated or damaged ({' '.join(detail.rstrip('.').split())})"
 
 
+def unreadable(error: DataError) -> str:
+    """Returns the reason under which a file of a folder is counted whose reader raised an error."""
+    if isinstance(error.__cause__, OSError):
+        return damage_reason(error)
+    return f"a file that cannot be read ({' '.join(str(error).rstrip('.').split())})"
+
+
 def lines_of(stream: BinaryIO) -> Iterator[bytes | None]:
     """Yields lines of at most `MAX_RECORD` bytes, and None for a longer line, which it reads in pieces."""
     readline = stream.readline

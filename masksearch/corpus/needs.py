@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from masksearch.corpus.documents import DOCUMENTS
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.corpus.hub import parse
 from masksearch.corpus.packaged import PACKAGE, PREFIX, check_language
 from masksearch.corpus.textfiles import MARKDOWN
+from masksearch.corpus.walk import ending_of
 from masksearch.errors import UsageError
 from masksearch.runtime.needs import Broken, Made, Need
 from masksearch.runtime.needs.hub import HubName
@@ -44,6 +46,11 @@ def corpus_needs(source: str, made: Made) -> Iterator[Need]:
             yield Package("mwparserfromhell", "A MediaWiki dump")
         if endings & set(MARKDOWN):
             yield Package("markdown_it", "A Markdown file", "markdown-it-py")
+        # In a folder, documents whose package is missing are skipped and counted.
+        ending = ending_of(source)
+        if ending in DOCUMENTS and not Path(source).is_dir():
+            module, package = DOCUMENTS[ending]
+            yield Package(module, f"A {ending} file", package)
 
 
 def text_bytes(source: str) -> int:

@@ -20,7 +20,7 @@ from masksearch.corpus.documents import read_document
 from masksearch.corpus.encodings import NOT_UTF8
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.corpus.hub import read_hub
-from masksearch.corpus.jsonl import read_json_objects
+from masksearch.corpus.jsonl import read_json_objects, unreadable
 from masksearch.corpus.layouts.fields import plain_record
 from masksearch.corpus.layouts.tables import read_table
 from masksearch.corpus.layouts.wikiextractor import read_extracted
@@ -198,14 +198,18 @@ def _records(
     else:
         folder = Path(source).is_dir()
         for file in source_files(Path(source), skipped):
+            if not folder:
+                yield from _file_records(file, skipped, language, workers, fields)
+                continue
             found = False
             try:
                 for record in _file_records(file, skipped, language, workers, fields):
                     found = True
                     yield record
+            except DataError as error:
+                skipped.add(unreadable(error), file.path)
             finally:
-                if folder:
-                    skipped.file(file.ending, found)
+                skipped.file(file.ending, found)
 
 
 def _file_records(

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from masksearch.runtime.files import hash_file
+from masksearch.runtime.resume import hash_of
 
 
 def source_hash(source: str) -> str:
@@ -23,5 +24,5 @@ def source_hash(source: str) -> str:
         return hash_file(path)
     digest = hashlib.sha256()
     for entry in sorted(entry for entry in path.rglob("*") if entry.is_file()):
-        digest.update(f"{entry.relative_to(path).as_posix()}\0{hash_file(entry)}\n".encode())
+        digest.update(f"{entry.relative_to(path).as_posix()}\0{hash_of(entry)}\n".encode())
     return digest.hexdigest()

@@ -45,7 +45,7 @@ _FRONT_MATTER = re.compile(r"\A(---|\+\+\+)[ \t]*\n(?=[\w\"'-]+\s*[:=]).*?\n\1[ 
 _TITLE = re.compile(
     r"^[\"']?title[\"']?[ \t]*[:=][ \t]*(?P<title>\S.*?)[ \t]*$", re.MULTILINE | re.IGNORECASE
 )
-_QUOTED = re.compile(r"""(?P<quote>["'])(?P<text>.*?)(?P=quote)[ \t]*(?:#.*)?\Z""")
+_QUOTED = re.compile(r"""(?:"(?P<double>(?:[^"\\]|\\.)*)"|'(?P<single>(?:[^']|'')*)')[ \t]*(?:\#.*)?\Z""")
 _BLOCK = re.compile(r"[|>][+-]?\d*\Z")
 Texts = Iterator[tuple[str, dict[str, Any]]]
 
@@ -166,7 +166,9 @@ def _front_title(front: str) -> str:
     quoted = _QUOTED.match(found["title"])
     if quoted is None:
         return found["title"].split(" #")[0].strip()
-    return quoted["text"].replace('\\"', '"').strip()
+    double = quoted["double"]
+    title = quoted["single"].replace("''", "'") if double is None else double.replace('\\"', '"')
+    return " ".join(title.split())
 
 
 def _inline(tokens: Sequence[Token]) -> str:

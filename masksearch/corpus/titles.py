@@ -1,8 +1,8 @@
 """Finds the titles that say nothing about a document, because many documents have them.
 
-A title that covers more than `COMMON` of the documents, such as "Untitled" or the name of a manual, is no
-name of an article. It is counted while the documents are read, with a bounded number of counters (Misra and
-Gries): a title is counted too low by at most one in `COUNTERS` documents.
+A title that covers more than `COMMON` of the documents, and at least `LEAST`, such as "Untitled" or the
+name of a manual, is no name of an article. It is counted while the documents are read, with a bounded number
+of counters (Misra and Gries): a title is counted too low by at most one in `COUNTERS` documents.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Final
 
 COMMON: Final = 0.05
 """Share of the documents above which a title names none of them."""
+LEAST: Final = 3
+"""Number of documents from which a title can be common: two articles of a few may have the same one."""
 COUNTERS: Final = 10_000
 UNTITLED: Final = frozenset(("", "untitled", "untitled document", "no title"))
 """Titles of documents without a title, as `normal_title` returns them."""
@@ -46,8 +48,8 @@ class TitleCount:
         for title, count in self._counts.items():
             counts[normal_title(title)] += count
             self._shown.setdefault(normal_title(title), title)
-        least = max(1.0, COMMON * self._documents)
-        return {title: count for title, count in counts.most_common() if count > least}
+        least = COMMON * self._documents
+        return {title: count for title, count in counts.most_common() if count > least and count >= LEAST}
 
     def warnings(self) -> Iterator[str]:
         """Yields a sentence for each title that covers too many documents."""

@@ -70,11 +70,18 @@ def content_hash(path: Path) -> str:
         if not path.is_dir():
             return files.hash_file(path)
         found = sorted(entry for entry in path.rglob("*") if entry.is_file())
-        return files.hash_json(
-            [[entry.relative_to(path).as_posix(), files.hash_file(entry)] for entry in found]
-        )
+        return files.hash_json([[entry.relative_to(path).as_posix(), hash_of(entry)] for entry in found])
     except OSError as error:
         raise DataError(f"{path} could not be read: {error.strerror}.") from error
+
+
+def hash_of(path: Path) -> str:
+    """Returns the SHA-256 of a file of a folder, or a word for a file that cannot be read: the readers of a
+    corpus skip and count such a file."""
+    try:
+        return files.hash_file(path)
+    except OSError:
+        return "unreadable"
 
 
 @dataclass(frozen=True)

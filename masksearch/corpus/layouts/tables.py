@@ -1,6 +1,6 @@
 """Reads CSV and TSV files, such as DPR's psgs_w100.tsv (id, text, title): one record a row.
 
-The first row names the columns if it holds a known name or one that the user gives; a table of two columns
+The first row names the columns if it holds a known name or one that the user gives; a TSV of two columns
 without such a row is an id with its text (MS MARCO's collection.tsv). A user can also give columns by number:
 `text=3`. Quotes are read as CSV has them, unless they do not fit the columns: then they belong to the text.
 """
@@ -132,7 +132,7 @@ def _format(path: str, suffix: str, fields: Mapping[str, str]) -> _Format | str:
     delimiter = _delimiter(start.split("\n", 1)[0], suffix)
     form = _with_quotes(_Format(encoding, delimiter, True, (), True), start, whole)
     first = next((row for row in form.rows(iter(start.splitlines(keepends=True))) if row), [])
-    return _named(form, first, fields)
+    return _named(form, first, suffix, fields)
 
 
 def _delimiter(line: str, suffix: str) -> str:
@@ -161,7 +161,7 @@ def _with_quotes(form: _Format, text: str, whole: bool) -> _Format:
     return form
 
 
-def _named(form: _Format, first: list[str], fields: Mapping[str, str]) -> _Format | str:
+def _named(form: _Format, first: list[str], suffix: str, fields: Mapping[str, str]) -> _Format | str:
     """Returns the format with the names of the columns, or the reason why it has no column of text."""
     given = columns(fields) - KNOWN
     names = tuple(_name(cell.strip(), given) for cell in first)
@@ -171,9 +171,14 @@ def _named(form: _Format, first: list[str], fields: Mapping[str, str]) -> _Forma
         return replace(form, names=numbers, headed=headed)
     if not text_columns(fields).isdisjoint(names):
         return replace(form, names=names)
-    if len(first) == 2 and not fields and _KNOWN.isdisjoint(names):
+    if suffix == ".tsv" and not fields and _id_and_text(first):
         return replace(form, names=("id", "text"), headed=False)
     return "a table without a column of text (name one with --fields text=NAME, or by its number)"
+
+
+def _id_and_text(row: list[str]) -> bool:
+    """Whether the first row of a table without names is an id and a text."""
+    return len(row) == 2 and " " not in row[0].strip() and len(row[1].split()) > 2
 
 
 def _name(cell: str, given: frozenset[str]) -> str:

@@ -205,7 +205,8 @@ def test_snapshots_of_wikimedia_enterprise(tmp_path):
         ]},
     ]  # fmt: skip
     html = f"""<body><h1>Polonium</h1><div class="hatnote">Not Plutonium.</div>
-    <p>{TEXT}<sup class="reference">[1]</sup> It was rare.</p><ol class="mw-references"><li>Smith 1999.</li></ol></body>"""
+    <p>{TEXT}<sup class="reference">[1]</sup> It was rare.</p>
+    <ol class="mw-references"><li>Smith 1999.</li></ol></body>"""
     rows = [
         {**page, "article_body": {"wikitext": wikitext, "html": "<p>x</p>"}},
         {**page, "identifier": 8, "article_body": {"html": html}},

@@ -95,6 +95,9 @@ class ChainStep(Record):
     value: str
     kind: str = ""
     """Kind of the value: an entity label, DATE, YEAR, NUMBER, or NOUN."""
+    verb: str = ""
+    """Words that join subject and value where the need alone says too little: "plays for" of "the
+    organization"."""
 
 
 class Chained(Record):

@@ -32,7 +32,7 @@ def step_queries(step: ChainStep) -> list[str]:
         words = [word for word in _WORD.findall(step.need) if word.casefold() not in STOP_WORDS]
         return [" ".join(words)]
     subject = step.subject.removeprefix("the ")
-    need = _SHORT.get(step.need, step.need.removeprefix("the "))
+    need = step.verb or _SHORT.get(step.need, step.need.removeprefix("the "))
     return list(dict.fromkeys([f"{subject} {need}".strip(), subject, f"{need} {subject}".strip()]))
 
 
@@ -43,7 +43,7 @@ def visible_queries(text: str, named: tuple[str, ...], step: ChainStep) -> list[
     words without the names.
     """
     words = [word for word in _WORD.findall(text) if word.casefold() not in STOP_WORDS]
-    need = _SHORT.get(step.need, step.need.removeprefix("the "))
+    need = step.verb or _SHORT.get(step.need, step.need.removeprefix("the "))
     known = {word.casefold() for name in named for word in _WORD.findall(name)}
     rest = [word for word in words if word.casefold() not in known]
     queries = [" ".join(words), *named, *(f"{name} {need}".strip() for name in named), " ".join(rest)]

@@ -18,6 +18,7 @@ from typing import Any
 from masksearch.ramp.chains.reading.family import ROLES
 from masksearch.ramp.chains.reading.values import Value, nouns_before, of_phrase, of_preposition
 from masksearch.ramp.chains.records import Relation
+from masksearch.ramp.chains.wording.lexicon import third_person
 
 WORKS = {
     **dict.fromkeys(
@@ -150,7 +151,7 @@ def _arguments(verb: _Verb) -> Iterator[Stated]:
     """Yields what a verb states: its agent, its object, its prepositions, and the same of joined verbs."""
     token = verb.token
     joined = [child for child in token.children if child.dep_ == "conj" and child.tag_ == token.tag_]
-    shown = _finite(token) if token.tag_ == "VBG" else token.text.lower()
+    shown = third_person(token.lemma_.lower()) if token.tag_ == "VBG" else token.text.lower()
     has_object = any(child.dep_ in ("dobj", "oprd", "ccomp", "xcomp", "acomp") for child in token.children)
     particle = any(child.dep_ == "prt" for child in token.children)
     for child in () if particle else token.children:
@@ -178,17 +179,9 @@ def _is_agent(token: Any) -> bool:
     return bool(token.dep_ == "agent" or (token.dep_ == "prep" and token.text == "by"))
 
 
-def _finite(verb: Any) -> str:
-    """Returns the third person of a participle: "belonging" -> "belongs"."""
-    lemma: str = verb.lemma_.lower()
-    if lemma.endswith("y") and lemma[-2:-1] not in "aeiou":
-        return f"{lemma[:-1]}ies"
-    return f"{lemma}es" if lemma.endswith(("s", "x", "ch", "sh", "o")) else f"{lemma}s"
-
-
 def _object(verb: _Verb, phrase: Any) -> Iterator[Stated]:
     token = verb.token
-    shown = _finite(token) if token.tag_ == "VBG" else token.text.lower()
+    shown = third_person(token.lemma_.lower()) if token.tag_ == "VBG" else token.text.lower()
     relation = Relation("object", token.lemma_, "", verb.tense, shown)
     yield from ((relation, value) for value in of_phrase(phrase))
     number = next((token for token in phrase.children if token.dep_ == "nummod"), None)

@@ -12,7 +12,7 @@ from masksearch.ramp.chains.book.book import Book
 from masksearch.ramp.chains.book.family import first_name
 from masksearch.ramp.chains.records import Fact
 from masksearch.ramp.chains.wording.describe import describe
-from masksearch.ramp.chains.wording.needs import need_of
+from masksearch.ramp.chains.wording.needs import VAGUE, need_of, verb_of
 from masksearch.types import ChainStep
 
 DEEP = 2
@@ -26,9 +26,11 @@ def seeded(seed: int, *parts: str) -> Random:
 
 def step_of(book: Book, fact: Fact, subject: str, need: str = "") -> ChainStep:
     """Returns the step that finds a fact's value."""
+    need = need or need_of(book.with_kind(fact), book.noun(fact))
     return ChainStep(
         subject=subject,
-        need=need or need_of(book.with_kind(fact), book.noun(fact)),
+        need=need,
+        verb=verb_of(fact) if need in VAGUE else "",
         title=fact.title,
         passage_id=fact.passage_id,
         value=fact.value,

@@ -12,6 +12,7 @@ from masksearch.ramp.chains.book.dates import order, sortable
 from masksearch.ramp.chains.book.nouns import VAGUE, neutral
 from masksearch.ramp.chains.records import Draft, Fact
 from masksearch.ramp.chains.shapes.base import seeded, step_of
+from masksearch.ramp.chains.wording.lexicon import third_person
 from masksearch.ramp.chains.wording.plurals import plural
 
 ROUNDS = 2
@@ -120,7 +121,7 @@ def _ordered(book: Book, group: Group, a: Fact, b: Fact, rng: Random) -> Iterato
     noun, verb, counted = (*group[1:], "", "", "")[:3] if group[0] == "dated" else ("", "", "")
     if group[0] == "counted":
         verb, counted = group[2].split(" ", 1)
-        noun, verb = group[1], {"have": "has"}.get(verb, f"{verb}s")
+        noun, verb = group[1], third_person(verb)
     question = pattern.format(a=one.name, b=two.name, noun=noun, verb=verb, counted=counted)
     first = (sign < 0) == (verdict in ("before", "fewer"))
     yield _draft(book, a, b, question, one.name if first else two.name, verdict, "NAME")

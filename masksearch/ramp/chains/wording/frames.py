@@ -6,7 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from masksearch.ramp.chains.records import Fact
-from masksearch.ramp.chains.wording.lexicon import NOUNS, PLACES, PREPOSITIONS, RELATIVES, is_light
+from masksearch.ramp.chains.wording.lexicon import (
+    NOUNS,
+    PLACES,
+    PREPOSITIONS,
+    RELATIVES,
+    is_light,
+    third_person,
+)
 from masksearch.types import MASK
 
 
@@ -82,7 +89,7 @@ def _number(fact: Fact, subject: str, person: bool) -> Frame | None:
     if not counted.endswith("s") or verb not in ("have", "contain", "comprise", "include", "win", "score"):
         return None
     past = {"have": "had", "win": "won"}.get(verb, f"{verb}ed".replace("eed", "ed"))
-    present = {"have": "has"}.get(verb, f"{verb}s")
+    present = third_person(verb)
     return Frame(f"{subject} {present if fact.relation.tense == 'present' else past}", f" {counted}")
 
 

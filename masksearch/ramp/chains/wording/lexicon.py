@@ -70,6 +70,15 @@ def is_light(word: str, prep: str) -> bool:
     return word in LIGHT and (word, prep) not in LIGHT_BUT
 
 
+def third_person(verb: str) -> str:
+    """Returns the third person of a verb's base form: "belong" -> "belongs", "carry" -> "carries"."""
+    if verb == "have":
+        return "has"
+    if verb.endswith("y") and verb[-2:-1] not in "aeiou":
+        return f"{verb[:-1]}ies"
+    return f"{verb}es" if verb.endswith(("s", "x", "ch", "sh", "o")) else f"{verb}s"
+
+
 def possessive(name: str) -> str:
     """Returns "Maria's", "Hodges'"; empty for a description, or a name too long to be read so."""
     if len(name.split()) > 5 or any(word in name.split() for word in ("of", "that", "who", "whose", "which")):

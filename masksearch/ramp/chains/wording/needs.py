@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from masksearch.ramp.chains.records import Fact
+from masksearch.ramp.chains.wording.frames import be
 from masksearch.ramp.chains.wording.lexicon import AGENTS, MAKERS, NOUNS, PLACES, RELATIVES
 
 _FIXED = {
@@ -30,6 +31,24 @@ _VERBS = {
     ("educate", "at"): "school", ("work", "at"): "employer",
 }  # fmt: skip
 """(verb, preposition) -> what a place or an organization is to the subject."""
+
+
+VAGUE = frozenset(f"the {noun}" for noun in (*NOUNS.values(), "person", "date", "year", "name"))
+"""Needs that say too little without the verb of the fact."""
+
+
+def verb_of(fact: Fact) -> str:
+    """Returns the words of a fact between its subject and its value: "plays for", "was a member of"."""
+    relation = fact.relation
+    match relation.form:
+        case "noun":
+            article = relation.shown if relation.shown.split(" ")[0] in ("a", "an", "the") else ""
+            return f"{be(fact)} {article or f'a {relation.shown}'} {relation.prep}"
+        case "by" | "passive":
+            return f"{be(fact)} {relation.shown} {relation.prep}".rstrip()
+        case "active" | "object":
+            return f"{relation.shown} {relation.prep}".rstrip()
+    return ""
 
 
 def need_of(fact: Fact, noun: str) -> str:

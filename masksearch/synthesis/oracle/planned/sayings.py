@@ -28,8 +28,15 @@ _WHICH = re.compile(
 
 
 def needed(step: ChainStep) -> str:
-    """Returns what a step needs: "the director of the film Heat"."""
-    return f"{step.need} of {step.subject}" if step.subject else step.need
+    """Returns what a step needs: "the director of the film Heat", "the organization that A plays for"."""
+    if not step.subject:
+        return step.need
+    if step.verb:
+        if step.kind in ("DATE", "YEAR"):
+            verb, preposition = step.verb.rsplit(" ", 1)
+            return f"{step.need} {preposition} which {step.subject} {verb}"
+        return f"{step.need} that {step.subject} {step.verb}"
+    return f"{step.need} of {step.subject}"
 
 
 def read(step: ChainStep, line: str, value: str) -> str:

@@ -8,8 +8,11 @@ from masksearch.ramp.chains.records import Fact, Relation
 from masksearch.ramp.chains.wording.ask import ask
 from masksearch.ramp.chains.wording.describe import describe
 from masksearch.ramp.chains.wording.frames import frame
-from masksearch.ramp.chains.wording.needs import need_of
+from masksearch.ramp.chains.wording.lexicon import third_person
+from masksearch.ramp.chains.wording.needs import VAGUE, need_of, verb_of
 from masksearch.ramp.chains.wording.plurals import plural
+from masksearch.synthesis.oracle.planned.sayings import needed
+from masksearch.types import ChainStep
 
 
 def fact(form, word, value="Ada Ray", prep="", kind="PERSON", shown="", tense="past", noun=""):
@@ -132,3 +135,58 @@ def test_what_a_step_needs(one, noun, need):
 )  # fmt: skip
 def test_plurals(noun, many):
     assert plural(noun) == many
+
+
+DIED_IN = fact("active", "die", "Rome", "in", "GPE", "died")
+SCHOOL = fact("passive", "educate", "Eton College", "at", "ORG", "educated")
+AWARD = fact("object", "win", "Pessoa Prize", kind="AWARD", shown="won")
+CAUSE = fact("cause", "die", "cancer", "of", "NOUN", "died")
+BURIED = fact("passive", "bury", "Westminster Abbey", "in", "FAC", "buried")
+CLUB = fact("active", "play", "Ulster Rugby", "for", "ORG", "plays", "present")
+MEMBER = fact("noun", "member", "House of Lords", "of", "ORG", "a member")
+INDUCTED = fact("passive", "induct", "1998", "in", "YEAR", "inducted")
+
+
+@pytest.mark.parametrize(
+    ("one", "need", "question"),
+    [
+        (DIED_IN, "the place of death", "Where was the place of death of Ada Ray?"),
+        (SCHOOL, "the school", "Where did Ada Ray graduate from?"),
+        (AWARD, "the award", "Which award did Ada Ray receive?"),
+        (CAUSE, "the cause of death", "Why did Ada Ray die?"),
+        (BURIED, "the place of burial", "Where was Ada Ray buried?"),
+    ],
+)
+def test_lives_are_asked_for_by_what_they_tell(one, need, question):
+    assert need_of(one, "") == need
+    assert question in questions(one, "Ada Ray", person=True)
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (CLUB, "the organization that Ada Ray plays for"),
+        (MEMBER, "the organization that Ada Ray was a member of"),
+        (INDUCTED, "the year in which Ada Ray was inducted"),
+    ],
+)
+def test_a_vague_need_is_said_with_its_verb(one, said):
+    need = need_of(one, "")
+    step = ChainStep(
+        subject="Ada Ray",
+        need=need,
+        title="T",
+        passage_id="p",
+        value=one.value,
+        kind=one.kind,
+        verb=verb_of(one) if need in VAGUE else "",
+    )
+    assert needed(step) == said
+
+
+@pytest.mark.parametrize(
+    ("verb", "third"),
+    [("encompass", "encompasses"), ("carry", "carries"), ("play", "plays"), ("have", "has"), ("go", "goes")],
+)
+def test_the_third_person_of_a_verb(verb, third):
+    assert third_person(verb) == third

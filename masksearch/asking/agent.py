@@ -142,6 +142,7 @@ def open_model(settings: AskSettings) -> Policy:
         settings.decode_slots,
         settings.agent.max_length,
         settings.llm_timeout,
+        quickly=True,
     )
 
 

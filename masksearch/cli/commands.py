@@ -8,7 +8,6 @@ import json
 import sys
 from pathlib import Path
 
-from masksearch.asking.settings import AskSettings
 from masksearch.cli.flags import command_settings, named_index
 from masksearch.errors import UsageError
 from masksearch.recipe.products import model_beside, product_of, product_to_publish
@@ -16,10 +15,7 @@ from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
 from masksearch.runtime.lock import locked
 from masksearch.runtime.progress import say
-from masksearch.search.settings import QuerySettings
-from masksearch.serving.settings import ServeSettings
 from masksearch.text.display import printable, printable_lines
-from masksearch.train.settings import RlSettings
 
 
 def export_command(arguments: argparse.Namespace) -> None:
@@ -50,6 +46,7 @@ def publish_command(arguments: argparse.Namespace) -> None:
 def verl_command(arguments: argparse.Namespace) -> None:
     """`masksearch verl`: writes a configuration of verl that trains with our agent loop."""
     from masksearch.interop.verl.config import write_config
+    from masksearch.train.settings import RlSettings
 
     settings = command_settings(RlSettings, arguments)
     folder = Path(arguments.output)
@@ -81,6 +78,8 @@ def stats_command(arguments: argparse.Namespace) -> None:
 
 def ask_command(arguments: argparse.Namespace) -> None:
     """`masksearch ask`: asks the question of the command line; without one, those that are typed."""
+    from masksearch.asking.settings import AskSettings
+
     settings = command_settings(AskSettings, arguments)
     index = named_index(arguments.index)
     if not settings.model:
@@ -101,6 +100,7 @@ def ask_command(arguments: argparse.Namespace) -> None:
 def search_command(arguments: argparse.Namespace) -> None:
     """`masksearch search`: ranked passages as text, or one JSON object."""
     from masksearch.search import describe, open_searcher
+    from masksearch.search.settings import QuerySettings
     from masksearch.text.terms import highlight
 
     settings = command_settings(QuerySettings, arguments)
@@ -134,6 +134,7 @@ def search_command(arguments: argparse.Namespace) -> None:
 def serve_command(arguments: argparse.Namespace) -> None:
     """`masksearch serve`: over HTTP until a signal stops it, or with --mcp until standard input ends."""
     from masksearch.search import open_searcher
+    from masksearch.serving.settings import ServeSettings
 
     settings = command_settings(ServeSettings, arguments)
     index = named_index(arguments.index)

@@ -7,7 +7,6 @@ from typing import Any
 
 from masksearch.cli.flags import DEST, add_settings, required
 from masksearch.cli.parsing import Parser
-from masksearch.cli.stage_command import stage_command
 from masksearch.recipe.stages import STAGES
 
 POSITIONALS: dict[str, tuple[str, str, str]] = {
@@ -85,7 +84,14 @@ def add_stage(parser: Parser, kind: str) -> None:
     if kind != "compare":
         parser.alternative = ", or name a recipe's stage: --recipe RECIPE --stage NAME --out DIR"
     shown = positional[:2] if positional else None
-    parser.set_defaults(function=stage_command, kind=kind, positional=shown)
+    parser.set_defaults(function=_run, kind=kind, positional=shown)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    """Runs the command. Its module imports much that the flags and the help do not need."""
+    from masksearch.cli.stage_command import stage_command
+
+    stage_command(arguments)
 
 
 def _add_positional(parser: Parser, kind: str, field: str, name: str, count: str) -> None:

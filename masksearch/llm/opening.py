@@ -13,13 +13,15 @@ def open_policy(
     slots: int = 48,
     max_length: int = 1024,
     timeout: float = 120.0,
+    quickly: bool = False,
 ) -> Policy:
     """Opens a model.
 
     `model` is a checkpoint folder, `openai:NAME` for a model at the endpoint `url`, or `openai-tools:NAME`
     for such a model with native tool calls. `dtype`, `slots` (sequences decoded at the same time) and
     `max_length` (tokens of an episode) hold for a checkpoint alone, `timeout` (seconds of one try of a
-    request) for an endpoint alone. Raises ModelError, UsageError and
+    request) for an endpoint alone. `quickly` opens a checkpoint without `transformers` where that is possible
+    (llm/direct). Raises ModelError, UsageError and
     MissingExtraError.
     """
     if model.startswith(ENDPOINTS):
@@ -34,6 +36,8 @@ def open_policy(
     from masksearch.llm.checkpoint import checkpoint_name, load_checkpoint
     from masksearch.llm.decoder.local_policy import LocalPolicy
     from masksearch.llm.device import find_dtype
+    from masksearch.llm.direct.opening import open_direct
 
-    loaded, tokenizer = load_checkpoint(model, find_dtype(dtype))
+    form = find_dtype(dtype)
+    loaded, tokenizer = (open_direct(model, form) if quickly else None) or load_checkpoint(model, form)
     return LocalPolicy(loaded, tokenizer, checkpoint_name(model), slots, max_length)

@@ -6,12 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from masksearch.corpus.hub import PREFIX as HUB
-from masksearch.evaluation.suites.registry import SUITES
 from masksearch.llm.settings import ENDPOINTS
 from masksearch.runtime.own import is_own
 from masksearch.runtime.settings import Settings, reference_values
-from masksearch.search.remote import is_remote
 
 MODELS = ("model", "ppl_model", "guess_model")
 """Fields that name a model: in a folder, behind an endpoint, or on a hub."""
@@ -51,9 +48,15 @@ def exists(field: str, value: str) -> bool:
     may also be behind an endpoint or on a hub."""
     if Path(value).exists():
         return True
+    # Imported here, because every command imports this module and few ask these questions.
     if field in SEARCHED:
+        from masksearch.search.remote import is_remote
+
         return is_remote(value) or is_own(value)
     if field in QUESTIONS:
+        from masksearch.corpus.hub import PREFIX as HUB
+        from masksearch.evaluation.suites.registry import SUITES
+
         return value.startswith(HUB) or value.partition("@")[0] in SUITES
     if field not in MODELS:
         return False

@@ -4,7 +4,8 @@ A stage function is `(settings, output, work) -> summary`. It writes its product
 temporary name, then renamed) and may keep files to resume from in the folder `work`. The summary holds JSON
 values: `summary["text"]` is shown when the stage is done; `summary["table"]` is printed by the stage's
 command, and at the end of a run only where `recipe/conclusion.py` has no short form of it. A stage function
-is imported only when it is called, so that a command loads torch only if it trains.
+is imported only when it is called, so that a command loads torch only if it trains; a class of settings is
+imported when it is first used.
 """
 
 from __future__ import annotations
@@ -12,19 +13,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from masksearch.errors import MaskSearchError
-from masksearch.evaluation.settings import CompareSettings, EvalSettings
-from masksearch.evolve.settings import EvolveSettings
-from masksearch.llm.settings import ModelSettings
-from masksearch.ramp.settings import MaskSettings
-from masksearch.report.settings import ReportSettings
 from masksearch.runtime.extras import load_function, naming_extras
 from masksearch.runtime.settings import Settings
-from masksearch.search.settings import IndexSettings
-from masksearch.synthesis.settings import SynthesizeSettings
-from masksearch.train.settings import RlSettings, SftSettings
 
 
 @dataclass(frozen=True)
@@ -32,7 +25,8 @@ class StageKind:
     """A kind of stage, such as `sft`: its settings class, its function and its product."""
 
     kind: str
-    settings: type[Settings]
+    settings_class: type[Settings] | str
+    """The class of its settings, or `module:class`, imported when it is first used."""
     function: str
     """`module:function`, imported when the stage runs."""
     product: str
@@ -51,11 +45,18 @@ class StageKind:
     """Whether the function reads a whole run instead of the products that its settings name. Its arguments
     are then (run folder, output, settings)."""
 
+    @property
+    def settings(self) -> type[Settings]:
+        """The class of its settings."""
+        if not isinstance(self.settings_class, str):
+            return self.settings_class
+        return cast(type[Settings], load_function(self.settings_class))
+
 
 _ALL = (
     StageKind(
         "model",
-        ModelSettings,
+        "masksearch.llm.settings:ModelSettings",
         "masksearch.llm.checkpoint:run_model",
         "checkpoint",
         "making a plain checkpoint of the model",
@@ -64,7 +65,7 @@ _ALL = (
     ),
     StageKind(
         "index",
-        IndexSettings,
+        "masksearch.search.settings:IndexSettings",
         "masksearch.search.stage:build_index",
         "index",
         "cutting the corpus into passages and indexing them",
@@ -73,7 +74,7 @@ _ALL = (
     ),
     StageKind(
         "mask",
-        MaskSettings,
+        "masksearch.ramp.settings:MaskSettings",
         "masksearch.ramp.run.stage:run_mask",
         "tasks.jsonl",
         "masking salient spans and checking that they can be found",
@@ -82,7 +83,7 @@ _ALL = (
     ),
     StageKind(
         "synthesize",
-        SynthesizeSettings,
+        "masksearch.synthesis.settings:SynthesizeSettings",
         "masksearch.synthesis.stage:run_synthesize",
         "trajectories.jsonl",
         "rolling out the teacher on tasks, with real searches",
@@ -90,7 +91,7 @@ _ALL = (
     ),
     StageKind(
         "evolve",
-        EvolveSettings,
+        "masksearch.evolve.settings:EvolveSettings",
         "masksearch.evolve.stage:run_evolve",
         "evolved",
         "training a model on its own correct trajectories, round by round",
@@ -99,7 +100,7 @@ _ALL = (
     ),
     StageKind(
         "sft",
-        SftSettings,
+        "masksearch.train.settings:SftSettings",
         "masksearch.train.sft.stage:run_sft",
         "checkpoint",
         "supervised fine-tuning on trajectories",
@@ -108,7 +109,7 @@ _ALL = (
     ),
     StageKind(
         "rl",
-        RlSettings,
+        "masksearch.train.settings:RlSettings",
         "masksearch.train.rl.stage:run_rl",
         "checkpoint",
         "reinforcement learning (DAPO) with live search",
@@ -117,7 +118,7 @@ _ALL = (
     ),
     StageKind(
         "eval",
-        EvalSettings,
+        "masksearch.evaluation.settings:EvalSettings",
         "masksearch.evaluation.run:run_eval",
         "results.json",
         "measuring the model on questions it was not trained on",
@@ -125,14 +126,14 @@ _ALL = (
     ),
     StageKind(
         "compare",
-        CompareSettings,
+        "masksearch.evaluation.settings:CompareSettings",
         "masksearch.evaluation.compare.stage:run_compare",
         "comparison.json",
         "comparing the results",
     ),
     StageKind(
         "report",
-        ReportSettings,
+        "masksearch.report.settings:ReportSettings",
         "masksearch.report:build_report",
         "report.html",
         "writing the page with curves and trajectories",

@@ -1,10 +1,11 @@
-"""Optional packages: the extra that installs each module, and lazy imports of functions."""
+"""Optional packages: the extra that installs each module, and imports of names when they are used."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from masksearch.errors import MissingExtraError
@@ -61,6 +62,20 @@ def load_function(path: str) -> Callable[..., Any]:
     module, _, name = path.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return function
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """Returns a `__getattr__` for a package. `homes` maps each of its names to the module below the package
+    that defines it."""
+
+    def find(name: str) -> Any:
+        if name not in homes:
+            raise AttributeError(f"module '{package}' has no attribute '{name}'")
+        value = getattr(importlib.import_module(f"{package}.{homes[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    return find
 
 
 @contextlib.contextmanager

@@ -14,6 +14,9 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from masksearch.text.sentences import UNSPACED
@@ -50,14 +53,27 @@ def stop_words(language: str) -> frozenset[str]:
     """
     if language == "zh":
         return frozenset(STOP_CHARACTERS)
-    from bm25s import stopwords
-
+    stopwords = _module_of_bm25s("stopwords")
     lists = {
         "en": stopwords.STOPWORDS_EN,
         "es": stopwords.STOPWORDS_SPANISH,
         "fr": stopwords.STOPWORDS_FRENCH,
     }
     return frozenset(lists[language]) | frozenset(_CLITICS[language])
+
+
+def _module_of_bm25s(name: str) -> ModuleType:
+    """Returns a module of bm25s that imports nothing. The package itself would import scipy and numba, which
+    takes as long as a search."""
+    package = find_spec("bm25s")
+    if package is None or package.origin is None:
+        raise ModuleNotFoundError("No module named 'bm25s'", name="bm25s")
+    spec = spec_from_file_location(f"bm25s.{name}", Path(package.origin).with_name(f"{name}.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def fold(word: str) -> str:

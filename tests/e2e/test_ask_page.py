@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kit.places import REPOSITORY
 from kit.serving_fakes import PASSAGES, Server
 from kit.waiting import wait_for
 
+from masksearch.asking.agent import open_model
 from masksearch.search import Bm25Searcher
 from masksearch.serving.access import Rules
 from masksearch.types import Hit, Passage
@@ -227,6 +229,41 @@ def test_a_fault_is_a_sentence_on_the_page(
         assert view.page.get_attribute("#status", "class") == "status fault"
         view.shoot(tmp_path, "fault")
         slow.gate.set()
+
+
+def test_a_note_is_shown_with_the_steps_and_above_the_sources(
+    open_page: Any, server: Server, tmp_path: Path
+) -> None:
+    view = open_page(server)
+    view.ask("Кто открыл радий?")
+    view.answered()
+    note = view.page.inner_text("p.note")
+    assert note.startswith("Note: The index has no word of this question (its language is 'en')")
+    assert view.page.inner_text(".answer") == "Marie Curie"
+    assert view.page.locator(".steps .note").text_content() == note
+    view.shoot(tmp_path, "note")
+    again = open_page(server, f"/{view.page.evaluate('location.hash')}")
+    again.answered()
+    assert again.page.inner_text("p.note") == note
+
+
+def test_an_endpoint_that_never_answers_is_a_sentence_on_the_page(open_page: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        wanted = settings(model="openai:m", llm=url, llm_timeout=0.3)
+        with asking(lambda: open_model(wanted), wanted) as silent:
+            view = open_page(silent)
+            view.ask()
+            view.answered()
+            assert view.page.inner_text(".answer").startswith("openai:m did not answer within 0.3 seconds;")
+
+
+def test_ten_megabytes_are_a_sentence_on_the_page(open_page: Any, server: Server) -> None:
+    view = open_page(server)
+    view.page.evaluate("document.getElementById('question').value = 'x'.repeat(10_000_000)")
+    view.page.keyboard.press("Enter")
+    view.until("document.getElementById('status').className.includes('fault')")
+    assert "8,000,000 bytes" in view.status()
 
 
 def test_an_invented_answer_and_a_missing_one_are_marked(open_page: Any, tmp_path: Path) -> None:

@@ -9,8 +9,26 @@ three files:
     layouts.py    its `Layout`: the fields that identify its rows, the answer field, the reader
 """
 
-from masksearch.evaluation.suites.export import Exported, write_suite
-from masksearch.evaluation.suites.loading import load_questions
-from masksearch.evaluation.suites.registry import SUITES, Suite, find_suite
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from masksearch.runtime.extras import lazy_names
+
+if TYPE_CHECKING:
+    from masksearch.evaluation.suites.export import Exported, write_suite
+    from masksearch.evaluation.suites.loading import load_questions
+    from masksearch.evaluation.suites.registry import SUITES, Suite, find_suite
 
 __all__ = ["SUITES", "Exported", "Suite", "find_suite", "load_questions", "write_suite"]
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Exported": "export",
+        "SUITES": "registry",
+        "Suite": "registry",
+        "find_suite": "registry",
+        "load_questions": "loading",
+        "write_suite": "export",
+    },
+)

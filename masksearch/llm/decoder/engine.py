@@ -25,7 +25,7 @@ from typing import Any
 import torch
 
 from masksearch.llm.decoder.graphs import RecordedPasses, graphs_wanted
-from masksearch.llm.decoder.slots import ATTENTION, SlotCache
+from masksearch.llm.decoder.slots import SlotCache
 
 PREFILL_TOKENS = 4096
 """Maximum number of tokens of one prefill pass on a CPU, padding included."""
@@ -79,16 +79,25 @@ class Request:
     logprobs: list[float] = field(default_factory=list)
 
 
+def slot_cache_of(model: Any) -> type[SlotCache]:
+    """Returns the class of a model's cache, and makes the model use slots."""
+    if (own := getattr(model, "cache_class", None)) is not None:
+        return own  # type: ignore[no-any-return]
+    from masksearch.llm.decoder.model_slots import ATTENTION, ModelSlotCache
+
+    model.config._attn_implementation = ATTENTION
+    return ModelSlotCache
+
+
 class Engine:
     """Runs a causal language model over `slots` sequences of up to `max_length` tokens."""
 
     def __init__(self, model: Any, slots: int = 48, max_length: int = 1024) -> None:
         self.model, self.max_length, self.slots = model, max_length, slots
         model.eval()
-        model.config._attn_implementation = ATTENTION
         weight = next(model.parameters())
         self.device = weight.device
-        self.cache = SlotCache(
+        self.cache = slot_cache_of(model)(
             model.config.get_text_config(), slots, min(max_length, 512), weight.dtype, self.device
         )
         self.running: dict[int, Stream] = {}

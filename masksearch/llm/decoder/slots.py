@@ -1,8 +1,8 @@
 """A key-value cache with fixed slots, and grouped-query attention that does not copy its keys and values.
 
 Each running sequence owns a slot of a preallocated tensor. So sequences of any length decode in one batch,
-and a tool's text is prefilled into its slot alone. Works with any `transformers` model whose attention goes
-through the attention interface and the cache's `update`.
+and a tool's text is prefilled into its slot alone. `llm/decoder/model_slots.py` makes both known to
+`transformers`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AttentionInterface
-from transformers.cache_utils import Cache
-
-ATTENTION = "masksearch_slots"
-"""Name of `slot_attention` in the attention interface of `transformers`."""
 
 
-class SlotCache(Cache):  # type: ignore[misc]
+class SlotCache:
     """Keys and values of every layer, (slots, kv_heads, length, head_dim) each.
 
     Grows by doubling its length. Before a forward pass, `aim` sets the slots of the batch rows and the
@@ -36,7 +31,6 @@ class SlotCache(Cache):  # type: ignore[misc]
         self.rows: torch.Tensor | int = slots
         self.positions = torch.zeros((slots, 1), dtype=torch.long, device=device)
         self.span = 1
-        self.layers: list[Any] = []
 
     @property
     def length(self) -> int:
@@ -94,7 +88,7 @@ class SlotCache(Cache):  # type: ignore[misc]
 
 
 def slot_attention(
-    module: torch.nn.Module,
+    module: Any,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
@@ -119,6 +113,3 @@ def slot_attention(
     # out: (batch, kv_heads, groups * tokens, dim)
     out = torch.nn.functional.scaled_dot_product_attention(folded, key, value, attn_mask=mask, scale=scaling)
     return out.reshape(batch, heads, tokens, dim).transpose(1, 2), None
-
-
-AttentionInterface.register(ATTENTION, slot_attention)

@@ -43,8 +43,9 @@ async function ask(question) {
 
 function announce(record) {
   const sources = record.sources.length ? `, ${count(record.sources.length, "source", "sources")}` : "";
+  const notes = record.steps.filter((step) => step.step === "note").map((step) => ` Note: ${step.text}`).join("");
   if (record.fault) say(record.fault, "fault");
-  else say(`Answer: ${record.answer}. ${verdict(record)[0]}${sources}.`, "heard");
+  else say(`Answer: ${record.answer}. ${verdict(record)[0]}${sources}.${notes}`, "heard");
 }
 
 function failed(error, again) {

@@ -13,6 +13,8 @@ _ACRONYM = re.compile(r"(?<![^\W_])(?:[A-Z]\.(?:\s?[A-Z]\.)+|[A-Z]+(?:&[A-Z]+)+|
 _SMALL = frozenset(
     "a an the of for and in on at to by de del la las el los y e du des le les et l d da do das dos".split()  # noqa: SIM905
 )
+SHORT = 3
+"""A longer acronym may consist of the beginnings of words: ANOVA of "analysis of variance"."""
 LONGEST = 8
 """Most letters of an acronym."""
 
@@ -41,6 +43,24 @@ def initials_of(words: Sequence[str]) -> set[str]:
     return {form.lower() for form in forms if 2 <= len(form) <= LONGEST}
 
 
+def _by_beginnings(words: Sequence[str], letters: str) -> bool:
+    """Whether beginnings of at least two words in a row, at most `SHORT` letters each, give the letters."""
+    for first in range(len(words)):
+        rests = {letters}
+        for number, word in enumerate(words[first : first + len(letters)]):
+            rests = {
+                rest[size:]
+                for rest in rests
+                for size in range(1, SHORT + 1)
+                if len(rest) >= size and word[:size] == rest[:size]
+            }
+            if number and "" in rests:
+                return True
+            if not rests - {""}:
+                break
+    return False
+
+
 def spells_out(words: Iterable[str], letters: str) -> bool:
     """Whether words in a row have these letters as their initials; small words between them may be left out.
 
@@ -48,6 +68,8 @@ def spells_out(words: Iterable[str], letters: str) -> bool:
     frequent.
     """
     row = list(words)
+    if len(letters) > SHORT and _by_beginnings([word.casefold() for word in row], letters):
+        return True
     kept = [word for word in row if word.casefold() not in _SMALL]
     size = len(letters)
     for words_in_row in (row, kept):

@@ -189,6 +189,8 @@ _TRANSLATION_BEFORE = re.compile(r"\((?:[^()]{0,60}[;,]\s)?(?:(?:in\s)?[A-Z]\w+(
 def _has_translation_beside(text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is a name with its form in another script or language in parentheses after it,
     or is this form: "Moscow (Russian: Москва)", "Kyoto (京都)", "Vienna (German: Wien)"."""
+    if text.find("(", max(0, start - 100), end + 3) < 0:
+        return False
     return bool(
         _TRANSLATION_AFTER.match(text, end)
         or _TRANSLATION_BEFORE.search(text, max(0, start - 100), start)

@@ -88,7 +88,8 @@ class ShownText:
 
     def _is_broken(self, place: int) -> bool:
         """Whether a sentence ends between the word at `place` and the next."""
-        return bool(_BREAK.search(self.text, self._ends[place], self._starts[place + 1]))
+        gap = self.text[self._ends[place] : self._starts[place + 1]]
+        return gap != " " and bool(_BREAK.search(gap))
 
     def overlaps_title(self, words: Sequence[str]) -> bool:
         """Whether the title contains all the words, or they contain the title without its parenthesis."""
@@ -170,9 +171,9 @@ class ShownText:
         size = len(self.title) + 1
         titled = (
             Number(number.start - size, number.end - size, number.value, number.kind, number.short)
-            for number in numbers_in(self.title, self.language)
+            for number in numbers_in(self.title, self.language, self._title)
         )
-        return [*numbers_in(self.text, self.language), *titled]
+        return [*numbers_in(self.text, self.language, self.words), *titled]
 
     def _has_same_number(self, start: int, end: int, words: Sequence[str]) -> bool:
         """Whether a number of the span occurs elsewhere in other dress."""
@@ -198,7 +199,7 @@ class ShownText:
         if letters := acronym_letters(piece):
             pieces = (self.text[:start], self.text[end:], self.title)
             return any(spells_out(_LETTERS.findall(one), letters) for one in pieces)
-        if len(words) < 2 or not self._acronyms:
+        if sum(not word[0].isdigit() for word in words) < 2 or not self._acronyms:
             return False
         elsewhere = {letters for low, high, letters in self._acronyms if high <= start or low >= end}
         return not elsewhere.isdisjoint(initials_of(_LETTERS.findall(piece)))

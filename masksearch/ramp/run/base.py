@@ -90,6 +90,11 @@ class Run:
         )
         if self.stats.survival:
             say(survival_table(self.stats.survival))
+        if self.stats.filled:
+            say(
+                f"  {self.stats.filled} of {self.stats.passages} passages have few names or are technical "
+                "prose; terms were added to their spans (terms_where_few)."
+            )
         if self.settings.limit is not None and self.stats.kept < self.settings.limit:
             say(f"  The corpus allows fewer tasks than the limit of {self.settings.limit}.")
         if self.rejects:

@@ -18,6 +18,7 @@ from masksearch.corpus import SkipCount, cut_all, read_documents
 from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.packaged import DEFAULT_CORPUS
 from masksearch.errors import MaskSearchError
+from masksearch.ramp.checks.language_sample import language_warning
 from masksearch.ramp.generate import sample_most
 from masksearch.ramp.masking.mask_counts import tilted
 from masksearch.ramp.run.plan import COPIES, ORDER, Plan, build_tools
@@ -31,6 +32,7 @@ from masksearch.runtime.settings import without_added
 from masksearch.search import build_index, load
 from masksearch.search.index.storage import write_passages
 from masksearch.search.settings import IndexSettings
+from masksearch.types import Passage
 
 LINKED, FACTS, DRAFTS, CHECKED = "linked.key", "facts", "drafts", "checked"
 """Of chained tasks: the mark of an order that follows links, the facts, the drafts, and the checked tasks."""
@@ -71,6 +73,8 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
     plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
     _mark_copies(plan)
     _draw_order(plan)
+    if warning := language_warning(_sample(plan), settings.language):
+        say(f"  {warning}")
     return Plan(settings, store, work, _shares(plan, wanted), searches, plan.shard_size)
 
 
@@ -157,6 +161,13 @@ def _mark_copies(plan: Plan) -> None:
     if settings.near_duplicates and not (plan.work / COPIES).exists():
         flags = find_duplicates(plan.passages, settings.near_duplicates, plan.work, settings.workers)
         _save(plan.work / COPIES, flags)
+
+
+def _sample(plan: Plan) -> Iterator[Passage]:
+    """Yields the first passages of some documents, from the whole corpus."""
+    step = max(1, len(plan.order) // SAMPLE)
+    for document in islice(plan.order[::step], SAMPLE):
+        yield plan.source(int(document)).passages[0]
 
 
 def _draw_order(plan: Plan) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 Place = tuple[int, int]
 """Offsets [start, end) of a piece of code."""
@@ -19,7 +20,7 @@ _TOKEN = re.compile(
     r"(?<!\S)[(\[\"']?(?:--?[A-Za-z][\w-]*(?:[= ]<?[A-Z_]+>?)?"  # --help, -o FILE
     r"|[\w.]*[A-Za-z]\w*\([^\s()]*\)[\w.()]*"  # name.call(argument)
     r"|[A-Za-z]\w*(?:_\w+)+(?:[.=]\S*)?|_\w+\S*"  # snake_case, CONSTANT_CASE
-    r"|[a-z]+[A-Z]\w+(?:\.\w+)*"  # camelCase
+    r"|[a-z]{2,}[A-Z]\w+(?:\.\w+)*"  # camelCase
     r"|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*=[^\s=]\S*"  # name=value
     r"|(?:[~.]{0,2}/)[\w.-]+(?:/[\w.-]*)*|[\w-]+(?:/[\w.-]+)*\.(?:py|toml|json|jsonl|md|txt|cfg|ini|ya?ml|js|ts"
     r"|c|h|cpp|rs|go|sh|html|css|xml|exe|dll|so|tar\.gz|zip)"  # paths
@@ -27,24 +28,28 @@ _TOKEN = re.compile(
     r"|</?[A-Za-z][^<>]*>|\{[^{}]*\}|\[\w+(?:\.\w+)*\](?=\s)|\$\w+|::\w+:?)[)\]\"'.,;:]*(?!\S)"
 )
 _FENCE = re.compile(r"`|~~~|\{[{%]")
-_SIGNS = re.compile(r"[_`{}=<>\\$#|]|--|\(\)|\w\.\w|\w/\w|[a-z][A-Z]")
+_SIGNS = re.compile(r"[_`{}=<>\\$#|/~]|--|\(\)|\.[a-z]")
 _ABBREVIATION = re.compile(r"(?:[a-z]\.)+[a-z]?\.?|(?:[A-Z]\.)+|\w+'s")
 # Words of manuals and API pages.
-_WORDS = re.compile(
-    r"(?<![^\W_])(?:APIs?|CLI|SDK|URLs?|JSON|YAML|TOML|HTTPS?|HTML|CSS|SQL|GPUs?|CPUs?|bytes?|parameters?|arguments?"
-    r"|servers?|tokens?|endpoints?|files?|folders?|director(?:y|ies)|commands?|defaults?|settings?|options?|config"
-    r"|configuration|scripts?|install(?:ed|s)?|click|buttons?|modules?|functions?|methods?|strings?|boolean"
-    r"|callbacks?|returns?|errors?|exceptions?|browser"
-    r"|checkpoints?|cache|logs?|runtime|repository|packages?|plugins?|workers?"
-    r"|process(?:es)?|threads?|code|metadata|tool calls?|prompts?|datasets?|models?|tests?|input|output"
-    r"|users?|schema|queries|query|client|docs|documentation|debug|bug|app)(?![^\W_])"
+_WORDS = frozenset(
+    """api apis cli sdk url urls json yaml toml http https html css sql gpu gpus cpu cpus byte bytes
+    parameter parameters argument arguments server servers token tokens endpoint endpoints file
+    files folder folders directory directories command commands default defaults setting settings
+    option options config configuration script scripts install installed installs click button
+    buttons module modules function functions method methods string strings boolean callback
+    callbacks return returns error errors exception exceptions browser checkpoint checkpoints cache
+    log logs runtime repository package packages plugin plugins worker workers process processes
+    thread threads code metadata prompt prompts dataset datasets model models test tests input
+    output user users schema queries query client docs documentation debug bug app""".split()  # noqa: SIM905
 )
+_NO_MARKS = str.maketrans(".,;:()[]\"'", "          ")
 _MOST_WORDS = 60
 TECHNICAL = 4
 """Least number of different words of manuals, plus two for each piece of code, in 60 words of technical
 prose."""
 
 
+@lru_cache(maxsize=64)
 def code_places(text: str) -> Sequence[Place]:
     """Returns the places of code in a text."""
     if not _SIGNS.search(text):
@@ -55,12 +60,14 @@ def code_places(text: str) -> Sequence[Place]:
         inside = any(start <= match.start() and match.end() <= end for start, end in fenced)
         if not inside and not _ABBREVIATION.fullmatch(match[0].strip("()[]\"',;:")):
             places.append(match.span())
-    return places
+    return tuple(places)
 
 
+@lru_cache(maxsize=64)
 def is_technical(text: str) -> bool:
     """Whether a text is technical prose, such as a page of a manual: code, or many words of manuals."""
-    score = len(set(_WORDS.findall(text)))
+    words = text.lower().translate(_NO_MARKS).split()
+    score = len(_WORDS.intersection(words))
     if score < TECHNICAL:
         score += 2 * len(code_places(text))
-    return score >= TECHNICAL * max(1.0, len(text.split()) / _MOST_WORDS)
+    return score >= TECHNICAL * max(1.0, len(words) / _MOST_WORDS)

@@ -36,7 +36,6 @@ _NAMES_OF_PLACES = frozenset({"GPE", "LOC", "FAC"})
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĢĪĶŁĻŃŇŅŌŐŘŚŠŞȘŤŢȚŪŮŰŹŻŽ"
 _SMALL = "of|de|du|des|del|della|dei|di|da|do|dos|das|von|van|zu|d['’]"
 _OPENING = re.compile(r"(?:^|[.!?:;•*][\"'”’)\]]*\s+|[\"“‘(\[«]|\s[-–—]\s)[\"'“‘(\[«]*$")
-_WORD_BEFORE = re.compile(r"(\S+)\s$")
 
 _NAME_AFTER = re.compile(
     rf"\s(?!I\b)(?:['’]n['’]?\s)?(?=[{_CAPITAL}])"  # [Sheffield] Wednesday
@@ -70,6 +69,10 @@ _ABBREVIATED = re.compile(r"(?:St|Mt|Ft|Fr|No|Nos|Op|Vol|[A-Z])\.$")
 
 _DASH = "[–—‒−-]"
 _RANGE_AFTER = re.compile(rf"\s?{_DASH}\s?[$£€¥]?\d|\s?[–—]\s?(?:[A-Z][a-z]+\s)?\d")
+# "between five and [15 years]"
+_SPAN_BEFORE = re.compile(
+    r"(?i:\b(?:(?:between|from|entre)\s(?:about\s)?[\w.-]+|de\s\d[\d.,]*)\s(?:and|to|or|y|a|et|à)\s)$"
+)
 _RANGE_BEFORE = re.compile(rf"\d\w{{0,2}}\s?{_DASH}\s?[$£€¥]?$")
 _YEAR_AFTER = re.compile(
     rf"\s?{_DASH}\s?(?:c\.\s?)?(?:\d{{1,2}}\s)?(?:[A-Z][a-zé]+\.?\s(?:\d\d?,\s)?)?\d{{3,4}}(?!\d)"
@@ -89,13 +92,17 @@ _WHEN = re.compile(
     r"|[Ee]n|[Dd]esde|[Dd]epuis|[Ll]e|[Ee]l)\s$"
 )
 _ACT_OF = re.compile(rf"([{_CAPITAL}][\w'’-]*)\s(?:of|de|du)\s$")
-_LABEL_BEFORE = re.compile(
-    r"(?i:\b(?:page|pages|p|pp|chapter|section|article|figure|fig|table|line|lines|verse|version|step|number|no"
-    r"|nos|vol|volume|episode|route|highway|interstate|channel|model|type|class|grade|port|error|code|room"
-    r"|flight|psalm|rfc|iso|bug|issue|python|release)\.?\s#?)$"
+_LABELS = frozenset(
+    """page pages p pp chapter section article figure fig table line lines verse version step number no nos
+    vol volume episode route highway interstate channel model type class grade port error code room
+    flight psalm rfc iso bug issue python release""".split()  # noqa: SIM905
 )
+_BETWEEN = frozenset(("and", "to", "or", "y", "a", "et", "à"))
+_DASHES = frozenset("–—‒−-")
+_OPERATORS = frozenset("=×÷*^<>≤≥≈≠+#/−–")
 _OPERATOR_BEFORE = re.compile(r"(?:[=×÷*^<>≤≥≈≠+#/]|\s[−–])\s?$")
 _OPERATOR_AFTER = re.compile(r"\s?[=×÷*^<>≤≥≈≠](?!\w*>)|\s[+−]\s?\d|\s-\s\d")
+_SIGNS = frozenset("−–+±-")
 _SIGN = re.compile(r"(?:^|[\s(\[“\"])([−–+±-])$")
 _SPACES = "[ \u00a0\u2009\u202f]"
 _GROUP_BEFORE = re.compile(rf"\d{_SPACES}$")
@@ -125,6 +132,20 @@ def whole(text: str, start: int, end: int, category: str, language: str) -> Plac
         glued = _GLUED_BEFORE.search(text, max(0, start - 2), start) or text[end : end + 1] in ("_", "(", "=")
         return None if glued else (start, end)
     return (start, end) if _is_whole_name(text, start, end, category, language) else None
+
+
+def _word_before(text: str, start: int) -> tuple[str, int]:
+    """Returns the word before text[start:] and its offset, without opening marks; empty without a space."""
+    if start < 2 or not text[start - 1].isspace():
+        return "", start
+    low = text.rfind(" ", 0, start - 1) + 1
+    token = text[low : start - 1].lstrip("\"'“‘([«")
+    return token, start - 1 - len(token)
+
+
+def _marks_before(text: str, start: int) -> str:
+    """Returns the two characters before text[start:]."""
+    return text[max(0, start - 2) : start]
 
 
 def opens_sentence(text: str, start: int) -> bool:
@@ -174,10 +195,7 @@ def _continues(text: str, start: int, end: int, category: str, language: str) ->
     head = _NAME_OF_BEFORE.search(text, low, start)
     if head and not _is_apart(text, head.start(1), head[1], language):
         return True
-    before = _WORD_BEFORE.search(text, low, start)
-    if before is None:
-        return False
-    token = before[1].lstrip("\"'“‘([«")
+    token, place = _word_before(text, start)
     if not token or not token[0].isupper():
         return False
     if _ABBREVIATED.fullmatch(token):
@@ -187,7 +205,7 @@ def _continues(text: str, start: int, end: int, category: str, language: str) ->
         return False
     if not token[-1].isalnum() or token.endswith(("'s", "’s", "s'", "s’")):
         return False
-    opens = opens_sentence(text, before.end(1) - len(token))
+    opens = opens_sentence(text, place)
     if plain in _small_words(language):
         return not opens
     if plain in MONTHS or (plain in _OFFICES and category in ("PERSON", "PER", "LINK", "OTHER")):
@@ -239,12 +257,18 @@ def _is_whole_date(text: str, start: int, end: int, language: str) -> bool:
     if text[max(0, start - 1) : start] in ("'", "’", "#", "_", "=") or text[end : end + 1] in ("_", "="):
         return False
     has_year = bool(_HAS_YEAR.search(text, start, end))
-    if _DAY_BEFORE.search(text, max(0, start - 5), start) and text[start:end].isdigit():
+    bare = text[start:end].isdigit()
+    before = _marks_before(text, start)
+    if bare and _DAY_BEFORE.search(text, max(0, start - 5), start):
         return False
     if _RANGE_AFTER.match(text, end) and not (has_year and _YEAR_AFTER.match(text, end)):
         return False
     low = max(0, start - 16)
-    if _RANGE_BEFORE.search(text, low, start) and not (has_year and _YEAR_BEFORE.search(text, low, start)):
+    if (
+        not _DASHES.isdisjoint(before)
+        and _RANGE_BEFORE.search(text, low, start)
+        and not (has_year and _YEAR_BEFORE.search(text, low, start))
+    ):
         return False
     if (
         _FOLLOWED_BY_NAME.match(text, end)
@@ -253,7 +277,7 @@ def _is_whole_date(text: str, start: int, end: int, language: str) -> bool:
         and not text.startswith(" I ", end)
     ):
         return False
-    if text[start:end].isdigit() or text[end - 1] == "s":
+    if (bare or text[end - 1] == "s") and before in ("f ", "e ", "u "):
         act = _ACT_OF.search(text, max(0, start - 32), start)
         if act and act[1].casefold() not in MONTHS and act[1].casefold() not in _small_words(language):
             return False
@@ -262,17 +286,14 @@ def _is_whole_date(text: str, start: int, end: int, language: str) -> bool:
 
 def _follows_name(text: str, start: int, language: str) -> bool:
     """Whether a name is before a date or figure: a capitalised word that does not only open a sentence."""
-    before = _WORD_BEFORE.search(text, max(0, start - 32), start)
-    if before is None:
-        return False
-    token = before[1].lstrip("\"'“‘([«")
+    token, place = _word_before(text, start)
     if not token or not token[0].isupper() or not token[-1].isalnum():
         return False
     plain = token.casefold()
     if plain in MONTHS:
         return False
     is_small = language != "en" or plain in _small_words(language) or plain.endswith("ly")
-    return not (opens_sentence(text, before.end(1) - len(token)) and is_small)
+    return not (is_small and opens_sentence(text, place))
 
 
 def _cuts_group(text: str, start: int, end: int) -> bool:
@@ -285,22 +306,24 @@ def _cuts_group(text: str, start: int, end: int) -> bool:
 
 def _whole_number(text: str, start: int, end: int, language: str) -> Place | None:
     """Returns the place of a figure with its sign, or None for a part of a range, a sum or a name."""
-    if sign := _SIGN.search(text, max(0, start - 2), start):
+    before = _marks_before(text, start)
+    if before[-1:] in _SIGNS and (sign := _SIGN.search(text, max(0, start - 2), start)):
         start = sign.start(1)
-    low = max(0, start - 16)
+        before = _marks_before(text, start)
+    token, _ = _word_before(text, start)
     if (
         _RANGE_AFTER.match(text, end)
-        or _RANGE_BEFORE.search(text, max(0, start - 6), start)
+        or (not _DASHES.isdisjoint(before) and _RANGE_BEFORE.search(text, max(0, start - 6), start))
         or _cuts_group(text, start, end)
+        or (token in _BETWEEN and _SPAN_BEFORE.search(text, max(0, start - 32), start))
         or _OPERATOR_AFTER.match(text, end)
-        or _OPERATOR_BEFORE.search(text, max(0, start - 3), start)
-        or text[max(0, start - 1) : start] in ("'", "’", "_", "@")
+        or (not _OPERATORS.isdisjoint(before) and _OPERATOR_BEFORE.search(text, max(0, start - 3), start))
+        or before[-1:] in ("'", "’", "_", "@")
         or text[end : end + 1] in ("_", "=")
-        or text.startswith(("'n'", "’n’"), end + 1)
     ):
         return None
     if _FOLLOWED_BY_NAME.match(text, end) and not _NAMED_ONCE.match(text, end):
         return None
-    if text[start:end].isdigit() and _LABEL_BEFORE.search(text, low, start):
+    if token.rstrip(".").lower() in _LABELS and text[start:end].isdigit():
         return None
     return None if _follows_name(text, start, language) else (start, end)

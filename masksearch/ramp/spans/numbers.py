@@ -80,7 +80,7 @@ def _tail(language: str) -> re.Pattern[str]:
     spaced = rf"\s{of}(?:{_UNITS[language]}){_AFTER_SYMBOL}"
     return re.compile(
         rf"(?:\s(?:{_MAGNITUDES[language]}){_AFTER_SYMBOL})?(?:\s?(?:{_SYMBOLS}){_AFTER_SYMBOL}|{spaced}"
-        rf"|\s?{_CURRENCY}(?!\s?\d))?"
+        rf"|\s?(?:{_CURRENCY}|¢)(?!\s?\d))?"
     )
 
 
@@ -110,6 +110,7 @@ _NAME_BEFORE = re.compile(r"[^\s.!?:;。]\s[A-ZÀ-ÖØ-Þ][\w.]*\s$")
 _RANGE = re.compile(r"[–—-](?=\d)|\s(?:[–—]|to|or|a|à|ou|o)\s(?=\d)")
 _YEAR = re.compile(r"1\d{3}|20\d{2}")
 _PHONE_BEFORE = re.compile(r"[+(]?(?:\d[\d().\s-]*|(?<=\+))$")
+_PHONE_MARKS = frozenset(" +(.-)")
 _PHONE_AFTER = re.compile(r"(?:[).\s-]{1,2}\d+)+")
 _PHONE_WORD = re.compile(
     r"(?i:\b(?:tel|phone|telephone|fax|call|dial|mobile|téléphone|teléfono)\b[.:]?\s*(?:at\s|on\s)?)$"
@@ -185,10 +186,13 @@ def _is_phone_number(text: str, start: int, end: int) -> bool:
     """Whether the bare figure text[start:end] is part of a phone number or of another run of digit groups."""
     if text[start] == "0" and end - start > 1 and text[start:end].isdigit():
         return True
-    before = _PHONE_BEFORE.search(text, max(0, start - 20), start)
+    before = None
+    if text[max(0, start - 1) : start] in _PHONE_MARKS:
+        before = _PHONE_BEFORE.search(text, max(0, start - 20), start)
     after = _PHONE_AFTER.match(text, end)
     first = before.start() if before else start
-    if _PHONE_WORD.search(text, max(0, first - 14), first):
+    prefix = text[max(0, first - 14) : first]
+    if prefix.endswith((" ", ":", ".")) and _PHONE_WORD.search(prefix):
         return True
     if not before and not after:
         return False

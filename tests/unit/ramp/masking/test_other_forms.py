@@ -30,6 +30,7 @@ def is_masked(text, piece, title="Andrew Barto", language="en"):
         ("The American Standards Association's (ASA) rule was first.", "American Standards Association", "T"),
         ("In the International System of Units (SI) it is one.", "International System of Units", "T"),
         ("He worked for the Federal Bureau of Investigation till the FBI paid.", "FBI", "T"),
+        ("Here ANOVA is used by all of those people.", "ANOVA", "Analysis of variance"),
         ("An automated teller machine is called ATM by all of them.", "ATM", "T"),
     ],
 )

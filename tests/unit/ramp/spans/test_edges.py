@@ -97,7 +97,7 @@ def test_a_whole_name_stays(text, name, category):
         ("A play of the 5th-century BC, and 3 × 120 = 360 too.", ["5th-century BC"]),
         ("It turned by 361° there and by 45°.", []),
         ("It is on page 212, in Article 500 and on port 8080.", []),
-        ("Class of '87 it is.", []),
+        ("Class of '87 it is, and 30–60¢ for those between five and 15 years of age.", ["30–60¢"]),
         ("It holds 34500 ML and 7500 acre there.", ["34500 ML", "7500 acre"]),
     ],
 )

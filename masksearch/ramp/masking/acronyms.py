@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-_ACRONYM = re.compile(r"(?<![^\W_])(?:[A-Z]\.(?:\s?[A-Z]\.)+|[A-Z]+(?:&[A-Z]+)+|[A-Z]{2,8}s?)(?![^\W_])")
+_ACRONYM = re.compile(
+    r"(?<![^\W_])(?:[A-Z]\.(?:\s?[A-Z]\.)+|[A-Z]+(?:&[A-Z]+)+|[A-Z]{2,8}s?|[A-Z][a-z]{1,2}[A-Z]{1,4})(?![^\W_])"
+)
 _SMALL = frozenset(
     "a an the of for and in on at to by de del la las el los y e du des le les et l d da do das dos".split()  # noqa: SIM905
 )

@@ -183,12 +183,15 @@ _OTHER_SCRIPT = r"[^\W\d_A-Za-z\u00aa-\u024f\u1e00-\u1eff]"
 _TRANSLATION_AFTER = re.compile(
     rf"[\"”’»]?\s\((?:[^()]{{0,60}}?{_OTHER_SCRIPT}{{2}}|(?:[a-z]+\s)?[A-Z]\w+(?:\s\w+)?:\s|lit\.|or\s[A-Z])"
 )
+_SPELLED_BEFORE = re.compile(r"\b(?:spelled|spelt|romani[sz]ed|transliterated)\s(?:as\s)?[\"“‘]?$")
 _TRANSLATION_BEFORE = re.compile(r"\((?:[^()]{0,60}[;,]\s)?(?:(?:in\s)?[A-Z]\w+(?:\s\w+)?:\s)[\"“‘]?$")
 
 
 def _has_translation_beside(text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is a name with its form in another script or language in parentheses after it,
     or is this form: "Moscow (Russian: Москва)", "Kyoto (京都)", "Vienna (German: Wien)"."""
+    if _SPELLED_BEFORE.search(text, max(0, start - 24), start):
+        return True
     if text.find("(", max(0, start - 100), end + 3) < 0:
         return False
     return bool(

@@ -41,7 +41,7 @@ _NAME_AFTER = re.compile(
     rf"\s(?!I\b)(?:['’]n['’]?\s)?(?=[{_CAPITAL}])"  # [Sheffield] Wednesday
     r"|\s\d"  # [Apollo] 11
     r"|\s?['’]n['’]?\s|\s&\s"  # [Amos] 'n' Andy
-    r"|[._@/\\](?=[^\W_])|_"  # [Amazon].com
+    r"|[._@/\\](?=[^\W_])|_|\["  # [Amazon].com
     r"|\.\s(?=\d)"  # [Symphony No]. 5
     r"|!\s(?=[a-z])"  # [Yahoo]! is
     r"|,\s(?:[A-Z]\.){2}|,?\s(?:Inc|Ltd|Jr|Sr|LLC|Co|Corp|PLC|Esq)\b"  # [Washington], D.C.
@@ -51,6 +51,12 @@ _NAME_AFTER = re.compile(
 _NAME_OF_AFTER = re.compile(rf"\s(?:{_SMALL}|for|at)\s?(?:the\s|la\s|las\s|les\s)?(?=[{_CAPITAL}])")
 # A band: "[Paul Revere] and the Raiders". Of other pairs ("France and the United Kingdom") each is whole.
 _AND_THE_AFTER = re.compile(rf"\s(?:and|And)\s(?:the|The|his|her)\s(?:[{_CAPITAL}]\w+\s)?[{_CAPITAL}]\w*s\b")
+# "[United Nations Convention] on the Rights of Persons with Disabilities"
+_ABOUT_AFTER = re.compile(rf"\s(?:on|against|to|in|with)\s(?:the\s)?[{_CAPITAL}]")
+_BODY = re.compile(
+    r"\b(?:Convention|Committee|Commission|Conference|Council|Treaty|Act|Agreement|Declaration|Report|Office"
+    r"|Institute|Cent(?:er|re)|Association|Society|Fund|Forum|Summit|Panel|Campaign|Department|Bureau)$"
+)
 # A foreign name goes on in small letters: "[Conservatoire] national des arts et métiers".
 _FOREIGN_AFTER = re.compile(
     r"\s(?!the\s)(?:[a-zà-ÿ]+\s)?(?:des|du|della|delle|dei|degli|del|de(?!\s(?:facto|jure))|d['’]|di|der|und"
@@ -78,6 +84,8 @@ _YEAR_AFTER = re.compile(
     rf"\s?{_DASH}\s?(?:c\.\s?)?(?:\d{{1,2}}\s)?(?:[A-Z][a-zé]+\.?\s(?:\d\d?,\s)?)?\d{{3,4}}(?!\d)"
 )
 _YEAR_BEFORE = re.compile(rf"(?<!\d)\d{{3,4}}(?:\s(?:BC|AD|BCE|CE))?\s?{_DASH}\s?(?:c\.\s?)?$")
+# "from the 9th to [14th centuries]"
+_ORDINAL_BEFORE = re.compile(r"\d(?:st|nd|rd|th)\s(?:to|and|or|through)\s(?:the\s)?$")
 _DAY_BEFORE = re.compile(r"\d(?:st|nd|rd|th)?,?\s$")  # September 18–23, [1899]
 _HAS_YEAR = re.compile(r"\d{3}|\b(?:BCE?|AD|C\.)|年")
 _FOLLOWED_BY_NAME = re.compile(rf"\s(?:[{_CAPITAL}]|\d{{1,2}}\s[{_CAPITAL}])")
@@ -99,9 +107,9 @@ _LABELS = frozenset(
 )
 _BETWEEN = frozenset(("and", "to", "or", "y", "a", "et", "à"))
 _DASHES = frozenset("–—‒−-")
-_OPERATORS = frozenset("=×÷*^<>≤≥≈≠+#/−–")
-_OPERATOR_BEFORE = re.compile(r"(?:[=×÷*^<>≤≥≈≠+#/]|\s[−–])\s?$")
-_OPERATOR_AFTER = re.compile(r"\s?[=×÷*^<>≤≥≈≠](?!\w*>)|\s[+−]\s?\d|\s-\s\d")
+_OPERATORS = frozenset("⋅·∙=×÷*^<>≤≥≈≠+#/−–")
+_OPERATOR_BEFORE = re.compile(r"(?:[⋅·∙=×÷*^<>≤≥≈≠+#/]|\s[−–])\s?$")
+_OPERATOR_AFTER = re.compile(r"\s?[=×÷*^<>≤≥≈≠⋅·∙⁄](?!\w*>)|\s[+−]\s?\d|\s-\s\d")
 _SIGNS = frozenset("−–+±-")
 _SIGN = re.compile(r"(?:^|[\s(\[“\"])([−–+±-])$")
 _SPACES = "[ \u00a0\u2009\u202f]"
@@ -129,7 +137,12 @@ def whole(text: str, start: int, end: int, category: str, language: str) -> Plac
             start = sign.start(1)
     first = text[start]
     if not (first.isupper() or first.isdigit()):
-        glued = _GLUED_BEFORE.search(text, max(0, start - 2), start) or text[end : end + 1] in ("_", "(", "=")
+        glued = _GLUED_BEFORE.search(text, max(0, start - 2), start) or text[end : end + 1] in (
+            "_",
+            "(",
+            "=",
+            "[",
+        )
         return None if glued else (start, end)
     return (start, end) if _is_whole_name(text, start, end, category, language) else None
 
@@ -162,6 +175,8 @@ def _is_whole_name(text: str, start: int, end: int, category: str, language: str
     if not is_person and _NAME_OF_AFTER.match(text, end):
         return False
     if category not in _NAMES_OF_PLACES and _AND_THE_AFTER.match(text, end):
+        return False
+    if _ABOUT_AFTER.match(text, end) and _BODY.search(text, start, end):
         return False
     if language == "en" and _FOREIGN_AFTER.match(text, end):
         return False
@@ -260,6 +275,8 @@ def _is_whole_date(text: str, start: int, end: int, language: str) -> bool:
     bare = text[start:end].isdigit()
     before = _marks_before(text, start)
     if bare and _DAY_BEFORE.search(text, max(0, start - 5), start):
+        return False
+    if _ORDINAL_BEFORE.search(text, max(0, start - 16), start):
         return False
     if _RANGE_AFTER.match(text, end) and not (has_year and _YEAR_AFTER.match(text, end)):
         return False

@@ -135,7 +135,7 @@ class FilledExtractor:
                 yield found
                 continue
             (terms,) = (self._terms if is_technical(passage.text) else self._rare_terms)([passage])
-            added = [] if isinstance(terms, Failure) else terms
+            added = [] if isinstance(terms, Failure) else [one for one in terms if not _acts(passage, one)]
             self.filled += bool(added)
             yield [*found, *added]
 
@@ -145,6 +145,14 @@ class FilledExtractor:
             return True
         names = resolve(passage.text, found, language_of(passage, self._settings))
         return len(names) < self._settings.terms_where_few
+
+
+def _acts(passage: Passage, term: Span) -> bool:
+    """Whether a term is a single word that is mainly a verb: "parse"."""
+    from masksearch.ramp.spans.terms import is_verb
+
+    word = passage.text[term.start : term.end]
+    return passage.language in ("", "en") and word.isalpha() and is_verb(word)
 
 
 def filled_passages(extractors: Iterable[Extractor]) -> int:

@@ -30,6 +30,7 @@ def is_masked(text, piece, title="Andrew Barto", language="en"):
         ("The American Standards Association's (ASA) rule was first.", "American Standards Association", "T"),
         ("In the International System of Units (SI) it is one.", "International System of Units", "T"),
         ("He worked for the Federal Bureau of Investigation till the FBI paid.", "FBI", "T"),
+        ("They signed a memorandum of understanding (MoU) there.", "MoU", "T"),
         ("Here ANOVA is used by all of those people.", "ANOVA", "Analysis of variance"),
         ("An automated teller machine is called ATM by all of them.", "ATM", "T"),
     ],
@@ -132,6 +133,7 @@ def test_a_number_in_other_dress(text, first, second):
         ("He moved to Vienna (German: Wien) in those days.", "Vienna"),
         ("He moved to Vienna (German: Wien) in those days.", "Wien"),
         ("He moved to Kyoto (京都) in those days.", "Kyoto"),
+        ("The language, sometimes spelled Panjabi, is old.", "Panjabi"),
     ],
 )
 def test_a_translation_beside_the_name(text, piece):

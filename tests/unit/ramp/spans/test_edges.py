@@ -50,6 +50,8 @@ def found(text, *names, language="en"):
         ("the crew of Apollo 11 flew", "Apollo", "PRODUCT"),
         ("the firm Yahoo! is", "Yahoo", "ORG"),
         ("set my_Name here", "Name", "ORG"),
+        ("install Openai[realtime] here", "Openai", "ORG"),
+        ("the United Nations Convention on the Rights of Persons", "United Nations Convention", "ORG"),
     ],
 )
 def test_half_a_name_is_no_span(text, half, category):
@@ -95,6 +97,7 @@ def test_a_whole_name_stays(text, name, category):
         ("It was fought September 18–23, 1899, there.", ["September 18–23, 1899"]),
         ("He (1588–1679) wrote, and reigned 1900–1910.", ["1588", "1679", "1900", "1910"]),
         ("A play of the 5th-century BC, and 3 × 120 = 360 too.", ["5th-century BC"]),
+        ("From the 9th to 14th centuries it was 1 kg⋅m2 there.", []),
         ("It turned by 361° there and by 45°.", []),
         ("It is on page 212, in Article 500 and on port 8080.", []),
         ("Class of '87 it is, and 30–60¢ for those between five and 15 years of age.", ["30–60¢"]),

@@ -258,12 +258,13 @@ def test_an_endpoint_that_never_answers_is_a_sentence_on_the_page(open_page: Any
             assert view.page.inner_text(".answer").startswith("openai:m did not answer within 0.3 seconds;")
 
 
-def test_ten_megabytes_are_a_sentence_on_the_page(open_page: Any, server: Server) -> None:
-    view = open_page(server)
-    view.page.evaluate("document.getElementById('question').value = 'x'.repeat(10_000_000)")
-    view.page.keyboard.press("Enter")
-    view.until("document.getElementById('status').className.includes('fault')")
-    assert "8,000,000 bytes" in view.status()
+def test_a_question_beyond_the_limit_of_bytes_is_a_sentence_on_the_page(open_page: Any) -> None:
+    # Ten megabytes in a text box would keep the browser busy; the server's limit is lowered instead.
+    with asking(scripted(*TURNS), settings(max_body=1_000)) as narrow:
+        view = open_page(narrow)
+        view.ask("x" * 2_000)
+        view.until("document.getElementById('status').className.includes('fault')")
+        assert "1,000 bytes" in view.status()
 
 
 def test_an_invented_answer_and_a_missing_one_are_marked(open_page: Any, tmp_path: Path) -> None:

@@ -30,8 +30,7 @@ _TOKEN = re.compile(
 _FENCE = re.compile(r"`|~~~|\{[{%]")
 _SIGNS = re.compile(r"[_`{}=<>\\$#|/~]|--|\(\)|\.[a-z]")
 _ABBREVIATION = re.compile(r"(?:[a-z]\.)+[a-z]?\.?|(?:[A-Z]\.)+|\w+'s")
-# Words of manuals and API pages.
-_WORDS = frozenset(
+WORDS = frozenset(
     """api apis cli sdk url urls json yaml toml http https html css sql gpu gpus cpu cpus byte bytes
     parameter parameters argument arguments server servers token tokens endpoint endpoints file
     files folder folders directory directories command commands default defaults setting settings
@@ -42,6 +41,7 @@ _WORDS = frozenset(
     thread threads code metadata prompt prompts dataset datasets model models test tests input
     output user users schema queries query client docs documentation debug bug app""".split()  # noqa: SIM905
 )
+"""Words of manuals and API pages, which tell technical prose; none is a term."""
 _NO_MARKS = str.maketrans(".,;:()[]\"'", "          ")
 _MOST_WORDS = 60
 TECHNICAL = 4
@@ -67,7 +67,7 @@ def code_places(text: str) -> Sequence[Place]:
 def is_technical(text: str) -> bool:
     """Whether a text is technical prose, such as a page of a manual: code, or many words of manuals."""
     words = text.lower().translate(_NO_MARKS).split()
-    score = len(_WORDS.intersection(words))
+    score = len(WORDS.intersection(words))
     if score < TECHNICAL:
         score += 2 * len(code_places(text))
     return score >= TECHNICAL * max(1.0, len(words) / _MOST_WORDS)

@@ -34,7 +34,7 @@ _OFFICES = frozenset(
 )
 _NAMES_OF_PLACES = frozenset({"GPE", "LOC", "FAC"})
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĘĚĢĪĶŁĻŃŇŅŌŐŘŚŠŞȘŤŢȚŪŮŰŹŻŽ"
-_SMALL = "of|de|du|des|del|della|dei|di|da|do|dos|das|von|van|zu|d['’]"
+_SMALL = "of|o['’]|de|du|des|del|della|dei|di|da|do|dos|das|von|van|zu|d['’]"
 _OPENING = re.compile(r"(?:^|[.!?:;•*][\"'”’)\]]*\s+|[\"“‘(\[«]|\s[-–—]\s)[\"'“‘(\[«]*$")
 
 _NAME_AFTER = re.compile(
@@ -67,6 +67,7 @@ _TITLE_BEFORE = re.compile(r"([A-Z][\w'’]*)[,:]?\s$")
 _NAME_OF_BEFORE = re.compile(rf"([{_CAPITAL}][\w'’.-]*)\s(?:{_SMALL}|for)\s?(?:the\s|la\s|las\s|les\s)?$")
 _AMPERSAND_BEFORE = re.compile(rf"[{_CAPITAL}][\w'’.-]*\s(?:&|['’]?n['’]?)\s$")
 _AND_THE_BEFORE = re.compile(rf"[{_CAPITAL}][\w'’.-]*\s(?:and|And)\s(?:the|The|his|her)\s$")
+_OWNED_AFTER = re.compile(rf"['’]s?\s[{_CAPITAL}]\w*s\b")  # [Jehovah]'s Witnesses
 _PLURAL = re.compile(r"(?:\w+\s)?\w+s")
 _GLUED_BEFORE = re.compile(r"(?:[_@#\\~]|[^\W_][–−‑.])$")
 _INITIALS = re.compile(r"(?:[A-Z]\.){2,}|(?:Inc|Ltd|Jr|Sr|LLC|Corp)\.?")
@@ -183,7 +184,9 @@ def _is_whole_name(text: str, start: int, end: int, category: str, language: str
     follow = _TITLE_AFTER.match(text, end)
     if follow and follow[1] != "I" and re.split("['’]", follow[1])[0].lower() in _small_words(language):
         return False
-    if _ERA_FIRST.match(text, start):
+    if _ERA_FIRST.match(text, start) or text.count(", ", start, end) > 1:
+        return False
+    if not several and _OWNED_AFTER.match(text, end):
         return False
     if text.endswith(", ", 0, start) and _INITIALS.fullmatch(text, start, end):
         return False

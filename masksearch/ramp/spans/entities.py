@@ -29,6 +29,7 @@ from masksearch.ramp.spans.code import is_technical
 from masksearch.ramp.spans.edges import opens_sentence
 from masksearch.ramp.spans.extract import Extractor, has_frequencies, language_of
 from masksearch.ramp.spans.terms import frequency, is_verb
+from masksearch.text.words import stop_words
 from masksearch.types import Passage, Span
 
 PIPELINES = {
@@ -98,6 +99,10 @@ _NATIONS = re.compile(
 )
 # The four-label pipelines label centuries MISC. They are left to spans/dates.py.
 _CENTURY = re.compile(r"(?:siglos?\s)?[IVXL]+(?:ᵉʳ|ᵉ|er|e|ème)?(?:\ssiècles?)?")
+_SYMBOL = re.compile(r"[A-Z]\d{0,2}")  # K1
+_SMALL_WORDS = stop_words("en") | frozenset(
+    "de la las los el del du des d le les van von der den di da do das al bin ibn y e et und zu".split()  # noqa: SIM905
+)
 _PLACES = frozenset({"GPE", "LOC"})
 _COMMON_OPENER = 4.8
 """Frequency (Zipf scale) from which a single word at the start of a sentence is no name, unless a place."""
@@ -154,7 +159,7 @@ def is_name(text: str, language: str, category: str = "") -> bool:
     if not _NAMELIKE.search(text) or plain in _COMMON_NAMES.get(language, ()):
         return False
     if language not in _FUNCTION_WORDS:
-        return not _ORIGIN.fullmatch(text)
+        return not (_ORIGIN.fullmatch(text) or _SYMBOL.fullmatch(text) or _is_clause(text))
     if _FUNCTION_WORDS[language].match(text) or _NATIONS.fullmatch(text) or _CENTURY.fullmatch(text):
         return False
     # "président de la République" is not a person's name, but "de Gaulle" is.
@@ -186,6 +191,12 @@ def _is_running(text: str, start: int, end: int) -> bool:
     if any(word.lower() in small for word in words):
         return False
     return not (len(words) > 1 and has_frequencies() and any(is_verb(word.lower()) for word in words))
+
+
+def _is_clause(name: str) -> bool:
+    """Whether an entity has a content word in small letters: "GitHub accepts WebM"."""
+    small = (word for word in name.split() if word.isalpha() and word.islower())
+    return any(word not in _SMALL_WORDS for word in small)
 
 
 def _opens_sentence(text: str, start: int, name: str) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings
-from masksearch.ramp.spans.code import code_places, is_technical
+from masksearch.ramp.spans.code import WORDS, code_places, is_technical
 from masksearch.ramp.spans.edges import Place, whole
 from masksearch.runtime.own import is_own, load_own
 from masksearch.text.words import SURFACE, at_boundaries
@@ -135,7 +135,9 @@ class FilledExtractor:
                 yield found
                 continue
             (terms,) = (self._terms if is_technical(passage.text) else self._rare_terms)([passage])
-            added = [] if isinstance(terms, Failure) else [one for one in terms if not _acts(passage, one)]
+            added = (
+                [] if isinstance(terms, Failure) else [one for one in terms if not _is_plain(passage, one)]
+            )
             self.filled += bool(added)
             yield [*found, *added]
 
@@ -147,12 +149,14 @@ class FilledExtractor:
         return len(names) < self._settings.terms_where_few
 
 
-def _acts(passage: Passage, term: Span) -> bool:
-    """Whether a term is a single word that is mainly a verb: "parse"."""
+def _is_plain(passage: Passage, term: Span) -> bool:
+    """Whether a term is a single word that is mainly a verb ("parse"), or a common word of manuals."""
     from masksearch.ramp.spans.terms import is_verb
 
     word = passage.text[term.start : term.end]
-    return passage.language in ("", "en") and word.isalpha() and is_verb(word)
+    if passage.language not in ("", "en") or not word.isalpha():
+        return False
+    return word.lower() in WORDS or is_verb(word)
 
 
 def filled_passages(extractors: Iterable[Extractor]) -> int:

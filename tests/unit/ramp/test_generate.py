@@ -20,9 +20,8 @@ EVEN = {1: 0.25, 2: 0.25, 3: 0.25, 4: 0.25}
 
 def tools(shares=EVEN, checks=(), excluded=lambda passage: "", **values):
     settings = MaskSettings(**{"extractors": ("dates",), **values})
-    return Tools(
-        settings, shares, make_extractors(settings), make_strategy(settings), checks, excluded, "bm25-test"
-    )
+    extractors, strategy = make_extractors(settings), make_strategy(settings)
+    return Tools(settings, shares, extractors, strategy, checks, excluded, retriever="bm25-test")
 
 
 def source(*passages, copies=()):

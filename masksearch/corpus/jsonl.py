@@ -8,6 +8,7 @@ bytes of a line are held in memory.
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -118,9 +119,10 @@ def _lines_or_items(
         yield from ((n, (many + str(n) if len(found) > 1 else many, row)) for n, row in enumerate(found, 1))
         return
     reader = _Lines(path, name, skipped)
-    yield from reader.objects(1, start if first is not None else None)
-    for number, line in enumerate(lines, 2):
-        yield from reader.objects(number, line)
+    for number, line in enumerate(itertools.chain([start if first is not None else None], lines), 1):
+        place = f"{name}, line {number}"
+        if (value := reader.parsed(line, place)) is not None:
+            yield number, (place, value)
 
 
 class _Lines:
@@ -131,20 +133,18 @@ class _Lines:
         self._encoding: str | None = None
         """Encoding of lines that are not UTF-8; None until the first such line."""
 
-    def objects(self, number: int, line: bytes | None) -> Iterator[tuple[int, tuple[str, dict[str, Any]]]]:
-        """Yields the object of a line, with the line's number and place."""
-        place = f"{self._name}, line {number}"
+    def parsed(self, line: bytes | None, place: str) -> dict[str, Any] | None:
+        """Returns the object of a line; None for an empty line, and for one that was counted as skipped."""
         if line is None:
             self._skipped.add(TOO_LONG, place)
-            return
+            return None
         if not line or line.isspace():
-            return
+            return None
         try:
-            value = _parse(self._text(line))
+            return _parse(self._text(line))
         except BadRecord as fault:
             self._skipped.add(str(fault), place)
-            return
-        yield number, (place, value)
+            return None
 
     def _text(self, line: bytes) -> str:
         """Returns the text of a line. Raises BadRecord."""

@@ -29,16 +29,17 @@ class TitleCount:
     """Counts the titles of a corpus."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: dict[str, int] = {}
         self._shown: dict[str, str] = {}
         self._documents = 0
 
     def add(self, title: str) -> None:
         """Counts the title of one document."""
         self._documents += 1
-        self._counts[title] += 1
-        if len(self._counts) > COUNTERS:
-            self._counts = Counter({name: count - 1 for name, count in self._counts.items() if count > 1})
+        counts = self._counts
+        counts[title] = counts.get(title, 0) + 1
+        if len(counts) > COUNTERS:
+            self._counts = {name: count - 1 for name, count in counts.items() if count > 1}
 
     def common(self) -> dict[str, int]:
         """Returns the titles that cover more than `COMMON` of the documents, with their numbers, the most

@@ -32,7 +32,6 @@ LONGEST_TITLE = 200
 _QUOTED = re.compile(r'\s*"([^\n]*)"[ \t]*\n')
 _LINE = re.compile(r"\s*(\S[^\n]*?)[ \t]*\n(?=\s*\S)")
 _ENDED = re.compile(r"[.!?;:,…。！？；：，]\s*\Z")
-_TAKEN: Final = ("id", "title", "text")
 
 
 def parse_fields(given: Iterable[str]) -> dict[str, str]:
@@ -72,9 +71,9 @@ def plain_record(value: dict[str, Any], fields: Mapping[str, str]) -> dict[str, 
     A field that cannot be found is left out, except the id and the title: a record without a title is
     untitled. Raises BadRecord for a page of a dump that is not an article.
     """
-    made = value.pop(MADE, None)
-    if not fields and all(value.get(name) is not None for name in _TAKEN):
+    if not fields and _is_plain(value):
         return value
+    made = value.pop(MADE, None)
     if not fields and is_enterprise(value):
         return enterprise_record(value)
     record: dict[str, Any] = {name: value[name] for name in ("language", "links") if name in value}
@@ -92,6 +91,12 @@ def plain_record(value: dict[str, Any], fields: Mapping[str, str]) -> dict[str, 
     if language is not None:
         record["language"] = language
     return record
+
+
+def _is_plain(value: dict[str, Any]) -> bool:
+    """Whether a record has id, title and text under these names."""
+    get = value.get
+    return get("id") is not None and get("title") is not None and get("text") is not None
 
 
 def given_value(value: Mapping[str, Any], name: str) -> Any:

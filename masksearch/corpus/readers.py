@@ -42,6 +42,8 @@ LANGUAGES = get_args(Language)
 Records = Iterator[tuple[str, dict[str, Any]]]
 """Pairs of a record's place, such as "docs.jsonl, line 7", and the record."""
 NO_FIELDS: Mapping[str, str] = {}
+NAMED = ("json lines", "table", "parquet")
+"""Kinds of files whose fields a user can name."""
 
 
 def read_documents(
@@ -70,9 +72,9 @@ def read_documents(
     if limit is not None and limit < 1:
         return
     with contextlib.closing(_records(source, skipped, language, workers, fields)) as records:
-        for where, value in records:
+        for where, value, names in records:
             try:
-                document = _document(plain_record(value, fields), language, seen, where, skipped)
+                document = _document(plain_record(value, names), language, seen, where, skipped)
             except BadRecord as fault:
                 skipped.add(str(fault), where)
                 continue
@@ -188,28 +190,31 @@ def _links(value: object, text: object) -> tuple[Link, ...]:
 
 def _records(
     source: str, skipped: SkipCount, language: str, workers: int, fields: Mapping[str, str]
-) -> Generator[tuple[str, dict[str, Any]], None, None]:
+) -> Generator[tuple[str, dict[str, Any], Mapping[str, str]], None, None]:
+    """Yields the records of a source with their places and the names of their fields: texts, documents and
+    dumps have fields of their own."""
     if source.startswith(HUB):
-        yield from read_hub(source, fields)
+        yield from ((where, value, fields) for where, value in read_hub(source, fields))
     elif source == "-":
-        yield from cirrus_records(read_json_objects(source, skipped), skipped)
+        records = cirrus_records(read_json_objects(source, skipped), skipped)
+        yield from ((where, value, fields) for where, value in records)
     elif source.partition(":")[0] == PACKAGED:
-        yield from read_summaries(source)
+        yield from ((where, value, NO_FIELDS) for where, value in read_summaries(source))
     else:
-        folder = Path(source).is_dir()
         for file in source_files(Path(source), skipped):
-            if not folder:
-                yield from _file_records(file, skipped, language, workers, fields)
-                continue
+            names = fields if file.kind in NAMED else NO_FIELDS
             found = False
             try:
-                for record in _file_records(file, skipped, language, workers, fields):
+                for where, value in _file_records(file, skipped, language, workers, fields):
                     found = True
-                    yield record
+                    yield where, value, names
             except DataError as error:
+                if not file.in_folder:
+                    raise
                 skipped.add(unreadable(error), file.path)
             finally:
-                skipped.file(file.ending, found)
+                if file.in_folder:
+                    skipped.file(file.ending, found)
 
 
 def _file_records(

@@ -62,6 +62,7 @@ class SourceFile:
     label: str
     """Its name within the source, from which ids are made."""
     kind: Kind
+    in_folder: bool = False
 
     @property
     def ending(self) -> str:
@@ -121,7 +122,7 @@ def _folder_files(source: Path, skipped: SkipCount) -> Iterator[SourceFile]:
                 skipped.file(HIDDEN, False)
             elif (kind := _readable(path, skipped)) is not None:
                 found = True
-                yield SourceFile(str(path), path_text(path.relative_to(source).as_posix()), kind)
+                yield SourceFile(str(path), path_text(path.relative_to(source).as_posix()), kind, True)
     if not found:
         raise DataError(_nothing(source, skipped))
 

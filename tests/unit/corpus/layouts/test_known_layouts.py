@@ -78,6 +78,9 @@ def test_fields_that_a_user_names(tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "c.parquet")
     found = read_documents(str(tmp_path / "c.parquet"), fields=fields)
     assert [document.text for document in found] == [f"Short.\n\n{TEXT}", TEXT]
+    (tmp_path / "c.parquet").unlink()
+    (tmp_path / "d.txt").write_text("A text has no fields.")
+    assert [document.id for document in read_documents(str(tmp_path), fields=fields)] == ["1", "2", "d.txt"]
 
 
 @pytest.mark.parametrize("given", ["texts=body", "text", "text=", "=body", "text=a++b"])

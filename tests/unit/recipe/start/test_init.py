@@ -141,3 +141,20 @@ def test_faster_cores_take_more_trajectories():
     # A step of 8 trajectories took 7 to 9 s at 250 GFLOP/s, and about 30 s at 67 (docs/log.md).
     assert 5 < fast.seconds_per_step < 10
     assert 20 < slow.seconds_per_step < 36
+
+
+def test_fields_are_named_in_the_recipe_and_documents_of_all_kinds_are_seen(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "try_chains", lambda *given: Tried(30, 0))
+    monkeypatch.setattr(command, "speed_here", lambda: Speed(250.0, True))
+    (tmp_path / "docs").mkdir()
+    rows = [{"head": f"Bridge {n}", "body": f"The bridge {n} was built in {1900 + n}."} for n in range(30)]
+    (tmp_path / "docs" / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    (tmp_path / "docs" / "page.html").write_text("<title>Page</title><p>The page tells of the bridge.</p>")
+    (tmp_path / "docs" / "photo.jpg").write_text("x")
+    path = init("docs", "", InitSettings(fields=("title=head", "text=body")))
+    (index,) = (stage for stage in load_recipe(path).stages if stage.name == "index")
+    assert index.settings.fields == ("title=head", "text=body")
+    told = "".join(capsys.readouterr())
+    assert "31 documents" in told
+    assert ".jpg           0         1" in told

@@ -66,6 +66,8 @@ _TITLE_AFTER = re.compile(r",?\s([A-Z][\w]*(?:['’]\w+)?)")
 _TITLE_BEFORE = re.compile(r"([A-Z][\w'’]*)[,:]?\s$")
 _NAME_OF_BEFORE = re.compile(rf"([{_CAPITAL}][\w'’.-]*)\s(?:{_SMALL}|for)\s?(?:the\s|la\s|las\s|les\s)?$")
 _AMPERSAND_BEFORE = re.compile(rf"[{_CAPITAL}][\w'’.-]*\s(?:&|['’]?n['’]?)\s$")
+_BODIES = frozenset({"ORG", "LAW", "EVENT"})
+_AND_BEFORE = re.compile(rf"[{_CAPITAL}]\w+\s[{_CAPITAL}]\w+\s(?:and|for)\s$")
 _AND_THE_BEFORE = re.compile(rf"[{_CAPITAL}][\w'’.-]*\s(?:and|And)\s(?:the|The|his|her)\s$")
 _OWNED_AFTER = re.compile(rf"['’]s?\s[{_CAPITAL}]\w*s\b")  # [Jehovah]'s Witnesses
 _PLURAL = re.compile(r"(?:\w+\s)?\w+s")
@@ -209,6 +211,8 @@ def _continues(text: str, start: int, end: int, category: str, language: str) ->
     if category not in _NAMES_OF_PLACES and _AND_THE_BEFORE.search(text, low, start) and plural:
         return True
     if re.search(r"['’]n['’]?\s$", text[max(0, start - 5) : start]):
+        return True
+    if category in _BODIES and _AND_BEFORE.search(text, low, start):
         return True
     head = _NAME_OF_BEFORE.search(text, low, start)
     if head and not _is_apart(text, head.start(1), head[1], language):

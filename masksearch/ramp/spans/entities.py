@@ -66,7 +66,7 @@ _COMMON = {
     "en": "earth sun moon god bible web internet state university republic west east north south bc ad "
     "bce ce phd api apis cli sdk url urls json yaml toml html http https css sql gpu gpus cpu cpus ai ml "
     "rl llm llms nlp gui ide os pdf csv xml dom ssl tls tcp ip udp usb ram rom rest ui ux faq id uuid mcp "
-    "sft dvd cd tv ok vs",
+    "sft dvd cd tv ok vs central eastern western northern southern",
     "es": "tierra sol luna dios biblia internet estado universidad república oeste este norte sur",
     "fr": "terre soleil lune dieu bible internet état université république ouest est nord sud",
     "zh": "",

@@ -19,7 +19,7 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings
-from masksearch.ramp.spans.code import WORDS, code_places, is_technical
+from masksearch.ramp.spans.code import code_places
 from masksearch.ramp.spans.edges import Place, whole
 from masksearch.runtime.own import is_own, load_own
 from masksearch.text.words import SURFACE, at_boundaries
@@ -52,8 +52,6 @@ EXTRACTORS = {
 """Name of an extractor -> its module."""
 MOST_WORDS = 6
 """Maximum number of words of a span, except in Chinese."""
-RARITY_OF_PROSE = 3.0
-"""`rarity` of the terms that are added to passages other than technical prose."""
 MOST_CHARACTERS = 60
 """Maximum number of characters of a span."""
 MOST_HAN = 20
@@ -99,7 +97,8 @@ def make_extractors(settings: MaskSettings) -> list[Extractor]:
     made = [extractor(name, settings) for name in names]
     if "ner" in names and "terms" not in names and settings.terms_where_few and has_frequencies():
         place = names.index("ner")
-        made[place] = FilledExtractor(made[place], settings)
+        filled = importlib.import_module("masksearch.ramp.spans.filled")
+        made[place] = filled.FilledExtractor(made[place], settings)
     return made
 
 
@@ -118,50 +117,9 @@ def has_frequencies() -> bool:
     return importlib.util.find_spec("wordfreq") is not None
 
 
-class FilledExtractor:
-    """The extractor `ner`, to whose spans `terms` adds its own where a passage has few names."""
-
-    def __init__(self, extract: Extractor, settings: MaskSettings) -> None:
-        self._extract, self._settings = extract, settings
-        rare = settings.model_copy(update={"rarity": min(settings.rarity, RARITY_OF_PROSE)})
-        self._terms = extractor("terms", settings)
-        self._rare_terms = extractor("terms", rare)
-        self.filled = 0
-        """Number of passages so far that `terms` has added spans to."""
-
-    def __call__(self, passages: Sequence[Passage]) -> Iterator[list[Span] | Failure]:
-        for passage, found in zip(passages, self._extract(passages), strict=True):
-            if isinstance(found, Failure) or not self._has_few(passage, found):
-                yield found
-                continue
-            (terms,) = (self._terms if is_technical(passage.text) else self._rare_terms)([passage])
-            added = (
-                [] if isinstance(terms, Failure) else [one for one in terms if not _is_plain(passage, one)]
-            )
-            self.filled += bool(added)
-            yield [*found, *added]
-
-    def _has_few(self, passage: Passage, found: Sequence[Span]) -> bool:
-        """Whether a passage has few usable names, or is technical prose, in which most names are labels."""
-        if not found or is_technical(passage.text):
-            return True
-        names = resolve(passage.text, found, language_of(passage, self._settings))
-        return len(names) < self._settings.terms_where_few
-
-
-def _is_plain(passage: Passage, term: Span) -> bool:
-    """Whether a term is a single word that is mainly a verb ("parse"), or a common word of manuals."""
-    from masksearch.ramp.spans.terms import is_verb
-
-    word = passage.text[term.start : term.end]
-    if passage.language not in ("", "en") or not word.isalpha():
-        return False
-    return word.lower() in WORDS or is_verb(word)
-
-
 def filled_passages(extractors: Iterable[Extractor]) -> int:
     """Returns the number of passages so far to which `terms` has added spans."""
-    return sum(one.filled for one in extractors if isinstance(one, FilledExtractor))
+    return sum(getattr(one, "filled", 0) for one in extractors)
 
 
 def language_of(passage: Passage, settings: MaskSettings) -> str:

@@ -159,7 +159,7 @@ _LIST = frozenset({"and", "or"})
 # Modifiers that are no part of a term: adjectives that judge ("a fruitful association"), adverbs and
 # participles.
 _NO_MODIFIER = re.compile(
-    r".+(?:ly|ful|less|ive|able|ible|ish|tional|some|ant|ent|uous|matic|esque|like|facto)|.{3,}(?:ed|ing)"
+    r".+(?:est|ly|ful|less|ive|able|ible|ish|tional|some|ant|ent|uous|matic|esque|like|facto)|.{3,}(?:ed|ing)"
 )
 
 _HAN_NOUNS = frozenset({"n", "nz", "vn"})

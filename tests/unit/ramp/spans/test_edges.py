@@ -52,6 +52,7 @@ def found(text, *names, language="en"):
         ("the horse Man o' War won", "War", "WORK_OF_ART"),
         ("with Jehovah's Witnesses there", "Jehovah", "PERSON"),
         ("it is Berber, Chadic, Cushitic and so on", "Berber, Chadic, Cushitic", "ORG"),
+        ("the International Bobsleigh and Skeleton Federation is", "Skeleton Federation", "ORG"),
         ("set my_Name here", "Name", "ORG"),
         ("install Openai[realtime] here", "Openai", "ORG"),
         ("the United Nations Convention on the Rights of Persons", "United Nations Convention", "ORG"),

@@ -40,6 +40,7 @@ def found(text, language="en"):
         ("The enzyme catalyzes the step, and he photosynthesizes slowly.", []),  # verbs, adverbs
         ("It had a fruitful association with a lengthy and enigmatic life.", []),  # judgements
         ("The Fahrenheit Institute of Astrophysics and Daniel Bernoulli met.", []),  # names
+        ("In the broadest sense it is so.", []),
         ("They can metabolize it by camouflaging themselves, to photosynthesize.", []),
         ("", []),
     ],

@@ -26,6 +26,9 @@ USUAL: Final = 0.9
 SHORT: Final = 0.12
 """Share of a column's width by which the last line of a paragraph is shorter."""
 _HYPHEN = re.compile(r"(?<=[^\W\d_])[-\u2010\u00ad\ufffe\x02]\s*\Z")
+_CONTROL = re.compile("[\u00ad\ufffe\0-\x08]")
+_BEFORE_CLOSING = re.compile(r" ([,.)\]’”])(?!\w)")
+_AFTER_OPENING = re.compile(r"(?<!\w)([(\[‘“]) ")
 _SPACE = re.compile(r"[\s\u00a0]+")
 _ENDED = re.compile(r"[.!?:;。！？][\"'”’)\]]*\Z")
 
@@ -173,7 +176,10 @@ def joined(pages: Iterable[Sequence[Line]]) -> str:
 
 
 def _cleaned(text: str) -> str:
-    return _SPACE.sub(" ", re.sub("[\u00ad\ufffe\0-\x08]", "", text)).strip()
+    """Returns a paragraph without control characters, and without spaces that a change of the font leaves
+    before a closing mark or after an opening one."""
+    text = _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
+    return _AFTER_OPENING.sub(r"\1", _BEFORE_CLOSING.sub(r"\1", text))
 
 
 def _new_paragraph(last: Line, line: Line, usual: float) -> bool:

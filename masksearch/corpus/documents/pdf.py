@@ -14,7 +14,7 @@ MOST_PAGES = 20_000
 """Largest number of pages of a file."""
 EDGES = 2
 """Number of lines at the top and at the bottom of a page that may be a running head or foot."""
-REPEATED = 3
+REPEATED = 2
 """Number of pages from which the same line at an edge is a running head or foot."""
 NO_TEXT = "a PDF without text, such as a scan (recognise its text first, for example with ocrmypdf)"
 _NUMBER = re.compile(r"\A(?:page\s+)?(?:\d+|[ivxlc]+)\b|\b(?:\d+|[ivxlc]+)\Z", re.IGNORECASE)

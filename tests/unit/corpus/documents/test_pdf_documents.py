@@ -4,6 +4,7 @@ import pytest
 from kit.documents import column, pdf
 
 from masksearch.corpus import SkipCount, documents, read_documents
+from masksearch.corpus.documents.layout import Line, joined
 from masksearch.errors import DataError, FormatError, MissingExtraError
 
 pytest.importorskip("pypdfium2")
@@ -126,3 +127,8 @@ def test_without_the_package_a_sentence_names_the_extra(tmp_path, monkeypatch):
     skipped = SkipCount()
     assert [document.id for document in read_documents(str(tmp_path), skipped=skipped)] == ["b.txt"]
     assert "pip install 'masksearch[documents]'" in skipped.table()
+
+
+def test_spaces_around_words_in_another_font_are_closed():
+    line = Line(0, 9, 9, "The type ( see ‘ NODE ’ ) of .NET , and ’tis so .", False, (0, 9))
+    assert joined([[line]]) == "The type (see ‘NODE’) of .NET, and ’tis so."

@@ -207,7 +207,7 @@ _HALF_WIDTH = str.maketrans("（）", "()")
 def _is_acronym(text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is an acronym in parentheses after its long form."""
     piece = text[start:end]
-    bare = piece.replace(".", "").replace("-", "")
+    bare = piece.replace(".", "").replace("-", "").replace("&", "")
     return (
         text.endswith("(", 0, start)
         and len(piece) > 1

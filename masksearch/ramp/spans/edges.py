@@ -40,6 +40,7 @@ _OPENING = re.compile(r"(?:^|[.!?:;•*][\"'”’)\]]*\s+|[\"“‘(\[«]|\s[-�
 _NAME_AFTER = re.compile(
     rf"\s(?!I\b)(?:['’]n['’]?\s)?(?=[{_CAPITAL}])"  # [Sheffield] Wednesday
     r"|\s\d"  # [Apollo] 11
+    r"|\s=\s"
     r"|\s?['’]n['’]?\s|\s&\s"  # [Amos] 'n' Andy
     r"|[._@/\\](?=[^\W_])|_|\["  # [Amazon].com
     r"|\.\s(?=\d)"  # [Symphony No]. 5
@@ -106,7 +107,7 @@ _ACT_OF = re.compile(rf"([{_CAPITAL}][\w'’-]*)\s(?:of|de|du)\s$")
 _LABELS = frozenset(
     """page pages p pp chapter section article figure fig table line lines verse version step number no nos
     vol volume episode route highway interstate channel model type class grade port error code room
-    flight psalm rfc iso bug issue python release""".split()  # noqa: SIM905
+    flight psalm rfc arxiv doi isbn issn pmid iso bug issue python release""".split()  # noqa: SIM905
 )
 _BETWEEN = frozenset(("and", "to", "or", "y", "a", "et", "à"))
 _DASHES = frozenset("–—‒−-")
@@ -348,6 +349,6 @@ def _whole_number(text: str, start: int, end: int, language: str) -> Place | Non
         return None
     if _FOLLOWED_BY_NAME.match(text, end) and not _NAMED_ONCE.match(text, end):
         return None
-    if token.rstrip(".").lower() in _LABELS and text[start:end].isdigit():
+    if token.rstrip(".").lower() in _LABELS and text[start:end].replace(".", "").isdigit():
         return None
     return None if _follows_name(text, start, language) else (start, end)

@@ -99,7 +99,7 @@ _NATIONS = re.compile(
 )
 # The four-label pipelines label centuries MISC. They are left to spans/dates.py.
 _CENTURY = re.compile(r"(?:siglos?\s)?[IVXL]+(?:ᵉʳ|ᵉ|er|e|ème)?(?:\ssiècles?)?")
-_SYMBOL = re.compile(r"[A-Z]\d{0,2}")  # K1
+_SYMBOL = re.compile(r"[A-Z]\d{0,2}|(?:Section|Chapter|Figure|Table|Step|Page|Appendix)\s\w{1,3}")  # K1
 _SMALL_WORDS = stop_words("en") | frozenset(
     "de la las los el del du des d le les van von der den di da do das al bin ibn y e et und zu".split()  # noqa: SIM905
 )

@@ -31,6 +31,7 @@ def is_masked(text, piece, title="Andrew Barto", language="en"):
         ("In the International System of Units (SI) it is one.", "International System of Units", "T"),
         ("He worked for the Federal Bureau of Investigation till the FBI paid.", "FBI", "T"),
         ("They signed a memorandum of understanding (MoU) there.", "MoU", "T"),
+        ("They call accident and emergency (A&E) so there.", "A&E", "T"),
         ("Here ANOVA is used by all of those people.", "ANOVA", "Analysis of variance"),
         ("An automated teller machine is called ATM by all of them.", "ATM", "T"),
     ],

@@ -101,6 +101,7 @@ def test_a_pipeline_that_is_not_there_or_finds_nothing(tmp_path):
         ("Bank of the West", "en", "ORG", True),
         ("Ludwig van Beethoven", "en", "PERSON", True),
         ("K1", "en", "PERSON", False),
+        ("Section 3", "en", "LAW", False),
         ("API", "en", "ORG", False),
         ("NASA", "en", "ORG", True),
         ("fotosíntesis", "es", "MISC", False),

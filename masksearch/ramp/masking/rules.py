@@ -190,7 +190,8 @@ _TRANSLATION_BEFORE = re.compile(r"\((?:[^()]{0,60}[;,]\s)?(?:(?:in\s)?[A-Z]\w+(
 def _has_translation_beside(text: str, start: int, end: int) -> bool:
     """Whether text[start:end] is a name with its form in another script or language in parentheses after it,
     or is this form: "Moscow (Russian: Москва)", "Kyoto (京都)", "Vienna (German: Wien)"."""
-    if _SPELLED_BEFORE.search(text, max(0, start - 24), start):
+    before = text[max(0, start - 24) : start]
+    if any(word in before for word in ("spel", "roman", "transl")) and _SPELLED_BEFORE.search(before):
         return True
     if text.find("(", max(0, start - 100), end + 3) < 0:
         return False

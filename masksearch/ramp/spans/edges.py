@@ -89,7 +89,9 @@ _YEAR_AFTER = re.compile(
 )
 _YEAR_BEFORE = re.compile(rf"(?<!\d)\d{{3,4}}(?:\s(?:BC|AD|BCE|CE))?\s?{_DASH}\s?(?:c\.\s?)?$")
 # "from the 9th to [14th centuries]"
+_JOINING = frozenset(("to", "and", "or", "through", "the"))
 _ORDINAL_BEFORE = re.compile(r"\d(?:st|nd|rd|th)\s(?:to|and|or|through)\s(?:the\s)?$")
+_DAY_ENDS = frozenset("0123456789,thd")
 _DAY_BEFORE = re.compile(r"\d(?:st|nd|rd|th)?,?\s$")  # September 18–23, [1899]
 _HAS_YEAR = re.compile(r"\d{3}|\b(?:BCE?|AD|C\.)|年")
 _FOLLOWED_BY_NAME = re.compile(rf"\s(?:[{_CAPITAL}]|\d{{1,2}}\s[{_CAPITAL}])")
@@ -282,9 +284,9 @@ def _is_whole_date(text: str, start: int, end: int, language: str) -> bool:
     has_year = bool(_HAS_YEAR.search(text, start, end))
     bare = text[start:end].isdigit()
     before = _marks_before(text, start)
-    if bare and _DAY_BEFORE.search(text, max(0, start - 5), start):
+    if bare and before[:1] in _DAY_ENDS and _DAY_BEFORE.search(text, max(0, start - 5), start):
         return False
-    if _ORDINAL_BEFORE.search(text, max(0, start - 16), start):
+    if _word_before(text, start)[0] in _JOINING and _ORDINAL_BEFORE.search(text, max(0, start - 16), start):
         return False
     if _RANGE_AFTER.match(text, end) and not (has_year and _YEAR_AFTER.match(text, end)):
         return False

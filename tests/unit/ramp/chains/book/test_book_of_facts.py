@@ -4,7 +4,9 @@ import pytest
 
 from masksearch.ramp.chains.book.book import Book
 from masksearch.ramp.chains.book.dates import order, sortable
+from masksearch.ramp.chains.book.family import first_name
 from masksearch.ramp.chains.records import Fact, Relation
+from masksearch.ramp.chains.shapes.base import gives_away
 
 
 def fact(title, form, word, value, prep="", kind="PERSON", shown="", target=""):
@@ -106,3 +108,60 @@ def test_a_year_is_in_the_same_period_as_its_days():
     assert order((1960,), (1960, 5, 3)) == 0
     assert order((1959,), (1960, 5, 3)) == -1
     assert order((1960, 6), (1960, 5, 3)) == 1
+
+
+def relative(title, value, shown="son"):
+    return fact(title, "relative", "parent", value, "of", shown=shown)
+
+
+def person(title, noun="nobleman"):
+    return isa(title, noun)
+
+
+@pytest.mark.parametrize(
+    ("value", "title"),
+    [
+        ("Rupert of Germany", "Rupert of Germany"),
+        ("King Rupert of Germany", "Rupert of Germany"),
+        ("Grand Duke Rupert of Germany", "Rupert of Germany"),
+        ("Henry IV, Prince of Anhalt- Bernburg", "Henry IV, Prince of Anhalt-Bernburg"),
+        ("Prince Harald of Denmark", "Prince Harald of Denmark"),
+        ("Rupert", None),
+    ],
+)
+def test_a_name_is_found_without_its_rank(value, title):
+    names = ["Rupert of Germany", "Henry IV, Prince of Anhalt-Bernburg", "Prince Harald of Denmark"]
+    book = Book([*map(person, names), person("Stephen"), relative("Stephen", value)])
+    (stated,) = (one for one in book.articles["Stephen"].facts if one.relation.form == "relative")
+    found = book.target(stated)
+    assert (found.title if found is not None else None) == title
+
+
+def test_a_parent_is_the_father_if_only_men_have_his_first_name():
+    men = [fact(f"Henry {n}", "pronoun", "he", "") for n in "ABC"]
+    women = [fact(f"Mary {n}", "pronoun", "she", "") for n in "ABC"]
+    both = [fact("Kim A", "pronoun", "he", ""), *(fact(f"Kim {n}", "pronoun", "she", "") for n in "BC")]
+    parents = [
+        relative("One", "King Henry Howard"),
+        relative("Two", "Mary Stewart"),
+        relative("Three", "Kim Holt"),
+    ]
+    book = Book([*men, *women, *both, *map(person, ("One", "Two", "Three")), *parents])
+    words = [one.relation.word for name in ("One", "Two", "Three") for one in book.articles[name].facts]
+    assert [word for word in words if word != "nobleman"] == ["father", "mother", "parent"]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [("King Eric XIV of Sweden", "Eric"), ("Sir Mordaunt Martin", "Mordaunt"), ("Maria", "Maria"), ("", "")],
+)
+def test_the_first_name_stands_behind_the_rank(name, first):
+    assert first_name(name) == first
+
+
+def test_of_relatives_only_the_first_name_gives_a_person_away():
+    father = relative("Edward Howard", "Henry Howard, 5th Earl of Suffolk")
+    assert not gives_away("Who is the father of Edward Howard, 8th Earl of Suffolk?", father)
+    assert gives_away("Who is the father of Henry Howard?", father)
+    director = fact("Heat", "by", "direct", "Henry Howard", "by")
+    assert gives_away("Who directed Howard?", director)

@@ -33,6 +33,7 @@ from masksearch.corpus.textfiles import read_text_file
 from masksearch.corpus.titles import TitleCount
 from masksearch.corpus.walk import SourceFile, ending_of, source_files
 from masksearch.errors import DataError, FormatError
+from masksearch.text.plain import plain, plain_with_spans
 from masksearch.types import Document, Language, Link
 
 __all__ = ["SkipCount", "read_documents"]
@@ -122,12 +123,17 @@ def _document(
         if name not in value or (value[name] is None and name != "id"):
             raise BadRecord(f"a record that lacks the field '{name}'")
     number, text = value["id"], value["text"]
+    links = _links(value.get("links"), text)
+    title = value["title"]
+    if isinstance(text, str) and isinstance(title, str):
+        title = plain(title)
+        text, links = plain_with_spans(text, links)
     fields = {
         "id": str(number) if isinstance(number, int | float) and not isinstance(number, bool) else number,
-        "title": value["title"],
+        "title": title,
         "text": text,
         "language": _language(value.get("language")) or language,
-        "links": _links(value.get("links"), text),
+        "links": links,
     }
     try:
         document = Document.model_validate(fields)

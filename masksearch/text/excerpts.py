@@ -8,13 +8,20 @@ import re
 from masksearch.text.neutralise import neutralise
 from masksearch.text.sentences import UNSPACED
 
-# Matches a word as `corpus.cut` counts words: in scripts without spaces, each character is a word.
-WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 PER_WORD = 40
 """Maximum number of characters per word of an excerpt, on average.
 
 Without this limit, one endless word (such as a line of encoded data) could fill the model's context.
 """
+# Thai, Lao, Burmese and Khmer put no space between words, of about four letters each; a mark of a vowel or
+# tone belongs to the letter before it.
+_MARKS = "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u102b-\u103e\u17b4-\u17d3"
+_LETTERS = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+# Matches a word as `corpus.cut` counts words: in Chinese and Japanese each character is a word. An endless
+# word, such as a line of encoded data, counts as several.
+WORD = re.compile(
+    rf"[{UNSPACED}]|(?:[{_LETTERS}][{_MARKS}]*){{1,4}}|[^\s{UNSPACED}{_LETTERS}]{{1,{PER_WORD}}}"
+)
 LONGEST = 1_000_000
 """Maximum number of characters of a page that the model can read; the rest of the page is cut off."""
 

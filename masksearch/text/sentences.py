@@ -22,7 +22,8 @@ ABBREVIATIONS = frozenset(
     det insp messrs mme mlle sra dra vs etc al cf ca c approx b d r fl inc ltd co corp bros nos vol vols
     ch figs ed eds trans pp p op cit dept univ assn ave blvd rd esp var sp ssp subsp lat gr pl e.g i.e
     viz a.m p.m a.k.a q.v n.b ph.d m.d b.a b.s b.sc m.a m.s m.sc d.c u.s u.k u.n e.u a.d b.c b.c.e c.e
-    ee.uu ej pág págs núm av apdo ud uds vd vds bd""".split()  # noqa: SIM905
+    ee.uu ej pág págs núm av apdo ud uds vd vds bd brig cpl pvt pfc spc lit est esq ret retd adj
+    lt.col maj.gen brig.gen lt.gen""".split()  # noqa: SIM905
 )
 # Words that are abbreviations only before a digit ("No. 5", "Mar. 3").
 _BEFORE_FIGURES = frozenset("no art fig sec jan feb mar apr jun jul aug sept sep oct nov dec".split())  # noqa: SIM905
@@ -32,7 +33,7 @@ _STARTERS = frozenset(
     during after before since while when although however as both some most many other another such under
     according el la los las un una en es le les il elle ils dans ce cette""".split()  # noqa: SIM905
 )
-_MAY_END = frozenset("inc ltd co corp etc jr sr al".split())  # noqa: SIM905
+_MAY_END = frozenset("inc ltd co corp etc jr sr al esq ret retd".split())  # noqa: SIM905
 
 _ABBREVIATIONS_ES = frozenset(
     """sr sra srta sres sras dr dra drs d dña dn ud uds vd vds prof profa lic ing arq gral gnral cnel tte
@@ -71,7 +72,7 @@ _CLOSERS = "\"'”’»)\\]›"
 # Matches a run of end marks only once, at its first mark, so that "...................." takes no longer
 # than letters do.
 _MARKS = "(?<![.!?…])[.!?…]++"
-_END = re.compile(rf"{_MARKS}[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*")
+_END = re.compile(rf"{_MARKS}[{_CLOSERS}]*(?=\s)|[。！？]+[”’」』）]*|[।॥]+")
 # French puts a space before its closing quotation mark.
 _END_FR = re.compile(rf"{_MARKS}(?:[{_CLOSERS}]|\s»)*(?=\s)|[。！？]+[”’」』）]*")
 # Chinese needs no white space after a sentence. A Chinese semicolon separates complete sentences.
@@ -79,7 +80,9 @@ _END_ZH = re.compile(
     rf"{_MARKS}[{_CLOSERS}」』）]*(?=\s)|(?<![!?])[!?]++[{_CLOSERS}」』）]*(?=[{UNSPACED}])"
     rf"|[。！？；｡．]+[{_CLOSERS}」』）》]*"
 )
-_SURE = "。！？；｡．"
+SHORT = 4
+"""Number of letters of a word that, before a figure, may be an abbreviation."""
+_SURE = "。！？；｡．।॥"
 _LAST_TOKEN = re.compile(r"[^\s(\[\"'“‘«]*$")
 _LAST_TOKEN_ZH = re.compile(rf"[^\s(\[\"'“‘«（《「『：，、·{UNSPACED}]*$")
 _NEXT_WORD = re.compile(r"\s+[\"'“‘«(\[¿¡]*(\w[\w'’-]*)?")
@@ -168,8 +171,10 @@ def _ends_sentence(text: str, stop: int, end: int, rules: _Rules) -> bool:
         return True
     found = rules.last_token.search(text, max(0, stop - 40), stop)
     token = found[0] if found else ""
+    if next_word[:1].isdigit() and (token.lower() in rules.before_figures or _is_short(token)):
+        return False
     if token.lower() in rules.before_figures:
-        return not next_word[:1].isdigit()
+        return True
     initial = (len(token) == 1 and token.isupper()) or bool(rules.initials.fullmatch(token))
     if initial or token.lower() in rules.abbreviations:
         may_end = initial or "." in token or token.lower() in rules.may_end
@@ -177,6 +182,11 @@ def _ends_sentence(text: str, stop: int, end: int, rules: _Rules) -> bool:
         next_initial = follow and text[follow.end() : follow.end() + 1] == "." and len(next_word) == 1
         return may_end and _begins_sentence(next_word, len(token), rules) and not next_initial
     return True
+
+
+def _is_short(token: str) -> bool:
+    """Whether a word before a figure may be an abbreviation that no list holds: "cap. 12"."""
+    return token.isalpha() and token.isascii() and len(token) <= SHORT
 
 
 def _begins_sentence(word: str, abbreviation: int, rules: _Rules) -> bool:

@@ -1,4 +1,4 @@
-"""Turns text into index terms: lower-case words, stemmed, accents folded, without stop words.
+"""Turns text into index terms: lower-case words, accents folded, stemmed, without stop words.
 
 Passages and queries use the same terms. Chinese needs no word segmenter: each character and each pair of
 neighbours is a term. A pair usually is a word, because most Chinese words have two characters. Single
@@ -21,19 +21,34 @@ from typing import Any
 
 from masksearch.text.sentences import UNSPACED
 
-TOKENISER = 2
+TOKENISER = 3
 """Version of the rules that turn text into terms."""
 
 # Matches a word: a run of letters and digits with their combining accents. In scripts without spaces, each
 # character is a word.
 _ACCENT = "\u0300-\u036f"
-_WORD = re.compile(rf"[{UNSPACED}]|[^\W_{UNSPACED}]+(?:[{_ACCENT}]+[^\W_{UNSPACED}]*)*")
+_LETTERS = rf"[^\W_{UNSPACED}]"
+_WORD = rf"[{UNSPACED}]|(?<!{_LETTERS}){_LETTERS}+(?:[{_ACCENT}]+{_LETTERS}*)*"
 _STEMMERS = {"en": "english", "es": "spanish", "fr": "french"}
 _CLITICS = {
     "en": ("s", "t", "d", "ll", "re", "ve"),
     "es": (),
     "fr": ("l", "d", "j", "n", "m", "t", "s", "c", "qu"),
 }
+# A clitic is no term at its apostrophe ("Ford's", "l'armée"); elsewhere it is ("Model T", "Vitamin D").
+_PATTERNS = {
+    "en": re.compile(rf"(?!(?<=\w['’])(?:{'|'.join(_CLITICS['en'])})\b)(?:{_WORD})", re.IGNORECASE),
+    "es": re.compile(_WORD),
+    "fr": re.compile(rf"(?!\b(?:{'|'.join(_CLITICS['fr'])})['’]\w)(?:{_WORD})", re.IGNORECASE),
+}
+# Letters that Unicode does not take apart into a plain letter and a mark.
+_WHOLE_LETTERS = str.maketrans(
+    {
+        "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "đ": "d",
+        "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "TH", "ß": "ss", "ẞ": "SS", "ħ": "h", "Ħ": "H",
+        "ı": "i", "ŋ": "n", "Ŋ": "N", "ŧ": "t", "Ŧ": "T",
+    }
+)  # fmt: skip
 STOP_CHARACTERS = "的了在是与與及或们們他她它我你您这這被把于於为為而吗嗎呢吧啊很也"
 """Chinese characters that are hardly ever part of a name. Such a character is neither a term nor part of a
 term.
@@ -46,8 +61,8 @@ _CHINESE = re.compile(rf"[^\W_{STOP_CHARACTERS}{UNSPACED}]+|(?:(?![{STOP_CHARACT
 
 @cache
 def stop_words(language: str) -> frozenset[str]:
-    """Returns the words that are not indexed: the stop words of bm25s, and the letters of clitics ("l'",
-    "'s").
+    """Returns the words of a language that say nothing by themselves: the stop words of bm25s, and clitics
+    ("l'", "'s").
 
     For Chinese, returns the stop characters.
     """
@@ -77,10 +92,11 @@ def _module_of_bm25s(name: str) -> ModuleType:
 
 
 def fold(word: str) -> str:
-    """Removes accents: `pelé` -> `pele`."""
+    """Removes accents and turns other Latin letters into plain ones: `pelé` -> `pele`, `Łódź` -> `Lodz`."""
     if word.isascii():
         return word
-    return "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
+    plain = "".join(char for char in unicodedata.normalize("NFKD", word) if not unicodedata.combining(char))
+    return plain.translate(_WHOLE_LETTERS)
 
 
 def lower(text: str) -> str:
@@ -97,7 +113,7 @@ class Tokeniser:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._stop = stop_words(language)
+        self._stop = stop_words(language) - frozenset(_CLITICS.get(language, ()))
         self._local = threading.local()
 
     def __reduce__(self) -> tuple[type[Tokeniser], tuple[str]]:
@@ -122,17 +138,18 @@ class Tokeniser:
             )
             return
         stemmer = self._stemmer()
-        for match in _WORD.finditer(text):
+        for match in _PATTERNS[self.language].finditer(text):
             word = lower(match[0])
             if word not in self._stop:
-                yield fold(stemmer.stemWord(word)), match.start(), match.end()
+                yield stemmer.stemWord(fold(word)), match.start(), match.end()
 
     def terms(self, text: str) -> list[str]:
         """Returns the terms of a text, in order, with repetitions."""
         if self.language == "zh":
             return [term for term, _, _ in _chinese_terms(text)]
-        words = [word for word in _WORD.findall(lower(text)) if word not in self._stop]
-        return [fold(term) for term in self._stemmer().stemWords(words)]
+        found = _PATTERNS[self.language].findall(lower(text))
+        words = [fold(word) for word in found if word not in self._stop]
+        return self._stemmer().stemWords(words)  # type: ignore[no-any-return]
 
 
 def _chinese_terms(text: str) -> Iterator[tuple[str, int, int]]:

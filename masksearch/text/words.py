@@ -11,12 +11,11 @@ character is a word of either kind, because word segmentation would need a model
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
 
 from masksearch.text.sentences import UNSPACED
-from masksearch.text.terms import STOP_CHARACTERS
+from masksearch.text.terms import STOP_CHARACTERS, fold
 from masksearch.text.terms import stop_words as unindexed_words
 
 SURFACE = re.compile(r"[^\W_]+(?:[-‐‑'’&./][^\W_]+|(?<=\d),\d+)*")
@@ -115,10 +114,7 @@ class _Folding(dict[int, str]):
     """Table for str.translate: each character without case and accents, computed at its first use."""
 
     def __missing__(self, code: int) -> str:
-        plain = "".join(
-            char for char in unicodedata.normalize("NFKD", chr(code)) if not unicodedata.combining(char)
-        )
-        self[code] = plain.casefold()
+        self[code] = fold(chr(code)).casefold()
         return self[code]
 
 

@@ -61,7 +61,8 @@ def test_the_parts_together_are_the_text(text: str, words: int) -> None:
 
 def test_an_endless_word_does_not_fill_a_part() -> None:
     word = "x" * 10_000
-    assert text_part(f"{word} end", 1, 2) == ("x" * 2 * PER_WORD, 1)
+    assert text_part(f"{word} end", 1, 2) == ("x" * 2 * PER_WORD, 126)
+    assert text_part(f"{word} end", 126, 2)[0] == "end"
     assert beginning(f"{word} end", 2) == "x" * 2 * PER_WORD
 
 

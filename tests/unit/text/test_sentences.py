@@ -17,6 +17,10 @@ def sentences(text, language):
 @pytest.mark.parametrize(
     ("language", "parts"),
     [
+        ("en", ["It was led by Brig. John Smith and Pvt. Ryan.", "He died."]),
+        ("en", ["The word (lit. House) is old.", "The firm, est. 1900, grew to cap. 12 of it."]),
+        ("en", ["It stood until 1990.", "The city grew."]),
+        ("", ["दिल्ली भारत की राजधानी है।", "यह बड़ा शहर है॥", "और।"]),
         ("es", ["El Sr. Pérez y la Dra. Ruiz viven en EE. UU. desde 1970.", "Se fueron."]),
         ("es", ["Murió en el 44 a. C.", "Los romanos ganaron."]),
         ("es", ["Nació en el 100 a. C. y murió en el 20 d. C. en Roma.", "Fue rey."]),

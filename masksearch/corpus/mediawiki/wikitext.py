@@ -380,7 +380,7 @@ _BEFORE_CLOSE = re.compile(
 _BETWEEN = re.compile(rf"\s*([,;，；、])\s*{HOLE}\s*(?=[,;，；、.。])")
 _BEFORE_STOP = re.compile(rf"\s*{HOLE}\s*(?=[,.，。、；：!?！？])")
 _LOST = re.compile(
-    r"\b(?:an?|the|of|at|in|on|from|to|by|with|about|approximately|around|over|than|for|as|between|is|are|was"
+    r"\b(?i:an?|the|of|at|in|on|from|to|by|with|about|approximately|around|over|than|for|as|between|is|are|was"
     r"|were|equals|el|la|del?|en|por|con|un|una|es|le|du|à|par|dans|une|est)"
     rf"\s+{HOLE}(?=[\s.,;]|$)"
 )

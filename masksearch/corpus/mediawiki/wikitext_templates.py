@@ -62,6 +62,13 @@ _BETWEEN = {
 _MONTHS = tuple(
     """January February March April May June July August September October November December""".split()  # noqa: SIM905
 )
+_ACCIDENTALS = {
+    **dict.fromkeys(("b", "flat", "♭"), "♭"),
+    **dict.fromkeys(("#", "sharp", "♯"), "♯"),
+    **dict.fromkeys(("n", "natural", "♮"), "♮"),
+    **dict.fromkeys(("bb", "double flat", "doubleflat"), "𝄫"),
+    **dict.fromkeys(("##", "x", "double sharp", "doublesharp"), "𝄪"),
+}
 _SUPERSCRIPT = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 
 
@@ -239,6 +246,16 @@ def _shown(args: Sequence[str], named: Mapping[str, str]) -> str:
     return named.get("lt") or named.get("texte") or named.get("display") or (args[0] if args else "")
 
 
+def _music(args: Sequence[str], named: Mapping[str, str]) -> str:
+    """Writes the sign of an accidental: `#` -> "♯"; nothing for other signs, of notes and rests."""
+    return _ACCIDENTALS.get(args[0].lower(), "") if args else ""
+
+
+def _ordinal(after: str) -> Rule:
+    """Returns the rule of a French ordinal: the number, or the letters before it, and `after`."""
+    return lambda args, named: f"{args[0] if args else ''}{after}"
+
+
 def _names(names: str, rule: Rule) -> dict[str, Rule]:
     return {name.strip(): rule for name in names.split(",")}
 
@@ -309,10 +326,17 @@ RULES: dict[str, Rule] = {
     **_names("-s, -s-, av jc, siècle av jc", _century(" av. J.-C.")),
     **_names("date, date de naissance, date-, nombre, nb, numéro, n°", _spaced),
     **_names("unité, unité/2, unidad", _unit),
-    **_names("1er", _fixed("1er")),
-    **_names("ier", _fixed("Ier")),
-    **_names("er", _fixed("er")),
-    **_names("ère, re", _fixed("re")),
+    **_names("music", _music),
+    **_names("flat, music flat", _fixed("♭")),
+    **_names("sharp, music sharp", _fixed("♯")),
+    **_names("natural, music natural", _fixed("♮")),
+    **{
+        f"{number}{after}": _fixed(f"{number}{after}") for number in (1, "i") for after in ("er", "re", "ère")
+    },
+    **{f"{number}e": _fixed(f"{number}e") for number in range(2, 101)},
+    **{numeral.lower(): _fixed(numeral) for numeral in ("Ier", "Ire", "IIe", "IIIe", "IVe", "Ve", "VIe")},
+    **_names("er", _ordinal("er")),
+    **_names("ère, re", _ordinal("re")),
     **_names("ac, a. c.", _fixed("a. C.")),
     **_names("jc, av. j.-c.", _fixed("av. J.-C.")),
     **_names(

@@ -122,6 +122,27 @@ def test_sentences_that_lost_a_formula_or_a_number_go():
     )
 
 
+def test_a_sentence_whose_first_words_lost_their_object_goes():
+    assert (
+        text_of("It is old. In {{x}}, it burned. Of {{y}}. It was rebuilt.") == "It is old. It was rebuilt."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("The sonata in B{{music|flat}} minor is his.", "The sonata in B♭ minor is his."),
+        ("It is in F{{music|#}} or G{{flat}} major.", "It is in F♯ or G♭ major."),
+        ("It ends on A{{music|natural}} and C{{sharp}}.", "It ends on A♮ and C♯."),
+        ("Le {{1er}} janvier et le {{2e}} siècle.", "Le 1er janvier et le 2e siècle."),
+        ("François {{Ier}} meurt, la {{1re}} fois.", "François Ier meurt, la 1re fois."),
+        ("Le 1{{er}} mai, la 1{{re}} armée.", "Le 1er mai, la 1re armée."),
+    ],
+)
+def test_templates_that_carry_meaning_are_kept(source, text):
+    assert text_of(source) == text
+
+
 def test_lists_keep_sentences_only():
     source = (
         "It is known for:\n* [[Cheese]]\n* The old town, which was built in 1200.\n# Wine.\n"

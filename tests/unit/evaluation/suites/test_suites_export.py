@@ -20,6 +20,7 @@ from masksearch.corpus import read_documents
 from masksearch.errors import FormatError, UsageError
 from masksearch.evaluation.suites import SUITES, load_questions, write_suite
 from masksearch.runtime.records import read_records
+from masksearch.text.plain import plain
 from masksearch.types import Question
 
 REAL = SHARED_DATA
@@ -245,7 +246,8 @@ def test_real_suites_as_published_come_out_as_they_went_in(tmp_path: Path, suite
         )
         assert list(question.supporting_titles) == list(dict.fromkeys(row["supporting_titles"]))
         gold = {
-            (by_id[key]["title"], " ".join(by_id[key]["text"].split())) for key in row["supporting_passages"]
+            (plain(by_id[key]["title"]), plain(" ".join(by_id[key]["text"].split())))
+            for key in row["supporting_passages"]
         }
         assert {passages[key] for key in question.supporting_passages} == gold
 

@@ -134,7 +134,7 @@ class _Lookup:
         name = _plain(result.title)
         if self.need and (found := _needed_value(self.need, result)):
             self.values[name] = found.value
-            return f"The {self.need} of {name}? {found.line} So {found.value}."
+            return f"The {self.need} of {name}? {found.line} So the {self.need} of {name} is {found.value}."
         for value in (*self.question.answers[:1], *self._further()):
             if found := find_value([result], value, lambda _: True):
                 return found.line

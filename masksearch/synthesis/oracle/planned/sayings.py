@@ -43,11 +43,13 @@ def read(step: ChainStep, line: str, value: str) -> str:
     """Returns what a step found: what was needed, the quote, and the value.
 
     The need stands right before the quote: a small model that begins to quote without it copies the words
-    that catch its eye, such as a date in brackets.
+    that catch its eye, such as a date in brackets. The need is said again with the value: after a bare value
+    such a model takes the first step for the last one.
     """
     need = needed(step)
-    found = a_kind(value) if step.need == "the kind" else value
-    return f"{_upper(need)}? {line} So {found}."
+    if step.need == "the kind":
+        return f"{_upper(need)}? {line} So {step.subject} is {a_kind(value)}."
+    return f"{_upper(need)}? {line} So {need} is {value}."
 
 
 def _upper(text: str) -> str:

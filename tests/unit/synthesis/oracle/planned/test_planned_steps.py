@@ -92,11 +92,14 @@ def test_a_chain_names_the_bridge_before_it_goes_on():
     assert first == "I need the director of the drama film The Silver Lantern first, then the date of birth."
     assert second.startswith(
         'The director of the drama film The Silver Lantern? [1]: "film directed by Maria Holt. It was". '
-        "So Maria Holt."
+        "So the director of the drama film The Silver Lantern is Maria Holt."
     )
     assert second.endswith("Next I need the date of birth of Maria Holt.")
     assert last.startswith("The date of birth of Maria Holt? [")
-    assert last.endswith("So 12 March 1931. The question asks for a date of birth: 12 March 1931.")
+    assert last.endswith(
+        "So the date of birth of Maria Holt is 12 March 1931. "
+        "The question asks for a date of birth: 12 March 1931."
+    )
 
 
 def test_a_comparison_is_said_out_loud():

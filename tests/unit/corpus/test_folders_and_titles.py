@@ -1,4 +1,4 @@
-"""Mixed folders, what is told of them, titles, and the division of documents without a title of their own."""
+"""Mixed folders, their reports, titles, and the split of documents that have no title."""
 
 import json
 import os

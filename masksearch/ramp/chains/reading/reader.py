@@ -27,7 +27,8 @@ CHARACTERS = 1500
 """Length after which a passage is cut before it is parsed."""
 PRONOUNS = frozenset(["he", "she", "it", "they"])
 _PARTS = frozenset(["music", "score", "soundtrack", "song"])
-"""Parts of a work whose sentences state who made them."""
+"""Parts of a work whose sentences state who composed it. Who sings a film's song does not perform the
+film."""
 _BRACKETS = re.compile(r"\s*\(.*\)$")
 _NO_ARTICLE = re.compile(r"(?:List|Lists|Index|Outline|Timeline|Glossary) of\b|\(disambiguation\)$|\([^()]*$")
 
@@ -86,7 +87,8 @@ class _Reader:
         self.current = title
         if not title:
             if self.named and self.noun in WORKS and subject is not None and subject.lemma_ in _PARTS:
-                yield from self._phrases(passage, self.title, sentence)
+                made = self._phrases(passage, self.title, sentence)
+                yield from (fact for fact in made if fact.relation.word == "compose")
             return
         if subject is not None and subject.text.lower() not in PRONOUNS:
             label = next((token.ent_type_ for token in subject.subtree if token.ent_type_ in NAMES), "")

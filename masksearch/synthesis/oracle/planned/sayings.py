@@ -32,7 +32,7 @@ def needed(step: ChainStep) -> str:
     if not step.subject:
         return step.need
     if step.verb:
-        if step.kind in ("DATE", "YEAR"):
+        if step.kind in ("DATE", "YEAR") and " " in step.verb:
             verb, preposition = step.verb.rsplit(" ", 1)
             return f"{step.need} {preposition} which {step.subject} {verb}"
         return f"{step.need} that {step.subject} {step.verb}"

@@ -114,3 +114,8 @@ def test_facts_go_through_json():
 
     for fact in facts_of("Heat", "Heat is a 1995 film directed by Michael Mann."):
         assert Fact.from_json(fact.to_json()) == fact
+
+
+def test_who_sings_a_films_song_does_not_perform_the_film():
+    text = "The Tide is a 1950 film. The song is a popular song by Maria Holt."
+    assert not [fact for fact in facts_of("The Tide", text) if fact.relation.word == "perform"]

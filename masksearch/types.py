@@ -266,6 +266,8 @@ class Score(Record):
 Method = Literal["closed-book", "rag", "agent-prompted", "agent"]
 """How a model answers: from memory, from results retrieved once, as an agent by prompt alone, or as the
 trained agent."""
+ResultMethod = Literal["external", "closed-book", "rag", "agent-prompted", "agent"]
+"""A method, or `external`: the predictions of another system."""
 
 
 class Results(Record):
@@ -273,7 +275,7 @@ class Results(Record):
 
     format: Literal["masksearch-results/1"] = RESULTS_FORMAT
     suite: str
-    method: Method
+    method: ResultMethod
     model: str
     retriever: str
     n: int

@@ -97,6 +97,22 @@ def ask_command(arguments: argparse.Namespace) -> None:
             ask_once(agent, arguments.question, arguments.json)
 
 
+def tool_command(arguments: argparse.Namespace) -> None:
+    """A command that checks its needs and resumes as a stage does: score."""
+    from masksearch.recipe.run import outcome
+    from masksearch.recipe.single_stage import checked_output, run_into
+    from masksearch.recipe.stages import TOOLS
+
+    spec = TOOLS[arguments.kind]
+    first = next(iter(arguments.positional.items()))
+    settings = command_settings(spec.settings, arguments, first)
+    output = checked_output(spec, Path(arguments.output))
+    summary = run_into(spec, settings, output)
+    if summary.get("table"):
+        print(printable_lines(summary["table"]))
+    say(f"{output}{outcome(summary)}")
+
+
 def search_command(arguments: argparse.Namespace) -> None:
     """`masksearch search`: ranked passages as text, or one JSON object."""
     from masksearch.search import describe, open_searcher

@@ -19,6 +19,7 @@ FILES = (
     "TASKS",
     "QUESTIONS",
     "RESULTS",
+    "PREDICTIONS",
     "TRAJECTORIES",
     "INDEX",
     "SOURCE",

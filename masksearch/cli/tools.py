@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from masksearch.cli.flags import DEST, add_settings, required
 from masksearch.cli.parsing import Parser
-from masksearch.runtime.settings import Settings
+from masksearch.runtime.settings import Settings, field_text
 
 INDEX_HELP = "an index folder, a stage or run that made one, http://HOST:PORT, web:NAME or wikipedia:LANGUAGE"
 
@@ -61,6 +61,32 @@ def add_serve(parser: Parser) -> None:
         "masksearch serve runs/demo/stages/index --model runs/demo/stages/rl",
     )
     _add_settings(parser, ServeSettings, serve_command)
+
+
+def add_score(parser: Parser) -> None:
+    """`masksearch score`."""
+    parser.examples = (
+        "masksearch score predictions.jsonl questions.jsonl -o results.json",
+        "masksearch score nq/intermediate_data.json nq/test.jsonl --label FlashRAG -o results.json",
+    )
+    _add_tool(
+        parser, "score", "file to write: results.json", predictions="PREDICTIONS", questions="QUESTIONS"
+    )
+
+
+def _add_tool(parser: Parser, kind: str, written: str, **positional: str) -> None:
+    """Adds the arguments of a command that works like a stage (`recipe.stages.TOOLS`)."""
+    from masksearch.cli.commands import tool_command
+    from masksearch.recipe.stages import TOOLS
+
+    settings = TOOLS[kind].settings
+    for field, name in positional.items():
+        text = field_text(settings, field).replace("%", "%%")
+        action = parser.add_argument(DEST + field, metavar=name, help=text)
+        action.values = []  # type: ignore[attr-defined]
+    parser.add_argument("-o", "--output", metavar="PATH", required=True, help=written)
+    _add_settings(parser, settings, tool_command, skip=tuple(positional))
+    parser.set_defaults(kind=kind, positional=positional)
 
 
 def add_suites(parser: Parser) -> None:

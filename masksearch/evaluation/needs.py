@@ -1,4 +1,4 @@
-"""Needs of the stages `eval` and `compare`."""
+"""Needs of the stage `eval`, and of the commands that check questions and results."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.corpus.hub import parse
 from masksearch.errors import UsageError
+from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.suites.hub import named_source
-from masksearch.evaluation.suites.registry import SUITES
+from masksearch.evaluation.suites.registry import SUITES, suite_of
 from masksearch.llm.needs import policy_needs
 from masksearch.runtime.needs import Broken, Made, Need
 from masksearch.runtime.needs.hub import HubName
@@ -35,11 +36,19 @@ def eval_needs(settings: EvalSettings, made: Made) -> Iterator[Need]:
     yield from judge_needs(settings.judge)
 
 
+def score_needs(settings: ScoreSettings, made: Made) -> Iterator[Need]:
+    """Yields the needs of scoring predictions."""
+    if settings.questions not in made:
+        yield from question_needs(settings.questions)
+    yield from file_needs(settings.predictions)
+    yield from judge_needs(settings.judge)
+
+
 def question_needs(source: str) -> Iterator[Need]:
     """Yields the needs of a question file, or of a suite on the hub."""
-    name, _, split = source.partition("@")
+    name, split = suite_of(source)
     try:
-        if name in SUITES:
+        if name:
             source = named_source(SUITES[name], split)
         if not source.startswith(HUB):
             yield from file_needs(source)

@@ -20,7 +20,7 @@ from masksearch.evaluation.failures import count_failures
 from masksearch.evaluation.statistics.resampling import score_interval
 from masksearch.evaluation.statistics.shares import is_constant, is_shares
 from masksearch.runtime import files, records
-from masksearch.types import RESULTS_FORMAT, Method, Results
+from masksearch.types import RESULTS_FORMAT, ResultMethod, Results
 
 Rows = Sequence[dict[str, Any]]
 REQUIRED = ("recall", "f1", "em")
@@ -66,7 +66,7 @@ def summarise(
     rows: Rows,
     *,
     suite: str,
-    method: Method,
+    method: ResultMethod,
     model: str,
     retriever: str,
     settings: dict[str, Any],

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from masksearch.asking.settings import AskSettings
+from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.interop.publish.settings import PublishSettings
 from masksearch.recipe.settings import RecipeFile, StageTable
@@ -33,6 +34,7 @@ OTHERS: dict[str, type[Settings]] = {
     "ask": AskSettings,
     "init": InitSettings,
     "search": QuerySettings,
+    "score": ScoreSettings,
     "serve": ServeSettings,
     "export": ExportSettings,
     "publish": PublishSettings,

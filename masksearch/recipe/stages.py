@@ -142,6 +142,18 @@ _ALL = (
 )
 Registry = Mapping[str, StageKind]
 STAGES: Registry = {stage.kind: stage for stage in _ALL}
+_TOOLS = (
+    StageKind(
+        "score",
+        "masksearch.evaluation.predictions.settings:ScoreSettings",
+        "masksearch.evaluation.predictions.stage:run_score",
+        "results.json",
+        "scoring the predictions of another system",
+        needs="masksearch.evaluation.needs:score_needs",
+    ),
+)
+TOOLS: Registry = {tool.kind: tool for tool in _TOOLS}
+"""Commands that check their needs and resume as stages do, but belong to no recipe."""
 
 
 def run_stage(

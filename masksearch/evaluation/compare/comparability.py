@@ -154,7 +154,7 @@ def _conditions(results: Results) -> dict[str, Any]:
     agent, decoding, judge = (
         _table(found) for found in (settings.get("agent"), provenance.get("decoding"), settings.get("judge"))
     )
-    found = {name: agent[name] for name in _AGENT_SETTINGS[results.method] if name in agent}
+    found = {name: agent[name] for name in _AGENT_SETTINGS.get(results.method, ()) if name in agent}
     found |= {name: settings[name] for name in ("temperature",) if name in settings}
     # `decoding` repeats some settings of the agent. They are skipped here, because those that affect the
     # method were added above.

@@ -15,6 +15,7 @@ _HOW = {
     "agent-prompted": "prompted with the protocol and an example",
     "rag": "given the results of one search",
     "closed-book": "from memory",
+    "external": "by another system",
 }
 _WHY = {
     "failed": "met a failed endpoint or search",

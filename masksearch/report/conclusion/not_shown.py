@@ -17,6 +17,7 @@ BARE = {
     "agent-prompted": "the untrained model prompted with an example",
     "rag": "the untrained model given the results of one search",
     "closed-book": "the untrained model from memory",
+    "external": "the other system",
 }
 
 

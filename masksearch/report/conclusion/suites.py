@@ -10,7 +10,7 @@ from pathlib import Path
 from masksearch.evaluation.compare.entries import label, variant
 from masksearch.evaluation.failures import is_right
 from masksearch.report.load import Run, Stage
-from masksearch.types import Method, Results
+from masksearch.types import ResultMethod, Results
 
 _TRAINED = ("sft", "rl", "evolve")
 """Kinds of stages that train a model."""
@@ -39,7 +39,7 @@ class Side:
         return self.results[0]
 
     @property
-    def method(self) -> Method:
+    def method(self) -> ResultMethod:
         """How the model answers."""
         return self.first.method
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from masksearch.errors import DataError, UsageError
-from masksearch.evaluation.suites import find_suite, load_questions
+from masksearch.errors import DataError
+from masksearch.evaluation.suites import load_questions
+from masksearch.evaluation.suites.registry import registered
 from masksearch.runtime.files import inner_name
 from masksearch.runtime.records import read_rows, read_tasks
 from masksearch.types import Task
@@ -30,12 +31,9 @@ def load_tasks(source: str, suite: str = "", unanswered: bool = False) -> tuple[
 def known(suite: str) -> str:
     """Returns the registered name of a suite (`hotpotqa`) from its name in tables (`HotpotQA`).
 
-    Ignores case and spaces. Returns an empty string for an unregistered name and for RAMP.
+    Returns an empty string for an unregistered name and for RAMP.
     """
-    try:
-        found = find_suite(suite.casefold().replace(" ", "")).name if suite else ""
-    except UsageError:
-        return ""
+    found = registered(suite)
     return "" if found == "ramp" else found
 
 

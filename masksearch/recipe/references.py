@@ -55,9 +55,9 @@ def exists(field: str, value: str) -> bool:
         return is_remote(value) or is_own(value)
     if field in QUESTIONS:
         from masksearch.corpus.hub import PREFIX as HUB
-        from masksearch.evaluation.suites.registry import SUITES
+        from masksearch.evaluation.suites.registry import suite_of
 
-        return value.startswith(HUB) or value.partition("@")[0] in SUITES
+        return value.startswith(HUB) or bool(suite_of(value)[0])
     if field not in MODELS:
         return False
     if value.startswith(ENDPOINTS):

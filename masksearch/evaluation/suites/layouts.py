@@ -1,12 +1,16 @@
-"""Detects the suite of a question file from the fields of its first row, and selects the reader.
+"""Detects the suite of a question file from its first row, and selects the reader.
 
-Each suite has a layout: the fields by which its rows are recognised, and the function that reads a row.
+Each suite has a layout: the fields by which its rows are recognised, and the function that reads a row. The
+fields of Bamboogle, a question and its answer, are those of many other sheets. So such a sheet is Bamboogle
+only if the caller or the file's name says so, or if its first question is one of Bamboogle's; any other sheet
+is read as plain questions, and named after its file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,15 +18,47 @@ from pydantic import ValidationError
 from masksearch.errors import FormatError, UsageError
 from masksearch.evaluation.suites.fanoutqa import answer_parts, read_fanoutqa
 from masksearch.evaluation.suites.multihop import read_hotpot, read_musique
-from masksearch.evaluation.suites.registry import SUITES
+from masksearch.evaluation.suites.registry import SUITES, registered
 from masksearch.evaluation.suites.rows import Item, Row
-from masksearch.evaluation.suites.sheets import read_bamboogle, read_frames, read_freshqa
+from masksearch.evaluation.suites.sheets import (
+    ASKED,
+    is_bamboogle,
+    read_bamboogle,
+    read_frames,
+    read_freshqa,
+    read_plain,
+)
+from masksearch.runtime.files import inner_name
 from masksearch.runtime.records import check_answers, check_same, explain
 from masksearch.types import Question
 
 Reader = Callable[[Row], Item]
+Check = Callable[[Row], bool]
 OWN = "own"
 """Name of the layout of our own format. A question file in our format can hold questions of any suite."""
+PLAIN = "plain"
+"""Name of the layout of a sheet of questions and answers that is of no known suite."""
+
+
+def _any_row(row: Row) -> bool:
+    return True
+
+
+def _has_paragraphs(field: str, *keys: str) -> Check:
+    """Returns the check that the entries of a field are paragraphs: lists of title and sentences, or objects
+    with one of `keys`."""
+
+    def check(row: Row) -> bool:
+        try:
+            entries = row.entries(field)
+        except FormatError:
+            return False
+        return all(
+            any(key in entry for key in keys) if isinstance(entry, dict) else isinstance(entry, list | tuple)
+            for entry in entries
+        )
+
+    return check
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +72,76 @@ class Layout:
     read: Reader
     absent: frozenset[str] = frozenset()
     """Fields that no row has. They tell the suite from others with the same required fields."""
+    marks: frozenset[str] = frozenset()
+    """Fields of which every row has at least one; empty if the required fields suffice."""
+    check: Check = _any_row
+    """Whether a row with the required fields has the contents that the suite has in them."""
 
-    def fits(self, fields: frozenset[str]) -> bool:
-        """Whether a row with these fields may have this layout."""
+    def may_be(self, row: Row) -> bool:
+        """Whether a row may have this layout, if the caller says so: it has the required fields."""
+        fields = frozenset(row.values)
         return self.needed <= fields and not self.absent & fields
+
+    def fits(self, row: Row) -> bool:
+        """Whether a row has this layout and no other that is known."""
+        marked = not self.marks or bool(self.marks & frozenset(row.values))
+        return self.may_be(row) and marked and self.check(row)
 
 
 _PARAGRAPHS = frozenset({"question", "context"})
+_HOP_MARKS = frozenset({"_id", "type", "level", "supporting_facts"})
 LAYOUTS: Mapping[str, Layout] = {
     "hotpotqa": Layout(
         _PARAGRAPHS,
         "answer",
         read_hotpot,
         absent=frozenset({"evidences", "evidences_id", "answer_id", "entity_ids"}),
+        marks=_HOP_MARKS,
+        check=_has_paragraphs("context", "title"),
     ),
-    "2wikimultihopqa": Layout(_PARAGRAPHS, "answer", read_hotpot, absent=frozenset({"level"})),
-    "musique": Layout(frozenset({"id", "question", "paragraphs"}), "answer", read_musique),
-    "bamboogle": Layout(frozenset({"Question", "Answer"}), "Answer", read_bamboogle),
-    "fanoutqa": Layout(frozenset({"id", "question", "categories"}), "answer", read_fanoutqa),
+    "2wikimultihopqa": Layout(
+        _PARAGRAPHS,
+        "answer",
+        read_hotpot,
+        absent=frozenset({"level"}),
+        marks=_HOP_MARKS,
+        check=_has_paragraphs("context", "title"),
+    ),
+    "musique": Layout(
+        frozenset({"id", "question", "paragraphs"}),
+        "answer",
+        read_musique,
+        check=_has_paragraphs("paragraphs", "paragraph_text"),
+    ),
+    "bamboogle": Layout(frozenset({"Question", "Answer"}), "Answer", read_bamboogle, check=is_bamboogle),
+    "fanoutqa": Layout(
+        frozenset({"id", "question", "categories"}),
+        "answer",
+        read_fanoutqa,
+        marks=frozenset({"decomposition", "necessary_evidence"}),
+    ),
     "freshqa": Layout(frozenset({"id", "question", "answer_0", "false_premise"}), "answer_0", read_freshqa),
-    "frames": Layout(frozenset({"Prompt", "Answer"}), "Answer", read_frames),
+    "frames": Layout(
+        frozenset({"Prompt", "Answer"}),
+        "Answer",
+        read_frames,
+        marks=frozenset({"reasoning_types", "wiki_links", "wikipedia_link_1"}),
+    ),
 }
+_SHEET = Layout(frozenset({"Answer"}), "Answer", read_plain, marks=frozenset(ASKED))
+
+
+def reader(layout: str) -> Reader:
+    """Returns the function that reads the rows of a suite's layout, or of plain questions."""
+    return _SHEET.read if layout == PLAIN else LAYOUTS[layout].read
 
 
 def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, unanswered: bool = False) -> str:
-    """Returns the layout of a file's first row: the name of a suite, or OWN.
+    """Returns the layout of a file's first row: the name of a suite, OWN or PLAIN.
 
     `trusted` means that the rows are known to be of `suite`, because they come from the suite's own copy on
     the hub. Then the row must have the required fields, but it may also have fields that the layout excludes.
+    A row with the required fields of `suite` is read as one of this suite, whatever else it has.
     `unanswered` means that questions in our format may lack gold answers.
 
     Raises FormatError for an unknown layout, or for the layout of another suite than `suite`. Raises
@@ -75,13 +153,16 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, una
             f"{source} holds RAMP tasks, which need no reader; "
             "name the file itself as the questions to evaluate on."
         )
-    found = [name for name, layout in LAYOUTS.items() if layout.fits(fields)]
+    found = [name for name, layout in LAYOUTS.items() if layout.fits(row)]
     if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
         return OWN
     if unanswered and not found and not suite and is_unanswered(fields):
         return OWN
-    if trusted and suite and LAYOUTS[suite].needed <= fields:
+    if suite and (LAYOUTS[suite].may_be(row) or (trusted and LAYOUTS[suite].needed <= fields)):
         found = [suite]
+    found = found or _named_after(row, source)
+    if not suite and not found and _SHEET.fits(row):
+        return PLAIN
     _check_found(found, row, source, suite)
     name = suite or found[0]
     if LAYOUTS[name].answer not in fields:
@@ -91,6 +172,16 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, una
             "use the development set."
         )
     return name
+
+
+def _named_after(row: Row, source: str) -> list[str]:
+    """Returns the suite that a file or its folder is named after, if the row may be of it."""
+    own, folder = inner_name(source).casefold(), Path(source).absolute().parent.name
+    return [
+        name
+        for name, layout in LAYOUTS.items()
+        if layout.may_be(row) and (name in own or registered(folder) == name)
+    ][:1]
 
 
 def is_unanswered(fields: frozenset[str]) -> bool:

@@ -12,9 +12,9 @@ from masksearch.corpus.hub import PREFIX
 from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.evaluation.suites.containers import read_file
 from masksearch.evaluation.suites.hub import named_source, read_hub
-from masksearch.evaluation.suites.layouts import LAYOUTS, OWN, Reader, own_reader, recognise
+from masksearch.evaluation.suites.layouts import OWN, PLAIN, Reader, own_reader, reader, recognise
 from masksearch.evaluation.suites.multihop import ALIASES, find_aliases, read_aliases, read_hotpot
-from masksearch.evaluation.suites.registry import SUITES, find_suite
+from masksearch.evaluation.suites.registry import SUITES, find_suite, suite_of
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row
 from masksearch.runtime.files import inner_name
 from masksearch.runtime.progress import say
@@ -66,8 +66,9 @@ def read_release(source: str, suite: str = "", unanswered: bool = False) -> Rele
         raise UsageError(
             "RAMP tasks need no reader; name the task file itself as the questions to evaluate on."
         )
-    name, _, split = source.partition("@")
-    is_suite = name in SUITES
+    suite = find_suite(suite).name if suite else ""
+    name, split = suite_of(source)
+    is_suite = bool(name)
     if is_suite:
         if suite and suite != name:
             raise UsageError(f"'{source}' is the suite {name}, but {suite} was asked for; name one of them.")
@@ -81,7 +82,7 @@ def read_release(source: str, suite: str = "", unanswered: bool = False) -> Rele
     if not items:
         reasons = "; ".join(f"{count} are {reason}" for reason, count in left_out.items())
         raise DataError(f"{source} holds no question to ask: {reasons}.")
-    return Release(suite or (_name_of(source) if layout == OWN else layout), tuple(items), left_out)
+    return Release(suite or (_name_of(source) if layout in (OWN, PLAIN) else layout), tuple(items), left_out)
 
 
 def _reader(layout: str, source: str, first: Row, unanswered: bool) -> Reader:
@@ -92,14 +93,14 @@ def _reader(layout: str, source: str, first: Row, unanswered: bool) -> Reader:
     if layout == OWN:
         return own_reader(unanswered)
     if layout != "2wikimultihopqa" or "answer_id" not in first.values:
-        return LAYOUTS[layout].read
+        return reader(layout)
     path = find_aliases(source) if not source.startswith(PREFIX) and source != "-" else None
     if path is None:
         say(
             f"{source}: the file {ALIASES} is missing next to it, "
             "so only the answers as written count, not their aliases."
         )
-        return LAYOUTS[layout].read
+        return reader(layout)
     return functools.partial(read_hotpot, aliases=read_aliases(path))
 
 

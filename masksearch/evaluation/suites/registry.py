@@ -20,7 +20,9 @@ The corpus is the text to search for the answers. Answers are scored by
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from masksearch.errors import UsageError
@@ -193,10 +195,43 @@ _ALL = (
 SUITES = {suite.name: suite for suite in _ALL}
 
 
+def registered(name: str) -> str:
+    """Returns the name of a suite as it is registered: `hotpotqa` for `HotpotQA`; empty for an unknown one.
+
+    Names are compared without case, spaces, hyphens and underscores.
+    """
+    return _NAMES.get(_bare(name), "")
+
+
+def same_name(name: str) -> str:
+    """Returns what names of one suite have in common: its registered name, or the name without case."""
+    return registered(name) or " ".join(name.split()).casefold()
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+_NAMES = {_bare(spelled): suite.name for suite in _ALL for spelled in (suite.title, suite.name)}
+
+
 def find_suite(name: str) -> Suite:
-    """Returns the suite with this name. Raises UsageError for an unknown name."""
-    if name not in SUITES:
+    """Returns the suite with this name, in any case. Raises UsageError for an unknown name."""
+    found = registered(name)
+    if not found:
         raise UsageError(
             f"There is no suite '{name}'{guess(name, SUITES)}; the suites are {', '.join(SUITES)}."
         )
-    return SUITES[name]
+    return SUITES[found]
+
+
+def suite_of(source: str) -> tuple[str, str]:
+    """Returns the registered name of the suite that a source of questions names, and the split after `@`.
+
+    Both are empty for any other source. A path that exists is no suite, unless it is spelled as registered.
+    """
+    name, _, split = source.partition("@")
+    if name in SUITES:
+        return name, split
+    known = registered(name)
+    return (known, split) if known and not Path(source).exists() else ("", "")

@@ -1,4 +1,4 @@
-"""Reads Bamboogle, FreshQA and FRAMES: CSV or TSV sheets with one question in each row and no paragraphs.
+"""Reads sheets with one question in each row and no paragraphs: Bamboogle, FreshQA, FRAMES and plain ones.
 
 The columns, from the authors' files, are
     Bamboogle   Question, Answer
@@ -6,12 +6,16 @@ The columns, from the authors' files, are
                 source, answer_0 .. answer_9, note
     FRAMES      (number), Prompt, Answer, wikipedia_link_1 .. wikipedia_link_10, wikipedia_link_11+,
                 reasoning_types, wiki_links
+    plain       Question or Prompt, Answer
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row, plain
 from masksearch.evaluation.suites.wikilinks import find_addresses, wikipedia_titles
@@ -23,6 +27,8 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "freshqa": frozenset({"question", "answer_0"}),
 }
 """Name of a suite that is published as a sheet -> column names that identify its header."""
+ASKED = ("Question", "Prompt")
+"""Names of the column of the question in a sheet of plain questions."""
 INDEX = "Unnamed: 0"
 """Name that pandas and the hub give to a first column without a name; it has the number of the row."""
 DEVELOPMENT = "of FreshQA's DEV split, whose questions are examples for prompts"
@@ -43,6 +49,34 @@ def read_bamboogle(row: Row) -> Item:
             type="2hop",
         )
     )
+
+
+@cache
+def _bamboogle() -> frozenset[str]:
+    """Returns the hashes of questions of Bamboogle."""
+    text = Path(__file__).with_name("bamboogle.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+def question_mark(text: str) -> str:
+    """Returns a short hash of a question, of its letters and digits alone."""
+    bare = "".join(character for character in text.casefold() if character.isalnum())
+    return hashlib.sha256(bare.encode(errors="replace")).hexdigest()[:12]
+
+
+def is_bamboogle(row: Row) -> bool:
+    """Whether a row's question is one of Bamboogle's."""
+    return question_mark(row.optional("Question")) in _bamboogle()
+
+
+def read_plain(row: Row) -> Item:
+    """Reads a question and its answer. The id is the number of the row in the file.
+
+    Raises FormatError for an invalid row.
+    """
+    name = next((name for name in ASKED if name in row.values), ASKED[0])
+    question = Question(id=f"row-{row.number:05d}", question=row.text(name), answers=(row.text("Answer"),))
+    return Item(question)
 
 
 def read_freshqa(row: Row) -> Item:

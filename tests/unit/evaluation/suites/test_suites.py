@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from kit import suites_samples as samples
 from kit.places import SHARED_DATA
 
-from masksearch.errors import DataError, MissingExtraError, UsageError
+from masksearch.errors import DataError, FormatError, MissingExtraError, UsageError
 from masksearch.evaluation.suites import SUITES, load_questions
 from masksearch.evaluation.suites.containers import read_file
+from masksearch.evaluation.suites.registry import registered, suite_of
 from masksearch.evaluation.suites.wikilinks import find_addresses, wikipedia_titles
 from masksearch.runtime.records import read_records
 from masksearch.types import Question
@@ -142,6 +143,51 @@ def test_bamboogle(tmp_path: Path) -> None:
         ("Titan IIIE",),
         "2hop",
     )
+
+
+def test_a_sheet_of_questions_is_bamboogle_only_by_its_name_or_its_questions(tmp_path: Path) -> None:
+    columns = ["Question", "Answer"]
+    trivia = [{"Question": "Who wrote Emma?", "Answer": "Jane Austen"}]
+    other = samples.write(tmp_path / "trivia.csv", samples.sheet(trivia, columns))
+    name, questions = load_questions(other)
+    assert (name, questions) == (
+        "trivia",
+        [Question(id="row-00000", question="Who wrote Emma?", answers=("Jane Austen",))],
+    )
+    assert load_questions(other, "Bamboogle")[0] == "bamboogle"
+    asked = "When did the war that Neil Armstrong served in end?"
+    known = samples.sheet([{"Question": asked, "Answer": "July 27, 1953"}], columns)
+    assert load_questions(samples.write(tmp_path / "dev.csv", known))[0] == "bamboogle"
+
+
+def test_suites_are_known_by_more_than_the_fields_they_need(tmp_path: Path) -> None:
+    prompts = samples.sheet([{"Prompt": "Who wrote Emma?", "Answer": "Jane Austen"}], ["Prompt", "Answer"])
+    path = samples.write(tmp_path / "prompts.csv", prompts)
+    assert load_questions(path)[0] == "prompts"
+    assert load_questions(path, "frames")[0] == "frames"
+    for row in (
+        {"id": "1", "question": "?", "context": "One text.", "answer": "a"},  # SQuAD's layout
+        {"id": "1", "question": "?", "context": ["One text."], "type": "x", "answer": "a"},
+        {"id": "1", "question": "?", "paragraphs": ["One text."], "answer": "a"},
+        {"id": "1", "question": "?", "categories": ["art"], "answer": "a"},
+    ):
+        with pytest.raises(FormatError, match="is not a question file of a suite or in our format"):
+            load_questions(samples.write_list(tmp_path / "a.json", [row]))
+
+
+@pytest.mark.parametrize("spelled", ["hotpotqa", "HotpotQA", "HOTPOTQA", "Hotpot QA", "hotpot-qa"])
+def test_names_of_suites_are_compared_without_case(tmp_path: Path, spelled: str) -> None:
+    path = samples.write_list(tmp_path / "dev.json", samples.HOTPOT)
+    assert registered(spelled) == "hotpotqa"
+    assert load_questions(path, spelled)[0] == "hotpotqa"
+    assert suite_of(f"{spelled}@train") == ("hotpotqa", "train")
+
+
+def test_a_file_named_like_a_suite_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    samples.write_list(tmp_path / "HotpotQA", samples.HOTPOT)
+    assert suite_of("HotpotQA") == ("", "")
+    assert len(load_questions("HotpotQA")[1]) == len(samples.HOTPOT)
 
 
 def test_fanoutqa(tmp_path: Path) -> None:
@@ -522,7 +568,7 @@ LEAVES = st.one_of(WORDS, st.integers(), st.booleans(), st.floats(allow_nan=Fals
 def test_fanoutqa_parts_are_all_in_the_joined_answer(
     tmp_path_factory: pytest.TempPathFactory, answer: Any
 ) -> None:
-    row = {"id": "a", "question": "Which?", "answer": answer, "categories": []}
+    row = {"id": "a", "question": "Which?", "answer": answer, "categories": [], "decomposition": []}
     _, (question,) = load_questions(samples.write_list(tmp_path_factory.mktemp("fanout") / "dev.json", [row]))
     count = 2 * len(answer) if isinstance(answer, dict) else len(answer) if isinstance(answer, list) else 1
     assert len(question.parts) == count

@@ -4,7 +4,8 @@ Every random choice comes from a generator seeded by the run's seed and the id o
 so one process, many processes and a cluster write the same tasks. Documents are processed in batches
 because models, searches and endpoints are faster on batches; the batch does not change the tasks.
 
-For each passage of a document, in a seeded order, until the document has `tasks_per_document` tasks:
+For each passage of a document, in a seeded order, until the document has `tasks_per_document` tasks (if
+this is set):
 
     skip excluded passages and near-copies -> find salient spans -> keep spans that may be masked
     -> draw the number of masks -> choose the spans -> run the checks -> task
@@ -34,6 +35,9 @@ from masksearch.ramp.spans.extract import (
 )
 from masksearch.types import MASK, MaskedTask, Passage, Span
 
+AT_ONCE = 32
+"""Most passages of one document in a batch, so that a batch of long documents fits into memory."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -43,6 +47,8 @@ class Source:
     passages: Sequence[Passage]
     copies: frozenset[int] = frozenset()
     """Indices (from 0) of the passages that are near-copies of earlier passages."""
+    turn: tuple[int, int | None] = (0, None)
+    """The part of the passages to try: start and end in the seeded order (see `Plan.rounds`)."""
 
 
 @dataclass(frozen=True)
@@ -99,21 +105,23 @@ class _Document:
 
     def __init__(self, source: Source, settings: MaskSettings) -> None:
         self.source = source
-        self.wanted = settings.tasks_per_document
-        self.waiting = list(range(len(source.passages)))
-        Random(f"{settings.seed}:{source.id}").shuffle(self.waiting)
+        order = list(range(len(source.passages)))
+        Random(f"{settings.seed}:{source.id}").shuffle(order)
+        self.waiting = order[slice(*source.turn)]
         self.waiting.reverse()  # `take` pops passages from the end of the list
+        self.wanted = settings.tasks_per_document or len(self.waiting)
         self.tasks: list[MaskedTask] = []
-        self.stats = MaskStats(documents=1)
+        self.stats = MaskStats(documents=0 if source.turn[0] else 1)
         self.fault = ""
 
-    def take(self) -> list[Passage]:
-        """Returns the next passages to try: one for each task that the document still needs.
+    def take(self, most: int = AT_ONCE) -> list[Passage]:
+        """Returns the next passages to try: one for each task that the document still needs, at most `most`.
 
         Skips near-copies and counts them.
         """
         taken: list[Passage] = []
-        while self.waiting and not self.fault and len(taken) < self.wanted - len(self.tasks):
+        needed = min(self.wanted - len(self.tasks), most)
+        while self.waiting and not self.fault and len(taken) < needed:
             place = self.waiting.pop()
             self.stats.passages += 1
             if place in self.source.copies:
@@ -153,7 +161,7 @@ def sample_most(sources: Sequence[Source], tools: Tools) -> Iterator[int | Failu
     """
     settings = tools.settings
     documents = [_Document(source, settings) for source in sources if _on_side(source, tools)]
-    passages = [taken[0] for document in documents if (taken := document.take())]
+    passages = [taken[0] for document in documents if (taken := document.take(1))]
     found = extract_spans(passages, tools.extractors, settings.language, settings.code)
     for passage, spans in zip(passages, found, strict=True):
         if isinstance(spans, Failure):

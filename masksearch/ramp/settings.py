@@ -94,8 +94,10 @@ class MaskSettings(Settings):
     questions."""
     limit: int | None = Field(None, ge=1)
     """Number of tasks after which the stage stops. Without a value, it makes all tasks the corpus allows."""
-    tasks_per_document: int = Field(1, ge=1)
-    """Maximum number of tasks per document; each comes from a different passage."""
+    tasks_per_document: int | None = Field(None, ge=1)
+    """Maximum number of tasks per document; each comes from a different passage. Without a value: a task of
+    every passage; a run with a `limit` then takes one passage of each document, next two more of each, then
+    four, until the limit is reached."""
     split: Literal["train", "heldout", "all"] = "all"
     """Articles to use: those for training, the held-out ones, or all."""
     heldout_share: float = Field(0.2, gt=0, lt=1)

@@ -14,6 +14,8 @@ from functools import cache
 
 from masksearch.text.words import folded
 
+NUMBER_WORDS = ("num2words",)
+"""Package with the names of numbers; the extras `ner`, `ner-fr` and `terms` install it."""
 CENTURY, DECADE = "century", "decade"
 LEAST = 10
 """A smaller number is too frequent to give another away, unless both have a unit."""

@@ -20,8 +20,8 @@ from masksearch.text.words import loose_words
 Words = tuple[str, ...]
 """A name as loose words: ("united", "kingdom")."""
 
-PACKAGES = ("countryinfo", "babel", "num2words")
-"""Packages of the rule `not-inferable`; the extras `ner`, `ner-fr` and `terms` install them."""
+COUNTRIES = ("countryinfo", "babel")
+"""Packages with the lists; the extras `ner`, `ner-fr` and `terms` install them."""
 
 _GROUPS = """
     united kingdom|uk|great britain|britain|british|briton|britons|brit|brits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
@@ -69,18 +69,35 @@ class Plan:
         passages = self.__dict__.pop("passages", None)
         if passages is not None:
             passages.close()
-        for name in ("order", "copies"):
+        for name in ("order", "copies", "rounds"):
             self.__dict__.pop(name, None)
 
     @property
     def shards(self) -> int:
-        """Number of shards."""
+        """Number of shards in a round."""
         return -(-len(self.order) // self.shard_size)
 
+    @cached_property
+    def rounds(self) -> int:
+        """Number of rounds over the documents: 1, or as many as it takes to try every passage.
+
+        With a limit and no `tasks_per_document`, round r tries 2^r passages of each document, so that the
+        tasks come from as many documents as the limit allows. Each round has its own shards.
+        """
+        if self.settings.limit is None or self.settings.tasks_per_document is not None:
+            return 1
+        starts = self.passages.document_starts
+        return int(np.diff(starts, append=len(self.passages)).max(initial=0)).bit_length() or 1
+
     def sources(self, shard: int) -> list[Source]:
-        """Returns the documents of one shard."""
+        """Returns the documents of one shard; of a later round, those with passages not tried before."""
+        turn, shard = divmod(shard, self.shards)
         chosen = self.order[shard * self.shard_size : (shard + 1) * self.shard_size]
-        return [self.source(int(document)) for document in chosen]
+        sources = [self.source(int(document)) for document in chosen]
+        if self.rounds == 1:
+            return sources
+        start, end = 2**turn - 1, 2 ** (turn + 1) - 1
+        return [replace(source, turn=(start, end)) for source in sources if len(source.passages) > start]
 
     def source(self, document: int) -> Source:
         """Returns one document by number."""

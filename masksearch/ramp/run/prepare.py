@@ -19,6 +19,7 @@ from masksearch.corpus.layouts.fields import parse_fields
 from masksearch.corpus.packaged import DEFAULT_CORPUS
 from masksearch.errors import MaskSearchError
 from masksearch.ramp.checks.language_sample import language_warning
+from masksearch.ramp.checks.word_lists import missing_lists
 from masksearch.ramp.generate import sample_most
 from masksearch.ramp.masking.mask_counts import tilted
 from masksearch.ramp.run.plan import COPIES, ORDER, Plan, build_tools
@@ -73,8 +74,9 @@ def prepare(settings: MaskSettings, wanted: dict[int, float], work: Path) -> Pla
     plan = Plan(settings, store, work, {}, searches, _shard_size(settings))
     _mark_copies(plan)
     _draw_order(plan)
-    if warning := language_warning(_sample(plan), settings.language):
-        say(f"  {warning}")
+    for warning in (language_warning(_sample(plan), settings.language), missing_lists(settings)):
+        if warning:
+            say(f"  {warning}")
     return Plan(settings, store, work, _shares(plan, wanted), searches, plan.shard_size)
 
 

@@ -92,10 +92,11 @@ class _MaskRun(Run):
     def _tasks(self, engine: Engine) -> Iterator[dict[str, Any]]:
         """Yields the selected tasks in the order of the shards; processes only as many shards as needed."""
         done, limit = 0, self.settings.limit
-        total, unit = (self.plan.shards, "shards") if limit is None else (limit, "tasks")
+        shards = self.plan.shards * self.plan.rounds
+        total, unit = (shards, "shards") if limit is None else (limit, "tasks")
         with Progress("Masking", total, unit) as bar:
-            while done < self.plan.shards and not self.selection.full:
-                window = range(done, min(self.plan.shards, done + self._window(done)))
+            while done < shards and not self.selection.full:
+                window = range(done, min(shards, done + self._window(done)))
                 for shard in engine.run(self._to_do(window)):
                     self._stop_if_all_failed(shard)
                     if limit is None:
@@ -138,7 +139,7 @@ class _MaskRun(Run):
     def _stop_if_all_failed(self, shard: int) -> None:
         """Raises MaskSearchError after OUTAGE failed documents in a row: the endpoint is then down."""
         stats, rejects = ShardFile(self._shards, shard).record()
-        self.failed = 0 if stats.documents else self.failed + len(rejects)
+        self.failed = 0 if stats.passages else self.failed + len(rejects)
         if self.failed >= OUTAGE:
             raise MaskSearchError(
                 f"{self.failed} documents in a row were set aside ({next(iter(rejects.values()))}); "

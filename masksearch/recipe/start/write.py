@@ -29,12 +29,10 @@ class Plan:
     questions: int
     """Number of chained questions."""
     heldout: int
-    per_document: int
 
 
 def plan(found: Survey, tried: Tried, trajectories: int) -> Plan:
     """Chooses the sizes: as many trajectories as the time allows, and not more than the documents give."""
-    train = max(1, found.documents - found.heldout)
     questions = int(CHAINED_SHARE * trajectories) if tried.chained else 0
     masked = trajectories - questions
     return Plan(
@@ -42,7 +40,6 @@ def plan(found: Survey, tried: Tried, trajectories: int) -> Plan:
         masked=masked,
         questions=questions,
         heldout=min(HELDOUT, max(1, found.heldout) * 2),
-        per_document=max(1, min(5, -(-masked // train))),
     )
 
 
@@ -89,7 +86,6 @@ index = "index"
 split = "heldout"
 masks = "1"
 limit = {sizes.heldout}
-tasks_per_document = 2
 language = "{language}"
 
 [stages.masks]
@@ -98,7 +94,6 @@ index = "index"
 split = "train"
 masks = "1-2"
 limit = {int(sizes.masked * SPARE)}
-tasks_per_document = {sizes.per_document}
 exclude = ["heldout"]
 language = "{language}"
 

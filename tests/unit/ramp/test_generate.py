@@ -1,6 +1,7 @@
 """Making tasks from documents: independent of the batch, with exact counts."""
 
 from collections import Counter
+from dataclasses import replace
 from random import Random
 from typing import ClassVar
 
@@ -8,7 +9,7 @@ from kit.ramp_texts import RICH, passage
 
 from masksearch.corpus import side_of
 from masksearch.ramp.checks.verdict import Verdict
-from masksearch.ramp.generate import Source, Tools, work
+from masksearch.ramp.generate import AT_ONCE, Source, Tools, work
 from masksearch.ramp.masking.strategies import make_strategy
 from masksearch.ramp.run.tally import MaskStats
 from masksearch.ramp.settings import MaskSettings
@@ -87,18 +88,46 @@ def test_tasks_per_document_and_a_second_try():
         source(*(passage(number, 4, f"d{document}") for number in range(document * 10, document * 10 + 10)))
         for document in range(5)
     ]
-    assert Counter(task.doc_id for task in work(several, tools()).tasks) == {
+    assert Counter(task.doc_id for task in work(several, tools(tasks_per_document=1)).tasks) == {
         f"d{document}": 1 for document in range(5)
     }
+    # Without the setting every passage gives a task.
+    assert len(work(several, tools()).tasks) == 50
     assert Counter(task.doc_id for task in work(several, tools(tasks_per_document=3)).tasks) == {
         f"d{document}": 3 for document in range(5)
     }
     assert len(work(several, tools(tasks_per_document=99)).tasks) == 50
     # If a passage allows no mask, the next passage is tried.
     poor = source(*(passage(number, 4 if number == 7 else 0, "d0") for number in range(10)))
-    done = work([poor], tools())
+    done = work([poor], tools(tasks_per_document=1))
     assert [task.passage_id for task in done.tasks] == ["p7"]
     assert done.stats.passages == 1 + done.stats.dropped["no span that may be masked"]
+
+
+def test_a_turn_tries_its_part_of_the_passages_only():
+    whole = source(*(passage(number, 4, "d") for number in range(10)))
+    turns = [work([replace(whole, turn=part)], tools()) for part in ((0, 1), (1, 3), (3, None))]
+    assert [len(done.tasks) for done in turns] == [1, 2, 7]
+    assert [done.stats.documents for done in turns] == [1, 0, 0]
+    assert [task for done in turns for task in done.tasks] == work([whole], tools()).tasks
+
+
+def test_a_long_document_is_tried_in_parts():
+    whole = source(*(passage(number, 4, "d") for number in range(2 * AT_ONCE + 3)))
+    sizes = []
+
+    class Watching:
+        dropped: ClassVar[Counter] = Counter()
+
+        def __call__(self, passages):
+            given = list(passages)
+            sizes.append(len(given))
+            yield from ([] for _ in given)
+
+    base = tools()
+    watched = Tools(base.settings, base.shares, [*base.extractors, Watching()], base.strategy)
+    assert len(work([whole], watched).tasks) == 2 * AT_ONCE + 3
+    assert sizes == [AT_ONCE, AT_ONCE, 3]
 
 
 def test_near_copies_and_excluded_texts_are_not_used():

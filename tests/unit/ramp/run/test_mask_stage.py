@@ -35,6 +35,37 @@ def tasks_of(path):
     return read_records(path, MaskedTask)
 
 
+def long_documents(path):
+    """Writes ten documents of ten passages each."""
+    rows = [
+        {
+            "id": f"d{document}",
+            "title": f"Town{document}",
+            "text": " ".join(passage(20 * document + number, 4).text for number in range(10)),
+        }
+        for document in range(10)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def test_every_passage_gives_a_task_and_a_limit_spreads_over_the_documents(tmp_path):
+    values = {"corpus": long_documents(tmp_path / "long.jsonl"), "max_words": 30, "near_duplicates": 0}
+    made = run_mask(settings(**values), tmp_path / "all.jsonl", None)
+    every = {task.id for task in tasks_of(tmp_path / "all.jsonl")}
+    assert made["tasks"] == len(every) > 50
+    for limit, most in ((10, 1), (30, 3), (60, 7)):
+        chosen = {**values, "masks": "1", "limit": limit}
+        run_mask(settings(**chosen), tmp_path / f"{limit}.jsonl", None)
+        run_mask(settings(**chosen, workers=2), tmp_path / f"{limit}-2.jsonl", None)
+        one, two = (tmp_path / f"{limit}{ending}.jsonl" for ending in ("", "-2"))
+        assert one.read_bytes() == two.read_bytes()
+        spread = Counter(task.doc_id for task in tasks_of(one))
+        assert (spread.total(), len(spread), max(spread.values()) <= most) == (limit, 10, True)
+    run_mask(settings(**values, limit=1000), tmp_path / "more.jsonl", None)
+    assert {task.id for task in tasks_of(tmp_path / "more.jsonl")} == every
+
+
 @pytest.mark.slow
 def test_with_an_index_and_without_and_as_every_kind_of_file(tmp_path, corpus):
     build_index(IndexSettings(corpus=corpus, max_words=0), tmp_path / "index", tmp_path)

@@ -85,9 +85,8 @@ def test_the_recipe_loads(tmp_path, questions, own):
     assert sizes.masked + sizes.questions == 400
 
 
-def test_few_documents_give_more_tasks_each():
+def test_each_held_out_document_gives_up_to_two_tasks():
     sizes = plan(surveyed(documents=60, heldout=10), Tried(50, 0), 200)
-    assert sizes.per_document == 4
     assert sizes.heldout == 20
 
 

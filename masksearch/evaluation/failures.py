@@ -1,8 +1,7 @@
 """Failure analysis: assigns one kind of failure to each wrong answer.
 
 The kind is computed from the trajectory and its scores, without a model. If several kinds apply, the first
-one in the order of FAILURES counts. An answer is right if the strict judge accepts it. Without a verdict of
-the strict judge, it is right if its F1 is at least RIGHT_AT.
+one in the order of FAILURES counts. `rules` has the rules by which an answer is right.
 """
 
 from __future__ import annotations
@@ -13,55 +12,58 @@ from typing import Any
 
 from masksearch.agent.protocol import CONTROL
 from masksearch.evaluation.evidence import appears_in
+from masksearch.evaluation.rules import passes
 from masksearch.scoring.metrics import CLOSED_ANSWERS, normalise
 from masksearch.types import MaskedTask, Task, Trajectory
 
 RIGHT = "right"
-RIGHT_AT = 0.5
-"""Minimum F1 of a right answer if there is no judge. RL's dynamic sampling has the same threshold."""
 FAILURES = {
     "failed": "the endpoint or a search failed",
+    "unjudged": "the strict judge gave no readable verdict, so the answer is neither right nor wrong",
     "ran_out": "ran out of turns or of tokens before answering",
     "bad_format": "ended without a parsable search or answer",
     "over_long": "the answer contains the gold answer but is too long to count as right",
     "answer_lost": "wrote the right answer earlier, but gave another final answer",
-    "never_searched": "never searched",
+    "not_known": "answered from memory, without a search to use, and wrong",
+    "never_searched": "could search, and never did",
     "not_retrieved": "searched, but did not retrieve all evidence",
     "not_used": "retrieved the evidence, but did not use it",
+    "not_recorded": "right by an earlier version's rule and wrong by this one's; the kind is not recorded",
 }
 """Kind of failure -> its description in reports."""
 
 Row = Mapping[str, Any]
 
 
-def is_right(row: Row) -> bool:
-    """Whether a row of a results file counts as right."""
-    verdict = row.get("judge_strict")
-    return bool(verdict) if verdict is not None else float(row["f1"]) >= RIGHT_AT
-
-
-def failure(row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = False) -> str:
+def failure(
+    row: Row, trajectory: Trajectory, task: Task, on_purpose: bool = False, searches: bool = True
+) -> str:
     """Returns the kind of failure of a question; empty for a right answer.
 
     `row` is the question's row in the results file, complete except for the column `failure`. `on_purpose`
     is true if the noise setting makes searches fail; then a failed search alone does not make a question
-    `failed`.
+    `failed`. `searches` is false if the method has no search.
     """
-    if is_right(row):
+    if row.get("right"):
         return ""
     search_failed = trajectory.status == "search_failed" or bool(trajectory.search_errors)
     if trajectory.status == "model_failed" or (search_failed and not on_purpose):
         return "failed"
+    if "right" not in row:
+        return "unjudged"
     if trajectory.status in ("too_many_searches", "too_long"):
         return "ran_out"
     if trajectory.status == "no_answer" and not trajectory.answer:
         return "bad_format"
     # An answer that contains the gold and has a high F1 is wrong only because the judge rejected it. It is
     # neither `over_long` nor `answer_lost`.
-    if row["cover_em"] and row["f1"] < RIGHT_AT:
+    covered = row.get("cover_em_all", row["cover_em"]) == 1
+    if covered and not passes(row):
         return "over_long"
-    if not row["cover_em"] and wrote_answer_earlier(trajectory, task):
+    if not covered and wrote_answer_earlier(trajectory, task):
         return "answer_lost"
+    if not searches:
+        return "not_known"
     if not row["searches"]:
         return "never_searched"
     return "not_used" if row.get("evidence", 1) else "not_retrieved"

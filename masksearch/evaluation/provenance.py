@@ -15,6 +15,7 @@ from typing import Any
 from masksearch import __version__
 from masksearch.agent.prompts import prompts_hash
 from masksearch.evaluation.judgements import asked_modes
+from masksearch.evaluation.rules import RULE, rule_of_judge
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.llm.base import Policy
 from masksearch.llm.settings import ENDPOINTS
@@ -49,6 +50,7 @@ def provenance(
         "prompt_hash": prompt_hash(settings),
         "questions_hash": questions_hash(tasks),
         "model_hash": model_hash(settings.model) if local else "",
+        RULE: rule_of_judge(settings.judge),
         "judge_hashes": judge_hashes(settings),
         "decoding": decoding(settings, number_format.get("dtype", ""))
         | {"left_out": sorted(getattr(policy, "left_out", ()))},

@@ -8,6 +8,7 @@ question itself, so that a model can score without any search. Many multi-hop qu
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from masksearch.errors import DataError, FormatError
-from masksearch.evaluation.failures import count_failures
+from masksearch.evaluation.earlier import current_rows, is_earlier
+from masksearch.evaluation.failures import RIGHT, count_failures
+from masksearch.evaluation.rules import RULE
 from masksearch.evaluation.statistics.resampling import score_interval
 from masksearch.evaluation.statistics.shares import is_constant, is_shares
 from masksearch.runtime import files, records
@@ -32,7 +35,10 @@ UNSCORED = ("valid", "answered")
 AVERAGED = (
     *SCORES,
     "answered",
+    "em_all",
     "cover_em",
+    "cover_em_all",
+    "sub_em",
     "free_recall",
     "answer_tokens",
     "searches",
@@ -43,6 +49,7 @@ AVERAGED = (
 )
 """Columns that are averaged over all rows; a column that some row lacks is left out."""
 WHERE_KNOWN = (
+    "right",
     "evidence_recall",
     "evidence",
     "grounded",
@@ -51,13 +58,20 @@ WHERE_KNOWN = (
     "judge_relaxed",
     "parts_recall",
     "parts_all",
+    "fanoutqa_loose",
+    "fanoutqa_strict",
 )
 """Columns that are averaged over the rows that have them. If only some rows have a column NAME, the metric
 `n_NAME` is the number of these rows."""
-WITH_INTERVALS = (*SCORES, "answered", "cover_em", *WHERE_KNOWN)
+WITH_INTERVALS = (*SCORES, "answered", "em_all", "cover_em", "cover_em_all", "sub_em", *WHERE_KNOWN)
 """Columns whose means get an interval. The scores of `_subset_scores` also get an interval."""
 BY_KIND = ("f1", "em")
 """Scores that are also averaged over the questions of each kind of answer."""
+TOLERANCE = 1e-6
+"""Difference between a metric and the mean of its questions that rounding explains."""
+RESAMPLES = 2000
+"""Number of resamples for the intervals of the columns that an earlier version's file lacks."""
+_REMEDY = "the file was changed after the evaluation, so evaluate again."
 KINDS = ("yes_no", "in_question", "open")
 """Kinds of answers (see `rows.answer_kind`)."""
 
@@ -231,7 +245,9 @@ def load_results(path: str | Path) -> Results:
     except ValidationError as error:
         raise FormatError(f"{path} {records.explain(error)}.") from error
     _check_rows(results, path)
-    return results.model_copy(update={"intervals": {**results.intervals, **_closed_intervals(results)}})
+    _check_metrics(results, path)
+    results = results.model_copy(update={"intervals": {**results.intervals, **_closed_intervals(results)}})
+    return _as_current(results) if is_earlier(results) else results
 
 
 def _reject_constant(constant: str) -> float:
@@ -255,6 +271,59 @@ def _closed_intervals(results: Results) -> dict[str, tuple[float, float]]:
         if same and (is_shares(values) or is_constant(values)):
             found[name] = score_interval(values, 1, 1)
     return found
+
+
+def _check_metrics(results: Results, path: Path) -> None:
+    """Raises FormatError if a metric is not the mean of its column, or a count not that of the rows."""
+    try:
+        columns = _columns(results.per_question)
+    except (KeyError, TypeError, ValueError):
+        return  # rows of another version
+    for name, value in results.metrics.items():
+        if name not in columns and name in (*AVERAGED, *WHERE_KNOWN):
+            raise FormatError(f"{path} has the metric '{name}', but not every question has it; {_REMEDY}")
+        found = sum(columns[name]) / len(columns[name]) if name in columns else value
+        if abs(found - value) > TOLERANCE * max(1.0, abs(value)):
+            raise FormatError(
+                f"{path} has {name} = {value:g}, but the mean of its questions is {found:g}; {_REMEDY}"
+            )
+    rows = results.per_question
+    if results.failures and all("failure" in row for row in rows):
+        counted = Counter(str(row["failure"]) or RIGHT for row in rows)
+        other = next(
+            (kind for kind in {**counted, **results.failures} if counted[kind] != _of(results, kind)), ""
+        )
+        if other:
+            raise FormatError(
+                f"{path} counts {_of(results, other)} questions as '{other}', but holds {counted[other]}; "
+                f"{_REMEDY}"
+            )
+
+
+def _of(results: Results, kind: str) -> int:
+    return results.failures.get(kind, 0)
+
+
+def _as_current(results: Results) -> Results:
+    """Returns an earlier version's results with the columns of this version (see `earlier`)."""
+    rule, rows = current_rows(results)
+    columns = _columns(rows)
+    changed = [name for name in ("right", "em_all", "cover_em", "cover_em_all") if name in columns]
+    metrics = {name: value for name, value in results.metrics.items() if name != "cover_em"}
+    intervals = {name: value for name, value in results.intervals.items() if name != "cover_em"}
+    metrics |= {name: sum(columns[name]) / len(columns[name]) for name in changed}
+    if "right" in columns and len(columns["right"]) < len(rows):
+        metrics["n_right"] = float(len(columns["right"]))
+    intervals |= {name: score_interval(columns[name], RESAMPLES, 1) for name in changed}
+    return results.model_copy(
+        update={
+            "per_question": tuple(rows),
+            "metrics": metrics,
+            "intervals": intervals,
+            "failures": count_failures(rows) if all("failure" in row for row in rows) else results.failures,
+            "provenance": {**results.provenance, RULE: rule},
+        }
+    )
 
 
 def _check_rows(results: Results, path: Path) -> None:

@@ -5,15 +5,26 @@ A row has the question's scores, cost (searches, tokens, seconds), evidence reca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from masksearch.agent.protocol import CONTROL, is_valid
 from masksearch.evaluation.evidence import evidence_recall
 from masksearch.evaluation.failures import failure
+from masksearch.evaluation.rules import is_judged, is_right, rule_of_judge
 from masksearch.evaluation.settings import EvalSettings
+from masksearch.scoring.fills import task_fills
 from masksearch.scoring.grounding import ground
 from masksearch.scoring.list_answers import list_scores
-from masksearch.scoring.metrics import CLOSED_ANSWERS, answer_tokens, covers_task, free_recall, normalise
+from masksearch.scoring.metrics import (
+    CLOSED_ANSWERS,
+    answer_tokens,
+    contains,
+    covers,
+    fill_scores,
+    free_recall,
+    normalise,
+)
 from masksearch.types import MaskedTask, Question, Trajectory, task_from_json
 
 AGENTS = ("agent", "agent-prompted")
@@ -56,7 +67,7 @@ def row(
         gold = {
             "answers": list(task.answers),
             **trajectory.scores,
-            "cover_em": int(covers_task(trajectory.answer, task, form)),
+            **_of_fills(task, trajectory.answer, form),
             "free_recall": free_recall(written, task),
         }
     found: dict[str, Any] = {
@@ -76,7 +87,16 @@ def row(
     }
     if not task.answers:
         return found
-    return {**found, "failure": failure(found, trajectory, task, settings.search.noise.fail > 0)}
+    right = is_right(found, "judge" if is_judged(found) else rule_of_judge(settings.judge))
+    found |= {} if right is None else {"right": int(right)}
+    on_purpose = settings.search.noise.fail > 0
+    return {**found, "failure": failure(found, trajectory, task, on_purpose, can_search(settings))}
+
+
+def can_search(settings: EvalSettings) -> bool:
+    """Whether the method has a search to use."""
+    allowed = settings.agent.max_searches or settings.agent.max_opens
+    return settings.method != "closed-book" and (settings.method not in AGENTS or bool(allowed))
 
 
 def _is_valid(trajectory: Trajectory, settings: EvalSettings) -> bool:
@@ -108,14 +128,33 @@ def _grounding(trajectory: Trajectory, settings: EvalSettings) -> dict[str, Any]
     There are no columns without an answer, for an honest "not found", and for a method that sees no results.
     `false_quotes` needs a quote.
     """
-    agent = settings.agent
-    blind = settings.method in AGENTS and not (agent.max_searches or agent.max_opens)
-    if settings.method == "closed-book" or blind or not trajectory.answer.strip():
+    if not can_search(settings) or not trajectory.answer.strip():
         return {}
-    found = ground(trajectory, agent.answer_form)
+    found = ground(trajectory, settings.agent.answer_form)
     share = {"false_quotes": round(found.false_quotes / found.quotes, 6)} if found.quotes else {}
     verdict = {} if found.declined else {"grounded": int(found.grounded)}
     return {**verdict, "quotes": found.quotes, **share}
+
+
+def _of_fills(task: MaskedTask | Question, prediction: str, form: str) -> dict[str, Any]:
+    """Returns the scores that are computed from the single fills of an answer.
+
+    `cover_em` and `sub_em` are means over the masks, as all scores of a RAMP task; `em_all` and
+    `cover_em_all` are 1 if every mask has the score 1. `mask_f1` has the F1 of every mask of several.
+    """
+    fills = task_fills(prediction, task, form)
+    covered = [covers(fill.text, fill.golds, fill.language) for fill in fills]
+    sub = [contains(fill.text, fill.golds, fill.language) for fill in fills]
+    found: dict[str, Any] = {"cover_em": _mean(covered), "sub_em": _mean(sub)}
+    if isinstance(task, MaskedTask):
+        scores = fill_scores(fills)
+        found |= {"em_all": int(all(score.em == 1 for score in scores)), "cover_em_all": int(all(covered))}
+        found |= {"mask_f1": [score.f1 for score in scores]} if task.masks > 1 else {}
+    return found
+
+
+def _mean(values: Sequence[bool]) -> float:
+    return int(values[0]) if len(values) == 1 else sum(values) / len(values)
 
 
 def _of_masks(task: MaskedTask) -> dict[str, Any]:

@@ -100,9 +100,19 @@ def summary_text(results: Results) -> str:
         )
     return (
         f"{results.suite}, {results.method}: F1 {with_interval(metrics['f1'], results.intervals['f1'])}, "
-        f"EM {percent(metrics['em'])}, recall {percent(metrics['recall'])}, "
+        f"EM {exact_matches(results)}, recall {percent(metrics['recall'])}, "
         f"valid {percent(metrics['valid'])} (%), n = {results.n}"
     )
+
+
+def exact_matches(results: Results) -> str:
+    """Returns EM in percent; of tasks with several masks the mean over the masks and the share with all right,
+    as in `41.0 (mean; all masks 30.0)`."""
+    metrics = results.metrics
+    several = any(int(row.get("masks") or 1) > 1 for row in results.per_question)
+    if not several or "em_all" not in metrics:
+        return percent(metrics["em"])
+    return f"{percent(metrics['em'])} (mean; all masks {percent(metrics['em_all'])})"
 
 
 def load_tasks(settings: EvalSettings, unanswered: bool = False) -> tuple[str, list[Task]]:

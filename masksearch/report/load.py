@@ -196,8 +196,9 @@ def _read_results(path: Path, notes: list[str]) -> Results | None:
             return results
         notes.append(f"{_place(path)} has no scores, because its questions have no answers; it was left out.")
         return None
-    except DataError:
-        notes.append(f"{_place(path)} is not a valid results file and was left out.")
+    except DataError as error:
+        reason = str(error).replace(str(path), _place(path))
+        notes.append(f"{reason} It was left out.")
         return None
 
 

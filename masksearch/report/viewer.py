@@ -59,13 +59,13 @@ def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) 
 
     `failure` is the kind of failure in the evaluation's row; it is empty for a right answer and None if the
     row has none. An answer is right if `failure` is empty, or, for None, if its EM is 1. The other outcomes
-    are `invalid` (not answered), `unscored` (no score), `partial` (F1 above 0) and `wrong`.
+    are `invalid` (not answered), `unscored` (no score or verdict), `partial` (F1 above 0) and `wrong`.
     """
     if failure == "":
         return "right"
     if status != "answered":
         return "invalid"
-    if "em" not in scores and "f1" not in scores:
+    if failure == "unjudged" or ("em" not in scores and "f1" not in scores):
         return "unscored"
     if failure is None and scores.get("em", 0.0) >= 1:
         return "right"

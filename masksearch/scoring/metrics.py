@@ -133,18 +133,30 @@ def covers(prediction: str, golds: Sequence[str], language: str = "") -> bool:
     """Cover-EM: whether the prediction contains all tokens of one of the golds in sequence, after
     normalisation.
 
-    The golds yes, no and noanswer must be the whole prediction.
+    The golds yes, no and noanswer must be the whole prediction. An exact match always covers its gold, also
+    one that normalises to the empty string.
     """
     predicted = normalise(prediction, language)
     for gold in golds:
         wanted = normalise(gold, language)
-        if wanted in CLOSED_ANSWERS or predicted in CLOSED_ANSWERS:
-            covered = wanted == predicted
+        if wanted in CLOSED_ANSWERS or predicted in CLOSED_ANSWERS or not wanted:
+            covered = _score_pair(prediction, gold, language).em == 1
         else:
-            covered = wanted != "" and f" {wanted} " in f" {predicted} "
+            covered = f" {wanted} " in f" {predicted} "
         if covered:
             return True
     return False
+
+
+def contains(prediction: str, golds: Sequence[str], language: str = "") -> bool:
+    """Sub-EM as Search-R1 and FlashRAG define it: whether one of the normalised golds is a substring of the
+    normalised prediction.
+
+    Words need not be whole: "no" is in "nothing", and "1945" in "19450". A gold that normalises to the empty
+    string is in every prediction. An empty prediction counts as no answer and contains nothing.
+    """
+    predicted = normalise(prediction, language)
+    return bool(prediction.strip()) and any(normalise(gold, language) in predicted for gold in golds)
 
 
 def covers_task(prediction: str, task: MaskedTask | Question, answer_form: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from masksearch.errors import UsageError
 from masksearch.evaluation.compare.entries import Loaded, same_question, shared_ids
+from masksearch.evaluation.rules import DESCRIPTIONS, RULE, common_rule, rule_of
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics.correction import least_adjusted_p
 from masksearch.types import Results
@@ -96,6 +97,43 @@ def _question_difference(a: Results, b: Results) -> str:
     return "the same ids, but other texts" if comparable and hashes[0] != hashes[1] else ""
 
 
+def check_rules(entries: Sequence[Loaded], metrics: Sequence[str]) -> None:
+    """Raises UsageError if the share of right answers is asked for and two results count it by different
+    rules."""
+    if RULE not in metrics:
+        return
+    different = _different_rules(entries)
+    if different:
+        raise UsageError(
+            f"{different} One column would hold both; evaluate both with the same judge or without one, "
+            "or compare another measure, such as f1."
+        )
+
+
+def _different_rules(entries: Sequence[Loaded]) -> str:
+    """Returns a sentence about two results that count right answers by different rules; empty without."""
+    for entry in entries:
+        first, second = rule_of(entries[0].results), rule_of(entry.results)
+        if first != second:
+            return (
+                f"{entries[0].source} and {entry.source} count an answer as right by different rules "
+                f"({DESCRIPTIONS[first]}; {DESCRIPTIONS[second]})."
+            )
+    return ""
+
+
+def _rules(entries: Sequence[Loaded]) -> list[str]:
+    """Returns a warning on results that count right answers by different rules."""
+    different = _different_rules(entries)
+    if not different:
+        return []
+    rule = DESCRIPTIONS[common_rule(entry.results for entry in entries)]
+    return [
+        f"{different} Kinds of failure are in a table for each rule; shares of right answers with and "
+        f"without the evidence count all files by {rule}."
+    ]
+
+
 def warnings(entries: Sequence[Loaded]) -> list[str]:
     """Returns warnings on failed questions and on different conditions, such as another temperature.
 
@@ -110,7 +148,7 @@ def warnings(entries: Sequence[Loaded]) -> list[str]:
         for entry, count in failed
         if count
     ]
-    return [*sentences, *_different_conditions(entries)]
+    return [*sentences, *_rules(entries), *_different_conditions(entries)]
 
 
 def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
@@ -164,6 +202,9 @@ def _conditions(results: Results) -> dict[str, Any]:
         found["prompt"] = provenance["prompt_hash"]
     if any(name.startswith("judge_") for name in results.metrics):
         found["judge"] = judge.get("model") or settings.get("judge")
+        hashes = _table(provenance.get("judge_hashes"))
+        found |= {f"prompt of the {mode} judge": value for mode, value in hashes.items()}
+        found["date of the judge"] = provenance.get("judge_date", "")
     return {name: value for name, value in found.items() if value not in ("", None)}
 
 

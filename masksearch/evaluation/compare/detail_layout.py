@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from masksearch.evaluation.compare.formatting import Figures, Values, by_suite, metric_name, named
+from masksearch.evaluation.compare.formatting import ALL_MASKS, Figures, Values, by_suite, named
 from masksearch.evaluation.failures import FAILURES, RIGHT
+from masksearch.evaluation.rules import DESCRIPTIONS, Rule
 from masksearch.evaluation.tables import Cell, Table
 
 _SCORES = (
@@ -13,7 +14,12 @@ _SCORES = (
     "precision",
     "f1",
     "em",
+    "em_all",
     "cover_em",
+    "cover_em_all",
+    "sub_em",
+    "fanoutqa_loose",
+    "fanoutqa_strict",
     "parts_recall",
     "parts_all",
     "judge_strict",
@@ -38,6 +44,8 @@ _COSTS = (
     "yes_no_share",
     "yes_no_gold_share",
 )
+_NOTED = ("unjudged", "not_recorded")
+"""Kinds of failure that a note below the table describes."""
 _KINDS = (("yes_no", "yes/no"), ("in_question", "in the question"), ("open", "open"))
 _GUESSABLE = (
     ("guessable_share", "share"),
@@ -50,8 +58,12 @@ def details(found: Values, figures: Figures) -> list[Table]:
     """Returns a table of all scores and a table of cost and retrieved evidence."""
     if not found["rows"]:
         return []
-    note = "Anywhere: gold words found anywhere in the output."
-    scores = _columns(found, figures, "Scores (%)", _SCORES, note if _has(found, "free_recall") else "")
+    notes = ["Anywhere: gold words found anywhere in the output."] if _has(found, "free_recall") else []
+    if figures.several:
+        notes.append(
+            "Scores of tasks with several masks are means over the masks; (all masks): of every mask."
+        )
+    scores = _columns(found, figures, "Scores (%)", _SCORES, " ".join(notes))
     costs = _columns(found, figures, "Cost and retrieved evidence (means; shares and F1 in %)", _COSTS, "")
     # The first four columns name the result. A table without further columns has no measure and is left out.
     return [table for table in (scores, costs) if len(table.headers) > 4]
@@ -62,11 +74,13 @@ def _has(found: Values, metric: str) -> bool:
 
 
 def _columns(found: Values, figures: Figures, caption: str, metrics: Sequence[str], note: str) -> Table:
-    rows, shown = by_suite(found["rows"]), [metric for metric in metrics if _has(found, metric)]
+    hidden = () if figures.several else ALL_MASKS
+    rows = by_suite(found["rows"])
+    shown = [metric for metric in metrics if metric not in hidden and _has(found, metric)]
     body = [(*named(row), *(figures.metric(row, metric) for metric in shown)) for row in rows]
     return Table(
         caption,
-        ("suite", "method", "model", "n", *map(metric_name, shown)),
+        ("suite", "method", "model", "n", *map(figures.name, shown)),
         "lllr" + "r" * len(shown),
         tuple(body),
         note,
@@ -109,17 +123,25 @@ def _kind(figures: Figures, row: Values, kind: str) -> list[Cell]:
 
 
 def failures(found: Values, figures: Figures) -> list[Table]:
-    """Returns a table of the share of right answers and of each kind of failure."""
+    """Returns a table of the share of right answers and of each kind of failure, for each rule by which the
+    results count an answer as right."""
     rows = by_suite([row for row in found["rows"] if row["failures"]])
+    rules = dict.fromkeys(row.get("rule", "f1") for row in rows)
+    return [
+        _failures([row for row in rows if row.get("rule", "f1") == rule], rule, figures) for rule in rules
+    ]
+
+
+def _failures(rows: Sequence[Values], rule: Rule, figures: Figures) -> Table:
     present = {kind for row in rows for kind, count in row["failures"].items() if count}
     # Results files of other versions may have kinds that this version does not know; these come last.
     shown = [kind for kind in dict.fromkeys((RIGHT, *FAILURES, *sorted(present))) if kind in present]
-    if not shown:
-        return []
     body = [
         (*named(row), *(Cell(figures.figure(row["failures"].get(kind, 0) / row["n"], "")) for kind in shown))
         for row in rows
     ]
     headers = ("suite", "method", "model", "n", *(kind.replace("_", " ") for kind in shown))
     caption = "Right answers and kinds of failure (% of the questions)"
-    return [Table(caption, headers, "lllr" + "r" * len(shown), tuple(body))]
+    notes = [f"Right: {DESCRIPTIONS[rule]}."]
+    notes += [f"{kind.replace('_', ' ').capitalize()}: {FAILURES[kind]}." for kind in _NOTED if kind in shown]
+    return Table(caption, headers, "lllr" + "r" * len(shown), tuple(body), " ".join(notes))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from masksearch.evaluation.suites.registry import same_name
 from masksearch.llm.settings import ENDPOINTS
 from masksearch.types import Results
 
@@ -20,6 +21,16 @@ class Loaded(NamedTuple):
 
     source: str
     results: Results
+
+
+def with_one_spelling(loaded: Mapping[str, Loaded]) -> dict[str, Loaded]:
+    """Returns the results with one spelling for each suite, the first: names are compared without case."""
+    spelled: dict[str, str] = {}
+    found = {}
+    for source, entry in loaded.items():
+        name = spelled.setdefault(same_name(entry.results.suite), entry.results.suite)
+        found[source] = entry._replace(results=entry.results.model_copy(update={"suite": name}))
+    return found
 
 
 class Variant(NamedTuple):

@@ -28,10 +28,16 @@ _NAMES = {
     "recall": "recall",
     "precision": "precision",
     "f1": "F1",
+    "right": "right",
     "em": "EM",
+    "em_all": "EM (all masks)",
     "cover_em": "cover-EM",
-    "parts_recall": "parts recall",
-    "parts_all": "all parts",
+    "cover_em_all": "cover-EM (all masks)",
+    "sub_em": "sub-EM",
+    "parts_recall": "parts found",
+    "parts_all": "all parts found",
+    "fanoutqa_loose": "FanOutQA loose",
+    "fanoutqa_strict": "FanOutQA strict",
     "judge_strict": "judge (strict)",
     "judge_relaxed": "judge (relaxed)",
     "judge_errors": "judge errors",
@@ -62,9 +68,16 @@ ONE_SEED = "one seed each: the variance between seeds is not included"
 _CORRECTIONS = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
-def metric_name(metric: str) -> str:
-    """Returns the name of a metric in table headers."""
-    return _NAMES.get(metric, metric.replace("_", " "))
+_OVER_MASKS = ("em", "cover_em", "sub_em")
+"""Shares that are means over the masks of a task with several: their name says so."""
+ALL_MASKS = ("em_all", "cover_em_all")
+"""Shares of tasks with every mask right; they equal the means where each task has one mask."""
+
+
+def metric_name(metric: str, several: bool = False) -> str:
+    """Returns the name of a metric in table headers. `several`: whether tasks have several masks."""
+    name = _NAMES.get(metric, metric.replace("_", " "))
+    return f"{name} (mean)" if several and metric in _OVER_MASKS else name
 
 
 def is_score(metric: str) -> bool:
@@ -78,6 +91,12 @@ class Figures(NamedTuple):
     settings: CompareSettings
     tests: Mapping[str, int]
     """Measure -> number of tests that were corrected together."""
+    several: bool = False
+    """Whether some tasks have several masks."""
+
+    def name(self, metric: str) -> str:
+        """Returns the name of a metric in table headers."""
+        return metric_name(metric, self.several)
 
     def figure(self, value: float, metric: str, signed: bool = False) -> str:
         """Formats a value: a score in percent (`31.2`), any other metric as it is.
@@ -103,7 +122,7 @@ class Figures(NamedTuple):
 
     def title(self, metric: str) -> str:
         """Returns the caption of a measure's table."""
-        name = metric_name(metric)
+        name = self.name(metric)
         return f"{name[:1].upper()}{name[1:]}{' (%)' if is_score(metric) else ''}"
 
     def stars(self, metric: str, against: str, seeds: Sequence[Sequence[int]] = ((1, 1),)) -> str:

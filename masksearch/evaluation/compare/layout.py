@@ -25,7 +25,8 @@ _BUILDERS: dict[str, Callable[[Values, Figures], list[Table]]] = {
 
 def tables_of(comparison: Values, settings: CompareSettings) -> list[Table]:
     """Returns the tables that the setting `tables` selects, in its order; tables without rows are omitted."""
-    figures = Figures(settings, comparison["tests"])
+    several = any(row.get("several_masks") for row in comparison["rows"])
+    figures = Figures(settings, comparison["tests"], several)
     return [
         table for name in (settings.tables or _BUILDERS) for table in _BUILDERS[name](comparison, figures)
     ]

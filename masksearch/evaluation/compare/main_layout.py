@@ -13,7 +13,6 @@ from masksearch.evaluation.compare.formatting import (
     WITH_INTERVALS,
     Figures,
     Values,
-    metric_name,
     significant,
 )
 from masksearch.evaluation.compare.pairs import MACRO
@@ -190,7 +189,7 @@ def _arm_details(found: Values, figures: Figures) -> Table:
                 Cell(deviation),
             )
         )
-    headers = ("suite", "arm", "seeds", "n", *map(metric_name, scores), "F1 by seed", "sd of seeds")
+    headers = ("suite", "arm", "seeds", "n", *map(figures.name, scores), "F1 by seed", "sd of seeds")
     several = any(arm["seeds"] > 1 for arm in arms)
     over = "seeds and questions" if several else "the questions"
     caption = f"Arms (%), averaged over seeds, with 95% intervals over {over}"

@@ -13,7 +13,7 @@ from masksearch.errors import UsageError
 from masksearch.evaluation.compare.entries import Loaded, shared_ids, value, variant
 from masksearch.evaluation.compare.formatting import is_score
 from masksearch.evaluation.compare.pairs import MACRO, baseline_of
-from masksearch.evaluation.failures import is_right
+from masksearch.evaluation.rules import Rule, common_rule, is_right
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics.resampling import macro_interval, macro_score_interval
 
@@ -176,24 +176,28 @@ def _test(pair: Mapping[str, Any] | None, metric: str) -> dict[str, Any]:
 def contamination(entries: Sequence[Loaded], names: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the shares of right answers of each model with and without access to the evidence.
 
-    An entry is `{"suite", "label", "method", "n", "ordinary", "closed_book", "gold_removed", "not_known"}`.
+    An entry is `{"suite", "label", "method", "n", "rule", "ordinary", "closed_book", "gold_removed",
+    "not_known"}`.
     It compares up to three results of one model on one suite: with the ordinary search, closed-book, and with
     the gold passages hidden. The shares are over the `n` questions that these results have in common; an
-    answer counts as right by `is_right`. `not_known` is the share of right answers of the ordinary search
+    answer counts as right by `rule`, which is the same for all entries. `not_known` is the share of right
+    answers of the ordinary search
     among the questions that closed-book gets wrong. The share of a missing result is None.
 
     There is one entry for each result with the ordinary search that has at least one of the other two, and
     one for a closed-book result of a model that has no result with the ordinary search.
     """
     found = []
+    rule = common_rule(entry.results for entry in entries) if entries else "f1"
     for suite in dict.fromkeys(entry.results.suite for entry in entries):
         members = [entry for entry in entries if entry.results.suite == suite]
         for model in dict.fromkeys(names[entry.source] for entry in members):
-            found += _of_model(suite, model, [entry for entry in members if names[entry.source] == model])
+            mine = [entry for entry in members if names[entry.source] == model]
+            found += _of_model(suite, model, mine, rule)
     return found
 
 
-def _of_model(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[str, Any]]:
+def _of_model(suite: str, model: str, members: Sequence[Loaded], rule: Rule) -> list[dict[str, Any]]:
     closed = next((entry for entry in members if entry.results.method == "closed-book"), None)
     plain = [entry for entry in members if entry is not closed and not variant(entry.results)]
     removed = {
@@ -205,20 +209,29 @@ def _of_model(suite: str, model: str, members: Sequence[Loaded]) -> list[dict[st
     for entry in plain:
         without = removed.get(entry.results.method)
         if closed or without:
-            shares = _shares(entry, closed, without)
+            shares = _shares(entry, closed, without, rule)
             found.append({"suite": suite, "label": model, "method": entry.results.method, **shares})
     if closed and not plain:
-        found.append({"suite": suite, "label": model, "method": "", **_shares(None, closed, None)})
+        found.append({"suite": suite, "label": model, "method": "", **_shares(None, closed, None, rule)})
     return found
 
 
-def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | None) -> dict[str, Any]:
+def _shares(
+    ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | None, rule: Rule
+) -> dict[str, Any]:
     conditions = {"ordinary": ordinary, "closed_book": closed, "gold_removed": removed}
     ids = shared_ids([entry.results for entry in conditions.values() if entry])
-    right: dict[str, list[bool]] = {}  # name in `conditions` -> (shared questions,)
-    for name, entry in conditions.items():
-        rows = {row["id"]: row for row in entry.results.per_question} if entry else {}
-        right[name] = [is_right(rows[key]) for key in ids] if rows else []
+    tables = {
+        name: {row["id"]: row for row in entry.results.per_question}
+        for name, entry in conditions.items()
+        if entry
+    }
+    # A question whose verdict is unreadable in one of the results counts in none of them.
+    ids = [key for key in ids if all(is_right(rows[key], rule) is not None for rows in tables.values())]
+    right = {  # name in `conditions` -> (shared questions,)
+        name: [bool(is_right(tables[name][key], rule)) for key in ids] if name in tables else []
+        for name in conditions
+    }
     shares: dict[str, Any] = {
         name: sum(column) / len(column) if column else None for name, column in right.items()
     }
@@ -229,4 +242,4 @@ def _shares(ordinary: Loaded | None, closed: Loaded | None, removed: Loaded | No
         if not closed_book
     ]
     shares["not_known"] = sum(unknown) / len(unknown) if unknown and right["closed_book"] else None
-    return {"n": len(ids), **shares}
+    return {"n": len(ids), "rule": rule, **shares}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from masksearch.evaluation.compare.formatting import NONE, Figures, Values, metric_name, p_value, significant
+from masksearch.evaluation.compare.formatting import NONE, Figures, Values, p_value, significant
+from masksearch.evaluation.rules import DESCRIPTIONS
 from masksearch.evaluation.tables import Cell, Table, cells
 
 
@@ -87,8 +88,9 @@ def contamination(found: Values, figures: Figures) -> list[Table]:
         "not_known": "If wrong closed-book: original search, over the questions that closed-book gets wrong.",
     }
     note = " ".join(notes[key] for key, _ in columns if key in notes)
+    note += f" Right: {DESCRIPTIONS[rows[0].get('rule', 'f1')]}."
     caption = "Answered right (%), with and without the evidence"
-    return [Table(caption, headers, "lllr" + "r" * len(columns), tuple(body), note)]
+    return [Table(caption, headers, "lllr" + "r" * len(columns), tuple(body), note.strip())]
 
 
 def differences(found: Values, figures: Figures) -> list[Table]:
@@ -139,7 +141,7 @@ def _differences(
                 *(_gain(figures, tests.get(other), other) for other in others),
             )
         )
-    title = metric_name(metric)
+    title = figures.name(metric)
     headers = (
         "suite",
         "model",
@@ -148,7 +150,7 @@ def _differences(
         title,
         f"p ({title})",
         "adjusted p",
-        *map(metric_name, others),
+        *map(figures.name, others),
     )
     return Table(
         caption,

@@ -29,12 +29,13 @@ from masksearch.evaluation.compare.arms import compare_arms
 from masksearch.evaluation.compare.comparability import (
     check_questions,
     check_retrievers,
+    check_rules,
     check_scored,
     resample_warning,
     warnings,
 )
 from masksearch.evaluation.compare.csv import to_csv
-from masksearch.evaluation.compare.entries import Loaded, label, row_names, value, variant
+from masksearch.evaluation.compare.entries import Loaded, label, row_names, value, variant, with_one_spelling
 from masksearch.evaluation.compare.layout import tables_of
 from masksearch.evaluation.compare.main_table import (
     check_metrics,
@@ -52,8 +53,8 @@ from masksearch.evaluation.compare.pairs import (
 )
 from masksearch.evaluation.curves.files import write_curves
 from masksearch.evaluation.curves.values import curve_values
-from masksearch.evaluation.failures import is_right
 from masksearch.evaluation.results import load_results
+from masksearch.evaluation.rules import count_right, rule_of
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.tables import render
 from masksearch.runtime import files
@@ -86,7 +87,9 @@ def run_compare(settings: CompareSettings, output: Path, work: Path) -> dict[str
     listed = [*sources, *(path for paths in settings.groups.values() for path in paths)]
     if not sources and not settings.groups:
         raise UsageError("There are no results to compare; name at least one results file.")
-    loaded = {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
+    loaded = with_one_spelling(
+        {source: Loaded(source, load_results(source)) for source in dict.fromkeys(listed)}
+    )
     comparison = compare(loaded, list(dict.fromkeys(sources)), settings)
     tables = tables_of(comparison, settings)
     # comparison.json always has the tables as Markdown, whatever the chosen format is.
@@ -134,6 +137,7 @@ def compare(loaded: Mapping[str, Loaded], shown: Sequence[str], settings: Compar
         settings,
     )
     check_metrics(entries, settings.metric)
+    check_rules(entries, settings.metric)
     listed = [loaded[source] for source in shown]
     plain = [entry for entry in listed if not variant(entry.results)]
     names = row_names(listed)
@@ -179,7 +183,9 @@ def result_row(entry: Loaded, name: str) -> dict[str, Any]:
         "metrics": results.metrics,
         "intervals": {metric: list(interval) for metric, interval in results.intervals.items()},
         "counted": _counted(results),
-        "right": sum(map(is_right, results.per_question)) / results.n if results.n else None,
+        "rule": rule_of(results),
+        "right": count_right(results.per_question, rule_of(results)) / results.n if results.n else None,
+        "several_masks": any(int(row.get("masks") or 1) > 1 for row in results.per_question),
         "kinds": dict(
             Counter(str(row["answer_kind"]) for row in results.per_question if row.get("answer_kind"))
         ),

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from masksearch.evaluation.evidence import appears_in
-from masksearch.evaluation.failures import is_right
+from masksearch.evaluation.rules import is_right
 from masksearch.report.conclusion.suites import Side, Suite, label_of
 from masksearch.report.load import Row, Run, read_trajectories
 from masksearch.report.viewer import segments
@@ -92,9 +92,9 @@ def _of_suite(run: Run, suite: Suite) -> Example | None:
     rows, records = _rows(after), _records(run, after)
     rows_before = _rows(before) if before else {}
     records_before = _records(run, before) if before else {}
-    found = [key for key, row in rows.items() if is_right(row) and key in records]
+    found = [key for key, row in rows.items() if is_right(row, after.rule) and key in records]
     if before:
-        wrong = {key for key, row in rows_before.items() if not is_right(row)}
+        wrong = {key for key, row in rows_before.items() if is_right(row, before.rule) is False}
         found = [key for key in found if key in wrong and key in records_before]
     grounded = next((key for key in found if _grounded(records[key])), None)
     key = grounded or (found[0] if found and before else None)
@@ -148,4 +148,5 @@ def _account(side: Side, row: Mapping[str, Any], trajectory: Trajectory) -> Acco
             if kind == "information":
                 text = "  ".join(f"[{place}] {title}" for place, title in enumerate(_RESULT.findall(text), 1))
             parts.append(Part(kind, text))
-    return Account(label_of(side), tuple(parts), trajectory.answer, is_right(row), bool(row.get("valid", 1)))
+    right = bool(is_right(row, side.rule))
+    return Account(label_of(side), tuple(parts), trajectory.answer, right, bool(row.get("valid", 1)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from masksearch.evaluation.failures import RIGHT_AT
+from masksearch.evaluation.rules import RIGHT_ABOVE
 
 GLOSSARY = (
     ("RAMP", "retrieval-augmented masked prediction: fill the masked facts of a text by searching"),
@@ -11,7 +11,7 @@ GLOSSARY = (
     ("agent-prompted", "the same loop, with the protocol and an example in the prompt; needs no training"),
     ("rag", "one search with the words of the question, then the answer"),
     ("closed-book", "the answer from memory, without a search"),
-    ("right", f"F1 of at least {100 * RIGHT_AT:.0f}%, or the judge's verdict where there is a judge"),
+    ("right", f"F1 above {100 * RIGHT_ABOVE:.0f}% in every mask, or the verdict where all were judged"),
     ("F1", "overlap of the answer's words with the gold answer's: 100% is equal words"),
     ("EM", "exact match: the share of answers that equal the gold answer, after normalising"),
     ("recall", "share of the gold answer's words that are in the answer"),

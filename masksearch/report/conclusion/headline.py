@@ -20,6 +20,8 @@ _HOW = {
 _WHY = {
     "failed": "met a failed endpoint or search",
     "ran_out": "ran out of turns or tokens",
+    "unjudged": "got no readable verdict",
+    "not_known": "came from memory, and were wrong",
     "never_searched": "came without a search",
     "not_retrieved": "came from searches that missed the evidence",
     "not_used": "did not use the evidence that was found",

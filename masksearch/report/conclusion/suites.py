@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from masksearch.evaluation.compare.entries import label, variant
-from masksearch.evaluation.failures import is_right
+from masksearch.evaluation.rules import Rule, common_rule, count_right
+from masksearch.evaluation.suites.registry import same_name
 from masksearch.report.load import Run, Stage
 from masksearch.types import ResultMethod, Results
 
@@ -32,6 +33,8 @@ class Side:
     maker: str
     """Name of the stage that made the model, without its seed; empty for a model from outside the run."""
     trained: bool
+    rule: Rule
+    """Rule by which the answers of all evaluations of the suite are counted as right."""
 
     @property
     def first(self) -> Results:
@@ -51,19 +54,13 @@ class Side:
     @property
     def right(self) -> float:
         """Number of right answers, averaged over the seeds."""
-        return self.count(right=True)
+        found = [count_right(results.per_question, self.rule) for results in self.results]
+        return sum(found) / len(found)
 
     @property
     def invalid(self) -> float:
         """Number of answers that are not in the asked form, averaged over the seeds."""
-        return self.count(right=False)
-
-    def count(self, right: bool) -> float:
-        """Returns the number of right answers, or of answers in another form than the asked one."""
-        found = [
-            sum(is_right(row) if right else not row.get("valid", 1) for row in results.per_question)
-            for results in self.results
-        ]
+        found = [sum(not row.get("valid", 1) for row in results.per_question) for results in self.results]
         return sum(found) / len(found)
 
     def mean(self, metric: str) -> float | None:
@@ -125,11 +122,16 @@ def suites_of(run: Run) -> list[Suite]:
     """Returns the suites of a run's finished evaluations, in the order of the run."""
     kinds = {stage.name: stage.kind for stage in run.stages if not stage.run}
     groups: dict[tuple[str, str, str], list[Stage]] = {}
+    spelled: dict[str, str] = {}
+    members: dict[str, list[Results]] = {}
     for stage in run.stages:
         if stage.results and stage.done and not stage.run:
-            place = (stage.results.suite, unseeded(stage.name), variant(stage.results).name)
+            name = spelled.setdefault(same_name(stage.results.suite), stage.results.suite)
+            members.setdefault(name, []).append(stage.results)
+            place = (name, unseeded(stage.name), variant(stage.results).name)
             groups.setdefault(place, []).append(stage)
-    sides = [(*place, _side(stages, kinds)) for place, stages in groups.items()]
+    rules = {name: common_rule(results) for name, results in members.items()}
+    sides = [(*place, _side(stages, kinds, rules[place[0]])) for place, stages in groups.items()]
     return [
         Suite(
             name,
@@ -140,7 +142,7 @@ def suites_of(run: Run) -> list[Suite]:
     ]
 
 
-def _side(stages: Sequence[Stage], kinds: Mapping[str, str]) -> Side:
+def _side(stages: Sequence[Stage], kinds: Mapping[str, str], rule: Rule) -> Side:
     results = tuple(stage.results for stage in stages if stage.results)
     model = str(results[0].settings.get("model", ""))
     maker = stage_of(model)
@@ -152,6 +154,7 @@ def _side(stages: Sequence[Stage], kinds: Mapping[str, str]) -> Side:
         results,
         unseeded(maker) if kind else "",
         trained,
+        rule,
     )
 
 

@@ -3,13 +3,17 @@
 import pytest
 
 from masksearch.evaluation.evidence import appears_in, evidence_recall
-from masksearch.evaluation.failures import FAILURES, count_failures, is_right
+from masksearch.evaluation.failures import FAILURES, count_failures
 from masksearch.evaluation.rows import row
+from masksearch.evaluation.rules import is_right
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.scoring.metrics import score_task
 from masksearch.types import MaskedTask, Question, Trajectory, Turn, Usage, task_json
 
 SETTINGS = EvalSettings(questions="q", model="m")
+JUDGED = EvalSettings.model_validate(
+    {"questions": "q", "model": "m", "judge": {"url": "http://127.0.0.1:1/v1", "model": "j"}}
+)
 QUESTION = Question(
     id="q",
     question="On which river does Town1 lie?",
@@ -95,18 +99,50 @@ def test_every_kind(kind):
 
 
 def test_every_kind_is_described_and_counted():
-    assert set(CASES) - {""} == set(FAILURES)
+    others = {"unjudged", "not_known", "not_recorded"}  # of a judge, of other methods, of earlier files
+    assert set(CASES) - {""} == set(FAILURES) - others
     rows = [row(one, SETTINGS) for one in CASES.values()]
-    assert count_failures([*rows, rows[0]]) == {"right": 2, **dict.fromkeys(FAILURES, 1)}
+    kinds = {kind: 1 for kind in FAILURES if kind not in others}
+    assert count_failures([*rows, rows[0]]) == {"right": 2, **kinds}
+
+
+def test_half_of_a_gold_answer_is_not_right():
+    assert not is_right({"f1": 0.5}, "f1")
+    assert is_right({"f1": 0.51}, "f1")
+    assert is_right({"f1": 0.5}, "f1-mean")
 
 
 def test_a_judge_decides_where_there_is_one():
-    assert is_right({"f1": 0.5})
-    assert not is_right({"f1": 0.49})
-    assert is_right({"f1": 0.0, "judge_strict": 1})
-    assert not is_right({"f1": 1.0, "judge_strict": 0})
-    assert row(CASES["not_used"], SETTINGS, judged={"judge_strict": 1})["failure"] == ""
-    assert row(CASES["not_used"], SETTINGS, judged={"judge_error": "unreadable"})["failure"] == "not_used"
+    assert is_right({"f1": 0.0, "judge_strict": 1}, "judge")
+    assert is_right({"f1": 1.0, "judge_strict": 0}, "judge") is False
+    found = row(CASES["not_used"], JUDGED, judged={"judge_strict": 1})
+    assert (found["right"], found["failure"]) == (1, "")
+
+
+def test_an_unreadable_verdict_is_neither_right_nor_wrong():
+    unread = row(CASES[""], JUDGED, judged={"judge_error": "strict: unreadable"})
+    assert unread["f1"] == 1
+    assert "right" not in unread
+    assert unread["failure"] == "unjudged"
+    assert is_right(unread, "judge") is None
+    gone = CASES["failed"].model_copy(update={"status": "search_failed"})
+    failed = row(gone, JUDGED)  # is not sent to the judge
+    assert (failed["right"], failed["failure"]) == (0, "failed")
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        (SETTINGS.model_copy(update={"method": "closed-book"}), "not_known"),
+        (
+            EvalSettings.model_validate({"questions": "q", "model": "m", "agent": {"max_searches": 0}}),
+            "not_known",
+        ),
+        (SETTINGS, "never_searched"),
+    ],
+)
+def test_a_method_without_a_search_never_failed_to_search(settings, kind):
+    assert row(CASES["never_searched"], settings)["failure"] == kind
 
 
 def test_a_gold_answer_in_the_question_is_no_lost_answer():
@@ -156,7 +192,7 @@ def test_without_a_search_tool_nothing_was_retrieved():
     closed = SETTINGS.model_copy(update={"method": "closed-book"})
     found = row(CASES["never_searched"], closed)
     assert "evidence" not in found
-    assert found["failure"] == "never_searched"
+    assert found["failure"] == "not_known"
 
 
 @pytest.mark.parametrize(
@@ -253,7 +289,10 @@ def test_masked_tasks():
     )
     assert row(lost, SETTINGS)["failure"] == "answer_lost"
     half = trajectory(SEARCH, BOTH, answered("1. Town1\n2. Nile"), answer="1. Town1\n2. Nile", task=MASKED)
-    assert row(half, SETTINGS)["failure"] == ""  # its mean F1 is exactly RIGHT_AT
+    found = row(half, SETTINGS)
+    assert (found["f1"], found["em"], found["cover_em"]) == (0.5, 0.5, 0.5)
+    assert (found["mask_f1"], found["em_all"], found["cover_em_all"]) == ([1.0, 0.0], 0, 0)
+    assert (found["right"], found["failure"]) == (0, "not_used")  # one of two masks is not right
     long = trajectory(
         SEARCH,
         BOTH,

@@ -190,7 +190,7 @@ def test_nan_and_infinities_are_rejected(tmp_path: Path, written: str) -> None:
 
 
 def test_saved_results_load_again(tmp_path: Path) -> None:
-    found = summary([row("a", 1.0), row("b", 0.0)])
+    found = summary([row("a", 1.0, right=1), row("b", 0.0, right=0)])
     save(found, tmp_path / "results.json")
     assert load_results(tmp_path / "results.json") == found
     assert load_results(tmp_path) == found

@@ -251,7 +251,7 @@ def test_what_cannot_be_read_becomes_a_note(run_dir: Path, tmp_path: Path) -> No
     write_lines(run_dir / "stages" / "rl" / "rollouts.jsonl", [{"no": "trajectory"}, trajectory("r")])
     build_report(run_dir, tmp_path / "r.html", ReportSettings())
     page = (tmp_path / "r.html").read_text()
-    assert "before/results.json is not a valid results file" in page
+    assert "before/results.json is not valid JSON" in page
     assert "compare/comparison.json could not be read" in page
     assert "1 rows of the trajectories of &#39;rl&#39;" in page
 
@@ -318,6 +318,9 @@ def test_a_rollout_in_the_explorer(run_dir: Path, tmp_path: Path) -> None:
 def evaluated(
     folder: Path, rows: list[dict[str, Any]], trajectories: list[dict[str, Any]], **more: Any
 ) -> None:
+    """Writes an evaluation. The metrics are the means of the rows, unless `more` has them; then each row has
+    their values."""
+    given = more.pop("metrics", {})
     full = [
         {
             "prediction": "p",
@@ -328,9 +331,11 @@ def evaluated(
             "valid": 1,
             "status": "answered",
             **row,
+            **{name: value for name, value in given.items() if not name.endswith("_share")},
         }
         for row in rows
     ]
+    means = {name: sum(row[name] for row in full) / len(full) for name in ("recall", "f1", "em")}
     values = {
         "suite": "s",
         "method": "agent",
@@ -338,7 +343,7 @@ def evaluated(
         "retriever": "r",
         "n": len(rows),
         "intervals": {},
-        "metrics": {"recall": 0.1, "f1": 0.2, "em": 0.3},
+        "metrics": means | given,
     }
     folder.mkdir(parents=True)
     save(Results.model_validate({**values, "per_question": full, **more}), folder / "results.json")
@@ -358,8 +363,14 @@ def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
             "seconds": 1.5,
         }
         | {"guessable": 0, "corrections": 1},
-        {"id": "b", "failure": "not_used", "f1": 0.4, "answers": ["gold of b"], "judge_error": "no verdict"},
-        {"id": "c", "failure": "ran_out", "status": "too_many_searches"},
+        {
+            "id": "b",
+            "failure": "not_used",
+            "f1": 0.4,
+            "answers": ["gold of b"],
+            "judge_error": "strict: none",
+        },
+        {"id": "c", "failure": "ran_out", "status": "too_many_searches", "judge_strict": 0},
     ]
     evaluated(
         tmp_path / "run" / "stages" / "e",
@@ -368,7 +379,7 @@ def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     )
     build_report(tmp_path / "run", tmp_path / "r.html", ReportSettings())
     a, b, c = records_of((tmp_path / "r.html").read_text())
-    assert [record["verdict"] for record in (a, b, c)] == ["right", "partial", "invalid"]
+    assert [record["verdict"] for record in (a, b, c)] == ["right", "unscored", "invalid"]
     assert (a["searches"], a["seconds"], a["task"][5:]) == (2, 1.5, ["bridge", "open"])
     assert a["scores"]["judge_strict"] == 1
     assert a["cost"] == {"searches": 2, "corrections": 1, "seconds": 1.5}
@@ -376,7 +387,7 @@ def test_rows_of_an_evaluation_and_their_trajectories(tmp_path: Path) -> None:
     assert (b["segments"], b["answer"], b["judge_error"], b["task"][:4]) == (
         [],
         "p",
-        "no verdict",
+        "strict: none",
         ["b", "", "", ["gold of b"]],
     )
     assert (c["status"], c["failure"], len(c["segments"])) == ("too many searches", "ran_out", 4)
@@ -423,7 +434,11 @@ def test_failures_are_counted_and_linked(tmp_path: Path) -> None:
     stages = tmp_path / "run" / "stages"
     evaluated(
         stages / "a & b",
-        [{"id": "1", "failure": ""}, {"id": "2", "failure": "not_used"}, {"id": "3", "failure": "not_used"}],
+        [
+            {"id": "1", "failure": "", "f1": 1.0},
+            {"id": "2", "failure": "not_used"},
+            {"id": "3", "failure": "not_used"},
+        ],
         [],
     )
     evaluated(stages / "old", [{"id": "1"}], [])

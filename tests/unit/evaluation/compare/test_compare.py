@@ -467,9 +467,54 @@ def test_closed_book_alone_is_shown_too(tmp_path: Path) -> None:
     )
     agent = make(tmp_path / "b.json", {"1": 0.0, "2": 1.0, "3": 1.0, "4": 0.0})
     (known,) = compare(tmp_path, results=[closed])[1]["contamination"]
-    assert (known["closed_book"], known["ordinary"], known["method"]) == (0.5, None, "")
+    # Two of three verdicts are right, and the fourth is missing.
+    assert (known["closed_book"], known["n"], known["rule"]) == (2 / 3, 3, "judge")
+    assert (known["ordinary"], known["method"]) == (None, "")
     (both,) = compare(tmp_path, results=[closed, agent])[1]["contamination"]
-    assert (both["closed_book"], both["ordinary"], both["not_known"], both["n"]) == (0.5, 0.5, 0.5, 4)
+    # Only one of the two files is judged, so the F1 of both counts.
+    assert (both["closed_book"], both["ordinary"], both["not_known"], both["n"]) == (0.25, 0.5, 2 / 3, 4)
+    assert both["rule"] == "f1"
+
+
+def test_one_column_has_one_rule_of_right(tmp_path: Path) -> None:
+    failures = ["", "not_used"]
+    judged = make(tmp_path / "a.json", {"1": 0.9, "2": 0.2}, judge_strict=[0, 1], failure=["not_used", ""])
+    plain = make(tmp_path / "b.json", {"1": 0.9, "2": 0.2}, failure=failures)
+    summary, found = compare(tmp_path, results=[judged, plain])
+    assert [row["rule"] for row in found["rows"]] == ["judge", "f1"]
+    table = summary["table"]
+    assert table.count("Right answers and kinds of failure (% of the questions):") == 2
+    assert "Right: the strict judge's verdict." in table
+    assert "Right: F1 above 50%, in every mask." in table
+    assert "count an answer as right by different rules" in found["warnings"][0]
+    with pytest.raises(UsageError, match="One column would hold both; evaluate both with the same judge"):
+        compare(tmp_path, results=[judged, plain], metric=["right"])
+    assert compare(tmp_path, results=[plain], metric=["right"])[1]["rows"][0]["metrics"]["right"] == 0.5
+
+
+def test_suites_are_compared_without_case(tmp_path: Path) -> None:
+    first = make(tmp_path / "a.json", many(3, 1.0), suite="HotpotQA")
+    second = make(tmp_path / "b.json", many(3, 0.0), suite="hotpotqa", name="n")
+    third = make(tmp_path / "c.json", many(3, 0.0), suite="hotpot-qa", name="o")
+    found = compare(tmp_path, results=[first, second, third])[1]
+    assert {row["suite"] for row in found["rows"]} == {"HotpotQA"}
+    assert len(found["main"][0]["suites"]) == 1
+    other = make(tmp_path / "d.json", many(3, 1.0), suite="My Set")
+    same = make(tmp_path / "e.json", many(3, 0.0), suite="my set", name="n")
+    assert len(compare(tmp_path, results=[other, same])[1]["pairs"]) == 1
+
+
+def test_scores_of_several_masks_say_what_they_are(tmp_path: Path) -> None:
+    columns = {"masks": [2, 2], "mask_f1": [[1.0, 0.0], [1.0, 1.0]], "em_all": [0, 1], "right": [0, 1]}
+    two = make(tmp_path / "a.json", {"1": 0.5, "2": 1.0}, **columns)
+    table = compare(tmp_path, results=[two], metric=["em", "em_all"])[0]["table"]
+    assert "EM (mean) (%):" in table
+    assert "EM (all masks) (%):" in table
+    assert "Scores of tasks with several masks are means over the masks" in table
+    one = make(tmp_path / "b.json", {"1": 0.5, "2": 1.0}, masks=[1, 1], em_all=[0, 1], right=[0, 1])
+    table = compare(tmp_path, results=[one], metric=["em"])[0]["table"]
+    assert "all masks" not in table
+    assert "EM (%):" in table
 
 
 # -- details and formats ---------------------------------------------------------------------------------
@@ -479,7 +524,7 @@ def test_kinds_of_answers_and_failures(tmp_path: Path) -> None:
     kinds, failures = ["yes_no", "open", "open", "in_question"], ["", "not_used", "", "bad_format"]
     path = make(
         tmp_path / "a.json",
-        {"1": 1.0, "2": 0.0, "3": 0.5, "4": 0.25},
+        {"1": 1.0, "2": 0.0, "3": 0.6, "4": 0.25},
         answer_kind=kinds,
         failure=failures,
         seconds=[1.0, 2.0, 3.0, 4.0],
@@ -488,7 +533,7 @@ def test_kinds_of_answers_and_failures(tmp_path: Path) -> None:
     summary, found = compare(tmp_path, results=[path, old])
     assert found["rows"][0]["kinds"] == {"yes_no": 1, "open": 2, "in_question": 1}
     lines = [" ".join(line.split()) for line in summary["table"].splitlines()]
-    assert "hotpot agent m 4 1 100.0 100.0 1 25.0 0.0 2 25.0 0.0" in lines
+    assert "hotpot agent m 4 1 100.0 100.0 1 25.0 0.0 2 30.0 0.0" in lines
     assert "suite method model n right bad format not used" in lines
     assert "hotpot agent m 4 50.0 25.0 25.0" in lines
     assert "old agent m 2 50.0 50.0 50.0" in lines

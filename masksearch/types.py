@@ -190,6 +190,17 @@ class Question(Chained):
     """For a question made from a corpus: the verdict of each check, by the check's name."""
     optional: ClassVar[tuple[str, ...]] = (*Chained.optional, "verdicts")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_text(cls, values: Any) -> Any:
+        """Reads a whole number as an id, and one answer as a list of one."""
+        if not isinstance(values, dict):
+            return values
+        identity, answers = values.get("id"), values.get("answers")
+        whole = isinstance(identity, int) and not isinstance(identity, bool)
+        changed = {"id": str(identity)} if whole else {}
+        return {**values, **changed, **({"answers": (answers,)} if isinstance(answers, str) else {})}
+
 
 Task = MaskedTask | Question
 """A task for the agent."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Sequence
@@ -10,6 +12,15 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+
+
+def encrypted(text: str, password: str) -> str:
+    """Encrypts a text as BrowseComp's authors do: XOR with the SHA-256 of the password, repeated."""
+    data = text.encode()
+    key = hashlib.sha256(password.encode()).digest()
+    mask = key * (len(data) // len(key)) + key[: len(data) % len(key)]
+    return base64.b64encode(bytes(a ^ b for a, b in zip(data, mask, strict=True))).decode()
+
 
 HOTPOT: list[Row] = [
     {
@@ -230,6 +241,89 @@ FRAMES_COLUMNS = [
     "wikipedia_link_11+",
     "reasoning_types",
     "wiki_links",
+]
+
+
+NQ: list[Row] = [
+    {"question": "who sings the song of the sea", "answer": ["Ann Lee", "Lee"]},
+    {"question": "when was the tower built", "answer": ["1889"]},
+]
+TRIVIA: list[Row] = [
+    {
+        "question": "Which city has the tower?",
+        "question_id": "tc_1",
+        "question_source": "http://www.example.org/",
+        "entity_pages": {"doc_source": ["TagMe"], "title": ["Eiffel  Tower"]},
+        "answer": {"value": "Paris", "aliases": ["Paris", "City of Light"], "type": "WikipediaEntity"},
+    },
+    {
+        "question": "Which planet is red?",
+        "question_id": "tc_2",
+        "entity_pages": {"title": []},
+        "answer": {"value": "Mars", "aliases": []},
+    },
+]
+TRIVIA_OFFICIAL: dict[str, Any] = {
+    "Domain": "Web",
+    "Data": [
+        {
+            "Question": "Which city has the tower?",
+            "QuestionId": "tc_1",
+            "EntityPages": [{"Filename": "Eiffel.txt", "Title": "Eiffel Tower"}],
+            "Answer": {
+                "Value": "Paris",
+                "Aliases": ["Paris"],
+                "HumanAnswers": ["paris, France"],
+                "Type": "F",
+            },
+        }
+    ],
+}
+POPQA: list[Row] = [
+    {
+        "id": number,
+        "subj": "Ann Lee",
+        "prop": "occupation",
+        "obj": "politician",
+        "s_wiki_title": "Ann Lee",
+        "s_pop": 142,
+        "question": "What is Ann Lee's occupation?",
+        "possible_answers": '["politician", "political leader"]',
+    }
+    for number in (4222362, 4222363)
+]
+SIMPLEQA: list[Row] = [
+    {
+        "metadata": "{'topic': 'Art', 'answer_type': 'Person', 'urls': "
+        "['https://en.wikipedia.org/wiki/Ann_Lee', 'https://example.org']}",
+        "problem": "Who painted the sea in 1889?",
+        "answer": "Ann Lee",
+    },
+    {"metadata": "{broken", "problem": "Who painted the moon?", "answer": "Bo Lee"},
+]
+CANARY = "BENCHMARK DATA SHOULD NOT BE SPREAD. canary 0"
+BROWSECOMP: list[Row] = [
+    {
+        "problem": encrypted(text, CANARY),
+        "answer": encrypted(gold, CANARY),
+        "problem_topic": "Art",
+        "canary": CANARY,
+    }
+    for text, gold in (
+        ("Who is it whose whole name has many more letters than thirty-two, é?", "Ann Lee"),
+        ("What?", "42"),
+    )
+]
+GAIA: list[Row] = [
+    {
+        "task_id": f"c61d22de-{number}",
+        "Question": "How many albums did Ann Lee publish?",
+        "Level": 1,
+        "Final answer": "3",
+        "file_name": "",
+        "Annotator Metadata": {"Steps": "1. Search"},
+    }
+    for number in range(2)
 ]
 
 

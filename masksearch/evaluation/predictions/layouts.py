@@ -13,7 +13,6 @@ Trajectories of MaskSearch are read too (`id`, `answer`).
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,15 +21,15 @@ from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.evaluation.predictions.inspect_log import is_inspect, read_log, sample_values
 from masksearch.evaluation.suites.containers import read_file
 from masksearch.evaluation.suites.rows import Row
+from masksearch.evaluation.suites.shared import asked_in, search_r1_id
 from masksearch.runtime.files import open_binary
 
 LayoutName = Literal["auto", "plain", "search-r1", "flashrag", "inspect"]
 PREDICTIONS = ("prediction", "pred", "predicted_answer", "model_answer", "output", "response", "completion")
 """Names of a prediction's field in the layout plain, the most usual first."""
-IDS = ("id", "_id", "qid", "question_id")
+IDS = ("id", "_id", "qid", "question_id", "task_id")
 FIELDS = ("id", "prediction", "question")
 """Fields whose names a user can give."""
-_ASKED = re.compile(r"Question:[ \t]*(.+?)[ \t]*(?:\n|<\||\Z)")
 
 
 @dataclass(frozen=True)
@@ -203,23 +202,14 @@ def _search_r1(row: Row, names: Mapping[str, str]) -> list[Prediction]:
     written = values.get("responses", values.get("output"))
     if written is None and "responses" not in values and "output" not in values:
         raise row.fault("has no output of Search-R1 (the field 'responses' or 'output')")
-    question = _question(row) or _asked(values)
-    identity = _id(row)
+    question = _question(row) or asked_in(values)
+    identity = search_r1_id(row) if "data_source" in values else _id(row)
     if not identity and not question:
         raise row.fault(
             "names no question: it has neither 'id' nor 'question', nor a prompt with 'Question:'"
         )
     texts = list(written) if isinstance(written, list | tuple) else [written]
     return [Prediction(row.place, identity, question, text, rollout=True) for text in texts]
-
-
-def _asked(values: Mapping[str, Any]) -> str:
-    """Returns the question in a prompt: what follows the last "Question:" on its line; empty without one."""
-    prompt = values.get("input", values.get("prompt"))
-    if isinstance(prompt, list) and prompt and isinstance(prompt[-1], dict):
-        prompt = prompt[-1].get("content")
-    found = _ASKED.findall(prompt) if isinstance(prompt, str) else []
-    return found[-1].strip() if found else ""
 
 
 def _of_sample(place: str, value: Mapping[str, Any]) -> Prediction:

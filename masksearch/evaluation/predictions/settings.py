@@ -51,7 +51,7 @@ class ScoreSettings(Settings):
     """Names of the fields in the layout plain: id=NAME, prediction=NAME, question=NAME. A name may be inside
     another field (output.answer). Known ones need no names."""
     answer: Literal["auto", "whole", "tags", "boxed"] = "auto"
-    """Which part of a prediction is the answer. whole: all of it; tags: what stands in the last `<answer>` tag;
+    """Which part of a prediction is the answer. whole: all of it; tags: the text in the last `<answer>` tag;
     boxed: in the last `\\boxed{}`; auto: in the last `<answer>` tag, or else all of it (of an output of
     Search-R1 without the tag: nothing)."""
     missing: Literal["wrong", "leave-out", "refuse"] = "wrong"

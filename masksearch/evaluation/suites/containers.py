@@ -3,7 +3,7 @@
 The format is detected from the content of the file, never from its name:
 
     Parquet         starts with PAR1
-    a JSON list     starts with [
+    a JSON list     starts with [, or is the list `Data` of an object (TriviaQA)
     JSON Lines      starts with {
     CSV or TSV      has one of the known headers; FreshQA's sheets have a few lines of remarks above it
 
@@ -53,7 +53,8 @@ def read_file(path: str) -> Iterator[Row]:
     if start == "[":
         yield from _json_list(text, name)
     elif start == "{":
-        yield from _json_lines(text, name)
+        listed = _listed_inside(text)
+        yield from _json_lines(text, name) if listed is None else _records(listed, name)
     else:
         yield from _sheet(text, name)
 
@@ -68,8 +69,22 @@ def _decoded(data: bytes, name: str) -> str:
         ) from error
 
 
+def _listed_inside(text: str) -> list[Any] | None:
+    """Returns the records of a file that is one object with a list `Data`; None for other files."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    listed = value.get("Data") if isinstance(value, dict) else None
+    return listed if isinstance(listed, list) else None
+
+
 def _json_list(text: str, name: str) -> Iterator[Row]:
-    for number, value in enumerate(_parsed(text, name)):
+    yield from _records(_parsed(text, name), name)
+
+
+def _records(values: Sequence[Any], name: str) -> Iterator[Row]:
+    for number, value in enumerate(values):
         yield _json_row(value, f"{name}, record {number + 1}", number)
 
 

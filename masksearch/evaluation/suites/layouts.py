@@ -16,18 +16,20 @@ from typing import Any
 from pydantic import ValidationError
 
 from masksearch.errors import FormatError, UsageError
+from masksearch.evaluation.suites.browsing import read_browsecomp, read_gaia
 from masksearch.evaluation.suites.fanoutqa import answer_parts, read_fanoutqa
 from masksearch.evaluation.suites.multihop import read_hotpot, read_musique
+from masksearch.evaluation.suites.open_domain import (
+    is_triviaqa,
+    read_nq,
+    read_popqa,
+    read_simpleqa,
+    read_triviaqa,
+)
 from masksearch.evaluation.suites.registry import SUITES, registered
 from masksearch.evaluation.suites.rows import Item, Row
-from masksearch.evaluation.suites.sheets import (
-    ASKED,
-    is_bamboogle,
-    read_bamboogle,
-    read_frames,
-    read_freshqa,
-    read_plain,
-)
+from masksearch.evaluation.suites.shared import READERS, shared_layout
+from masksearch.evaluation.suites.sheets import is_bamboogle, read_bamboogle, read_frames, read_freshqa
 from masksearch.runtime.files import inner_name
 from masksearch.runtime.records import check_answers, check_same, explain
 from masksearch.types import Question
@@ -36,12 +38,15 @@ Reader = Callable[[Row], Item]
 Check = Callable[[Row], bool]
 OWN = "own"
 """Name of the layout of our own format. A question file in our format can hold questions of any suite."""
-PLAIN = "plain"
-"""Name of the layout of a sheet of questions and answers that is of no known suite."""
 
 
 def _any_row(row: Row) -> bool:
     return True
+
+
+def _by_name(row: Row) -> bool:
+    """The check of a suite whose fields do not tell it from others: its name must."""
+    return False
 
 
 def _has_paragraphs(field: str, *keys: str) -> Check:
@@ -127,17 +132,34 @@ LAYOUTS: Mapping[str, Layout] = {
         read_frames,
         marks=frozenset({"reasoning_types", "wiki_links", "wikipedia_link_1"}),
     ),
+    "nq-open": Layout(frozenset({"question", "answer"}), "answer", read_nq, check=_by_name),
+    "triviaqa": Layout(
+        frozenset(),
+        "",
+        read_triviaqa,
+        marks=frozenset({"question_id", "QuestionId"}),
+        check=is_triviaqa,
+    ),
+    "popqa": Layout(frozenset({"question", "possible_answers"}), "possible_answers", read_popqa),
+    "simpleqa": Layout(
+        frozenset({"problem", "answer"}),
+        "answer",
+        read_simpleqa,
+        absent=frozenset({"canary"}),
+        marks=frozenset({"metadata", "answer_type"}),
+    ),
+    "browsecomp": Layout(frozenset({"problem", "answer", "canary"}), "answer", read_browsecomp),
+    "gaia": Layout(frozenset({"task_id", "Question", "Final answer"}), "Final answer", read_gaia),
 }
-_SHEET = Layout(frozenset({"Answer"}), "Answer", read_plain, marks=frozenset(ASKED))
 
 
 def reader(layout: str) -> Reader:
-    """Returns the function that reads the rows of a suite's layout, or of plain questions."""
-    return _SHEET.read if layout == PLAIN else LAYOUTS[layout].read
+    """Returns the function that reads the rows of a layout."""
+    return READERS[layout] if layout in READERS else LAYOUTS[layout].read
 
 
 def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, unanswered: bool = False) -> str:
-    """Returns the layout of a file's first row: the name of a suite, OWN or PLAIN.
+    """Returns the layout of a file's first row: the name of a suite, OWN, or a shared one.
 
     `trusted` means that the rows are known to be of `suite`, because they come from the suite's own copy on
     the hub. Then the row must have the required fields, but it may also have fields that the layout excludes.
@@ -154,18 +176,19 @@ def recognise(row: Row, source: str, suite: str = "", trusted: bool = False, una
             "name the file itself as the questions to evaluate on."
         )
     found = [name for name, layout in LAYOUTS.items() if layout.fits(row)]
-    if {"id", "question", "answers"} <= fields and not any(LAYOUTS[name].answer in fields for name in found):
+    own = {"id", "question", "answers"} <= fields and not isinstance(row.values["answers"], dict)
+    if own and not any(LAYOUTS[name].answer in fields for name in found):
         return OWN
     if unanswered and not found and not suite and is_unanswered(fields):
         return OWN
     if suite and (LAYOUTS[suite].may_be(row) or (trusted and LAYOUTS[suite].needed <= fields)):
         found = [suite]
-    found = found or _named_after(row, source)
-    if not suite and not found and _SHEET.fits(row):
-        return PLAIN
+    found = found or ([] if suite else _named_after(row, source))
+    if not found and (shared := shared_layout(row.values)):
+        return shared
     _check_found(found, row, source, suite)
     name = suite or found[0]
-    if LAYOUTS[name].answer not in fields:
+    if LAYOUTS[name].answer and LAYOUTS[name].answer not in fields:
         raise FormatError(
             f"{source} has no answers ({row.place} lacks the field '{LAYOUTS[name].answer}'): "
             f"it may be the test set of {SUITES[name].title}, whose answers are not published; "
@@ -180,7 +203,7 @@ def _named_after(row: Row, source: str) -> list[str]:
     return [
         name
         for name, layout in LAYOUTS.items()
-        if layout.may_be(row) and (name in own or registered(folder) == name)
+        if layout.needed and layout.may_be(row) and (name in own or registered(folder) == name)
     ][:1]
 
 

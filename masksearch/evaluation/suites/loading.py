@@ -12,10 +12,11 @@ from masksearch.corpus.hub import PREFIX
 from masksearch.errors import DataError, FormatError, UsageError
 from masksearch.evaluation.suites.containers import read_file
 from masksearch.evaluation.suites.hub import named_source, read_hub
-from masksearch.evaluation.suites.layouts import OWN, PLAIN, Reader, own_reader, reader, recognise
+from masksearch.evaluation.suites.layouts import OWN, Reader, own_reader, reader, recognise
 from masksearch.evaluation.suites.multihop import ALIASES, find_aliases, read_aliases, read_hotpot
-from masksearch.evaluation.suites.registry import SUITES, find_suite, suite_of
+from masksearch.evaluation.suites.registry import SUITES, find_suite, registered, suite_of
 from masksearch.evaluation.suites.rows import Item, LeftOut, Row
+from masksearch.evaluation.suites.shared import SPLITS
 from masksearch.runtime.files import inner_name
 from masksearch.runtime.progress import say
 from masksearch.types import Question
@@ -82,7 +83,7 @@ def read_release(source: str, suite: str = "", unanswered: bool = False) -> Rele
     if not items:
         reasons = "; ".join(f"{count} are {reason}" for reason, count in left_out.items())
         raise DataError(f"{source} holds no question to ask: {reasons}.")
-    return Release(suite or (_name_of(source) if layout in (OWN, PLAIN) else layout), tuple(items), left_out)
+    return Release(suite or (layout if layout in SUITES else _name_of(source)), tuple(items), left_out)
 
 
 def _reader(layout: str, source: str, first: Row, unanswered: bool) -> Reader:
@@ -132,4 +133,6 @@ def _name_of(source: str) -> str:
     """
     own = inner_name(source).split(".")[0]
     folder = Path(source).absolute().parent.name
+    if own in SPLITS:  # FlashRAG's nq/test.jsonl
+        return registered(folder) or folder
     return folder if own not in SUITES and folder in SUITES else own

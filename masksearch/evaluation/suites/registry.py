@@ -8,6 +8,12 @@
     fanoutqa          the authors' JSON                       list            Wikipedia
     freshqa           the authors' sheet as CSV, by date      false-premise   the web
     frames            the hub, or the authors' TSV            exact           Wikipedia
+    nq-open           the hub, or the authors' JSONL          exact           Wikipedia
+    triviaqa          the hub, or the authors' JSON           exact           Wikipedia
+    popqa             the hub (a copy), or the authors' TSV   exact           Wikipedia
+    simpleqa          the hub (a copy), or the authors' CSV   exact           the web
+    browsecomp        the authors' CSV, encrypted             exact           the web
+    gaia              the hub, after their permission         exact           the web
     ramp              `masksearch mask`, held out             exact           its own index
 
 The corpus is the text to search for the answers. Answers are scored by
@@ -71,6 +77,8 @@ class Suite:
     """Configuration of that data set; empty if it has no named configuration."""
     split: str = ""
     """Split of that data set to evaluate on."""
+    aliases: tuple[str, ...] = ()
+    """Other names that the field has for the suite; the name of its data set on the hub is one too."""
     releases: tuple[DatedRelease, ...] = ()
     """Some dated releases, oldest first; the authors' page lists all of them. The answers of a release are
     right as of its date."""
@@ -103,6 +111,13 @@ _ALL = (
         hub="hotpotqa/hotpot_qa",
         config="distractor",
         split="validation",
+        aliases=(
+            "hotpot",
+            "hotpotqa distractor",
+            "hotpotqa fullwiki",
+            "hotpot dev distractor",
+            "hotpot dev fullwiki",
+        ),
     ),
     Suite(
         name="2wikimultihopqa",
@@ -115,6 +130,7 @@ _ALL = (
         home="https://github.com/Alab-NII/2wikimultihop",
         hub="framolfese/2WikiMultihopQA",
         split="validation",
+        aliases=("2wiki", "2wikimqa", "2wikimultihop", "2wikihop"),
     ),
     Suite(
         name="musique",
@@ -127,6 +143,7 @@ _ALL = (
         home="https://github.com/StonyBrookNLP/musique",
         hub="dgslibisey/MuSiQue",
         split="validation",
+        aliases=("musique ans", "musique full"),
     ),
     Suite(
         name="bamboogle",
@@ -149,6 +166,7 @@ _ALL = (
         scoring="list",
         corpus="Wikipedia",
         home="https://github.com/zhudotexe/fanoutqa/tree/main/fanoutqa/data",
+        aliases=("fanout",),
     ),
     Suite(
         name="freshqa",
@@ -169,6 +187,7 @@ _ALL = (
             _sheet("2025-04-28", "1GjyHES7YDEbcVsrXx8dBxSG6mfYBeBqpRAB5a0MWouA"),
             _sheet("2025-07-14", "1B9vaXV7K_2WPAxkO4OuLrN1YS8zOQ0bBFPU5apnUpU0"),
         ),
+        aliases=("fresh",),
     ),
     Suite(
         name="frames",
@@ -181,6 +200,82 @@ _ALL = (
         home="https://huggingface.co/datasets/google/frames-benchmark",
         hub="google/frames-benchmark",
         split="test",
+        aliases=("frames benchmark",),
+    ),
+    Suite(
+        name="nq-open",
+        title="NQ-open",
+        citation="1906.00300",
+        licence="CC BY-SA 3.0",
+        formats=("JSONL (NQ-open.dev.jsonl)", "Parquet (hub)"),
+        scoring="exact",
+        corpus="Wikipedia",
+        home="https://github.com/google-research-datasets/natural-questions/tree/master/nq_open",
+        hub="google-research-datasets/nq_open",
+        split="validation",
+        aliases=("nq", "natural questions", "natural questions open"),
+    ),
+    Suite(
+        name="triviaqa",
+        title="TriviaQA",
+        citation="1705.03551",
+        licence="not stated",
+        formats=("JSON (unfiltered-web-dev.json, wikipedia-dev.json)", "Parquet (hub)"),
+        scoring="exact",
+        corpus="Wikipedia",
+        home="https://nlp.cs.washington.edu/triviaqa/",
+        hub="mandarjoshi/trivia_qa",
+        config="rc.nocontext",
+        split="validation",
+        aliases=("trivia", "tqa"),
+    ),
+    Suite(
+        name="popqa",
+        title="PopQA",
+        citation="2212.10511",
+        licence="MIT",
+        formats=("TSV (popQA.tsv)",),
+        scoring="exact",
+        corpus="Wikipedia",
+        home="https://github.com/AlexTMallen/adaptive-retrieval",
+        hub="akariasai/PopQA",
+        split="test",
+    ),
+    Suite(
+        name="simpleqa",
+        title="SimpleQA",
+        citation="2411.04368",
+        licence="MIT",
+        formats=("CSV (simple_qa_test_set.csv)",),
+        scoring="exact",
+        corpus="the web",
+        home="https://github.com/openai/simple-evals",
+        hub="basicv8vc/SimpleQA",
+        split="test",
+        aliases=("simple qa verified",),
+    ),
+    Suite(
+        name="browsecomp",
+        title="BrowseComp",
+        citation="2504.12516",
+        licence="MIT",
+        formats=("CSV with encrypted rows (browse_comp_test_set.csv)",),
+        scoring="exact",
+        corpus="the web",
+        home="https://github.com/openai/simple-evals",
+    ),
+    Suite(
+        name="gaia",
+        title="GAIA",
+        citation="2311.12983",
+        licence="not to be shared outside a gated repository",
+        formats=("JSONL (metadata.jsonl)", "Parquet (metadata.parquet)"),
+        scoring="exact",
+        corpus="the web",
+        home="https://huggingface.co/datasets/gaia-benchmark/GAIA",
+        hub="gaia-benchmark/GAIA",
+        config="2023_all",
+        split="validation",
     ),
     Suite(
         name="ramp",
@@ -212,7 +307,11 @@ def _bare(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).casefold()
 
 
-_NAMES = {_bare(spelled): suite.name for suite in _ALL for spelled in (suite.title, suite.name)}
+_NAMES = {
+    _bare(spelled): suite.name
+    for suite in _ALL
+    for spelled in (*filter(None, (suite.hub,)), *suite.aliases, suite.title, suite.name)
+}
 
 
 def find_suite(name: str) -> Suite:

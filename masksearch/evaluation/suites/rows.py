@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -145,3 +146,21 @@ def plain(value: object) -> str | None:
 def spaced(text: str) -> str:
     """Replaces every run of white space by a single space."""
     return " ".join(text.split())
+
+
+def answer_texts(row: Row, field: str) -> tuple[str, ...]:
+    """Returns the equally acceptable answers in a field: a text, a number, or a list of these; a text may
+    hold a list as JSON. Raises FormatError for any other value, and for an empty list.
+    """
+    value = row.need(field)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        with contextlib.suppress(ValueError, RecursionError):  # an answer may begin with a bracket
+            value = json.loads(value)
+    entries = value if isinstance(value, list | tuple) else [value]
+    texts = [plain(entry) for entry in entries]
+    if None in texts:
+        raise row.fault(f"has a field '{field}' with an answer that is neither text nor a number")
+    found = tuple(dict.fromkeys(row.encodable(text) for text in texts if text))
+    if not found:
+        raise row.fault(f"has no answer in the field '{field}'")
+    return found

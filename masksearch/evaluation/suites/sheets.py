@@ -1,4 +1,4 @@
-"""Reads sheets with one question in each row and no paragraphs: Bamboogle, FreshQA, FRAMES and plain ones.
+"""Reads sheets with one question in each row and no paragraphs: Bamboogle, FreshQA, FRAMES.
 
 The columns, from the authors' files, are
     Bamboogle   Question, Answer
@@ -6,7 +6,6 @@ The columns, from the authors' files, are
                 source, answer_0 .. answer_9, note
     FRAMES      (number), Prompt, Answer, wikipedia_link_1 .. wikipedia_link_10, wikipedia_link_11+,
                 reasoning_types, wiki_links
-    plain       Question or Prompt, Answer
 """
 
 from __future__ import annotations
@@ -25,10 +24,13 @@ HEADERS: Mapping[str, frozenset[str]] = {
     "bamboogle": frozenset({"Question", "Answer"}),
     "frames": frozenset({"Prompt", "Answer"}),
     "freshqa": frozenset({"question", "answer_0"}),
+    "popqa": frozenset({"question", "possible_answers"}),
+    "browsecomp": frozenset({"problem", "answer", "canary"}),
+    "simpleqa": frozenset({"problem", "answer"}),
+    "gaia": frozenset({"task_id", "Question", "Final answer"}),
+    "plain questions": frozenset({"question", "answer"}),
 }
-"""Name of a suite that is published as a sheet -> column names that identify its header."""
-ASKED = ("Question", "Prompt")
-"""Names of the column of the question in a sheet of plain questions."""
+"""What a sheet holds, mostly a suite -> column names that identify its header."""
 INDEX = "Unnamed: 0"
 """Name that pandas and the hub give to a first column without a name; it has the number of the row."""
 DEVELOPMENT = "of FreshQA's DEV split, whose questions are examples for prompts"
@@ -67,16 +69,6 @@ def question_mark(text: str) -> str:
 def is_bamboogle(row: Row) -> bool:
     """Whether a row's question is one of Bamboogle's."""
     return question_mark(row.optional("Question")) in _bamboogle()
-
-
-def read_plain(row: Row) -> Item:
-    """Reads a question and its answer. The id is the number of the row in the file.
-
-    Raises FormatError for an invalid row.
-    """
-    name = next((name for name in ASKED if name in row.values), ASKED[0])
-    question = Question(id=f"row-{row.number:05d}", question=row.text(name), answers=(row.text("Answer"),))
-    return Item(question)
 
 
 def read_freshqa(row: Row) -> Item:

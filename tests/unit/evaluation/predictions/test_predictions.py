@@ -143,9 +143,30 @@ def test_searchr1_parquet_of_generations(tmp_path: Path, questions: Path) -> Non
     )
 
 
+def test_searchr1_ids_are_those_of_its_questions(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow
+
+    rows = [
+        {
+            "id": "test_0",
+            "question": "who?",
+            "golden_answers": ["Ann"],
+            "data_source": source,
+            "reward_model": {"ground_truth": {"target": ["Ann"]}},
+            "responses": [f"<answer>{answer}</answer>"],
+        }
+        for source, answer in (("nq", "Ann"), ("popqa", "Bo"))
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "out.parquet")
+    results = scored(tmp_path / "out.parquet", tmp_path / "out.parquet")
+    assert answers(results) == {"nq-test_0": "Ann", "popqa-test_0": "Bo"}
+    assert results.metrics["em"] == 0.5
+
+
 def test_an_inspect_archive_is_read_with_its_package(tmp_path: Path, questions: Path) -> None:
     log = pytest.importorskip("inspect_ai.log")
-    value = {
+    value: dict[str, Any] = {
         "eval": {
             "created": "2026-01-01T00:00:00+00:00",
             "task": "t",

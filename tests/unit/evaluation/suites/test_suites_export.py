@@ -288,7 +288,7 @@ def test_the_command_exports(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     ("arguments", "message"),
     [
         ((None, None, "out"), "needs the name of a suite"),
-        (("hotpot", None, "out"), "There is no suite 'hotpot'"),
+        (("hotpotq", None, "out"), "There is no suite 'hotpotq'"),
         (("hotpotqa", None, None), "-o is needed"),
         (("freshqa", None, "out"), "FreshQA is not on the hub in a readable form; download its CSV"),
     ],

@@ -44,11 +44,11 @@ def test_no_such_file_and_empty_ones(tmp_path: Path) -> None:
 
 
 def test_an_unknown_suite(tmp_path: Path) -> None:
-    message = error_of(UsageError, samples.write_list(tmp_path / "a.json", samples.HOTPOT), "hotpot")
+    message = error_of(UsageError, samples.write_list(tmp_path / "a.json", samples.HOTPOT), "hotpotq")
     known = ", ".join(SUITES)
-    assert message == f"There is no suite 'hotpot' (did you mean 'hotpotqa'?); the suites are {known}."
-    with pytest.raises(DataError, match="There is no file hotpot;"):
-        load_questions("hotpot")
+    assert message == f"There is no suite 'hotpotq' (did you mean 'hotpotqa'?); the suites are {known}."
+    with pytest.raises(DataError, match="There is no file hotpotq;"):
+        load_questions("hotpotq")
     with pytest.raises(UsageError, match="'frames' is the suite frames, but musique was asked for"):
         load_questions("frames", "musique")
 
@@ -329,7 +329,7 @@ def test_rows_that_are_not_right(tmp_path: Path, suite: str, rows: list[samples.
     [
         ({"id": None}, "lacks the field 'id'"),
         ({"answers": []}, "has a bad field 'answers'"),
-        ({"answers": "x"}, "has a bad field 'answers'"),
+        ({"answers": 3}, "has a bad field 'answers'"),
         ({"answers": ["x", " "]}, "has an empty answer"),
         ({"question": " "}, "has an empty field 'question'"),
         ({"id": "a"}, "repeats the id 'a'"),
@@ -380,6 +380,12 @@ FIRST = {
     "fanoutqa": samples.FANOUT,
     "freshqa": samples.FRESH,
     "frames": samples.FRAMES,
+    "nq-open": samples.NQ,
+    "triviaqa": samples.TRIVIA,
+    "popqa": samples.POPQA,
+    "simpleqa": samples.SIMPLEQA,
+    "browsecomp": samples.BROWSECOMP,
+    "gaia": samples.GAIA,
 }
 
 

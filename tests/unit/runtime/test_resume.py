@@ -61,8 +61,8 @@ KEYS_OF_RELEASE_0_1: dict[str, tuple[dict[str, Any], str]] = {
 }
 """Kind -> settings, and the beginning of their key as the first release computed it.
 
-A key that changes makes every user's finished stage run again; raise KEY_FORMAT where that is wanted. Defaults
-that changed since are written out (`oracle`, `tasks_per_document`).
+A key that changes makes every user's finished stage run again; raise KEY_FORMAT where that is wanted.
+Settings whose default has changed are written out (`oracle`, `tasks_per_document`).
 """
 STAGE_KEYS = {"base": "KB", "index": "KI", "tasks": "KT", "t": "KTR", "sft": "KS", "rl": "KR", "e": "KE"}
 

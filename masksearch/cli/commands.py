@@ -98,7 +98,7 @@ def ask_command(arguments: argparse.Namespace) -> None:
 
 
 def tool_command(arguments: argparse.Namespace) -> None:
-    """A command that checks its needs and resumes as a stage does: score."""
+    """A command that checks its needs and resumes as a stage does: audit, score."""
     from masksearch.recipe.run import outcome
     from masksearch.recipe.single_stage import checked_output, run_into
     from masksearch.recipe.stages import TOOLS

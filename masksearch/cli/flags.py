@@ -37,6 +37,8 @@ TEXTS = {
     "record": "PATH",
     "replay": "PATH",
     "against": "PATH",
+    "kept": "PATH",
+    "rollouts": "PATH",
     "masks": "INT[-INT]",
     "stages": "INT[-INT]",
     "title": "TEXT",

@@ -74,6 +74,15 @@ def add_score(parser: Parser) -> None:
     )
 
 
+def add_audit(parser: Parser) -> None:
+    """`masksearch audit`."""
+    parser.examples = (
+        "masksearch audit questions.jsonl --index index -o audit.json",
+        "masksearch audit nq --index index --keep present,bridged --kept kept.jsonl -o audit.json",
+    )
+    _add_tool(parser, "audit", "file to write: audit.json", questions="QUESTIONS")
+
+
 def _add_tool(parser: Parser, kind: str, written: str, **positional: str) -> None:
     """Adds the arguments of a command that works like a stage (`recipe.stages.TOOLS`)."""
     from masksearch.cli.commands import tool_command

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from masksearch.corpus.hub import PREFIX as HUB
 from masksearch.corpus.hub import parse
 from masksearch.errors import UsageError
+from masksearch.evaluation.audit.settings import AuditSettings
 from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.suites.hub import named_source
@@ -42,6 +43,17 @@ def score_needs(settings: ScoreSettings, made: Made) -> Iterator[Need]:
         yield from question_needs(settings.questions)
     yield from file_needs(settings.predictions)
     yield from judge_needs(settings.judge)
+
+
+def audit_needs(settings: AuditSettings, made: Made) -> Iterator[Need]:
+    """Yields the needs of an audit of questions."""
+    if settings.questions not in made:
+        yield from question_needs(settings.questions)
+    for source in settings.trained_on:
+        yield from file_needs(source)
+    yield from search_needs(settings.index, settings.search, made)
+    if settings.model:
+        yield from policy_needs(settings.model, settings.llm, made)
 
 
 def question_needs(source: str) -> Iterator[Need]:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from masksearch.asking.settings import AskSettings
+from masksearch.evaluation.audit.settings import AuditSettings
 from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.interop.publish.settings import PublishSettings
@@ -34,6 +35,7 @@ OTHERS: dict[str, type[Settings]] = {
     "ask": AskSettings,
     "init": InitSettings,
     "search": QuerySettings,
+    "audit": AuditSettings,
     "score": ScoreSettings,
     "serve": ServeSettings,
     "export": ExportSettings,

@@ -151,6 +151,14 @@ _TOOLS = (
         "scoring the predictions of another system",
         needs="masksearch.evaluation.needs:score_needs",
     ),
+    StageKind(
+        "audit",
+        "masksearch.evaluation.audit.settings:AuditSettings",
+        "masksearch.evaluation.audit.stage:run_audit",
+        "audit.json",
+        "checking that questions can be answered by searching",
+        needs="masksearch.evaluation.needs:audit_needs",
+    ),
 )
 TOOLS: Registry = {tool.kind: tool for tool in _TOOLS}
 """Commands that check their needs and resume as stages do, but belong to no recipe."""

@@ -146,7 +146,9 @@ class _Draft:
         """
         draft = cls(path, ngram, common)
         place = ""
-        for place, record in read_rows(path):
+        for place, row in read_rows(path):
+            # A trajectory holds its task.
+            record = row["task"] if isinstance(row.get("task"), dict) else row
             if "masks" in record:
                 draft._add_task(record)
             elif "question" in record:

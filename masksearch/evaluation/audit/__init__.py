@@ -1,0 +1,1 @@
+"""Audits questions before anything is trained or measured (`masksearch audit`)."""

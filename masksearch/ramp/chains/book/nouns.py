@@ -69,8 +69,9 @@ MAKES["record"] = MAKES["perform"]
 
 
 def neutral(noun: str) -> str:
-    """Returns the noun that means women and men alike: "actress" -> "actor"."""
-    return _FEMALE.get(noun, noun)
+    """Returns the noun that means women and men alike: "film actress" -> "film actor"."""
+    start, _, head = noun.rpartition(" ")
+    return f"{start} {_FEMALE.get(head, head)}".strip()
 
 
 def may_be_human(noun: str) -> bool:

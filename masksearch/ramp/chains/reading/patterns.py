@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from masksearch.ramp.chains.reading.family import ROLES
+from masksearch.ramp.chains.book.nouns import may_be_human
 from masksearch.ramp.chains.reading.values import Value, nouns_before, of_phrase, of_preposition
 from masksearch.ramp.chains.records import Relation
 from masksearch.ramp.chains.wording.lexicon import third_person
@@ -91,7 +92,7 @@ def _attribute(noun: Any, tense: str) -> Iterator[Stated]:
     for head in (noun, *_joined(noun)):
         if head.pos_ == "NOUN" and head.ent_type_ == "":
             relation = Relation("isa", head.lemma_.lower(), "", tense, noun_phrase(head))
-            yield relation, Value(head.i, head.i + 1, "NOUN")
+            yield relation, Value(_start_of(head), head.i + 1, "NOUN")
     for child in noun.children:
         if child.dep_ in ("amod", "compound", "nmod") and child.ent_type_ == "NORP" and child.i < noun.i:
             before = child.doc[child.i - 1] if child.i else None
@@ -110,6 +111,17 @@ def _attribute(noun: Any, tense: str) -> Iterator[Stated]:
             relation = Relation("noun", noun.lemma_.lower(), child.text.lower(), tense, noun_phrase(noun))
             yield from ((relation, value) for value in of_preposition(child))
     yield from _year(noun)
+
+
+def _start_of(head: Any) -> int:
+    """Returns the first token of a noun: "[football] player" for what a person is, else the noun alone, so that
+    a drama film and a comedy film are both films."""
+    if not may_be_human(head.lemma_.lower()):
+        return int(head.i)
+    doc, start = head.doc, head.i - len(nouns_before(head.doc, head.i))
+    if start == head.i and start > 1 and doc[start - 1].text == "-" and doc[start - 2].pos_ == "NOUN":
+        start -= 2  # "singer-songwriter"
+    return int(start)
 
 
 def _is_family(noun: Any, prep: Any) -> bool:

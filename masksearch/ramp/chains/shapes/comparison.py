@@ -155,7 +155,16 @@ def _same_or_not(book: Book, group: Group, facts: Sequence[Fact], rng: Random) -
 
 
 def _value(fact: Fact) -> str:
-    return neutral(fact.relation.word) if fact.relation.form == "isa" else fact.value.casefold()
+    """Returns what two facts are compared by; of an occupation the head is the same for women and men."""
+    if fact.relation.form == "isa":
+        return neutral(_noun(fact))
+    return fact.value.casefold()
+
+
+def _noun(fact: Fact) -> str:
+    """Returns what a fact says that somebody or something is, in the singular: "football player"."""
+    before = fact.value.casefold().split(" ")[:-1]
+    return " ".join([*before, fact.relation.word])
 
 
 def _differ(book: Book, group: Group, a: Fact, b: Fact) -> bool:
@@ -180,7 +189,7 @@ def _yes_no(book: Book, group: Group, a: Fact, b: Fact, rng: Random) -> str:
             patterns = [f"Are the {plural(group[1])} {both} from the same country?"]
         case "occupation":
             patterns = [
-                f"Are {both} both {plural(chosen.relation.word)}?",
+                f"Are {both} both {plural(_noun(chosen))}?",
                 f"Do {both} have the same occupation?",
                 f"Do {both} share the same profession?",
             ]

@@ -84,6 +84,19 @@ def test_two_nationalities_are_no_single_one():
     assert not [fact for fact in facts if fact.relation.form == "nationality" and fact.value == "American"]
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Jim Brown is an American former professional football player.", "football player"),
+        ("Jim Brown is a Dutch singer-songwriter.", "singer-songwriter"),
+        ("Jim Brown is an English actor.", "actor"),
+        ("Jim Brown is a 1999 Dutch comedy film.", "film"),
+    ],
+)
+def test_an_occupation_is_whole_and_a_kind_is_a_noun(text, value):
+    assert value in {fact.value for fact in facts_of("Jim Brown", text) if fact.relation.form == "isa"}
+
+
 @pytest.mark.parametrize("title", ["List of rivers", "Mercury (disambiguation)", "Sunset (Thai: something"])
 def test_lists_and_cut_titles_are_not_read(title):
     assert facts_of(title, f"{title} is a river in France.") == []

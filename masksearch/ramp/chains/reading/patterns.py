@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from masksearch.ramp.chains.reading.family import ROLES
 from masksearch.ramp.chains.book.nouns import may_be_human
+from masksearch.ramp.chains.reading.family import ROLES
 from masksearch.ramp.chains.reading.values import Value, nouns_before, of_phrase, of_preposition
 from masksearch.ramp.chains.records import Relation
 from masksearch.ramp.chains.wording.lexicon import third_person
@@ -114,8 +114,11 @@ def _attribute(noun: Any, tense: str) -> Iterator[Stated]:
 
 
 def _start_of(head: Any) -> int:
-    """Returns the first token of a noun: "[football] player" for what a person is, else the noun alone, so that
-    a drama film and a comedy film are both films."""
+    """Returns the first token of a noun.
+
+    What a person is has the nouns before it ("[football] player"); other nouns stand alone, so that a drama
+    film and a comedy film are both films.
+    """
     if not may_be_human(head.lemma_.lower()):
         return int(head.i)
     doc, start = head.doc, head.i - len(nouns_before(head.doc, head.i))

@@ -7,12 +7,13 @@ unpacks once into an ordinary checkpoint. `masksearch model -o DIR` runs the sta
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.util
 import json
 import os
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,12 @@ def _packaged() -> tuple[Any, Any]:
     folder = Path(spec.origin).parent
     file = next(folder.glob("*.gguf")).name
     # The GGUF reader draws a progress bar that no setting turns off, hence the redirected stderr.
-    with quiet(), open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stderr(nowhere):
+    with (
+        quiet(),
+        _parsed_once(),
+        open(os.devnull, "w", encoding="utf-8") as nowhere,
+        contextlib.redirect_stderr(nowhere),
+    ):
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file)
         packed = AutoModelForCausalLM.from_pretrained(folder, gguf_file=file, dtype="float32")
         # transformers refuses to save a model that was loaded from GGUF, so a plain model takes its weights.
@@ -69,6 +75,30 @@ def _packaged() -> tuple[Any, Any]:
         model.load_state_dict(packed.state_dict())
         model.tie_weights()
     return model, tokenizer
+
+
+@contextlib.contextmanager
+def _parsed_once() -> Iterator[None]:
+    """Parses a GGUF file once. transformers does so for the tokenizer, the configuration and the weights
+    apart, and makes the table of names once for each part of the model. gguf reads the 100,000 short texts
+    through numpy's class of mapped files, which is slow."""
+    import gguf
+    import numpy as np
+
+    class Plain(gguf.GGUFReader):  # type: ignore[misc]
+        data: Any
+
+        def _get(self, *args: Any, **named: Any) -> Any:
+            if type(self.data) is not np.ndarray:
+                self.data = self.data.view(np.ndarray)
+            return super()._get(*args, **named)
+
+    reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
+    gguf.GGUFReader, gguf.get_tensor_name_map = functools.cache(Plain), functools.cache(names)
+    try:
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map = reader, names
 
 
 def save_checkpoint(

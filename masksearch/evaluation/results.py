@@ -56,6 +56,9 @@ WHERE_KNOWN = (
     "supported",
     "judge_strict",
     "judge_relaxed",
+    "judge_frames",
+    "judge_fresheval_strict",
+    "judge_fresheval_relaxed",
     "parts_recall",
     "parts_all",
     "fanoutqa_loose",
@@ -198,7 +201,7 @@ def _shares(rows: Rows) -> dict[str, float]:
         shares["yes_no_gold_share"] = sum(row["answer_kind"] == "yes_no" for row in rows) / count
     if any("evidence" in row for row in rows):
         shares["n_given_evidence"] = float(sum(bool(row.get("evidence")) for row in rows))
-    if any("judge_strict" in row or "judge_relaxed" in row or "judge_error" in row for row in rows):
+    if any(name.startswith("judge_") for row in rows for name in row):
         shares["judge_errors"] = float(sum("judge_error" in row for row in rows))
     return shares
 

@@ -13,6 +13,7 @@ from masksearch.evaluation.evidence import evidence_recall
 from masksearch.evaluation.failures import failure
 from masksearch.evaluation.rules import is_judged, is_right, rule_of_judge
 from masksearch.evaluation.settings import EvalSettings
+from masksearch.scoring import fanoutqa
 from masksearch.scoring.fills import task_fills
 from masksearch.scoring.grounding import ground
 from masksearch.scoring.list_answers import list_scores
@@ -170,6 +171,9 @@ def _of_question(task: Question, prediction: str) -> dict[str, Any]:
     if task.parts:
         recall, every = list_scores(prediction, task.parts)
         values |= {"parts_recall": recall, "parts_all": int(every)}
+        if fanoutqa.is_installed():
+            loose, strict = fanoutqa.official_scores(prediction, task.parts)
+            values |= {"fanoutqa_loose": loose, "fanoutqa_strict": int(strict)}
     if task.false_premise:
         values["false_premise"] = 1
     return values

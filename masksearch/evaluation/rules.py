@@ -11,7 +11,7 @@ A file whose answers were judged uses the rule `judge`, any other file the rule 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from masksearch.scoring.settings import JudgeSettings
 from masksearch.types import Results
@@ -38,8 +38,9 @@ def rule_of_judge(settings: JudgeSettings) -> Rule:
 def rule_of(results: Results) -> Rule:
     """Returns the rule of a results file: the recorded one, or the one that its rows show."""
     recorded = results.provenance.get(RULE)
-    if recorded in get_args(Rule):
-        return recorded  # type: ignore[no-any-return]
+    for rule in DESCRIPTIONS:
+        if recorded == rule:
+            return rule
     return "judge" if any(is_judged(row) for row in results.per_question) else "f1"
 
 

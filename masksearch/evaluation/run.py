@@ -26,13 +26,14 @@ from masksearch.agent.loop import Episode, check_tools, run_all, run_episode, ru
 from masksearch.agent.prompts import Style
 from masksearch.corpus.split import source_articles
 from masksearch.errors import DataError, ModelError, SearchError, UsageError
-from masksearch.evaluation.judgements import check_judge, judge_all
+from masksearch.evaluation.judgements import check_judge, dated, judge_all
 from masksearch.evaluation.provenance import provenance
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.rows import AGENTS, row
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.tables import percent, with_interval
 from masksearch.evaluation.tasks import load_tasks as load_suite
+from masksearch.evaluation.verify.carried import carried
 from masksearch.llm.base import Policy, Sampling
 from masksearch.llm.settings import ENDPOINTS
 from masksearch.protocols import Searcher
@@ -62,6 +63,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         check_unanswered(settings)
     check_not_trained_on(tasks, settings.not_trained_on, common_titles(settings.index))
     check_judge(settings.judge)
+    settings = settings.model_copy(update={"judge": dated(settings.judge, work)})
     searcher = load_searcher(settings, tasks)
     settings, number_format = with_number_format(settings, work)
     policy = load_policy(settings)
@@ -81,7 +83,7 @@ def run_eval(settings: EvalSettings, output: Path, work: Path) -> dict[str, Any]
         settings=settings.model_dump(mode="json"),
         bootstrap=settings.bootstrap,
         seed=settings.seed,
-        provenance=provenance(settings, tasks, number_format, policy),
+        provenance=provenance(settings, tasks, number_format, policy) | carried(work),
         scored=answered,
     )
     save(results, output)
@@ -106,8 +108,8 @@ def summary_text(results: Results) -> str:
 
 
 def exact_matches(results: Results) -> str:
-    """Returns EM in percent; of tasks with several masks the mean over the masks and the share with all right,
-    as in `41.0 (mean; all masks 30.0)`."""
+    """Returns EM in percent; of tasks with several masks the mean over the masks and the share with all
+    right, as in `41.0 (mean; all masks 30.0)`."""
     metrics = results.metrics
     several = any(int(row.get("masks") or 1) > 1 for row in results.per_question)
     if not several or "em_all" not in metrics:

@@ -76,7 +76,8 @@ class EvalSettings(Settings):
     a processor with bfloat16 multiplication both are measured, once for each processor. The results record
     the format that was used."""
     decode_slots: int = Field(48, ge=1)
-    """Number of sequences that a checkpoint in this process decodes at the same time."""
+    """Number of sequences that a checkpoint in this process decodes at the same time. In bfloat16 a greedy
+    answer may depend on the other sequences; with dtype float32, or with 1, it does not."""
     chunk: int = Field(128, ge=1)
     """Number of questions that a checkpoint in this process answers before their trajectories are saved. A
     resumed run repeats whole chunks, so its results are the same as those of an uninterrupted run."""

@@ -52,7 +52,9 @@ def cells(texts: Iterable[str]) -> tuple[Cell, ...]:
 def render(tables: Sequence[Table], warnings: Sequence[str], form: Format) -> str:
     """Returns all tables, then the warnings, without a newline at the end."""
     render_table, render_warnings = _RENDERERS[form]
-    return "\n\n".join([*map(render_table, tables), *([render_warnings(warnings)] if warnings else [])])
+    first = [PREAMBLE] if form == "latex" and tables else []
+    last = [render_warnings(warnings)] if warnings else []
+    return "\n\n".join([*first, *map(render_table, tables), *last])
 
 
 # -- Markdown -----------------------------------------------------------------------------------------------
@@ -163,9 +165,16 @@ def _text_warnings(warnings: Sequence[str]) -> str:
 
 # -- LaTeX ------------------------------------------------------------------------------------------------
 
-WIDE = 9
-"""Maximum number of table columns that fit into one column of a two-column page. A table with more columns
-spans both columns of the page, in small print."""
+COLUMN, PAGE = 46, 104
+"""Number of characters that fit side by side into one column of a two-column page (in `\\small`), and into
+both columns (in `\\footnotesize`)."""
+GAP = 1.6
+"""Width of the space between two columns of a table, in characters."""
+NAME = 16
+"""Width in characters to which the names of a table that is too wide are wrapped."""
+PREAMBLE = "% Needs \\usepackage{booktabs} and \\usepackage{tabularx} in the preamble."
+_ASIDE = 0.8  # size of the smaller text in a cell
+_BREAKS = re.compile(r"(?<=[/_+\-])(?=\w)")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -187,8 +196,10 @@ def latex_text(text: str) -> str:
     return re.sub(r"(?<![^\s(\[])-(?=\d)", "$-$", plain)
 
 
-def _latex_cell(cell: Cell) -> str:
+def _latex_cell(cell: Cell, breakable: bool = False) -> str:
     text = latex_text(cell.text)
+    if breakable:
+        text = "\\allowbreak{}".join(map(latex_text, _BREAKS.split(cell.text)))
     if cell.text == "-":
         text = "--"
     elif cell.best:
@@ -199,25 +210,97 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _latex(table: Table) -> str:
-    caption = f"{latex_text(table.caption)}. {latex_text(table.note)}".rstrip()
-    wide = len(table.headers) > WIDE
-    kind = "table*" if wide else "table"
+    """Renders a table that fits its page.
+
+    A table that fits neither one column of a two-column page nor both gets wrapped names, and is split into
+    several tables, each with the columns that name its rows.
+    """
+    widths = [_width(table, number) for number in range(len(table.headers))]
+    if _total(widths) <= PAGE:
+        return _latex_part(table, range(len(widths)), "", wide=_total(widths) > COLUMN)
+    names = _name_columns(table)
+    wrapped = [min(widths[number], _wrapped(table, number)) for number in range(names)]
+    parts: list[list[int]] = [[]]
+    for number in range(names, len(widths)):
+        if parts[-1] and _total([*wrapped, *(widths[one] for one in (*parts[-1], number))]) > PAGE:
+            parts.append([])
+        parts[-1].append(number)
+    marks = [
+        f" (part {place} of {len(parts)})" if len(parts) > 1 else "" for place in range(1, len(parts) + 1)
+    ]
+    return "\n\n".join(
+        _latex_part(table, [*range(names), *part], mark, wide=True, wrap=True)
+        for part, mark in zip(parts, marks, strict=True)
+    )
+
+
+def _total(widths: Sequence[float]) -> float:
+    return sum(widths) + GAP * len(widths)
+
+
+def _width(table: Table, column: int) -> float:
+    """Returns the width of a column in characters. A header may be wrapped between its words."""
+    header = max(map(display_width, _clean(table.headers[column]).split()), default=0)
+    return max([header, *(_cell_width(row[column]) for row in table.rows)])
+
+
+def _cell_width(cell: Cell) -> float:
+    return (
+        display_width(cell.text) + cell.star + (_ASIDE * display_width(cell.aside) + 1 if cell.aside else 0)
+    )
+
+
+def _wrapped(table: Table, column: int) -> float:
+    """Returns the least width of a column of names: NAME, or its longest part that cannot be broken."""
+    pieces = [
+        piece for row in table.rows for word in row[column].text.split() for piece in _BREAKS.split(word)
+    ]
+    header = max(map(display_width, table.headers[column].split()), default=0)
+    return max([min(NAME, _width(table, column)), header, *map(display_width, pieces)])
+
+
+def _name_columns(table: Table) -> int:
+    """Returns the number of columns that name a row: the first ones with text, and the row's `n`."""
+    count = len(table.align) - len(table.align.lstrip(LEFT))
+    named = count < len(table.headers) and table.headers[count] in ("n", "unit", "seeds")
+    return max(1, count + named)
+
+
+def _latex_part(table: Table, columns: Sequence[int], mark: str, wide: bool, wrap: bool = False) -> str:
+    """Renders some columns of a table. `wide`: over both columns of the page; `wrap`: with wrapped names."""
+    kind, width = ("table*", r"\textwidth") if wide else ("table", r"\columnwidth")
+    align = [table.align[number] for number in columns]
+    if wrap:
+        align = [r">{\raggedright\arraybackslash}X" if side == LEFT else side for side in align]
+    wrap = wrap and LEFT in table.align
+    begin = f"\\begin{{tabularx}}{{{width}}}" if wrap else "\\begin{tabular}"
+    caption = f"{latex_text(table.caption)}{mark}. {latex_text(table.note)}".rstrip()
     lines = [
         f"\\begin{{{kind}}}[t]",
         "\\centering",
-        *(["\\scriptsize"] if wide else []),
+        "\\footnotesize" if wide else "\\small",
+        "\\setlength{\\tabcolsep}{3pt}",
         f"\\caption{{{caption}}}",
-    ]
-    lines += [
-        f"\\begin{{tabular}}{{{table.align}}}",
+        f"{begin}{{{''.join(align)}}}",
         "\\toprule",
-        " & ".join(map(latex_text, table.headers)) + " \\\\",
+        " & ".join(_latex_header(table.headers[number], table.align[number]) for number in columns) + " \\\\",
         "\\midrule",
     ]
-    for number, row in enumerate(table.rows):
-        lines += ["\\midrule"] if number in table.breaks else []
-        lines.append(" & ".join(map(_latex_cell, row)) + " \\\\")
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", f"\\end{{{kind}}}"])
+    for place, row in enumerate(table.rows):
+        lines += ["\\midrule"] if place in table.breaks else []
+        cells = [_latex_cell(row[number], wrap and table.align[number] == LEFT) for number in columns]
+        lines.append(" & ".join(cells) + " \\\\")
+    end = "tabularx" if wrap else "tabular"
+    return "\n".join([*lines, "\\bottomrule", f"\\end{{{end}}}", f"\\end{{{kind}}}"])
+
+
+def _latex_header(header: str, side: str) -> str:
+    """Renders a header; that of a column of numbers has one line for each word."""
+    words = _clean(header).split()
+    if side == LEFT or len(words) < 2:
+        return latex_text(header)
+    lines = r"\\".join(map(latex_text, words))
+    return f"\\begin{{tabular}}[b]{{@{{}}{side}@{{}}}}{lines}\\end{{tabular}}"
 
 
 def _latex_warnings(warnings: Sequence[str]) -> str:

@@ -8,7 +8,9 @@ from masksearch.errors import DataError
 from masksearch.evaluation.suites import load_questions
 from masksearch.evaluation.suites.registry import registered
 from masksearch.runtime.files import inner_name
+from masksearch.runtime.progress import say
 from masksearch.runtime.records import read_rows, read_tasks
+from masksearch.scoring import fanoutqa
 from masksearch.types import Task
 
 
@@ -25,6 +27,8 @@ def load_tasks(source: str, suite: str = "", unanswered: bool = False) -> tuple[
     if source == "-" or is_ramp(source):
         return suite or inner_name(source).split(".")[0], read_tasks(source, unanswered)
     name, questions = load_questions(source, known(suite), unanswered)
+    if any(question.parts for question in questions) and not fanoutqa.is_installed():
+        say(f"{source}: FanOutQA's own accuracy needs pip install 'masksearch[ner]'; ours is computed.")
     return suite or name, list(questions)
 
 

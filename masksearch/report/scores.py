@@ -12,6 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from masksearch.evaluation.compare.entries import label, variant
+from masksearch.evaluation.compare.formatting import p_value
 from masksearch.evaluation.curves.chart import inline
 from masksearch.evaluation.curves.files import by_name
 from masksearch.evaluation.tables import percent, with_interval
@@ -22,11 +23,20 @@ from masksearch.types import Results
 
 _SCORES = (("recall", "Recall"), ("f1", "F1"), ("em", "EM"), ("valid", "Valid"))
 _MORE_SCORES = (
+    ("right", "Right"),
+    ("em_all", "EM, all masks"),
     ("cover_em", "Cover EM"),
+    ("cover_em_all", "Cover EM, all masks"),
+    ("sub_em", "Sub-EM"),
     ("judge_strict", "Judge, strict"),
     ("judge_relaxed", "Judge, relaxed"),
-    ("parts_recall", "Parts"),
-    ("parts_all", "All parts"),
+    ("judge_frames", "Judge, FRAMES rule"),
+    ("judge_fresheval_strict", "Judge, FreshEval strict"),
+    ("judge_fresheval_relaxed", "Judge, FreshEval relaxed"),
+    ("fanoutqa_loose", "FanOutQA loose"),
+    ("fanoutqa_strict", "FanOutQA strict"),
+    ("parts_recall", "Parts found"),
+    ("parts_all", "All parts found"),
     ("f1_false_premise", "F1, false premise"),
 )
 _SEARCHING = (
@@ -244,7 +254,7 @@ def _difference(metrics: Row) -> list[str]:
         for key, value in metrics.items()
     }
     f1 = metrics.get("f1", {})
-    chances = [f"{f1[key]:.3f}" if key in f1 else "" for key in ("p", "p_adjusted")]
+    chances = [p_value(f1[key]) if key in f1 else "" for key in ("p", "p_adjusted")]
     return [shown.get("f1", ""), *chances, *(shown.get(key, "") for key in ("em", "recall", "valid"))]
 
 

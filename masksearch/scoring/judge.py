@@ -3,8 +3,11 @@
 The modes are FreshQA's (Vu et al. 2023, arXiv 2310.03214, section 2). The strict mode accepts an answer only
 if everything in it is right and up to date; the relaxed mode looks at the main answer. In both, an answer to
 a question with a false premise must say that the premise is false. A third mode, `support`, does not see the
-gold answers: it asks whether the passages that the agent was shown support the answer. The prompts are files
-(see `FILES`); files of the same names in the user's prompt folder replace them.
+gold answers: it asks whether the passages that the agent was shown support the answer. `frames` asks as the
+autorater of FRAMES (Krishna et al. 2024): is the gold answer present in the answer? `fresheval-strict` and
+`fresheval-relaxed` have the rules of FreshQA's FreshEval with demonstrations and the date. All prompts are in
+our words, in files (see `FILES`). Files of the same names in the user's prompt folder replace them, for
+example by the authors' own prompts.
 
 The judged answer is untrusted data. The judge sees it inside one JSON object, neutralised like retrieved
 text, and cut if it is very long. Its braces are replaced, so that a judge that repeats the answer does not
@@ -36,7 +39,7 @@ from masksearch.text.neutralise import neutralise
 from masksearch.text.thoughts import without_thoughts
 from masksearch.types import MaskedTask, Question, Task
 
-Mode = Literal["strict", "relaxed", "support"]
+Mode = Literal["strict", "relaxed", "frames", "fresheval-strict", "fresheval-relaxed", "support"]
 MODES: tuple[Mode, ...] = ("strict", "relaxed")
 PREDICTION_WORDS = 500
 """Maximum number of words of a prediction that the judge sees (characters in scripts without spaces)."""
@@ -56,6 +59,9 @@ PASSAGES, PASSAGE_WORDS = 30, 150
 FILES = (
     "judge-strict.j2",
     "judge-relaxed.j2",
+    "judge-frames.j2",
+    "judge-fresheval-strict.j2",
+    "judge-fresheval-relaxed.j2",
     "judge-item.j2",
     "judge-repair.j2",
     "judge-support.j2",
@@ -146,10 +152,12 @@ class Judge:
         max_tokens: int = 512,
         timeout: float = 120.0,
         retries: int = 4,
+        date: str = "",
     ) -> None:
         """`cache` is the file of verdicts (JSON Lines; judges may share a file), None for no cache.
         `prompts` is a folder whose files replace our prompt files of the same names; an empty text selects
-        our files. `max_tokens` limits a verdict; `timeout` is in seconds."""
+        our files. `max_tokens` limits a verdict; `timeout` is in seconds; `date` is the day that FreshEval's
+        prompts name."""
         if not model:
             raise UsageError("A judge needs the name of a model at its endpoint; set it with --judge.model.")
         self.url = url
@@ -160,6 +168,7 @@ class Judge:
         self.max_tokens = max_tokens
         self.timeout = timeout
         self.retries = retries
+        self.date = date
         self._templates = _load(prompts)
         self.open_policy()  # only to check the URL and the package before any work starts
         self._forms = JsonModes()
@@ -229,7 +238,7 @@ class Judge:
     def messages(self, item: Item) -> list[dict[str, Any]]:
         """Builds the chat that asks for a verdict."""
         shown = _shown_support(item) if self.mode == "support" else _shown(item)
-        system = self._render(f"judge-{self.mode}.j2", false_premise=item.false_premise)
+        system = self._render(f"judge-{self.mode}.j2", false_premise=item.false_premise, date=self.date)
         user = self._render(
             self._item_file, item=json.dumps(shown, ensure_ascii=False), false_premise=item.false_premise
         )
@@ -345,16 +354,21 @@ def is_asked(item: Item) -> bool:
 def verdict_columns(verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
     """Returns the columns of a result row for verdicts by mode.
 
-    `judge_strict`, `judge_relaxed` and `supported` (of the mode `support`) are 0 or 1 if there is a verdict;
-    `judge_error` names the missing verdicts.
+    `judge_strict`, `judge_relaxed`, ... and `supported` (of the mode `support`) are 0 or 1 if there is a
+    verdict; `judge_error` names the missing verdicts.
     """
     columns: dict[str, Any] = {
-        "supported" if mode == "support" else f"judge_{mode}": int(verdict.correct)
+        column_of(mode): int(verdict.correct)
         for mode, verdict in verdicts.items()
         if verdict.correct is not None
     }
     errors = [f"{mode}: {verdict.error}" for mode, verdict in verdicts.items() if verdict.correct is None]
     return columns | ({"judge_error": " ".join(errors)} if errors else {})
+
+
+def column_of(mode: str) -> str:
+    """Returns the column of a mode's verdicts: `judge_fresheval_strict` for `fresheval-strict`."""
+    return "supported" if mode == "support" else f"judge_{mode.replace('-', '_')}"
 
 
 def _load(folder: str) -> dict[str, tuple[str, Any]]:

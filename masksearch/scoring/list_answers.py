@@ -1,8 +1,8 @@
-"""Scores list answers in two ways: the share of the gold's parts that the answer contains (FanOutQA's loose
-accuracy), and whether the answer contains all parts (FanOutQA's strict accuracy).
+"""Scores list answers in two ways: the share of the gold's parts that the answer contains, `parts_recall`,
+and whether the answer contains all parts, `parts_all`.
 
-The rules are those of the authors' scorer (zhudotexe/fanoutqa: fanoutqa/eval/string.py and fanoutqa/norm.py):
-each part is searched for in the answer as a whole phrase between word boundaries. Both sides are lower-cased,
+FanOutQA's own loose and strict accuracy are in `fanoutqa`, and are lower. The rules here are like those: each
+part is searched for in the answer as a whole phrase between word boundaries. Both sides are lower-cased,
 commas inside numbers are removed ("1,234" becomes "1234"), the marks , . ? ! : ; are deleted, and white space
 is collapsed. Additional text does not lower the score, and equal parts count separately.
 
@@ -10,10 +10,6 @@ We depart from the authors' scorer in three points. It lemmatises words (spaCy's
 not, so "3 moons" does not contain the part "3 moon". It repairs broken encodings (ftfy); we only normalise
 typographic quotes and composed characters. After a part that ends in a sign ("5%", "(b)"), its word boundary
 requires a letter, so it hardly ever finds such a part; we only require that no word character follows.
-
-We compared both scorers on the parts of 146 development questions, each with three texts that contain the
-part (4,200 pairs). Ours finds the part in all pairs. The authors' scorer misses it in 187 pairs, because of
-context-dependent lemmas ("Dallas": "dalla") or a sign at the end, and finds no part that ours misses.
 """
 
 from __future__ import annotations

@@ -10,28 +10,35 @@ from masksearch.agent.settings import AgentSettings
 from masksearch.runtime.own import OrOwn
 from masksearch.runtime.settings import Ref, Refs, Settings
 
+JudgeMode = Literal["strict", "relaxed", "frames", "fresheval-strict", "fresheval-relaxed"]
 AnswerReward = Literal["em", "f1", "recall", "recall-length", "judge"]
 
 
 class JudgeSettings(Settings):
     """A language model that judges the answers; without a `url`, no judge is used."""
 
-    added = ("support",)
+    added = ("support", "date")
 
     url: str = ""
     """Base URL of an OpenAI-compatible endpoint; its API key is JUDGE_API_KEY or else OPENAI_API_KEY.
     Empty: no judge."""
     model: str = ""
     """Name of the model at that endpoint; required with `url`."""
-    modes: tuple[Literal["strict", "relaxed"], ...] = Field(("strict", "relaxed"), min_length=1)
+    modes: tuple[JudgeMode, ...] = Field(("strict", "relaxed"), min_length=1)
     """Judging modes. strict: everything in the answer must be right; relaxed: the main answer must be
-    right. With several modes every answer is judged in each."""
+    right; frames: the gold answer is present in the answer, the rule of FRAMES; fresheval-strict and
+    fresheval-relaxed: the rules of FreshQA's FreshEval, with demonstrations and the date. With several
+    modes every answer is judged in each."""
+    date: str = ""
+    """Day that FreshEval's prompts give as today, on which the gold answers hold: that of FreshQA's
+    release. Empty: the day on which the evaluation starts."""
     support: bool = False
     """Ask a second question in `eval`: do the passages that the agent was shown support the answer? Its
     verdicts are the column `supported`, of the methods that search. They do not see the gold answers."""
     prompts: str = ""
-    """Folder with prompt files that replace ours (judge-strict.j2, judge-relaxed.j2, judge-item.j2,
-    judge-support.j2, judge-support-item.j2, judge-repair.j2). Empty: our prompts."""
+    """Folder with prompt files that replace ours (judge-strict.j2, judge-relaxed.j2, judge-frames.j2,
+    judge-fresheval-strict.j2, judge-fresheval-relaxed.j2, judge-item.j2, judge-support.j2,
+    judge-support-item.j2, judge-repair.j2). Empty: our prompts."""
     max_tokens: int = Field(512, ge=1)
     """Maximum number of tokens of a verdict."""
     concurrency: int = Field(8, ge=1)

@@ -18,7 +18,7 @@ from masksearch.runtime.own import is_own
 from masksearch.search.index.base import LocalSearcher, mapped
 from masksearch.search.index.bm25 import Bm25Searcher
 from masksearch.search.index.build import ORDER
-from masksearch.search.index.manifest import MANIFEST, check_files, read_manifest
+from masksearch.search.index.manifest import MANIFEST, check_files, index_folder, read_manifest
 from masksearch.search.index.storage import StoredPassages
 from masksearch.search.own import OwnSearcher
 from masksearch.search.settings import SearchSettings
@@ -119,16 +119,18 @@ def open_searcher(spec: str, settings: SearchSettings | None = None) -> Searcher
 
 
 def _folder(spec: str) -> Searcher:
-    if read_manifest(Path(spec))["kind"] in ENGINES:
+    folder = index_folder(spec)
+    if read_manifest(folder)["kind"] in ENGINES:
         from masksearch.search.stores.table import open_store
 
-        return open_store(Path(spec))
-    return load(spec)
+        return open_store(folder)
+    return load(folder)
 
 
 def describe(spec: str) -> dict[str, Any]:
     """Returns the manifest entries that determine an index's results, or {} for a search over the network."""
-    if not (Path(spec) / MANIFEST).is_file():
+    folder = index_folder(spec)
+    if not (folder / MANIFEST).is_file():
         return {}
-    manifest = read_manifest(Path(spec))
+    manifest = read_manifest(folder)
     return {name: value for name, value in manifest.items() if name not in ("files", "source_hash", "table")}

@@ -148,7 +148,27 @@ def warnings(entries: Sequence[Loaded]) -> list[str]:
         for entry, count in failed
         if count
     ]
-    return [*sentences, *_rules(entries), *_different_conditions(entries)]
+    return [*sentences, *_rules(entries), *_different_conditions(entries), *_different_batches(entries)]
+
+
+def _different_batches(entries: Sequence[Loaded]) -> list[str]:
+    """Returns a warning on checkpoints that decoded one suite in bfloat16 in other batches."""
+    first: dict[str, tuple[Loaded, Any]] = {}
+    for entry in entries:
+        provenance = entry.results.provenance
+        batch = _table(provenance.get("batch"))
+        if not batch or _table(provenance.get("decoding")).get("dtype") != "bfloat16":
+            continue
+        other, earlier = first.setdefault(entry.results.suite, (entry, batch))
+        differing = [f"{name} {earlier.get(name)} and {batch[name]}" for name in batch]
+        if earlier != batch:
+            return [
+                f"{other.source} and {entry.source} were decoded in bfloat16 in different batches "
+                f"({', '.join(differing)}). There a greedy answer may depend on its batch, so single answers "
+                "may differ for this reason alone; evaluate both with the same --chunk, --decode-slots and "
+                "questions, or with --dtype float32."
+            ]
+    return []
 
 
 def _different_conditions(entries: Sequence[Loaded]) -> list[str]:
@@ -204,7 +224,7 @@ def _conditions(results: Results) -> dict[str, Any]:
         found["judge"] = judge.get("model") or settings.get("judge")
         hashes = _table(provenance.get("judge_hashes"))
         found |= {f"prompt of the {mode} judge": value for mode, value in hashes.items()}
-        found["date of the judge"] = provenance.get("judge_date", "")
+        found["date of the judge"] = judge.get("date", "")
     return {name: value for name, value in found.items() if value not in ("", None)}
 
 

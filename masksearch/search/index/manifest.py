@@ -25,6 +25,13 @@ _KINDS = "|".join(get_args(IndexSettings.model_fields["kind"].annotation))
 _INDEX = re.compile(rf"(?:http-)*((?:{_KINDS})-[0-9a-f]{{12}})(?:-|$)")
 
 
+def index_folder(spec: str | Path) -> Path:
+    """Returns the folder of an index: the given one, or the folder `index` inside it, as in the folder of the
+    stage that made the index."""
+    folder, inside = Path(spec), Path(spec) / "index"
+    return inside if (inside / MANIFEST).is_file() and not (folder / MANIFEST).exists() else folder
+
+
 class Manifested:
     """Base of searchers with a manifest, which gives their fingerprint and their settings."""
 

@@ -23,6 +23,7 @@ from masksearch.corpus import normal_title
 from masksearch.corpus.titles import TitleCount
 from masksearch.errors import SearchError
 from masksearch.runtime.files import write_json
+from masksearch.search.index.manifest import index_folder
 from masksearch.search.index.vocabulary import Vocabulary, term_hashes
 from masksearch.text.neutralise import neutralise
 from masksearch.types import Page, Passage
@@ -71,7 +72,7 @@ def common_titles(directory: str | Path) -> frozenset[str]:
 
     Empty for an index of an earlier version, and for a search that is no folder.
     """
-    path = Path(directory) / COMMON
+    path = index_folder(directory) / COMMON
     return frozenset(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else frozenset()
 
 

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from masksearch.scoring.fills import paragraph_fills, parse_fills, task_fills
-from masksearch.scoring.metrics import fill_scores, free_recall, normalise, score_answer, score_task
+from masksearch.scoring.metrics import (
+    contains,
+    covers,
+    fill_scores,
+    free_recall,
+    normalise,
+    score_answer,
+    score_task,
+)
 from masksearch.types import MaskedTask, Question, Score
 
 
@@ -253,6 +261,30 @@ def test_scores_are_bounded_symmetric_and_consistent(a: str, b: str, language: s
     assert score.em == mirrored.em
     if score.em == 1:
         assert score.f1 == score.recall == score.precision == 1
+
+
+@given(TEXT, TEXT, st.sampled_from(["", "es", "fr", "zh"]))
+def test_an_exact_match_covers_its_gold(a: str, b: str, language: str) -> None:
+    for gold in (a, b):
+        assert covers(a, [gold], language) >= (score_answer(a, [gold], language).em == 1)
+        assert contains(a, [gold], language) >= covers(a, [gold], language)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "gold", "cover", "sub"),
+    [
+        ("It was 1945.", "1945", True, True),
+        ("19450", "1945", False, True),  # sub-EM takes any substring
+        ("nothing", "no", False, True),
+        ("no, it is not", "no", False, True),
+        ("The", "The", True, True),  # both normalise to the empty string, and EM is 1
+        ("Rome", "The", False, True),
+        ("", "The", False, False),
+        ("", "Rome", False, False),
+    ],
+)
+def test_cover_em_and_sub_em(prediction: str, gold: str, cover: bool, sub: bool) -> None:
+    assert (covers(prediction, [gold]), contains(prediction, [gold])) == (cover, sub)
 
 
 @given(TEXT, st.sampled_from(["", "es", "fr", "zh"]))

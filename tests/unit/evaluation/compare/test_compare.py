@@ -13,6 +13,7 @@ from masksearch.errors import UsageError
 from masksearch.evaluation.compare.stage import label, run_compare
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.settings import CompareSettings
+from masksearch.evaluation.tables import PREAMBLE
 from masksearch.types import Method, Results
 
 
@@ -549,7 +550,8 @@ def test_latex_of_a_comparison(tmp_path: Path) -> None:
     ]
     summary, _ = compare(tmp_path, results=paths, format="latex", tables=["main"])
     assert (tmp_path / "out" / "comparison.tex").read_text() == summary["table"] + "\n"
-    assert summary["table"].splitlines()[3:] == [
+    assert summary["table"].splitlines()[0] == PREAMBLE
+    assert summary["table"].splitlines()[7:] == [
         "\\begin{tabular}{llr}",
         "\\toprule",
         "model & method & hotpot \\\\",

@@ -18,6 +18,7 @@ from masksearch.protocols import Searcher
 from masksearch.search import Bm25Searcher, build, build_index, load
 from masksearch.search.index import bm25
 from masksearch.search.index.kernel import best_rows
+from masksearch.search.open import describe, open_searcher
 from masksearch.search.settings import IndexSettings
 from masksearch.text.terms import highlight
 from masksearch.types import Passage
@@ -117,6 +118,13 @@ def test_other_languages():
         IndexSettings(language="es"),
     )
     assert ids(spanish, "la canción popular") == ["1"]
+
+
+def test_the_folder_of_a_stage_stands_for_the_index_in_it(tmp_path):
+    manifest = build(PASSAGES, tmp_path / "hotpot-index" / "index", IndexSettings(corpus="x.jsonl"))
+    stage = str(tmp_path / "hotpot-index")
+    assert open_searcher(stage).fingerprint == manifest["fingerprint"]
+    assert describe(stage)["fingerprint"] == manifest["fingerprint"]
 
 
 def test_a_folder_without_an_index(tmp_path):

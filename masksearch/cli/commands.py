@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from masksearch.cli.flags import command_settings, named_index
-from masksearch.errors import UsageError
+from masksearch.errors import MaskSearchError, UsageError
 from masksearch.recipe.products import model_beside, product_of, product_to_publish
 from masksearch.runtime import colour
 from masksearch.runtime.extras import naming_extras
@@ -98,7 +98,7 @@ def ask_command(arguments: argparse.Namespace) -> None:
 
 
 def tool_command(arguments: argparse.Namespace) -> None:
-    """A command that checks its needs and resumes as a stage does: audit, score."""
+    """A command that checks its needs and resumes as a stage does: audit, verify, score."""
     from masksearch.recipe.run import outcome
     from masksearch.recipe.single_stage import checked_output, run_into
     from masksearch.recipe.stages import TOOLS
@@ -106,10 +106,14 @@ def tool_command(arguments: argparse.Namespace) -> None:
     spec = TOOLS[arguments.kind]
     first = next(iter(arguments.positional.items()))
     settings = command_settings(spec.settings, arguments, first)
-    output = checked_output(spec, Path(arguments.output))
+    named = getattr(settings, "results", "")  # `verify` writes next to the results without -o
+    beside = Path(named) / "results" if Path(named).is_dir() else Path(named)
+    output = checked_output(spec, Path(arguments.output or beside.with_suffix(".verify.json")))
     summary = run_into(spec, settings, output)
     if summary.get("table"):
         print(printable_lines(summary["table"]))
+    if failed := summary.get("failed"):
+        raise MaskSearchError(failed)
     say(f"{output}{outcome(summary)}")
 
 

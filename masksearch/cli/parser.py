@@ -31,6 +31,7 @@ GROUPS: dict[str, dict[str, str]] = {
         "eval": "measure a model on tasks or questions",
         "compare": "compare results in tables, with paired tests",
         "audit": "check that questions can be answered by searching, and keep those",
+        "verify": "check a results file: its records, and the evaluation again",
         "score": "score the predictions of another system",
         "suites": "list the question suites, or write one as files to evaluate on",
         "rewards": "measure the rewards that attacks earn",

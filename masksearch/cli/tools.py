@@ -83,6 +83,16 @@ def add_audit(parser: Parser) -> None:
     _add_tool(parser, "audit", "file to write: audit.json", questions="QUESTIONS")
 
 
+def add_verify(parser: Parser) -> None:
+    """`masksearch verify`."""
+    parser.examples = (
+        "masksearch verify results.json",
+        "masksearch verify their/results.json --model checkpoint --index index",
+    )
+    written = "file to write (default: RESULTS with the ending .verify.json)"
+    _add_tool(parser, "verify", written, results="RESULTS")
+
+
 def _add_tool(parser: Parser, kind: str, written: str, **positional: str) -> None:
     """Adds the arguments of a command that works like a stage (`recipe.stages.TOOLS`)."""
     from masksearch.cli.commands import tool_command
@@ -93,7 +103,8 @@ def _add_tool(parser: Parser, kind: str, written: str, **positional: str) -> Non
         text = field_text(settings, field).replace("%", "%%")
         action = parser.add_argument(DEST + field, metavar=name, help=text)
         action.values = []  # type: ignore[attr-defined]
-    parser.add_argument("-o", "--output", metavar="PATH", required=True, help=written)
+    needed = "default" not in written
+    parser.add_argument("-o", "--output", metavar="PATH", required=needed, help=written)
     _add_settings(parser, settings, tool_command, skip=tuple(positional))
     parser.set_defaults(kind=kind, positional=positional)
 

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from masksearch.asking.settings import AskSettings
 from masksearch.evaluation.audit.settings import AuditSettings
 from masksearch.evaluation.predictions.settings import ScoreSettings
+from masksearch.evaluation.verify.settings import VerifySettings
 from masksearch.interop.export.settings import ExportSettings
 from masksearch.interop.publish.settings import PublishSettings
 from masksearch.recipe.settings import RecipeFile, StageTable
@@ -36,6 +37,7 @@ OTHERS: dict[str, type[Settings]] = {
     "init": InitSettings,
     "search": QuerySettings,
     "audit": AuditSettings,
+    "verify": VerifySettings,
     "score": ScoreSettings,
     "serve": ServeSettings,
     "export": ExportSettings,

@@ -159,6 +159,13 @@ _TOOLS = (
         "checking that questions can be answered by searching",
         needs="masksearch.evaluation.needs:audit_needs",
     ),
+    StageKind(
+        "verify",
+        "masksearch.evaluation.verify.settings:VerifySettings",
+        "masksearch.evaluation.verify.stage:run_verify",
+        "verification.json",
+        "checking a results file and evaluating again",
+    ),
 )
 TOOLS: Registry = {tool.kind: tool for tool in _TOOLS}
 """Commands that check their needs and resume as stages do, but belong to no recipe."""

@@ -106,6 +106,8 @@ def tool_command(arguments: argparse.Namespace) -> None:
     spec = TOOLS[arguments.kind]
     first = next(iter(arguments.positional.items()))
     settings = command_settings(spec.settings, arguments, first)
+    if arguments.output == "-":
+        raise UsageError(f"-o - is not possible for `masksearch {arguments.kind}`; name a file.")
     named = getattr(settings, "results", "")  # `verify` writes next to the results without -o
     beside = Path(named) / "results" if Path(named).is_dir() else Path(named)
     output = checked_output(spec, Path(arguments.output or beside.with_suffix(".verify.json")))

@@ -21,6 +21,7 @@ from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.evaluation.provenance import judge_hashes, questions_hash, versions
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.rows import row
+from masksearch.evaluation.rules import RULE, rule_of_judge
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.evaluation.tables import percent, with_interval
 from masksearch.evaluation.tasks import load_tasks
@@ -102,6 +103,7 @@ def score(
             "predictions_hash": hash_file(settings.predictions),
             "predictions": {"layout": file.layout, **matched.counts.to_json()},
             "questions_hash": questions_hash(tasks),
+            RULE: rule_of_judge(settings.judge),
             "judge_hashes": judge_hashes(measured),
             "versions": versions(),
         },

@@ -1,7 +1,8 @@
 """Reads the questions of benchmark suites in the formats that their authors publish.
 
-Suites: HotpotQA, 2WikiMultiHopQA, MuSiQue, Bamboogle, FanOutQA, FreshQA, FRAMES. A new suite touches
-three files:
+Suites: HotpotQA, 2WikiMultiHopQA, MuSiQue, Bamboogle, FanOutQA, FreshQA, FRAMES, NQ-open, TriviaQA, PopQA,
+SimpleQA, BrowseComp, GAIA. Layouts that any suite may have (FlashRAG, Search-R1, plain questions) are in
+shared.py. A new suite touches three files:
 
     registry.py   its `Suite`: name, source of the questions, licence, scoring, corpus
     a reader      a function from `Row` to `Item`, in a new module or with similar suites (multihop.py;

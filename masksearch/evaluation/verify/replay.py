@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from masksearch.errors import MaskSearchError
+from masksearch.errors import MaskSearchError, ModelError, SearchError
 from masksearch.evaluation.results import load_results
 from masksearch.evaluation.run import run_eval
 from masksearch.evaluation.verify.checks import REPLAYED, Check, named
@@ -44,6 +44,9 @@ def check_replay(results: Results, inputs: Inputs, settings: VerifySettings, wor
     claim(folder / "made-from", record, lambda: remove(folder))
     try:
         run_eval(chosen, folder / "results.json", folder)
+    except (ModelError, SearchError) as error:
+        # Finished answers are kept, so that the same command asks only the others.
+        raise type(error)(f"{error} --no-replay checks the records alone.") from error
     except MaskSearchError as error:
         return [Check(REPLAYED, "left out", str(error).rstrip("."))]
     return [*_compared(results, load_results(folder / "results.json"))]

@@ -106,6 +106,24 @@ def test_answers_are_searched_with_the_questions_words_and_with_the_bridge(
     assert rows["absent"]["misses"] == ["present", "bridged"]
 
 
+def test_ramp_tasks_need_every_mask(tmp_path: Path, index: Path) -> None:
+    def task(identity: str, text: str, *answers: str) -> dict[str, Any]:
+        original = text
+        for answer in answers:
+            original = original.replace("[mask]", answer, 1)
+        names = {"id": identity, "doc_id": "town-1", "title": "Town1", "language": "en"}
+        return {**names, "text": text, "answers": answers, "masks": len(answers), "original": original}
+
+    rows = [
+        task("both", "[mask] lies on the river [mask] in the north.", "Town1", "Flow"),
+        task("one", "[mask] lies on the river [mask] in the north.", "Town1", "Zambezi"),
+    ]
+    write_json_lines(tmp_path / "tasks.jsonl", rows)
+    found = audited(tmp_path / "tasks.jsonl", index, keep=("present", "retrievable"))["rows"]
+    assert (found["both"]["present"], found["both"]["retrievable"], found["both"]["bridged"]) == (True,) * 3
+    assert (found["one"]["present"], found["one"]["retrievable"], found["one"]["keep"]) == (False,) * 3
+
+
 def test_kept_questions_are_written(questions: Path, index: Path) -> None:
     kept = questions.with_name("kept.jsonl")
     audited(questions, index, kept=str(kept), keep=("retrievable",))

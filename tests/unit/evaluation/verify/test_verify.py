@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from masksearch.cli.main import main
-from masksearch.errors import FormatError
+from masksearch.errors import FormatError, ModelError
 from masksearch.evaluation import run
 from masksearch.evaluation.predictions.settings import ScoreSettings
 from masksearch.evaluation.predictions.stage import run_score
@@ -265,6 +265,30 @@ def test_predictions_of_another_system_are_scored_again(folder: Path) -> None:
     summary, checks = verified(folder)
     assert checks["predictions"][0] == "differs"
     assert "f1 75.0 -> 50.0" in summary["failed"]
+
+
+def test_an_interrupted_replay_asks_only_what_is_missing(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    broken = True
+
+    def right(number: int) -> bool:
+        asked.append(number)
+        if broken and number == 2:
+            raise ModelError("The endpoint is gone.")
+        return number < 3
+
+    answering(monkeypatch, right)
+    results = folder / "results.json"
+    assert main(["verify", str(results)]) == 1
+    assert "--no-replay checks the records alone" in capsys.readouterr().err
+    assert sorted(asked) == [0, 1, 2, 3]
+    asked.clear()
+    broken = False
+    assert main(["verify", str(results)]) == 0
+    assert asked == [2]
+    assert "same score (F1 75.0" in capsys.readouterr().err
 
 
 def test_other_conditions_may_explain_a_difference() -> None:

@@ -32,6 +32,7 @@ from masksearch.scoring.metrics import score_task
 from masksearch.search.wrappers.hiding import search_for_task
 from masksearch.types import Results, Task, Trajectory, task_from_json
 
+PROMPTS = "prompts of the trajectories"
 JUDGED = ("judge_strict", "judge_relaxed", "supported", "judge_error")
 
 
@@ -129,14 +130,13 @@ def score_checks(
 
 def _prompts(trajectories: Sequence[Trajectory], settings: EvalSettings) -> Check:
     """Renders the prompt of every trajectory again."""
-    name = "prompts of the trajectories"
     known = [one for one in trajectories if one.prompt_hash]
     if not known:
-        return Check(name, "lacks", "the trajectories have no hash of their prompts")
+        return Check(PROMPTS, "lacks", "the trajectories have no hash of their prompts")
     changed = [one.id for one in known if one.prompt_hash != _prompt(one, settings)]
     if changed:
-        return Check(name, "differs", f"other prompts in questions: {named(changed)}")
-    return Check(name, "same", f"{len(known)} prompts rendered again")
+        return Check(PROMPTS, "differs", f"other prompts in questions: {named(changed)}")
+    return Check(PROMPTS, "same", f"{len(known)} prompts rendered again")
 
 
 def _prompt(trajectory: Trajectory, settings: EvalSettings) -> str:

@@ -9,6 +9,7 @@ trajectories (scores, prompts, every search made again), and the evaluation itse
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from masksearch.evaluation.predictions.stage import run_score
 from masksearch.evaluation.results import load_results
 from masksearch.evaluation.verify.checks import RESCORED, Check, Verdict, table, verdict
 from masksearch.evaluation.verify.inputs import check_inputs, compared
-from masksearch.evaluation.verify.records import check_records, find_trajectories, score_checks
+from masksearch.evaluation.verify.records import PROMPTS, check_records, find_trajectories, score_checks
 from masksearch.evaluation.verify.replay import check_replay
 from masksearch.evaluation.verify.scores import scores_text
 from masksearch.evaluation.verify.settings import VerifySettings
@@ -44,12 +45,26 @@ def run_verify(settings: VerifySettings, output: Path, work: Path) -> dict[str, 
     else:
         inputs = check_inputs(results, settings)
         path = find_trajectories(Path(settings.results), settings.trajectories)
-        checks += [*inputs.checks, *check_records(results, path, inputs)]
+        records = check_records(results, path, inputs)
+        inputs = replace(inputs, checks=tuple(reconciled(inputs.checks, records)))
+        checks += [*inputs.checks, *records]
         checks += check_replay(results, inputs, settings, work)
     found = verdict(checks)
     write_json(output, _to_json(settings, results, checks, found))
     summary: dict[str, Any] = {"text": found.text, "table": table(checks)}
     return summary if found.holds else {**summary, "failed": f"{settings.results} {found.text}."}
+
+
+def reconciled(inputs: Sequence[Check], records: Sequence[Check]) -> list[Check]:
+    """Returns the checks of the inputs. Other prompt files are only noted if every trajectory's prompt is the
+    same: the file that changed belongs to another language or method."""
+    same = any(check.name == PROMPTS and check.status == "same" for check in records)
+    return [
+        replace(check, status="note", detail=f"{check.detail}; but the prompts are the same")
+        if same and check.name == "prompts" and check.status == "differs"
+        else check
+        for check in inputs
+    ]
 
 
 def _to_json(

@@ -175,6 +175,16 @@ def test_an_answer_or_a_prompt_that_was_changed_afterwards(folder: Path) -> None
     assert checks["prompts of the trajectories"] == ("differs", "other prompts in questions: 1, such as 'q0'")
 
 
+def test_other_prompt_files_with_the_same_prompts_are_noted(folder: Path) -> None:
+    def other(value: Any) -> None:
+        value["provenance"]["prompt_hash"] = "0" * 64
+
+    changed(folder / "results.json", other)
+    summary, checks = verified(folder)
+    assert checks["prompts"][0] == "note"
+    assert summary["text"].startswith("same score (F1 75.0")
+
+
 def test_metrics_that_do_not_follow_from_the_rows_are_refused(folder: Path) -> None:
     def better(value: Any) -> None:
         value["metrics"]["f1"] = 0.9

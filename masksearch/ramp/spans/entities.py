@@ -273,11 +273,17 @@ def load_parser(name: str = "") -> Any:
     """
     if importlib.util.find_spec("spacy") is None:
         raise MissingExtraError("spacy", "ner", "The parser of chained tasks")
-    import spacy
-
     chosen = name or next((one for one in PIPELINES["en"] if importlib.util.find_spec(one)), "")
     if not chosen:
         raise MissingExtraError(*EXTRAS["en"], "The parser of chained tasks")
+    return _whole(chosen)
+
+
+@cache
+def _whole(chosen: str) -> Any:
+    """Loads a pipeline with all its components. Raises UsageError if it cannot be loaded or has no parser."""
+    import spacy
+
     try:
         nlp = spacy.load(Path(chosen) if Path(chosen).is_dir() else chosen)
     except (OSError, ImportError, ValueError, KeyError) as error:

@@ -52,8 +52,13 @@ def modules() -> dict[str, Path]:
     return found
 
 
-def imports(path: Path) -> Iterator[tuple[int, str, bool]]:
-    """Yields (line, module, whether at the top level) of every import, also inside functions."""
+@cache
+def imports(path: Path) -> tuple[tuple[int, str, bool], ...]:
+    """Returns (line, module, whether at the top level) of every import, also inside functions."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[tuple[int, str, bool]]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     top = {id(node) for node in ast.iter_child_nodes(tree)}
     for node in ast.walk(tree):

@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_FLAGS)
 
 # Three workers of pytest for two cores, because many tests wait for servers and processes; a file's tests stay
-# together and share its fixtures (see tests/kit/order.py).
+# together and share its fixtures, except those of the pages (see tests/kit/order.py).
 PARALLEL := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo docs test test-fast test-verl check install install-dev clean

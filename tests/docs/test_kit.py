@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from kit.order import together
 from kit.page_runner import PageError, Runner, run_page, shortened
 from kit.pages import commands, inline, matches, unlabelled
 
@@ -116,3 +117,11 @@ def test_long_rows_are_shortened() -> None:
     row = shortened("word " * 40)
     assert len(row) <= 104
     assert matches([row], "word " * 40)
+
+
+def test_pages_are_spread_over_the_workers_and_other_files_are_not() -> None:
+    pages = "tests/docs/test_pages.py::test_every_command_runs"
+    assert together(f"{pages}[docs/ramp.md]") != together(f"{pages}[docs/search.md]")
+    assert together(f"{pages}[docs/asking.md]") == together(f"{pages}[README.md]"), "one run of the demo"
+    assert together("tests/docs/test_pages.py::test_a") == "tests/docs/test_pages.py"
+    assert together("tests/unit/test_b.py::test_a[docs/ramp.md]") == "tests/unit/test_b.py"

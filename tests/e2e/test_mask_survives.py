@@ -22,8 +22,9 @@ pytestmark = pytest.mark.e2e
 
 KILLS, MIDWAY = 20, 3
 """Fewest kills, and fewest kills after which some of the shards, but not all, were finished."""
-DOCUMENTS, SHARDS = 4000, 200
-COMMON = ("--extractor", "dates,numbers", "--shard-size", "20", "--max-words", "40", "--masks", "1-3")
+DOCUMENTS, SHARDS = 1200, 200
+SIZES = ("--shard-size", str(DOCUMENTS // SHARDS), "--max-words", "40", "--masks", "1-3")
+COMMON = ("--extractor", "dates,numbers", *SIZES)
 
 
 def command(corpus: Path, output: Path, *more: str) -> list[str]:

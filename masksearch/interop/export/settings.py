@@ -11,32 +11,35 @@ from masksearch.errors import UsageError
 from masksearch.runtime.files import inner_name
 from masksearch.runtime.settings import Ref, Refs, Settings
 
-Target = Literal["trl", "llamafactory", "verl"]
+Target = Literal["trl", "llamafactory", "verl", "inspect"]
 Shape = Literal["tokens", "messages", "completions", "tags", "calls"]
 
 SHAPES: dict[Target, tuple[Shape, ...]] = {
     "trl": ("tokens", "messages", "completions"),
     "llamafactory": ("tags", "calls"),
     "verl": ("messages",),
+    "inspect": ("messages",),
 }
 """Target -> its shapes; the first is the default."""
 ENDINGS: dict[Target, tuple[str, ...]] = {
     "trl": (".jsonl", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".parquet"),
     "llamafactory": (".jsonl", ".parquet"),
     "verl": (".parquet",),
+    "inspect": (".eval", ".json"),
 }
 """Target -> endings of the files that its loader reads."""
 
 
 class ExportSettings(Settings):
-    """Writes trajectories as training data for TRL, LLaMA-Factory or verl; for verl also tasks for RL."""
+    """Writes trajectories as training data for TRL, LLaMA-Factory or verl, for verl also tasks for RL; or as
+    a log that Inspect's viewer opens."""
 
     basic = ("to", "shape", "model", "max_length", "all")
 
     trajectories: Refs = Field(min_length=1)
     """Files or folders of trajectories; with `to` = verl, tasks or questions are possible too."""
     to: Target
-    """Trainer for which the data is written."""
+    """Trainer for which the data is written. inspect: a log for Inspect's viewer, with all trajectories."""
     shape: Shape | None = None
     """Shape of a row. trl: tokens (the rows that `sft` trains on), messages, or completions (one row per
     model turn). llamafactory: tags, or calls (for a model that calls tools natively). verl: messages. Unset,
@@ -53,8 +56,9 @@ class ExportSettings(Settings):
     answer_form: Literal["spans", "paragraph"] | None = None
     """Answer form in the prompts of exported RAMP tasks; trajectories record their own. Unset, spans."""
     name: str = ""
-    """Name of the data. llamafactory: its name in dataset_info.json; empty, the name of the file. verl, for
-    tasks: the value of `data_source`; empty, masksearch/ramp or masksearch/question."""
+    """Name of the data. inspect: the task's name in the log; llamafactory: its name in dataset_info.json;
+    empty, the name of the file. verl, for tasks: the value of `data_source`; empty, masksearch/ramp or
+    masksearch/question."""
     all: bool = False
     """Whether to export trajectories without an answer or in invalid form as well."""
 
@@ -77,13 +81,14 @@ def check(settings: ExportSettings, output: str) -> None:
             "The shape tokens needs a tokenizer: name a checkpoint with --model, or write text with --shape "
             "messages."
         )
-    roles = shape in ("messages", "completions")
+    roles = shape in ("messages", "completions") and settings.to != "inspect"
     effects: tuple[tuple[str, Any, bool], ...] = (
         ("--model", settings.model, shape == "tokens"),
         ("--max-length", settings.max_length, shape == "tokens"),
         ("--tool-role", settings.tool_role, roles),
         ("--answer-form", settings.answer_form, settings.to == "verl"),
-        ("--name", settings.name, settings.to in ("llamafactory", "verl")),
+        ("--name", settings.name, settings.to != "trl"),
+        ("--all", settings.all, settings.to != "inspect"),
     )
     for flag, value, has_effect in effects:
         if value and not has_effect:
@@ -101,9 +106,10 @@ def _check_output(target: Target, output: str) -> None:
     endings = ENDINGS[target]
     if output == "-":
         if ".jsonl" not in endings:
+            form = "a log" if target == "inspect" else "Parquet"
             raise UsageError(
-                f"--to {target} writes Parquet, which does not go to standard output; name a file with -o, "
-                "such as train.parquet."
+                f"--to {target} writes {form}, which does not go to standard output; name a file with -o, "
+                f"such as train{endings[0]}."
             )
         return
     path = Path(output)

@@ -10,6 +10,7 @@ of an evaluation's results file. The sample's store holds the trajectory, so tha
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args
 
 from inspect_ai import Task as InspectTask
@@ -32,21 +33,31 @@ from masksearch.interop.inspect.model import InspectPolicy
 from masksearch.interop.inspect.tools import Log, search_tool, trajectory_of
 from masksearch.protocols import Searcher
 from masksearch.runtime.records import explain
+from masksearch.scoring.fanoutqa import is_installed
 from masksearch.scoring.metrics import score_task
 from masksearch.text.nearest import guess
-from masksearch.types import MaskedTask, Method, Task, Trajectory, task_from_json, task_json
+from masksearch.types import MaskedTask, Method, Question, Task, Trajectory, task_from_json, task_json
 
 TOOLS: Literal["tools"] = "tools"
 METHODS = (*get_args(Method), TOOLS)
 MEASURES = {
     "recall": "recall",
     "precision": "precision",
-    "f1": "f1",
     "em": "em",
     "cover": "cover_em",
     "valid": "valid",
+    "f1": "f1",
 }
-"""Name of a measure in Inspect -> its field in a row of a results file."""
+"""Name of a measure in Inspect -> its field in a row of a results file. F1 is last, because its means of the
+groups follow its mean: so all overall means come first."""
+_PARTS = {
+    "parts": "parts_recall",
+    "all_parts": "parts_all",
+    "fanoutqa_loose": "fanoutqa_loose",
+    "fanoutqa_strict": "fanoutqa_strict",
+}
+LIST_MEASURES = {**_PARTS, **MEASURES}
+"""The measures of questions with list answers, such as FanOutQA's; those by its name need the extra `ner`."""
 SAMPLE_FIELDS = (
     "status",
     "failure",
@@ -138,10 +149,13 @@ def masksearch_suite(
         sample_solver = native_tools(searcher, settings)
     else:
         sample_solver = episode(searcher, settings)
+    lists = any(isinstance(one, Question) and one.parts for one in tasks)
+    judged = list_measures if lists else measures
     return InspectTask(
+        name=f"{name}-{method}",
         dataset=MemoryDataset([as_sample(one, settings.agent.answer_form) for one in tasks], name=name),
         solver=sample_solver,
-        scorer=measures(settings.method, settings.agent.answer_form),
+        scorer=judged(settings.method, settings.agent.answer_form),
         config=GenerateConfig(temperature=temperature),
         metadata={
             "suite": name,
@@ -224,17 +238,34 @@ def _keep(state: TaskState, trajectory: Trajectory) -> TaskState:
 
 
 _SPREAD = (mean(), bootstrap_stderr())
-_METRICS: dict[str, Any] = {
-    name: [*_SPREAD, *([grouped(mean(), GROUP, all=False)] if name == "f1" else [])] for name in MEASURES
-}
 
 
-@scorer(metrics=_METRICS, name="measures")
+def _metrics(names: Iterable[str]) -> dict[str, Any]:
+    """Returns the metrics of each measure: mean and standard error, and the F1 of each group."""
+    return {
+        name: [*_SPREAD, *([grouped(mean(), GROUP, all=False)] if name == "f1" else [])] for name in names
+    }
+
+
+@scorer(metrics=_metrics(MEASURES), name="measures")
 def measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
     """Returns a scorer with our measures, each in [0, 1].
 
     `method` is the name of one of our methods; it decides which form of an answer is valid.
     """
+    return _scorer(MEASURES, method, answer_form)
+
+
+@scorer(
+    metrics=_metrics(name for name in LIST_MEASURES if is_installed() or "fanoutqa" not in name),
+    name="list_measures",
+)
+def list_measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
+    """Returns a scorer with our measures and those of list answers (see `measures`)."""
+    return _scorer(LIST_MEASURES, method, answer_form)
+
+
+def _scorer(names: Mapping[str, str], method: str, answer_form: str) -> Scorer:
     settings = _settings(questions="", model="inspect", method=method, agent={"answer_form": answer_form})
 
     async def score(state: TaskState, target: Target) -> Score:
@@ -248,7 +279,7 @@ def measures(method: str = "agent", answer_form: str = "spans") -> Scorer:
         error = f" ({trajectory.error})" if trajectory.error else ""
         outcome = f"{found['failure'] or 'right'}; {found['searches']} searches; {trajectory.status}{error}"
         return Score(
-            value={name: float(found[key]) for name, key in MEASURES.items()},
+            value={name: float(found[key]) for name, key in names.items() if key in found},
             answer=trajectory.answer,
             explanation=outcome,
             metadata=found,

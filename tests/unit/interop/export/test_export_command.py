@@ -179,7 +179,7 @@ def test_flags(tmp_path):
 
     assert read(path, path, "--to", "verl", "--all", "--tool-role", "tool").trajectories == (path, path)
     for argv, message in (
-        ((path, "--to", "axolotl"), "--to .*'trl', 'llamafactory' or 'verl'"),
+        ((path, "--to", "axolotl"), "--to .*'trl', 'llamafactory', 'verl' or 'inspect'"),
         ((path,), "--to is missing"),
         ((str(tmp_path / "none.jsonl"), "--to", "trl"), "TRAJECTORIES: there is no file or folder"),
         ((path, "--to", "trl", "--model", str(tmp_path / "none")), "--model: there is no file or folder"),

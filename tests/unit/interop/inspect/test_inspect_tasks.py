@@ -24,6 +24,7 @@ from masksearch.evaluation.rows import row
 from masksearch.evaluation.settings import EvalSettings
 from masksearch.interop.inspect.tasks import SAMPLE_FIELDS, STORED, masksearch_suite, measures
 from masksearch.runtime.files import write_json_lines
+from masksearch.scoring.fanoutqa import is_installed
 from masksearch.search import build
 from masksearch.search.settings import IndexSettings
 from masksearch.types import Passage, Trajectory
@@ -154,11 +155,14 @@ def test_the_agent_searches_and_scores_as_ours_do(data, tmp_path):
         "assistant",
     ]
     found = figures(log)
+    assert next(iter(found["f1"])) == next(iter(found["recall"])) == "mean"
+    assert log.eval.task == "questions-agent"  # the method is a part of the log's name
+    assert "questions-agent" in log.location
     assert found["f1"]["mean"] == pytest.approx(1 / 3)
     assert found["f1"]["bootstrap_stderr"] > 0
     assert (found["f1"]["grouped_bridge"], found["f1"]["grouped_date"]) == (pytest.approx(2 / 3), 0)
     assert found["cover"]["mean"] == found["recall"]["mean"] == 0.5
-    assert log.eval.task.removeprefix("masksearch/") == "suite"
+    assert list(found)[-1] == "f1"  # its groups come after the means of all measures
 
 
 def test_what_the_loop_sets_reaches_the_model(data, tmp_path):
@@ -258,6 +262,24 @@ def test_a_search_that_fails_is_shown_and_counted(data, tmp_path, monkeypatch):
         log = evaluate(data, tmp_path, outputs, method=method)
         assert log.samples[1].metadata["failed_searches"] == 1
         assert log.samples[1].metadata["failure"] == "failed"
+
+
+def test_the_parts_of_list_answers_are_measured(data, tmp_path):
+    asked = {
+        "id": "1",
+        "question": "Who?",
+        "answers": ["Marie Curie; Paris"],
+        "parts": [["Marie Curie"], ["Rome"]],
+    }
+    (data / "lists.jsonl").write_text(json.dumps(asked) + "\n")
+    outputs = by_turn(
+        "<think>I look.</think><search>radium", "<think>So.</think><answer>Marie Curie</answer>"
+    )
+    log = evaluate(data, tmp_path, outputs, questions="lists.jsonl")
+    found = figures(log)
+    assert (found["parts"]["mean"], found["all_parts"]["mean"]) == (0.5, 0)
+    if is_installed():
+        assert (found["fanoutqa_loose"]["mean"], found["fanoutqa_strict"]["mean"]) == (0.5, 0)
 
 
 def test_ramp_tasks_are_grouped_by_masks(data, tmp_path):

@@ -99,24 +99,23 @@ def ask_command(arguments: argparse.Namespace) -> None:
 
 def tool_command(arguments: argparse.Namespace) -> None:
     """A command that checks its needs and resumes as a stage does: audit, verify, score."""
+    from masksearch.cli.stage_command import run_to
     from masksearch.recipe.run import outcome
-    from masksearch.recipe.single_stage import checked_output, run_into
     from masksearch.recipe.stages import TOOLS
 
     spec = TOOLS[arguments.kind]
     first = next(iter(arguments.positional.items()))
     settings = command_settings(spec.settings, arguments, first)
-    if arguments.output == "-":
-        raise UsageError(f"-o - is not possible for `masksearch {arguments.kind}`; name a file.")
-    named = getattr(settings, "results", "")  # `verify` writes next to the results without -o
-    beside = Path(named) / "results" if Path(named).is_dir() else Path(named)
-    output = checked_output(spec, Path(arguments.output or beside.with_suffix(".verify.json")))
-    summary = run_into(spec, settings, output)
+    output = arguments.output
+    if output is None and arguments.kind == "verify":
+        named = Path(str(getattr(settings, "results", "")))
+        output = str((named / "results" if named.is_dir() else named).with_suffix(".verify.json"))
+    summary = run_to(spec, settings, output, None)
     if summary.get("table"):
         print(printable_lines(summary["table"]))
     if failed := summary.get("failed"):
         raise MaskSearchError(failed)
-    say(f"{output}{outcome(summary)}")
+    say(f"{output}{outcome(summary)}" if output else str(summary["text"]))
 
 
 def search_command(arguments: argparse.Namespace) -> None:

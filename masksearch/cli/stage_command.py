@@ -51,7 +51,7 @@ def stage_command(arguments: argparse.Namespace) -> None:
         folder = known.folder_of_whole_run(settings)
         place = Place(folder, known.run / ".lock", str(known.run), known.run)
     for name, chosen in _expanded(settings, output).items():
-        summary = _do(spec, chosen, output, Path(run_dir) if run_dir else None, place)
+        summary = run_to(spec, chosen, output, Path(run_dir) if run_dir else None, place)
         if not ranks.is_first():
             return
         if summary.get("table"):
@@ -77,7 +77,7 @@ def _expanded(settings: Settings, output: str | None) -> dict[str, Settings]:
     return dict(found) if len(found) > 1 else dict.fromkeys([""], next(iter(found.values())))
 
 
-def _do(
+def run_to(
     spec: StageKind,
     settings: Settings,
     output: str | None,

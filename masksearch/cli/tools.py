@@ -80,7 +80,8 @@ def add_audit(parser: Parser) -> None:
         "masksearch audit questions.jsonl --index index -o audit.json",
         "masksearch audit nq --index index --keep present,bridged --kept kept.jsonl -o audit.json",
     )
-    _add_tool(parser, "audit", "file to write: audit.json", questions="QUESTIONS")
+    written = "file to write: audit.json (default: only the table is printed)"
+    _add_tool(parser, "audit", written, questions="QUESTIONS")
 
 
 def add_verify(parser: Parser) -> None:

@@ -234,3 +234,7 @@ def test_the_command(questions: Path, index: Path, capsys: pytest.CaptureFixture
     assert "| answer within 2 with the bridge " in printed.out
     assert "3 of 5 questions pass (present, bridged)" in printed.err
     assert main([*command, "--keep", "unseen"]) == 2
+    assert main(command[:-2]) == 0
+    assert "| kept " in capsys.readouterr().out
+    assert main([*command[:-1], "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["format"] == "masksearch-audit/1"

@@ -10,6 +10,7 @@ Chinese has no capital letters and no spaces, so only the rules about signs appl
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from functools import cache
 
@@ -72,7 +73,14 @@ _AND_BEFORE = re.compile(rf"[{_CAPITAL}]\w+\s[{_CAPITAL}]\w+\s(?:and|for)\s$")
 _AND_THE_BEFORE = re.compile(rf"[{_CAPITAL}][\w'’.-]*\s(?:and|And)\s(?:the|The|his|her)\s$")
 _OWNED_AFTER = re.compile(rf"['’]s?\s[{_CAPITAL}]\w*s\b")  # [Jehovah]'s Witnesses
 _PLURAL = re.compile(r"(?:\w+\s)?\w+s")
-_GLUED_BEFORE = re.compile(r"(?:[_@#\\~]|[^\W_][–−‑.])$")
+_GLUED_BEFORE = re.compile(r"(?:[_@#\\~]|[^\W_][–−‑.:])$")
+# "[openai]:NAME", "[llama].cpp"
+_GLUED_AFTER = re.compile(r"[_(=\[]|:(?=[^\W_])|\.(?=[a-z0-9])")
+_NUMBERED = re.compile(r"\w+\.?\s\d+")
+# A species: "[Mangifera] indica". The second word is rare, unlike that of "[Nevada] area".
+_SPECIES_AFTER = re.compile(r"\s([a-z]{5,}(?:a|us|is|um|i|ens|ae|oides))\b")
+RARE_EPITHET = 3.0
+"""Highest frequency (Zipf scale) of the second word of a species' name."""
 _INITIALS = re.compile(r"(?:[A-Z]\.){2,}|(?:Inc|Ltd|Jr|Sr|LLC|Corp)\.?")
 _ERA_FIRST = re.compile(r"(?:BCE?|CE|AD|No|Nos|Vol|Jr|Sr|Inc)\b")
 _ABBREVIATED = re.compile(r"(?:St|Mt|Ft|Fr|No|Nos|Op|Vol|[A-Z])\.$")
@@ -143,12 +151,7 @@ def whole(text: str, start: int, end: int, category: str, language: str) -> Plac
             start = sign.start(1)
     first = text[start]
     if not (first.isupper() or first.isdigit()):
-        glued = _GLUED_BEFORE.search(text, max(0, start - 2), start) or text[end : end + 1] in (
-            "_",
-            "(",
-            "=",
-            "[",
-        )
+        glued = _GLUED_BEFORE.search(text, max(0, start - 2), start) or _GLUED_AFTER.match(text, end)
         return None if glued else (start, end)
     return (start, end) if _is_whole_name(text, start, end, category, language) else None
 
@@ -178,6 +181,10 @@ def _is_whole_name(text: str, start: int, end: int, category: str, language: str
     is_person = category in ("PERSON", "PER") and several
     if _NAME_AFTER.match(text, end) or _GLUED_BEFORE.search(text, max(0, start - 2), start):
         return False
+    if category == "LAW" and _NUMBERED.fullmatch(text, start, end):
+        return False  # "[Article 5]", "[EM 0]"
+    if not several and language == "en" and _is_genus(text, end):
+        return False
     if not is_person and _NAME_OF_AFTER.match(text, end):
         return False
     if category not in _NAMES_OF_PLACES and _AND_THE_AFTER.match(text, end):
@@ -196,6 +203,16 @@ def _is_whole_name(text: str, start: int, end: int, category: str, language: str
     if text.endswith(", ", 0, start) and _INITIALS.fullmatch(text, start, end):
         return False
     return not _continues(text, start, end, category, language) and not _in_quoted_title(text, start, end)
+
+
+def _is_genus(text: str, end: int) -> bool:
+    """Whether the rest of a species' name follows a word. False without the package wordfreq."""
+    epithet = _SPECIES_AFTER.match(text, end)
+    if epithet is None or importlib.util.find_spec("wordfreq") is None:
+        return False
+    from masksearch.ramp.spans.terms import frequency
+
+    return frequency(epithet[1]) <= RARE_EPITHET
 
 
 @cache

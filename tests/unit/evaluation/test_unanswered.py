@@ -91,7 +91,14 @@ def test_a_file_of_both_sorts_is_refused_with_its_line(tmp_path, rows, words):
         read_tasks(path, unanswered=True)
 
 
-@pytest.mark.parametrize("name", ["answer", "Answer", "gold", "golds"])
+@pytest.mark.parametrize("name", ["answer", "Answer", "Answers"])
+def test_another_name_of_the_answers_is_read(tmp_path, name):
+    path = tmp_path / "other.jsonl"
+    write_json_lines(path, [{**ASKED, name: "Rhône"}])
+    assert load_tasks(str(path), unanswered=True)[1][0].answers == ("Rhône",)
+
+
+@pytest.mark.parametrize("name", ["gold", "golds", "answer_text"])
 def test_a_misspelt_field_of_answers_is_not_ignored(tmp_path, name):
     path = tmp_path / "typo.jsonl"
     write_json_lines(path, [{**ASKED, name: "Rhône"}])

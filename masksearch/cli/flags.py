@@ -39,6 +39,8 @@ TEXTS = {
     "against": "PATH",
     "kept": "PATH",
     "rollouts": "PATH",
+    "searches": "PATH",
+    "trajectories": "PATH",
     "masks": "INT[-INT]",
     "stages": "INT[-INT]",
     "title": "TEXT",

@@ -10,10 +10,10 @@ Chinese has no capital letters and no spaces, so only the rules about signs appl
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from functools import cache
 
+from masksearch.ramp.spans.frequencies import frequency, has_frequencies
 from masksearch.text.words import stop_words
 
 Place = tuple[int, int]
@@ -208,11 +208,7 @@ def _is_whole_name(text: str, start: int, end: int, category: str, language: str
 def _is_genus(text: str, end: int) -> bool:
     """Whether the rest of a species' name follows a word. False without the package wordfreq."""
     epithet = _SPECIES_AFTER.match(text, end)
-    if epithet is None or importlib.util.find_spec("wordfreq") is None:
-        return False
-    from masksearch.ramp.spans.terms import frequency
-
-    return frequency(epithet[1]) <= RARE_EPITHET
+    return epithet is not None and has_frequencies() and frequency(epithet[1]) <= RARE_EPITHET
 
 
 @cache

@@ -27,8 +27,9 @@ from masksearch.errors import MissingExtraError, UsageError
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.code import is_technical
 from masksearch.ramp.spans.edges import opens_sentence
-from masksearch.ramp.spans.extract import Extractor, has_frequencies, language_of
-from masksearch.ramp.spans.terms import frequency, is_verb
+from masksearch.ramp.spans.extract import Extractor, language_of
+from masksearch.ramp.spans.frequencies import frequency, has_frequencies
+from masksearch.ramp.spans.terms import is_verb
 from masksearch.text.words import stop_words
 from masksearch.types import Passage, Span
 

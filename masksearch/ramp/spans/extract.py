@@ -21,6 +21,7 @@ from masksearch.errors import UsageError
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.code import code_places
 from masksearch.ramp.spans.edges import Place, whole
+from masksearch.ramp.spans.frequencies import has_frequencies
 from masksearch.runtime.own import is_own, load_own
 from masksearch.text.words import SURFACE, at_boundaries
 from masksearch.types import Passage, Span
@@ -110,11 +111,6 @@ def extractor(name: str, settings: MaskSettings) -> Extractor:
         raise UsageError(f"There is no extractor '{name}'; choose from {', '.join(EXTRACTORS)}.")
     extract: Extractor = importlib.import_module(EXTRACTORS[name]).make(settings)
     return extract
-
-
-def has_frequencies() -> bool:
-    """Whether the package with the frequencies of words is installed."""
-    return importlib.util.find_spec("wordfreq") is not None
 
 
 def filled_passages(extractors: Iterable[Extractor]) -> int:

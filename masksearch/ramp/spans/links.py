@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.edges import opens_sentence
-from masksearch.ramp.spans.extract import Extractor, has_frequencies, language_of
+from masksearch.ramp.spans.extract import Extractor, language_of
+from masksearch.ramp.spans.frequencies import has_frequencies
 from masksearch.ramp.spans.terms import is_rare
 from masksearch.types import Passage, Span
 

@@ -22,18 +22,16 @@ many terms are missed. Install with `masksearch[terms]`.
 from __future__ import annotations
 
 import logging
-import math
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from masksearch.errors import MissingExtraError
 from masksearch.ramp.settings import MaskSettings
 from masksearch.ramp.spans.extract import Extractor, language_of
+from masksearch.ramp.spans.frequencies import Zipf, frequencies, import_package
 from masksearch.text.words import stop_words
 from masksearch.types import Passage, Span
 
@@ -174,7 +172,7 @@ _HAN_RARE_PAIR = 3.2
 
 def make(settings: MaskSettings) -> Extractor:
     """Builds the extractor. Raises MissingExtraError without `wordfreq`; Chinese also needs `jieba`."""
-    _import("wordfreq")
+    import_package("wordfreq")
 
     def extract(passages: Sequence[Passage]) -> Iterator[list[Span]]:
         for passage in passages:
@@ -194,7 +192,7 @@ def find(text: str, language: str, rarity: float = 8) -> list[Place]:
         return places
     if language == "zh":
         rarity += _HAN_RARE - GRAMMARS["en"].learned_rare
-    zipf = _frequencies(language)
+    zipf = frequencies(language)
     return [
         (start, end)
         for start, end in places
@@ -209,10 +207,10 @@ def is_rare(piece: str, language: str, rarity: float) -> bool:
     ("preens"). In a language without frequencies every anchor is salient.
     """
     if language == "zh":
-        return _frequencies("zh")(piece) <= rarity
+        return frequencies("zh")(piece) <= rarity
     if language not in GRAMMARS:
         return True
-    grammar, zipf = GRAMMARS[language], _frequencies(language)
+    grammar, zipf = GRAMMARS[language], frequencies(language)
     words = _WORD.findall(piece.lower())
     if not words:
         return False
@@ -227,14 +225,9 @@ def is_rare(piece: str, language: str, rarity: float) -> bool:
     return _ends(grammar.learned, words[0]) or not grammar.no_noun.fullmatch(words[0])
 
 
-def frequency(word: str, language: str = "en") -> float:
-    """Returns the frequency of a word on the Zipf scale; 0 for an unknown word."""
-    return _frequencies(language)(word)
-
-
 def is_verb(word: str) -> bool:
     """Whether an English word is mainly a verb: "verify", "save"."""
-    return _is_verb(word, _frequencies("en"))
+    return _is_verb(word, frequencies("en"))
 
 
 def _find(text: str, language: str) -> list[Place]:
@@ -244,7 +237,7 @@ def _find(text: str, language: str) -> list[Place]:
         return []
     words = [_Word(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
     finder = _english if language == "en" else _romance
-    return list(finder(text, words, GRAMMARS[language], _frequencies(language), language))
+    return list(finder(text, words, GRAMMARS[language], frequencies(language), language))
 
 
 @dataclass(frozen=True)
@@ -257,10 +250,6 @@ class _Word:
     def plain(self) -> bool:
         """Whether the word can be part of a term: it is in lower case or an acronym."""
         return self.text.islower() or bool(_ACRONYM.fullmatch(self.text))
-
-
-Zipf = Callable[[str], float]
-"""Returns the frequency of a word on the Zipf scale."""
 
 
 def _english(text: str, words: list[_Word], grammar: Grammar, zipf: Zipf, language: str) -> Iterator[Place]:
@@ -389,28 +378,9 @@ def _left(text: str, words: list[_Word], place: int) -> str:
     return "," if text[max(0, start - 2) : start] == ", " else ""
 
 
-@cache
-def _frequencies(language: str) -> Zipf:
-    """Loads the frequency table of a language."""
-    table: dict[str, float] = _import("wordfreq").get_frequency_dict(language)
-    # The Chinese table has simplified characters only.
-    normal = _import("wordfreq.chinese").simplify_chinese if language == "zh" else str.lower
-
-    @cache
-    def zipf(word: str) -> float:
-        """Returns the frequency of a word, or of the rarest part of a compound; 0 for an unknown word."""
-        found = table.get(normal(word))
-        if found is None:
-            parts = re.split(r"[-‐‑]", word)
-            return min(map(zipf, parts)) if len(parts) > 1 else 0.0
-        return math.log10(found) + 9
-
-    return zipf
-
-
 def _chinese(text: str) -> list[Place]:
     """Returns the terms of a Chinese text: rare nouns of jieba's dictionary."""
-    zipf, cut = _frequencies("zh"), _cutter()
+    zipf, cut = frequencies("zh"), _cutter()
     places, start = [], 0
     for word, flag in cut(text):
         end = start + len(word)
@@ -440,8 +410,8 @@ def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
 
     All words come from jieba's dictionary; unknown words are cut into characters.
     """
-    jieba = _import("jieba")
-    posseg = _import("jieba.posseg")
+    jieba = import_package("jieba")
+    posseg = import_package("jieba.posseg")
     jieba.setLogLevel(logging.ERROR)
     tokenizer = jieba.Tokenizer()
     # jieba's cache is put into a private folder. Its default is the shared temporary folder, where anyone
@@ -451,13 +421,3 @@ def _cutter() -> Callable[[str], Iterator[tuple[str, str]]]:
         tokenizer.initialize()
     tagger = posseg.POSTokenizer(tokenizer)
     return lambda text: ((pair.word, pair.flag) for pair in tagger.cut(text, HMM=False))
-
-
-def _import(name: str) -> Any:
-    """Imports a package of the extra `terms`. Raises MissingExtraError."""
-    import importlib
-
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(name.partition(".")[0], "terms", "The extractor 'terms'") from error

@@ -30,7 +30,7 @@ GROUPS: dict[str, dict[str, str]] = {
     "evaluation": {
         "eval": "measure a model on tasks or questions",
         "compare": "compare results in tables, with paired tests",
-        "audit": "check that questions can be answered by searching, and keep those",
+        "audit": "check whether searching can answer the questions",
         "verify": "check a results file: its records, and the evaluation again",
         "score": "score the predictions of another system",
         "suites": "list the question suites, or write one as files to evaluate on",

@@ -26,7 +26,8 @@ def plain(text: str) -> str:
     if text.isascii() and not _LINE_ENDS.search(text):
         return text
     visible = _REMOVED.sub("", _LINE_ENDS.sub("\n", text))
-    return unicodedata.normalize("NFC", _JOINERS.sub("", visible))
+    # Composed first, because an accent is no Latin letter before it is composed with one.
+    return _JOINERS.sub("", unicodedata.normalize("NFC", visible))
 
 
 def plain_with_spans(text: str, spans: Iterable[Span]) -> tuple[str, tuple[Span, ...]]:

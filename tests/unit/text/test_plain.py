@@ -39,6 +39,10 @@ def test_links_move_with_their_words():
     assert [(found[start:end], name) for start, end, name in moved] == [("Beyonc\u00e9", "Beyoncé")]
 
 
+def test_a_joiner_after_an_accent_is_removed_at_once():
+    assert plain("a\u0301\u200c1") == "\u00e11"
+
+
 @given(st.text(st.sampled_from("ae\u0301\u00e9\u200b\u200c\u00ad\r\n \u2028ی19")))
 def test_a_second_time_changes_nothing(text):
     once = plain(text)

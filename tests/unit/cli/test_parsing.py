@@ -148,7 +148,10 @@ def test_the_nearest_name_is_suggested(capsys: pytest.CaptureFixture[str], argum
         ("sft --recipe demo", "-o PATH or --out DIR is missing"),
         ("eval", "QUESTIONS, --model PATH and -o PATH are missing"),
         ("rl --tasks t", "--model PATH, --index PATH and -o PATH are missing"),
-        ("export", "TRAJECTORIES [TRAJECTORIES ...], -o PATH and --to {trl,llamafactory,verl,inspect} are missing"),
+        (
+            "export",
+            "TRAJECTORIES [TRAJECTORIES ...], -o PATH and --to {trl,llamafactory,verl,inspect} are missing",
+        ),
         (
             "verl --val v",
             "-o DIR, --train PATH, --model PATH, --tasks PATH and --index PATH are missing",

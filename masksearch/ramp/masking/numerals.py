@@ -23,6 +23,7 @@ LEAST = 10
 _SPACE = "[ \u00a0\u2009\u202f]"
 _FIGURE_EN = re.compile(rf"\d(?:\d{{0,2}}(?:,\d{{3}})+|\d{{0,2}}(?:{_SPACE}\d{{3}})+(?!\d)|\d*)(?:\.\d+)?")
 _FIGURE_LATIN = re.compile(r"\d(?:\d{0,2}(?:[. \u00a0\u2009\u202f]\d{3})+(?!\d)|\d*)(?:,\d+)?")
+_GROUPING_EN, _GROUPING_LATIN = re.compile(r"[,\s]"), re.compile(r"[.\s]")
 _MAGNITUDES = {
     "thousand": 1e3, "mil": 1e3, "mille": 1e3, "million": 1e6, "millions": 1e6, "millón": 1e6,
     "millones": 1e6, "m": 1e6, "billion": 1e9, "bn": 1e9, "milliard": 1e9, "milliards": 1e9, "trillion": 1e12,
@@ -79,8 +80,10 @@ def _figures(text: str, language: str) -> Iterator[Number]:
     latin = language in ("es", "fr")
     for match in (_FIGURE_LATIN if latin else _FIGURE_EN).finditer(text):
         start, end = match.span()
-        plain = re.sub(r"[.\s]" if latin else r"[,\s]", "", match[0]).replace(",", ".")
-        value, kind = float(plain), ""
+        shown, kind = match[0], ""
+        if not shown.isdigit():
+            shown = (_GROUPING_LATIN if latin else _GROUPING_EN).sub("", shown).replace(",", ".")
+        value = float(shown)
         short = bool(end - start == 2 and _SHORT_YEAR.search(text, max(0, start - 5), start))
         if after := _AFTER.match(text, end):
             if after["magnitude"]:

@@ -83,6 +83,8 @@ class MaskStats:
         """Adds the counts of another shard."""
         for item in fields(self):
             mine, its = getattr(self, item.name), getattr(other, item.name)
+            if not its:  # most counts of a single document are empty
+                continue
             if isinstance(mine, Counter):
                 mine.update(its)
             else:

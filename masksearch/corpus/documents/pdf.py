@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 from masksearch.corpus.documents.layout import Line, Piece, joined, lines_of, ordered
 from masksearch.corpus.skipped import BadRecord, SkipCount
@@ -23,8 +23,21 @@ _MADE_TITLE = re.compile(
     r"untitled|microsoft (word|powerpoint)|\.(docx?|pptx?|tex|dvi|indd|qxd|pdf|odt)\s*\Z|\A[\W\d_]*\Z",
     re.IGNORECASE,
 )
+GAP = 1.2
+"""Width of a gap, as a multiple of the height of the characters, from which it parts two pieces of a line."""
+_LINE_END, _BLANKS = frozenset(b"\r\n"), frozenset((32, 160))
 PASSWORD, DAMAGED = 4, 3
 """PDFium's errors for a file with a password, and for one that is no PDF."""
+
+
+class Char(NamedTuple):
+    """A character of a page: its number, and its box in points."""
+
+    place: int
+    left: float
+    bottom: float
+    right: float
+    top: float
 
 
 def read_pdf(path: str, skipped: SkipCount) -> tuple[str, str]:
@@ -65,17 +78,56 @@ def _pieces(file: Any, number: int) -> list[Piece]:
     import pypdfium2
 
     try:
-        page = file[number]
-        text = page.get_textpage()
-        rects = [text.get_rect(place) for place in range(text.count_rects())]
-        return [_piece(rect, words) for rect in rects if (words := text.get_text_bounded(*rect)).strip()]
+        text = file[number].get_textpage()
+        runs = [_piece(text, run) for run in _runs(text)]
     except pypdfium2.PdfiumError:
         return []
+    return [piece for piece in runs if piece.text.strip()]
 
 
-def _piece(rect: tuple[float, float, float, float], words: str) -> Piece:
-    left, bottom, right, top = rect
-    return Piece(left, bottom, right, top, words)
+def _runs(text: Any) -> Iterator[list[Char]]:
+    """Yields the runs of characters that stand together in a line: PDFium ends a line with a line feed, and a
+    gap wider than the line is high parts two cells or columns.
+
+    The characters are taken by number, not by the box of the run: boxes overlap where letters are set close
+    to each other ("fo", "fi", "Wra"), and the text in a box then has the letters of its neighbours as well.
+    """
+    from pypdfium2.raw import FPDFText_GetUnicode
+
+    run: list[Char] = []
+    for place in range(text.count_chars()):
+        shown = FPDFText_GetUnicode(text, place)
+        if shown in _LINE_END:
+            if run:
+                yield run
+            run = []
+            continue
+        if shown in _BLANKS:
+            continue
+        char = Char(place, *text.get_charbox(place))
+        if run and _is_apart(run[-1], char):
+            yield run
+            run = []
+        run.append(char)
+    if run:
+        yield run
+
+
+def _is_apart(before: Char, char: Char) -> bool:
+    """Whether a character does not follow another in its line."""
+    height = max(before.top - before.bottom, char.top - char.bottom, 1.0)
+    return char.left - before.right > GAP * height or char.left < before.left - 2 * height
+
+
+def _piece(text: Any, run: list[Char]) -> Piece:
+    words = text.get_text_range(run[0].place, run[-1].place - run[0].place + 1)
+    return Piece(
+        min(char.left for char in run),
+        min(char.bottom for char in run),
+        max(char.right for char in run),
+        max(char.top for char in run),
+        words,
+    )
 
 
 def without_edges(pages: Sequence[list[Line]]) -> list[list[Line]]:

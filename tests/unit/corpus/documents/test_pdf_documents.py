@@ -50,6 +50,12 @@ def test_lines_become_paragraphs_and_divided_words_are_joined(tmp_path):
     ]
 
 
+def test_letters_set_close_to_each_other_are_read_once(tmp_path):
+    # A font's table of kerning moves "raps" under the arm of the "W", so that the boxes of both overlap.
+    runs = [(40, 700, "W"), (47.5, 700, "raps the F"), (90.5, 700, "ont of the page.")]
+    assert read(tmp_path / "a.pdf", pdf([runs])).text == "Wraps the Font of the page."
+
+
 def test_rows_of_a_table_are_no_sentences(tmp_path):
     cells = [("Mountain", "Height", "Year"), ("Everest", "8849 m", "1953"), ("K2", "8611 m", "1954")]
     rows = [

@@ -37,7 +37,7 @@ class Wanted:
 
     @classmethod
     def of(cls, tasks: Sequence[Task]) -> Wanted:
-        """Returns what is to be found for these tasks."""
+        """Returns the gold answers and articles of these tasks, none of them found yet."""
         wanted = cls()
         for number, task in enumerate(tasks):
             for place, unit in enumerate(units(task)):

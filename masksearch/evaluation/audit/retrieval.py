@@ -21,9 +21,8 @@ class Retrieval:
     rank: int | None
     """Rank, from 1, by which the results of the question's words hold every gold answer; None if they do
     not. For yes or no it is the rank of the last gold article."""
-    bridged: bool | None
-    """Whether the question's words, or these with a name that it leads to, return the answer; None if the
-    task leads to no name and its own words do not."""
+    bridged: bool
+    """Whether the question's words, or these with a name that it leads to, return the answer."""
     evidence: float | None
     """Share of the gold articles among the results of the question's words; None if it names none."""
 
@@ -44,7 +43,7 @@ def _of(task: Task, view: Searcher, searcher: Searcher, k: int) -> Retrieval:
     return Retrieval(rank, rank is not None or _bridged(task, view, searcher, k), evidence_among(task, hits))
 
 
-def _bridged(task: Task, view: Searcher, searcher: Searcher, k: int) -> bool | None:
+def _bridged(task: Task, view: Searcher, searcher: Searcher, k: int) -> bool:
     if isinstance(task, MaskedTask) and not task.bridges:
         return verify_retrievable([task], searcher, k)[0].passed
     names = bridges(task)

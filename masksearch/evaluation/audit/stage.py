@@ -93,7 +93,7 @@ def row(
     verdicts = {
         "present": held.whole,
         "retrievable": found.rank is not None,
-        "bridged": bool(found.bridged),
+        "bridged": found.bridged,
         "unknown": known is None or not known.right,
         "unseen": not copy.reason,
     }

@@ -95,8 +95,8 @@ GRAMMARS = {
         no_noun=re.compile(
             r"(?:.{3,}ed|.{3,}ing|.+ly|.+est|.+wards|.+wise|.+ness|grown|known|seen|shown|drawn|taken"
             r"|written|given|found|held|built|made|born|instead|however|otherwise|anymore|alone|anyway|together"
-            r"|again|afterwards|elsewhere|above|below|alike|outside|inside|beside|beyond|beneath|across|throughout"
-            r"|amongst|nearby|abroad|ahead|apart|onto|behind|despite)"
+            r"|again|afterwards|elsewhere|above|below|alike|outside|inside|beside|beyond|beneath"
+            r"|across|throughout|amongst|nearby|abroad|ahead|apart|onto|behind|despite)"
         ),
         rare=3.15,
         learned_rare=3.75,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from masksearch.report.charts import Points, line_chart
+from masksearch.report.charts.lines import Points, line_chart
 from masksearch.report.load import Row, Stage
 
 SHARES = (0.0, 100.0)

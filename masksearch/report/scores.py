@@ -16,7 +16,8 @@ from masksearch.evaluation.compare.formatting import p_value
 from masksearch.evaluation.curves.chart import inline
 from masksearch.evaluation.curves.files import by_name
 from masksearch.evaluation.tables import percent, with_interval
-from masksearch.report.charts import COLOURS, Interval, interval_chart
+from masksearch.report.charts.intervals import Interval, interval_chart
+from masksearch.report.charts.svg import COLOURS
 from masksearch.report.curves import plain_words
 from masksearch.report.load import Row, Run, Stage
 from masksearch.types import Results

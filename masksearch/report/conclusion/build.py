@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from masksearch.report.conclusion.card import Card, cards
 from masksearch.report.conclusion.example import Example, find_example
 from masksearch.report.conclusion.headline import Headline, evolved, headlines
 from masksearch.report.conclusion.not_shown import not_shown
@@ -21,6 +22,8 @@ class Conclusion:
     not_shown: tuple[str, ...]
     example: Example | None
     scores: tuple[ScoreRow, ...]
+    cards: tuple[Card, ...] = ()
+    """One entry for each suite at the top of the page."""
 
 
 def conclude(run: Run) -> Conclusion:
@@ -31,4 +34,5 @@ def conclude(run: Run) -> Conclusion:
         tuple(not_shown(run, suites, tests)),
         find_example(run, suites),
         tuple(score_rows(run, suites)),
+        tuple(cards(suites, tests)),
     )

@@ -10,13 +10,14 @@ from masksearch.report.conclusion.paired import Tests
 from masksearch.report.conclusion.suites import Side, Suite
 from masksearch.report.load import Run
 
-_HOW = {
+HOW = {
     "agent": "by searching",
     "agent-prompted": "prompted with the protocol and an example",
     "rag": "given the results of one search",
     "closed-book": "from memory",
     "external": "by another system",
 }
+"""Method -> how a model answers by it."""
 _WHY = {
     "failed": "met a failed endpoint or search",
     "ran_out": "ran out of turns or tokens",
@@ -52,13 +53,13 @@ def headline(suite: Suite, tests: Tests) -> Headline:
     after = suite.after
     if after is None:
         return Headline(suite.name, " ".join(_untrained(suite)), False)
-    text = f"{_done(suite)} {count(after)} of {after.n} {_things(suite)} {_HOW[after.method]}"
+    text = f"{_done(suite)} {count(after)} of {after.n} {_things(suite)} {HOW[after.method]}"
     text += _over_seeds(after)
     if suite.before:
         text += f"; before, {_with_reason(suite.before, after.n)}"
     text += "."
     test = tests.between(after, suite.before) if suite.before else None
-    better = bool(test and test.shown and test.value > 0)
+    better = test is not None and test.verdict == "better"
     sentences = [text, _steps(suite), _bare(suite.bare, after.n), _shown(suite, after, tests)]
     return Headline(suite.name, " ".join(filter(None, sentences)), better)
 
@@ -67,9 +68,9 @@ def _shown(suite: Suite, after: Side, tests: Tests) -> str:
     """Returns the gains that the tests show: over before, and over the best untrained model."""
     gains = []
     best = max(suite.bare, key=lambda side: side.right / side.n, default=None)
-    for side, name in ((suite.before, "before"), (best, "untrained, " + _HOW[best.method] if best else "")):
+    for side, name in ((suite.before, "before"), (best, "untrained, " + HOW[best.method] if best else "")):
         test = tests.between(after, side) if side else None
-        if test and test.shown and test.value > 0:
+        if test and test.verdict == "better":
             gains.append(f"over {name} {test.text}")
     return f"Gain {'; '.join(gains)}." if gains else ""
 
@@ -137,7 +138,7 @@ def _bare(sides: Sequence[Side], n: int) -> str:
     """Returns the counts of the untrained model with other methods; each prompts it better than `before`."""
     if not sides:
         return ""
-    counts = [f"{_HOW[side.method]}: {count(side)}{_of_first(side, n)}" for side in sides]
+    counts = [f"{HOW[side.method]}: {count(side)}{_of_first(side, n)}" for side in sides]
     return f"The untrained model {', '.join(counts)}."
 
 
@@ -153,9 +154,7 @@ def _untrained(suite: Suite) -> list[str]:
     for side in suite.sides:
         why = _with_reason(side, side.n).removeprefix(count(side))
         name = side.first.settings.get("label") or side.first.model
-        sentences.append(
-            f"{name} {verb} {count(side)} of {side.n} {_things(suite)} {_HOW[side.method]}{why}."
-        )
+        sentences.append(f"{name} {verb} {count(side)} of {side.n} {_things(suite)} {HOW[side.method]}{why}.")
     return sentences
 
 

@@ -61,8 +61,8 @@ def _training_steps(suite: Suite) -> list[tuple[Side, Side]]:
 
 def _against(suite: Suite, after: Side, other: Side, name: str, tests: Tests) -> Iterator[str]:
     test = tests.between(after, other)
-    if test is not None and not (test.shown and test.value > 0):
-        yield f"{suite.name}: {_figure(test, f'over {name}')}: {'worse' if test.shown else 'not shown'}."
+    if test is not None and test.verdict != "better":
+        yield f"{suite.name}: {_figure(test, f'over {name}')}: {test.verdict}."
 
 
 def _figure(test: Difference, over: str) -> str:
@@ -73,11 +73,11 @@ def _figure(test: Difference, over: str) -> str:
 
 def _step(suite: Suite, earlier: Side, later: Side, tests: Tests, stages: dict[str, Stage]) -> Iterator[str]:
     test = tests.between(later, earlier)
-    if test is None or (test.shown and test.value > 0):
+    if test is None or test.verdict == "better":
         return
     name = later.maker or later.name
     steps = _steps_of(stages.get(name))
-    outcome = "a loss" if test.shown else "no measurable gain"
+    outcome = "a loss" if test.verdict == "worse" else "no measurable gain"
     figure = _figure(test, f"over {earlier.maker or earlier.name}")
     yield f"{name}: {f'{steps} steps, ' if steps else ''}{outcome}. {suite.name} {figure}."
 

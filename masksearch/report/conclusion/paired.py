@@ -10,7 +10,7 @@ all tests (Bonferroni).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from masksearch.evaluation.compare.entries import shared_ids
 from masksearch.evaluation.compare.formatting import SIGNIFICANT, p_value
@@ -23,6 +23,7 @@ from masksearch.report.load import Run
 
 _Stages = frozenset[str]
 """Names of the stages of one side, one for each seed."""
+Verdict = Literal["better", "worse", "not shown"]
 METRIC = "f1"
 """The metric whose tests the conclusion gives."""
 
@@ -46,6 +47,18 @@ class Difference:
         return self.p < SIGNIFICANT
 
     @property
+    def verdict(self) -> Verdict:
+        """What the test shows. The card, the headlines and the list "Not shown" have no other rule."""
+        if not self.shown:
+            return "not shown"
+        return "better" if self.value > 0 else "worse"
+
+    @property
+    def chance(self) -> str:
+        """The p value as text: `0.130`."""
+        return p_value(self.p)
+
+    @property
     def text(self) -> str:
         """The difference with its interval, in percentage points: `+5.8 F1 [-1.7, +13.3], n 60, p 0.130`.
 
@@ -53,7 +66,7 @@ class Difference:
         """
         low, high = (percent(bound, signed=True) for bound in (self.low, self.high))
         value = percent(self.value, signed=True)
-        return f"{value} F1 [{low}, {high}], {self.unit or f'n {self.n}'}, p {p_value(self.p)}"
+        return f"{value} F1 [{low}, {high}], {self.unit or f'n {self.n}'}, p {self.chance}"
 
     @property
     def reversed(self) -> Difference:

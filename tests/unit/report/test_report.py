@@ -21,7 +21,8 @@ from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.report import build_report
 from masksearch.report.build import SCRIPTS
-from masksearch.report.charts import Interval, interval_chart, line_chart
+from masksearch.report.charts.intervals import Interval, interval_chart
+from masksearch.report.charts.lines import line_chart
 from masksearch.report.explorer import fair_shares, make_explorer, spread
 from masksearch.report.failure_table import failure_table
 from masksearch.report.load import load_other_runs, load_run

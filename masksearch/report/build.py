@@ -24,10 +24,10 @@ from masksearch.report.curves import curves, plain_words
 from masksearch.report.explorer import Explorer, make_explorer
 from masksearch.report.failure_table import failure_table
 from masksearch.report.load import Row, Run, Stage, load_other_runs, load_run
+from masksearch.report.plots import forest_plots, interval_plots, metric_choices
 from masksearch.report.scores import (
     background_tables,
     comparison_tables,
-    interval_plot,
     provenance,
     score_table,
 )
@@ -36,6 +36,8 @@ from masksearch.runtime import files
 from masksearch.runtime.progress import human_time
 from masksearch.text.display import visible_controls
 
+HEAD_SCRIPTS = ("theme.js", "metric.js")
+"""Files of the script in the page's head, which every page has."""
 SCRIPTS = (
     "start.js",
     "text.js",
@@ -47,7 +49,7 @@ SCRIPTS = (
     "controls.js",
     "main.js",
 )
-"""Files of the page's script. `_render` joins them in this order into one script with a common scope."""
+"""Files of the explorer's script. `_render` joins them in this order into one script with a common scope."""
 
 PARTS = {
     "think": "think",
@@ -68,6 +70,8 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
     run, others = load_run(run_dir), load_other_runs(settings.against)
     both = Run(run.name, [*run.stages, *others.stages], [*run.notes, *others.notes])
     explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
+    compared = [stage for stage in run.stages if stage.comparison]
+    scores, forests = interval_plots(both), [forest_plots(stage.comparison or {}) for stage in compared]
     page = _render(
         conclusion=conclude(run),
         glossary=GLOSSARY,
@@ -77,11 +81,16 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
         notes=[*both.notes, *explorer.notes],
         stages=[_stage_row(stage) for stage in run.stages],
         scores=score_table(both),
-        intervals=interval_plot(both),
+        intervals=scores,
+        seeds=any('class="seed"' in plot.drawing for plot in scores),
+        metrics=metric_choices([scores, *forests]),
         background=background_tables(both),
         provenance=provenance(both),
         failures=failure_table(both.stages),
-        comparisons=[comparison_tables(stage) for stage in run.stages if stage.comparison],
+        comparisons=[
+            {**comparison_tables(stage), "forest": forest}
+            for stage, forest in zip(compared, forests, strict=True)
+        ],
         charts=[chart for stage in run.stages for chart in curves(stage)],
         explorer=_explorer_values(explorer),
     )
@@ -101,9 +110,9 @@ def _render(**values: Any) -> str:
     folder = resources.files("masksearch.report") / "page"
     texts = {
         name: (folder / name).read_text(encoding="utf-8")
-        for name in ("page.html.j2", "page.css", "theme.js", *SCRIPTS)
+        for name in ("page.html.j2", "page.css", *HEAD_SCRIPTS, *SCRIPTS)
     }
-    theme = f"\n{texts['theme.js']}"
+    head = "\n" + "\n".join(texts[name] for name in HEAD_SCRIPTS)
     script = "\n(() => {\n" + "\n".join(texts[name] for name in SCRIPTS) + "})();\n"
     environment = Environment(
         loader=DictLoader(texts),
@@ -115,9 +124,9 @@ def _render(**values: Any) -> str:
     )
     return environment.get_template("page.html.j2").render(
         css=Markup(texts["page.css"]),
-        theme=Markup(theme),
+        head=Markup(head),
         script=Markup(script),
-        hashes=Markup(" ".join(f"'sha256-{_hash(text)}'" for text in (theme, script))),
+        hashes=Markup(" ".join(f"'sha256-{_hash(text)}'" for text in (head, script))),
         **values,
     )
 

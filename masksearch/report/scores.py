@@ -1,11 +1,10 @@
-"""Builds the score tables and the plot of F1 with intervals from the results and comparisons of a run.
+"""Builds the tables of scores and of differences from the results and comparisons of a run.
 
 Scores are in percent, their differences in percentage points.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +15,9 @@ from masksearch.evaluation.compare.formatting import p_value
 from masksearch.evaluation.curves.chart import inline
 from masksearch.evaluation.curves.files import by_name
 from masksearch.evaluation.tables import percent, with_interval
-from masksearch.report.charts.intervals import Interval, interval_chart
-from masksearch.report.charts.svg import COLOURS
 from masksearch.report.curves import plain_words
 from masksearch.report.load import Row, Run, Stage
+from masksearch.text.display import visible_controls
 from masksearch.types import Results
 
 _SCORES = (("recall", "Recall"), ("f1", "F1"), ("em", "EM"), ("valid", "Valid"))
@@ -176,35 +174,6 @@ def _facts(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield name, str(value)
 
 
-def interval_plot(run: Run) -> Markup:
-    """Plots F1 with its 95% interval for every evaluation, grouped by suite.
-
-    Evaluations with the same model, method, degraded search and run have the same name and colour. If two
-    of them would have the same name within one suite, both are named after their stages.
-    """
-    colours: dict[str, int] = {}
-    groups: dict[str, list[Interval]] = {}
-    names = Counter((results.suite, results.n, _arm(stage, results)) for stage, results in _evaluations(run))
-    for stage in run.stages:
-        if not stage.results or "f1" not in stage.results.intervals:
-            continue
-        results, f1 = stage.results, stage.results.metrics["f1"]
-        arm = _arm(stage, results)
-        colour = colours.setdefault(arm, len(colours) % COLOURS)
-        name = arm if names[results.suite, results.n, arm] == 1 else stage.title
-        groups.setdefault(f"{results.suite} (n = {results.n})", []).append(
-            Interval(name, f1, *results.intervals["f1"], colour)
-        )
-    return interval_chart(list(groups.items())) if groups else Markup("")
-
-
-def _arm(stage: Stage, results: Results) -> str:
-    """Returns an evaluation's name: the model, then the method (if it is not `agent`), the name of a degraded
-    search, and the name of the run (if it is not the page's own)."""
-    how = [results.method] if results.method != "agent" else []
-    return ", ".join([label(results), *how, *conditions(results), *([stage.run] if stage.run else [])])
-
-
 def comparison_tables(stage: Stage) -> Row:
     """Builds the tables of a `compare` stage, with text in every cell, and the drawings of its curves. Tables
     without rows are left out.
@@ -213,7 +182,7 @@ def comparison_tables(stage: Stage) -> Row:
     """
     found = stage.comparison or {}
     tables = []
-    for caption, key, first, names in _COMPARISONS:
+    for caption, key, first, names in COMPARISONS:
         rows = _differences(found.get(key, []), names)
         if rows:
             headers = ["Suite", first, "Against", *_DIFFERENCES]
@@ -226,7 +195,10 @@ def comparison_tables(stage: Stage) -> Row:
     return {
         "stage": stage.title,
         "tables": tables,
-        "curves": [inline(values) for values in by_name(found.get("curves", [])).values()],
+        "curves": [
+            Markup(visible_controls(str(inline(values))))
+            for values in by_name(found.get("curves", [])).values()
+        ],
         "warnings": [str(warning) for warning in found.get("warnings", [])],
     }
 
@@ -282,7 +254,7 @@ def _arm_row(arm: Row) -> list[str]:
     return [arm["arm"], arm["suite"], str(arm["seeds"]), str(arm["n"]), *scores, by_seed]
 
 
-_COMPARISONS: tuple[tuple[str, str, str, Callable[[Row], tuple[str, str]]], ...] = (
+COMPARISONS: tuple[tuple[str, str, str, Callable[[Row], tuple[str, str]]], ...] = (
     ("Each result against its baseline, paired by question", "pairs", "Model", _models),
     ("Each result against its baseline, averaged over the suites", "average_pairs", "Model", _models),
     ("Degraded searches against the normal search, paired by question", "robustness", "Model", _degraded),

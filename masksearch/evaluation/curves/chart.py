@@ -91,7 +91,8 @@ def inline(curves: Sequence[Values]) -> Markup:
     parts, width, height = _draw(curves)
     label = escape(f"{_title(curves[0])}. {_words(curves)}")
     return Markup(
-        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="width: {width:.0f}px" role="img" '
+        f'aria-label="{label}">{"".join(parts)}</svg>'
     )
 
 

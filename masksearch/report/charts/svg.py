@@ -17,11 +17,6 @@ def figure(value: float) -> str:
     return f"{value:.4g}"
 
 
-def clipped(name: str, letters: int) -> str:
-    """Returns a name of at most this many letters; the tooltip has the whole name."""
-    return name if len(name) <= letters else name[: letters - 1] + "…"
-
-
 def svg(parts: Sequence[str], width: float, height: float, label: str) -> Markup:
     """Returns an image from its elements; `label` is what a screen reader gets.
 

@@ -90,7 +90,7 @@ class Tests:
     def _read(self, comparison: dict[str, Any]) -> None:
         self._family += int(comparison.get("tests", {}).get(METRIC, 0))
         for pair in (*comparison.get("pairs", []), *comparison.get("robustness", [])):
-            found = _difference(pair)
+            found = difference_of(pair)
             places = (stage_of(str(pair.get(name, ""))) for name in ("source", "baseline_source"))
             key = (frozenset({next(places)}), frozenset({next(places)}))
             if found and "" not in key[0] | key[1]:
@@ -100,7 +100,7 @@ class Tests:
             for arm in comparison.get("arms", [])
         }
         for pair in comparison.get("arm_pairs", []):
-            found = _difference(pair)
+            found = difference_of(pair)
             if found:
                 suite, a, b = (str(pair[name]) for name in ("suite", "a", "b"))
                 self.arms.append((suite, a, b, found))
@@ -137,8 +137,9 @@ class Tests:
         return Difference(found.difference, found.low, found.high, p, len(ids), units)
 
 
-def _difference(pair: dict[str, Any]) -> Difference | None:
-    test = pair.get("metrics", {}).get(METRIC)
+def difference_of(pair: dict[str, Any], metric: str = METRIC) -> Difference | None:
+    """Returns the test of one metric in a pair of a comparison; None if the pair has no such test."""
+    test = pair.get("metrics", {}).get(metric)
     if not test:
         return None
     low, high = test["interval"]

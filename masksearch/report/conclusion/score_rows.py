@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from masksearch.evaluation.compare.entries import shared_ids
+from masksearch.evaluation.compare.entries import shared_ids, value
 from masksearch.evaluation.compare.units import distinct, scores
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.evaluation.statistics.crossed import crossed_interval
+from masksearch.report.conclusion.paired import METRIC
 from masksearch.report.conclusion.suites import Side, Suite, label_of
 from masksearch.report.load import Row, Run
 
@@ -71,7 +72,7 @@ def _side_rows(suite: Suite) -> list[ScoreRow]:
             n=side.n,
             seeds=len(side.results),
             f1=side.mean("f1"),
-            interval=_interval(side),
+            interval=interval_of(side),
             em=side.mean("em"),
             valid=side.mean("valid"),
             evidence=side.mean("evidence_recall"),
@@ -80,12 +81,16 @@ def _side_rows(suite: Suite) -> list[ScoreRow]:
     ]
 
 
-def _interval(side: Side) -> tuple[float, float] | None:
-    """Returns the interval of a side's F1: that of its evaluation, or one over seeds and questions."""
+def interval_of(side: Side, metric: str = METRIC) -> tuple[float, float] | None:
+    """Returns the interval of a side's score: that of its evaluation, or one over seeds and questions.
+
+    None if a question lacks the metric.
+    """
     results = distinct(side.results)
     if len(results) == 1:
-        return results[0].intervals.get("f1")
+        return results[0].intervals.get(metric)
     ids, defaults = shared_ids(results), CompareSettings()
-    if not ids:
+    known = all(value(row, metric) is not None for one in results for row in one.per_question)
+    if not ids or not known:
         return None
-    return crossed_interval([[scores(results, "f1", ids)]], defaults.bootstrap, defaults.seed)
+    return crossed_interval([[scores(results, metric, ids)]], defaults.bootstrap, defaults.seed)

@@ -17,9 +17,12 @@ function readAddress() {
   return true;
 }
 
+// The part of the address that metric.js keeps; empty for the first metric.
+const metricInAddress = () => (root.dataset.metric ? `&metric=${readable(root.dataset.metric)}` : "");
+
 function writeAddress() {
   Object.assign(state, current ? nameInAddress(current) : { q: "", n: "" });
-  try { history.replaceState(null, "", addressOf(state)); } catch { /* some viewers of local files forbid changes of the address */ }
+  try { history.replaceState(null, "", addressOf(state) + metricInAddress()); } catch { /* some viewers of local files forbid changes of the address */ }
 }
 
 // Returns the record that the address names, or null.

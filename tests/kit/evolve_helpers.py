@@ -3,7 +3,11 @@ a tiny model."""
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
+
+from kit.held import hold_at
 
 from masksearch.evolve.settings import EvolveSettings
 from masksearch.runtime.files import write_json_lines
@@ -136,3 +140,13 @@ def make_taught_checkpoint(folder):
     )
     run_sft(settings.model_copy(update={"save_steps": 1000}), folder / "taught", folder / "work")
     return folder / "taught"
+
+
+def held_in_the_second_round(arguments):
+    """Runs `evolve` with settings as JSON, output and work folder; it stands still after the second round's
+    first saved state."""
+    from masksearch.evolve.stage import run_evolve
+
+    hold_at("round-0002")
+    run_evolve(EvolveSettings.model_validate(json.loads(arguments[0])), *map(Path, arguments[1:]))
+    return 0

@@ -1,31 +1,22 @@
 """Runs a command that stands still once a training state whose path contains PART is complete.
 
-    python -m kit.held PART sft --model ...
+    zygote.start(PART, "sft", "--model", ..., call="kit.held:main")
 
 A test kills it there, so that no run ends before its kill.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-
-from kit.places import REPOSITORY
 
 from masksearch.runtime import resume
 
-COMMAND = (sys.executable, "-m", "kit.held")
-ENVIRONMENT = {
-    "PYTHONPATH": os.pathsep.join((str(REPOSITORY), str(REPOSITORY / "tests"))),
-    "MASKSEARCH_RESTARTED": "1",
-    "OMP_NUM_THREADS": "1",
-}
-
 
 def hold_at(part: str) -> None:
-    """Makes `mark_whole` never return for such a state. Call it before other modules import `mark_whole`."""
+    """Makes `mark_whole` never return for such a state, in every module that has imported it."""
     mark = resume.mark_whole
 
     def mark_and_wait(state: Path) -> None:
@@ -33,11 +24,14 @@ def hold_at(part: str) -> None:
         while part in str(state):
             time.sleep(60)
 
-    resume.mark_whole = mark_and_wait
+    for module in list(sys.modules.values()):
+        if getattr(module, "mark_whole", None) is mark:
+            module.mark_whole = mark_and_wait  # type: ignore[attr-defined]
 
 
-if __name__ == "__main__":
-    hold_at(sys.argv[1])
-    from masksearch.cli.main import main
+def main(arguments: Sequence[str]) -> int:
+    """Runs `masksearch ARGUMENTS[1:]`; the first argument is PART."""
+    from masksearch.cli.main import main as command
 
-    sys.exit(main(sys.argv[2:]))
+    hold_at(arguments[0])
+    return command(list(arguments[1:]))

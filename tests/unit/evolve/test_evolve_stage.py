@@ -2,16 +2,11 @@
 same data."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 
 import pytest
 from kit.evolve_helpers import evolve_settings, make_taught_checkpoint, write_inputs
-from kit.held import ENVIRONMENT
-from kit.places import REPOSITORY
 from kit.waiting import wait_for
 
 from masksearch.agent.protocol import is_valid
@@ -26,8 +21,6 @@ from masksearch.train.settings import SftSettings
 from masksearch.types import Trajectory
 
 pytestmark = pytest.mark.slow
-
-HERE = REPOSITORY / "tests"
 
 
 def rows(path):
@@ -170,29 +163,10 @@ def same(one, other):
     return True
 
 
-CHILD = """
-import json, sys, torch
-from pathlib import Path
-torch.set_num_threads(1)
-from kit.held import hold_at
-hold_at("round-0002")
-from masksearch.evolve.stage import run_evolve
-from masksearch.evolve.settings import EvolveSettings
-run_evolve(EvolveSettings.model_validate(json.loads(sys.argv[1])), Path(sys.argv[2]), Path(sys.argv[3]))
-"""
-
-
-def test_killed_by_a_signal_and_started_again_ends_with_the_same_data(finished, tmp_path):
+def test_killed_by_a_signal_and_started_again_ends_with_the_same_data(finished, tmp_path, zygote):
     folder, settings, _ = finished
-    command = [
-        sys.executable,
-        "-c",
-        CHILD,
-        json.dumps(settings.model_dump(mode="json")),
-        str(tmp_path / "out"),
-        str(tmp_path / "work"),
-    ]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
+    arguments = (json.dumps(settings.model_dump(mode="json")), tmp_path / "out", tmp_path / "work")
+    child = zygote.start(*arguments, call="kit.evolve_helpers:held_in_the_second_round")
     states = tmp_path / "work" / "round-0002" / "sft" / "states"
     wait_for(lambda: any(states.glob("checkpoint-*/whole")) or child.poll() is not None, 600)
     assert child.poll() is None

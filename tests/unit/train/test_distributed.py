@@ -28,9 +28,9 @@ def read_json(path):
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory):
+def pair(tmp_path_factory, zygote):
     """Two processes that run the commands of these tests one after the other."""
-    started = Pair(tmp_path_factory.mktemp("pair"))
+    started = Pair(tmp_path_factory.mktemp("pair"), zygote)
     yield started
     started.close()
 

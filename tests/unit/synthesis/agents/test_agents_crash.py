@@ -6,8 +6,6 @@ import json
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -90,11 +88,6 @@ def command(folder, url, output):
     return ["synthesize", str(folder / "tasks.jsonl"), *flags]
 
 
-def start(folder, url, output):
-    program = [sys.executable, "-m", "masksearch", *command(folder, url, output)]
-    return subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
 def finish(folder, url, output):
     """Runs the command in this process and returns its messages."""
     with contextlib.redirect_stderr(io.StringIO()) as messages:
@@ -114,7 +107,7 @@ def folder(tmp_path):
 
 
 @pytest.mark.slow
-def test_random_kills(folder):
+def test_random_kills(folder, zygote):
     rng = random.Random(7)
     with Endpoint(Some()) as calm:
         run_agents(settings_of(folder, calm.url), folder / "calm.jsonl", folder / "calm.work")
@@ -128,7 +121,7 @@ def test_random_kills(folder):
         for kill in range(KILLS):
             roles.admit(12 * (kill + 1))
             known, place = finished(folder), len(endpoint.requests)
-            process = start(folder, endpoint.url, "out.jsonl")
+            process = zygote.start(*command(folder, endpoint.url, "out.jsonl"))
             wanted = len(known) + rng.randrange(1, 8)
             wait_for(lambda end=wanted: log.exists() and log.read_bytes().count(b"\n") >= end)
             time.sleep(rng.random() * 0.05)

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -95,21 +93,22 @@ def test_any_number_of_workers_writes_the_same(corpus, tmp_path):
     assert written[0] == written[1]
 
 
-def test_a_killed_run_ends_in_the_same_bytes(corpus, tmp_path):
+def test_a_killed_run_ends_in_the_same_bytes(corpus, tmp_path, zygote):
     whole = tmp_path / "whole"
     made(corpus, whole, shard_size=2)
     command = [
-        sys.executable, "-m", "masksearch", "mask", str(corpus), "-o", str(tmp_path / "tasks.jsonl"),
+        "mask", corpus, "-o", tmp_path / "tasks.jsonl",
         "--hops", "1-4", "--form", "question", "--shard-size", "2", "--quiet",
     ]  # fmt: skip
     facts = tmp_path / "tasks.jsonl.work" / "facts"
-    process = subprocess.Popen(command)
+    process = zygote.start(*command)
     deadline = time.monotonic() + 120
     while not list(facts.glob("*.jsonl")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    subprocess.run(command, check=True, timeout=300)
+    again = zygote.start(*command)
+    assert again.wait(300) == 0, again.communicate()
     assert (tmp_path / "tasks.jsonl").read_bytes() == (whole / "tasks.jsonl").read_bytes()
 
 

@@ -29,31 +29,52 @@ def evidence_recall(trajectory: Trajectory, task: Task) -> float | None:
     Returns None for a yes/no question without gold passages and titles, because "yes" and "no" in the tool
     output are no evidence.
     """
-    shown = "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
-    if task.evidence:  # a chained task: its answer alone may stand anywhere
-        found = {name for names in trajectory.retrieved for name in names}
-        share = by_document(task.evidence, found)
-        titles = list(dict.fromkeys(step.title for step in task.steps))
-        return share if share or _same_corpus(task.evidence, found) else by_title(titles, shown)
-    if isinstance(task, Question) and (task.supporting_passages or task.supporting_titles):
-        found = {name for names in trajectory.retrieved for name in names}
-        share = by_document(task.supporting_passages, found)
-        if share or _same_corpus(task.supporting_passages, found):
-            return share
-        return by_title(task.supporting_titles, shown)
+    if _gold_documents(task) or _gold_titles(task):
+        return _share([found for _, found in gold_found(trajectory, task)])
+    shown = _shown(trajectory)
     if isinstance(task, MaskedTask):
         return _share([appears_in(answer, shown, task.language) for answer in task.answers])
     open_answers = [answer for answer in task.answers if normalise(answer) not in CLOSED_ANSWERS]
     return float(any(appears_in(answer, shown) for answer in open_answers)) if open_answers else None
 
 
-def by_document(gold: Sequence[str], found: Collection[str]) -> float:
-    """Returns the share of the gold documents of which the tools returned at least one passage.
+def gold_found(trajectory: Trajectory, task: Task) -> list[tuple[str, bool]]:
+    """Returns every gold passage on record as (name, whether the tools returned it).
+
+    The name is the passage's title, or its document's id if the titles are not known one by one. Empty for a
+    task without gold passages and titles.
+    """
+    documents, titles = _gold_documents(task), _gold_titles(task)
+    found = {name for names in trajectory.retrieved for name in names}
+    flags = _documents_found(documents, found)
+    if any(flags) or _same_corpus(documents, found):
+        return list(zip(titles if len(titles) == len(documents) else documents, flags, strict=True))
+    return list(zip(titles, _titles_found(titles, _shown(trajectory)), strict=True))
+
+
+def _gold_documents(task: Task) -> Sequence[str]:
+    """Returns the gold document ids: those of a chained task, whose answer alone may stand anywhere, or those
+    of a question."""
+    return task.evidence or (task.supporting_passages if isinstance(task, Question) else ())
+
+
+def _gold_titles(task: Task) -> Sequence[str]:
+    if task.evidence:
+        return list(dict.fromkeys(step.title for step in task.steps))
+    return task.supporting_titles if isinstance(task, Question) else ()
+
+
+def _shown(trajectory: Trajectory) -> str:
+    return "\n".join(turn.text for turn in trajectory.turns if turn.role == "tool")
+
+
+def _documents_found(gold: Sequence[str], found: Collection[str]) -> list[bool]:
+    """Returns for each gold document whether the tools returned at least one passage of it.
 
     `gold` has document ids, `found` has passage ids. A document that is a single passage has one id for both;
     the passages of a longer document ID have the ids ID#1, ID#2, ...
     """
-    return _share([name in found or any(other.startswith(f"{name}#") for other in found) for name in gold])
+    return [name in found or any(other.startswith(f"{name}#") for other in found) for name in gold]
 
 
 def _same_corpus(gold: Sequence[str], found: Collection[str]) -> bool:
@@ -68,11 +89,11 @@ def _corpus(name: str) -> str:
     return name.partition("#")[0].rpartition("-")[0]
 
 
-def by_title(gold: Sequence[str], shown: str) -> float:
-    """Returns the share of the gold titles that are the title of a passage in the tool output `shown`."""
+def _titles_found(gold: Sequence[str], shown: str) -> list[bool]:
+    """Returns for each gold title whether it is the title of a passage in the tool output `shown`."""
     heads = [match[1] for match in _PASSAGE.finditer(shown)]
     # The tool output has at most the first TITLE_WORDS words of a title.
-    return _share([any(_has_title(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold])
+    return [any(_has_title(head, beginning(title, TITLE_WORDS)) for head in heads) for title in gold]
 
 
 def _has_title(head: str, title: str) -> bool:

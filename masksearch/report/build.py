@@ -20,9 +20,10 @@ from masksearch.evaluation.compare.formatting import is_score
 from masksearch.evaluation.tables import percent
 from masksearch.report.conclusion.build import conclude
 from masksearch.report.conclusion.glossary import GLOSSARY
-from masksearch.report.curves import curves, plain_words
+from masksearch.report.curves import all_curves, plain_words
 from masksearch.report.explorer import Explorer, make_explorer
 from masksearch.report.failure_table import failure_table
+from masksearch.report.flips import flip_matrices
 from masksearch.report.load import Row, Run, Stage, load_other_runs, load_run
 from masksearch.report.plots import forest_plots, interval_plots, metric_choices
 from masksearch.report.scores import (
@@ -72,6 +73,8 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
     explorer = make_explorer(both.stages, settings.trajectories, settings.trajectories_per_stage)
     compared = [stage for stage in run.stages if stage.comparison]
     scores, forests = interval_plots(both), [forest_plots(stage.comparison or {}) for stage in compared]
+    turned, more_turned = flip_matrices(both)
+    drawn, flat = all_curves(run.stages)
     page = _render(
         conclusion=conclude(run),
         glossary=GLOSSARY,
@@ -87,11 +90,14 @@ def build_report(run_dir: Path, output: Path, settings: ReportSettings) -> dict[
         background=background_tables(both),
         provenance=provenance(both),
         failures=failure_table(both.stages),
+        flips=turned,
+        more_flips=more_turned,
         comparisons=[
             {**comparison_tables(stage), "forest": forest}
             for stage, forest in zip(compared, forests, strict=True)
         ],
-        charts=[chart for stage in run.stages for chart in curves(stage)],
+        charts=drawn,
+        flat=flat,
         explorer=_explorer_values(explorer),
     )
     # Lone surrogates in a run's texts cannot be written as UTF-8; they become question marks.

@@ -24,6 +24,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from masksearch.evaluation.failures import FAILURES
+from masksearch.evaluation.rules import is_right, rule_of
 from masksearch.report.load import Row, Stage
 from masksearch.report.payload import as_json, blocks, packed
 from masksearch.report.viewer import detail, numbers, verdict
@@ -86,7 +87,7 @@ def make_explorer(stages: Sequence[Stage], total: int, per_stage: int) -> Explor
             if trajectory is None and raw is not None:
                 bad += 1
             if trajectory is not None or row:
-                table.add(number, trajectory, row, raw or {})
+                table.add(number, trajectory, row, raw or {}, _is_right(stage, row))
                 details.append(detail(trajectory, row, raw or {}))
         if bad:
             notes.append(
@@ -131,6 +132,11 @@ def _trajectory(raw: Row | None) -> Trajectory | None:
         return None
 
 
+def _is_right(stage: Stage, row: Row) -> bool | None:
+    """Whether a question's answer is right by its evaluation's rule; None if the stage is no evaluation."""
+    return is_right(row, rule_of(stage.results)) if stage.results and row else None
+
+
 def _head(stage: Stage, total: int, shown: int) -> Row:
     results = stage.results
     return {
@@ -162,11 +168,11 @@ class _Table:
         self._places: dict[tuple[str, str], int] = {}
         self._occurrences: Counter[tuple[int, str]] = Counter()
 
-    def add(self, stage: int, trajectory: Trajectory | None, row: Row, raw: Row) -> None:
+    def add(self, stage: int, trajectory: Trajectory | None, row: Row, raw: Row, right: bool | None) -> None:
         """Adds the record of one trajectory, and its task if the index does not have the task yet.
 
         `stage` is the number of the stage, `row` the question's row in the results file (empty outside
-        evaluations), `raw` the trajectory as a JSON object.
+        evaluations), `raw` the trajectory as a JSON object, `right` the verdict of the evaluation's rule.
         """
         key = str(row.get("id", trajectory.id if trajectory else ""))
         self._occurrences[stage, key] += 1
@@ -182,7 +188,7 @@ class _Table:
                 "stage": stage,
                 "task": self._task(key, trajectory, row),
                 "occurrence": self._occurrences[stage, key],
-                "verdict": verdict(status, scores, failure),
+                "verdict": verdict(status, scores, failure, right),
                 "status": status.replace("_", " "),
                 "failure": failure,
                 "searches": usage.get("searches"),

@@ -1,4 +1,7 @@
-"""Counts each evaluation's questions by kind of failure, with links to the questions in the explorer."""
+"""Counts each evaluation's questions by kind of failure, with links to the questions in the explorer.
+
+The page draws the counts as stacked bars and writes them as a table.
+"""
 
 from __future__ import annotations
 
@@ -26,9 +29,9 @@ def failure_counts(results: Results) -> dict[str, int]:
 def failure_table(stages: Sequence[Stage]) -> Row:
     """Returns the table of failures as values for the template.
 
-    `{"kinds": [{"name", "about", "kind"}], "rows": [{"suite", "stage", "title", "label", "n", "cells":
-    [{"count", "share", "link"}]}]}`. A row is one evaluation, a cell is one kind of failure. Kinds without
-    questions are left out, except `right`. `rows` is empty if no evaluation has counts.
+    `{"kinds": [{"name", "about", "kind", "mark"}], "rows": [{"suite", "stage", "title", "label", "n",
+    "cells": [{"count", "share", "link"}]}]}`. A row is one evaluation, a cell is one kind of failure. Kinds
+    without questions are left out, except `right`. `rows` is empty if no evaluation has counts.
     """
     found = [
         (stage, counts) for stage in stages if stage.results and (counts := failure_counts(stage.results))
@@ -54,8 +57,18 @@ def failure_table(stages: Sequence[Stage]) -> Row:
             }
         )
     suites = [row["suite"] for row in rows]
-    named = [{"name": plain_words(kind), "about": FAILURES.get(kind, ""), "kind": kind} for kind in kinds]
+    named = [
+        {"name": plain_words(kind), "about": FAILURES.get(kind, ""), "kind": kind, "mark": _mark(kind)}
+        for kind in kinds
+    ]
     return {"kinds": named, "rows": sorted(rows, key=lambda row: suites.index(row["suite"]))}
+
+
+def _mark(kind: str) -> str:
+    """Returns the class with a kind's colour and pattern. Kinds of other versions have one in common."""
+    if kind == RIGHT:
+        return RIGHT
+    return f"kind-{[*FAILURES].index(kind)}" if kind in FAILURES else "kind-other"
 
 
 def _link(stage: Stage, kind: str) -> str:

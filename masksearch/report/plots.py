@@ -8,7 +8,7 @@ run's comparisons, or are computed in the same way.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -64,14 +64,17 @@ class Plot(NamedTuple):
     drawing: Markup
 
 
+_Values = tuple[float, tuple[float, float] | None, tuple[float, ...]]
+"""Value of a metric, its interval, and the values of the seeds."""
+
+
 class _Line(NamedTuple):
     """A row of the interval plot before a metric is chosen."""
 
     suite: str
     n: int
     name: str
-    metrics: dict[str, tuple[float, tuple[float, float] | None, tuple[float, ...]]]
-    """Metric -> value, interval, values of the seeds."""
+    metrics: Mapping[str, _Values]
 
 
 def metric_choices(groups: Iterable[Sequence[Plot]]) -> list[tuple[str, str]]:
@@ -127,7 +130,7 @@ def _evaluations(run: Run, covered: set[str]) -> Iterator[_Line]:
     named = [(stage, stage.results, name_of(stage, stage.results)) for stage in stages if stage.results]
     same = Counter((results.suite, results.n, name) for _, results, name in named)
     for stage, results, name in named:
-        metrics = {
+        metrics: dict[str, _Values] = {
             metric: (results.metrics[metric], results.intervals.get(metric), ())
             for metric in METRICS
             if metric in results.metrics
@@ -151,7 +154,7 @@ def _arms(run: Run) -> Iterator[tuple[_Line, frozenset[str]]]:
                 )
 
 
-def _of_arm(arm: Row) -> dict[str, tuple[float, tuple[float, float] | None, tuple[float, ...]]]:
+def _of_arm(arm: Row) -> dict[str, _Values]:
     found = {}
     for metric, value in arm["metrics"].items():
         limits = arm["intervals"].get(metric)
@@ -167,7 +170,8 @@ def _seeded(run: Run) -> list[Side]:
 
 
 def _of_side(side: Side) -> _Line:
-    metrics, trained = {}, distinct(side.results)
+    metrics: dict[str, _Values] = {}
+    trained = distinct(side.results)
     for metric in METRICS:
         value = side.mean(metric)
         if value is not None:
@@ -211,6 +215,13 @@ def _forest(metric: str, tested: Sequence[tuple[Row, str, str]]) -> Plot:
 
 
 def _compared(name: str, against: str, test: Difference, scale: float) -> Compared:
-    figures = (scale * value for value in (test.value, test.low, test.high))
     over = f"over {against}, {test.unit or f'n {test.n}'}"
-    return Compared(name, over, *figures, test.chance, test.shown)
+    return Compared(
+        name,
+        over,
+        scale * test.value,
+        scale * test.low,
+        scale * test.high,
+        test.chance,
+        test.shown,
+    )

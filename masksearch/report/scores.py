@@ -50,7 +50,7 @@ _SEARCHING = (
     ("model_tokens", "Model tokens", ".0f"),
     ("tool_tokens", "Tool tokens", ".0f"),
     ("answer_tokens", "Answer tokens", ".1f"),
-    ("seconds", "Seconds", ".2f"),
+    ("seconds", "Seconds, batched", ".2f"),
 )
 _GUESSING = (
     ("free_recall", "Free recall", "%"),

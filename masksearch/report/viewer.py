@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from masksearch.report.marks import marks_of, wanted
 from masksearch.types import Trajectory, Turn
 
 Verdict = Literal["right", "partial", "wrong", "invalid", "unscored"]
@@ -54,20 +55,23 @@ def segments(turn: Turn) -> list[list[str]]:
     return [piece for piece in pieces if piece[1] or piece[0] != "other"]
 
 
-def verdict(status: str, scores: Mapping[str, Any], failure: str | None = None) -> Verdict:
+def verdict(
+    status: str, scores: Mapping[str, Any], failure: str | None = None, right: bool | None = None
+) -> Verdict:
     """Classifies the outcome of a question.
 
     `failure` is the kind of failure in the evaluation's row; it is empty for a right answer and None if the
-    row has none. An answer is right if `failure` is empty, or, for None, if its EM is 1. The other outcomes
+    row has none. An answer is right if `failure` is empty; for None, if `right`, the verdict of the
+    evaluation's rule, is true; outside evaluations, where both are None, if its EM is 1. The other outcomes
     are `invalid` (not answered), `unscored` (no score or verdict), `partial` (F1 above 0) and `wrong`.
     """
-    if failure == "":
+    if failure == "" or (failure is None and right):
         return "right"
     if status != "answered":
         return "invalid"
     if failure == "unjudged" or ("em" not in scores and "f1" not in scores):
         return "unscored"
-    if failure is None and scores.get("em", 0.0) >= 1:
+    if failure is None and right is None and scores.get("em", 0.0) >= 1:
         return "right"
     return "partial" if scores.get("f1", 0.0) > 0 else "wrong"
 
@@ -84,7 +88,6 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
     if trajectory is not None:
         scores = numbers(trajectory.scores) | scores
         cost = numbers(trajectory.usage.to_json()) | cost
-    turns = trajectory.turns if trajectory else ()
     found = {
         "answer": trajectory.answer if trajectory else str(row.get("prediction", "")),
         "scores": scores,
@@ -93,9 +96,18 @@ def detail(trajectory: Trajectory | None, row: Mapping[str, Any], raw: Mapping[s
         "error": trajectory.error if trajectory else "",
         "search_errors": list(trajectory.search_errors) if trajectory else [],
         "judge_error": str(row.get("judge_error") or ""),
-        "segments": [segment for turn in turns for segment in segments(turn)],
+        "wanted": wanted(trajectory) if trajectory else [],
+        "segments": _marked(trajectory) if trajectory else [],
     }
     return {key: value for key, value in found.items() if value or key in ("answer", "segments")}
+
+
+def _marked(trajectory: Trajectory) -> list[list[Any]]:
+    """Returns the segments of all turns as [kind, text], or [kind, text, marks] (see `marks.marks_of`)."""
+    turns = [segments(turn) for turn in trajectory.turns]
+    found = marks_of(trajectory, turns)
+    pairs = (pair for turn, marks in zip(turns, found, strict=True) for pair in zip(turn, marks, strict=True))
+    return [[*segment, marks] if marks else segment for segment, marks in pairs]
 
 
 def _reward(raw: Mapping[str, Any]) -> dict[str, float]:

@@ -58,7 +58,7 @@ def _card(suite: Suite, tests: Tests) -> Card:
         more = f"; {left} more evaluation{'s' * (left > 1)} below" if left else ""
         figures = tuple(_figure(label_of(side), side) for side in shown)
         return Card(suite.name, figures, False, "", "", f"No trained model was evaluated{more}.")
-    other, name, own = _against(suite, after)
+    other, name, own = reference(suite)
     if other is None:
         why = "Not measured before training, so no gain is shown."
         return Card(suite.name, (_figure(own, after),), False, "", "", why)
@@ -69,8 +69,8 @@ def _card(suite: Suite, tests: Tests) -> Card:
     return Card(suite.name, figures, True, test.verdict, verdict_of(test), _test(test, after, other))
 
 
-def _against(suite: Suite, after: Side) -> tuple[Side | None, str, str]:
-    """Returns the evaluation that `after` is compared with, and the names of both.
+def reference(suite: Suite) -> tuple[Side | None, str, str]:
+    """Returns the evaluation that the last trained model is compared with, and the names of both.
 
     It is the untrained model with the same method, or else with its best method, or else another trained
     model; None without any.
@@ -80,7 +80,8 @@ def _against(suite: Suite, after: Side) -> tuple[Side | None, str, str]:
     best = max(suite.bare, key=lambda side: side.right / side.n, default=None)
     if best:
         return best, f"untrained, {HOW[best.method]}", "after"
-    if not suite.steps:
+    after = suite.after
+    if after is None or not suite.steps:
         return None, "", "after"
     other = suite.steps[-1]
     name = other.maker or other.name

@@ -14,7 +14,7 @@ function facts(pairs) {
   return list;
 }
 
-const figuresOf = (values, write = figure) => Object.entries(values || {}).map(([name, value]) => `${plainWords(name)} ${write(value)}`);
+const figuresOf = (values, write = figure) => Object.entries(values || {}).map(([name, value]) => `${measureName(name)} ${write(value)}`);
 
 function bar(record) {
   const made = element("div", "bar");
@@ -51,16 +51,17 @@ function sideOf(record, detail, golds, both) {
   const pairs = [["Answer", [detail.answer || "(none)"]]];
   if (!both) pairs.push(["Scores (%)", figuresOf(detail.scores, percent)], ["Cost", figuresOf(detail.cost)]);
   pairs.push(
+    ["Wanted", (detail.wanted || []).map(([name, found]) => `${found ? SIGNS.right : SIGNS.wrong} ${name}: ${found ? "found" : "not found"}`)],
     ["Reward", figuresOf(detail.reward)],
     ["Error", detail.error ? [detail.error] : []],
     ["Searches failed", detail.search_errors || []],
     ["Judge", detail.judge_error ? [detail.judge_error] : []],
   );
   side.append(facts(pairs));
-  detail.segments.forEach(([kind, text]) => {
+  detail.segments.forEach(([kind, text, marks]) => {
     const part = element("div", `segment ${kind}`);
     part.tabIndex = -1;
-    part.append(element("h5", "", PARTS[kind]), longText(text, kind === "information" ? golds : [], soughtWords(state.find)));
+    part.append(element("h5", "", PARTS[kind]), longText(text, marks || [], golds, soughtWords(state.find)));
     side.append(part);
   });
   if (!detail.segments.length) side.append(element("p", "quiet", "The trajectory is missing."));
@@ -74,7 +75,7 @@ function differences(record, other, detail, beside) {
   const scores = new Set([...Object.keys(detail.scores || {}), ...Object.keys(beside.scores || {})]);
   const written = (name, value) => (scores.has(name) ? `${percent(value)}%` : figure(value));
   const different = names.filter((name) => values[name] !== others[name]);
-  const same = names.filter((name) => values[name] === others[name]).map((name) => `${plainWords(name)} ${written(name, values[name])}`);
+  const same = names.filter((name) => values[name] === others[name]).map((name) => `${measureName(name)} ${written(name, values[name])}`);
   const box = element("div", "scroll");
   box.tabIndex = 0;
   box.setAttribute("role", "region");
@@ -91,7 +92,7 @@ function headerCell(text, scope, className) {
 
 function figureTable(names, sides, written) {
   const table = element("table", "figures");
-  table.createTHead().insertRow().append(headerCell("Evaluation", "col"), ...names.map((name) => headerCell(plainWords(name), "col", "number")));
+  table.createTHead().insertRow().append(headerCell("Evaluation", "col"), ...names.map((name) => headerCell(measureName(name), "col", "number")));
   const body = table.createTBody();
   const line = (title, texts) => body.insertRow().append(headerCell(title, "row"), ...texts.map((text) => element("td", "number", text)));
   sides.forEach(([title, values]) => line(title, names.map((name) => (name in values ? written(name, values[name]) : ""))));
@@ -105,6 +106,7 @@ function change(name, first, second, written) {
 }
 
 function agreement(record, other) {
+  if (record.verdict === "unscored" || other.verdict === "unscored") return "One of the two has no verdict.";
   if (right(record) === right(other)) return right(record) ? "Both are right." : "Neither is right.";
   return `The verdicts differ: only ${visible((right(record) ? record : other).stage.title)} is right.`;
 }

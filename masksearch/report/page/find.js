@@ -3,7 +3,7 @@
 
 const MOST_SEARCHES = 8; // the last option also covers more searches
 const VERDICTS = { right: "right", "not-right": "not right", partial: "partly right", wrong: "wrong", invalid: "invalid", unscored: "unscored" };
-const PAIRS = { verdict: "verdicts differ", here: "only this one right", there: "only the other right", score: "F1 differs", neither: "neither right" };
+const PAIRS = { verdict: "verdicts differ", here: "only this one right", there: "only the other right", score: "F1 differs", both: "both right", neither: "neither right" };
 const right = (record) => record.verdict === "right";
 
 // Maps a field of the state to the values of a record that the field's filter matches
@@ -21,8 +21,10 @@ const VALUES = {
 function pairValues(record, other) {
   if (!other) return [];
   const values = [];
-  if (right(record) !== right(other)) values.push("verdict", right(record) ? "here" : "there");
-  if (!right(record) && !right(other)) values.push("neither");
+  if (record.verdict !== "unscored" && other.verdict !== "unscored") {
+    if (right(record) !== right(other)) values.push("verdict", right(record) ? "here" : "there");
+    else values.push(right(record) ? "both" : "neither");
+  }
   if (record.f1 !== other.f1) values.push("score");
   return values;
 }

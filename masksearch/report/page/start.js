@@ -27,6 +27,7 @@ function element(tag, className, text) {
 }
 
 const plainWords = (key) => key.replaceAll("_", " ");
+const measureName = (key) => (key === "seconds" ? "seconds, batched" : plainWords(key)); // as in the tables
 const figure = (value) => String(Math.round(value * 1000) / 1000);
 const percent = (share) => (Math.round(share * 1000) / 10).toFixed(1);
 const thousands = (count) => count.toLocaleString("en");

@@ -53,15 +53,32 @@ function writeMarked(parent, text, golds, sought) {
   });
 }
 
+// Adds a text with the marks that marks.py computed, as [start, end, kind, label]: false quotes, and sentences
+// that hold a gold answer. The label follows the marked text, hidden from view but not from a screen reader.
+function writeNoted(parent, text, marks, golds, sought) {
+  let end = 0;
+  for (const [start, stop, kind, label] of marks) {
+    if (start < end || stop > text.length) continue;
+    writeMarked(parent, text.slice(end, start), [], sought);
+    const mark = element("mark", kind);
+    mark.title = visible(label);
+    writeMarked(mark, text.slice(start, stop), kind === "holds" ? golds : [], sought);
+    mark.append(element("span", "unseen", ` (${label}) `));
+    parent.append(mark);
+    end = stop;
+  }
+  writeMarked(parent, text.slice(end), [], sought);
+}
+
 // Shows the start of a text of any length, and a button for the rest.
-function longText(text, golds, sought) {
+function longText(text, marks, golds, sought) {
   const made = element("div", "text");
   made.dir = "auto";
-  writeMarked(made, text.slice(0, LONGEST), golds, sought);
+  writeNoted(made, text.slice(0, LONGEST), marks, golds, sought);
   if (text.length > LONGEST) {
     const button = element("button", "", `Show all ${thousands(text.length)} characters`);
     button.type = "button";
-    button.addEventListener("click", () => { made.replaceChildren(); writeMarked(made, text, golds, sought); });
+    button.addEventListener("click", () => { made.replaceChildren(); writeNoted(made, text, marks, golds, sought); });
     made.append(document.createElement("br"), button);
   }
   return made;

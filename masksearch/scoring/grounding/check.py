@@ -99,7 +99,7 @@ def ground_answer(answer: str, task: Task, turns: Sequence[Turn], answer_form: s
 def ground_fills(fills: Sequence[str], task: Task, turns: Sequence[Turn]) -> Grounding:
     """Checks the parsed fills of an answer (for a question, the answer itself), and the quotes."""
     last = max((place for place, turn in enumerate(turns) if turn.role == "model"), default=0)
-    quotes = _checked(turns)
+    quotes = checked_quotes(turns)
     seen = [result for turn in turns[:last] for result in results_of(turn) or ()]
     thought = "\n".join(thoughts_of(turns[last].text)) if turns else ""
     honest = bool(quotes) and all(quote.stands for quote in quotes)
@@ -152,7 +152,7 @@ def _each_item(text: str, task: Task, seen: Sequence[Result]) -> bool:
 # -- quotes -----------------------------------------------------------------------------------------
 
 
-def _checked(turns: Sequence[Turn]) -> list[CheckedQuote]:
+def checked_quotes(turns: Sequence[Turn]) -> list[CheckedQuote]:
     """Returns the quotes of all thoughts with their verdicts.
 
     A number names a result of the latest search, or the page that was opened after it.

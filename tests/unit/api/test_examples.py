@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from kit.agent_server import TURNS, asking, scripted
 from kit.endpoint import Endpoint, say
 from kit.waiting import LONG
+from kit.zygote import Zygote
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 DOCS = str(EXAMPLES / "elements.jsonl")
@@ -29,6 +31,15 @@ def run(tmp_path: Path, script: str, *arguments: object, **environment: str) -> 
     return done.stdout
 
 
+def run_warm(zygote: Zygote, tmp_path: Path, script: str, *arguments: object) -> str:
+    """Runs a script that takes long to start."""
+    with contextlib.chdir(tmp_path):
+        process = zygote.start(EXAMPLES / script, *arguments, call="kit.zygote:script")
+    output, error = process.communicate(5 * LONG)
+    assert process.returncode == 0, error
+    return output
+
+
 def test_every_script_is_run_here() -> None:
     text = Path(__file__).read_text(encoding="utf-8")
     scripts = {path.name for path in EXAMPLES.glob("*.py")}
@@ -37,8 +48,8 @@ def test_every_script_is_run_here() -> None:
 
 
 @pytest.mark.slow
-def test_own_spans_are_masked(tmp_path: Path) -> None:
-    lines = run(tmp_path, "own_spans.py", DOCS).splitlines()
+def test_own_spans_are_masked(tmp_path: Path, zygote: Zygote) -> None:
+    lines = run_warm(zygote, tmp_path, "own_spans.py", DOCS).splitlines()
     assert len(lines) == 5
     assert all("the symbol [mask]" in line for line in lines)
 
@@ -61,8 +72,8 @@ def test_an_own_search_answers_a_question(tmp_path: Path, tiny_checkpoint: Path)
 
 
 @pytest.mark.slow
-def test_an_own_reward_trains(tmp_path: Path, tiny_checkpoint: Path) -> None:
-    shown = run(tmp_path, "own_reward.py", tiny_checkpoint, DOCS, 1)
+def test_an_own_reward_trains(tmp_path: Path, tiny_checkpoint: Path, zygote: Zygote) -> None:
+    shown = run_warm(zygote, tmp_path, "own_reward.py", tiny_checkpoint, DOCS, 1)
     assert "step 1: reward of the answers 0." in shown
     assert (tmp_path / "runs" / "own-reward" / "stages" / "rl" / "checkpoint" / "config.json").is_file()
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import signal
 from pathlib import Path
 
 import pytest
-from kit.places import REPOSITORY
 from kit.root_fakes import FAKES
+from kit.zygote import Zygote
 
 from masksearch.errors import MaskSearchError, UsageError
 from masksearch.recipe.load import load_recipe
@@ -134,43 +133,17 @@ def test_the_work_of_a_single_command_is_neither_moved_nor_deleted(here: Path) -
     assert json.loads((REPLACED / "sft/1/stage.json").read_text())["key"] == key
 
 
-SCRIPT = f"""
-import os, pathlib, signal, sys
-sys.path.insert(0, {str(REPOSITORY / "tests")!r})
-from kit.root_fakes import FAKES
-from masksearch.recipe.load import load_recipe
-from masksearch.recipe.run import run_recipe
-
-left = int(sys.argv[1])
-rename, mkdir = pathlib.Path.rename, pathlib.Path.mkdir
-
-def counted(function):
-    def call(path, *arguments, **options):
-        global left
-        if "stages" in str(path) or "replaced" in str(path):
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-        return function(path, *arguments, **options)
-    return call
-
-pathlib.Path.rename, pathlib.Path.mkdir = counted(rename), counted(mkdir)
-run_recipe(load_recipe("r.toml", sys.argv[2:], FAKES), "out")
-"""
-
-
 @pytest.mark.parametrize("overrides", [("stages.sft.rate=0.3",), ()], ids=["set aside", "put back"])
 @pytest.mark.slow
-def test_a_kill_between_any_two_steps_loses_nothing(here: Path, overrides: tuple[str, ...]) -> None:
+def test_a_kill_between_any_two_steps_loses_nothing(
+    here: Path, overrides: tuple[str, ...], zygote: Zygote
+) -> None:
     """Kills the run before its first, second, ... rename or new folder, until it comes through."""
-    Path("script.py").write_text(SCRIPT)
     run()
     run("stages.sft.rate=0.2")
     for step in range(60):
-        done = subprocess.run(
-            [sys.executable, "script.py", str(step), *overrides], capture_output=True, text=True, timeout=120
-        )
-        assert done.returncode in (0, -9), done.stderr
+        done = zygote.start(step, *overrides, call="kit.root_fakes:killed_run")
+        assert done.wait() in (0, -signal.SIGKILL), done.communicate()
         kept = [path for path in (*Path("out/stages").glob("sft"), *REPLACED.glob("sft/*")) if path.is_dir()]
         rates = [rate(path) for path in kept if (path / "trained.json").exists()]
         assert {0.1, 0.2} <= set(rates)

@@ -73,6 +73,7 @@ def judged(body, number):
     return Roles()(body, number)
 
 
+@pytest.mark.usefixtures("quick")
 def test_as_in_one_process_and_never_more_in_flight(folder):
     with Endpoint(judged, together=5) as endpoint:
         here = run(folder, endpoint, "one", workers=1, concurrency=5)

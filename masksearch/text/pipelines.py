@@ -1,7 +1,7 @@
 """Loads spaCy's pipelines.
 
 spaCy imports torch where it is installed, because pipelines with transformers need it. The import takes
-seconds and 200 MB in every process, worker processes included, and the small pipelines do not use torch. So
+seconds and 180 MB in every process, worker processes included, and the small pipelines do not use torch. So
 spaCy is imported without torch, until a pipeline of another kind is loaded.
 """
 

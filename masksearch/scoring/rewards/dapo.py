@@ -12,15 +12,23 @@ ADVANTAGE_EPSILON = 1e-4
 """Added to a group's standard deviation, as in TRL's GRPOTrainer."""
 
 
+def is_correct(answer: float, solved_at: float) -> bool:
+    """Whether an answer reward is above `solved_at`, or is the full reward of 1.
+
+    The comparison is strict because one of two masks, or half of an answer's words, give exactly 0.5.
+    """
+    return answer > solved_at or answer >= 1.0
+
+
 def group_is_informative(answers: Sequence[float | None], solved_at: float) -> bool:
     """DAPO's dynamic sampling (the constraint of equation 8): whether 0 < number of correct rollouts < G.
 
-    `answers` are the answer rewards of a group's rollouts; a rollout with at least `solved_at` is correct. A
-    test whether all rewards are equal would keep every group, because continuous rewards are hardly ever
-    equal. None is a rollout without a verdict; it counts neither as correct nor in G.
+    `answers` are the answer rewards of a group's rollouts; `is_correct` says which of them are
+    correct. A test whether all rewards are equal would keep every group, because continuous rewards are
+    hardly ever equal. None is a rollout without a verdict; it counts neither as correct nor in G.
     """
     known = [answer for answer in answers if answer is not None]
-    correct = sum(answer >= solved_at for answer in known)
+    correct = sum(is_correct(answer, solved_at) for answer in known)
     return 0 < correct < len(known)
 
 

@@ -29,6 +29,7 @@ from masksearch.scoring.rewards.components import (
     repeated_fills,
     soft_overlong,
 )
+from masksearch.scoring.rewards.dapo import is_correct
 from masksearch.scoring.settings import RewardSettings
 from masksearch.types import MaskedTask, Question, Record, Trajectory, Turn, task_from_json
 
@@ -202,7 +203,7 @@ def _mask_rewards(fills: Sequence[Fill], settings: RewardSettings) -> tuple[floa
 
 def is_solved(ledger: Ledger, settings: RewardSettings) -> bool:
     """Whether a rollout counts as correct, for dynamic sampling and solve rates; False without a verdict."""
-    return ledger.answer is not None and ledger.answer >= settings.solved_at
+    return ledger.answer is not None and is_correct(ledger.answer, settings.solved_at)
 
 
 def figures(ledger: Ledger, settings: RewardSettings) -> dict[str, float]:

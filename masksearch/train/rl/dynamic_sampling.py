@@ -9,7 +9,7 @@ by a group of another task, if
 - all of its rollouts are wrong (in both cases no answer is better than the others, so no advantage), or
 - a search or the model's server failed in one of its rollouts (the model would learn from the failure).
 
-A rollout is right if its answer reward is at least `reward.solved_at`. If the judge gave no verdict on a
+A rollout is right if its answer reward is above `reward.solved_at`, or 1. If the judge gave no verdict on a
 rollout, the rollout has no reward. It then counts neither as right nor as wrong, and carries no loss.
 
 This departs from the paper in two points. Groups with a failure are dropped as well. And a step samples

@@ -336,15 +336,22 @@ def test_wrong_settings_are_told(given: dict[str, Any], message: str) -> None:
     ("f1s", "kept"),
     [
         ([0, 0, 0], False),
-        ([1, 1, 0.5], False),
+        ([1, 1, 0.6], False),
+        ([1, 1, 0.5], True),  # one of two masks is not right
         ([0.2, 0.4], False),
-        ([0, 0.5], True),
+        ([0, 0.5], False),
+        ([0, 0.6], True),
         ([1, 0, 0, 0], True),
         ([], False),
     ],
 )
 def test_dynamic_sampling(f1s: list[float], kept: bool) -> None:
     assert group_is_informative(f1s, 0.5) is kept
+
+
+def test_a_full_reward_is_correct_at_any_threshold() -> None:
+    assert group_is_informative([1, 0.9], 1.0)
+    assert not group_is_informative([0.9, 0.8], 1.0)
 
 
 def test_advantages_use_the_unbiased_deviation() -> None:

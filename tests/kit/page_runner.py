@@ -28,7 +28,18 @@ from typing import Any, ClassVar
 import yaml
 from kit.endpoint import Endpoint
 from kit.launch import free_port
-from kit.page_standins import KEYS, MODEL, RUN, SEARCH, any_page, any_role, flags, overrides, small_data
+from kit.page_standins import (
+    KEYS,
+    MODEL,
+    RUN,
+    SEARCH,
+    any_page,
+    any_role,
+    flags,
+    overrides,
+    remembered_pipelines,
+    small_data,
+)
 from kit.pages import Command, commands, matches, pages
 from kit.places import REPOSITORY
 from kit.remote_servers import serving
@@ -71,6 +82,7 @@ class Runner:
         (folder / "recipes").symlink_to(REPOSITORY / "recipes")
 
     def __enter__(self) -> Runner:
+        self.stack.enter_context(remembered_pipelines())
         endpoint = self.stack.enter_context(Endpoint(any_role))
         self.urls[MODEL] = endpoint.url
         self.web = self.stack.enter_context(serving(answer=any_page)).url

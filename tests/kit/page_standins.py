@@ -7,6 +7,7 @@
 | full training and evaluation | SMALLER: the same commands with fewer steps, questions and tokens |
 | `masksearch run demo`, `make demo` (RUN) | the same with SMALLER; the demo once, then a copy of its run |
 | other recipes | `masksearch run RECIPE --dry-run` |
+| spaCy's pipelines | the same; in a process, a text that is parsed again has its result of before |
 | a model at 127.0.0.1:8001 | an endpoint on loopback that plays every role from a script |
 | `masksearch serve INDEX` at 127.0.0.1:8000 | the same server at a free port |
 | web:NAME | its API on loopback, with a made-up key |
@@ -21,9 +22,11 @@ import gzip
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from kit.endpoint import Reply, say, verdict
 from kit.places import DATA
@@ -31,6 +34,8 @@ from kit.remote_fixtures import FOUND
 from kit.remote_servers import VARIABLES, Received
 from kit.remote_servers import Reply as WebReply
 from kit.roles import role_of
+
+from masksearch.ramp.spans import entities
 
 MODEL, SEARCH = "http://127.0.0.1:8001/v1", "http://127.0.0.1:8000"
 """URLs of a model and of a search server in the pages."""
@@ -152,6 +157,30 @@ def any_role(body: dict[str, Any], number: int) -> Reply:
 def any_page(request: Received) -> WebReply:
     """Answers as Brave's API does."""
     return WebReply(FOUND["brave"])
+
+
+class Remembering:
+    """A spaCy pipeline that remembers its results. The pages mask the same passages again and again."""
+
+    def __init__(self, nlp: Any) -> None:
+        self.nlp, self.lang, self.results = nlp, nlp.lang, {}  # type: ignore[var-annotated]
+
+    def pipe(self, texts: Sequence[str], batch_size: int) -> Iterator[Any]:
+        new = [text for text in dict.fromkeys(texts) if text not in self.results]
+        self.results.update(zip(new, self.nlp.pipe(new, batch_size=batch_size), strict=True))
+        return iter([self.results[text] for text in texts])
+
+
+def remembering(load: Callable[[str], Any]) -> Callable[[str], Any]:
+    return cache(lambda name: Remembering(load(name)))
+
+
+PIPELINES = {name: remembering(getattr(entities, name)) for name in ("_installed", "_whole")}
+
+
+def remembered_pipelines() -> Any:
+    """A context in which a pipeline is not run again on the same text."""
+    return mock.patch.multiple(entities, **PIPELINES)
 
 
 KEYS = dict.fromkeys((*VARIABLES.values(), "OPENAI_API_KEY"), "a-made-up-key")

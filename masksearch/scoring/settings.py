@@ -102,8 +102,8 @@ class RewardSettings(Settings):
     cache_tokens: int = Field(80, ge=1)
     """L_cache of the length penalty, in model tokens: the penalty starts at max_tokens - cache_tokens."""
     solved_at: float = Field(0.5, gt=0, le=1)
-    """Answer reward above which a rollout counts as correct, for dynamic sampling and solve rates. A reward of
-    1 always counts; one of two masks, which is a reward of 0.5, does not by default."""
+    """Answer reward above which a rollout counts as correct, for dynamic sampling and solve rates. A reward
+    of 1 always counts; one of two masks, which is a reward of 0.5, does not by default."""
 
     @field_validator("judge")
     @classmethod

@@ -392,7 +392,7 @@ def test_a_permalink_leads_to_its_trajectory(open_page: Any) -> None:
 
 def test_a_count_of_failures_leads_to_its_questions(open_page: Any) -> None:
     view = open_page()
-    link = view.page.locator("#failures a[href*='stage=wiki2-rl&failure=not_retrieved']")
+    link = view.page.locator("#failures table a[href*='stage=wiki2-rl&failure=not_retrieved']")
     expected = int(link.inner_text())
     link.click()
     view.until("document.getElementById('failure').value === 'not_retrieved'")

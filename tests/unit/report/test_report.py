@@ -612,6 +612,16 @@ def luminance(colour: str) -> float:
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
+def mixed(front: str, back: str, share: float) -> str:
+    """Returns the colour with this share of `front` and the rest of `back`."""
+    places = (1, 3, 5)
+    parts = [
+        share * int(front[place : place + 2], 16) + (1 - share) * int(back[place : place + 2], 16)
+        for place in places
+    ]
+    return "#" + "".join(f"{round(part):02x}" for part in parts)
+
+
 @pytest.mark.parametrize("side", [0, 1], ids=["light", "dark"])
 def test_contrast(side: int) -> None:
     style = (Path(masksearch.report.__file__).parent / "page" / "page.css").read_text()
@@ -637,6 +647,12 @@ def test_contrast(side: int) -> None:
         ("field", "card", 3.0),
         *((f"s{number}", "card", 3.0) for number in range(6)),
     ]
+    pairs += [("wrong", "other-bg", 3.0), ("answer", "answer-bg", 3.0)]  # lines below marked texts
+    for tone in ("right", "invalid", *(f"s{number}" for number in range(6))):
+        # Under the texts of the bars: the tone's tint, and its stripes and dots over it.
+        for share in (0.24, 0.24 + 0.76 * 0.26, 0.24 + 0.76 * 0.28):
+            colours[f"{tone} {share}"] = mixed(colours[tone], colours["card"], share)
+            pairs.append(("ink", f"{tone} {share}", 4.5))
     for front, back, least in pairs:
         low, high = sorted((luminance(colours[front]), luminance(colours[back])))
         assert (high + 0.05) / (low + 0.05) >= least, (front, back)

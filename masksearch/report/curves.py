@@ -12,8 +12,10 @@ from masksearch.report.load import Row, Stage
 
 SHARES = (0.0, 100.0)
 """Limits of the charts of shares, which are drawn in percent."""
-LEAST_POINTS = 3
-"""Number of points below which a series is put into words."""
+LEAST_VALUES = 3
+"""Number of different values below which a short series is put into words."""
+SHORT = 10
+"""Maximum number of points of a short series."""
 FIRST = ("Reward", "Held-out F1 (%)")
 """Charts that the page shows first."""
 Series = Sequence[tuple[str, Points]]
@@ -61,8 +63,8 @@ def plain_words(key: str) -> str:
 def curves(stage: Stage) -> list[Row]:
     """Returns the charts of a training stage's log, each as `{"stage", "title", "legend", "svg", "flat"}`.
 
-    Charts without any value in the log are left out. `flat` has the values of a chart in words if no series
-    of it has at least LEAST_POINTS points that are not all equal; otherwise it is empty.
+    Charts without any value in the log are left out. `flat` has the values of a chart in words if all its
+    series are constant, or short with fewer than LEAST_VALUES different values; otherwise it is empty.
     """
     if not stage.log:
         return []
@@ -100,7 +102,8 @@ def _chart(stage: Stage, title: str, series: Series, limits: tuple[float, float]
 
 
 def _changes(points: Points) -> bool:
-    return len(points) >= LEAST_POINTS and len({value for _, value in points}) > 1
+    different = len({value for _, value in points})
+    return different > 1 and (different >= LEAST_VALUES or len(points) > SHORT)
 
 
 def _in_words(points: Points) -> str:

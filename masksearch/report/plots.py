@@ -113,16 +113,18 @@ def interval_plots(run: Run) -> list[Plot]:
 
 
 def _lines(run: Run) -> list[_Line]:
-    """Returns the rows: evaluations in the order of the run, then what was averaged over seeds."""
+    """Returns the rows by suite: evaluations in the order of the run, then means over seeds."""
     arms = [*_arms(run)]
     covered = {stage for _, stages in arms for stage in stages}
     sides = [side for side in _seeded(run) if not covered & set(side.stages)]
     covered |= {stage for side in sides for stage in side.stages}
-    return [
+    lines = [
         *_evaluations(run, covered),
         *(line for line, _ in arms),
         *(_of_side(side) for side in sides),
     ]
+    suites = [line.suite for line in lines]
+    return sorted(lines, key=lambda line: suites.index(line.suite))
 
 
 def _evaluations(run: Run, covered: set[str]) -> Iterator[_Line]:

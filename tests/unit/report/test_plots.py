@@ -117,3 +117,10 @@ def test_the_curves_of_arms_scroll_inside_their_figure(folder: Path, tmp_path: P
     assert figure
     assert "F1 and evidence recall against labelled questions" in figure[0]
     assert re.search(r'<svg viewBox="0 0 (\d+) \d+" style="width: \1px"', figure[0])
+
+
+def test_evaluations_of_parts_of_a_suite_are_beside_it(run: Run) -> None:
+    headings = re.findall(r'<p class="heading"><bdi>([^<]*)</bdi>', named(interval_plots(run), "f1").drawing)
+    assert headings[:2] == ["RAMP, one mask (n = 100)", "RAMP, one mask (n = 40)"]
+    suites = [heading.partition(" (n")[0] for heading in headings]
+    assert suites == sorted(suites, key=suites.index)

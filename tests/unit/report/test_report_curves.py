@@ -77,16 +77,25 @@ def test_charts_without_change_are_put_into_words(tmp_path: Path) -> None:
         groups_sampled=[8, 8, 8],
         groups_kept=[8, 8, 8],
         f1=[0.5, 0.5, 0.5],
-        valid=[0.5, 1.0, 1.0],
-        searches=[1.0, 2.0],
+        valid=[0.5, 1.0, 0.9],
+        searches=[1.0, 2.0, 2.0],
+        left_out=[0, 0],
     )
     drawn, flat = drawn_and_flat(tmp_path / "run", rows)
     assert drawn == ["Reward", "F1, valid format (%)"], "one line that changes is enough"
     assert flat == {
         "Length penalty": ["overlong: 0 at every step"],
         "Groups": ["groups sampled: 8 at every step", "groups kept: 8 at every step"],
-        "Searches per rollout": ["searches: 1 at step 1, 2 at step 2"],
+        "Searches per rollout": ["searches: 1 at step 1, 2 at step 2, 2 at step 3"],
+        "Rollouts left out because they lack a verdict": ["left out: 0 at every step"],
     }
+
+
+def test_a_long_series_of_two_values_is_drawn(tmp_path: Path) -> None:
+    rows = rl_log(reward=[0.1] * 6 + [0.2] * 5, f1=[0.1] * 5 + [0.2] * 5)
+    drawn, flat = drawn_and_flat(tmp_path / "run", rows)
+    assert drawn == ["Reward"]
+    assert list(flat) == ["F1, valid format (%)"]
 
 
 def test_flat_charts_are_folded_on_the_page(tmp_path: Path) -> None:

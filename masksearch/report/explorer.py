@@ -182,6 +182,8 @@ class _Table:
         usage |= numbers(row)
         status = trajectory.status if trajectory else str(row.get("status", "answered"))
         failure = row["failure"] if isinstance(row.get("failure"), str) else None
+        if row and failure is None and right is None:
+            failure = "unjudged"
         answer = trajectory.answer if trajectory else str(row.get("prediction", ""))
         self.records.append(
             {

@@ -95,6 +95,11 @@ def test_answers_without_a_verdict_are_left_out(tmp_path: Path) -> None:
     ((found,), _) = flip_matrices(load_run(tmp_path / "run"))
     assert counts(found) == (1, 0, 0, 0)
     assert found.note == "2 without a readable verdict in both are left out."
+    index = unpacked(make_explorer(load_run(tmp_path / "run").stages, 10, 10).index)
+    column = dict(zip(index["fields"], index["records"], strict=True))
+    # The explorer leaves them out too: after has right, right, unscored; before has wrong, unscored, right.
+    assert column["verdict"] == ["right", "right", "unscored", "wrong", "unscored", "right"]
+    assert column["failure"] == [None, None, "unjudged", None, "unjudged", None]
 
 
 def test_the_explorer_counts_rows_without_a_kind_of_failure_by_the_same_rule(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ QUESTION = Question(id="q1", question="Who discovered radium?", answers=("Marie 
 SEARCHER = Bm25Searcher.in_memory(
     [Passage(id="p1", doc_id="d1", title="Radium", text="Radium was discovered by Marie Curie in 1898.")]
 )
-SETTINGS = AgentSettings(max_searches=1, max_tokens=32, turn_tokens=24, max_length=4096, corrections=1)
+SETTINGS = AgentSettings(max_searches=1, max_tokens=24, turn_tokens=16, max_length=4096, corrections=1)
 
 
 @pytest.fixture(scope="module")
@@ -109,8 +109,8 @@ def test_episodes_and_verdicts_end_on_record(url: tuple[str, str], tmp_path: Pat
 
 # The teacher `agents`: it may solve no task, but every reply is recorded and the run ends cleanly
 
-FACTS = {"radium": "Marie Curie", "penicillin": "Alexander Fleming", "oxygen": "Joseph Priestley"}
-REPLY = 32
+FACTS = {"radium": "Marie Curie", "oxygen": "Joseph Priestley"}
+REPLY = 16
 """Most tokens of a reply: enough for a model of this size, and few enough for a slow machine."""
 
 
@@ -154,7 +154,7 @@ def test_every_failure_is_on_record(
         assert status == 1
         assert len(errors) == 1, errors
         assert errors[0].startswith(
-            f"masksearch: None of the 3 tasks in {tmp_path / 'tasks.jsonl'} became a trajectory ("
+            f"masksearch: None of the {len(FACTS)} tasks in {tmp_path / 'tasks.jsonl'} became a trajectory ("
         )
         assert errors[0].endswith(f"See {work / 'rejects.jsonl'}.")
     # The outcomes are final: the same command sends no further request.

@@ -46,7 +46,9 @@ def test_a_real_model_begins_to_learn(tmp_path: Path, smollm2_checkpoint: Path) 
     assert len(losses) >= 10
     assert sum(losses[:3]) / 3 > 1.2, "the model does not know the form before training"
     assert sum(losses[-3:]) / 3 < 0.6 * sum(losses[:3]) / 3
-    model = ("--index", index, "--model", tmp_path / "sft", *short)
+    # A turn of the teacher has up to 72 tokens and an episode 122. Without an end it goes on to these.
+    limits = ("--agent.max-tokens", 160, "--agent.turn-tokens", 80)
+    model = ("--index", index, "--model", tmp_path / "sft", *short, *limits)
     run("eval", tmp_path / "heldout.jsonl", *model, "-o", tmp_path / "after.json")
     after = json.loads((tmp_path / "after.json").read_text())
     assert after["n"] == 4

@@ -106,7 +106,8 @@ class _Document:
     def __init__(self, source: Source, settings: MaskSettings) -> None:
         self.source = source
         order = list(range(len(source.passages)))
-        Random(f"{settings.seed}:{source.id}").shuffle(order)
+        if len(order) > 1:  # a seed costs more than a short document's spans
+            Random(f"{settings.seed}:{source.id}").shuffle(order)
         self.waiting = order[slice(*source.turn)]
         self.waiting.reverse()  # `take` pops passages from the end of the list
         self.wanted = settings.tasks_per_document or len(self.waiting)
@@ -235,12 +236,13 @@ def _draw(items: Sequence[Item], tools: Tools) -> list[_Drawn]:
             document.fault = document.fault or spans.reason
             continue
         usable = usable_spans(passage, spans, document.stats.spans_refused, checks=tools.rules)
-        rng = Random(f"{tools.settings.seed}:{passage.id}")
-        k = draw_count(tools.shares, most_masks(passage, usable), rng)
-        if k is None:
-            document.stats.dropped[_why_no_masks(passage, usable)] += 1
-        else:
-            drawn.append(_Drawn(document, passage, spans, usable, k, rng))
+        if usable:
+            rng = Random(f"{tools.settings.seed}:{passage.id}")
+            k = draw_count(tools.shares, most_masks(passage, usable), rng)
+            if k is not None:
+                drawn.append(_Drawn(document, passage, spans, usable, k, rng))
+                continue
+        document.stats.dropped[_why_no_masks(passage, usable)] += 1
     return drawn
 
 

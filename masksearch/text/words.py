@@ -160,9 +160,14 @@ def at_boundaries(text: str, start: int, end: int, language: str = "") -> bool:
     return bool(before.match(text, start) and after.match(text, end))
 
 
+_PARENTHESIS = re.compile(r"\s*[(（][^()（）]*[)）]\s*$")
+
+
 def base_title(title: str) -> str:
     """Returns a title without its disambiguating parenthesis: `Mercury (planet)` -> `Mercury`."""
-    return re.sub(r"\s*[(（][^()（）]*[)）]\s*$", "", title).strip() or title.strip()
+    if not title.rstrip().endswith((")", "）")):
+        return title.strip()
+    return _PARENTHESIS.sub("", title).strip() or title.strip()
 
 
 # Country -> first letters of its adjective, if these differ from the first letters of the country.

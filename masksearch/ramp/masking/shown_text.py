@@ -10,7 +10,7 @@ import itertools
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
 from masksearch.ramp.masking.acronyms import acronym_letters, acronyms_in, initials_of, spells_out
@@ -43,14 +43,23 @@ class ShownText:
         self._stop = stop_words(language)
         self._demonyms = demonyms(language)
         self._places: defaultdict[str, list[int]] = defaultdict(list)
-        self._stems: defaultdict[str, list[int]] = defaultdict(list)
         for place, word in enumerate(self.words):
             self._places[word].append(place)
+
+    @cached_property
+    def _stems(self) -> Mapping[str, list[int]]:
+        """First letters of a word -> indices of the words that start with them."""
+        stems: defaultdict[str, list[int]] = defaultdict(list)
+        for place, word in enumerate(self.words):
             if len(word) >= STEM:
-                self._stems[word[:STEM]].append(place)
-        self._countries = [
-            place for word in self._demonyms.keys() & self._places.keys() for place in self._places[word]
-        ]
+                stems[word[:STEM]].append(place)
+        return stems
+
+    @cached_property
+    def _countries(self) -> list[int]:
+        """Indices of the words that have a demonym."""
+        named = self._demonyms.keys() & self._places.keys()
+        return [place for word in named for place in self._places[word]]
 
     def within(self, start: int, end: int) -> tuple[int, int]:
         """Returns the range [first, last) of the words that text[start:end] contains, in full or in part."""

@@ -81,14 +81,14 @@ class MaskStats:
 
     def merge(self, other: MaskStats) -> None:
         """Adds the counts of another shard."""
-        for item in fields(self):
-            mine, its = getattr(self, item.name), getattr(other, item.name)
+        for name, its in vars(other).items():
             if not its:  # most counts of a single document are empty
                 continue
+            mine = getattr(self, name)
             if isinstance(mine, Counter):
                 mine.update(its)
             else:
-                setattr(self, item.name, mine + its)
+                setattr(self, name, mine + its)
 
     def to_json(self) -> dict[str, Any]:
         """Returns all counts as plain JSON with sorted keys."""

@@ -69,6 +69,8 @@ _ARTICLES = {
 # The dash before a figure is its sign.
 _MARKS = r"""(?:[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?()（），。、；：！？\[\]—]|[–-](?!\d))"""
 _LEADING = {language: re.compile(rf"(?:{_MARKS}+|{article})+") for language, article in _ARTICLES.items()}
+# A span that starts with a letter or figure not listed here has neither a mark nor an article to cut off.
+_ARTICLE_STARTS = {"en": "taihTAIH", "es": "elusd", "fr": "ludasLD", "zh": ""}
 _TRAILING = re.compile(r"""(?:['’]s\b|[\s"'“”‘’«»‹›「」『』《》〈〉,;:.!?(（，。、；：！？\[\]–—-])+$""")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 # A span that starts or ends with one of these words was cut short by its extractor ("Indian Rebellion of").
@@ -255,9 +257,10 @@ def _rank(span: Span) -> tuple[int, str]:
 
 def _trim(text: str, start: int, end: int, language: str) -> tuple[int, int]:
     """Trims text[start:end]: a leading article, surrounding quotes and punctuation, and a trailing 's."""
-    leading = _LEADING.get(language, _LEADING["en"]).match(text, start, end)
-    if leading:
-        start = leading.end()
+    known = language if language in _LEADING else "en"
+    if start < end and (not text[start].isalnum() or text[start] in _ARTICLE_STARTS[known]):
+        leading = _LEADING[known].match(text, start, end)
+        start = leading.end() if leading else start
     if (end > start and not text[end - 1].isalnum()) or text.endswith(("'s", "’s"), start, end):
         trailing = _TRAILING.search(text[start:end])
         if trailing:

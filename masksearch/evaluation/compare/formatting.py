@@ -51,7 +51,7 @@ _NAMES = {
     "searches": "searches",
     "model_tokens": "model tokens",
     "total_tokens": "total tokens",
-    "seconds": "seconds",
+    "seconds": "seconds, batched",
     "evidence_recall": "evidence recall",
     "evidence": "all evidence",
     "f1_given_evidence": "F1 given evidence",

@@ -93,6 +93,6 @@ def test_it_runs(tmp_path: Path) -> None:
     for before, now in zip(stored, fresh, strict=True):
         assert kinds(now) == kinds(before), source(now)
         # Documents, search, tasks and the teacher's trajectory are the same on every machine.
-        if "sft(" not in source(now) and "ask(" not in source(now) and "plot(" not in source(now):
+        if "sft(" not in source(now) and "= ask(" not in source(now) and "plot(" not in source(now):
             assert text_of(now) == text_of(before), source(now)
     assert (tmp_path / "runs" / "elements" / "stages" / "sft" / "checkpoint" / "config.json").is_file()

@@ -538,7 +538,7 @@ def test_kinds_of_answers_and_failures(tmp_path: Path) -> None:
     assert "suite method model n right bad format not used" in lines
     assert "hotpot agent m 4 50.0 25.0 25.0" in lines
     assert "old agent m 2 50.0 50.0 50.0" in lines
-    assert "suite method model n seconds" in lines  # columns without any value are omitted
+    assert "suite method model n seconds, batched" in lines  # columns without any value are omitted
     only, _ = compare(tmp_path, results=[path, old], tables=["failures"])
     assert only["table"].startswith("Right answers and kinds of failure (% of the questions)")
 

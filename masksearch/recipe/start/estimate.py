@@ -18,10 +18,12 @@ LOSS_SHARE = 0.3
 """Share of a trajectory's tokens that the model wrote; the head is applied to these alone."""
 EFFICIENCY = 0.72
 """Share of the rate of bare matrix products that a training step reaches (docs/log.md, 2026-11-30)."""
-TOKENS = 330
-"""Tokens of a trajectory: the prompt, one to four searches with their results, the answer."""
+TOKENS = 480
+"""Tokens of a trajectory with the padding of its batch: the prompt, one to four searches with two passages of
+60 words each, the answer. Measured: 34 steps of a recipe with three questions to two masks took as long as
+480 tokens a trajectory (docs/log.md, 2026-11-30)."""
 BATCH = 8
-OTHER_SECONDS = 300
+OTHER_SECONDS = 150
 """Seconds of the stages before and after training, on cores that multiply at `USUAL` GFLOP/s."""
 USUAL = 250.0
 BYTES_PER_PARAMETER = 10

@@ -21,8 +21,8 @@ HUMAN = frozenset(
     teacher designer editor publisher translator critic explorer inventor banker""".split()  # noqa: SIM905
 )
 NOT_OCCUPATION = frozenset(
-    """member son daughter sister brother wife husband person man woman child boy girl celebrity
-    figure character""".split()  # noqa: SIM905
+    """member son daughter mother father sister brother wife husband person man woman child boy
+    girl celebrity figure character""".split()  # noqa: SIM905
 )
 """Nouns of people that are no answer to "What is the occupation of ...?"."""
 WORKS = frozenset(

@@ -118,7 +118,7 @@ _LIFE = (
     _rule(rf"\bdied (?:[a-z]+ )?{_DATED}(?:in|at) (?P<name>{_PLACE})",
           _DIED, "GPE"),
     _rule(rf"\bborn {_DATED}(?:in|at) (?P<name>{_PLACE})", _BORN, "GPE"),
-    _rule(rf"\((?:born )?(?P<name>{_PLACE}),? {DATE_PATTERN}", _BORN, "GPE"),
+    _rule(rf"\((?P<name>{_PLACE}),? {DATE_PATTERN}", _BORN, "GPE"),
     _rule(rf"\(\s?(?:born )?{DATE_PATTERN},? in (?P<name>{_PLACE})", _BORN, "GPE"),
     _rule(rf"[–-]\s?(?P<name>{_PLACE}),? {DATE_PATTERN}\s?\)", _DIED, "GPE"),
     _rule(rf"[–-]\s?{DATE_PATTERN},? in (?P<name>{_PLACE})", _DIED, "GPE"),
@@ -161,6 +161,8 @@ def _read(rule: _Rule, sentence: str) -> Iterator[Phrase]:
     place = rule.kind in ("GPE", "FAC")
     if (_NO_PLACE if place else _NO_NAME).match(text):
         return
+    if place and text.split()[-1] in sentence[: match.start()].split():
+        return  # the subject's full name: "John Lennon (John Winston Lennon, 9 October 1940"
     if text.split()[-1] in _CUT or (rule.kind == "PERSON" and not _is_name(text)):
         return
     yield Phrase(rule.relation, start, _without_stop(text, start, end), rule.kind)

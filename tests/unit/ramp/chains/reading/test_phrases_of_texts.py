@@ -71,6 +71,8 @@ def test_relatives_have_their_whole_names(text, expected):
         "He died in March 1901.",
         "The bishop was buried in St.",
         "He died of natural causes.",
+        "John Ono Lennon (born John Winston Lennon, 9 October 1940 – 8 December 1980) was a singer.",
+        "John Lennon (John Winston Lennon, 9 October 1940 – 8 December 1980) was a singer.",
     ],
 )
 def test_what_may_be_another_persons_fact_or_half_a_name_is_not_read(text):

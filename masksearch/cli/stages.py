@@ -34,7 +34,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "eval": (
         "masksearch eval tasks.jsonl --model sft --index index -o results.json",
-        "masksearch eval --recipe demo --stage rl-ramp-1 --out runs/demo",
+        "masksearch eval --recipe demo --stage rl-heldout --out runs/demo",
     ),
     "compare": ("masksearch compare before.json after.json", "masksearch compare runs/demo"),
     "report": ("masksearch report runs/demo -o report.html",),

@@ -16,7 +16,14 @@ import torch
 from torch.utils.checkpoint import checkpoint
 from trl.trainer.utils import FusedCausalLMOutput
 
-from masksearch.train.shared_prefix import SHORTEST, can_share, hidden_states, shared_length
+from masksearch.train.shared_prefix import (
+    LEAST_SHARE,
+    SHORTEST,
+    can_share,
+    hidden_states,
+    padded_at_end,
+    shared_length,
+)
 
 CHUNK = 1024
 """Maximum number of positions whose logits are in memory at a time."""
@@ -69,9 +76,14 @@ def last_hidden(model: Any, args: Any, kwargs: dict[str, Any], labels: torch.Ten
     They are 0 at the start that all rows share, if it is computed only once (train/shared_prefix.py).
     """
     if not args and can_share(model, kwargs):
-        shared = shared_length(kwargs["input_ids"], kwargs["attention_mask"], labels)
-        if shared >= SHORTEST:
+        attention = kwargs["attention_mask"]
+        shared = shared_length(kwargs["input_ids"], attention, labels)
+        unmasked = padded_at_end(attention)
+        least = LEAST_SHARE * attention.shape[1] if unmasked else 0
+        if shared >= max(SHORTEST, least):
             return hidden_states(model, kwargs, shared)
+        if unmasked:
+            kwargs = {name: value for name, value in kwargs.items() if name != "attention_mask"}
     whole: torch.Tensor = model(*args, **kwargs).last_hidden_state
     return whole
 

@@ -1,10 +1,15 @@
-"""Computes the tokens that all rows of a batch start with only once, on a CPU.
+"""Saves a CPU a part of the forward pass over rows of different length, in one of two ways.
 
 Every prompt starts with the same system message and instruction: 70 tokens with SmolLM2's tokenizer, 23% of a
 trajectory on Wikipedia summaries. The model reads them once, as a batch of one row, and the rows read on from
-their keys and values. Losses and gradients are the same up to rounding.
+their keys and values.
 
-A GPU is faster with one pass over more tokens, so nothing changes there.
+Longer rows are read whole, but without an attention mask: padding that stands only at the end is never seen
+by a token before it, and without a mask torch's attention computes only half of the pairs of positions. On
+rows of 600 tokens both ways take the same time; on rows of 1,100 tokens the second takes 20% less.
+
+Losses and gradients are the same up to rounding. A GPU is faster with one pass over more tokens, so nothing
+changes there.
 """
 
 from __future__ import annotations
@@ -16,6 +21,8 @@ from transformers import DynamicCache
 
 SHORTEST = 16
 """Number of shared tokens from which a second pass is worth its overhead."""
+LEAST_SHARE = 0.2
+"""Share of the rows' length from which shared tokens save more than rows without a mask."""
 KNOWN = {"input_ids", "attention_mask", "use_cache"}
 """Arguments of a forward pass that can be split between the two passes."""
 
@@ -33,8 +40,14 @@ def shared_length(input_ids: torch.Tensor, attention_mask: torch.Tensor, labels:
     return int(same.long().cumprod(dim=0).sum())
 
 
+def padded_at_end(attention_mask: torch.Tensor) -> bool:
+    """Whether padding stands only at the end of the rows of a mask (batch, length)."""
+    mask = attention_mask.bool()
+    return bool(mask[:, 0].all() and (mask[:, 1:] <= mask[:, :-1]).all())
+
+
 def can_share(model: Any, arguments: dict[str, Any]) -> bool:
-    """Whether the model's forward pass can be split after a prefix, and is faster so.
+    """Whether the model's forward pass can be split after a prefix, or run without a mask, and is faster so.
 
     Activation checkpointing and multiple processes need whole passes, and models with other caches than keys
     and values of all positions cannot be split.

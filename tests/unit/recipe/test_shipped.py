@@ -79,7 +79,7 @@ def test_your_own_data_comes_before_the_shipped_data(tmp_path: Path, monkeypatch
     own.touch()
     settings = load_recipe("demo").stage("before-hotpot").settings
     assert settings.questions == str(Path("data/hotpotqa/questions.jsonl.gz"))  # type: ignore[attr-defined]
-    settings = load_recipe("demo").stage("hotpot-index").settings
+    settings = load_recipe("demo").stage("index").settings
     assert settings.corpus == str(REPOSITORY / "data/hotpotqa/corpus.jsonl.gz")  # type: ignore[attr-defined]
 
 

@@ -134,6 +134,42 @@ def test_frozen_layers_share_a_prefix_too(tiny_model, prompted):
         assert torch.allclose(weight.grad, expected[name], atol=1e-6), name
 
 
+@pytest.fixture
+def long(batch):
+    """A batch whose rows share too little for a pass of its own; the second and third have padding at the
+    end."""
+    lengths = torch.tensor([120, 90, 101])
+    ids = torch.randint(10, 60, (3, 120), generator=torch.Generator().manual_seed(2))
+    ids[:, :17] = ids[:1, :17]
+    attention = (torch.arange(120) < lengths[:, None]).long()
+    labels = ids.masked_fill(attention == 0, -100)
+    labels[:, :40] = -100
+    return {"input_ids": ids, "attention_mask": attention, "labels": labels}
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["padded at the end", "padded at the start"])
+def test_long_rows_are_read_without_a_mask_and_nothing_changes(tiny_model, long, left):
+    if left:
+        long = {name: column.flip(1) for name, column in long.items()}
+        long["labels"][:, :40] = -100
+    picked, entropy, _, loss = whole(tiny_model, long)
+    loss.backward()
+    expected = gradients(tiny_model)
+    masked = []
+    tiny_model.base_model.register_forward_pre_hook(
+        lambda model, args, kwargs: masked.append(kwargs.get("attention_mask") is not None), with_kwargs=True
+    )
+    apply_head_where_loss(tiny_model)
+    out = tiny_model(**long, fused_lm_head=True)
+    out.loss.backward()
+    assert masked == [left]
+    assert torch.allclose(out.log_probs, picked, atol=1e-5)
+    assert torch.allclose(out.entropy, entropy, atol=1e-5)
+    assert out.loss.item() == pytest.approx(loss.item(), abs=1e-5)
+    for name, gradient in gradients(tiny_model).items():
+        assert torch.allclose(gradient, expected[name], atol=1e-6), name
+
+
 @pytest.mark.parametrize("change", ["padded", "checkpointing", "other tokens", "one row", "labelled"])
 def test_batches_that_cannot_share_are_computed_whole(tiny_model, prompted, change):
     if change == "padded":

@@ -5,7 +5,7 @@ import types
 import pytest
 import torch
 
-from masksearch.train.shared_prefix import can_share, shared_length
+from masksearch.train.shared_prefix import can_share, padded_at_end, shared_length
 
 
 def lengths(ids, attention=None, labels=None):
@@ -38,6 +38,20 @@ def test_equal_rows_keep_a_token_for_the_second_pass():
 
 def test_a_single_row_shares_with_no_other():
     assert lengths([[1, 2, 3]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("attention", "yes"),
+    [
+        ([[1, 1, 1], [1, 1, 0]], True),
+        ([[1, 1, 1], [1, 1, 1]], True),
+        ([[1, 1, 1], [0, 1, 1]], False),
+        ([[1, 1, 1], [1, 0, 1]], False),
+        ([[1, 1, 1], [0, 0, 0]], False),
+    ],
+)
+def test_padding_only_at_the_end_needs_no_mask(attention, yes):
+    assert padded_at_end(torch.tensor(attention)) is yes
 
 
 @pytest.mark.parametrize(

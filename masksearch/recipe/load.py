@@ -227,6 +227,12 @@ class _Loader:
     def _name(instance: _Instance) -> str:
         return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
 
+    def _corpus(self, own: Mapping[str, Any]) -> str | None:
+        """Returns the recipe's corpus; None for a stage whose index has its own, which the stage then takes."""
+        index = own.get("index")
+        of_index = self.file.stages.get(index, {}) if isinstance(index, str) else {}
+        return None if "corpus" in of_index else self.file.corpus
+
     def _settings(self, instance: _Instance, variables: Mapping[str, Any]) -> Settings:
         """Returns the settings of one stage: the recipe's defaults, then the stage's own values. Every
         reference is resolved to one stage or path."""
@@ -234,7 +240,7 @@ class _Loader:
         spec = instance.spec
         own = self._expand(instance.values, {"seed": instance.seed, **variables}, key)
         defaults = {
-            "corpus": self._expand(self.file.corpus, variables, "corpus"),
+            "corpus": self._expand(self._corpus(own), variables, "corpus"),
             "source": self._expand(self.file.model, variables, "model"),
             "seed": instance.seed,
             "agent": self.file.agent.model_dump(exclude_unset=True),

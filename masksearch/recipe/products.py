@@ -207,7 +207,10 @@ def _of_run(field: str, value: str, run: Path) -> str:
     if not fitting:
         raise UsageError(f"{value} is a run, in which no finished stage makes {wanted}.")
     if field == "index" and len(fitting) > 1:
-        fitting = [folder for folder in fitting if folder.name in _indexes_of_tasks(run)] or fitting
+        ours = [folder for folder in fitting if folder.name in _indexes_of_tasks(run)]
+        # A run may make tasks from several corpora; a stage that is called `index` is then the main one.
+        main = [folder for folder in ours if folder.name == "index"]
+        fitting = main or ours or fitting
     if len(fitting) > 1:
         raise UsageError(f"{value} is a run with several stages that make {wanted}; take {_choice(fitting)}.")
     return str(_product(fitting[0], _kind(fitting[0])))

@@ -18,7 +18,7 @@ class RecipeFile(Settings):
     description: str = ""
     """Description of the recipe in a sentence; the report shows it."""
     corpus: str | None = None
-    """Corpus of all stages that read a corpus and do not name their own."""
+    """Corpus of all stages that read a corpus and name neither their own nor an index with its own."""
     model: str | None = None
     """Source of all stages of the kind `model` that do not name their own."""
     seed: int = 1

@@ -272,6 +272,26 @@ def test_the_recipes_corpus_may_name_the_data(tmp_path: Path) -> None:
     assert settings(loaded, "base").corpus == str(tmp_path / "data" / "docs.jsonl")
 
 
+def test_a_stage_on_the_index_of_another_corpus_takes_that_corpus(tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(
+        'corpus = "wiki-summaries:en"\n[stages.index]\nkind = "index"\n'
+        '[stages.other]\nkind = "index"\ncorpus = "wiki-summaries:fr"\n'
+        '[stages.tasks]\nkind = "mask"\nindex = "index"\n'
+        '[stages.others]\nkind = "mask"\nindex = "other"\n'
+        '[stages.own]\nkind = "mask"\nindex = "other"\ncorpus = "wiki-summaries:es"\n',
+        encoding="utf-8",
+    )
+    loaded = load_recipe(tmp_path / "r.toml")
+    corpora = {stage.name: settings(loaded, stage.name).corpus for stage in loaded.stages}
+    assert corpora == {
+        "index": "wiki-summaries:en",
+        "other": "wiki-summaries:fr",
+        "tasks": "wiki-summaries:en",
+        "others": "",
+        "own": "wiki-summaries:es",
+    }
+
+
 SIZED = """
 name = "sized"
 size = "small"

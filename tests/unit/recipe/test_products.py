@@ -152,9 +152,23 @@ def test_of_several_indexes_a_run_stands_for_that_of_its_tasks(run: Path) -> Non
         model = "base"
         index = "hotpot-index"
     """
+    record(run, text)
+    assert product_of("index", "runs/demo") == "runs/demo/stages/index/index"
+    more = """
+        [stages.more-tasks]
+        kind = "mask"
+        index = "hotpot-index"
+    """
+    record(run, text + more)
+    assert product_of("index", "runs/demo") == "runs/demo/stages/index/index"
+    record(run, text.replace('index = "index"', 'index = "hotpot-index"'))
+    assert product_of("index", "runs/demo") == "runs/demo/stages/hotpot-index/index"
+
+
+def record(run: Path, text: str) -> None:
+    """Writes a run's recipe, as text and resolved."""
     (run / "recipe.toml").write_text(text)
     write_json(run / "recipe.json", load_recipe(run / "recipe.toml").resolved)
-    assert product_of("index", "runs/demo") == "runs/demo/stages/index/index"
 
 
 def test_the_model_beside_an_index_is_the_one_trained_last(run: Path) -> None:

@@ -72,7 +72,7 @@ def told(tried: Tried) -> str:
 def estimated(found: Survey, sizes: Plan, speed: Speed) -> list[str]:
     """Returns the estimate of time and memory, as lines."""
     trajectories = sizes.masked + sizes.questions
-    training = trajectories / 8 * speed.seconds_per_step / 60
+    training = trajectories * speed.seconds_per_trajectory / 60
     how = f"{speed.gflops:.0f} GFLOP/s, measured" if speed.measured else "a usual pair of cores"
     return [
         f"{trajectories:,} trajectories ({sizes.questions:,} questions, {sizes.masked:,} masked passages), "

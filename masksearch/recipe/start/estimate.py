@@ -16,13 +16,14 @@ FROZEN = 0.5
 """Share of the layers that the recipe does not train."""
 LOSS_SHARE = 0.3
 """Share of a trajectory's tokens that the model wrote; the head is applied to these alone."""
-EFFICIENCY = 0.72
-"""Share of the rate of bare matrix products that a training step reaches (docs/log.md, 2026-11-30)."""
+SLOWER = 2.5e-3
+"""Seconds that a token of training takes beside its matrix products: attention, norms, conversions, which wait
+for memory. Measured alike on cores that multiply at 66 GFLOP/s (9.7 ms a token in all) and at 810 (3.1 ms;
+docs/log.md, 2026-11-30), so cores that multiply twelve times as fast train only three times as fast."""
 TOKENS = 480
 """Tokens of a trajectory with the padding of its batch: the prompt, one to four searches with two passages of
 60 words each, the answer. Measured: 34 steps of a recipe with three questions to two masks took as long as
 480 tokens a trajectory (docs/log.md, 2026-11-30)."""
-BATCH = 8
 OTHER_SECONDS = 150
 """Seconds of the stages before and after training, on cores that multiply at `USUAL` GFLOP/s."""
 USUAL = 250.0
@@ -40,18 +41,16 @@ class Speed:
     measured: bool
 
     @property
-    def seconds_per_step(self) -> float:
-        """Seconds of a step of `BATCH` trajectories."""
+    def seconds_per_trajectory(self) -> float:
+        """Seconds of training on a trajectory."""
         forward = 2 * PARAMETERS
         backward = 4 * PARAMETERS * (1 - FROZEN)
         head = 6 * HEAD * LOSS_SHARE
-        operations = (forward + backward + head) * TOKENS * BATCH
-        return operations / (self.gflops * 1e9 * EFFICIENCY)
+        return TOKENS * ((forward + backward + head) / (self.gflops * 1e9) + SLOWER)
 
     def trajectories(self, minutes: int) -> int:
         """Returns the number of trajectories of a training of `minutes` minutes; at least 80."""
-        steps = minutes * 60 / self.seconds_per_step
-        return max(80, int(steps) * BATCH)
+        return max(80, int(minutes * 60 / self.seconds_per_trajectory))
 
     @property
     def other_minutes(self) -> float:

@@ -30,11 +30,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "rl": (
         "masksearch rl --model sft --tasks tasks.jsonl --index index -o rl",
-        "masksearch rl --recipe demo --out runs/demo",
+        "masksearch rl --recipe masks --out runs/masks",
     ),
     "eval": (
         "masksearch eval tasks.jsonl --model sft --index index -o results.json",
-        "masksearch eval --recipe demo --stage rl-heldout --out runs/demo",
+        "masksearch eval --recipe demo --stage sft-heldout --out runs/demo",
     ),
     "compare": ("masksearch compare before.json after.json", "masksearch compare runs/demo"),
     "report": ("masksearch report runs/demo -o report.html",),

@@ -58,7 +58,7 @@ def add_serve(parser: Parser) -> None:
     )
     parser.examples = (
         "masksearch serve runs/demo/stages/index --port 8000",
-        "masksearch serve runs/demo/stages/index --model runs/demo/stages/rl",
+        "masksearch serve runs/demo/stages/index --model runs/demo/stages/sft",
     )
     _add_settings(parser, ServeSettings, serve_command)
 

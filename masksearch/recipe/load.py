@@ -228,7 +228,7 @@ class _Loader:
         return f"{instance.base}-s{instance.seed}" if instance.table.per_seed else instance.base
 
     def _corpus(self, own: Mapping[str, Any]) -> str | None:
-        """Returns the recipe's corpus; None for a stage whose index has its own, which the stage then takes."""
+        """Returns the recipe's corpus; None for a stage whose index has its own, which it then takes."""
         index = own.get("index")
         of_index = self.file.stages.get(index, {}) if isinstance(index, str) else {}
         return None if "corpus" in of_index else self.file.corpus

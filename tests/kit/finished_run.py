@@ -208,7 +208,7 @@ class FinishedRun:
 
 
 def demo_run(folder: Path) -> FinishedRun:
-    """Writes a run like the demo's: a large gain on RAMP, no shown gain on questions, and short RL."""
+    """Writes a run like that of `masks`: a large gain on RAMP, no shown gain on questions, and short RL."""
     run = FinishedRun(folder)
     one, two, asked = ramp_tasks(100), ramp_tasks(40, masks=2), questions(60)
     unseen = {"not_trained_on": ("tasks",)}

@@ -1,6 +1,6 @@
 """Writes trajectories of training and evaluation as a log of Inspect, for its viewer.
 
-    masksearch export runs/demo/stages/rl-hotpot/trajectories.jsonl --to inspect -o rl-hotpot.eval
+    masksearch export runs/demo/stages/sft-hotpot/trajectories.jsonl --to inspect -o hotpot.eval
     inspect view --log-dir .
 
 A sample is a task; its messages are the prompt, the model's turns and the tool's. Several rollouts of one

@@ -17,8 +17,8 @@ FROZEN = 0.5
 LOSS_SHARE = 0.3
 """Share of a trajectory's tokens that the model wrote; the head is applied to these alone."""
 SLOWER = 2.5e-3
-"""Seconds that a token of training takes beside its matrix products: attention, norms, conversions, which wait
-for memory. Measured alike on cores that multiply at 66 GFLOP/s (9.7 ms a token in all) and at 810 (3.1 ms;
+"""Seconds that a token of training takes beside its matrix products: attention, norms, conversions, which
+wait for memory. Measured alike on cores that multiply at 66 GFLOP/s (9.7 ms a token in all) and at 810 (3.1 ms;
 docs/log.md, 2026-11-30), so cores that multiply twelve times as fast train only three times as fast."""
 TOKENS = 480
 """Tokens of a trajectory with the padding of its batch: the prompt, one to four searches with two passages of

@@ -46,11 +46,11 @@ def rows_of(recipe: Recipe, run: FinishedRun | None = None, status: str = "done"
     }
 
 
-def test_the_demo_ends_on_one_screen_with_commands_that_work(
+def test_a_run_ends_on_one_screen_with_commands_that_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = load_recipe(REPOSITORY / "recipes" / "demo.toml")
+    recipe = load_recipe(REPOSITORY / "recipes" / "masks.toml")
     run = demo_run(Path("runs/demo"))
     text = printed(recipe, Path("runs/demo"), rows_of(recipe, run))
     lines = text.splitlines()
@@ -75,7 +75,7 @@ def test_the_demo_ends_on_one_screen_with_commands_that_work(
 
 
 def test_a_run_that_has_done_nothing_yet(tmp_path: Path) -> None:
-    recipe = load_recipe(REPOSITORY / "recipes" / "demo.toml")
+    recipe = load_recipe(REPOSITORY / "recipes" / "masks.toml")
     assert printed(recipe, tmp_path, rows_of(recipe, status="waiting")) == (
         "\nNext\n  masksearch init docs/  a recipe for your documents"
     )

@@ -8,12 +8,7 @@ from masksearch.types import ChainStep, Task
 
 NOT_FOUND = "not found"
 """The answer to a task whose evidence no search finds."""
-_ORDERED = {
-    "before": ("is before", "is after"),
-    "after": ("is after", "is before"),
-    "more": ("is more than", "is less than"),
-    "fewer": ("is less than", "is more than"),
-}
+_ORDERED = {"before": "is before", "after": "is after", "more": "is more than", "fewer": "is less than"}
 _KINDS = {
     "PERSON": "person", "GPE": "place", "LOC": "place", "FAC": "place", "DATE": "date", "YEAR": "year",
     "NUMBER": "number", "ORG": "organization", "WORK_OF_ART": "work", "EVENT": "event",
@@ -92,7 +87,14 @@ def asked_kind(question: str) -> str:
 
 def compared(verdict: str, a: str, b: str, answer: str, first: bool) -> str:
     """Returns a comparison of two values as a sentence. `first` tells whether the first one's name is the
-    answer."""
+    answer.
+
+    The value of the answer stands first, and the relation is the one that is asked for: "1963 is before
+    1972." for the earlier film. The answer is then the name beside that value. With the values in the order
+    of the question ("1972 is after 1963.") a small model has to turn the relation round for one of two
+    questions, and answers by chance although it reads both values rightly.
+    """
     if verdict == "same":
         return f"{a[:1].upper()}{a[1:]} and {b} are {'' if answer == 'yes' else 'not '}the same."
-    return f"{a} {_ORDERED[verdict][0 if first else 1]} {b}."
+    one, other = (a, b) if first else (b, a)
+    return f"{one} {_ORDERED[verdict]} {other}."

@@ -15,7 +15,11 @@ LIFE = "Ann Lee (née Ray; 2 May 1921 – 8 June 1968) was an American writer wh
         (LIFE, "8 June 1968", "– 8 June 1968) was an"),
         (LIFE, "2 May 1921", "Lee (née Ray; 2 May 1921 – 8"),
         (LIFE, "Rome", "who lived in Rome."),
-        ("Heat (1995 film) is a film directed by Michael Mann. It", "Michael Mann", "film directed by Michael Mann. It"),
+        (
+            "Heat (1995 film) is a film directed by Michael Mann. It",
+            "Michael Mann",
+            "film directed by Michael Mann. It",
+        ),
         ('He wrote "Blue (Part 2) Moon" in Paris in 1980.', "Paris", "in Paris in 1980."),
         ("Lee (Latin: Laius) Ray", "Laius", "Lee (Latin: Laius) Ray"),
     ],

@@ -18,15 +18,19 @@ LOSS_SHARE = 0.3
 """Share of a trajectory's tokens that the model wrote; the head is applied to these alone."""
 SLOWER = 2.5e-3
 """Seconds that a token of training takes beside its matrix products: attention, norms, conversions, which
-wait for memory. Measured alike on cores that multiply at 66 GFLOP/s (9.7 ms a token in all) and at 810 (3.1 ms;
-docs/log.md, 2026-11-30), so cores that multiply twelve times as fast train only three times as fast."""
+wait for memory. Measured alike on cores that multiply at 66 GFLOP/s (9.7 ms a token in all) and at 810
+(3.1 ms; docs/log.md, 2026-11-30), so cores that multiply twelve times as fast train only three times as
+fast."""
 TOKENS = 480
 """Tokens of a trajectory with the padding of its batch: the prompt, one to four searches with two passages of
 60 words each, the answer. Measured: 34 steps of a recipe with three questions to two masks took as long as
 480 tokens a trajectory (docs/log.md, 2026-11-30)."""
-OTHER_SECONDS = 150
-"""Seconds of the stages before and after training, on cores that multiply at `USUAL` GFLOP/s."""
+OTHER_MINUTES, OTHER_PRODUCTS = 2.8, 424.0
+"""Minutes of the stages before and after training: a part that is the same everywhere, and one that is
+divided by the rate in GFLOP/s. Fitted to a whole run at 66 GFLOP/s (9.1 minutes) and to the like stages of
+the demo at 810 (3.3 minutes)."""
 USUAL = 250.0
+"""GFLOP/s of two usual cores."""
 BYTES_PER_PARAMETER = 10
 """Bytes that weights, gradients of half of the layers and their moments take for each parameter."""
 ACTIVATIONS = 6e9
@@ -55,7 +59,7 @@ class Speed:
     @property
     def other_minutes(self) -> float:
         """Minutes of all stages but the training."""
-        return OTHER_SECONDS * USUAL / self.gflops / 60
+        return OTHER_MINUTES + OTHER_PRODUCTS / self.gflops
 
 
 def speed_here(measure: Callable[[Product], Rates] | None = None) -> Speed:

@@ -229,7 +229,8 @@ def column(account: Account, width: float) -> Column:
     style = "good" if account.right else "bad"
     verdict = "right" if account.right else "wrong" if account.valid else "not in the asked form"
     answer = f"{account.answer}  ({verdict})" if account.answer else f"({verdict})"
-    rows.append(("answer", answer, style))
+    for number, line in enumerate(wrapped(answer, width / CHARACTER)):
+        rows.append(("answer" if number == 0 else "", line, style))
     return Column(tuple(rows))
 
 

@@ -90,9 +90,9 @@ def compared(verdict: str, a: str, b: str, answer: str, first: bool) -> str:
     answer.
 
     The value of the answer stands first, and the relation is the one that is asked for: "1963 is before
-    1972." for the earlier film. The answer is then the name beside that value. With the values in the order
-    of the question ("1972 is after 1963.") a small model has to turn the relation round for one of two
-    questions, and answers by chance although it reads both values rightly.
+    1972." for the earlier film. The answer is then the name of that value. With the values in the order of
+    the question ("1972 is after 1963.") a small model has to turn the relation round for one of two
+    questions.
     """
     if verdict == "same":
         return f"{a[:1].upper()}{a[1:]} and {b} are {'' if answer == 'yes' else 'not '}the same."
